@@ -1,0 +1,122 @@
+"""``df.asana``: what a frame of jobs can do, wherever it has been."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from asana_jobs_pd._api.client import Client
+    from asana_jobs_pd.typing import Errors
+
+__all__ = ["AsanaAccessor"]
+
+
+@pd.api.extensions.register_dataframe_accessor("asana")
+class AsanaAccessor:
+    """Asana jobs in a DataFrame: refresh them, and see what they say.
+
+    Works on any frame with the gids of jobs in ``gid``, as a column or in the index; our
+    columns are recognized by name, yours are left alone. Nothing here changes the frame.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        # pandas keeps this object: a check here would speak of a frame that has changed since.
+        self._frame = frame
+
+    def refresh(
+        self,
+        *,
+        finished: bool = False,
+        errors: Errors = "coerce",
+        client: Client | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Ask Asana again for the jobs that are not finished; see `refresh_asana_jobs`."""
+        from asana_jobs_pd._jobs.read import refresh_asana_jobs
+
+        return refresh_asana_jobs(
+            self._frame, finished=finished, errors=errors, client=client, progress=progress
+        )
+
+    def changes(self, previous: pd.DataFrame) -> pd.DataFrame:
+        """Return what is different from an earlier frame of the same jobs.
+
+        Parameters
+        ----------
+        previous
+            The frame before a refresh, say. Rows meet by gid; jobs that only one of the frames
+            has are left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a changed value: ``gid``, ``column``, ``before``, ``after``, all ``string``,
+            times in ISO 8601. ``fetched_at`` is not compared, and of a signed URL only what
+            comes before its signature.
+
+        Raises
+        ------
+        InvalidFrameError
+            When one of them is no frame of jobs.
+        """
+        from asana_jobs_pd._jobs.views import changes
+
+        return changes(self._frame, previous)
+
+    def summary(self) -> pd.DataFrame:
+        """Return how many jobs there are of each kind in each state.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a ``resource_subtype`` by name, then ``total``; one column a status in the
+            order of a job's life, others by name, ``unknown`` for jobs that could not be read,
+            then ``total``. Counts are ``int64``; a repeated gid counts once.
+        """
+        from asana_jobs_pd._jobs.views import summary
+
+        return summary(self._frame)
+
+    def results(self) -> pd.DataFrame:
+        """Return what the jobs created: one row an object, whichever ``new_*`` it is.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``gid`` (of the job), ``kind`` (``task``, ``graph_export``, …), ``new.gid``,
+            ``new.name``, ``new.created_at``, ``new.completed_at``, in the order of the jobs; a
+            repeated gid gives its rows once. Until a job has succeeded, its object may be
+            inconsistent.
+        """
+        from asana_jobs_pd._jobs.views import results
+
+        return results(self._frame)
+
+    @property
+    def pending(self) -> pd.DataFrame:
+        """The rows that are not finished: what ``refresh()`` would ask for."""
+        from asana_jobs_pd._jobs.states import is_finished
+
+        return self._frame[~is_finished(self._checked())]
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The rows that are finished without success: failed, or answered by 403 or 404."""
+        from asana_jobs_pd._jobs.states import is_failed
+
+        return self._frame[is_failed(self._checked())]
+
+    @property
+    def exports(self) -> pd.DataFrame:
+        """The rows of graph and resource exports, ready or not."""
+        from asana_jobs_pd._jobs.states import is_export
+
+        return self._frame[is_export(self._checked())]
+
+    def _checked(self) -> pd.DataFrame:
+        from asana_jobs_pd._jobs.cast import gids_of
+
+        gids_of(self._frame)
+        return self._frame

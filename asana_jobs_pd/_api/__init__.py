@@ -1,0 +1,1 @@
+"""The wire: from a gid to the record that Asana answers with."""

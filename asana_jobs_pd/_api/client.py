@@ -1,0 +1,290 @@
+"""A client: one token at one server, requests within its limits, errors in words."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import NoReturn, Self
+from urllib.parse import urlencode
+
+from asana_jobs_pd._api.answers import Record, read_answer
+from asana_jobs_pd._api.auth import Token, find_token
+from asana_jobs_pd._api.changes import Changes
+from asana_jobs_pd._api.limits import Limiter, Stopped, limiter_for
+from asana_jobs_pd._api.redact import mask_logs
+from asana_jobs_pd._api.retry import RetryPolicy, backoff, parse_retry_after
+from asana_jobs_pd._api.transport import Answer, NoAnswer, Transport, check_base_url
+from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
+
+__all__ = ["BASE_URL", "Client"]
+
+BASE_URL = "https://app.asana.com/api/1.0"
+TOO_MANY_REQUESTS = 429
+
+log = logging.getLogger("asana_jobs_pd")
+_NEVER = threading.Event()
+
+
+class Client:
+    """Reads jobs from one Asana with one token; `connect` makes one.
+
+    Threads share it. It keeps its connections until it is closed, shows its token to nobody
+    and refuses to be pickled; after a fork it starts afresh.
+
+    Parameters
+    ----------
+    token
+        A personal access token, service account token or OAuth access token. None looks in
+        the environment (``ASANA_ACCESS_TOKEN``, ``ASANA_PAT``, ``ASANA_TOKEN``), then in the
+        keyring, then asks where somebody can answer.
+    base_url
+        Where Asana is: https, or a loopback address. None takes the environment's
+        ``ASANA_BASE_URL``, or Asana's own.
+    requests_per_minute
+        The budget of the token: 1,500 on paid domains, 150 on free ones; None for no limit
+        of our own. All clients of a token in a process share one budget; the newest sets it.
+    max_in_flight
+        Requests at the same time; Asana allows 50.
+    timeout
+        Seconds to connect, and seconds between two bytes.
+    max_retries
+        How often a request is tried again after a connection failure or a status of 429,
+        500, 502, 503 or 504, within ten minutes.
+    proxies, verify
+        As in requests: a mapping of proxies, a CA bundle's path or False. None takes the
+        environment's (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``, …). A loopback address is
+        reached without a proxy.
+    opt_pretty
+        Ask for indented JSON: slower, for debugging with a proxy that shows traffic.
+    limiter
+        A limiter of your own instead of the token's.
+
+    Notes
+    -----
+    Limits: https://developers.asana.com/docs/rate-limits
+    """
+
+    def __init__(
+        self,
+        token: str | Token | None = None,
+        *,
+        base_url: str | None = None,
+        requests_per_minute: int | None = 1500,
+        max_in_flight: int = 50,
+        timeout: tuple[float, float] = (10.0, 60.0),
+        max_retries: int = 5,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str | None = None,
+        opt_pretty: bool = False,
+        limiter: Limiter | None = None,
+    ) -> None:
+        _check_options(requests_per_minute, max_in_flight, timeout, max_retries)
+        self.base_url = check_base_url(base_url or os.environ.get("ASANA_BASE_URL") or BASE_URL)
+        self.opt_pretty = opt_pretty
+        self.refused_fields: frozenset[str] = frozenset()
+        self._token = token if isinstance(token, Token) else find_token(token)
+        self._policy = RetryPolicy(max_retries)
+        self.changes = Changes()
+        self._closed = False
+        self._make_transport: Callable[[], Transport] = lambda: Transport(
+            self.base_url,
+            self._token,
+            pool_size=max_in_flight,
+            timeout=timeout,
+            proxies=proxies,
+            verify=verify,
+        )
+        self._make_limiter: Callable[[], Limiter] = lambda: limiter or limiter_for(
+            self._token.fingerprint, self.base_url, requests_per_minute, max_in_flight
+        )
+        self.reopen()
+        mask_logs()
+        _clients.add(self)
+
+    def reopen(self) -> None:
+        """Start afresh with new connections, as in a forked process."""
+        self.limiter = self._make_limiter()
+        self._transport = self._make_transport()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else repr(self.limiter)
+        return f"<Client {self.base_url} {self._token!r} {state}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TokenError(
+            "A Client is never pickled, since its token would travel along; "
+            "the other process calls connect() itself."
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._closed
+
+    @property
+    def max_in_flight(self) -> int:
+        """How many requests may be under way at the same time."""
+        return self.limiter.budget.max_in_flight
+
+    def close(self) -> None:
+        """Close the connections; the client cannot be used any more."""
+        self._closed = True
+        self._transport.close()
+
+    def get_job(self, gid: str, opt_fields: tuple[str, ...] = ()) -> Record:
+        """Return the record of one job, as Asana sends it.
+
+        Raises
+        ------
+        RequestError
+            When there is none.
+        """
+        result = self.ask_job(gid, opt_fields)
+        if isinstance(result, RequestError):
+            raise result
+        return result
+
+    def ask_job(
+        self,
+        gid: str,
+        opt_fields: tuple[str, ...] = (),
+        *,
+        stop: threading.Event = _NEVER,
+        background: bool = False,
+    ) -> Record | RequestError:
+        """Return the record of one job, or the error that says why there is none.
+
+        Parameters
+        ----------
+        gid
+            The job's gid.
+        opt_fields
+            The fields to ask for; none for Asana's compact record.
+        stop
+            Set by another thread, ends the waiting.
+        background
+            Let others go first.
+
+        Raises
+        ------
+        Stopped
+            When `stop` was set meanwhile.
+        """
+        query = {"opt_fields": ",".join(opt_fields)} if opt_fields else {}
+        if self.opt_pretty:
+            query["opt_pretty"] = "true"
+        url = f"{self.base_url}/jobs/{gid}" + (f"?{urlencode(query, safe=',')}" if query else "")
+        return read_answer(self._ask(url, stop, background), gid, self._token)
+
+    def _ask(self, url: str, stop: threading.Event, background: bool) -> Answer | NoAnswer:
+        began, tries = time.monotonic(), 0
+        while True:
+            tries += 1
+            answer = self._send(url, stop, background)
+            wait = self._wait_before_retry(answer, tries, time.monotonic() - began)
+            if wait is None:
+                return answer
+            if _status(answer) == TOO_MANY_REQUESTS:
+                continue  # the limiter's gate makes it wait, with everyone else
+            if stop.wait(wait):
+                raise Stopped
+
+    def _send(self, url: str, stop: threading.Event, background: bool) -> Answer | NoAnswer:
+        if self._closed:
+            raise ClientClosedError("This client was closed; connect() makes a new one.")
+        started = self.limiter.acquire(stop, background=background)
+        closed_for = None
+        try:
+            answer = self._transport.get(url)
+            if _status(answer) == TOO_MANY_REQUESTS:
+                closed_for = _retry_after(answer) or backoff(3, random.random())  # noqa: S311
+        finally:
+            self.limiter.release(started, closed_for=closed_for)
+        if isinstance(answer, Answer) and answer.changes:
+            self.changes.note(answer.changes)
+        return answer
+
+    def _wait_before_retry(
+        self, answer: Answer | NoAnswer, tries: int, elapsed: float
+    ) -> float | None:
+        if isinstance(answer, NoAnswer) and not answer.may_pass:
+            return None
+        wait = self._policy.wait(
+            status=_status(answer),
+            tries=tries,
+            elapsed=elapsed,
+            retry_after=_retry_after(answer),
+            chance=random.random(),  # noqa: S311
+        )
+        if wait is not None:
+            what = _status(answer) or "no answer"
+            log.debug("%s at try %d, trying again in %.1f s", what, tries, wait)
+        return wait
+
+
+def _status(answer: Answer | NoAnswer) -> int | None:
+    return answer.status if isinstance(answer, Answer) else None
+
+
+def _retry_after(answer: Answer | NoAnswer) -> float | None:
+    if isinstance(answer, NoAnswer):
+        return None
+    return parse_retry_after(answer.headers.get("Retry-After"))
+
+
+def _check_options(
+    requests_per_minute: int | None,
+    max_in_flight: int,
+    timeout: tuple[float, float],
+    max_retries: int,
+) -> None:
+    def whole(value: object, least: int) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+    if requests_per_minute is not None and not whole(requests_per_minute, 1):
+        raise InvalidOptionError(
+            f"requests_per_minute={requests_per_minute!r}: give a whole number of at least 1, "
+            "or None for no limit of our own."
+        )
+    if not whole(max_in_flight, 1):
+        raise InvalidOptionError(
+            f"max_in_flight={max_in_flight!r}: give a whole number of at least 1; Asana allows 50."
+        )
+    if not whole(max_retries, 0):
+        raise InvalidOptionError(f"max_retries={max_retries!r}: give a whole number, 0 for none.")
+    seconds = timeout if isinstance(timeout, tuple) else ()
+    if len(seconds) != 2 or not all(0 < second < math.inf for second in seconds):  # noqa: PLR2004
+        raise InvalidOptionError(
+            f"timeout={timeout!r}: give seconds to connect and seconds between bytes, as (10, 60)."
+        )
+
+
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _reopen_after_fork() -> None:
+    # Two processes on one socket would read each other's answers.
+    for client in list(_clients):
+        client.reopen()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reopen_after_fork)

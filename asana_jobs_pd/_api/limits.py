@@ -1,0 +1,152 @@
+"""One limiter for each token and process: a line to wait in, and one gate for all."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from asana_jobs_pd._api.budget import Budget
+
+__all__ = ["WINDOW", "Limiter", "Stopped", "limiter_for"]
+
+WINDOW = 60.0
+"""Asana counts requests a minute."""
+
+
+class Stopped(Exception):  # noqa: N818  not an error: the reader wants no more
+    """Raised in a worker whose read was stopped."""
+
+
+class Limiter:
+    """Lets requests start in order, within a budget that all threads share.
+
+    Foreground requests go before background ones (the polls of a monitor), each kind in the
+    order of its coming. Only the first in line keeps an eye on the clock.
+
+    Parameters
+    ----------
+    limit, max_in_flight, window
+        As for `Budget`.
+    clock
+        Returns seconds; monotonic.
+    """
+
+    def __init__(
+        self,
+        limit: int | None,
+        max_in_flight: int,
+        *,
+        window: float = WINDOW,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.budget = Budget(limit, window, max_in_flight)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._foreground: deque[threading.Condition] = deque()
+        self._background: deque[threading.Condition] = deque()
+
+    def __repr__(self) -> str:
+        budget = self.budget
+        return f"<Limiter {budget.allowed} of {budget.limit} in {budget.window:g} s>"
+
+    def configure(self, limit: int | None, max_in_flight: int) -> None:
+        """Set the limits anew, for all who share this limiter."""
+        with self._lock:
+            self.budget.configure(limit, max_in_flight)
+            self._call_next()
+
+    def acquire(self, stop: threading.Event, *, background: bool = False) -> float:
+        """Wait until a request may start; return the time at which it does.
+
+        Raises
+        ------
+        Stopped
+            When `stop` is set, before or while waiting (``wake`` makes waiters look).
+        """
+        with self._lock:
+            if stop.is_set():
+                raise Stopped
+            now = self._clock()
+            if self._foreground or self._background or self.budget.delay(now) > 0:
+                now = self._wait_in_line(stop, self._background if background else self._foreground)
+            self.budget.start()
+            return now
+
+    def release(self, started: float, *, closed_for: float | None = None) -> None:
+        """Note that the request of `started` has ended; a 429 closes the gate for a while."""
+        with self._lock:
+            now = self._clock()
+            self.budget.end(now, accepted=closed_for is None)
+            if closed_for is not None:
+                self.budget.close(now, closed_for, started=started)
+            self._call_next()
+
+    def wake(self) -> None:
+        """Make all who wait look whether they were stopped."""
+        with self._lock:
+            for turn in (*self._foreground, *self._background):
+                turn.notify()
+
+    def used(self) -> int:
+        """Return how many requests the current window holds."""
+        with self._lock:
+            return self.budget.used(self._clock())
+
+    def _wait_in_line(self, stop: threading.Event, lane: deque[threading.Condition]) -> float:
+        turn = threading.Condition(self._lock)
+        lane.append(turn)
+        try:
+            while True:
+                now, first = self._clock(), self._first() is turn
+                delay = self.budget.delay(now) if first else math.inf
+                if delay <= 0:
+                    return now
+                turn.wait(None if delay == math.inf else delay)
+                if stop.is_set():
+                    raise Stopped
+        finally:
+            lane.remove(turn)
+            # Only now may the next one look: this one has not started yet.
+            self._call_next()
+
+    def _first(self) -> threading.Condition | None:
+        for lane in (self._foreground, self._background):
+            if lane:
+                return lane[0]
+        return None
+
+    def _call_next(self) -> None:
+        if (turn := self._first()) is not None:
+            turn.notify()
+
+
+_limiters: dict[tuple[str, str], Limiter] = {}
+_limiters_lock = threading.Lock()
+
+
+def limiter_for(
+    fingerprint: str, origin: str, limit: int | None, max_in_flight: int
+) -> Limiter:
+    """Return the limiter of a token at a server, set to these limits: the newest ones count."""
+    with _limiters_lock:
+        limiter = _limiters.get((fingerprint, origin))
+        if limiter is None:
+            limiter = _limiters[fingerprint, origin] = Limiter(limit, max_in_flight)
+        else:
+            limiter.configure(limit, max_in_flight)
+        return limiter
+
+
+def _forget_after_fork() -> None:
+    # Another thread may have held a lock at the moment of the fork.
+    global _limiters_lock  # noqa: PLW0603
+    _limiters.clear()
+    _limiters_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

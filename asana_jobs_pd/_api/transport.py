@@ -1,0 +1,236 @@
+"""One request over a pooled connection: an answer, or the reason why none came."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from asana_jobs_pd._api.auth import Token
+from asana_jobs_pd._api.redact import clean
+from asana_jobs_pd.errors import InvalidOptionError
+
+if TYPE_CHECKING:
+    from urllib3.connectionpool import HTTPConnectionPool
+
+__all__ = ["LARGEST_BODY", "Answer", "NoAnswer", "Transport", "check_base_url", "is_loopback"]
+
+LARGEST_BODY = 16 * 2**20
+"""Bytes; a job's record has a few thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: a status, headers and at most ``LARGEST_BODY`` + 1 bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why nothing came back, in words without secrets."""
+
+    reason: str
+    timed_out: bool = False
+    may_pass: bool = True
+
+
+class Transport:
+    """Sends GET requests to one server with one token.
+
+    What ``requests.Session.get`` works out for every request anew (environment, proxies,
+    cookies, netrc, headers, the pool to use) is worked out once here. Redirects are not
+    followed, so that the token stays where it was sent.
+
+    Parameters
+    ----------
+    base_url
+        The server, as `check_base_url` returns it.
+    token
+        What authorizes the requests.
+    pool_size
+        Connections to keep.
+    timeout
+        Seconds to connect, and between bytes.
+    proxies, verify
+        As in requests; None for the environment's.
+    """
+
+    __slots__ = ("_adapter", "_headers", "_settings", "_timeout", "_token")  # no vars()
+
+    def __init__(
+        self,
+        base_url: str,
+        token: Token,
+        *,
+        pool_size: int,
+        timeout: tuple[float, float],
+        proxies: Mapping[str, str] | None,
+        verify: bool | str | None,
+    ) -> None:
+        self._token = token
+        self._timeout = timeout
+        self._settings = _settings(base_url, proxies, verify)
+        self._adapter = _OneServerAdapter(pool_connections=1, pool_maxsize=pool_size)
+        self._headers = requests.structures.CaseInsensitiveDict(
+            {
+                "User-Agent": _user_agent(),
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "Connection": "keep-alive",
+                "Authorization": token.header,
+            }
+        )
+
+    def __repr__(self) -> str:
+        return "<Transport>"
+
+    def get(self, url: str) -> Answer | NoAnswer:
+        """Send one GET request; never raises for what the network does."""
+        request = requests.PreparedRequest()
+        request.method, request.url, request.headers = "GET", url, self._headers
+        try:
+            response = self._adapter.send(
+                request, stream=True, timeout=self._timeout, **self._settings
+            )
+            return _read(response)
+        except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the headers
+            return self._explain(error)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._adapter.close()
+
+    def _explain(self, error: Exception) -> NoAnswer:
+        kinds = _chain(error)
+        names = {type(link).__name__ for link in kinds}
+        said = self._token.hide(clean, str(kinds[-1]) or type(kinds[-1]).__name__)
+        if names & {"ConnectTimeout", "ConnectTimeoutError"}:
+            return NoAnswer(f"no connection within {self._timeout[0]:g} s", timed_out=True)
+        if names & {"ReadTimeout", "ReadTimeoutError", "TimeoutError"}:
+            return NoAnswer(f"no data for {self._timeout[1]:g} s", timed_out=True)
+        if "SSLError" in names:
+            hint = "give verify= or REQUESTS_CA_BUNDLE your CA bundle's path"
+            return NoAnswer(f"the TLS connection failed ({hint}): {said}", may_pass=False)
+        if "ProxyError" in names:
+            return NoAnswer(f"the proxy cannot be reached or refused (HTTPS_PROXY): {said}")
+        if "NameResolutionError" in names:
+            return NoAnswer("the server's name cannot be resolved: is there a network?")
+        passes = isinstance(
+            error, requests.ConnectionError | urllib3.exceptions.HTTPError | OSError
+        ) and not isinstance(error, ValueError)
+        return NoAnswer(f"the connection failed: {said}", may_pass=passes)
+
+
+class _OneServerAdapter(HTTPAdapter):
+    """An adapter that looks its pool up once, and leaves cookies alone."""
+
+    _pool: HTTPConnectionPool | None = None
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+        return self._pool
+
+    def build_response(
+        self, req: requests.PreparedRequest, resp: urllib3.BaseHTTPResponse
+    ) -> requests.Response:
+        response = requests.Response()
+        response.status_code = resp.status
+        response.headers = resp.headers  # type: ignore[assignment]  also case-insensitive
+        response.raw = resp
+        response.request = req
+        return response
+
+
+def _read(response: requests.Response) -> Answer:
+    raw = response.raw
+    body = raw.read(LARGEST_BODY + 1, decode_content=True)
+    if len(body) > LARGEST_BODY:
+        raw.close()  # what is left of it must not meet the next request
+    changes = raw.headers.getlist("Asana-Change") if "Asana-Change" in raw.headers else ()
+    return Answer(response.status_code, raw.headers, body, tuple(changes))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and what it stands for, the deepest reason last."""
+    links: list[BaseException] = []
+    link: object = error
+    while isinstance(link, BaseException) and link not in links:
+        links.append(link)
+        inner = getattr(link, "reason", None) or (link.args[0] if link.args else None)
+        link = inner if isinstance(inner, BaseException) else None
+    return links
+
+
+def check_base_url(base_url: str) -> str:
+    """Return a base URL without a trailing slash, when a token may go there.
+
+    Raises
+    ------
+    InvalidOptionError
+        When it is neither https nor http on a loopback address, or holds a user, a query or
+        a fragment.
+    """
+    parts = _split(base_url)
+    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(base_url))
+    if not (safe and parts.hostname):
+        raise InvalidOptionError(
+            f"base_url={clean(base_url)!r}: a token goes to https:// or to a loopback address "
+            "such as http://127.0.0.1:8000/api/1.0, nowhere else."
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise InvalidOptionError(
+            f"base_url={clean(base_url)!r}: leave out the user, the query and the fragment."
+        )
+    return base_url.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL's host is this machine: ``localhost`` or a loopback address."""
+    host = _split(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # a bad port is found out only when asked for
+    except (ValueError, AttributeError, TypeError):
+        return SplitResult("", "", "", "", "")
+    return parts
+
+
+def _settings(
+    base_url: str, proxies: Mapping[str, str] | None, verify: bool | str | None
+) -> dict[str, Any]:
+    with requests.Session() as session:
+        merged = session.merge_environment_settings(base_url, dict(proxies or {}), None, verify, None)
+    if is_loopback(base_url):
+        # A plain http request would hand the token to the proxy.
+        merged["proxies"] = {}
+    bundle = merged["verify"]
+    if isinstance(bundle, str | os.PathLike) and not os.path.exists(bundle):
+        raise InvalidOptionError(
+            f"The CA bundle {os.fspath(bundle)!r} does not exist; it comes from verify= or from "
+            "the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)."
+        )
+    return {name: merged[name] for name in ("proxies", "verify", "cert")}
+
+
+def _user_agent() -> str:
+    return f"asana_jobs_pd/{version('asana_jobs_pd')} requests/{requests.__version__}"

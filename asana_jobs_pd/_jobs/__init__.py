@@ -1,0 +1,1 @@
+"""From gids to a typed frame."""

@@ -1,0 +1,123 @@
+"""Any frame of jobs, wherever it has been, back to the table's dtypes. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from asana_jobs_pd._api.warn import warn_user
+from asana_jobs_pd._jobs.gids import FLOATS, gid_series, parse_gids
+from asana_jobs_pd._jobs.schema import COLUMNS, dtype_of
+from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError
+
+__all__ = ["cast_frame", "gids_of"]
+
+_EXACT = 2**53
+"""Up to here a float holds every whole number."""
+_TEXT = dtype_of("text")
+
+
+def gids_of(jobs: pd.DataFrame) -> pd.Series:
+    """Return the gid of each row as text, missing where there is none, when these are jobs.
+
+    Raises
+    ------
+    InvalidFrameError
+        When there is no ``gid``, it went through floats, or these are other things than jobs.
+    InvalidGidError
+        For a value that is no gid.
+    """
+    if not isinstance(jobs, pd.DataFrame):
+        raise InvalidFrameError(f"Give a DataFrame of jobs, not a {type(jobs).__name__}.")
+    column = gid_series(jobs)
+    there = column.notna().to_numpy(bool)
+    if pd.api.types.is_float_dtype(column.dtype) and there.any():
+        first = column[there].iloc[0]
+        raise InvalidFrameError(f"The column 'gid' holds floats, such as {first!r}. {FLOATS}")
+    _check_type(jobs)
+    texts = np.full(len(column), None, object)
+    texts[there] = parse_gids(column.array[there])
+    return pd.Series(texts, index=jobs.index, dtype=_TEXT, name="gid")
+
+
+def cast_frame(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy with our columns in the table's dtypes, the others as they are.
+
+    Raises
+    ------
+    InvalidFrameError
+        When a value cannot be what its column holds, or a column of ours is there twice.
+    """
+    ours = [name for name in jobs.columns if isinstance(name, str) and name in COLUMNS]
+    if len(set(ours)) < len(ours):
+        twice = next(name for name in ours if ours.count(name) > 1)
+        raise InvalidFrameError(f"The frame has more than one column {twice!r}; keep one.")
+    frame = jobs.copy()
+    if "gid" in ours:
+        frame["gid"] = gids_of(jobs).array
+        ours.remove("gid")
+    for name in ours:
+        frame[name] = cast_column(jobs[name], name)
+    return frame
+
+
+def cast_column(column: pd.Series, name: str) -> pd.api.extensions.ExtensionArray:
+    """Return a column of ours in its dtype."""
+    kind = COLUMNS[name].kind
+    dtype = dtype_of(kind)
+    if column.dtype == dtype:
+        return column.array
+    if kind == "time":
+        return _to_times(column, name)
+    if kind == "text" and pd.api.types.is_float_dtype(column.dtype):
+        column = _whole(column, name)
+    try:
+        return column.astype(dtype).array
+    except (TypeError, ValueError) as error:
+        said = str(error)
+    raise InvalidFrameError(f"The column {name!r} cannot be {dtype}: {said}.")
+
+
+def _check_type(jobs: pd.DataFrame) -> None:
+    if "resource_type" not in jobs.columns:
+        return
+    types = jobs["resource_type"].dropna()
+    others = types[types != "job"]
+    if len(others):
+        raise InvalidFrameError(
+            f"These are not jobs: 'resource_type' holds {others.iloc[0]!r}. Rename that column if "
+            "it is yours."
+        )
+
+
+def _whole(column: pd.Series, name: str) -> pd.Series:
+    """Return what came back from a file as floats as whole numbers, when none lost a digit."""
+    numbers = column.dropna().astype("float64")
+    lost = numbers[(numbers % 1 != 0) | (numbers.abs() >= _EXACT)]
+    if len(lost):
+        raise InvalidFrameError(
+            f"The column {name!r} holds floats, such as {float(lost.iloc[0])!r}. "
+            "Floats lose digits. Read it as text, for example with "
+            f'pd.read_csv(path, dtype={{"gid": "string", "{name}": "string"}}).'
+        )
+    return column.astype("Int64")
+
+
+def _to_times(column: pd.Series, name: str) -> pd.api.extensions.ExtensionArray:
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        times = column if column.dt.tz is not None else column.dt.tz_localize("UTC")
+        return times.dt.tz_convert("UTC").dt.as_unit("us").array
+    if pd.api.types.is_numeric_dtype(column.dtype) and column.notna().any():
+        raise InvalidFrameError(
+            f"The column {name!r} holds numbers, such as {column.dropna().iloc[0]!r}, and not "
+            "times; convert it first, for example with pd.to_datetime(…, unit='ms', utc=True)."
+        )
+    times = pd.to_datetime(column, utc=True, format="ISO8601", errors="coerce")
+    lost = column[times.isna() & column.notna()]
+    if len(lost):
+        warn_user(
+            f"{name!r} holds {lost.iloc[0]!r}, which is not a time; it became missing "
+            f"({len(lost)} such).",
+            AsanaValueWarning,
+        )
+    return times.dt.as_unit("us").array

@@ -1,0 +1,163 @@
+"""THE table: every documented field of a job, its column, dtype and meaning.
+
+All else derives from it: what is asked for, the validation of ``fields``, the dtypes (of an
+empty frame too), what belongs to us in a user's frame, and the documentation.
+
+Source: https://developers.asana.com/reference/getjob
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import pandas as pd
+
+__all__ = [
+    "BOOKKEEPING",
+    "COLUMNS",
+    "FIELDS",
+    "FINAL_STATUSES",
+    "NAMES",
+    "STATUSES",
+    "Kind",
+    "Row",
+    "dtype_of",
+    "leaves_of",
+]
+
+Kind: TypeAlias = Literal["text", "time", "number"]
+
+STATUSES = ("not_started", "in_progress", "succeeded", "failed")
+FINAL_STATUSES = ("succeeded", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One column of a jobs frame.
+
+    Parameters
+    ----------
+    column
+        Its name: the path of the field.
+    kind
+        What decides its dtype.
+    meaning
+        For people.
+    ask
+        What to name in ``opt_fields`` to get it; None for what always comes.
+    compact
+        Whether it belongs to the compact form of its object.
+    optional
+        Whether an Asana may not know it: two published descriptions differ.
+    """
+
+    column: str
+    kind: Kind
+    meaning: str
+    ask: str | None
+    compact: bool = True
+    optional: bool = False
+
+
+def _parents(column: str) -> tuple[str, ...]:
+    """Return the objects that hold a column: ``a`` and ``a.b`` for ``a.b.c``."""
+    parts = column.split(".")[:-1]
+    return tuple(".".join(parts[: end + 1]) for end in range(len(parts)))
+
+
+def _named(parent: str, what: str, *, optional: bool = False) -> tuple[Row, ...]:
+    return (
+        Row(f"{parent}.gid", "text", f"gid of {what}", parent, optional=optional),
+        Row(f"{parent}.resource_type", "text", "its base type", parent, optional=optional),
+        Row(f"{parent}.name", "text", "its name", f"{parent}.name", optional=optional),
+    )
+
+
+def _export(parent: str, what: str) -> tuple[Row, ...]:
+    return (
+        Row(f"{parent}.gid", "text", f"gid of {what}", parent),
+        Row(f"{parent}.resource_type", "text", "its base type", parent),
+        Row(f"{parent}.created_at", "time", "when it was created", f"{parent}.created_at"),
+        Row(
+            f"{parent}.completed_at",
+            "time",
+            "when it was completed; missing while it is in progress",
+            f"{parent}.completed_at",
+        ),
+        Row(
+            f"{parent}.download_url",
+            "text",
+            "signed URL of the file: a credential while it lives; missing until it succeeded",
+            f"{parent}.download_url",
+        ),
+    )
+
+
+FIELDS: tuple[Row, ...] = (
+    Row("gid", "text", "globally unique identifier of the job", None),
+    Row("resource_type", "text", "base type of the resource: `job`", None),
+    Row("resource_subtype", "text", "kind of job, such as `duplicate_task`", "resource_subtype"),
+    Row("status", "text", "`not_started`, `in_progress`, `succeeded` or `failed`", "status"),
+    *_named("new_project", "the created project"),
+    *_named("new_task", "the created task"),
+    Row(
+        "new_task.resource_subtype",
+        "text",
+        "its subtype, such as `default_task` or `milestone`",
+        "new_task.resource_subtype",
+    ),
+    Row(
+        "new_task.created_by.gid",
+        "text",
+        "gid of the user who created it",
+        "new_task.created_by",
+        compact=False,
+    ),
+    Row(
+        "new_task.created_by.resource_type",
+        "text",
+        "base type of its creator: `user`",
+        "new_task.created_by",
+        compact=False,
+    ),
+    *_named("new_project_template", "the created project template"),
+    *_named("new_task_template", "the created task template", optional=True),
+    *_named("new_portfolio", "the created portfolio", optional=True),
+    *_export("new_graph_export", "the graph export"),
+    *_export("new_resource_export", "the resource export"),
+)
+"""The fields of a job, in the order of Asana's example."""
+
+BOOKKEEPING: tuple[Row, ...] = (
+    Row("fetched_at", "time", "when the row was asked for", None),
+    Row("error.status", "number", "HTTP status of the answer, when it was an error", None),
+    Row("error.kind", "text", "`http`, `network`, `timeout` or `body`", None),
+    Row("error.message", "text", "what Asana said, or what went wrong", None),
+    Row("error.help", "text", "Asana's further help", None),
+    Row("error.phrase", "text", "what Asana's support asks for after a 500", None),
+)
+"""The columns that end every frame: when a row was asked for, and why it is empty."""
+
+COLUMNS: dict[str, Row] = {row.column: row for row in (*FIELDS, *BOOKKEEPING)}
+NAMES: tuple[str, ...] = tuple(
+    dict.fromkeys(
+        name for row in FIELDS for name in (*_parents(row.column), row.column)
+    )
+)
+"""Everything that ``fields`` takes: columns, and the objects that hold them."""
+
+
+def leaves_of(name: str) -> tuple[Row, ...]:
+    """Return the columns of a field: itself, or the compact form of an object."""
+    if name in COLUMNS:
+        return (COLUMNS[name],)
+    inside = tuple(row for row in FIELDS if row.column.startswith(f"{name}."))
+    return tuple(row for row in inside if row.compact) or inside
+
+
+def dtype_of(kind: Kind) -> pd.api.extensions.ExtensionDtype:
+    """Return the dtype of a kind of column, the same for pandas 2 and 3."""
+    if kind == "time":
+        return pd.DatetimeTZDtype("us", "UTC")
+    return pd.StringDtype("pyarrow") if kind == "text" else pd.Int16Dtype()

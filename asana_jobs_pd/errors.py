@@ -1,0 +1,187 @@
+"""Every error and warning of the package, under one base.
+
+::
+
+    AsanaJobsError
+    ├── InvalidGidError (ValueError)       a gid that is none; nothing was sent
+    ├── InvalidFieldError (ValueError)     a field that is none; nothing was sent
+    ├── InvalidFrameError (ValueError)     a frame that df.asana cannot work on
+    ├── InvalidOptionError (ValueError)    an option with a value it cannot have
+    ├── TokenError                         no token, or one that must not be sent
+    ├── ClientClosedError                  the client was closed before
+    ├── RequestError                       one request failed     .gid .kind
+    │   ├── StatusError                    Asana answered with an error     .status
+    │   │   └── AuthenticationError        401: the token is not accepted   .frame
+    │   ├── NetworkError                   no answer came
+    │   │   └── RequestTimeoutError        no answer came in time
+    │   └── BodyError                      an answer that is no job
+    └── PartialReadError                   some of many failed    .frame .errors
+
+    ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
+    AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
+    AsanaValueWarning (UserWarning)        a value that does not fit its column
+
+Messages name the gid and the status, repeat what Asana said, and say what to do next.
+None of them holds a token or a signed URL, and all of them survive pickling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from asana_jobs_pd.typing import ErrorKind
+
+__all__ = [
+    "AsanaChangeWarning",
+    "AsanaJobsError",
+    "AsanaValueWarning",
+    "AuthenticationError",
+    "BodyError",
+    "ClientClosedError",
+    "InvalidFieldError",
+    "InvalidFrameError",
+    "InvalidGidError",
+    "InvalidOptionError",
+    "NetworkError",
+    "PartialReadError",
+    "ReadInterrupted",
+    "RequestError",
+    "RequestTimeoutError",
+    "StatusError",
+    "TokenError",
+]
+
+
+class AsanaJobsError(Exception):
+    """The base of all errors of this package."""
+
+
+class InvalidGidError(AsanaJobsError, ValueError):
+    """A value that is not a gid. Nothing was sent."""
+
+
+class InvalidFieldError(AsanaJobsError, ValueError):
+    """A name that is not a field of a job. Nothing was sent."""
+
+
+class InvalidFrameError(AsanaJobsError, ValueError):
+    """A DataFrame that ``df.asana`` cannot work on. Nothing was sent."""
+
+
+class InvalidOptionError(AsanaJobsError, ValueError):
+    """An option with a value it cannot have. Nothing was sent."""
+
+
+class TokenError(AsanaJobsError):
+    """There is no token, or it must not be sent as it is, or where it would go."""
+
+
+class ClientClosedError(AsanaJobsError):
+    """The client was closed; ``connect()`` makes a new one."""
+
+
+class RequestError(AsanaJobsError):
+    """One request failed for good.
+
+    Attributes
+    ----------
+    gid : str
+        The gid that was asked for.
+    kind : {"http", "network", "timeout", "body"}
+        What failed; the frame's ``error.kind``.
+    status : int or None
+        The HTTP status, when there was an answer.
+    reason : str
+        What Asana said, or what went wrong: the frame's ``error.message``.
+    help, phrase : str or None
+        What else Asana said; its support asks for the phrase.
+    """
+
+    kind: ErrorKind = "network"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        gid: str = "",
+        status: int | None = None,
+        reason: str = "",
+        help: str | None = None,  # noqa: A002  Asana's own name for it
+        phrase: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.gid = gid
+        self.status = status
+        self.reason = reason or message
+        self.help = help
+        self.phrase = phrase
+
+
+class StatusError(RequestError):
+    """Asana answered with an error status."""
+
+    kind = "http"
+
+
+class AuthenticationError(StatusError):
+    """Asana does not accept the token (401). What was read before is in ``.frame``."""
+
+    frame: pd.DataFrame | None = None
+
+
+class NetworkError(RequestError):
+    """No answer came: the connection could not be made, or broke."""
+
+
+class RequestTimeoutError(NetworkError):
+    """No answer came in time."""
+
+    kind = "timeout"
+
+
+class BodyError(RequestError):
+    """The answer is not the JSON that Asana documents."""
+
+    kind = "body"
+
+
+class PartialReadError(AsanaJobsError):
+    """Some jobs could not be read; the others are in ``.frame``.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        What ``errors="coerce"`` would have returned.
+    errors : dict of str to RequestError
+        The error of each gid that failed, in the order of the request.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        frame: pd.DataFrame | None = None,
+        errors: dict[str, RequestError] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.frame = frame
+        self.errors = errors or {}
+
+
+class ReadInterrupted(KeyboardInterrupt):  # noqa: N818  it is Ctrl-C, not an error
+    """A read was interrupted; what it had is in ``.frame`` (``sys.last_value.frame``)."""
+
+    def __init__(self, message: str = "", *, frame: pd.DataFrame | None = None) -> None:
+        super().__init__(message)
+        self.frame = frame
+
+
+class AsanaChangeWarning(FutureWarning):
+    """Asana announced a change of its API in an ``Asana-Change`` header."""
+
+
+class AsanaValueWarning(UserWarning):
+    """A value from Asana did not fit its column's dtype and became missing."""

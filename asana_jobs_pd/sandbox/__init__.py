@@ -1,0 +1,11 @@
+"""An Asana of one's own on 127.0.0.1, for notebooks, tests and benchmarks.
+
+It imports nothing else of `asana_jobs_pd`, so that it checks the client independently.
+"""
+
+from ._clock import Clock
+from ._faults import Fault
+from ._sandbox import Sandbox
+from ._stats import SeenRequest, Stats
+
+__all__ = ["Clock", "Fault", "Sandbox", "SeenRequest", "Stats"]

@@ -1,0 +1,117 @@
+"""The one endpoint of the API, `GET /api/1.0/jobs/{gid}`, and what else is asked of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qs, unquote
+
+from ._answers import Answer, Headers, error, json_answer
+from ._fields import Fields, UnknownFieldError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._http import Request
+    from ._jobs import Jobs
+
+PREFIX = "/api/1.0/"
+_JOBS = PREFIX + "jobs/"
+_LONGEST_GID = 30
+
+
+class Query(NamedTuple):
+    """The options of a request, as sent."""
+
+    opt_fields: tuple[str, ...]
+    opt_pretty: str | None
+
+
+@lru_cache(maxsize=1024)
+def parse_query(query: str) -> Query:
+    """Read the options of a query; repeated and blank fields are no matter."""
+    options = parse_qs(query, keep_blank_values=True)
+    names = ",".join(options.get("opt_fields", ())).split(",")
+    fields = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+    return Query(fields, options.get("opt_pretty", [None])[-1])
+
+
+def gid_of(path: str) -> str | None:
+    """Return the gid of a job's path, or None for any other path."""
+    gid = path.removeprefix(_JOBS)
+    return None if gid == path or not gid or "/" in gid else unquote(gid)
+
+
+class Api:
+    """Answers requests for jobs as Asana does.
+
+    Parameters
+    ----------
+    token
+        The bearer token that is let in.
+    fields
+        What can be asked for.
+    jobs
+        What there is.
+    changes
+        `Asana-Change` headers of every answer.
+    """
+
+    def __init__(self, *, token: str, fields: Fields, jobs: Jobs, changes: Iterable[str]) -> None:
+        self._bearer = f"bearer {token}"
+        self._fields = fields
+        self._parse = lru_cache(maxsize=1024)(fields.parse)
+        self._jobs = jobs
+        self._headers: Headers = tuple(("Asana-Change", change) for change in changes)
+        self._refusals: dict[str, tuple[int, str | None]] = {}
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request, whatever it asks for."""
+        answer = self._route(request)
+        answer.headers += self._headers
+        return answer
+
+    def refuse(self, gid: str, status: int, message: str | None = None) -> None:
+        """Answer requests for a gid with an error from now on; 200 takes it back."""
+        self._refusals[gid] = (status, message)
+        if status == 200:  # noqa: PLR2004
+            del self._refusals[gid]
+
+    def _route(self, request: Request) -> Answer:
+        if not self._authorized(request.headers.get("authorization", "")):
+            return error(401)
+        gid = gid_of(request.path)
+        if gid is None:
+            return error(404, "No matching route for request")
+        if request.method != "GET":
+            refusal = error(405, f"{request.method}: Method Not Allowed")
+            refusal.headers += (("Allow", "GET"),)
+            return refusal
+        return self._job(gid, parse_query(request.query))
+
+    def _authorized(self, authorization: str) -> bool:
+        scheme, _, token = authorization.partition(" ")
+        return f"{scheme.lower()} {token}" == self._bearer
+
+    def _job(self, gid: str, query: Query) -> Answer:
+        if gid in self._refusals:
+            status, message = self._refusals[gid]
+            return error(status, message or _no_job(gid, status), seed=gid)
+        if query.opt_pretty not in (None, "true", "false"):
+            return error(400, f"opt_pretty: Not a boolean: {query.opt_pretty}")
+        try:
+            selection = self._parse(query.opt_fields)
+        except UnknownFieldError as unknown:
+            return error(400, f"opt_fields: Unknown field: {unknown}")
+        record = self._jobs.record(gid)
+        if record is None:
+            digits = gid.isascii() and gid.isdigit() and len(gid) <= _LONGEST_GID
+            return (
+                error(404, _no_job(gid, 404)) if digits else error(400, f"job: Not a Long: {gid}")
+            )
+        pretty = query.opt_pretty == "true"
+        return json_answer({"data": self._fields.select(record, selection)}, pretty=pretty)
+
+
+def _no_job(gid: str, status: int) -> str | None:
+    return f"job: Unknown object: {gid}" if status == 404 else None  # noqa: PLR2004

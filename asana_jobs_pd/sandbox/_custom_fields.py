@@ -1,0 +1,135 @@
+"""Custom fields of every type, as they come inline in the rows of exports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._names import COLORS, title
+from ._names import gid as make_gid
+
+if TYPE_CHECKING:
+    from random import Random
+
+Json = dict[str, Any]
+
+# Names are labels: two different fields are called "Priority".
+_DEFINITIONS: tuple[tuple[str, str, Json], ...] = (
+    ("Notes", "text", {}),
+    ("Cost", "number", {"precision": 2, "format": "currency", "currency_code": "EUR"}),
+    ("Progress", "number", {"precision": 0, "format": "percentage"}),
+    ("Größe (m²)", "number", {"precision": 3, "format": "custom", "custom_label": "m²"}),
+    ("Priority", "enum", {}),
+    ("Priority", "number", {"precision": 0, "format": "none"}),
+    ("Areas", "multi_enum", {}),
+    ("Launch", "date", {}),
+    ("Owners", "people", {}),
+    (
+        "Cost per day",
+        "number",
+        {"precision": 2, "representation_type": "formula", "is_formula_field": True},
+    ),
+    ("ID", "text", {"representation_type": "custom_id", "id_prefix": "WEB"}),
+    ("Related work", "reference", {}),
+)
+_OPTIONS = ("Low", "High", "Très élevée", "API", "UI/UX", "後で")
+_VALUES = {
+    "text": "text_value",
+    "number": "number_value",
+    "enum": "enum_value",
+    "multi_enum": "multi_enum_values",
+    "date": "date_value",
+    "people": "people_value",
+    "reference": "reference_value",
+}
+_LISTS = ("multi_enum", "people", "reference")
+_EMPTY_SHARE = 0.3
+
+
+def definitions(rng: Random) -> list[Json]:
+    """Make the custom fields of a workspace: one of every type, representation and format."""
+    return [_definition(rng, *definition) for definition in _DEFINITIONS]
+
+
+def _definition(rng: Random, name: str, kind: str, extra: Json) -> Json:
+    field: Json = {
+        "gid": make_gid(rng),
+        "resource_type": "custom_field",
+        "name": name,
+        "type": kind,
+        "resource_subtype": kind,
+        "representation_type": kind,
+        "enabled": True,
+        "is_formula_field": False,
+        "id_prefix": None,
+        **extra,
+    }
+    if kind.endswith("enum"):
+        field["enum_options"] = [
+            {
+                "gid": make_gid(rng),
+                "resource_type": "enum_option",
+                "name": option,
+                "enabled": True,
+                "color": rng.choice(COLORS),
+            }
+            for option in _OPTIONS
+        ]
+    return field
+
+
+def filled(definition: Json, rng: Random, users: list[Json]) -> Json:
+    """Return a custom field with a value, which is null, or an empty list, now and then."""
+    kind = definition["type"]
+    value: Any = [] if kind in _LISTS else None
+    shown = None
+    if rng.random() > _EMPTY_SHARE:
+        value, shown = _value(definition, rng, users)
+    return {**definition, _VALUES[kind]: value, "display_value": shown}
+
+
+def _value(definition: Json, rng: Random, users: list[Json]) -> tuple[Any, str]:
+    match definition["type"]:
+        case "text":
+            return _text(definition, rng)
+        case "number":
+            return _number(definition, rng)
+        case "enum":
+            option = rng.choice(definition["enum_options"])
+            return option, option["name"]
+        case "date":
+            return _date(rng)
+        case _:
+            items = _items(definition, rng, users)
+            return items, ", ".join(item["name"] for item in items)
+
+
+def _text(definition: Json, rng: Random) -> tuple[str, str]:
+    prefix = definition["id_prefix"]
+    text = f"{prefix}-{rng.randrange(1, 5000)}" if prefix else title(rng)
+    return text, text
+
+
+def _number(definition: Json, rng: Random) -> tuple[float, str]:
+    precision = definition["precision"]
+    if definition.get("format") == "percentage":
+        share = rng.randrange(101) / 100
+        return share, f"{share:.{precision}%}"
+    number = round(rng.uniform(0, 5000), precision)
+    value = number if precision else int(number)
+    return value, f"{value:.{precision}f}"
+
+
+def _date(rng: Random) -> tuple[Json, str]:
+    day = f"{rng.randint(2019, 2027)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
+    moment = f"{day}T{rng.randrange(24):02d}:00:00.000Z" if rng.random() < 1 / 3 else None
+    return {"date": day, "date_time": moment}, moment or f"{day}T00:00:00.000Z"
+
+
+def _items(definition: Json, rng: Random, users: list[Json]) -> list[Json]:
+    match definition["type"]:
+        case "multi_enum":
+            return rng.sample(definition["enum_options"], rng.randint(1, 3))
+        case "people":
+            return rng.sample(users, rng.randint(1, 3))
+        case _:
+            return [{"gid": make_gid(rng), "resource_type": "task", "name": title(rng)}]
