@@ -10,6 +10,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from http import HTTPStatus
 from types import TracebackType
 from typing import NoReturn, Self
 from urllib.parse import urlencode
@@ -26,7 +28,6 @@ from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestE
 __all__ = ["BASE_URL", "Client"]
 
 BASE_URL = "https://app.asana.com/api/1.0"
-TOO_MANY_REQUESTS = 429
 
 log = logging.getLogger("asana_jobs_pd")
 _NEVER = threading.Event()
@@ -101,8 +102,11 @@ class Client:
             proxies=proxies,
             verify=verify,
         )
-        self._make_limiter: Callable[[], Limiter] = lambda: limiter or limiter_for(
-            self._token.fingerprint, self.base_url, requests_per_minute, max_in_flight
+        self._make_limiter: Callable[[], Limiter] = lambda: (
+            limiter
+            or limiter_for(
+                self._token.fingerprint, self.base_url, requests_per_minute, max_in_flight
+            )
         )
         self.reopen()
         mask_logs()
@@ -188,10 +192,7 @@ class Client:
         Stopped
             When `stop` was set meanwhile.
         """
-        query = {"opt_fields": ",".join(opt_fields)} if opt_fields else {}
-        if self.opt_pretty:
-            query["opt_pretty"] = "true"
-        url = f"{self.base_url}/jobs/{gid}" + (f"?{urlencode(query, safe=',')}" if query else "")
+        url = f"{self.base_url}/jobs/{gid}{_query(opt_fields, self.opt_pretty)}"
         return read_answer(self._ask(url, stop, background), gid, self._token)
 
     def _ask(self, url: str, stop: threading.Event, background: bool) -> Answer | NoAnswer:
@@ -199,10 +200,12 @@ class Client:
         while True:
             tries += 1
             answer = self._send(url, stop, background)
+            if _status(answer) == HTTPStatus.OK:
+                return answer
             wait = self._wait_before_retry(answer, tries, time.monotonic() - began)
             if wait is None:
                 return answer
-            if _status(answer) == TOO_MANY_REQUESTS:
+            if _status(answer) == HTTPStatus.TOO_MANY_REQUESTS:
                 continue  # the limiter's gate makes it wait, with everyone else
             if stop.wait(wait):
                 raise Stopped
@@ -214,7 +217,7 @@ class Client:
         closed_for = None
         try:
             answer = self._transport.get(url)
-            if _status(answer) == TOO_MANY_REQUESTS:
+            if _status(answer) == HTTPStatus.TOO_MANY_REQUESTS:
                 closed_for = _retry_after(answer) or backoff(3, random.random())  # noqa: S311
         finally:
             self.limiter.release(started, closed_for=closed_for)
@@ -238,6 +241,13 @@ class Client:
             what = _status(answer) or "no answer"
             log.debug("%s at try %d, trying again in %.1f s", what, tries, wait)
         return wait
+
+
+@lru_cache(maxsize=64)
+def _query(opt_fields: tuple[str, ...], opt_pretty: bool) -> str:
+    parts = {"opt_fields": ",".join(opt_fields), "opt_pretty": "true" if opt_pretty else ""}
+    query = urlencode({name: value for name, value in parts.items() if value}, safe=",")
+    return f"?{query}" if query else ""
 
 
 def _status(answer: Answer | NoAnswer) -> int | None:

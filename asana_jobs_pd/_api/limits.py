@@ -128,9 +128,7 @@ _limiters: dict[tuple[str, str], Limiter] = {}
 _limiters_lock = threading.Lock()
 
 
-def limiter_for(
-    fingerprint: str, origin: str, limit: int | None, max_in_flight: int
-) -> Limiter:
+def limiter_for(fingerprint: str, origin: str, limit: int | None, max_in_flight: int) -> Limiter:
     """Return the limiter of a token at a server, set to these limits: the newest ones count."""
     with _limiters_lock:
         limiter = _limiters.get((fingerprint, origin))

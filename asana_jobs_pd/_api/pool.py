@@ -56,7 +56,7 @@ class Batch(Generic[T, R]):
         """How many items were taken up."""
         return len(self._items) - len(self._todo)
 
-    def run(self, tick: Callable[[int], None] = lambda done: None, every: float = 0.1) -> None:
+    def run(self, tick: Callable[[int], object] = bool, every: float = 0.1) -> None:
         """Return when all is done, or the batch was stopped; call `tick` every so many seconds."""
         try:
             self._start()

@@ -13,7 +13,9 @@ _TOKENS = re.compile(
 )
 _URL = re.compile(r"(?P<bare>(?:https?://|/)[^\s?'\"<>]*)\?[^\s'\"<>]*", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
-_SIGNED = re.compile(r"(?i)\b(X-Amz-[\w-]+|Signature|AWSAccessKeyId|Key-Pair-Id|Policy)=[^\s&'\"<>]+")
+_SIGNED = re.compile(
+    r"(?i)\b(X-Amz-[\w-]+|Signature|AWSAccessKeyId|Key-Pair-Id|Policy)=[^\s&'\"<>]+"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -82,13 +83,12 @@ class Transport:
         self._token = token
         self._timeout = timeout
         self._settings = _settings(base_url, proxies, verify)
-        self._adapter = _OneServerAdapter(pool_connections=1, pool_maxsize=pool_size)
+        self._adapter = _OneServerAdapter(_origin(base_url), pool_size)
         self._headers = requests.structures.CaseInsensitiveDict(
             {
                 "User-Agent": _user_agent(),
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip, deflate",
-                "Connection": "keep-alive",
                 "Authorization": token.header,
             }
         )
@@ -133,25 +133,42 @@ class Transport:
         return NoAnswer(f"the connection failed: {said}", may_pass=passes)
 
 
-class _OneServerAdapter(HTTPAdapter):
-    """An adapter that looks its pool up once, and leaves cookies alone."""
+class _Response(requests.Response):
+    """What is needed of a response: no cookie jar, no history."""
 
-    _pool: HTTPConnectionPool | None = None
+    def __init__(self, request: requests.PreparedRequest, raw: urllib3.BaseHTTPResponse) -> None:
+        self.request, self.raw, self.status_code = request, raw, raw.status
+        self.headers = raw.headers  # type: ignore[assignment]  # case-insensitive as well
+
+
+class _OneServerAdapter(HTTPAdapter):
+    """An adapter for one server, which finds out once what is the same for all requests."""
+
+    def __init__(self, origin: str, pool_size: int) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=pool_size)
+        self._origin = origin
+        self._pool: HTTPConnectionPool | None = None
+        self._verified = False
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
-        return self._pool
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)  # type: ignore[assignment]
+        return self._pool  # type: ignore[return-value]
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        if not self._verified:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+            self._verified = True
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002
+        """Return the path: https goes through a proxy by CONNECT, and http never does."""
+        assert request.url is not None
+        return request.url.removeprefix(self._origin)
 
     def build_response(
         self, req: requests.PreparedRequest, resp: urllib3.BaseHTTPResponse
     ) -> requests.Response:
-        response = requests.Response()
-        response.status_code = resp.status
-        response.headers = resp.headers  # type: ignore[assignment]  also case-insensitive
-        response.raw = resp
-        response.request = req
-        return response
+        return _Response(req, resp)
 
 
 def _read(response: requests.Response) -> Answer:
@@ -215,16 +232,23 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _settings(
     base_url: str, proxies: Mapping[str, str] | None, verify: bool | str | None
 ) -> dict[str, Any]:
     with requests.Session() as session:
-        merged = session.merge_environment_settings(base_url, dict(proxies or {}), None, verify, None)
+        merged = session.merge_environment_settings(
+            base_url, dict(proxies or {}), None, verify, None
+        )
     if is_loopback(base_url):
         # A plain http request would hand the token to the proxy.
         merged["proxies"] = {}
     bundle = merged["verify"]
-    if isinstance(bundle, str | os.PathLike) and not os.path.exists(bundle):
+    if isinstance(bundle, str | os.PathLike) and not Path(bundle).exists():
         raise InvalidOptionError(
             f"The CA bundle {os.fspath(bundle)!r} does not exist; it comes from verify= or from "
             "the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)."

@@ -61,18 +61,18 @@ def cast_frame(jobs: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def cast_column(column: pd.Series, name: str) -> pd.api.extensions.ExtensionArray:
+def cast_column(column: pd.Series, name: str) -> pd.Series:
     """Return a column of ours in its dtype."""
     kind = COLUMNS[name].kind
     dtype = dtype_of(kind)
     if column.dtype == dtype:
-        return column.array
+        return column
     if kind == "time":
         return _to_times(column, name)
     if kind == "text" and pd.api.types.is_float_dtype(column.dtype):
         column = _whole(column, name)
     try:
-        return column.astype(dtype).array
+        return column.astype(dtype)
     except (TypeError, ValueError) as error:
         said = str(error)
     raise InvalidFrameError(f"The column {name!r} cannot be {dtype}: {said}.")
@@ -103,10 +103,10 @@ def _whole(column: pd.Series, name: str) -> pd.Series:
     return column.astype("Int64")
 
 
-def _to_times(column: pd.Series, name: str) -> pd.api.extensions.ExtensionArray:
+def _to_times(column: pd.Series, name: str) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         times = column if column.dt.tz is not None else column.dt.tz_localize("UTC")
-        return times.dt.tz_convert("UTC").dt.as_unit("us").array
+        return times.dt.tz_convert("UTC").dt.as_unit("us")
     if pd.api.types.is_numeric_dtype(column.dtype) and column.notna().any():
         raise InvalidFrameError(
             f"The column {name!r} holds numbers, such as {column.dropna().iloc[0]!r}, and not "
@@ -120,4 +120,4 @@ def _to_times(column: pd.Series, name: str) -> pd.api.extensions.ExtensionArray:
             f"({len(lost)} such).",
             AsanaValueWarning,
         )
-    return times.dt.as_unit("us").array
+    return times.dt.as_unit("us")

@@ -74,7 +74,9 @@ def fetch_jobs(
         batch.stop.set()
         client.limiter.wake()
     rest = Outcome(error=reader.outage) if reader.outage else NOT_ASKED
-    return Fetched(gids, [outcome or rest for outcome in batch.results], reader.refused, interrupted)
+    return Fetched(
+        gids, [outcome or rest for outcome in batch.results], reader.refused, interrupted
+    )
 
 
 class _Reader:

@@ -104,7 +104,7 @@ def _check(name: object, *, strict: bool) -> None:
     if not isinstance(name, str) or not _PATH.fullmatch(name):
         hint = " Give several fields as a list." if isinstance(name, str) and "," in name else ""
         raise InvalidFieldError(
-            f"{name!r} is not the name of a field: a name is like 'status' or 'new_task.name'.{hint}"
+            f"{name!r} is not the name of a field, such as 'status' or 'new_task.name'.{hint}"
         )
     if strict:
         nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]

@@ -59,13 +59,14 @@ def asana_jobs_from_records(
         When a field is not one.
     """
     plan = EVERYTHING if fields is None else plan_fields(fields, strict=strict)
-    records = list(records)
-    for position, record in enumerate(records):
+    rows = list(records)
+    for position, record in enumerate(rows):
         if not isinstance(record, dict):
             raise InvalidGidError(
                 f"records[{position}] is a {type(record).__name__}, not the dict of a job."
             )
-    return jobs_frame(parse_gids([record.get("gid") for record in records]), records, plan)
+    gids = [record.get("gid", "") for record in rows]
+    return jobs_frame(parse_gids(gids), rows, plan)
 
 
 def frame_of_outcomes(gids: Sequence[str], outcomes: Sequence[Outcome], plan: Plan) -> pd.DataFrame:

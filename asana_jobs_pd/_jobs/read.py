@@ -196,9 +196,7 @@ def _merge(frame: pd.DataFrame, rows: np.ndarray, news: pd.DataFrame) -> pd.Data
     return merged
 
 
-def _settle(
-    frame: pd.DataFrame, gids: pd.Series, fetched: Fetched, errors: Errors
-) -> pd.DataFrame:
+def _settle(frame: pd.DataFrame, gids: pd.Series, fetched: Fetched, errors: Errors) -> pd.DataFrame:
     """Return the frame, or raise how the reading ended."""
     failed = fetched.errors
     if fetched.interrupted:
@@ -228,6 +226,4 @@ def _summary(failed: dict[str, RequestError], asked: int) -> str:
 
 def _check_errors(errors: str) -> None:
     if errors not in get_args(Errors):
-        raise InvalidOptionError(
-            f"errors={errors!r}: give 'raise', 'coerce' or 'drop'."
-        )
+        raise InvalidOptionError(f"errors={errors!r}: give 'raise', 'coerce' or 'drop'.")

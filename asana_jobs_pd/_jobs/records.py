@@ -103,9 +103,7 @@ def _to_arrow(
         return pa.array(tidy, struct), misfits
 
 
-def _tidy(
-    record: Record, tree: Tree, prefix: str, row: int, misfits: list[Stranger]
-) -> Record:
+def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Stranger]) -> Record:
     """Return the record with text for leaves; what should be an object and is none is moved."""
     tidy: Record = {}
     for name, inner in tree.items():
@@ -120,7 +118,11 @@ def _tidy(
 
 
 def _unknown(
-    rows: Sequence[int], objects: Sequence[Record], array: pa.StructArray, tree: Tree, prefix: str = ""
+    rows: Sequence[int],
+    objects: Sequence[Record],
+    array: pa.StructArray,
+    tree: Tree,
+    prefix: str = "",
 ) -> Iterator[Stranger]:
     """Yield what the table does not know, by row; Arrow's nulls tell where objects are."""
     for key in sorted(set().union(*objects) - tree.keys() - {"gid"}):

@@ -141,9 +141,7 @@ BOOKKEEPING: tuple[Row, ...] = (
 
 COLUMNS: dict[str, Row] = {row.column: row for row in (*FIELDS, *BOOKKEEPING)}
 NAMES: tuple[str, ...] = tuple(
-    dict.fromkeys(
-        name for row in FIELDS for name in (*_parents(row.column), row.column)
-    )
+    dict.fromkeys(name for row in FIELDS for name in (*_parents(row.column), row.column))
 )
 """Everything that ``fields`` takes: columns, and the objects that hold them."""
 

@@ -15,14 +15,13 @@ GONE = (403, 404)
 
 def is_finished(jobs: pd.DataFrame) -> np.ndarray:
     """Tell which rows need not be asked again: done, or gone for good."""
-    return _is_in(jobs, "status", FINAL_STATUSES) | _is_gone(jobs)
+    return np.asarray(_is_in(jobs, "status", FINAL_STATUSES) | _is_gone(jobs))
 
 
 def is_failed(jobs: pd.DataFrame) -> np.ndarray:
     """Tell which rows are finished without success."""
-    return _is_in(jobs, "status", ("failed",)) | (
-        _is_gone(jobs) & ~_is_in(jobs, "status", FINAL_STATUSES)
-    )
+    succeeded = _is_in(jobs, "status", ("succeeded",))
+    return np.asarray(is_finished(jobs) & ~succeeded)
 
 
 def is_export(jobs: pd.DataFrame) -> np.ndarray:

@@ -107,7 +107,7 @@ def _as_text(column: pd.Series) -> pd.Series:
         return column.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ").astype(_TEXT)
     text = column.astype(_TEXT)
     if str(column.name).endswith("download_url"):
-        return text.map(hide_query, na_action="ignore").astype(_TEXT)
+        text = text.map(hide_query, na_action="ignore").astype(_TEXT)
     return text
 
 

@@ -45,8 +45,8 @@ def fetch(url, *, method="GET", headers=None, body=None):
     try:
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         connection.request(method, target, body=body, headers=headers or {})
-        answer = connection.getresponse()
-        return Reply(answer.status, answer.headers, answer.read())
+        with connection.getresponse() as answer:
+            return Reply(answer.status, answer.headers, answer.read())
     finally:
         connection.close()
 
@@ -90,9 +90,9 @@ def connected(asana):
 
 def read_reply(bare):
     """Read one answer from a socket, which stays open."""
-    answer = http.client.HTTPResponse(bare)
-    answer.begin()
-    return Reply(answer.status, answer.headers, answer.read())
+    with http.client.HTTPResponse(bare) as answer:
+        answer.begin()
+        return Reply(answer.status, answer.headers, answer.read())
 
 
 def read_all(bare):

@@ -8,7 +8,7 @@ import pytest
 from .conftest import Asker, connected, fetch, read_all
 
 
-def raw(ask, gid, seconds=None):
+def raw(ask, gid):
     """Ask on a bare socket and return all bytes up to the end of the connection."""
     with connected(ask.asana) as bare:
         bare.sendall(ask.request(gid, "Connection: close"))
@@ -108,7 +108,7 @@ def test_garbage_is_not_json(asana, ask, gid):
     reply = ask.job(gid)
     assert reply.status == 200
     assert reply.headers["Content-Type"].startswith("application/json")
-    with pytest.raises(ValueError, match="codec can't decode|Expecting"):
+    with pytest.raises(ValueError, match=r"codec can't decode|Expecting"):
         _ = reply.json
 
 

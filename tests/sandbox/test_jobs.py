@@ -32,7 +32,7 @@ def test_gids_of_one_kind(asana, ask):
     """A kind can be asked for; one that does not exist is an error that lists those that do."""
     gids = asana.gids(3, "export_request", start=2)
     assert {ask.job(gid).data["resource_subtype"] for gid in gids} == {"export_request"}
-    with pytest.raises(ValueError, match="no such kind of job: 'export'.*export_request"):
+    with pytest.raises(ValueError, match=r"no such kind of job: 'export'.*export_request"):
         asana.gids(1, "export")
 
 
