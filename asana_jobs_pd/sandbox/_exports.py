@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ._http import Request
 
 _PATH = re.compile(r"/exports/(graph_export|export_request)_(\d+)\.jsonl\.gz", re.ASCII)
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _SIGNATURE = "X-Amz-Signature"
 _STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -86,10 +86,6 @@ class Exports:
         """Change the content of a job's files, and so their ETags."""
         self._editions[gid] = self._editions.get(gid, 0) + 1
 
-    def file(self, gid: str, resource_type: str) -> File:
-        """Return a job's file."""
-        return self._file(gid, resource_type, self._editions.get(gid, 0))
-
     def answer(self, request: Request) -> Answer:
         """Answer a request for a file."""
         if "authorization" in request.headers:
@@ -102,7 +98,9 @@ class Exports:
         match = _PATH.fullmatch(request.path)
         if match is None:
             return xml_error(404, "NoSuchKey", "The specified key does not exist.")
-        return serve(self.file(match[2], match[1]), request.headers)
+        resource_type, gid = match.groups()
+        file = self._file(gid, resource_type, self._editions.get(gid, 0))
+        return serve(file, request.headers)
 
     def _refusal(self, request: Request) -> Answer | None:
         query = dict(parse_qsl(request.query))

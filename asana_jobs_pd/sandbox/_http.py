@@ -42,7 +42,7 @@ def parse(buffer: bytearray) -> tuple[Request, int] | None:
     """
     end = buffer.find(b"\r\n\r\n")
     if end < 0:
-        if buffer and not buffer[:1].isalpha():
+        if buffer and not buffer[:1].isalpha():  # TLS, say, which would wait for ever
             raise BadRequestError(400)
         if len(buffer) > MAX_HEAD:
             raise BadRequestError(431)
@@ -111,8 +111,7 @@ def head(answer: Answer, *, keep_alive: bool) -> bytes:
         f"HTTP/1.1 {answer.status} {reason(answer.status)}",
         f"Date: {http_date(now)}",
         f"Connection: {'keep-alive' if keep_alive else 'close'}",
+        f"Content-Length: {len(answer.body)}",
         *(f"{name}: {value}" for name, value in answer.headers),
     ]
-    if not any(name == "Content-Length" for name, _ in answer.headers):
-        lines.append(f"Content-Length: {len(answer.body)}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -167,8 +168,8 @@ class Jobs:
         return record
 
     def replace(self, gid: str, record: dict[str, Any]) -> None:
-        """Serve this record for a gid from now on."""
-        self._records[gid] = record
+        """Serve this record, as it is now, for a gid from now on."""
+        self._records[gid] = json.loads(json.dumps(record))
 
     def force(self, gid: str, status: Status) -> None:
         """Put a job into a state, where it stays."""

@@ -1,0 +1,76 @@
+"""A frame of jobs as a table for a terminal: short, and safe to print."""
+
+from __future__ import annotations
+
+import shutil
+
+import pandas as pd
+
+from asana_jobs_pd._api.redact import clean, hide_query
+from asana_jobs_pd._jobs.states import kinds_of
+
+__all__ = ["masked", "overview", "render"]
+
+WIDEST = 60
+_ELLIPSIS = "…"
+
+
+def overview(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that tell most: gid, kind, status, what was created, what went wrong."""
+    table = pd.DataFrame({"gid": jobs["gid"]})
+    for label, column in (("kind", "resource_subtype"), ("status", "status")):
+        if column in jobs.columns:
+            table[label] = jobs[column]
+    created = pd.Series(pd.NA, jobs.index, "string")
+    for kind in kinds_of(jobs):
+        for leaf in ("name", "gid"):
+            if (column := f"new_{kind}.{leaf}") in jobs.columns:
+                words = kind.replace("_", " ") + " " + jobs[column].astype("string")
+                created = created.fillna(words)
+    table["created"] = created
+    status = jobs["error.status"].astype("string") + " "
+    table["error"] = status.fillna("") + jobs["error.message"].astype("string")
+    return table.dropna(axis=1, how="all")
+
+
+def masked(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy in which signed URLs have lost what makes them a credential."""
+    urls = [name for name in jobs.columns if str(name).endswith("download_url")]
+    hidden = {
+        name: jobs[name].map(hide_query, na_action="ignore").astype(jobs[name].dtype)
+        for name in urls
+    }
+    return jobs.assign(**hidden)
+
+
+def render(table: pd.DataFrame, *, index: bool = False, width: int | None = None) -> str:
+    """Return a frame as lines of text, without control characters, fitted to the terminal."""
+    frame = table.reset_index() if index else table
+    columns = [[str(name), *map(_cell, frame[name])] for name in frame.columns]
+    right = [pd.api.types.is_numeric_dtype(frame[name].dtype) for name in frame.columns]
+    widths = [max(map(len, column)) for column in columns]
+    room = width or shutil.get_terminal_size((120, 24)).columns
+    while sum(widths) + 2 * len(widths) > room and max(widths) > 16:  # noqa: PLR2004
+        widths[widths.index(max(widths))] -= 1
+    lines = []
+    for cells in zip(*columns, strict=True):
+        fitted = [
+            _fit(cell, size, right=is_right)
+            for cell, size, is_right in zip(cells, widths, right, strict=True)
+        ]
+        lines.append("  ".join(fitted).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "–"
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return clean(str(value), limit=WIDEST)
+
+
+def _fit(cell: str, size: int, *, right: bool) -> str:
+    if len(cell) > size:
+        cell = cell[: size - 1] + _ELLIPSIS
+    return cell.rjust(size) if right else cell.ljust(size)

@@ -1,0 +1,43 @@
+"""What the tests share: a sandbox, a client of it, the seed's example, Hypothesis' profile."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from asana_jobs_pd._api import connect, limits
+from asana_jobs_pd._api.client import Client
+from asana_jobs_pd.sandbox import Clock, Sandbox
+
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("suite")
+
+TOKEN = "2/1200000000000001/1200000000000002:0123456789abcdef0123456789abcdef"
+"""A made-up token of the real form; no test may find it anywhere but on the wire."""
+
+
+@pytest.fixture(autouse=True)
+def clean_slate(monkeypatch):
+    """No token of the person who runs the tests, and no client of another test."""
+    for name in [name for name in os.environ if name.startswith("ASANA")]:
+        monkeypatch.delenv(name)
+    connect._default.set(None, implicit=True)
+    limits._limiters.clear()
+
+
+@pytest.fixture
+def asana():
+    """A sandbox whose clock stands still."""
+    with Sandbox(token=TOKEN, clock=Clock()) as running:
+        yield running
+
+
+@pytest.fixture
+def client(asana):
+    """A client of the sandbox."""
+    with Client(asana.token, base_url=asana.base_url, requests_per_minute=None) as made:
+        yield made

@@ -1,0 +1,48 @@
+"""The table of fields, and what derives from it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pandas as pd
+import pytest
+from seed import ALLOWED
+
+from asana_jobs_pd._jobs.fields import EVERYTHING
+from asana_jobs_pd._jobs.schema import COLUMNS, FINAL_STATUSES, NAMES, STATUSES, dtype_of
+from asana_jobs_pd.typing import ErrorKind, JobField, JobStatus
+
+
+def test_all_documented_fields_are_asked_for():
+    """``fields=None`` asks for the contract's allowed fields, and the portfolio's."""
+    assert set(EVERYTHING.ask) == {*ALLOWED, "new_portfolio", "new_portfolio.name"}
+    assert len(EVERYTHING.ask) == len(set(EVERYTHING.ask))
+
+
+def test_only_what_descriptions_differ_in_is_optional():
+    """An Asana may refuse these two objects, and no others."""
+    assert {name.split(".")[0] for name in EVERYTHING.optional} == {
+        "new_portfolio",
+        "new_task_template",
+    }
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_every_allowed_field_is_accepted(name):
+    """Every optional field of the contract is the name of a field."""
+    assert name in NAMES
+
+
+def test_the_types_for_annotations_are_the_table():
+    """``JobField`` and ``JobStatus`` name what the table has."""
+    assert get_args(JobField) == NAMES
+    assert get_args(JobStatus) == STATUSES
+    assert set(FINAL_STATUSES) < set(STATUSES)
+    assert get_args(ErrorKind) == ("http", "network", "timeout", "body")
+
+
+def test_dtypes_hold_neither_objects_nor_floats():
+    """Texts, UTC times in microseconds, and Int16 are all there is."""
+    dtypes = {str(dtype_of(row.kind)) for row in COLUMNS.values()}
+    assert dtypes == {"string", "datetime64[us, UTC]", "Int16"}
+    assert dtype_of("text") == pd.StringDtype("pyarrow")
