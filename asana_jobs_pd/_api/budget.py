@@ -79,12 +79,12 @@ class Budget:
         """Note that a request starts."""
         self.in_flight += 1
 
-    def end(self, now: float, *, accepted: bool) -> None:
-        """Note a response, or that none will come."""
+    def end(self, now: float, *, started: float, accepted: bool) -> None:
+        """Note the response to a request of `started`, or that none will come."""
         self.in_flight -= 1
         self._ends.append(now)
         if accepted:
-            self._accepted.append(now)
+            self._accepted.append(started)
             self._testing = False
         if self.limit == math.inf:
             self._forget(now)
@@ -103,7 +103,10 @@ class Budget:
         self._forget(now)
         if self.limit < math.inf:
             least = max(1, self.limit // 100)
-            self.allowed = max(least, min(self.allowed // 2, len(self._accepted)))
+            # Those that started and ended in the last window surely arrived in it; of those
+            # that only ended in it some arrived earlier, and the server allows fewer.
+            accepted = sum(start > now - self.window for start in self._accepted)
+            self.allowed = max(least, min(self.allowed // 2, accepted))
         self._patience = min(2 * self._patience, 16)
         self._next_step = self.opens_at + self._patience * self.window
 

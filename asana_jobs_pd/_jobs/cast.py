@@ -70,7 +70,7 @@ def cast_column(column: pd.Series, name: str) -> pd.Series:
     if kind == "time":
         return _to_times(column, name)
     if kind == "text" and pd.api.types.is_float_dtype(column.dtype):
-        column = _whole(column, name)
+        column = _without_floats(column, name)
     try:
         return column.astype(dtype)
     except (TypeError, ValueError) as error:
@@ -90,17 +90,24 @@ def _check_type(jobs: pd.DataFrame) -> None:
         )
 
 
-def _whole(column: pd.Series, name: str) -> pd.Series:
-    """Return what came back from a file as floats as whole numbers, when none lost a digit."""
-    numbers = column.dropna().astype("float64")
-    lost = numbers[(numbers % 1 != 0) | (numbers.abs() >= _EXACT)]
-    if len(lost):
-        raise InvalidFrameError(
-            f"The column {name!r} holds floats, such as {float(lost.iloc[0])!r}. "
-            "Floats lose digits. Read it as text, for example with "
-            f'pd.read_csv(path, dtype={{"gid": "string", "{name}": "string"}}).'
+def _without_floats(column: pd.Series, name: str) -> pd.Series:
+    """Return what a file format made floats of as the whole numbers they were, if they still are.
+
+    A gid that has lost digits must not pass for one: it becomes missing, with a warning.
+    """
+    numbers = column.to_numpy("float64", na_value=np.nan)
+    whole = np.isnan(numbers) | ((numbers % 1 == 0) & (np.abs(numbers) < _EXACT))
+    if not name.endswith(".gid"):
+        return column if not whole.all() else column.astype("Int64")
+    if not whole.all():
+        warn_user(
+            f"{int((~whole).sum())} values of {name!r} went through floats, lost digits and "
+            "became missing. Read that column as text too, for example with pd.read_csv(path, "
+            f'dtype={{"gid": "string", "{name}": "string"}}), or ask again with '
+            "refresh(finished=True).",
+            AsanaValueWarning,
         )
-    return column.astype("Int64")
+    return column.where(whole).astype("Int64")
 
 
 def _to_times(column: pd.Series, name: str) -> pd.Series:

@@ -15,7 +15,7 @@ from asana_jobs_pd._jobs.fetch import Fetched, fetch_jobs
 from asana_jobs_pd._jobs.fields import Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.frame import frame_of_outcomes
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.schema import BOOKKEEPING
+from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS
 from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
@@ -190,6 +190,8 @@ def _merge(frame: pd.DataFrame, rows: np.ndarray, news: pd.DataFrame) -> pd.Data
     merged = pd.concat([frame, empty], axis=1)
     for name in news.columns.drop("gid"):
         told = asked.to_numpy(bool) if name in _TOLD_ALWAYS else read
+        if name not in COLUMNS:  # it may be missing because Asana would not have it asked for
+            told = read & news[name].notna().to_numpy(bool)
         column = merged[name].astype(news[name].dtype).array.copy()
         column[rows[told]] = news[name].array[told]
         merged[name] = column

@@ -56,7 +56,7 @@ class Sandbox:
     url_lifetime
         Seconds for which a signed URL is good, rounded up to whole ones.
     export_rows
-        Rows in an export file. A file is made at its first retrieval, in about 0.1 ms a row,
+        Rows in an export file. A file is made at its first retrieval, in about 0.2 ms a row,
         during which nothing else is answered.
     changes
         `Asana-Change` headers to send with every answer of the API.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -34,13 +35,17 @@ class Server:
             target=self._run, args=(port, listening), name="asana-sandbox", daemon=True
         )
         self._thread.start()
+        if listening.exception() is not None:
+            self._thread.join()
         return listening.result()
 
     def stop(self) -> None:
         """Close all sockets and wait for the thread; once is enough, more does no harm."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._thread is None:
+            return
+        with suppress(RuntimeError):  # the loop has ended before
             self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join()
+        self._thread.join()
 
     def _run(self, port: int, listening: Future[int]) -> None:
         # The same kind of loop on all platforms: the others' accept and reset differently.

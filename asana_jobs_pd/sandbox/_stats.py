@@ -30,7 +30,7 @@ class Stats:
     authorization_on_exports
         Requests for export files that carried a token where none belongs.
     connections
-        Connections accepted.
+        Connections accepted, those that ask for `/sandbox/stats` included.
     bad_requests
         What came in and was not HTTP as it should be.
     """
