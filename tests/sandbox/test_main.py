@@ -5,9 +5,12 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 
 import pytest
+
+from asana_jobs_pd.sandbox.__main__ import main
 
 from .conftest import fetch
 
@@ -56,6 +59,26 @@ def test_it_serves_until_it_is_told_to_end(ending):
         process.send_signal(ending)
         assert process.communicate(timeout=5) == ("", "")
         assert process.returncode == 0
+
+
+@pytest.fixture
+def handlers():
+    """Put the handlers of signals back that the command replaces."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("retry_after", ["yes", "no", "text"])
+def test_it_may_be_called(capsys, retry_after):
+    """As a function too, on every platform."""
+    timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGTERM])
+    timer.start()
+    main(["--retry-after", retry_after, "--window", "5", "--max-in-flight", "3"])
+    timer.join()
+    assert "export ASANA_ACCESS_TOKEN=sandbox" in capsys.readouterr().out
 
 
 def test_it_explains_its_options():

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,6 +24,13 @@ def address(asana):
     """Return host and port."""
     parts = urlsplit(asana.base_url)
     return parts.hostname, parts.port
+
+
+def run_together(tasks):
+    """Run each task in a thread of its own; what they raise is raised."""
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(task) for task in tasks]:
+            done.result()
 
 
 def test_a_with_block_is_a_life():
@@ -41,6 +50,13 @@ def test_stopping_twice_is_no_harm():
     asana.start()
     asana.stop()
     asana.stop()
+
+
+def test_several_threads_may_stop_it(sandbox):
+    """All of them return when it has stopped."""
+    for _ in range(20):
+        asana = sandbox()
+        run_together(asana.stop for _ in range(4))
 
 
 def test_a_sandbox_lives_once():
@@ -146,15 +162,7 @@ def test_everything_may_be_changed_from_any_thread(asana, ask):
             asana.advance(0.01)
             _ = asana.stats, asana.requests
 
-    failures = []
-    threads = [threading.Thread(target=drive, args=(gid,)) for gid in gids]
-    previous, threading.excepthook = threading.excepthook, failures.append
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    threading.excepthook = previous
-    assert failures == []
+    run_together(partial(drive, gid) for gid in gids)
     assert asana.stats.requests == 8 * 15
 
 
