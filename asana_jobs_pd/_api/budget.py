@@ -30,8 +30,9 @@ class Budget:
     -----
     A 429 closes the gate for everyone until the server's time, or ours, is up. One request
     then tries whether it is open. From a 429 on, the budget is the smaller of half of what it
-    was and what the server accepted in the last window; it recovers by a tenth of the limit at
-    a time, and waits twice as long for the next step whenever a step proved one too many.
+    was and what the server accepted in the last window, less a margin; it recovers by a tenth of
+    the limit at a time, and waits twice as long for the next step whenever a step proved one too
+    many.
     """
 
     def __init__(self, limit: int | None, window: float, max_in_flight: int) -> None:
@@ -79,12 +80,12 @@ class Budget:
         """Note that a request starts."""
         self.in_flight += 1
 
-    def end(self, now: float, *, started: float, accepted: bool) -> None:
-        """Note the response to a request of `started`, or that none will come."""
+    def end(self, now: float, *, accepted: bool) -> None:
+        """Note a response, or that none will come."""
         self.in_flight -= 1
         self._ends.append(now)
         if accepted:
-            self._accepted.append(started)
+            self._accepted.append(now)
             self._testing = False
         if self.limit == math.inf:
             self._forget(now)
@@ -103,9 +104,8 @@ class Budget:
         self._forget(now)
         if self.limit < math.inf:
             least = max(1, self.limit // 100)
-            # Those that started and ended in the last window surely arrived in it; of those
-            # that only ended in it some arrived earlier, and the server allows fewer.
-            accepted = sum(start > now - self.window for start in self._accepted)
+            # Counted by responses, it may be a few more than the server had in any window.
+            accepted = len(self._accepted) * 15 // 16
             self.allowed = max(least, min(self.allowed // 2, accepted))
         self._patience = min(2 * self._patience, 16)
         self._next_step = self.opens_at + self._patience * self.window

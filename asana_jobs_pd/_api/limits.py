@@ -80,7 +80,7 @@ class Limiter:
         """Note that the request of `started` has ended; a 429 closes the gate for a while."""
         with self._lock:
             now = self._clock()
-            self.budget.end(now, started=started, accepted=closed_for is None)
+            self.budget.end(now, accepted=closed_for is None)
             if closed_for is not None:
                 self.budget.close(now, closed_for, started=started)
             self._call_next()

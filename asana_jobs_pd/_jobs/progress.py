@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -54,15 +55,27 @@ class Progress:
 
     def tick(self, done: int) -> None:
         """Show that so many are done."""
-        if self._off or (self._bar is None and time.monotonic() - self._began < self._patience):
+        elapsed = time.monotonic() - self._began
+        if self._off or (self._bar is None and elapsed < self._patience):
             return
         if self._bar is None:
-            from tqdm.auto import tqdm  # noqa: PLC0415  only now is it worth its import
-
-            self._bar = tqdm(total=self._total, desc=self._what, unit="job", disable=self._disable)
-            self._bar.start_t = self._bar.start_t - PATIENCE if self._patience else 0
+            self._bar = self._make(elapsed)
         self._bar.n = done
         self._bar.refresh()
+
+    def _make(self, elapsed: float) -> Any:
+        from tqdm.auto import tqdm  # noqa: PLC0415  only now is it worth its import
+
+        bar = tqdm(
+            total=self._total,
+            desc=self._what,
+            unit="job",
+            disable=self._disable,
+            file=sys.stderr,
+        )
+        if not bar.disable:
+            bar.start_t -= elapsed
+        return bar
 
 
 def _wanted(shown: bool | None) -> bool:
