@@ -171,7 +171,7 @@ class PartialReadError(AsanaJobsError):
         self.errors = errors or {}
 
 
-class ReadInterrupted(KeyboardInterrupt):  # noqa: N818  it is Ctrl-C, not an error
+class ReadInterrupted(KeyboardInterrupt):
     """A read was interrupted; what it had is in ``.frame`` (``sys.last_value.frame``)."""
 
     def __init__(self, message: str = "", *, frame: pd.DataFrame | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -33,11 +33,6 @@ _NEXT_STEPS = {
     429: "The token's budget is used up, perhaps by another program; read again later.",
     500: "Try again later; Asana's support finds the incident by its phrase.",
 }
-_LONE_SURROGATE = re.compile(
-    r"(?<!\\)((?:\\\\)*)(?:"
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
-    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-)
 
 
 def read_answer(answer: Answer | NoAnswer, gid: str, token: Token) -> Record | RequestError:
@@ -114,8 +109,10 @@ def _parse(body: bytes) -> object:
     except orjson.JSONDecodeError:
         pass
     try:  # half of an emoji, cut off by some program, must not cost the row
-        return orjson.loads(_LONE_SURROGATE.sub(r"\1\\ufffd", body.decode()))
-    except ValueError:
+        text = json.dumps(json.loads(body.decode()), ensure_ascii=False)
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return orjson.loads(whole)
+    except (ValueError, RecursionError):
         return None
 
 

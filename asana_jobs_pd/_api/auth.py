@@ -33,6 +33,9 @@ class _Header(str):
     def __repr__(self) -> str:
         return "'Bearer …'"
 
+    def __reduce__(self) -> NoReturn:
+        raise TokenError("A token is never pickled; the other process finds its own.")
+
 
 class Token:
     """A token that shows itself to the wire alone.

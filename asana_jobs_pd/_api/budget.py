@@ -105,7 +105,7 @@ class Budget:
         if self.limit < math.inf:
             least = max(1, self.limit // 100)
             # Counted by responses, it may be a few more than the server had in any window.
-            accepted = len(self._accepted) * 15 // 16
+            accepted = len(self._accepted) * 31 // 32
             self.allowed = max(least, min(self.allowed // 2, accepted))
         self._patience = min(2 * self._patience, 16)
         self._next_step = self.opens_at + self._patience * self.window

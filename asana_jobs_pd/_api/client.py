@@ -20,7 +20,7 @@ from asana_jobs_pd._api.answers import Record, read_answer
 from asana_jobs_pd._api.auth import Token, find_token
 from asana_jobs_pd._api.changes import Changes
 from asana_jobs_pd._api.limits import Limiter, Stopped, limiter_for
-from asana_jobs_pd._api.redact import mask_logs
+from asana_jobs_pd._api.redact import mask_logs, redact
 from asana_jobs_pd._api.retry import RetryPolicy, backoff, parse_retry_after
 from asana_jobs_pd._api.transport import Answer, NoAnswer, Transport, check_base_url
 from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
@@ -222,7 +222,7 @@ class Client:
         finally:
             self.limiter.release(started, closed_for=closed_for)
         if isinstance(answer, Answer) and answer.changes:
-            self.changes.note(answer.changes)
+            self.changes.note(self._token.hide(redact, change) for change in answer.changes)
         return answer
 
     def _wait_before_retry(
@@ -281,10 +281,15 @@ def _check_options(
     if not whole(max_retries, 0):
         raise InvalidOptionError(f"max_retries={max_retries!r}: give a whole number, 0 for none.")
     seconds = timeout if isinstance(timeout, tuple) else ()
-    if len(seconds) != 2 or not all(0 < second < math.inf for second in seconds):  # noqa: PLR2004
+    if len(seconds) != 2 or not all(map(_is_duration, seconds)):  # noqa: PLR2004
         raise InvalidOptionError(
             f"timeout={timeout!r}: give seconds to connect and seconds between bytes, as (10, 60)."
         )
+
+
+def _is_duration(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 < value < math.inf  # type: ignore[operator]
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()

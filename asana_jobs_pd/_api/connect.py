@@ -103,7 +103,7 @@ def forget_default(client: Client) -> None:
 def _environment() -> str:
     names = (*ENVIRONMENT, "ASANA_BASE_URL")
     values = "\0".join(os.environ.get(name, "") for name in names)
-    return hashlib.sha256(values.encode()).hexdigest()
+    return hashlib.sha256(values.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 _default = _Default()

@@ -6,6 +6,7 @@ import math
 import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 
@@ -45,9 +46,15 @@ class Limiter:
     ) -> None:
         self.budget = Budget(limit, window, max_in_flight)
         self._clock = clock
+        self.start_afresh()
+        _all.add(self)
+
+    def start_afresh(self) -> None:
+        """Forget who waits and what is under way: in a forked process they are no more."""
         self._lock = threading.Lock()
         self._foreground: deque[threading.Condition] = deque()
         self._background: deque[threading.Condition] = deque()
+        self.budget.in_flight = 0
 
     def __repr__(self) -> str:
         budget = self.budget
@@ -124,6 +131,7 @@ class Limiter:
             turn.notify()
 
 
+_all: weakref.WeakSet[Limiter] = weakref.WeakSet()
 _limiters: dict[tuple[str, str], Limiter] = {}
 _limiters_lock = threading.Lock()
 
@@ -144,6 +152,8 @@ def _forget_after_fork() -> None:
     global _limiters_lock  # noqa: PLW0603
     _limiters.clear()
     _limiters_lock = threading.Lock()
+    for limiter in list(_all):
+        limiter.start_afresh()
 
 
 if hasattr(os, "register_at_fork"):

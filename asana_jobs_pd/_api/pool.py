@@ -62,6 +62,9 @@ class Batch(Generic[T, R]):
             self._start()
             while not self._over.wait(every):
                 tick(self.done)
+                if self.stop.is_set():
+                    self._over.wait(every)  # a moment for answers that are on their way
+                    break
         finally:
             self.stop.set()
         if self._failure is not None:
@@ -78,7 +81,7 @@ class Batch(Generic[T, R]):
                 thread.start()
             except RuntimeError:  # the system has no more threads; those there are will do
                 self._leave()
-                if not self._alive:
+                if self._todo and self._over.is_set() and not self.stop.is_set():
                     raise
                 return
         if not self._workers:
@@ -95,7 +98,8 @@ class Batch(Generic[T, R]):
         except Stopped:
             pass
         except BaseException as error:  # noqa: BLE001  it is raised again where it is seen
-            self._failure = error
+            with self._lock:
+                self._failure = self._failure or error  # the first one tells
             self.stop.set()
         finally:
             self._leave()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -201,17 +202,23 @@ def check_base_url(base_url: str) -> str:
         a fragment.
     """
     parts = _split(base_url)
+    shown = clean(str(base_url))
     safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(base_url))
     if not (safe and parts.hostname):
         raise InvalidOptionError(
-            f"base_url={clean(base_url)!r}: a token goes to https:// or to a loopback address "
+            f"base_url={shown!r}: a token goes to https:// or to a loopback address "
             "such as http://127.0.0.1:8000/api/1.0, nowhere else."
         )
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in base_url or "#" in base_url:
         raise InvalidOptionError(
-            f"base_url={clean(base_url)!r}: leave out the user, the query and the fragment."
+            f"base_url={shown!r}: leave out the user, the query and the fragment."
         )
-    return base_url.rstrip("/")
+    if not re.fullmatch(r"[\x21-\x7e]+", base_url):
+        raise InvalidOptionError(
+            f"base_url={shown!r}: leave out spaces and line breaks, and write other characters "
+            "percent-encoded."
+        )
+    return parts.geturl().rstrip("/")
 
 
 def is_loopback(url: str) -> bool:

@@ -122,7 +122,9 @@ def test_drop_leaves_rows_out(asana, client):
 def test_many_failures_are_summed_up(asana, client):
     """The message stays readable; ``.errors`` has them all."""
     gids = [str(n) for n in range(1, 21)]
-    with pytest.raises(PartialReadError, match=r"20 of 20 jobs.*\n.*\n.*\n.*\n  … and 17 more") as caught:
+    with pytest.raises(
+        PartialReadError, match=r"20 of 20 jobs.*\n.*\n.*\n.*\n  … and 17 more"
+    ) as caught:
         read(gids, client)
     assert list(caught.value.errors) == gids
 

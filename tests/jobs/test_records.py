@@ -177,7 +177,9 @@ def test_nesting_beyond_reason_ends_in_words():
 
 def test_explicit_fields_keep_nothing_else():
     """Named fields give exactly their columns, whatever else arrives."""
-    found = cells([EXAMPLE | {"x": 1, "new_task": {"name": "n", "y": 2}}], plan_fields(["new_task.name"]))
+    found = cells(
+        [EXAMPLE | {"x": 1, "new_task": {"name": "n", "y": 2}}], plan_fields(["new_task.name"])
+    )
     assert found == {"new_task.name": ["n"]}
 
 

@@ -252,9 +252,17 @@ def test_numbers_in_texts_stay_readable():
 @pytest.mark.parametrize(
     ("column", "value", "want"),
     [
-        ("fetched_at", "2024-02-22 02:06:58.147000+00:00", pd.Timestamp("2024-02-22T02:06:58.147Z")),
+        (
+            "fetched_at",
+            "2024-02-22 02:06:58.147000+00:00",
+            pd.Timestamp("2024-02-22T02:06:58.147Z"),
+        ),
         ("fetched_at", pd.Timestamp("2024-02-22"), pd.Timestamp("2024-02-22T00:00:00Z")),
-        ("fetched_at", pd.Timestamp("2024-02-22T02:00:00+02:00"), pd.Timestamp("2024-02-22T00:00Z")),
+        (
+            "fetched_at",
+            pd.Timestamp("2024-02-22T02:00:00+02:00"),
+            pd.Timestamp("2024-02-22T00:00Z"),
+        ),
         ("fetched_at", None, pd.NaT),
         ("error.status", 404.0, 404),
         ("error.status", "404", 404),

@@ -158,9 +158,7 @@ def test_pending_failed_and_succeeded_are_all(asana, client):
 def test_exports_are_found_by_subtype_or_by_object(asana, client, jobs):
     """Ready or not, graph and resource exports."""
     assert set(jobs.asana.exports["resource_subtype"]) == {"graph_export_request", "export_request"}
-    narrow = aj.asana_jobs_from_records(
-        [EXAMPLE, {"gid": "2"}], ["new_graph_export.completed_at"]
-    )
+    narrow = aj.asana_jobs_from_records([EXAMPLE, {"gid": "2"}], ["new_graph_export.completed_at"])
     assert list(narrow.asana.exports["gid"]) == ["12345"]
     assert not len(pd.DataFrame({"gid": ["1"]}).asana.exports)
 

@@ -1,0 +1,160 @@
+"""The command line, as a user calls it."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from conftest import TOKEN
+
+from asana_jobs_pd.__main__ import main
+
+
+@pytest.fixture
+def asana(asana, monkeypatch):
+    """The sandbox, named by the environment."""
+    for name, value in asana.environ.items():
+        monkeypatch.setenv(name, value)
+    return asana
+
+
+def test_gids_become_a_table(asana, capsys):
+    """One line a job: gid, kind, status, what was created."""
+    gids = asana.gids(9)
+    assert main(gids) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["gid", "kind", "status", "created"]
+    assert [line.split()[0] for line in lines[1:]] == gids
+
+
+def test_failures_give_1_and_say_why(asana, capsys):
+    """A job that cannot be read is a row with its error, and an exit code."""
+    assert main([*asana.gids(1), "999"]) == 1
+    assert "404 job: Unknown object: 999" in capsys.readouterr().out
+
+
+def test_errors_raise_prints_no_table(asana, capsys):
+    """``--errors raise`` says on standard error what failed."""
+    assert main(["999", "--errors", "raise"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "999: 404" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["12x"],
+        ["1", "--fields", "stat"],
+        ["1", "--format", "xml"],
+        ["1", "--format", "parquet"],
+        ["1", "--output", "jobs.xls"],
+        ["1", "--nope"],
+    ],
+)
+def test_calls_that_are_off_give_2(asana, capsys, arguments):
+    """Usage errors say what is wrong, and send nothing."""
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert capsys.readouterr().err
+    assert asana.stats.requests == 0
+
+
+def test_a_refused_token_gives_2_and_is_not_shown(asana, capsys, monkeypatch):
+    """The message says where the token came from, not what it is."""
+    monkeypatch.setenv("ASANA_ACCESS_TOKEN", TOKEN + "0")
+    assert main(asana.gids(1)) == 2
+    err = capsys.readouterr().err
+    assert "ASANA_ACCESS_TOKEN" in err
+    assert TOKEN not in err
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_files_hold_all_columns_and_no_signature(asana, tmp_path, kind):
+    """The format follows the suffix; signed URLs are masked; no half file is left."""
+    gids = asana.gids(9)
+    asana.finish(*gids)
+    path = tmp_path / f"jobs.{kind}"
+    assert main([*gids, "--output", str(path)]) == 0
+    read = {
+        "csv": lambda: pd.read_csv(path, dtype="string"),
+        "json": lambda: pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))),
+        "parquet": lambda: pd.read_parquet(path),
+    }
+    frame = read[kind]()
+    assert list(frame["gid"]) == gids
+    assert len(frame.columns) == 38
+    urls = frame["new_graph_export.download_url"].dropna()
+    assert len(urls)
+    assert urls.str.endswith("?…").all()
+    assert b"X-Amz-Signature" not in path.read_bytes()
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_gids_come_from_standard_input(asana, capsys, monkeypatch):
+    """One a line, or separated by spaces or commas."""
+    gids = asana.gids(4)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{gids[0]}\n{gids[1]},{gids[2]}\n\n{gids[3]}\n"))
+    assert main(["-", "--fields", "status", "--format", "csv"]) == 0
+    frame = pd.read_csv(io.StringIO(capsys.readouterr().out), dtype="string")
+    assert list(frame["gid"]) == gids
+    assert list(frame.columns[:2]) == ["gid", "status"]
+
+
+def test_no_gids_on_standard_input_is_an_empty_table(asana, capsys, monkeypatch):
+    """Nothing to read is no error."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert main(["-", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("gid,")
+
+
+def test_wait_asks_until_all_is_finished(asana, capsys):
+    """``--wait`` shows how far it is, and the table at the end."""
+    import threading
+
+    threading.Timer(0.3, lambda: asana.advance(60)).start()
+    assert main([*asana.gids(9), "--wait"]) == 0
+    out, err = capsys.readouterr()
+    assert "9 of 9 finished" in err
+    assert "in_progress" not in out
+
+
+def test_control_characters_do_not_reach_the_terminal(asana, capsys):
+    """A job's name cannot move the cursor or ring the bell."""
+    asana.record("7", {"gid": "7", "new_task": {"gid": "1", "name": "a\x1b[2Jb\x07\r\nc"}})
+    assert main(["7"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert len(out.splitlines()) == 2
+
+
+def test_the_tour_shows_it_all_within_15_seconds():
+    """Without arguments: a dozen jobs, progress, summary, results, and what to do next."""
+    began = time.monotonic()
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "asana_jobs_pd"],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment(PYTHONIOENCODING="utf-8"),
+        timeout=60,
+        check=True,
+    )
+    assert time.monotonic() - began < 15
+    for words in ("12 of 12", "summary()", "results()", "ASANA_ACCESS_TOKEN", "1 failed"):
+        assert words in run.stdout
+    assert run.stderr == ""
+
+
+def environment(**more):
+    import os
+
+    return {**os.environ, **more}

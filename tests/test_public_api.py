@@ -1,0 +1,83 @@
+"""What the package shows, and what importing it costs."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+import asana_jobs_pd as aj
+from asana_jobs_pd import errors
+
+
+def test_all_is_true():
+    """Every public name is there, sorted, and listed by dir()."""
+    assert sorted(aj.__all__) == aj.__all__
+    for name in aj.__all__:
+        assert getattr(aj, name) is not None
+        assert name in dir(aj)
+    assert aj.__version__
+
+
+def test_what_is_not_there_is_an_attribute_error():
+    """As for any module."""
+    with pytest.raises(AttributeError, match="nope"):
+        _ = aj.nope
+
+
+def test_every_error_has_one_base():
+    """All errors under AsanaJobsError, the interrupt under KeyboardInterrupt."""
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        if name.endswith("Error"):
+            assert issubclass(kind, errors.AsanaJobsError)
+        assert name in errors.__doc__
+    assert issubclass(errors.ReadInterrupted, KeyboardInterrupt)
+    assert not issubclass(errors.ReadInterrupted, Exception)
+    assert issubclass(errors.AsanaChangeWarning, FutureWarning)
+
+
+@pytest.mark.parametrize("name", [name for name in errors.__all__ if "Warning" not in name])
+def test_errors_survive_pickling(name):
+    """They come back from another process with what they carry."""
+    error = getattr(errors, name)("words")
+    error.frame = pd.DataFrame({"gid": ["1"]})
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == "words"
+    assert copy.frame.equals(error.frame)
+
+
+def test_a_request_error_keeps_what_asana_said():
+    """Status, reason, help and phrase come through a pickle."""
+    error = errors.StatusError("m", gid="1", status=500, reason="r", help="h", phrase="p")
+    copy = pickle.loads(pickle.dumps(error))
+    assert vars(copy) == vars(error)
+
+
+def test_importing_it_loads_nothing_heavy():
+    """No requests, no ipywidgets, no tqdm, no sandbox: only what pandas brings."""
+    code = (
+        "import pandas, sys; before = set(sys.modules); import asana_jobs_pd;"
+        "print(*(set(sys.modules) - before))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in run.stdout.split()}
+    assert not loaded & {
+        "requests",
+        "urllib3",
+        "ipywidgets",
+        "tqdm",
+        "orjson",
+        "asyncio",
+        "IPython",
+    }
+    assert "asana_jobs_pd.sandbox" not in run.stdout.split()
+
+
+def test_the_accessor_is_registered():
+    """``df.asana`` is there after the import."""
+    assert {"refresh", "changes", "summary", "results", "pending"} <= set(dir(pd.DataFrame().asana))

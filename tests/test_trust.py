@@ -1,0 +1,162 @@
+"""Interrupts end at once, and secrets show nowhere."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import traceback
+
+import pytest
+from conftest import TOKEN
+
+import asana_jobs_pd as aj
+from asana_jobs_pd.errors import TokenError
+from asana_jobs_pd.sandbox import Sandbox
+
+SIGNATURE = "5ec2e7" * 10
+URL = f"https://s3.example/f.jsonl.gz?X-Amz-Date=20260101T000000Z&X-Amz-Signature={SIGNATURE}"
+
+
+def shown(error):
+    """Return everything a traceback printer with locals would show."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "".join(told.format())
+
+
+def failures(asana):
+    gid = asana.gids(1)[0]
+    asana.record(gid, {"gid": gid, "new_graph_export": {"gid": "1", "download_url": URL}})
+    with aj.Client(TOKEN, base_url=asana.base_url, max_retries=0) as client:
+        for fault in ("reset", "garbage", "html", "truncate"):
+            asana.fault(fault, gid=asana.gids(2)[1])
+            with pytest.raises(aj.PartialReadError) as caught:
+                aj.read_asana_jobs(asana.gids(2), ["status"], client=client)
+            yield caught.value
+        for status in (400, 403, 404, 500):
+            asana.answer(asana.gids(2)[1], status, f"you sent Bearer {TOKEN}")
+            with pytest.raises(aj.PartialReadError) as caught:
+                aj.read_asana_jobs(asana.gids(2), ["status"], client=client)
+            yield caught.value
+    with aj.Client(TOKEN + "0", base_url=asana.base_url) as client:
+        with pytest.raises(aj.AsanaJobsError) as caught:
+            aj.read_asana_jobs(asana.gids(2), client=client)
+        yield caught.value
+
+
+def test_no_error_shows_the_token(asana, caplog):
+    """Messages, reprs, attributes, pickles, tracebacks with locals, logs, frames: none has it."""
+    caplog.set_level(logging.DEBUG)
+    for error in failures(asana):
+        nested = list(getattr(error, "errors", {}).values())
+        for one in (error, *nested):
+            assert one.__cause__ is None
+            assert one.__context__ is None
+            for text in (str(one), repr(one), repr(vars(one)), shown(one)):
+                assert TOKEN not in text
+            assert TOKEN.encode() not in pickle.dumps(one)
+        assert TOKEN not in error.frame.to_csv()
+    assert TOKEN not in caplog.text
+
+
+def test_no_error_shows_a_signature(asana, caplog):
+    """A signed URL stays in its column: not in tracebacks with locals, logs or pickled errors."""
+    caplog.set_level(logging.DEBUG)
+    good, bad = asana.gids(2)
+    asana.record(good, {"gid": good, "new_graph_export": {"gid": "1", "download_url": URL}})
+    asana.answer(bad, 404, f"see {URL}")
+    with aj.Client(TOKEN, base_url=asana.base_url) as client:
+        with pytest.raises(aj.PartialReadError) as caught:
+            aj.read_asana_jobs([good, bad], client=client)
+    error = caught.value
+    assert error.frame["new_graph_export.download_url"].iloc[0] == URL
+    assert SIGNATURE not in error.frame.drop(columns="new_graph_export.download_url").to_csv()
+    error.frame = None
+    assert SIGNATURE.encode() not in pickle.dumps(error)
+    assert SIGNATURE not in shown(error)
+    assert SIGNATURE not in caplog.text
+
+
+def test_no_object_shows_the_token(asana, client):
+    """Neither repr nor vars, at any depth; pickling and copying are refused."""
+    aj.read_asana_jobs(asana.gids(2), client=client)
+    parts = [client, *vars(client).values()]
+    for part in parts:
+        assert TOKEN not in repr(part)
+        assert TOKEN not in str(part)
+        assert TOKEN not in repr(getattr(part, "__dict__", ""))
+    assert TOKEN not in repr(client._transport._headers)
+    for spread in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TokenError):
+            spread(client)
+
+
+def test_urllib3s_own_log_is_masked(asana, client, caplog):
+    """At DEBUG it logs paths; their queries are gone."""
+    caplog.set_level(logging.DEBUG, logger="urllib3")
+    aj.read_asana_jobs(asana.gids(2), client=client)
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("urllib3")]
+    assert any("/jobs/" in line for line in lines)
+    assert not any("opt_fields" in line for line in lines)
+
+
+SCRIPT = """
+import os, signal, sys, threading, time
+import asana_jobs_pd as aj
+client = aj.connect("t" * 9, base_url=sys.argv[1], requests_per_minute=None)
+gids = sys.argv[2].split(",")
+def interrupt():
+    time.sleep(1.0)
+    print("sent", time.monotonic(), flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    aj.read_asana_jobs(gids, progress=False)
+except KeyboardInterrupt as stop:
+    print("caught", time.monotonic(), len(stop.frame), stop.frame["status"].notna().sum(), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to oneself there")
+def test_an_interrupt_ends_at_once_and_so_does_the_process():
+    """With 50 requests of 8 s in flight: promised within 0.3 s, the frame is there, no wait."""
+    with Sandbox(token="t" * 9) as asana:
+        gids = asana.gids(100)
+        asana.fault("delay", times=100, seconds=8.0)
+        began = time.monotonic()
+        run = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(SCRIPT), asana.base_url, ",".join(gids)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        took = time.monotonic() - began
+        assert asana.stats.most_in_flight == 50
+    (_, sent), (_, caught, rows, read) = (line.split() for line in run.stdout.splitlines())
+    assert float(caught) - float(sent) < 1.5
+    assert (int(rows), int(read)) == (100, 0)
+    assert took < 6.0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pthread_kill is not there")
+def test_what_came_before_an_interrupt_is_in_the_frame(asana, client):
+    """Rows that were read are there, the others are empty, and refresh() goes on."""
+    import threading
+
+    gids = asana.gids(9)
+    asana.fault("delay", gid=gids[-1], seconds=5.0)
+    main = threading.get_ident()
+    threading.Timer(0.7, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(aj.ReadInterrupted, match="8 of 9") as caught:
+        aj.read_asana_jobs(gids, client=client)
+    frame = caught.value.frame
+    assert frame["status"].notna().sum() == 8
+    assert frame["fetched_at"].isna().sum() == 1
+    assert frame.asana.refresh(client=client)["status"].notna().all()
