@@ -64,7 +64,7 @@ def render(table: pd.DataFrame, *, index: bool = False, width: int | None = None
 
 def _cell(value: object) -> str:
     if pd.isna(value):  # type: ignore[call-overload]
-        return "–"
+        return "–"  # noqa: RUF001  a dash, as tables have
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     return clean(str(value), limit=WIDEST)

@@ -23,7 +23,7 @@ OFFICIAL = "`asana` client + 50 threads"
 
 
 def measure(name, limit, window, base_url):
-    """Read all jobs with a limiter of `limit` requests in `window` seconds, from an empty window."""
+    """Read all jobs, `limit` requests in `window` seconds, from an empty window."""
     gids = Sandbox().gids(JOBS)
     limiter, read = _ours(limit, window, base_url) if name == OURS else _theirs(base_url)
     read(gids[:WARM_UP])

@@ -51,5 +51,26 @@ EXAMPLE = {
     },
 }
 
-ALLOWED = ["new_graph_export", "new_graph_export.completed_at", "new_graph_export.created_at", "new_graph_export.download_url", "new_project", "new_project.name", "new_project_template", "new_project_template.name", "new_resource_export", "new_resource_export.completed_at", "new_resource_export.created_at", "new_resource_export.download_url", "new_task", "new_task.created_by", "new_task.name", "new_task.resource_subtype", "new_task_template", "new_task_template.name", "resource_subtype", "status"]
+ALLOWED = [
+    "new_graph_export",
+    "new_graph_export.completed_at",
+    "new_graph_export.created_at",
+    "new_graph_export.download_url",
+    "new_project",
+    "new_project.name",
+    "new_project_template",
+    "new_project_template.name",
+    "new_resource_export",
+    "new_resource_export.completed_at",
+    "new_resource_export.created_at",
+    "new_resource_export.download_url",
+    "new_task",
+    "new_task.created_by",
+    "new_task.name",
+    "new_task.resource_subtype",
+    "new_task_template",
+    "new_task_template.name",
+    "resource_subtype",
+    "status",
+]
 """The contract's allowed optional fields."""

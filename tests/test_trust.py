@@ -119,7 +119,8 @@ threading.Thread(target=interrupt, daemon=True).start()
 try:
     aj.read_asana_jobs(gids, progress=False)
 except KeyboardInterrupt as stop:
-    print("caught", time.monotonic(), len(stop.frame), stop.frame["status"].notna().sum(), flush=True)
+    read = stop.frame["status"].notna().sum()
+    print("caught", time.monotonic(), len(stop.frame), read, flush=True)
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from asana_jobs_pd._api.auth import Token
-from asana_jobs_pd._api.redact import clean
+from asana_jobs_pd._api.redact import LONGEST, clean
 from asana_jobs_pd._api.transport import LARGEST_BODY, Answer, NoAnswer
 from asana_jobs_pd.errors import (
     AuthenticationError,
@@ -117,7 +117,7 @@ def _parse(body: bytes) -> object:
 
 
 def _excerpt(answer: Answer, token: Token) -> str:
-    text = token.hide(clean, answer.body[:2000].decode(errors="replace"))
+    text = token.hide(clean, answer.body[: 5 * LONGEST].decode(errors="replace"))
     if not text:
         return "an empty body"
     kind = token.hide(clean, answer.headers.get("Content-Type") or "no content type")

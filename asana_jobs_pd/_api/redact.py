@@ -7,7 +7,7 @@ import logging
 import re
 from urllib.parse import quote
 
-__all__ = ["clean", "hide_query", "mask_logs", "redact"]
+__all__ = ["LONGEST", "clean", "hide_query", "mask_logs", "redact"]
 
 LONGEST = 4000
 """Characters of a foreign text that are looked at; expressions take long for millions."""
@@ -18,7 +18,7 @@ _TOKENS = re.compile(
     rf"|[012]{_SLASH}(?:\d+(?:{_SLASH}\d+)?(?::|%3[aA]))?[0-9a-fA-F]{{32}}"  # a personal token
 )
 _URL = re.compile(r"(?P<bare>(?:https?://|/)[^\s?'\"<>]*)\?[^\s'\"<>]*", re.IGNORECASE)
-_USERINFO = re.compile(r"(?<=://)[^/\s]+@")
+_USERINFO = re.compile(r"(?<=://)[^/\s?#]+@")
 _SIGNED = re.compile(
     r"(?i)\b(X-Amz-[\w-]+|Signature|AWSAccessKeyId|Key-Pair-Id|Policy)(=|%3[dD])[^\s&'\"<>]+"
 )

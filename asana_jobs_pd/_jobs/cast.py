@@ -112,8 +112,9 @@ def _without_floats(column: pd.Series, name: str) -> pd.Series:
 
 def _to_times(column: pd.Series, name: str) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        times = column if column.dt.tz is not None else column.dt.tz_localize("UTC")
-        return times.dt.tz_convert("UTC").dt.as_unit("us")
+        aware = column if column.dt.tz is not None else column.dt.tz_localize("UTC")
+        moved: pd.Series = aware.dt.tz_convert("UTC").dt.as_unit("us")
+        return moved
     if pd.api.types.is_numeric_dtype(column.dtype) and column.notna().any():
         raise InvalidFrameError(
             f"The column {name!r} holds numbers, such as {column.dropna().iloc[0]!r}, and not "

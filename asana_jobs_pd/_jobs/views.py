@@ -104,8 +104,8 @@ def _changed(new: pd.Series, old: pd.Series | None, name: str) -> pd.DataFrame:
 
 def _as_text(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return column.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ").astype(_TEXT)
-    text = column.astype(_TEXT)
+        column = column.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    text: pd.Series = column.astype(_TEXT)
     if str(column.name).endswith("download_url"):
         text = text.map(hide_query, na_action="ignore").astype(_TEXT)
     return text

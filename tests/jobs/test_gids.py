@@ -112,7 +112,7 @@ def test_a_table_of_gids_is_refused():
 
 def test_a_frame_without_gids_names_its_columns():
     """The error says which columns there are and what to rename."""
-    with pytest.raises(InvalidFrameError, match="'job'.*Rename"):
+    with pytest.raises(InvalidFrameError, match=r"'job'.*Rename"):
         parse_gids(pd.DataFrame({"job": ["1"]}))
     with pytest.raises(InvalidFrameError, match="more than one"):
         parse_gids(pd.DataFrame([["1", "2"]], columns=["gid", "gid"]))

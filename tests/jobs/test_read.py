@@ -190,12 +190,12 @@ def test_bad_input_sends_nothing(asana, client):
     """Every mistake is told before the first request."""
     gids = asana.gids(2)
     for bad, error in [
-        (dict(gids=[*gids, 1.5]), InvalidGidError),
-        (dict(gids=gids, fields=[]), InvalidFieldError),
-        (dict(gids=gids, fields=["nope"]), InvalidFieldError),
-        (dict(gids=gids, errors="ignore"), InvalidOptionError),
-        (dict(gids=gids, progress="yes"), InvalidOptionError),
-        (dict(gids=gids, client="token"), InvalidOptionError),
+        ({"gids": [*gids, 1.5]}, InvalidGidError),
+        ({"gids": gids, "fields": []}, InvalidFieldError),
+        ({"gids": gids, "fields": ["nope"]}, InvalidFieldError),
+        ({"gids": gids, "errors": "ignore"}, InvalidOptionError),
+        ({"gids": gids, "progress": "yes"}, InvalidOptionError),
+        ({"gids": gids, "client": "token"}, InvalidOptionError),
     ]:
         with pytest.raises(error):
             aj.read_asana_jobs(**{"client": client, **bad})
