@@ -20,7 +20,7 @@ _TOKENS = re.compile(
 _URL = re.compile(r"(?P<bare>(?:https?://|/)[^\s?'\"<>]*)\?[^\s'\"<>]*", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/\s?#]+@")
 _SIGNED = re.compile(
-    r"(?i)\b(X-Amz-[\w-]+|Signature|AWSAccessKeyId|Key-Pair-Id|Policy)(=|%3[dD])[^\s&'\"<>]+"
+    r"(?i)(X-Amz-[\w-]+|Signature|AWSAccessKeyId|Key-Pair-Id|Policy)(=|%3[dD])[^\s&'\"<>]+"
 )
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029"  # what ends or moves a line

@@ -60,13 +60,18 @@ def asana_jobs_from_records(
     """
     plan = EVERYTHING if fields is None else plan_fields(fields, strict=strict)
     rows = list(records)
+    if set(map(type, rows)) - {dict}:
+        _refuse_others(rows)
+    gids = [record.get("gid", "") for record in rows]
+    return jobs_frame(parse_gids(gids), rows, plan)
+
+
+def _refuse_others(rows: Sequence[object]) -> None:
     for position, record in enumerate(rows):
         if not isinstance(record, dict):
             raise InvalidGidError(
                 f"records[{position}] is a {type(record).__name__}, not the dict of a job."
             )
-    gids = [record.get("gid", "") for record in rows]
-    return jobs_frame(parse_gids(gids), rows, plan)
 
 
 def frame_of_outcomes(gids: Sequence[str], outcomes: Sequence[Outcome], plan: Plan) -> pd.DataFrame:

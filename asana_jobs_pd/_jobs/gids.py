@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,18 @@ def parse_gids(gids: Gids) -> list[str]:
         return [_gid(gids, "gid")]
     if isinstance(gids, np.ndarray):
         gids = gids.ravel() if gids.ndim < 2 else _refuse(gids.tolist(), "gids", "")  # noqa: PLR2004
-    return [_gid(value, "gids", position) for position, value in enumerate(gids)]
+    values = list(gids)
+    if _are_digits(values):
+        return values
+    return [_gid(value, "gids", position) for position, value in enumerate(values)]
+
+
+def _are_digits(values: list[Any]) -> bool:
+    """Tell at once what holds for nearly every list: texts of digits, nothing else."""
+    if set(map(type, values)) != {str} or "" in values:
+        return False
+    digits = "".join(values)
+    return digits.isascii() and digits.isdigit()
 
 
 def gid_series(frame: pd.DataFrame) -> pd.Series:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -159,7 +160,9 @@ def _texts(
     cells: defaultdict[str, dict[int, str]] = defaultdict(dict)
     for path, row, value in strangers:
         for column, text in _flatten(path, value):
-            cells[f"job.{column}" if column in COLUMNS else column][row] = text
+            cells[column][row] = text
+    for column in cells.keys() & COLUMNS.keys():  # a key may not take the place of a column
+        cells[f"job.{column}"] = cells.pop(column)
     for name in asked:
         if not any(column.startswith(f"{name}.") for column in cells):
             _ = cells[name]  # asked for: a column even when nothing came
@@ -173,19 +176,20 @@ def _sparse(texts: dict[int, str], rows: int) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(column, TEXT)])
 
 
-def _flatten(path: str, value: object, depth: int = 1) -> Iterator[tuple[str, str]]:
-    """Yield the columns of a value: the leaves of a ``new_*`` object, else its text."""
-    if isinstance(value, dict) and value and path.startswith("new_") and depth <= DEEPEST:
-        for key, inner in value.items():
-            yield from _flatten(f"{path}.{key}", inner, depth + 1)
-    elif value is not None:
-        yield path, _text(value)
+def _flatten(path: str, value: object, depth: int = 1) -> Iterable[tuple[str, str]]:
+    """Return the columns of a value: the leaves of a ``new_*`` object, else its text."""
+    if not isinstance(value, dict) or not value or depth > DEEPEST or path[:4] != "new_":
+        return () if value is None else ((path, _text(value)),)
+    parts = (_flatten(f"{path}.{key}", inner, depth + 1) for key, inner in value.items())
+    return chain.from_iterable(parts)
 
 
 def _text(value: object) -> str:
     """Return a text as it is, anything else as JSON."""
     if isinstance(value, str):
         # A lone surrogate, half of an emoji, has no place in UTF-8.
+        if value.isascii():
+            return value
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     try:
         return orjson.dumps(value, default=str).decode()
