@@ -145,7 +145,7 @@ def case(jobs, latency, target, repetitions):
     )
 
 
-def main(repetitions=7):
+def main(repetitions=5):
     return [*case(300, 0.1, 1.10, repetitions), *case(3000, 0.02, 1.25, repetitions)]
 
 

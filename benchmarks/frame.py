@@ -70,7 +70,7 @@ def measure(name):
     return {"many": many, "one": statistics.median(one)}
 
 
-def main(repetitions=7):
+def main(repetitions=5):
     results = interleaved(CONTENDERS, repetitions, lambda name: fresh("frame", name))
     ours, theirs = results[OURS], results[THEIRS]
     pairs = zip(ours, theirs, strict=True)

@@ -16,6 +16,7 @@ import pytest
 from asana_jobs_pd._api import connect as connecting
 from asana_jobs_pd._api import limits
 from asana_jobs_pd._api.client import Client
+from asana_jobs_pd.errors import RequestError
 from asana_jobs_pd.sandbox import Clock, Sandbox
 
 TOKEN = "2/1201234567890/1209876543210:" + "0123456789abcdef" * 2
@@ -77,7 +78,7 @@ def http(status=200, body=b"", *headers, reason="Whatever"):
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
-@dataclass
+@dataclass(repr=False)
 class Scripted:
     """A server that gives these bytes in turn, the last ones over and over, and keeps the asking.
 
@@ -170,6 +171,15 @@ def client():
     yield make
     for each in made:
         each.close()
+
+
+def failure(client, gid=GID, opt_fields=()):
+    """Return the error that a read raises; its traceback holds no frame of a test."""
+    try:
+        client.get_job(gid, opt_fields)
+    except RequestError as error:
+        return error
+    raise AssertionError("it did not fail")
 
 
 def told(error):

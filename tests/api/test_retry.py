@@ -21,7 +21,7 @@ def test_no_try_starts_after_the_cap(status, tries, elapsed, hint, chance, retri
     wait = policy.wait(status=status, tries=tries, elapsed=elapsed, retry_after=hint, chance=chance)
     if wait is not None:
         assert tries <= retries
-        assert 0 < wait
+        assert wait > 0
         assert elapsed + wait <= seconds
     else:
         latest = hint if hint is not None else backoff(tries, chance)
@@ -65,7 +65,7 @@ def test_backoff_stays_in_its_bounds(tries, chance):
 def test_backoff_doubles_and_is_spread(tries, chance):
     """The longest wait doubles until 30 seconds; chance takes away up to half of it."""
     longest = backoff(tries, 0)
-    assert longest == min(0.5 * 2 ** (tries - 1), 30)
+    assert longest == min(0.5 * 2 ** min(tries - 1, 10), 30)
     assert longest / 2 <= backoff(tries, chance) <= longest
     assert backoff(tries, 1) == longest / 2
 
