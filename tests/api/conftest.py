@@ -105,7 +105,10 @@ class Scripted:
             with bare, suppress(OSError):
                 bare.settimeout(5)
                 head = b""
-                while b"\r\n\r\n" not in head and (more := bare.recv(65536)):
+                # A TLS handshake has no end of head; the answer to it is not TLS.
+                while b"\r\n\r\n" not in head and head[:1] != b"\x16":
+                    if not (more := bare.recv(65536)):
+                        break
                     head += more
                 if not head:
                     continue

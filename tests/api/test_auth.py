@@ -177,7 +177,7 @@ def test_any_visible_ascii_is_a_token(secret):
     assert len(token.fingerprint) == 64
     assert token.fingerprint == Token(secret, "elsewhere").fingerprint
     assert token.fingerprint != Token(secret + "x", "a test").fingerprint
-    assert token.hide(lambda text, *secrets: str(secrets == (secret,)), "") == "True"
+    assert token.hide(lambda text, *secrets: str(secret in secrets), "") == "True"
 
 
 def faces(thing):
