@@ -126,7 +126,7 @@ def test_a_whole_window_goes_out_at_once():
 
 
 @pytest.mark.parametrize("hints", [True, False], ids=["with Retry-After", "without"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(latency=st.tuples(st.floats(0.001, 0.5), st.floats(0, 2)), seed=st.integers(0, 10**6))
 def test_a_limit_ten_times_too_high_is_learned(hints, latency, seed):
     """4,500 jobs against 150 a minute: all come, with few closings and few rejections in each.

@@ -187,7 +187,7 @@ def test_the_logs_of_urllib3_are_masked(asana, client, caplog):
             "%s /x?X-Amz-Signature=%s", TOKEN, SIGNATURE
         )
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("urllib3")]
-    assert f'"GET /api/1.0/jobs/{GID}?… HTTP/1.1" 200' in lines[1]
+    assert f'"GET /api/1.0/jobs/{GID}?… HTTP/' in lines[1]
     assert lines[-1] == "… /x?…"
     assert TOKEN not in caplog.text
     assert "opt_fields" not in caplog.text
