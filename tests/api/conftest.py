@@ -74,7 +74,12 @@ class Hasty(threading.Event):
 def http(status=200, body=b"", *headers, reason="Whatever"):
     """Return an answer as bytes, with a length."""
     body = body if isinstance(body, bytes) else body.encode()
-    lines = [f"HTTP/1.1 {status} {reason}", f"Content-Length: {len(body)}", *headers]
+    lines = [
+        f"HTTP/1.1 {status} {reason}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *headers,
+    ]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
