@@ -18,7 +18,7 @@ def main(names):
     print(", ".join(f"{package} {version(package)}" for package in PACKAGES) + ".")
     figures = [figure for name in names for figure in import_module(f"benchmarks.{name}").main()]
     aims = [figure for figure in figures if figure.target is not None]
-    missed = [figure.what for figure in aims if not figure.met]
+    missed = [f"{figure.table}: {figure.what}" for figure in aims if not figure.met]
     print(f"\n{len(aims) - len(missed)} of {len(aims)} targets met.", *missed, sep="\n- ")
 
 

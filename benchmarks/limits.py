@@ -137,7 +137,7 @@ def free(repetitions):
             ),
             figure(
                 OURS,
-                "429s a closing",
+                "429s a closing, on average",
                 lambda result: result["rejected"] / max(1, result["closings"]),
                 "",
                 WORKERS,

@@ -35,6 +35,7 @@ class Figure:
     target: float | None = None
     sign: str = "≤"
     each: bool = False
+    table: str = ""
 
     @property
     def median(self):
@@ -61,7 +62,9 @@ class Figure:
 def show(title, figures):
     """Print a table, and return its figures."""
     print(f"\n### {title}\n\n{HEADER}")
-    print("\n".join(figure.row() for figure in figures), flush=True)
+    for figure in figures:
+        figure.table = title
+        print(figure.row(), flush=True)
     return figures
 
 

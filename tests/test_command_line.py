@@ -32,8 +32,9 @@ def test_gids_become_a_table(asana, capsys):
     assert [line.split()[0] for line in lines[1:]] == gids
 
 
-def test_failures_give_1_and_say_why(asana, capsys):
+def test_failures_give_1_and_say_why(asana, capsys, monkeypatch):
     """A job that cannot be read is a row with its error, and an exit code."""
+    monkeypatch.setenv("COLUMNS", "120")
     assert main([*asana.gids(1), "999"]) == 1
     assert "404 job: Unknown object: 999" in capsys.readouterr().out
 
