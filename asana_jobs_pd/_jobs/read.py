@@ -108,7 +108,7 @@ def read_asana_jobs(
     plan = plan_fields(fields, strict=strict)
     wanted = parse_gids(gids)
     frame, fetched = _fetch_frame(wanted, plan, client, progress)
-    return _settle(frame, frame["gid"], fetched, errors)
+    return _settle(frame, frame["gid"], fetched, errors).reset_index(drop=True)
 
 
 def refresh_asana_jobs(
@@ -213,7 +213,7 @@ def _settle(frame: pd.DataFrame, gids: pd.Series, fetched: Fetched, errors: Erro
     if failed and errors == "raise":
         raise PartialReadError(_summary(failed, len(fetched.gids)), frame=frame, errors=failed)
     if failed and errors == "drop":
-        return frame[~gids.isin(list(failed)).to_numpy(bool)].reset_index(drop=True)
+        return frame[~gids.isin(list(failed)).to_numpy(bool)]
     return frame
 
 

@@ -34,7 +34,7 @@ _MISFITS = (pa.ArrowException, TypeError, ValueError)
 
 
 def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArray]:
-    """Return the plan's columns, then what else arrived, in order of its name.
+    """Return the plan's columns, then what else arrived.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def _texts(
     for path, row, value in strangers:
         for column, text in _flatten(path, value):
             cells[column][row] = text
-    for column in cells.keys() & COLUMNS.keys():  # a key may not take the place of a column
+    for column in sorted(cells.keys() & COLUMNS.keys()):  # a key may not take the place of a column
         cells[f"job.{column}"] = cells.pop(column)
     for name in asked:
         if not any(column.startswith(f"{name}.") for column in cells):

@@ -188,6 +188,9 @@ def test_errors_as_in_reading(asana, client, jobs):
     dropped = jobs.asana.refresh(errors="drop", client=client)
     assert gid not in set(dropped["gid"])
     assert len(dropped) == 17
+    assert list(dropped.index) == [label for label in jobs.index if jobs.loc[label, "gid"] != gid]
+    by_gid = jobs.set_index("gid").asana.refresh(errors="drop", client=client)
+    assert list(by_gid.index) == list(dropped["gid"])
 
 
 def test_rows_without_a_gid_stay(asana, client):
