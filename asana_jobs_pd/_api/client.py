@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import random
 import threading
@@ -20,10 +19,11 @@ from asana_jobs_pd._api.answers import Record, read_answer
 from asana_jobs_pd._api.auth import Token, find_token
 from asana_jobs_pd._api.changes import Changes
 from asana_jobs_pd._api.limits import Limiter, Stopped, limiter_for
+from asana_jobs_pd._api.options import check_options
 from asana_jobs_pd._api.redact import mask_logs, redact
 from asana_jobs_pd._api.retry import RetryPolicy, backoff, parse_retry_after
 from asana_jobs_pd._api.transport import Answer, NoAnswer, Transport, check_base_url
-from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
+from asana_jobs_pd.errors import ClientClosedError, RequestError, TokenError
 
 __all__ = ["BASE_URL", "Client"]
 
@@ -86,7 +86,7 @@ class Client:
         opt_pretty: bool = False,
         limiter: Limiter | None = None,
     ) -> None:
-        _check_options(requests_per_minute, max_in_flight, timeout, max_retries)
+        check_options(requests_per_minute, max_in_flight, timeout, max_retries)
         self.base_url = check_base_url(base_url or os.environ.get("ASANA_BASE_URL") or BASE_URL)
         self.opt_pretty = opt_pretty
         self.refused_fields: frozenset[str] = frozenset()
@@ -258,38 +258,6 @@ def _retry_after(answer: Answer | NoAnswer) -> float | None:
     if isinstance(answer, NoAnswer):
         return None
     return parse_retry_after(answer.headers.get("Retry-After"))
-
-
-def _check_options(
-    requests_per_minute: int | None,
-    max_in_flight: int,
-    timeout: tuple[float, float],
-    max_retries: int,
-) -> None:
-    def whole(value: object, least: int) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-    if requests_per_minute is not None and not whole(requests_per_minute, 1):
-        raise InvalidOptionError(
-            f"requests_per_minute={requests_per_minute!r}: give a whole number of at least 1, "
-            "or None for no limit of our own."
-        )
-    if not whole(max_in_flight, 1):
-        raise InvalidOptionError(
-            f"max_in_flight={max_in_flight!r}: give a whole number of at least 1; Asana allows 50."
-        )
-    if not whole(max_retries, 0):
-        raise InvalidOptionError(f"max_retries={max_retries!r}: give a whole number, 0 for none.")
-    seconds = timeout if isinstance(timeout, tuple) else ()
-    if len(seconds) != 2 or not all(map(_is_duration, seconds)):  # noqa: PLR2004
-        raise InvalidOptionError(
-            f"timeout={timeout!r}: give seconds to connect and seconds between bytes, as (10, 60)."
-        )
-
-
-def _is_duration(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 < value < math.inf  # type: ignore[operator]
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()

@@ -8,6 +8,7 @@ import pandas as pd
 from asana_jobs_pd._api.warn import warn_user
 from asana_jobs_pd._jobs.gids import FLOATS, gid_series, parse_gids
 from asana_jobs_pd._jobs.schema import COLUMNS, dtype_of
+from asana_jobs_pd._jobs.times import parse_times
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError
 
 __all__ = ["cast_frame", "gids_of"]
@@ -40,8 +41,15 @@ def gids_of(jobs: pd.DataFrame) -> pd.Series:
     return pd.Series(texts, index=jobs.index, dtype=_TEXT, name="gid")
 
 
-def cast_frame(jobs: pd.DataFrame) -> pd.DataFrame:
+def cast_frame(jobs: pd.DataFrame, gids: pd.Series) -> pd.DataFrame:
     """Return a copy with our columns in the table's dtypes, the others as they are.
+
+    Parameters
+    ----------
+    jobs
+        A frame of jobs.
+    gids
+        What `gids_of` made of its gids.
 
     Raises
     ------
@@ -54,7 +62,7 @@ def cast_frame(jobs: pd.DataFrame) -> pd.DataFrame:
         raise InvalidFrameError(f"The frame has more than one column {twice!r}; keep one.")
     frame = jobs.copy()
     if "gid" in ours:
-        frame["gid"] = gids_of(jobs).array
+        frame["gid"] = gids.array
         ours.remove("gid")
     for name in ours:
         frame[name] = cast_column(jobs[name], name)
@@ -120,12 +128,4 @@ def _to_times(column: pd.Series, name: str) -> pd.Series:
             f"The column {name!r} holds numbers, such as {column.dropna().iloc[0]!r}, and not "
             "times; convert it first, for example with pd.to_datetime(…, unit='ms', utc=True)."
         )
-    times = pd.to_datetime(column, utc=True, format="ISO8601", errors="coerce")
-    lost = column[times.isna() & column.notna()]
-    if len(lost):
-        warn_user(
-            f"{name!r} holds {lost.iloc[0]!r}, which is not a time; it became missing "
-            f"({len(lost)} such).",
-            AsanaValueWarning,
-        )
-    return times.dt.as_unit("us")
+    return parse_times(column, lambda _: f"{name!r} holds")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asana_jobs_pd._jobs.schema import COLUMNS, FIELDS, NAMES, Row, leaves_of
+from asana_jobs_pd._jobs.schema import COLUMNS, FIELDS, NAMES, Row, is_part, leaves_of
 from asana_jobs_pd.errors import InvalidFieldError
 from asana_jobs_pd.typing import Fields
 
@@ -68,9 +68,7 @@ def plan_for_columns(columns: Iterable[object]) -> Plan:
     known = {row.column for row in FIELDS if row.ask}
     rows = [COLUMNS[name] for name in present if name in known]
     others = tuple(
-        name
-        for name in present
-        if name not in COLUMNS and name.startswith("new_") and "." in name and _PATH.fullmatch(name)
+        name for name in present if name not in COLUMNS and is_part(name) and _PATH.fullmatch(name)
     )
     if not rows or len(rows) == len(known):
         return EVERYTHING

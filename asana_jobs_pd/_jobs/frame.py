@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from asana_jobs_pd._api.warn import warn_user
 from asana_jobs_pd._jobs.fields import EVERYTHING, Plan, plan_fields
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.outcome import Outcome
 from asana_jobs_pd._jobs.records import TEXT, Record, columns_of
 from asana_jobs_pd._jobs.schema import COLUMNS
-from asana_jobs_pd.errors import AsanaValueWarning, InvalidGidError, RequestError
+from asana_jobs_pd._jobs.times import parse_times
+from asana_jobs_pd.errors import InvalidGidError, RequestError
 from asana_jobs_pd.typing import Fields
 
 __all__ = ["asana_jobs_from_records", "frame_of_outcomes", "jobs_frame"]
@@ -147,13 +147,4 @@ def _to_times(array: pa.ChunkedArray, column: str, gids: Sequence[str]) -> pd.Da
         return _utc(array.cast(_TIME).to_numpy())
     except pa.ArrowInvalid:
         texts = pd.Series(_strings(array))
-    times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce")
-    lost = np.flatnonzero(times.isna() & texts.notna())
-    if len(lost):
-        first = lost[0]
-        warn_user(
-            f"{column} of job {gids[first]} is {texts[first]!r}, which is not a time; it became "
-            f"missing ({len(lost)} such).",
-            AsanaValueWarning,
-        )
-    return pd.DatetimeIndex(times).as_unit("us")
+    return pd.DatetimeIndex(parse_times(texts, lambda row: f"{column} of job {gids[row]} is"))

@@ -152,10 +152,11 @@ def refresh_asana_jobs(
     """
     _check_errors(errors)
     gids = gids_of(jobs)
-    frame = cast_frame(jobs)
+    frame = cast_frame(jobs, gids)
     due = gids.notna().to_numpy(bool) & (finished | ~is_finished(frame))
-    wanted = parse_gids(gids[due])
-    news, fetched = _fetch_frame(wanted, plan_for_columns(jobs.columns), client, progress)
+    news, fetched = _fetch_frame(
+        gids[due].tolist(), plan_for_columns(jobs.columns), client, progress
+    )
     frame = _merge(frame, np.flatnonzero(due), news)
     return _settle(frame, gids, fetched, errors)
 

@@ -23,6 +23,7 @@ __all__ = [
     "Kind",
     "Row",
     "dtype_of",
+    "is_part",
     "leaves_of",
 ]
 
@@ -152,6 +153,11 @@ def leaves_of(name: str) -> tuple[Row, ...]:
         return (COLUMNS[name],)
     inside = tuple(row for row in FIELDS if row.column.startswith(f"{name}."))
     return tuple(row for row in inside if row.compact) or inside
+
+
+def is_part(column: object) -> bool:
+    """Tell whether a column is named like a part of a created object, known or not."""
+    return isinstance(column, str) and column.startswith("new_") and "." in column
 
 
 def dtype_of(kind: Kind) -> pd.api.extensions.ExtensionDtype:

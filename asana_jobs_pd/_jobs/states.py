@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._jobs.schema import FINAL_STATUSES
+from asana_jobs_pd._jobs.schema import FINAL_STATUSES, is_part
 
 __all__ = ["is_export", "is_failed", "is_finished", "kinds_of"]
 
@@ -38,8 +38,8 @@ def is_export(jobs: pd.DataFrame) -> np.ndarray:
 
 def kinds_of(jobs: pd.DataFrame) -> list[str]:
     """Return the kinds of created objects that the columns speak of, in their order."""
-    names = [name for name in jobs.columns if isinstance(name, str) and name.startswith("new_")]
-    return list(dict.fromkeys(name.split(".")[0][4:] for name in names if "." in name))
+    names = [name for name in jobs.columns if is_part(name)]
+    return list(dict.fromkeys(name.split(".")[0][4:] for name in names))
 
 
 def has_object(jobs: pd.DataFrame, kind: str) -> np.ndarray:

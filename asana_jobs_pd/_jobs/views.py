@@ -6,7 +6,7 @@ import pandas as pd
 
 from asana_jobs_pd._api.redact import hide_query
 from asana_jobs_pd._jobs.cast import cast_frame, gids_of
-from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, dtype_of
+from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, dtype_of, is_part
 from asana_jobs_pd._jobs.states import has_object, kinds_of
 
 __all__ = ["changes", "results", "summary"]
@@ -85,7 +85,8 @@ def changes(jobs: pd.DataFrame, previous: pd.DataFrame) -> pd.DataFrame:
     new, old = (_once(frame).set_index("gid") for frame in (jobs, previous))
     new = new[new.index.isin(old.index)]
     old = old.reindex(new.index)
-    names = [name for name in new.columns if _is_ours(name) and name not in _IGNORED]
+    ours = [name for name in new.columns if name in COLUMNS or is_part(name)]
+    names = [name for name in ours if name not in _IGNORED]
     parts = [_changed(new[name], old.get(name), name) for name in names]
     nothing = pd.DataFrame({name: pd.Series([], dtype=_TEXT) for name in _CHANGE})
     found = pd.concat([nothing, *parts])
@@ -111,13 +112,9 @@ def _as_text(column: pd.Series) -> pd.Series:
     return text
 
 
-def _is_ours(name: object) -> bool:
-    return isinstance(name, str) and (name in COLUMNS or (name.startswith("new_") and "." in name))
-
-
 def _once(jobs: pd.DataFrame) -> pd.DataFrame:
     """Return the jobs in their dtypes, each gid once, with ``gid`` as a column."""
     gids = gids_of(jobs)
-    frame = cast_frame(jobs).reset_index(drop=True)
+    frame = cast_frame(jobs, gids).reset_index(drop=True)
     frame["gid"] = gids.array
     return frame[frame["gid"].notna() & ~frame["gid"].duplicated()]
