@@ -30,10 +30,24 @@ def clean_slate(monkeypatch):
 
 
 @pytest.fixture
-def asana():
+def sandbox():
+    """Make sandboxes with options; a standing clock unless asked otherwise."""
+    made = []
+
+    def make(**options):
+        running = Sandbox(**{"clock": Clock(), **options}).start()
+        made.append(running)
+        return running
+
+    yield make
+    for running in made:
+        running.stop()
+
+
+@pytest.fixture
+def asana(sandbox):
     """A sandbox whose clock stands still."""
-    with Sandbox(token=TOKEN, clock=Clock()) as running:
-        yield running
+    return sandbox(token=TOKEN)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import traceback
 import types
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -17,7 +18,7 @@ from asana_jobs_pd._api import connect as connecting
 from asana_jobs_pd._api import limits
 from asana_jobs_pd._api.client import Client
 from asana_jobs_pd.errors import RequestError
-from asana_jobs_pd.sandbox import Clock, Sandbox
+from asana_jobs_pd.sandbox import Sandbox
 
 TOKEN = "2/1201234567890/1209876543210:" + "0123456789abcdef" * 2
 SIGNATURE = "f00dfeed" * 8
@@ -143,18 +144,9 @@ def scripted():
 
 
 @pytest.fixture
-def sandbox():
-    """Make sandboxes with options; their token is the one that must not be seen."""
-    made = []
-
-    def make(**options):
-        asana = Sandbox(**{"clock": Clock(), "token": TOKEN, **options}).start()
-        made.append(asana)
-        return asana
-
-    yield make
-    for asana in made:
-        asana.stop()
+def sandbox(sandbox):
+    """Make sandboxes whose token is the one that must not be seen."""
+    return partial(sandbox, token=TOKEN)
 
 
 @pytest.fixture

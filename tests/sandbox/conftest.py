@@ -11,8 +11,6 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from asana_jobs_pd.sandbox import Clock, Sandbox
-
 TIMEOUT = 5.0
 
 
@@ -98,21 +96,6 @@ def read_reply(bare):
 def read_all(bare):
     """Read from a socket to the end of the connection."""
     return b"".join(iter(lambda: bare.recv(65536), b""))
-
-
-@pytest.fixture
-def sandbox():
-    """Make sandboxes with options; a standing clock unless asked otherwise."""
-    made = []
-
-    def make(**options):
-        asana = Sandbox(**{"clock": Clock(), **options}).start()
-        made.append(asana)
-        return asana
-
-    yield make
-    for asana in made:
-        asana.stop()
 
 
 @pytest.fixture
