@@ -98,11 +98,12 @@ def with_aiohttp(base_url):
 
 
 OURS = "asana_jobs_pd"
+PLAIN = "requests + 50 threads"
 ALONE = "`asana` client, one after another"
 CONTENDERS = {
     OURS: ours,
     "`asana` client + 50 threads": official_with_threads,
-    "requests + 50 threads": requests_with_threads,
+    PLAIN: requests_with_threads,
     "aiohttp": with_aiohttp,
     ALONE: official,
 }
@@ -118,7 +119,7 @@ def measure(name, jobs, base_url):
     return {"wall": wall, "cpu": cpu}
 
 
-def case(jobs, latency, target, repetitions):
+def case(jobs, latency, target, share, repetitions):
     bound = jobs * latency / WORKERS
     with beside("benchmarks.server", latency) as base_url:
 
@@ -141,12 +142,23 @@ def case(jobs, latency, target, repetitions):
         [
             *figures("wall", "× bound", target, lambda result: result["wall"] / bound),
             *figures("CPU, 1,000 jobs", "s", 0.46, lambda result: result["cpu"] * 1000 / jobs),
+            Figure(f"{OURS}: CPU, share of {PLAIN}", _shares(results), "×", share),
         ],
     )
 
 
+def _shares(results):
+    pairs = zip(results[OURS], results[PLAIN], strict=True)
+    return [mine["cpu"] / theirs["cpu"] for mine, theirs in pairs]
+
+
 def main(repetitions=5):
-    return [*case(300, 0.1, 1.10, repetitions), *case(3000, 0.02, 1.25, repetitions)]
+    # The shares: 0.46 s of the 0.868 s and 0.773 s that requests + threads took where the
+    # target was set. Seconds depend on the machine, and on its hour.
+    return [
+        *case(300, 0.1, 1.10, 0.46 / 0.868, repetitions),
+        *case(3000, 0.02, 1.25, 0.46 / 0.773, repetitions),
+    ]
 
 
 def _gids(count):

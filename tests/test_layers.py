@@ -22,7 +22,7 @@ FLOORS = [
     ["_jobs.progress", "_jobs.cast", "_jobs.states"],
     ["_jobs.frame"],
     ["_jobs.times"],
-    ["_jobs.records", "_jobs.outcome"],
+    ["_jobs.records", "_jobs.outcome", "_jobs.collector"],
     ["_jobs.fields", "_jobs.gids"],
     ["_jobs.schema", "_jobs.__init__"],
     ["_api.connect"],

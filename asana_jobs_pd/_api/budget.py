@@ -32,7 +32,8 @@ class Budget:
     then tries whether it is open. From a 429 on, the budget is the smaller of half of what it
     was and what the server accepted in the last window, less a margin; it recovers by a tenth of
     the limit at a time, and waits twice as long for the next step whenever a step proved one too
-    many.
+    many. A twentieth of the limit always stays: when another program used the token up, we had
+    few requests or none in that window, which says nothing about what there will be for us.
     """
 
     def __init__(self, limit: int | None, window: float, max_in_flight: int) -> None:
@@ -41,6 +42,7 @@ class Budget:
         self.configure(limit, max_in_flight)
         self.in_flight = 0
         self.closings = 0
+        self.refusals = 0
         self.opens_at = -math.inf
         self._last_closed = -math.inf
         self._testing = False
@@ -87,6 +89,7 @@ class Budget:
         if accepted:
             self._accepted.append(now)
             self._testing = False
+            self.refusals = 0
         if self.limit == math.inf:
             self._forget(now)
 
@@ -100,10 +103,11 @@ class Budget:
         if started <= self._last_closed:  # clocks are coarse, and the gate was closed since
             return
         self.closings += 1
+        self.refusals += 1
         self._last_closed = now
         self._forget(now)
         if self.limit < math.inf:
-            least = max(1, self.limit // 100)
+            least = max(1, self.limit // 20)
             # Counted by responses, it may be a few more than the server had in any window.
             accepted = len(self._accepted) * 31 // 32
             self.allowed = max(least, min(self.allowed // 2, accepted))

@@ -218,12 +218,16 @@ class Client:
         try:
             answer = self._transport.get(url)
             if _status(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-                closed_for = _retry_after(answer) or backoff(3, random.random())  # noqa: S311
+                closed_for = _retry_after(answer) or self._gate_backoff()
         finally:
             self.limiter.release(started, closed_for=closed_for)
         if isinstance(answer, Answer) and answer.changes:
             self.changes.note(self._token.hide(redact, change) for change in answer.changes)
         return answer
+
+    def _gate_backoff(self) -> float:
+        """Return the seconds to close the gate for, when the server does not say."""
+        return backoff(3 + self.limiter.refusals, random.random())  # noqa: S311
 
     def _wait_before_retry(
         self, answer: Answer | NoAnswer, tries: int, elapsed: float

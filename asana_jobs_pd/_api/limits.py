@@ -92,6 +92,11 @@ class Limiter:
                 self.budget.close(now, closed_for, started=started)
             self._call_next()
 
+    @property
+    def refusals(self) -> int:
+        """How often the gate closed since a request was last accepted."""
+        return self.budget.refusals
+
     def wake(self) -> None:
         """Make all who wait look whether they were stopped."""
         with self._lock:

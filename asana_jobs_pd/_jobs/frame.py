@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from asana_jobs_pd._jobs.collector import collector_paused
 from asana_jobs_pd._jobs.fields import EVERYTHING, Plan, plan_fields
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.outcome import Outcome
 from asana_jobs_pd._jobs.records import TEXT, Record, columns_of
 from asana_jobs_pd._jobs.schema import COLUMNS
 from asana_jobs_pd._jobs.times import parse_times
-from asana_jobs_pd.errors import InvalidGidError, RequestError
+from asana_jobs_pd.errors import RequestError
 from asana_jobs_pd.typing import Fields
 
 __all__ = ["asana_jobs_from_records", "frame_of_outcomes", "jobs_frame"]
@@ -60,18 +63,7 @@ def asana_jobs_from_records(
     """
     plan = EVERYTHING if fields is None else plan_fields(fields, strict=strict)
     rows = list(records)
-    if set(map(type, rows)) - {dict}:
-        _refuse_others(rows)
-    gids = [record.get("gid", "") for record in rows]
-    return jobs_frame(parse_gids(gids), rows, plan)
-
-
-def _refuse_others(rows: Sequence[object]) -> None:
-    for position, record in enumerate(rows):
-        if not isinstance(record, dict):
-            raise InvalidGidError(
-                f"records[{position}] is a {type(record).__name__}, not the dict of a job."
-            )
+    return jobs_frame(None, rows, plan)
 
 
 def frame_of_outcomes(gids: Sequence[str], outcomes: Sequence[Outcome], plan: Plan) -> pd.DataFrame:
@@ -82,7 +74,7 @@ def frame_of_outcomes(gids: Sequence[str], outcomes: Sequence[Outcome], plan: Pl
 
 
 def jobs_frame(
-    gids: Sequence[str],
+    gids: Sequence[str] | None,
     records: Sequence[Record],
     plan: Plan,
     asked_at: np.ndarray | None = None,
@@ -94,7 +86,9 @@ def jobs_frame(
 
     Parameters
     ----------
-    gids, records
+    gids
+        One a row; None for those of the records.
+    records
         One a row; an empty record where there is none.
     plan
         Which columns.
@@ -103,15 +97,28 @@ def jobs_frame(
     errors
         One a row, or none at all.
     """
-    rows = len(gids)
-    data: dict[str, Any] = {"gid": _strings(pa.array(gids, TEXT))}
-    for name, array in columns_of(records, plan).items():
+    rows = len(records)
+    if gids is None:
+        plan = replace(plan, columns=(COLUMNS["gid"], *plan.columns))
+    with collector_paused():
+        columns = columns_of(records, plan)
+    ids = _gids_of(records, columns.pop("gid")) if gids is None else pa.array(gids, TEXT)
+    data: dict[str, Any] = {"gid": _strings(ids)}
+    for name, array in columns.items():
         timed = name in COLUMNS and COLUMNS[name].kind == "time"
-        data[name] = _to_times(array, name, gids) if timed else _strings(array)
+        data[name] = _to_times(array, name, ids) if timed else _strings(array)
     times = np.full(rows, "NaT", "M8[us]") if asked_at is None else asked_at.view("M8[us]")
     data["fetched_at"] = _utc(times)
     data |= _error_columns(errors, rows)
     return pd.DataFrame(data, index=pd.RangeIndex(rows), copy=False)
+
+
+def _gids_of(records: Sequence[Record], texts: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return the gids of the records, checked: at once where they are digits, else one by one."""
+    digits = not texts.null_count and pc.all(pc.ascii_is_decimal(texts)).as_py()
+    if not digits or pc.any(pc.starts_with(texts, "0")).as_py():  # an int 0 became a text
+        return pa.array(parse_gids([record.get("gid", "") for record in records]), TEXT)
+    return texts
 
 
 def _error_columns(errors: Sequence[RequestError | None], rows: int) -> dict[str, Any]:
@@ -141,7 +148,7 @@ def _utc(times: np.ndarray) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(times, tz="UTC", copy=False)
 
 
-def _to_times(array: pa.ChunkedArray, column: str, gids: Sequence[str]) -> pd.DatetimeIndex:
+def _to_times(array: pa.ChunkedArray, column: str, gids: pa.Array) -> pd.DatetimeIndex:
     """Return ISO 8601 texts as UTC times; what is none becomes missing, with a warning."""
     try:
         return _utc(array.cast(_TIME).to_numpy())

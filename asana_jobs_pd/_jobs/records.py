@@ -10,27 +10,37 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 import pyarrow as pa
 
 from asana_jobs_pd._jobs.fields import Plan
 from asana_jobs_pd._jobs.schema import COLUMNS
+from asana_jobs_pd.errors import InvalidGidError
 
 __all__ = ["columns_of"]
 
 Record: TypeAlias = dict[str, Any]
 Tree: TypeAlias = dict[str, Any]
 """The fields of the table as they nest: a dict for an object, None for a leaf."""
-Stranger: TypeAlias = tuple[str, int, object]
-"""A value that is not in the table: its path, its row, itself."""
+Leaves: TypeAlias = dict[str, pa.Array]
+"""The columns of one chunk, by path."""
+Strangers: TypeAlias = tuple[str, Sequence[int], Sequence[object]]
+"""Values that are not in the table: their path, their rows, themselves."""
 
 TEXT = pa.large_string()
 CHUNK = 2000
 DEEPEST = 4
 _MISFITS = (pa.ArrowException, TypeError, ValueError)
+
+
+class _Objects(NamedTuple):
+    """Objects of one kind in a chunk: their rows, themselves, all their keys."""
+
+    rows: Sequence[int]
+    values: Sequence[Record]
+    keys: set[str]
 
 
 def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArray]:
@@ -47,23 +57,45 @@ def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArr
     -------
     dict of str to pyarrow.ChunkedArray
         ``large_string`` columns, each as long as `records`.
+
+    Raises
+    ------
+    InvalidGidError
+        When one is not a dict.
     """
     tree = _tree(row.column for row in plan.columns)
-    struct = _struct(tree)
-    chunks: list[pa.Array] = []
-    strangers: list[Stranger] = []
+    chunks: list[tuple[int, Leaves]] = []
+    strangers: list[Strangers] = []
     for start in range(0, len(records), CHUNK):
         part = records[start : start + CHUNK]
-        array, found = _to_arrow(part, tree, struct)
-        chunks.append(array)
+        if set(map(type, part)) != {dict}:
+            _refuse_others(part, start)
+        objects = _Objects(range(start, start + len(part)), part, set().union(*part))
+        present = {name: inner for name, inner in tree.items() if name in objects.keys}
+        array, found = _to_arrow(part, start, present)
+        chunks.append((len(part), dict(_leaves(array, present))))
         if plan.everything:
-            found.extend(_unknown(range(len(part)), part, array, tree))
+            found.extend(_unknown(objects, array, present))
         else:
-            found = [stranger for name in plan.others for stranger in _asked(part, name)]
-        strangers += [(path, start + row, value) for path, row, value in found]
-    known = dict(_leaves(pa.chunked_array(chunks, struct), tree))
-    wanted = {row.column: known[row.column] for row in plan.columns}
+            found = [(name, objects.rows, _asked(part, name)) for name in plan.others]
+        strangers += found
+    wanted = {row.column: _joined(row.column, chunks) for row in plan.columns}
     return wanted | _texts(strangers, plan.others, len(records))
+
+
+def _joined(column: str, chunks: Iterable[tuple[int, Leaves]]) -> pa.ChunkedArray:
+    arrays = [
+        leaves[column] if column in leaves else pa.nulls(rows, TEXT) for rows, leaves in chunks
+    ]
+    return pa.chunked_array(arrays, TEXT)
+
+
+def _refuse_others(part: Sequence[object], start: int) -> None:
+    for position, record in enumerate(part, start):
+        if not isinstance(record, dict):
+            raise InvalidGidError(
+                f"records[{position}] is a {type(record).__name__}, not the dict of a job."
+            )
 
 
 def _tree(columns: Iterable[str]) -> Tree:
@@ -83,9 +115,7 @@ def _struct(tree: Tree) -> pa.DataType:
     )
 
 
-def _leaves(
-    array: pa.ChunkedArray, tree: Tree, prefix: str = ""
-) -> Iterator[tuple[str, pa.ChunkedArray]]:
+def _leaves(array: pa.StructArray, tree: Tree, prefix: str = "") -> Iterator[tuple[str, pa.Array]]:
     for child, (name, inner) in zip(array.flatten(), tree.items(), strict=True):
         if inner is None:
             yield prefix + name, child
@@ -94,17 +124,18 @@ def _leaves(
 
 
 def _to_arrow(
-    part: Sequence[Record], tree: Tree, struct: pa.DataType
-) -> tuple[pa.Array, list[Stranger]]:
+    part: Sequence[Record], start: int, tree: Tree
+) -> tuple[pa.StructArray, list[Strangers]]:
+    struct = _struct(tree)
     try:
         return pa.array(part, struct), []
     except _MISFITS:
-        misfits: list[Stranger] = []
-        tidy = [_tidy(record, tree, "", row, misfits) for row, record in enumerate(part)]
+        misfits: list[Strangers] = []
+        tidy = [_tidy(record, tree, "", row, misfits) for row, record in enumerate(part, start)]
         return pa.array(tidy, struct), misfits
 
 
-def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Stranger]) -> Record:
+def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Strangers]) -> Record:
     """Return the record with text for leaves; what should be an object and is none is moved."""
     tidy: Record = {}
     for name, inner in tree.items():
@@ -114,74 +145,85 @@ def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Stran
         elif isinstance(value, dict):
             tidy[name] = _tidy(value, inner, f"{prefix}{name}.", row, misfits)
         else:
-            misfits.append((prefix + name, row, value))
+            misfits.append((prefix + name, [row], [value]))
     return tidy
 
 
 def _unknown(
-    rows: Sequence[int],
-    objects: Sequence[Record],
-    array: pa.StructArray,
-    tree: Tree,
-    prefix: str = "",
-) -> Iterator[Stranger]:
-    """Yield what the table does not know, by row; Arrow's nulls tell where objects are."""
-    for key in sorted(set().union(*objects) - tree.keys() - {"gid"}):
-        pairs = zip(rows, objects, strict=True)
-        yield from ((prefix + key, row, part[key]) for row, part in pairs if key in part)
-    if not any(tree.values()):
-        return
-    at = objects if isinstance(rows, range) else dict(zip(rows, objects, strict=True))
-    for child, (name, inner) in zip(array.flatten(), tree.items(), strict=True):
-        if inner and (below := _rows_with_one(child)):
-            inside = list(map(itemgetter(name), map(at.__getitem__, below)))
-            yield from _unknown(below, inside, child, inner, f"{prefix}{name}.")
+    objects: _Objects, array: pa.StructArray, tree: Tree, prefix: str = ""
+) -> Iterator[Strangers]:
+    """Yield what the table does not know; Arrow's nulls tell where objects are."""
+    for key in sorted(objects.keys - tree.keys() - {"gid"}):
+        yield prefix + key, *_under(key, objects.rows, objects.values)
+    nested = [(name, inner) for name, inner in tree.items() if inner]
+    for name, inner in nested:
+        child = array.field(name)
+        if places := _valid(child):
+            values = [objects.values[place][name] for place in places]
+            rows = [objects.rows[place] for place in places]
+            inside = _Objects(rows, values, set().union(*values))
+            below = child.filter(child.is_valid()) if any(inner.values()) else child
+            yield from _unknown(inside, below, inner, f"{prefix}{name}.")
 
 
-def _rows_with_one(array: pa.Array) -> list[int]:
+def _under(
+    key: str, rows: Sequence[int], objects: Sequence[Record]
+) -> tuple[list[int], list[object]]:
+    """Return the values of a key, and their rows, where objects have it."""
+    places = [place for place, each in enumerate(objects) if key in each]
+    return [rows[place] for place in places], [objects[place][key] for place in places]
+
+
+def _valid(array: pa.Array) -> list[int]:
     if array.null_count == len(array):
         return []
-    rows: list[int] = array.is_valid().to_numpy(zero_copy_only=False).nonzero()[0].tolist()
-    return rows
+    places: list[int] = array.is_valid().to_numpy(zero_copy_only=False).nonzero()[0].tolist()
+    return places
 
 
-def _asked(part: Sequence[Record], name: str) -> Iterator[Stranger]:
-    """Yield the values of a field outside the table, by row."""
-    for row, record in enumerate(part):
-        value: object = record
-        for key in name.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        yield name, row, value
+def _asked(part: Sequence[Record], name: str) -> list[object]:
+    """Return the values of a field outside the table."""
+    values: list[object] = list(part)
+    for key in name.split("."):
+        values = [value.get(key) if isinstance(value, dict) else None for value in values]
+    return values
 
 
 def _texts(
-    strangers: Iterable[Stranger], asked: Sequence[str], rows: int
+    strangers: Iterable[Strangers], asked: Sequence[str], rows: int
 ) -> dict[str, pa.ChunkedArray]:
-    cells: defaultdict[str, dict[int, str]] = defaultdict(dict)
-    for path, row, value in strangers:
-        for column, text in _flatten(path, value):
-            cells[column][row] = text
+    cells: defaultdict[str, list[str | None]] = defaultdict(lambda: [None] * rows)
+    for stranger in strangers:
+        for column, places, texts in _flatten(*stranger):
+            cell = cells[column]
+            for place, text in zip(places, texts, strict=True):
+                cell[place] = text
     for column in sorted(cells.keys() & COLUMNS.keys()):  # a key may not take the place of a column
         cells[f"job.{column}"] = cells.pop(column)
     for name in asked:
         if not any(column.startswith(f"{name}.") for column in cells):
             _ = cells[name]  # asked for: a column even when nothing came
-    return {column: _sparse(texts, rows) for column, texts in cells.items()}
+    return {column: pa.chunked_array([pa.array(texts, TEXT)]) for column, texts in cells.items()}
 
 
-def _sparse(texts: dict[int, str], rows: int) -> pa.ChunkedArray:
-    column: list[str | None] = [None] * rows
-    for row, text in texts.items():
-        column[row] = text
-    return pa.chunked_array([pa.array(column, TEXT)])
-
-
-def _flatten(path: str, value: object, depth: int = 1) -> Iterable[tuple[str, str]]:
-    """Return the columns of a value: the leaves of a ``new_*`` object, else its text."""
-    if not isinstance(value, dict) or not value or depth > DEEPEST or path[:4] != "new_":
-        return () if value is None else ((path, _text(value)),)
-    parts = (_flatten(f"{path}.{key}", inner, depth + 1) for key, inner in value.items())
-    return chain.from_iterable(parts)
+def _flatten(
+    path: str, rows: Sequence[int], values: Sequence[object], depth: int = 1
+) -> Iterator[tuple[str, list[int], list[str]]]:
+    """Yield the columns of values: the leaves of ``new_*`` objects, else their text."""
+    leaves: tuple[list[int], list[str]] = [], []
+    objects: tuple[list[int], list[Record]] = [], []
+    deeper = depth <= DEEPEST and path[:4] == "new_"
+    for row, value in zip(rows, values, strict=True):
+        if deeper and value and isinstance(value, dict):
+            objects[0].append(row)
+            objects[1].append(value)
+        elif value is not None:
+            leaves[0].append(row)
+            leaves[1].append(_text(value))
+    if leaves[0]:
+        yield path, *leaves
+    for key in dict.fromkeys(chain.from_iterable(objects[1])):
+        yield from _flatten(f"{path}.{key}", *_under(key, *objects), depth + 1)
 
 
 def _text(value: object) -> str:

@@ -245,7 +245,7 @@ def test_stragglers_belong_to_the_closing_they_caused():
         budget.close(10 + late / 100, 5 + late, started=9.0)
     assert budget.closings == 1
     assert budget.opens_at == 10.49 + 54
-    assert budget.allowed == 10
+    assert budget.allowed == 50
 
 
 def test_what_starts_in_the_instant_of_a_closing_belongs_to_it():
@@ -287,18 +287,40 @@ def test_the_budget_comes_back_step_by_step_and_more_slowly_after_each_failure()
     assert budget.allowed == 100
     budget.close(at + 100 * WINDOW, 1, started=at + 100 * WINDOW)
     budget.delay(at + 102 * WINDOW + 1)
-    assert budget.allowed == 1 + 10, "patience began anew once all had come back"
+    assert budget.allowed == 5 + 10, "patience began anew once all had come back"
 
 
 @given(st.integers(1, 2000), st.integers(0, 3000))
 def test_something_is_always_allowed(limit, rejections):
-    """However often the server says no, at least a hundredth stays, and at least one."""
+    """However often the server says no, at least a twentieth stays, and at least one."""
     budget = Budget(limit, WINDOW, 50)
     for at in range(min(rejections, 40)):
         budget.start()
         budget.end(at, accepted=False)
         budget.close(at, 0.1, started=at)
-    assert max(1, limit // 100) <= budget.allowed <= limit
+    assert max(1, limit // 20) <= budget.allowed <= limit
+
+
+def test_refusals_are_counted_until_one_is_accepted():
+    """How often the gate closed in a row: what the wait grows with when the server says none."""
+    budget = Budget(None, WINDOW, 50)
+    for times in range(1, 4):
+        budget.start()
+        budget.end(times, accepted=False)
+        budget.close(times, 0.5, started=times - 0.1)
+        assert budget.refusals == times
+    budget.start()
+    budget.end(5, accepted=True)
+    assert budget.refusals == 0
+
+
+def test_another_program_on_the_token_does_not_stop_us():
+    """A 429 with nothing of our own in the window leaves a twentieth of the limit."""
+    budget = Budget(1500, WINDOW, 50)
+    budget.start()
+    budget.end(1, accepted=False)
+    budget.close(1, 30, started=0)
+    assert budget.allowed == 75
 
 
 def test_new_limits_take_effect_and_the_past_stays_on_the_account():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 
 import pandas as pd
@@ -143,6 +144,28 @@ def test_records_without_a_gid_are_refused(bad):
     """A record must say whose it is."""
     with pytest.raises(InvalidGidError):
         aj.asana_jobs_from_records(bad)
+
+
+@pytest.mark.parametrize("good", ["7", 7, 2**80, "007"])
+def test_gids_of_records_may_be_whole_numbers(good):
+    """A text of digits as it is, an int as its digits, beside ordinary ones."""
+    jobs = aj.asana_jobs_from_records([{"gid": "1"}, {"gid": good, "status": "failed"}])
+    assert list(jobs["gid"]) == ["1", str(good)]
+    assert list(jobs["status"].isna()) == [True, False]
+
+
+@pytest.mark.parametrize("bad", [0, -5, True, 1.5, "", "1\n", "٣", ["1"]])
+def test_a_gid_that_is_none_is_named_with_its_position(bad):
+    """However it looks as text, what is no gid is refused, and the collector runs on."""
+    with pytest.raises(InvalidGidError, match=r"gids\[2001\] ="):
+        aj.asana_jobs_from_records([*[{"gid": "1"}] * 2001, {"gid": bad}])
+    assert gc.isenabled()
+
+
+def test_a_record_that_is_none_is_named_with_its_position():
+    """A list of pairs could be taken for a dict, and is not."""
+    with pytest.raises(InvalidGidError, match=r"records\[2001\] is a list"):
+        aj.asana_jobs_from_records([*[{"gid": "1"}] * 2001, [("gid", "1")]])
 
 
 def test_unknown_fields_are_refused():
