@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
@@ -83,7 +84,9 @@ def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArr
     return wanted | _texts(strangers, plan.others, len(records))
 
 
-def _joined(column: str, chunks: Iterable[tuple[int, Leaves]]) -> pa.ChunkedArray:
+def _joined(column: str, chunks: Sequence[tuple[int, Leaves]]) -> pa.ChunkedArray:
+    if not any(column in leaves for _, leaves in chunks):
+        return pa.chunked_array([pa.nulls(sum(rows for rows, _ in chunks), TEXT)])
     arrays = [
         leaves[column] if column in leaves else pa.nulls(rows, TEXT) for rows, leaves in chunks
     ]
@@ -155,14 +158,15 @@ def _unknown(
     """Yield what the table does not know; Arrow's nulls tell where objects are."""
     for key in sorted(objects.keys - tree.keys() - {"gid"}):
         yield prefix + key, *_under(key, objects.rows, objects.values)
-    nested = [(name, inner) for name, inner in tree.items() if inner]
-    for name, inner in nested:
-        child = array.field(name)
-        if places := _valid(child):
-            values = [objects.values[place][name] for place in places]
-            rows = [objects.rows[place] for place in places]
-            inside = _Objects(rows, values, set().union(*values))
-            below = child.filter(child.is_valid()) if any(inner.values()) else child
+    record = objects.values.__getitem__
+    for name, inner in tree.items():
+        if not inner or not (places := _valid(child := array.field(name))):
+            continue
+        values = list(map(itemgetter(name), map(record, places)))
+        keys, deeper = set().union(*values), any(inner.values())
+        if deeper or not keys <= inner.keys():
+            inside = _Objects([objects.rows[place] for place in places], values, keys)
+            below = child.filter(child.is_valid()) if deeper else child
             yield from _unknown(inside, below, inner, f"{prefix}{name}.")
 
 
