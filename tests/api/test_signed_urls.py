@@ -102,7 +102,9 @@ def test_where_nothing_is_fetched_from(url, reason):
     assert reason in refusal(url, loopback=True)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/f", "http://[::1]/f", "https://localhost/f"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8000/f", "http://[::1]/f", "https://localhost/f"]
+)
 def test_this_machine_only_when_asana_is_here(url):
     """A URL from elsewhere does not lead to a program on this machine."""
     assert refusal(url, loopback=True) is None
