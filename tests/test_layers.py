@@ -20,7 +20,7 @@ FLOORS = [
     ["_exports.bars", "_exports.engine", "_exports.result"],
     ["_exports.transfer"],
     ["_exports.source", "_exports.part", "_exports.verify", "_exports.finished"],
-    ["_exports.entries", "_exports.decide", "_exports.disk", "_exports.lock"],
+    ["_exports.entries", "_exports.decide", "_exports.disk", "_exports.lock", "_exports.behind"],
     ["_exports.files", "_exports.__init__"],
     ["_jobs.poll"],
     ["_jobs.read"],
