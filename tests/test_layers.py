@@ -19,6 +19,7 @@ FLOORS = [
     ["_exports.download"],
     ["_exports.bars", "_exports.engine", "_exports.result"],
     ["_exports.transfer"],
+    ["_exports.tries"],
     ["_exports.source", "_exports.part", "_exports.verify", "_exports.finished"],
     ["_exports.entries", "_exports.decide", "_exports.disk", "_exports.lock", "_exports.behind"],
     ["_exports.files", "_exports.__init__"],

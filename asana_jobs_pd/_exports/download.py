@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -156,6 +157,7 @@ class _Run:
         self.results: dict[str, FileResult] = {}
         self.refused: AuthenticationError | None = None
         self.interrupted = False
+        self._rest = FileResult(error=_CUT_SHORT)
 
     def ask(self, gids: Sequence[str]) -> None:
         """Ask the jobs of which the frame does not say enough."""
@@ -196,13 +198,14 @@ class _Run:
         with Bars(self._progress) as bars:
             downloads.run(bars.tick)
         self.results = downloads.results
+        self._rest = FileResult(error=downloads.outage or _CUT_SHORT)
         self._note(downloads.refused, downloads.interrupted)
 
     def result_of(self, entry: Entry) -> FileResult:
         """Return what became of an entry."""
         if entry.file is None:
             return FileResult(error=entry.problem)
-        return self.results.get(entry.file.label) or FileResult(error=_CUT_SHORT)
+        return self.results.get(entry.file.label, self._rest)
 
     def _client(self) -> Client:
         self._given = self._given or default_client()
@@ -247,7 +250,10 @@ def _folder(dest: str | os.PathLike[str]) -> Path:
     path = os.fspath(dest) if isinstance(dest, str | os.PathLike) else ""
     if not isinstance(path, str) or not path or "\0" in path:
         raise InvalidOptionError(f"dest={dest!r}: give the path of a folder.")
-    return Path(path).expanduser().absolute()
+    folder = Path(path)
+    with contextlib.suppress(RuntimeError):  # a ~ that is nobody's home is a name like others
+        folder = folder.expanduser()
+    return folder.absolute()
 
 
 def _check(errors: str, max_workers: object, max_inflated: object, client: Client | None) -> None:

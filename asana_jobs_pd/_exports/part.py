@@ -113,6 +113,8 @@ class Part:
         with _named(self._path):
             self._behind.check()
             os.fsync(self._descriptor)
+            if os.fstat(self._descriptor).st_size != self.size:
+                raise OSError(errno.EIO, "another program has changed it")
         if not _POSIX:
             self._close()  # an open file cannot be renamed there
         with _named(self._target):

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._exports import source
+from asana_jobs_pd._exports import engine, source
 
 from .conftest import check, fetched, names, only, packed, ranges
 
@@ -194,6 +194,20 @@ def test_trouble_that_lasts_ends_in_words(asana, download, gid, content, tmp_pat
     assert pd.isna(row["file.sha256"])
     check(download(), content)
     assert ranges(asana)[-1] == "bytes=5000-"
+
+
+def test_a_network_that_is_gone_is_not_tried_for_every_file(asana, client, tmp_path, monkeypatch):
+    """A file that failed for want of any answer speaks for those that wait."""
+    monkeypatch.setattr(engine, "OUTAGE", 0.0)
+    gids = asana.gids(8, "export_request")
+    asana.finish(*gids)
+    jobs = aj.read_asana_jobs(gids, client=client)
+    asana.fault("reset", where="exports", times=999)
+    files = jobs.asana.download(tmp_path, max_workers=2, client=client)
+    said = files["file.error"]
+    assert said[0].startswith("the connection failed")
+    assert said.str.startswith("not tried: nothing came").sum() >= 4
+    assert asana.stats.downloads <= 12
 
 
 @pytest.mark.parametrize(
