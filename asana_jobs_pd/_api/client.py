@@ -22,7 +22,14 @@ from asana_jobs_pd._api.limits import Limiter, Stopped, limiter_for
 from asana_jobs_pd._api.options import check_options
 from asana_jobs_pd._api.redact import mask_logs, redact
 from asana_jobs_pd._api.retry import RetryPolicy, backoff, parse_retry_after
-from asana_jobs_pd._api.transport import Answer, NoAnswer, Transport, check_base_url
+from asana_jobs_pd._api.signed_transport import SignedTransport
+from asana_jobs_pd._api.transport import (
+    Answer,
+    NoAnswer,
+    Transport,
+    check_base_url,
+    is_loopback,
+)
 from asana_jobs_pd.errors import ClientClosedError, RequestError, TokenError
 
 __all__ = ["BASE_URL", "Client"]
@@ -102,6 +109,9 @@ class Client:
             proxies=proxies,
             verify=verify,
         )
+        self._make_signed: Callable[[], SignedTransport] = lambda: SignedTransport(
+            loopback=is_loopback(self.base_url), timeout=timeout, proxies=proxies, verify=verify
+        )
         self._make_limiter: Callable[[], Limiter] = lambda: (
             limiter
             or limiter_for(
@@ -147,6 +157,22 @@ class Client:
     def max_in_flight(self) -> int:
         """How many requests may be under way at the same time."""
         return self.limiter.budget.max_in_flight
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """How often and how long a failed request is tried again."""
+        return self._policy
+
+    def signed_transport(self) -> SignedTransport:
+        """Return what fetches signed URLs: through this client's proxies, without its token.
+
+        Raises
+        ------
+        ClientClosedError
+            When the client was closed.
+        """
+        self._check_open()
+        return self._make_signed()
 
     def close(self) -> None:
         """Close the connections; the client cannot be used any more."""
@@ -211,8 +237,7 @@ class Client:
                 raise Stopped
 
     def _send(self, url: str, stop: threading.Event, background: bool) -> Answer | NoAnswer:
-        if self._closed:
-            raise ClientClosedError("This client was closed; connect() makes a new one.")
+        self._check_open()
         started = self.limiter.acquire(stop, background=background)
         closed_for = None
         try:
@@ -228,6 +253,10 @@ class Client:
     def _gate_backoff(self) -> float:
         """Return the seconds to close the gate for, when the server does not say."""
         return backoff(3 + self.limiter.refusals, random.random())  # noqa: S311
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientClosedError("This client was closed; connect() makes a new one.")
 
     def _wait_before_retry(
         self, answer: Answer | NoAnswer, tries: int, elapsed: float
