@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
+    from asana_jobs_pd._jobs.monitor import JobsMonitor
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
+    from asana_jobs_pd._jobs.wait import wait_asana_jobs, wait_asana_jobs_async
     from asana_jobs_pd.errors import (
         AsanaChangeWarning,
         AsanaJobsError,
         PartialReadError,
         ReadInterrupted,
+        WaitTimeoutError,
     )
 
     __version__: str
@@ -34,8 +37,10 @@ __all__ = [
     "AsanaChangeWarning",
     "AsanaJobsError",
     "Client",
+    "JobsMonitor",
     "PartialReadError",
     "ReadInterrupted",
+    "WaitTimeoutError",
     "asana_jobs_from_records",
     "connect",
     "errors",
@@ -43,18 +48,24 @@ __all__ = [
     "refresh_asana_jobs",
     "sandbox",
     "typing",
+    "wait_asana_jobs",
+    "wait_asana_jobs_async",
 ]
 
 _LAZY = {
     "AsanaChangeWarning": "asana_jobs_pd.errors",
     "AsanaJobsError": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",
+    "JobsMonitor": "asana_jobs_pd._jobs.monitor",
     "PartialReadError": "asana_jobs_pd.errors",
     "ReadInterrupted": "asana_jobs_pd.errors",
+    "WaitTimeoutError": "asana_jobs_pd.errors",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
     "connect": "asana_jobs_pd._api.connect",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
+    "wait_asana_jobs": "asana_jobs_pd._jobs.wait",
+    "wait_asana_jobs_async": "asana_jobs_pd._jobs.wait",
 }
 
 logging.getLogger("asana_jobs_pd").addHandler(logging.NullHandler())

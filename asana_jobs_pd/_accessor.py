@@ -8,14 +8,14 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from asana_jobs_pd._api.client import Client
-    from asana_jobs_pd.typing import Errors
+    from asana_jobs_pd.typing import Errors, Until
 
 __all__ = ["AsanaAccessor"]
 
 
 @pd.api.extensions.register_dataframe_accessor("asana")
 class AsanaAccessor:
-    """Asana jobs in a DataFrame: refresh them, and see what they say.
+    """Asana jobs in a DataFrame: refresh them, wait for them, and see what they say.
 
     Works on any frame with the gids of jobs in ``gid``, as a column or in the index; our
     columns are recognized by name, yours are left alone. Nothing here changes the frame.
@@ -38,6 +38,48 @@ class AsanaAccessor:
 
         return refresh_asana_jobs(
             self._frame, finished=finished, errors=errors, client=client, progress=progress
+        )
+
+    def wait(
+        self,
+        *,
+        timeout: float | None = None,
+        until: Until = "all",
+        errors: Errors = "coerce",
+        client: Client | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Wait until the jobs are finished, and return their frame; see `wait_asana_jobs`."""
+        from asana_jobs_pd._jobs.wait import wait_asana_jobs
+
+        return wait_asana_jobs(
+            self._checked(),
+            timeout=timeout,
+            until=until,
+            errors=errors,
+            client=client,
+            progress=progress,
+        )
+
+    async def wait_async(
+        self,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  the same as without await
+        until: Until = "all",
+        errors: Errors = "coerce",
+        client: Client | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Wait in a cell that awaits; see `wait_asana_jobs_async`."""
+        from asana_jobs_pd._jobs.wait import wait_asana_jobs_async
+
+        return await wait_asana_jobs_async(
+            self._checked(),
+            timeout=timeout,
+            until=until,
+            errors=errors,
+            client=client,
+            progress=progress,
         )
 
     def changes(self, previous: pd.DataFrame) -> pd.DataFrame:

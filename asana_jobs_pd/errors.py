@@ -15,7 +15,8 @@
     │   ├── NetworkError                   no answer came
     │   │   └── RequestTimeoutError        no answer came in time
     │   └── BodyError                      an answer that is no job
-    └── PartialReadError                   some of many failed    .frame .errors
+    ├── PartialReadError                   some of many failed    .frame .errors
+    └── WaitTimeoutError (TimeoutError)    jobs were not finished in time    .frame
 
     ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
     AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
@@ -52,6 +53,7 @@ __all__ = [
     "RequestTimeoutError",
     "StatusError",
     "TokenError",
+    "WaitTimeoutError",
 ]
 
 
@@ -169,6 +171,14 @@ class PartialReadError(AsanaJobsError):
         super().__init__(message)
         self.frame = frame
         self.errors = errors or {}
+
+
+class WaitTimeoutError(AsanaJobsError, TimeoutError):
+    """Not all jobs were finished in time; ``.frame`` has them as they stood then."""
+
+    def __init__(self, message: str = "", *, frame: pd.DataFrame | None = None) -> None:
+        super().__init__(message)
+        self.frame = frame
 
 
 class ReadInterrupted(KeyboardInterrupt):

@@ -103,7 +103,7 @@ def read_asana_jobs(
     >>> list(jobs.columns[:3])
     ['gid', 'status', 'new_task.name']
     """
-    _check_errors(errors)
+    check_errors(errors)
     plan = plan_fields(fields, strict=strict)
     wanted = parse_gids(gids)
     frame, fetched = _fetch_frame(wanted, plan, client, progress)
@@ -149,7 +149,7 @@ def refresh_asana_jobs(
         When the frame has no ``gid``, its gids went through floats, or it holds other things
         than jobs.
     """
-    _check_errors(errors)
+    check_errors(errors)
     gids = gids_of(jobs)
     frame = cast_frame(jobs, gids)
     due = gids.notna().to_numpy(bool) & (finished | ~is_finished(frame))
@@ -173,12 +173,17 @@ def _fetch_frame(
     if fetched.refused:
         forget_default(client)
     frame = frame_of_outcomes(unique, fetched.outcomes, plan)
-    for change in client.changes.take():
-        warn_user(change, AsanaChangeWarning)
+    warn_of_changes(client)
     if len(unique) < len(wanted):
         position = {gid: row for row, gid in enumerate(unique)}
         frame = frame.take([position[gid] for gid in wanted]).reset_index(drop=True)
     return frame, fetched
+
+
+def warn_of_changes(client: Client) -> None:
+    """Warn of what Asana announced in its headers, once."""
+    for change in client.changes.take():
+        warn_user(change, AsanaChangeWarning)
 
 
 def _settle(frame: pd.DataFrame, gids: pd.Series, fetched: Fetched, errors: Errors) -> pd.DataFrame:
@@ -194,13 +199,14 @@ def _settle(frame: pd.DataFrame, gids: pd.Series, fetched: Fetched, errors: Erro
         fetched.refused.frame = frame
         raise fetched.refused
     if failed and errors == "raise":
-        raise PartialReadError(_summary(failed, len(fetched.gids)), frame=frame, errors=failed)
+        raise PartialReadError(summary_of(failed, len(fetched.gids)), frame=frame, errors=failed)
     if failed and errors == "drop":
         return frame[~gids.isin(list(failed)).to_numpy(bool)]
     return frame
 
 
-def _summary(failed: dict[str, RequestError], asked: int) -> str:
+def summary_of(failed: dict[str, RequestError], asked: int) -> str:
+    """Say which jobs could not be read, and why."""
     lines = [f"{len(failed)} of {asked} jobs could not be read:"]
     lines += [f"  {error}" for error in list(failed.values())[:MOST_TOLD]]
     if len(failed) > MOST_TOLD:
@@ -209,6 +215,7 @@ def _summary(failed: dict[str, RequestError], asked: int) -> str:
     return "\n".join(lines)
 
 
-def _check_errors(errors: str) -> None:
+def check_errors(errors: str) -> None:
+    """Refuse what the option cannot be."""
     if errors not in get_args(Errors):
         raise InvalidOptionError(f"errors={errors!r}: give 'raise', 'coerce' or 'drop'.")
