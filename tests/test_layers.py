@@ -15,6 +15,8 @@ FLOORS = [
     ["_demo"],
     ["__init__"],
     ["_accessor"],
+    ["_notebook.magic"],
+    ["_notebook.arguments", "_notebook.__init__"],
     ["_table"],
     ["_jobs.wait"],
     ["_jobs.monitor", "_jobs.read"],

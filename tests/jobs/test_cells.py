@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 import types
@@ -21,22 +20,11 @@ everything = [*globals().get("everything", ()), *monitors]
 
 
 @pytest.fixture
-def shell(tmp_path, monkeypatch):
-    """A shell of IPython as a terminal has it, without its traces on disk."""
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Config
-
-    config = Config()
-    config.HistoryManager.hist_file = ":memory:"
-    shell = InteractiveShell.instance(config=config)
+def shell(shell):
+    """IPython; the monitors of a test are stopped at its end."""
     yield shell
     for monitor in shell.user_ns.get("everything", ()):
         monitor.stop()
-    shell.reset(new_session=False)
-    shell.history_manager.end_session()
-    InteractiveShell.clear_instance()
-    gc.collect()
 
 
 def states(shell):

@@ -433,7 +433,7 @@ def test_methods_are_held_weakly_and_what_was_added_can_go(asana, client, clock,
     class Listener:
         heard = 0
 
-        def hear(self, rows):
+        def hear(self, _):
             type(self).heard += 1
 
     listener, plain = Listener(), []
@@ -461,8 +461,8 @@ def test_a_monitor_that_nobody_holds_ends(asana, client, clock):
     for gid in gids:
         asana.progress(gid)
     monitor = aj.JobsMonitor(gids, client=client, clock=clock).start()
-    until(lambda: monitor.counts == {"in_progress": 9})
     poller, gone = monitor._poller, weakref.ref(monitor)
+    until(lambda: poller.board.counts == {"in_progress": 9})
     del monitor
     gc.collect()
     assert gone() is None
@@ -550,7 +550,7 @@ def test_an_hour_of_ticks_leaves_memory_flat(client, clock):
 
     def ask(gid, stop):
         asked[0] += 1
-        record = {"gid": gid, "status": states[asked[0] // 400 % 2], "new_task": {"gid": "5"}}
+        record = {"gid": gid, "status": states[asked[0] // 700 % 2], "new_task": {"gid": "5"}}
         return Outcome(asked[0], record)
 
     poller = Poller(Board([str(number) for number in range(1, 21)]), clock)
