@@ -126,7 +126,7 @@ def test_index_columns_and_repeats_stay(asana, client, clock, watch):
     """Rows without a gid stay as they are; a gid in two rows is asked for once."""
     one, two = asana.gids(2)
     frame = pd.DataFrame(
-        {"mine": [1, 2, 3, 4], "gid": pd.array([two, None, one, two], "string")},
+        {"mine": [1, 2, 3, 4], "gid": pd.array([two, None, one, two], "string[pyarrow]")},
         index=["a", "b", "a", "c"],
     )
     heard = []
@@ -178,13 +178,14 @@ def test_listeners_hear_changed_rows_only(asana, client, clock, watch):
     for signature in "23456":
         serve(signature)
         go(monitor, clock, 12)
+    go(monitor, clock, 60)
     assert asana.stats.requests > 10
     assert heard == []
     assert monitor.version == version
     assert (monitor.frame["fetched_at"] > before["fetched_at"]).all()
     assert monitor.frame["new_graph_export.download_url"][0].endswith("6")
     serve("7", status="queued_twice")
-    go(monitor, clock, 60)
+    go(monitor, clock, 60, step=20)
     until(lambda: heard)
     (rows,) = heard
     assert rows["gid"].tolist() == [gid]
@@ -553,7 +554,9 @@ def test_an_hour_of_ticks_leaves_memory_flat(client, clock):
         record = {"gid": gid, "status": states[asked[0] // 700 % 2], "new_task": {"gid": "5"}}
         return Outcome(asked[0], record)
 
-    poller = Poller(Board([str(number) for number in range(1, 21)]), clock)
+    records = [{"gid": str(number), "status": "in_progress"} for number in range(1, 21)]
+    narrow = aj.asana_jobs_from_records(records, ["status", "new_task.gid"])
+    poller = Poller(Board(narrow), clock)
     poller.board.history = type(poller.board.history)(maxlen=20)
     heard = [0]
     poller.teller.changes.add(lambda rows: heard.__setitem__(0, heard[0] + len(rows)))

@@ -61,12 +61,12 @@ def test_gids_are_enough(asana, client):
 
 def test_any_ends_with_one_more(asana, client, stuck):
     """One more than at the call, whatever was finished before."""
-    asana.finish(stuck["gid"][1])
+    asana.finish(stuck["gid"][0])
     first = stuck.asana.wait(until="any", client=client, timeout=30)
-    assert first["status"].tolist() == ["in_progress", "succeeded", "in_progress"]
-    asana.finish(stuck["gid"][2])
+    assert first["status"].tolist() == ["succeeded", "in_progress", "in_progress"]
+    asana.finish(stuck["gid"][1])
     second = first.asana.wait(until="any", client=client, timeout=30)
-    assert second["status"].tolist() == ["in_progress", "succeeded", "succeeded"]
+    assert second["status"].tolist() == ["succeeded", "succeeded", "in_progress"]
 
 
 @pytest.mark.parametrize("until_", ["all", "any"])
