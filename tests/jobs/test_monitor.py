@@ -63,7 +63,7 @@ def watch(client, clock):
 def settled(monitor, clock):
     """Return when nothing is under way and the monitor waits for time to go by."""
     poller = monitor._poller
-    clock.settle(lambda: not poller._under_way, over=lambda: not monitor.running)
+    clock.settle(lambda: not poller.crew.under_way, over=lambda: not monitor.running)
 
 
 def go(monitor, clock, seconds, step=2.0):
@@ -561,15 +561,15 @@ def test_an_hour_of_ticks_leaves_memory_flat(client, clock):
     heard = [0]
     poller.teller.changes.add(lambda rows: heard.__setitem__(0, heard[0] + len(rows)))
     stop = threading.Event()
-    poller._ask, poller.limiter = ask, Limiter(None, 50, clock=clock.now)
-    poller._workers = 25  # this thread is all of them
+    poller.limiter = Limiter(None, 50, clock=clock.now)
+    poller.crew._threads = 25  # this thread is all of them
 
     def tick(times):
         for _ in range(times):
             clock.advance(1)
-            poller._hand_out(stop)
-            while not poller._todo.empty():
-                gid = poller._todo.get()
+            poller._hand_out()
+            while not poller.crew._todo.empty():
+                gid = poller.crew._todo.get()
                 poller._note(gid, ask(gid, stop))
             while not poller.signals.empty():
                 poller.signals.get()
