@@ -16,18 +16,23 @@ from typing import TYPE_CHECKING
 from asana_jobs_pd import _accessor as _accessor  # registers df.asana
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from asana_jobs_pd import errors, sandbox, typing
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
     from asana_jobs_pd._exports.download import download_asana_exports
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
+    from asana_jobs_pd._jobs.monitor import JobsMonitor
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
+    from asana_jobs_pd._jobs.wait import wait_asana_jobs, wait_asana_jobs_async
     from asana_jobs_pd.errors import (
         AsanaChangeWarning,
         AsanaJobsError,
         PartialDownloadError,
         PartialReadError,
         ReadInterrupted,
+        WaitTimeoutError,
     )
 
     __version__: str
@@ -36,9 +41,11 @@ __all__ = [
     "AsanaChangeWarning",
     "AsanaJobsError",
     "Client",
+    "JobsMonitor",
     "PartialDownloadError",
     "PartialReadError",
     "ReadInterrupted",
+    "WaitTimeoutError",
     "asana_jobs_from_records",
     "connect",
     "download_asana_exports",
@@ -47,6 +54,8 @@ __all__ = [
     "refresh_asana_jobs",
     "sandbox",
     "typing",
+    "wait_asana_jobs",
+    "wait_asana_jobs_async",
 ]
 
 _LAZY = {
@@ -54,13 +63,17 @@ _LAZY = {
     "AsanaJobsError": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",
     "PartialDownloadError": "asana_jobs_pd.errors",
+    "JobsMonitor": "asana_jobs_pd._jobs.monitor",
     "PartialReadError": "asana_jobs_pd.errors",
     "ReadInterrupted": "asana_jobs_pd.errors",
+    "WaitTimeoutError": "asana_jobs_pd.errors",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
     "connect": "asana_jobs_pd._api.connect",
     "download_asana_exports": "asana_jobs_pd._exports.download",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
+    "wait_asana_jobs": "asana_jobs_pd._jobs.wait",
+    "wait_asana_jobs_async": "asana_jobs_pd._jobs.wait",
 }
 
 logging.getLogger("asana_jobs_pd").addHandler(logging.NullHandler())
@@ -78,6 +91,13 @@ def __getattr__(name: str) -> object:
     value = getattr(importlib.import_module(_LAZY[name]), name)
     globals()[name] = value
     return value
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Bring the magic ``%asana_jobs``: what ``%load_ext asana_jobs_pd`` calls."""
+    from asana_jobs_pd._notebook.magic import load
+
+    load(shell)
 
 
 def __dir__() -> list[str]:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from asana_jobs_pd._jobs.poll import poll_asana_jobs
 from asana_jobs_pd._jobs.read import read_asana_jobs
-from asana_jobs_pd._jobs.states import is_failed, is_finished
+from asana_jobs_pd._jobs.states import is_failed
+from asana_jobs_pd._jobs.wait import wait_asana_jobs
 from asana_jobs_pd._table import masked, overview, render
 from asana_jobs_pd.errors import (
     AsanaJobsError,
@@ -120,19 +120,7 @@ def _read(options: argparse.Namespace) -> pd.DataFrame:
     jobs = read_asana_jobs(_gids(options.gids), fields or None, errors=options.errors)
     if not options.wait:
         return jobs
-    try:
-        for latest in poll_asana_jobs(jobs):
-            jobs = latest
-            done = int(is_finished(jobs).sum())
-            print(f"\r{done} of {len(jobs)} finished", end="", file=sys.stderr, flush=True)
-    except KeyboardInterrupt as stop:
-        frame = getattr(stop, "frame", None)
-        interrupted = jobs if frame is None else frame
-    else:
-        return jobs
-    finally:
-        print(file=sys.stderr)
-    raise ReadInterrupted("Interrupted while waiting.", frame=interrupted)
+    return wait_asana_jobs(jobs, errors=options.errors, progress=True)
 
 
 def _gids(arguments: Sequence[str]) -> list[str]:

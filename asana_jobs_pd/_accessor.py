@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import os
 
     from asana_jobs_pd._api.client import Client
-    from asana_jobs_pd.typing import Errors
+    from asana_jobs_pd.typing import Errors, Until
 
 __all__ = ["AsanaAccessor"]
 
@@ -40,6 +40,48 @@ class AsanaAccessor:
 
         return refresh_asana_jobs(
             self._frame, finished=finished, errors=errors, client=client, progress=progress
+        )
+
+    def wait(
+        self,
+        *,
+        timeout: float | None = None,
+        until: Until = "all",
+        errors: Errors = "coerce",
+        client: Client | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Wait until the jobs are finished, and return their frame; see `wait_asana_jobs`."""
+        from asana_jobs_pd._jobs.wait import wait_asana_jobs
+
+        return wait_asana_jobs(
+            self._checked(),
+            timeout=timeout,
+            until=until,
+            errors=errors,
+            client=client,
+            progress=progress,
+        )
+
+    async def wait_async(
+        self,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  the same as without await
+        until: Until = "all",
+        errors: Errors = "coerce",
+        client: Client | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Wait in a cell that awaits; see `wait_asana_jobs_async`."""
+        from asana_jobs_pd._jobs.wait import wait_asana_jobs_async
+
+        return await wait_asana_jobs_async(
+            self._checked(),
+            timeout=timeout,
+            until=until,
+            errors=errors,
+            client=client,
+            progress=progress,
         )
 
     def download(

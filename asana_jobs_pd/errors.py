@@ -17,7 +17,8 @@
     │   └── BodyError                      an answer that is no job
     ├── PartialReadError                   some of many failed    .frame .errors
     ├── DownloadError                      one file is not there  .gid .kind .reason
-    └── PartialDownloadError               some of many are not   .frame .errors
+    ├── PartialDownloadError               some of many are not   .frame .errors
+    └── WaitTimeoutError (TimeoutError)    jobs were not finished in time    .frame
 
     ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
     AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
@@ -56,6 +57,7 @@ __all__ = [
     "RequestTimeoutError",
     "StatusError",
     "TokenError",
+    "WaitTimeoutError",
 ]
 
 
@@ -219,6 +221,14 @@ class PartialDownloadError(AsanaJobsError):
         super().__init__(message)
         self.frame = frame
         self.errors = errors or {}
+
+
+class WaitTimeoutError(AsanaJobsError, TimeoutError):
+    """Not all jobs were finished in time; ``.frame`` has them as they stood then."""
+
+    def __init__(self, message: str = "", *, frame: pd.DataFrame | None = None) -> None:
+        super().__init__(message)
+        self.frame = frame
 
 
 class ReadInterrupted(KeyboardInterrupt):

@@ -8,7 +8,17 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-__all__ = ["ErrorKind", "Errors", "Fields", "Gid", "Gids", "JobField", "JobStatus"]
+__all__ = [
+    "ErrorKind",
+    "Errors",
+    "Fields",
+    "Gid",
+    "Gids",
+    "JobField",
+    "JobStatus",
+    "MonitorState",
+    "Until",
+]
 
 JobStatus: TypeAlias = Literal["not_started", "in_progress", "succeeded", "failed"]
 """The documented statuses; the last two are terminal. Asana may add more."""
@@ -18,6 +28,18 @@ ErrorKind: TypeAlias = Literal["http", "network", "timeout", "body"]
 
 Errors: TypeAlias = Literal["raise", "coerce", "drop"]
 """What becomes of the jobs that cannot be read."""
+
+MonitorState: TypeAlias = Literal[
+    "idle",
+    "watching",
+    "paused",
+    "no_network",
+    "rate_limited",
+    "unauthorized",
+    "done",
+    "stopped",
+]
+"""What a `JobsMonitor` is doing; after the last three of them it sends nothing any more."""
 
 Gid: TypeAlias = str | int | np.integer
 Gids: TypeAlias = Gid | Iterable[Gid] | pd.Series | pd.Index | np.ndarray | pd.DataFrame
@@ -69,3 +91,6 @@ JobField: TypeAlias = Literal[
 
 Fields: TypeAlias = JobField | str | Iterable[JobField | str]
 """One field or many."""
+
+Until: TypeAlias = Literal["all", "any"]
+"""What to wait for: all jobs, or one more than are finished already."""

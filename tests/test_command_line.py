@@ -124,7 +124,7 @@ def test_wait_asks_until_all_is_finished(asana, capsys):
     threading.Timer(0.3, lambda: asana.advance(60)).start()
     assert main([*asana.gids(9), "--wait"]) == 0
     out, err = capsys.readouterr()
-    assert "9 of 9 finished" in err
+    assert "9/9" in err
     assert "in_progress" not in out
 
 
