@@ -19,7 +19,7 @@ class Disk:
         self.synced, self.full = threading.Event(), False
         self.count = 0
 
-    def __call__(self, descriptor):
+    def __call__(self, descriptor):  # noqa: ARG002
         self.count += 1
         self.synced.set()
         if self.full:

@@ -15,7 +15,7 @@ from asana_jobs_pd._exports.tries import Tries
 class Hasty(threading.Event):
     """A stop on whom waiting takes no time."""
 
-    def wait(self, timeout=None):
+    def wait(self, timeout=None):  # noqa: ARG002
         return self.is_set()
 
 
