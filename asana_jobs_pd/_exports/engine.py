@@ -132,5 +132,5 @@ class Downloads:
         """Try no more files when nothing has come for any of them."""
         quiet = time.monotonic() - began
         if quiet >= OUTAGE and self._transport.heard_at < began:
-            self.outage = f"not tried: nothing came from the network for {quiet:.0f} s"
+            self.outage = f"given up: nothing came from the network for {quiet:.0f} s"
             self._batch.stop.set()

@@ -17,7 +17,7 @@ from asana_jobs_pd._exports.finished import hash_of, identity_of
 from asana_jobs_pd._exports.part import Part
 from asana_jobs_pd._exports.source import FileFailedError, Source
 from asana_jobs_pd._exports.tries import Tries
-from asana_jobs_pd._exports.verify import CorruptFileError, Verifier
+from asana_jobs_pd._exports.verify import MAGIC, CorruptFileError, Verifier
 
 __all__ = ["Tools", "Transfer"]
 
@@ -134,7 +134,7 @@ class Transfer:
                     self._check_stop()
                 self._verifier.finish()
             except CorruptFileError:
-                if not self._resumed:
+                if not self._resumed or self._is_too_large():
                     self._drop_corrupt(part)
                     raise
             else:
@@ -192,10 +192,13 @@ class Transfer:
         return False
 
     def _receive(self, answer: Stream, part: Part, decision: Decision) -> bool:
-        if decision.action == "fresh":
+        data = answer.read()
+        if decision.action == "fresh" and not isinstance(data, NoAnswer):
+            if part.size and not _begins_gzip(data):
+                raise FileFailedError("something other than a gzip file came; the part is kept")
             self._restart(part, decision.etag)
         self._progress.total = decision.total
-        while data := answer.read():
+        while data:
             self._check_stop()
             if isinstance(data, NoAnswer):
                 self._no_answer(data)
@@ -205,6 +208,7 @@ class Transfer:
             self._progress.done = part.size
             if self._tries.advance(part.size):
                 self._source.worked()
+            data = answer.read()
         self._check_stop()
         if decision.total is None or part.size == decision.total:
             return True
@@ -242,6 +246,11 @@ class Transfer:
     def _check_stop(self) -> None:
         if self._tools.stop.is_set():
             raise Stopped
+
+
+def _begins_gzip(data: bytes) -> bool:
+    """Tell whether it is worth dropping a part for this: a proxy's page, say, is not."""
+    return data != b"" and MAGIC.startswith(data[:2])
 
 
 def _headers(part: Part) -> dict[str, str]:
