@@ -236,8 +236,10 @@ class Poller:
         elif self._outage or gid == self._error_of:
             self._complain(None, None)
         self._outage.note(now, answered=not isinstance(error, NetworkError))
-        if self.state != "paused":
-            self._set_state("no_network" if self._outage else "watching")
+        if self._outage and self.state != "paused":
+            self._set_state("no_network")
+        elif self.state == "no_network" and not self._outage:
+            self._set_state("watching")
 
     # Saying
 
