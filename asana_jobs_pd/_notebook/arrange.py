@@ -25,6 +25,8 @@ _LONGEST = 30
 _LONGEST_GID = 10
 _GAP = 0.015
 """Between kinds of many jobs, as a part of all lines."""
+_LEAST = 0.04
+"""The room of a kind, so that its name has some too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +86,15 @@ def arrange(spans: pd.DataFrame, label: str | None = None) -> Arrangement:
 def _lines(kinds: pd.Series, *, dense: bool) -> tuple[list[float], list[tuple[float, str]], float]:
     counts = kinds.value_counts(sort=False)
     gap = len(kinds) * _GAP if dense else 0.4
+    least = len(kinds) * _LEAST if dense else 0.0
     lines: list[float] = []
     heads, top = [], 0.0
     for kind, count in counts.items():
         first = top if dense else top + 1
         lines += (first + 0.5 + np.arange(count)).tolist()
-        middle = first + count / 2 if dense else top + 0.5
-        heads.append((middle, f"{kind}\n{count:,}" if dense else str(kind)))
-        top = first + count + gap
+        room = max(count, least)
+        heads.append((first + room / 2, f"{kind}  {count:,}") if dense else (top + 0.5, str(kind)))
+        top = first + room + gap
     return lines, heads, max(top - gap, 1.0)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["axes_for", "legend_above", "need_matplotlib", "on_dark", "quiet", "say_instead"]
 
 _ENOUGH = 0.5
+_ENTRY = 1.4
+"""Inches that a legend's entry takes."""
 
 
 def need_matplotlib() -> None:
@@ -68,12 +70,14 @@ def quiet(ax: Axes) -> None:
 
 def legend_above(ax: Axes, handles: Sequence[Artist], title: str | None) -> None:
     """Set the legend in lines above the Axes, and the title above it."""
+    columns = max(1, min(len(handles), int(_inches(ax) / _ENTRY)))
+    rows = -(-len(handles) // columns)
     if handles:
         legend = ax.legend(
             handles=handles,
             loc="lower left",
             bbox_to_anchor=(0, 1.0),
-            ncols=min(len(handles), 6),
+            ncols=columns,
             frameon=False,
             borderaxespad=0.2,
             handlelength=1.1,
@@ -83,7 +87,11 @@ def legend_above(ax: Axes, handles: Sequence[Artist], title: str | None) -> None
         for text in legend.get_texts():
             text.set(parse_math=False, usetex=False)
     if title is not None:
-        ax.set_title(title, loc="left", fontweight="bold", pad=30 if handles else 8)
+        ax.set_title(title, loc="left", fontweight="bold", pad=10 + 20 * rows)
+
+
+def _inches(ax: Axes) -> float:
+    return float(ax.get_window_extent().width / ax.figure.dpi)
 
 
 def say_instead(ax: Axes, words: str, **style: Any) -> None:

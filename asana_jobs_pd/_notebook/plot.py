@@ -118,7 +118,7 @@ def plot_asana_timeline(
         legend_above(ax, [], title)
         return ax
     handles = draw_timeline(ax, arranged, zone, kwargs)
-    ax.set_xlabel(f"time ({zone_words(zone)}){_left_out(arranged)}")
+    ax.set_xlabel(f"time ({zone_words(zone)}){_left_out(arranged)}", loc="left")
     legend_above(ax, handles if legend else [], title)
     return ax
 
@@ -220,4 +220,4 @@ def _nothing(arranged: Arrangement) -> str:
 def _left_out(arranged: Arrangement) -> str:
     if not arranged.untimed:
         return ""
-    return f" · {arranged.untimed:,} jobs are not shown: their times are not known"
+    return f" · {arranged.untimed:,} without known times not shown"
