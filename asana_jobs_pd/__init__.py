@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from asana_jobs_pd._api.connect import connect
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
+    from asana_jobs_pd._notebook.excel import asana_jobs_to_excel
+    from asana_jobs_pd._notebook.plot import plot_asana_status, plot_asana_timeline
+    from asana_jobs_pd._notebook.report import asana_jobs_report
     from asana_jobs_pd.errors import (
         AsanaChangeWarning,
         AsanaJobsError,
@@ -37,8 +40,12 @@ __all__ = [
     "PartialReadError",
     "ReadInterrupted",
     "asana_jobs_from_records",
+    "asana_jobs_report",
+    "asana_jobs_to_excel",
     "connect",
     "errors",
+    "plot_asana_status",
+    "plot_asana_timeline",
     "read_asana_jobs",
     "refresh_asana_jobs",
     "sandbox",
@@ -52,7 +59,11 @@ _LAZY = {
     "PartialReadError": "asana_jobs_pd.errors",
     "ReadInterrupted": "asana_jobs_pd.errors",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
+    "asana_jobs_report": "asana_jobs_pd._notebook.report",
+    "asana_jobs_to_excel": "asana_jobs_pd._notebook.excel",
     "connect": "asana_jobs_pd._api.connect",
+    "plot_asana_status": "asana_jobs_pd._notebook.plot",
+    "plot_asana_timeline": "asana_jobs_pd._notebook.plot",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
 }

@@ -21,7 +21,7 @@ __all__ = ["MOST_LABELLED", "Arrangement", "arrange", "labels_of", "short_gid"]
 MOST_LABELLED = 40
 """So many jobs are told one by one."""
 
-_LONGEST = 30
+_LONGEST = 28
 _LONGEST_GID = 10
 _GAP = 0.015
 """Between kinds of many jobs, as a part of all lines."""
