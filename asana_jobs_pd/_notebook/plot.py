@@ -39,13 +39,48 @@ class AsanaPlot:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
-    def timeline(self, **options: Any) -> Axes:
+    def timeline(
+        self,
+        *,
+        history: pd.DataFrame | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        label: str | None = None,
+        tz: str | tzinfo | None = None,
+        ax: Axes | None = None,
+        figsize: tuple[float, float] | None = None,
+        legend: bool = True,
+        title: str | None = None,
+        **kwargs: Any,
+    ) -> Axes:
         """Draw a bar a job over time; see `plot_asana_timeline`."""
-        return plot_asana_timeline(self._frame, **options)
+        return plot_asana_timeline(
+            self._frame,
+            history=history,
+            start=start,
+            end=end,
+            label=label,
+            tz=tz,
+            ax=ax,
+            figsize=figsize,
+            legend=legend,
+            title=title,
+            **kwargs,
+        )
 
-    def status(self, **options: Any) -> Axes:
+    def status(
+        self,
+        *,
+        ax: Axes | None = None,
+        figsize: tuple[float, float] | None = None,
+        legend: bool = True,
+        title: str | None = None,
+        **kwargs: Any,
+    ) -> Axes:
         """Draw how many jobs of each kind are in each state; see `plot_asana_status`."""
-        return plot_asana_status(self._frame, **options)
+        return plot_asana_status(
+            self._frame, ax=ax, figsize=figsize, legend=legend, title=title, **kwargs
+        )
 
 
 def plot_asana_timeline(
