@@ -20,7 +20,7 @@ LONGEST_TEXT = 32_767
 """Characters that Excel holds in a cell, counted as UTF-16 does."""
 MOST_DIGITS = 10**15
 """From here Excel loses digits of a number."""
-FIRST_DAY, LAST_DAY = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)  # noqa: DTZ001  Excel's own
+FIRST_DAY, LAST_DAY = map(dt.datetime.fromisoformat, ("1900-03-01", "9999-12-31"))
 """Before the first, Excel counts days in its own way; it knows none after the last."""
 
 Cell: TypeAlias = str | bool | int | float | dt.datetime | None
