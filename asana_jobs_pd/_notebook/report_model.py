@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -128,7 +129,10 @@ def _read(spans: pd.DataFrame, zone: tzinfo) -> str:
 def _failures(spans: pd.DataFrame, kinds: np.ndarray) -> list[Failure]:
     bad = is_failed(spans) | (spans["state"] == UNREADABLE).to_numpy(bool)
     rows = spans[bad].reset_index(drop=True)
-    gids = rows["gid"].fillna("–")  # noqa: RUF001  a dash, as tables have
+    sources = rows.get("source.gid", pd.Series("", rows.index)).astype("string").fillna("")
+    gids = rows["gid"].fillna(
+        sources.map(lambda source: clean(f"of {source}") if source else "none")
+    )
     looks = [look_of(state) for state in rows["state"]]
     parts = zip(gids, kinds[bad], looks, _reasons(rows), strict=True)
     return [Failure(str(gid), kind, look, reason) for gid, kind, look, reason in parts]
@@ -175,5 +179,6 @@ def _name(path: str, folder: Path) -> str:
     if not path:
         return ""
     file = Path(path)
-    inside = file.is_relative_to(folder)
-    return clean(file.relative_to(folder).as_posix() if inside else file.name)
+    if file.is_relative_to(folder):
+        return clean(file.relative_to(folder).as_posix())
+    return clean(re.split(r"[/\\]", path)[-1])  # the frame may come from another system

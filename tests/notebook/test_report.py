@@ -139,6 +139,16 @@ def test_failures_say_why(report):
     assert "only its creator" in reason
 
 
+def test_what_could_not_be_started_is_a_failure_without_a_gid(report):
+    """It is told by what it was to be of."""
+    jobs = pd.DataFrame(
+        {"gid": [None, None], "source.gid": ["1203", None], "error.kind": ["http", "network"]}
+    )
+    page = report(jobs.assign(**{"error.message": "Forbidden"}))
+    assert [row[0] for row in page.rows[-2:]] == ["of 1203", "none"]
+    assert page.rows[-1][-1] == "Forbidden"
+
+
 def test_files_are_told_with_size_and_sum(report, tmp_path):
     """Named from the report's folder; what went wrong; which exports wait."""
     page = report(downloaded(tmp_path))
@@ -156,6 +166,9 @@ def test_no_signature_and_no_folder_of_mine_is_in_it(tmp_path):
     assert SIGNATURE not in html
     assert str(tmp_path) not in html
     assert "11-graph.jsonl.gz" in html
+    other = downloaded(tmp_path).assign(**{"file.path": r"C:\Users\me\11-graph.jsonl.gz"})
+    html = other.asana.report(tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Users" not in html
 
 
 def test_the_timeline_is_drawn_to_scale(report):
