@@ -99,20 +99,23 @@ class _State:
         from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
 
         running = self.rows["running"].to_numpy(bool)
+        if not running.any():
+            return
         slices = 3 if self.dense else 10
-        step = length / slices
-        for part in range(slices) if running.any() else ():
-            at = self.end[running] + part * step
-            face = to_rgba(self.colour, 0.6 * (1 - (part + 0.5) / slices))
-            fade = PolyCollection(
-                self._corners(running, at, at + step),
-                facecolor=face,
-                linewidth=0,
-                antialiased=False,
-                label="_open end",
-                zorder=0.9,
-            )
-            self.ax.add_collection(fade)
+        steps = np.arange(slices) * length / slices
+        begins = [self.end[running] + step for step in steps]
+        corners: Any = [self._corners(running, at, at + length / slices) for at in begins]
+        faces = [to_rgba(self.colour, 0.6 * (1 - (part + 0.5) / slices)) for part in range(slices)]
+        corners = np.concatenate(corners)
+        fade = PolyCollection(
+            corners,
+            facecolor=np.repeat(faces, running.sum(), axis=0),
+            linewidth=0,
+            antialiased=False,
+            label="_open end",
+            zorder=0.9,
+        )
+        self.ax.add_collection(fade)
 
     def marks(self) -> None:
         """Mark moments, and what failed: a shape tells it too, not the colour alone."""

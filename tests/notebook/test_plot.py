@@ -61,8 +61,10 @@ def test_what_is_running_has_an_open_end():
     tails = [part for part in ax.collections if part.get_label() == "_open end"]
     begins = [bar[0] for bar in bars(ax, "_open end")]
     assert min(begins) == at("09:00:00")
-    alphas = [part.get_facecolor()[0][3] for part in tails[:10]]
-    assert alphas == sorted(alphas, reverse=True)
+    for tail in tails:
+        alphas = tail.get_facecolor()[:, 3].tolist()
+        assert len(alphas) == 10
+        assert alphas == sorted(alphas, reverse=True)
     finished = few().iloc[[0, 2]].asana.plot.timeline()
     assert bars(finished, "_open end") == []
 
