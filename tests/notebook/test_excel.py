@@ -45,7 +45,7 @@ def values(cells):
 
 def test_every_column_is_there_and_reads_back(tmp_path):
     """In order, gids as text, missing as empty, numbers as numbers."""
-    jobs = few().assign(gid=GID, mine=[1.5, None, 2, 3, 4, 5])
+    jobs = few().assign(gid=GID, mine=[1.5, None, 2, 3, 4, 5], yes=True)
     cells, _ = written(jobs, tmp_path)
     assert [name.removesuffix(" (UTC)") for name in cells] == list(jobs.columns)
     assert values(cells["gid"]) == [GID] * 6
@@ -54,6 +54,7 @@ def test_every_column_is_there_and_reads_back(tmp_path):
     assert values(cells["status"])[5] is None
     assert values(cells["error.status"]) == [None] * 5 + [404]
     assert values(cells["mine"])[:3] == [1.5, None, 2]
+    assert [cell.data_type for cell in cells["yes"]] == ["b"] * 6
     back = pd.read_excel(tmp_path / "jobs.xlsx", dtype={"gid": "string"})
     assert list(back.asana.pending["gid"]) == [GID] * 2
 

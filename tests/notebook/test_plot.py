@@ -159,6 +159,13 @@ def test_colours_follow_the_ground(style, verb):
     assert {LOOKS["succeeded"].colour(dark=dark), LOOKS["failed"].colour(dark=dark)} <= colours
 
 
+def test_a_ground_that_can_be_seen_through_is_taken_for_paper():
+    """Behind it may be anything; the colours for light grounds are the safer ones."""
+    figure = plt.figure(facecolor="none")
+    ax = few().asana.plot.status(ax=figure.add_subplot(facecolor="none"))
+    assert to_hex(ax.patches[0].get_facecolor()) == LOOKS["succeeded"].light
+
+
 def test_status_counts_each_kind():
     """A bar a state, stacked, kinds by size; a repeated gid counts once."""
     jobs = pd.concat([many(100), many(100).head(10)])
