@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from asana_jobs_pd._jobs.monitor import JobsMonitor
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
     from asana_jobs_pd._jobs.wait import wait_asana_jobs, wait_asana_jobs_async
+    from asana_jobs_pd._notebook.excel import asana_jobs_to_excel
+    from asana_jobs_pd._notebook.plot import plot_asana_status, plot_asana_timeline
+    from asana_jobs_pd._notebook.report import asana_jobs_report
     from asana_jobs_pd.errors import (
         AsanaChangeWarning,
         AsanaJobsError,
@@ -47,9 +50,13 @@ __all__ = [
     "ReadInterrupted",
     "WaitTimeoutError",
     "asana_jobs_from_records",
+    "asana_jobs_report",
+    "asana_jobs_to_excel",
     "connect",
     "download_asana_exports",
     "errors",
+    "plot_asana_status",
+    "plot_asana_timeline",
     "read_asana_jobs",
     "refresh_asana_jobs",
     "sandbox",
@@ -68,8 +75,12 @@ _LAZY = {
     "ReadInterrupted": "asana_jobs_pd.errors",
     "WaitTimeoutError": "asana_jobs_pd.errors",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
+    "asana_jobs_report": "asana_jobs_pd._notebook.report",
+    "asana_jobs_to_excel": "asana_jobs_pd._notebook.excel",
     "connect": "asana_jobs_pd._api.connect",
     "download_asana_exports": "asana_jobs_pd._exports.download",
+    "plot_asana_status": "asana_jobs_pd._notebook.plot",
+    "plot_asana_timeline": "asana_jobs_pd._notebook.plot",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
     "wait_asana_jobs": "asana_jobs_pd._jobs.wait",

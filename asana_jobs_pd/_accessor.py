@@ -8,8 +8,11 @@ import pandas as pd
 
 if TYPE_CHECKING:
     import os
+    from datetime import tzinfo
+    from pathlib import Path
 
     from asana_jobs_pd._api.client import Client
+    from asana_jobs_pd._notebook.plot import AsanaPlot
     from asana_jobs_pd.typing import Errors, Until
 
 __all__ = ["AsanaAccessor"]
@@ -162,6 +165,36 @@ class AsanaAccessor:
         from asana_jobs_pd._jobs.views import results
 
         return results(self._frame)
+
+    @property
+    def plot(self) -> AsanaPlot:
+        """Pictures: ``jobs.asana.plot.timeline()`` and ``.status()``. Needs matplotlib."""
+        from asana_jobs_pd._notebook.plot import AsanaPlot
+
+        return AsanaPlot(self._checked())
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "Asana jobs",
+        history: pd.DataFrame | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        tz: str | tzinfo | None = None,
+    ) -> Path:
+        """Write one HTML file that needs nothing else; see `asana_jobs_report`."""
+        from asana_jobs_pd._notebook.report import asana_jobs_report
+
+        return asana_jobs_report(
+            self._frame, path, title=title, history=history, start=start, end=end, tz=tz
+        )
+
+    def to_excel(self, path: str | os.PathLike[str]) -> Path:
+        """Write an ``.xlsx`` file that opens as it was; see `asana_jobs_to_excel`."""
+        from asana_jobs_pd._notebook.excel import asana_jobs_to_excel
+
+        return asana_jobs_to_excel(self._frame, path)
 
     @property
     def pending(self) -> pd.DataFrame:

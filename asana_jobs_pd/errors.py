@@ -7,6 +7,7 @@
     ├── InvalidFieldError (ValueError)     a field that is none; nothing was sent
     ├── InvalidFrameError (ValueError)     a frame that df.asana cannot work on
     ├── InvalidOptionError (ValueError)    an option with a value it cannot have
+    ├── MissingExtraError (ImportError)    what it needs is an extra that is not installed
     ├── TokenError                         no token, or one that must not be sent
     ├── ClientClosedError                  the client was closed before
     ├── RequestError                       one request failed     .gid .kind
@@ -49,6 +50,7 @@ __all__ = [
     "InvalidFrameError",
     "InvalidGidError",
     "InvalidOptionError",
+    "MissingExtraError",
     "NetworkError",
     "PartialDownloadError",
     "PartialReadError",
@@ -79,6 +81,10 @@ class InvalidFrameError(AsanaJobsError, ValueError):
 
 class InvalidOptionError(AsanaJobsError, ValueError):
     """An option with a value it cannot have. Nothing was sent."""
+
+
+class MissingExtraError(AsanaJobsError, ImportError):
+    """What is asked for needs a package that comes with an extra, which is not installed."""
 
 
 class TokenError(AsanaJobsError):

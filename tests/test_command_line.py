@@ -159,3 +159,12 @@ def environment(**more):
     import os
 
     return {**os.environ, **more}
+
+
+def test_csv_holds_nothing_that_a_spreadsheet_runs(asana, capsys):
+    """An apostrophe stands before it; the other formats hold the name as it is."""
+    asana.record("7", {"gid": "7", "new_task": {"gid": "1", "name": "=1+1"}})
+    assert main(["7", "--format", "csv"]) == 0
+    assert pd.read_csv(io.StringIO(capsys.readouterr().out)).at[0, "new_task.name"] == "'=1+1"
+    assert main(["7", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["new_task.name"] == "=1+1"

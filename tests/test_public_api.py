@@ -74,6 +74,8 @@ def test_importing_it_loads_nothing_heavy():
         "orjson",
         "asyncio",
         "IPython",
+        "matplotlib",
+        "xlsxwriter",
     }
     assert "asana_jobs_pd.sandbox" not in run.stdout.split()
 

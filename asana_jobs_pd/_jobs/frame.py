@@ -138,9 +138,10 @@ def _strings(array: pa.Array | pa.ChunkedArray) -> pd.api.extensions.ExtensionAr
 
 
 def _numbers(array: pa.Array) -> pd.api.extensions.ExtensionArray:
+    # Copies: Arrow's own memory cannot be written to, and a user may set a cell.
     return pd.arrays.IntegerArray(
-        array.fill_null(0).to_numpy(zero_copy_only=False),
-        array.is_null().to_numpy(zero_copy_only=False),
+        np.array(array.fill_null(0).to_numpy(zero_copy_only=False)),
+        np.array(array.is_null().to_numpy(zero_copy_only=False)),
     )
 
 

@@ -180,3 +180,14 @@ def test_the_records_are_not_changed():
     record = {"gid": "1", "status": 5, "new_task": "x"}
     aj.asana_jobs_from_records([record])
     assert record == {"gid": "1", "status": 5, "new_task": "x"}
+
+
+def test_cells_can_be_set():
+    """The frame is the user's: no column is memory that cannot be written to."""
+    jobs = aj.asana_jobs_from_records([EXAMPLE, {"gid": "2"}])
+    for column in jobs.columns:
+        jobs.loc[1, column] = jobs[column].iloc[0]
+    jobs.loc[0, "error.status"] = 404
+    assert (
+        jobs.loc[1].drop("error.status").dropna().equals(jobs.loc[0].drop("error.status").dropna())
+    )
