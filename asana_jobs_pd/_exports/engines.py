@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from asana_jobs_pd._exports.assemble import assemble
+from asana_jobs_pd._exports.economy import compact_memory
 from asana_jobs_pd._exports.export import AsanaExport
 from asana_jobs_pd._exports.frames import Backend
 from asana_jobs_pd._exports.request import (
@@ -98,7 +99,8 @@ def read_asana_export(
     )
     with Progress(sum(request.sizes), "Loading", progress, "B") as bar:
         tick = _ticker(request, bar)
-        with scanned(request.paths, request.options, request.workers, tick) as parts:
+        asked = (request.paths, request.options, request.workers, tick)
+        with compact_memory(), scanned(*asked) as parts:
             return assemble(parts, request, dtype_backend)
 
 

@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 import msgspec
 import pyarrow as pa
 
+from asana_jobs_pd._exports.economy import compact_memory
 from asana_jobs_pd._exports.scan import Batch, Claim, Learned, ReadOptions, Scanner
 from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
 
@@ -224,7 +225,8 @@ def run_task(folder: Path) -> int:
     task = msgspec.msgpack.decode((folder / "task").read_bytes(), type=Task)
     scanner = Scanner(task.options, claimer(task.folder))
     try:
-        stored = _spooled(scanner, task.paths, folder)
+        with compact_memory():
+            stored = _spooled(scanner, task.paths, folder)
     except ExportFileError as error:
         failure = _Failure(str(error), error.path, error.line)
         (folder / "failed").write_bytes(msgspec.msgpack.encode(failure))
