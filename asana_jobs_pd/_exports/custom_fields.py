@@ -200,7 +200,7 @@ class CustomFields:
 
     def __init__(self, *, always_display: bool = False) -> None:
         self.known = Known()
-        self.display = always_display
+        self.display = self._always = always_display
         self.shape = field_shape(display=always_display)
         self._codes = _Codes(self.known.definitions)
         self._options: dict[tuple[str, bytes], list[str]] = {}
@@ -274,7 +274,7 @@ class CustomFields:
                 array = self._of_kind(kind, some, inner)
                 columns[kind] = _spread(array, where, len(flat))
         if self.display and len(flat):
-            where = np.arange(len(flat)) if shows.all() else np.flatnonzero(shows[codes])
+            where = np.flatnonzero(shows[codes] | self._always)
             texts = list(map(self._value("display_value"), _pick(flat, where)))
             columns["display"] = _spread(pa.array(texts, pa.string()), where, len(flat))
         return columns
@@ -350,7 +350,7 @@ def _midnight(day: str | None) -> str | None:
 def _pick(flat: list[Any], where: np.ndarray) -> Sequence[Any]:
     if len(where) == len(flat):
         return flat
-    return [flat[where[0]]] if len(where) == 1 else itemgetter(*where.tolist())(flat)
+    return itemgetter(*where.tolist())(flat) if len(where) > 1 else [flat[place] for place in where]
 
 
 def _spread(array: pa.Array, where: np.ndarray, length: int) -> pa.Array:
