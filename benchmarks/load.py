@@ -72,10 +72,10 @@ def by_duckdb(path):
 
 
 def by_polars(path):
-    import polars
+    import polars as pl
 
     with gzip.open(path) as file:
-        return {"all": polars.read_ndjson(file.read(), infer_schema_length=None).to_pandas()}
+        return {"all": pl.read_ndjson(file.read(), infer_schema_length=None).to_pandas()}
 
 
 CONTENDERS = {
@@ -130,7 +130,8 @@ def compare(count, repetitions, folder):
             limit = 600 if (name, what) == (OURS_ALONE, "peak") else None
             values = [result[what] for result in results[name]]
             figures.append(Figure(f"{name}: {what}", values, unit, limit))
-    for name, factor in ((READ_JSON, 6), (JSON, 6 if count > SMALL else None), (DUCKDB, 1.7 if count > SMALL else None)):  # fmt: skip
+    factors = {READ_JSON: 6} if count <= SMALL else {JSON: 6, DUCKDB: 1.7}
+    for name, factor in factors.items():
         if name in names:
             pairs = zip(results[OURS], results[name], strict=True)
             ratios = [their["wall"] / our["wall"] for our, their in pairs]
