@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
     from asana_jobs_pd._exports.download import download_asana_exports
+    from asana_jobs_pd._exports.engines import read_asana_export
+    from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
     from asana_jobs_pd._jobs.monitor import JobsMonitor
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsanaChangeWarning",
+    "AsanaExport",
     "AsanaJobsError",
     "Client",
     "JobsMonitor",
@@ -57,6 +60,7 @@ __all__ = [
     "errors",
     "plot_asana_status",
     "plot_asana_timeline",
+    "read_asana_export",
     "read_asana_jobs",
     "refresh_asana_jobs",
     "sandbox",
@@ -67,6 +71,7 @@ __all__ = [
 
 _LAZY = {
     "AsanaChangeWarning": "asana_jobs_pd.errors",
+    "AsanaExport": "asana_jobs_pd._exports.export",
     "AsanaJobsError": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",
     "PartialDownloadError": "asana_jobs_pd.errors",
@@ -81,6 +86,7 @@ _LAZY = {
     "download_asana_exports": "asana_jobs_pd._exports.download",
     "plot_asana_status": "asana_jobs_pd._notebook.plot",
     "plot_asana_timeline": "asana_jobs_pd._notebook.plot",
+    "read_asana_export": "asana_jobs_pd._exports.engines",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
     "wait_asana_jobs": "asana_jobs_pd._jobs.wait",
