@@ -154,13 +154,16 @@ def _raws(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Ar
 
 def _salvaged(text: bytes, position: int, column: str, rows: Rows) -> tuple[bytes | None, Any]:
     """Return JSON that cannot be decoded with what can be: halves of pairs mended, else nothing."""
-    better, reason = mended(text), MENDED
+    better = mended(text)
     try:
         value = _any(better)
     except MALFORMED as error:
-        better, value, reason = None, None, f"cannot be read: {error}"
+        reason = f"cannot be read: {error}"
+    else:
+        rows.misfit(position, column, shown(text), MENDED)
+        return better, value
     rows.misfit(position, column, shown(text), reason)
-    return better, value
+    return None, None
 
 
 def _texts(_shape: Shape, values: Sequence[Any], _column: str, _rows: Rows) -> pa.Array:
