@@ -18,7 +18,7 @@ FLOORS = [
     ["_table"],
     ["_jobs.poll"],
     ["_jobs.read"],
-    ["_jobs.fetch", "_jobs.views"],
+    ["_jobs.fetch", "_jobs.merge", "_jobs.views"],
     ["_jobs.progress", "_jobs.cast", "_jobs.states"],
     ["_jobs.frame"],
     ["_jobs.times"],

@@ -58,8 +58,11 @@ class Budget:
         if new != self.limit:
             self.limit = self.allowed = new
 
-    def delay(self, now: float) -> float:
-        """Return the seconds until a request may start: 0 for now, inf for "on a response"."""
+    def delay(self, now: float, share: float = 1.0) -> float:
+        """Return the seconds until a request may start: 0 for now, inf for "on a response".
+
+        With a `share` below 1 it may only use that part of the window.
+        """
         if now < self.opens_at:
             return self.opens_at - now
         if self.in_flight >= (1 if self._testing else self.max_in_flight):
@@ -68,7 +71,7 @@ class Budget:
         if self.allowed == math.inf:
             return 0.0
         self._forget(now)
-        over = self.in_flight + len(self._ends) - int(self.allowed)
+        over = self.in_flight + len(self._ends) - max(1, int(self.allowed * share))
         if over < 0:
             return 0.0
         return self._ends[over] + self.window - now if over < len(self._ends) else math.inf

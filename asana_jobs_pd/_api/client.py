@@ -31,6 +31,7 @@ BASE_URL = "https://app.asana.com/api/1.0"
 
 log = logging.getLogger("asana_jobs_pd")
 _NEVER = threading.Event()
+_ONE_TRY = RetryPolicy(0)
 
 
 class Client:
@@ -185,7 +186,8 @@ class Client:
         stop
             Set by another thread, ends the waiting.
         background
-            Let others go first.
+            Let others go first, and do not try again: who polls will ask again anyway, and
+            wants to know what is wrong now.
 
         Raises
         ------
@@ -202,7 +204,8 @@ class Client:
             answer = self._send(url, stop, background)
             if _status(answer) == HTTPStatus.OK:
                 return answer
-            wait = self._wait_before_retry(answer, tries, time.monotonic() - began)
+            policy = _ONE_TRY if background else self._policy
+            wait = _wait_before_retry(policy, answer, tries, time.monotonic() - began)
             if wait is None:
                 return answer
             if _status(answer) == HTTPStatus.TOO_MANY_REQUESTS:
@@ -229,22 +232,23 @@ class Client:
         """Return the seconds to close the gate for, when the server does not say."""
         return backoff(3 + self.limiter.refusals, random.random())  # noqa: S311
 
-    def _wait_before_retry(
-        self, answer: Answer | NoAnswer, tries: int, elapsed: float
-    ) -> float | None:
-        if isinstance(answer, NoAnswer) and not answer.may_pass:
-            return None
-        wait = self._policy.wait(
-            status=_status(answer),
-            tries=tries,
-            elapsed=elapsed,
-            retry_after=_retry_after(answer),
-            chance=random.random(),  # noqa: S311
-        )
-        if wait is not None:
-            what = _status(answer) or "no answer"
-            log.debug("%s at try %d, trying again in %.1f s", what, tries, wait)
-        return wait
+
+def _wait_before_retry(
+    policy: RetryPolicy, answer: Answer | NoAnswer, tries: int, elapsed: float
+) -> float | None:
+    if isinstance(answer, NoAnswer) and not answer.may_pass:
+        return None
+    wait = policy.wait(
+        status=_status(answer),
+        tries=tries,
+        elapsed=elapsed,
+        retry_after=_retry_after(answer),
+        chance=random.random(),  # noqa: S311
+    )
+    if wait is not None:
+        what = _status(answer) or "no answer"
+        log.debug("%s at try %d, trying again in %.1f s", what, tries, wait)
+    return wait
 
 
 @lru_cache(maxsize=64)

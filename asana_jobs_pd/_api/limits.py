@@ -12,10 +12,12 @@ from collections.abc import Callable
 
 from asana_jobs_pd._api.budget import Budget
 
-__all__ = ["WINDOW", "Limiter", "Stopped", "limiter_for"]
+__all__ = ["BACKGROUND_SHARE", "WINDOW", "Limiter", "Stopped", "limiter_for"]
 
 WINDOW = 60.0
 """Asana counts requests a minute."""
+BACKGROUND_SHARE = 0.8
+"""How much of a window background requests may fill: a read in the foreground finds room."""
 
 
 class Stopped(Exception):  # noqa: N818  not an error: the reader wants no more
@@ -26,7 +28,8 @@ class Limiter:
     """Lets requests start in order, within a budget that all threads share.
 
     Foreground requests go before background ones (the polls of a monitor), each kind in the
-    order of its coming. Only the first in line keeps an eye on the clock.
+    order of its coming; background ones leave a fifth of the window free for them. Only the
+    first in line keeps an eye on the clock.
 
     Parameters
     ----------
@@ -78,8 +81,9 @@ class Limiter:
             if stop.is_set():
                 raise Stopped
             now = self._clock()
-            if self._foreground or self._background or self.budget.delay(now) > 0:
-                now = self._wait_in_line(stop, self._background if background else self._foreground)
+            share = BACKGROUND_SHARE if background else 1.0
+            if self._foreground or self._background or self.budget.delay(now, share) > 0:
+                now = self._wait_in_line(stop, share)
             self.budget.start()
             return now
 
@@ -108,13 +112,19 @@ class Limiter:
         with self._lock:
             return self.budget.used(self._clock())
 
-    def _wait_in_line(self, stop: threading.Event, lane: deque[threading.Condition]) -> float:
+    def closed_for(self) -> float:
+        """Return for how many seconds the gate is still closed by a 429; 0 when it is open."""
+        with self._lock:
+            return max(0.0, self.budget.opens_at - self._clock())
+
+    def _wait_in_line(self, stop: threading.Event, share: float) -> float:
+        lane = self._foreground if share == 1.0 else self._background
         turn = threading.Condition(self._lock)
         lane.append(turn)
         try:
             while True:
                 now, first = self._clock(), self._first() is turn
-                delay = self.budget.delay(now) if first else math.inf
+                delay = self.budget.delay(now, share) if first else math.inf
                 if delay <= 0:
                     return now
                 turn.wait(None if delay == math.inf else delay)

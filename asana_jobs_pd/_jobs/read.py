@@ -15,7 +15,7 @@ from asana_jobs_pd._jobs.fetch import Fetched, fetch_jobs
 from asana_jobs_pd._jobs.fields import Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.frame import frame_of_outcomes
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS
+from asana_jobs_pd._jobs.merge import merge_news
 from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
@@ -29,7 +29,6 @@ from asana_jobs_pd.typing import Errors, Fields, Gids
 __all__ = ["read_asana_jobs", "refresh_asana_jobs"]
 
 MOST_TOLD = 3
-_TOLD_ALWAYS = frozenset(row.column for row in BOOKKEEPING)
 
 
 def read_asana_jobs(
@@ -157,7 +156,7 @@ def refresh_asana_jobs(
     news, fetched = _fetch_frame(
         gids[due].tolist(), plan_for_columns(jobs.columns), client, progress
     )
-    frame = _merge(frame, np.flatnonzero(due), news)
+    frame = merge_news(frame, np.flatnonzero(due), news)
     return _settle(frame, gids, fetched, errors)
 
 
@@ -180,23 +179,6 @@ def _fetch_frame(
         position = {gid: row for row, gid in enumerate(unique)}
         frame = frame.take([position[gid] for gid in wanted]).reset_index(drop=True)
     return frame, fetched
-
-
-def _merge(frame: pd.DataFrame, rows: np.ndarray, news: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with news in some of its rows; where an error came, what was stays."""
-    asked = news["fetched_at"].notna() | news["error.kind"].notna()
-    read = (asked & news["error.kind"].isna()).to_numpy(bool)
-    more = [name for name in news.columns if name not in frame.columns and name != "gid"]
-    empty = news.iloc[:0][more].reindex(range(len(frame))).set_axis(frame.index)
-    merged = pd.concat([frame, empty], axis=1)
-    for name in news.columns.drop("gid"):
-        told = asked.to_numpy(bool) if name in _TOLD_ALWAYS else read
-        if name not in COLUMNS:  # it may be missing because Asana would not have it asked for
-            told = read & news[name].notna().to_numpy(bool)
-        column = merged[name].astype(news[name].dtype).array.copy()
-        column[rows[told]] = news[name].array[told]
-        merged[name] = column
-    return merged
 
 
 def _settle(frame: pd.DataFrame, gids: pd.Series, fetched: Fetched, errors: Errors) -> pd.DataFrame:
