@@ -27,6 +27,7 @@ FLOORS = [
     ["_jobs.schema", "_jobs.__init__"],
     ["_api.connect"],
     ["_api.client"],
+    ["_api.posted"],
     ["_api.answers", "_api.pool"],
     ["_api.transport", "_api.limits"],
     ["_api.auth", "_api.budget", "_api.changes", "_api.options", "_api.retry"],

@@ -12,16 +12,19 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import urlencode
+
+import orjson
 
 from asana_jobs_pd._api.answers import Record, read_answer
 from asana_jobs_pd._api.auth import Token, find_token
 from asana_jobs_pd._api.changes import Changes
 from asana_jobs_pd._api.limits import Limiter, Stopped, limiter_for
 from asana_jobs_pd._api.options import check_options
+from asana_jobs_pd._api.posted import Posted, read_posted
 from asana_jobs_pd._api.redact import mask_logs, redact
-from asana_jobs_pd._api.retry import RetryPolicy, backoff, parse_retry_after
+from asana_jobs_pd._api.retry import RetryPolicy, backoff, delivery_of, parse_retry_after
 from asana_jobs_pd._api.transport import Answer, NoAnswer, Transport, check_base_url
 from asana_jobs_pd.errors import ClientClosedError, RequestError, TokenError
 
@@ -197,6 +200,52 @@ class Client:
         url = f"{self.base_url}/jobs/{gid}{_query(opt_fields, self.opt_pretty)}"
         return read_answer(self._ask(url, stop, background), gid, self._token)
 
+    def post_job(
+        self,
+        path: str,
+        data: Mapping[str, Any],
+        *,
+        what: str,
+        gid: str,
+        stop: threading.Event = _NEVER,
+    ) -> Posted:
+        """Ask Asana to start a job, once: it is sent again only when it surely did not arrive.
+
+        Parameters
+        ----------
+        path
+            Of the endpoint, such as ``/exports/graph``.
+        data
+            What Asana calls ``data``.
+        what, gid
+            What the job starts from, such as ``"Project"``, and its gid: for the errors.
+        stop
+            Set by another thread, ends the waiting.
+
+        Raises
+        ------
+        Stopped
+            When `stop` was set before it was sent.
+
+        Notes
+        -----
+        Nothing is decided here about a 429, which may stand for a limit on running jobs as
+        well: the caller knows what it is running.
+        """
+        url = f"{self.base_url}{path}{_query((), self.opt_pretty)}"
+        body = orjson.dumps({"data": data})
+        began, tries = time.monotonic(), 0
+        while True:
+            tries += 1
+            answer = self._send_post(url, body, stop)
+            wait = None
+            if isinstance(answer, NoAnswer) and delivery_of(None, sent=answer.sent) != "unknown":
+                wait = _wait_before_retry(self._policy, answer, tries, time.monotonic() - began)
+            if wait is None:
+                return read_posted(answer, what, gid, self._token, _retry_after(answer))
+            if stop.wait(wait):
+                raise Stopped
+
     def _ask(self, url: str, stop: threading.Event, background: bool) -> Answer | NoAnswer:
         began, tries = time.monotonic(), 0
         while True:
@@ -214,8 +263,7 @@ class Client:
                 raise Stopped
 
     def _send(self, url: str, stop: threading.Event, background: bool) -> Answer | NoAnswer:
-        if self._closed:
-            raise ClientClosedError("This client was closed; connect() makes a new one.")
+        self._check_open()
         started = self.limiter.acquire(stop, background=background)
         closed_for = None
         try:
@@ -224,9 +272,30 @@ class Client:
                 closed_for = _retry_after(answer) or self._gate_backoff()
         finally:
             self.limiter.release(started, closed_for=closed_for)
+        self._note_changes(answer)
+        return answer
+
+    def _send_post(self, url: str, body: bytes, stop: threading.Event) -> Answer | NoAnswer:
+        self._check_open()
+        started = self.limiter.acquire(stop, post=True)
+        accepted, closed_for = True, None
+        try:
+            answer = self._transport.post(url, body)
+            if _status(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+                # Without a time it is a limit on what runs at once: no business of the others.
+                accepted, closed_for = False, _retry_after(answer)
+        finally:
+            self.limiter.release(started, accepted=accepted, closed_for=closed_for, post=True)
+        self._note_changes(answer)
+        return answer
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientClosedError("This client was closed; connect() makes a new one.")
+
+    def _note_changes(self, answer: Answer | NoAnswer) -> None:
         if isinstance(answer, Answer) and answer.changes:
             self.changes.note(self._token.hide(redact, change) for change in answer.changes)
-        return answer
 
     def _gate_backoff(self) -> float:
         """Return the seconds to close the gate for, when the server does not say."""
