@@ -15,10 +15,14 @@
     │   ├── NetworkError                   no answer came
     │   │   └── RequestTimeoutError        no answer came in time
     │   └── BodyError                      an answer that is no job
-    └── PartialReadError                   some of many failed    .frame .errors
+    ├── PartialReadError                   some of many failed    .frame .errors
+    └── PartialStartError                  some jobs were not started    .frame .errors
+        └── StartStoppedError              stopped before all were started
 
     ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
+    └── StartInterrupted                   the same, while jobs were started
     AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
+    AsanaStartWarning (UserWarning)        jobs not started, or an export out of Asana's cache
     AsanaValueWarning (UserWarning)        a value that does not fit its column
 
 Messages name the gid and the status, repeat what Asana said, and say what to do next.
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsanaChangeWarning",
     "AsanaJobsError",
+    "AsanaStartWarning",
     "AsanaValueWarning",
     "AuthenticationError",
     "BodyError",
@@ -47,9 +52,12 @@ __all__ = [
     "InvalidOptionError",
     "NetworkError",
     "PartialReadError",
+    "PartialStartError",
     "ReadInterrupted",
     "RequestError",
     "RequestTimeoutError",
+    "StartInterrupted",
+    "StartStoppedError",
     "StatusError",
     "TokenError",
 ]
@@ -171,6 +179,34 @@ class PartialReadError(AsanaJobsError):
         self.errors = errors or {}
 
 
+class PartialStartError(AsanaJobsError):
+    """Some jobs were not started, or it is not known; every parent has its row in ``.frame``.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        What ``errors="coerce"`` would have returned: the jobs that were started, and by
+        ``source.state`` what became of the other parents.
+    errors : dict of str to RequestError
+        The error of each parent that has one, by its gid.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        frame: pd.DataFrame | None = None,
+        errors: dict[str, RequestError] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.frame = frame
+        self.errors = errors or {}
+
+
+class StartStoppedError(PartialStartError):
+    """The starting of jobs was stopped, or took too long; what was started is in ``.frame``."""
+
+
 class ReadInterrupted(KeyboardInterrupt):
     """A read was interrupted; what it had is in ``.frame`` (``sys.last_value.frame``)."""
 
@@ -179,8 +215,16 @@ class ReadInterrupted(KeyboardInterrupt):
         self.frame = frame
 
 
+class StartInterrupted(ReadInterrupted):
+    """The starting of jobs was interrupted; what was started is in ``.frame``."""
+
+
 class AsanaChangeWarning(FutureWarning):
     """Asana announced a change of its API in an ``Asana-Change`` header."""
+
+
+class AsanaStartWarning(UserWarning):
+    """Jobs were not started, or an export comes from Asana's cache and may be stale."""
 
 
 class AsanaValueWarning(UserWarning):

@@ -1,0 +1,183 @@
+"""From a verb and its parents to a frame of jobs: what all functions that start jobs share."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from asana_jobs_pd._api.client import Client
+from asana_jobs_pd._api.connect import default_client, forget_default
+from asana_jobs_pd._api.redact import clean
+from asana_jobs_pd._api.warn import warn_user
+from asana_jobs_pd._jobs.clock import Clock, RealClock
+from asana_jobs_pd._jobs.fields import EVERYTHING
+from asana_jobs_pd._jobs.frame import frame_of_outcomes
+from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.outcome import Outcome
+from asana_jobs_pd._jobs.progress import Progress
+from asana_jobs_pd._jobs.schema import dtype_of
+from asana_jobs_pd._jobs.start_request import StartRequest, plan_requests, requests_frame
+from asana_jobs_pd._jobs.starter import Begun, Starter
+from asana_jobs_pd._jobs.states import is_cached
+from asana_jobs_pd._jobs.verbs import VERBS
+from asana_jobs_pd.errors import (
+    AsanaChangeWarning,
+    AsanaStartWarning,
+    InvalidOptionError,
+    PartialStartError,
+    RequestError,
+    StartInterrupted,
+    StartStoppedError,
+)
+from asana_jobs_pd.typing import Gids
+
+__all__ = ["How", "StartErrors", "start_jobs"]
+
+StartErrors: TypeAlias = Literal["coerce", "raise"]
+MOST_TOLD = 3
+_REST = 'frame.loc[frame["source.state"] == "not_sent", "source.gid"]'
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """The options that all functions which start jobs have; `export_graph` describes them."""
+
+    dry_run: bool = False
+    timeout: float | None = None
+    stop: threading.Event | None = None
+    errors: StartErrors = "coerce"
+    client: Client | None = None
+    progress: bool | None = None
+    clock: Clock | None = None
+
+    def check(self) -> None:
+        """Refuse what an option cannot be."""
+        if not isinstance(self.dry_run, bool):
+            raise InvalidOptionError(f"dry_run={self.dry_run!r}: give True or False.")
+        if self.errors not in ("coerce", "raise"):
+            raise InvalidOptionError(f"errors={self.errors!r}: give 'coerce' or 'raise'.")
+        if self.timeout is not None and not _is_duration(self.timeout):
+            raise InvalidOptionError(f"timeout={self.timeout!r}: give seconds, or None.")
+        if self.stop is not None and not isinstance(self.stop, threading.Event):
+            kind = type(self.stop).__name__
+            raise InvalidOptionError(f"stop is a {kind}; give a threading.Event.")
+        if self.client is not None and not isinstance(self.client, Client):
+            kind = type(self.client).__name__
+            raise InvalidOptionError(f"client is a {kind}; connect() makes one.")
+
+
+def start_jobs(name: str, parents: Gids, options: Mapping[str, Any], how: How) -> pd.DataFrame:
+    """Do what the function of that name in `asana_jobs_pd` does."""
+    how.check()
+    rows = plan_requests(VERBS[name], parse_gids(parents), options)
+    if how.dry_run:
+        return requests_frame(rows)
+    if not rows:
+        return _frame([], [])
+    client = how.client or default_client()
+    unique = list(dict.fromkeys(rows))
+    starter = Starter(unique, client, clock=how.clock)
+    ending = _run(starter, len(unique), name, how)
+    if starter.refused is not None:
+        forget_default(client)
+    for change in client.changes.take():
+        warn_user(change, AsanaChangeWarning)
+    begun = dict(zip(unique, starter.begun, strict=True))
+    return _settle(_frame(rows, [begun[row] for row in rows]), starter, ending, how)
+
+
+def _run(starter: Starter, total: int, name: str, how: How) -> str:
+    """Let it run, and return in a word how it ended: nothing when it came to its end."""
+    clock = how.clock or RealClock()
+    deadline = math.inf if how.timeout is None else clock.now() + how.timeout
+    ending = ""
+
+    def over(now: float) -> bool:
+        nonlocal ending
+        if how.stop is not None and how.stop.is_set():
+            ending = "stopped"
+        elif now >= deadline:
+            ending = f"not done within {how.timeout:g} s"
+        return bool(ending)
+
+    with Progress(total, name, how.progress) as bar:
+
+        def tick() -> None:
+            bar.say(f"{name}: {starter.standing}")
+            bar.tick(starter.decided)
+
+        try:
+            starter.run(tick, over)
+        except KeyboardInterrupt:
+            ending = "interrupted"
+        except Exception as error:  # noqa: BLE001  no gid may be lost, whatever it is
+            starter.failure = starter.failure or error
+    return ending
+
+
+def _frame(rows: Sequence[StartRequest], begun: Sequence[Begun]) -> pd.DataFrame:
+    gids = [each.record.get("gid") for each in begun]
+    outcomes = [Outcome(each.asked_at, each.record, each.error) for each in begun]
+    frame = frame_of_outcomes(gids, outcomes, EVERYTHING)
+    text, time = dtype_of("text"), dtype_of("time")
+    frame["source.gid"] = pd.Series([row.gid for row in rows], dtype=text)
+    frame["source.action"] = pd.Series([row.verb.name for row in rows], dtype=text)
+    frame["source.state"] = pd.Series([each.state for each in begun], dtype=text)
+    times = np.array([each.requested_at for each in begun], "int64").view("M8[us]")
+    frame["source.requested_at"] = pd.Series(times).dt.tz_localize("UTC").astype(time)
+    return frame
+
+
+def _settle(frame: pd.DataFrame, starter: Starter, ending: str, how: How) -> pd.DataFrame:
+    """Return the frame, or raise how the starting ended."""
+    words = _standing(frame)
+    errors = _errors(starter.begun)
+    if ending == "interrupted":
+        raise StartInterrupted(f"Interrupted: {words}", frame=frame)
+    if starter.refused is not None:
+        starter.refused.frame = frame
+        raise starter.refused
+    if starter.failure is not None:
+        kind, said = type(starter.failure).__name__, clean(str(starter.failure))
+        raise StartStoppedError(f"{kind}: {said} {words}", frame=frame, errors=errors)
+    if ending:
+        raise StartStoppedError(f"{ending.capitalize()}: {words}", frame=frame, errors=errors)
+    if (frame["source.state"] != "started").any():
+        told = "\n".join([words, *(f"  {error}" for error in list(errors.values())[:MOST_TOLD])])
+        if how.errors == "raise":
+            raise PartialStartError(told, frame=frame, errors=errors)
+        warn_user(told, AsanaStartWarning)
+    if (cached := int(is_cached(frame).sum())) > 0:
+        warn_user(
+            f"{cached} of {len(frame)} exports come from Asana's cache: they were completed before "
+            "they were requested, up to 4 hours ago. frame.asana.cached shows them.",
+            AsanaStartWarning,
+        )
+    return frame
+
+
+def _errors(begun: Sequence[Begun]) -> dict[str, RequestError]:
+    return {each.error.gid: each.error for each in begun if each.error is not None}
+
+
+def _standing(frame: pd.DataFrame) -> str:
+    counts = frame["source.state"].value_counts()
+    parts = [f"{counts.get('started', 0)} of {len(frame)} jobs were started"]
+    if refused := counts.get("refused", 0):
+        parts.append(f"{refused} were refused")
+    if unknown := counts.get("unknown", 0):
+        parts.append(f"of {unknown} it is not known (look in Asana before you start them again)")
+    if left := counts.get("not_sent", 0):
+        parts.append(f"{left} were not sent (those to start again: {_REST})")
+    return f"{', '.join(parts)}. Every parent has its row in the frame."
+
+
+def _is_duration(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < math.inf  # type: ignore[operator]
