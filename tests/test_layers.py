@@ -34,7 +34,7 @@ FLOORS = [
     ["_api.connect"],
     ["_api.client"],
     ["_api.posted"],
-    ["_api.answers", "_api.pool"],
+    ["_api.answers", "_api.attempts", "_api.pool"],
     ["_api.transport", "_api.limits"],
     ["_api.auth", "_api.budget", "_api.changes", "_api.options", "_api.retry"],
     ["_api.redact", "_api.warn", "_api.__init__"],

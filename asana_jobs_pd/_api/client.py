@@ -18,13 +18,20 @@ from urllib.parse import urlencode
 import orjson
 
 from asana_jobs_pd._api.answers import Record, read_answer
+from asana_jobs_pd._api.attempts import (
+    Sent,
+    retry_after_of,
+    send_once,
+    status_of,
+    wait_before_retry,
+)
 from asana_jobs_pd._api.auth import Token, find_token
 from asana_jobs_pd._api.changes import Changes
 from asana_jobs_pd._api.limits import Limiter, Stopped, limiter_for
 from asana_jobs_pd._api.options import check_options
 from asana_jobs_pd._api.posted import Posted, read_posted
 from asana_jobs_pd._api.redact import mask_logs, redact
-from asana_jobs_pd._api.retry import RetryPolicy, backoff, delivery_of, parse_retry_after
+from asana_jobs_pd._api.retry import RetryPolicy, backoff
 from asana_jobs_pd._api.transport import Answer, NoAnswer, Transport, check_base_url
 from asana_jobs_pd.errors import ClientClosedError, RequestError, TokenError
 
@@ -234,30 +241,21 @@ class Client:
         """
         url = f"{self.base_url}{path}{_query((), self.opt_pretty)}"
         body = orjson.dumps({"data": data})
-        began, tries = time.monotonic(), 0
-        while True:
-            tries += 1
-            answer = self._send_post(url, body, stop)
-            wait = None
-            if isinstance(answer, NoAnswer) and delivery_of(None, sent=answer.sent) != "unknown":
-                wait = _wait_before_retry(self._policy, answer, tries, time.monotonic() - began)
-            if wait is None:
-                return read_posted(answer, what, gid, self._token, _retry_after(answer))
-            if stop.wait(wait):
-                raise Stopped
+        sent = send_once(lambda: self._send_post(url, body, stop), self._policy, stop)
+        return read_posted(sent, what, gid, self._token)
 
     def _ask(self, url: str, stop: threading.Event, background: bool) -> Answer | NoAnswer:
         began, tries = time.monotonic(), 0
         while True:
             tries += 1
             answer = self._send(url, stop, background)
-            if _status(answer) == HTTPStatus.OK:
+            if status_of(answer) == HTTPStatus.OK:
                 return answer
             policy = _ONE_TRY if background else self._policy
-            wait = _wait_before_retry(policy, answer, tries, time.monotonic() - began)
+            wait = wait_before_retry(policy, answer, tries, time.monotonic() - began)
             if wait is None:
                 return answer
-            if _status(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
                 continue  # the limiter's gate makes it wait, with everyone else
             if stop.wait(wait):
                 raise Stopped
@@ -268,26 +266,28 @@ class Client:
         closed_for = None
         try:
             answer = self._transport.get(url)
-            if _status(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-                closed_for = _retry_after(answer) or self._gate_backoff()
+            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+                closed_for = retry_after_of(answer) or self._gate_backoff()
         finally:
             self.limiter.release(started, closed_for=closed_for)
         self._note_changes(answer)
         return answer
 
-    def _send_post(self, url: str, body: bytes, stop: threading.Event) -> Answer | NoAnswer:
+    def _send_post(self, url: str, body: bytes, stop: threading.Event) -> Sent:
         self._check_open()
         started = self.limiter.acquire(stop, post=True)
         accepted, closed_for = True, None
+        sent_at, began = time.time_ns() // 1000, time.monotonic()
         try:
             answer = self._transport.post(url, body)
-            if _status(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+            took = time.monotonic() - began
+            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
                 # Without a time it is a limit on what runs at once: no business of the others.
-                accepted, closed_for = False, _retry_after(answer)
+                accepted, closed_for = False, retry_after_of(answer)
         finally:
             self.limiter.release(started, accepted=accepted, closed_for=closed_for, post=True)
         self._note_changes(answer)
-        return answer
+        return Sent(answer, sent_at, took)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -302,39 +302,11 @@ class Client:
         return backoff(3 + self.limiter.refusals, random.random())  # noqa: S311
 
 
-def _wait_before_retry(
-    policy: RetryPolicy, answer: Answer | NoAnswer, tries: int, elapsed: float
-) -> float | None:
-    if isinstance(answer, NoAnswer) and not answer.may_pass:
-        return None
-    wait = policy.wait(
-        status=_status(answer),
-        tries=tries,
-        elapsed=elapsed,
-        retry_after=_retry_after(answer),
-        chance=random.random(),  # noqa: S311
-    )
-    if wait is not None:
-        what = _status(answer) or "no answer"
-        log.debug("%s at try %d, trying again in %.1f s", what, tries, wait)
-    return wait
-
-
 @lru_cache(maxsize=64)
 def _query(opt_fields: tuple[str, ...], opt_pretty: bool) -> str:
     parts = {"opt_fields": ",".join(opt_fields), "opt_pretty": "true" if opt_pretty else ""}
     query = urlencode({name: value for name, value in parts.items() if value}, safe=",")
     return f"?{query}" if query else ""
-
-
-def _status(answer: Answer | NoAnswer) -> int | None:
-    return answer.status if isinstance(answer, Answer) else None
-
-
-def _retry_after(answer: Answer | NoAnswer) -> float | None:
-    if isinstance(answer, NoAnswer):
-        return None
-    return parse_retry_after(answer.headers.get("Retry-After"))
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from asana_jobs_pd._api.answers import Record, Wording, error_of, read_record
+from asana_jobs_pd._api.attempts import Sent, retry_after_of
 from asana_jobs_pd._api.auth import Token
 from asana_jobs_pd._api.redact import clean
 from asana_jobs_pd._api.retry import Delivery, delivery_of
@@ -39,9 +40,10 @@ class Posted:
         The job it started; empty when there is none, or it is not known.
     error
         Why there is no record.
-    answered_at
-        When Asana answered, by its own clock, in microseconds since 1970; None if it does not
-        say.
+    sent_at
+        When it was sent, by our clock, in microseconds since 1970.
+    requested_at
+        The same by Asana's, as its answer is dated; by ours if it is not.
     retry_after
         How many seconds to wait, when Asana said so.
     """
@@ -49,26 +51,24 @@ class Posted:
     delivery: Delivery
     record: Record = field(default_factory=dict, repr=False)
     error: RequestError | None = None
-    answered_at: int | None = None
+    sent_at: int = 0
+    requested_at: int = 0
     retry_after: float | None = None
 
 
-def read_posted(
-    answer: Answer | NoAnswer, what: str, gid: str, token: Token, retry_after: float | None
-) -> Posted:
-    """Return what an answer says about the job that was to be started.
+def read_posted(sent: Sent, what: str, gid: str, token: Token) -> Posted:
+    """Return what became of a job that was to be started.
 
     Parameters
     ----------
-    answer
-        What came back.
+    sent
+        What was sent, and what came back.
     what, gid
         What it was started from, such as ``"Project"``, and its gid.
     token
         What to hide in Asana's words.
-    retry_after
-        Of the answer, in seconds.
     """
+    answer = sent.answer
     if isinstance(answer, NoAnswer):
         delivery = delivery_of(None, sent=answer.sent)
     else:
@@ -79,36 +79,49 @@ def read_posted(
         steps=_STEPS,
         doubt=UNKNOWN if delivery == "unknown" else "",
     )
-    date = answered_at(answer)
+    record: Record | RequestError
     if delivery != "taken" or isinstance(answer, NoAnswer):
-        return Posted(delivery, {}, error_of(answer, gid, token, wording), date, retry_after)
+        record = error_of(answer, gid, token, wording)
+    else:
+        record = _job(answer, gid, token, wording)
+    error = record if isinstance(record, RequestError) else None
+    return Posted(
+        "unknown" if delivery == "taken" and error else delivery,
+        {} if isinstance(record, RequestError) else record,
+        error,
+        sent.at,
+        _requested_at(sent),
+        retry_after_of(answer),
+    )
+
+
+def _job(answer: Answer, gid: str, token: Token, wording: Wording) -> Record | RequestError:
     record = read_record(answer, gid, token, wording)
     if isinstance(record, RequestError):
-        return Posted("unknown", {}, _doubtful(record), date)
-    if not _is_gid(record.get("gid")):
-        said = token.hide(clean, repr(record.get("gid")))
-        reason = f"the answer is a job without a gid: {said}"
-        error = BodyError(f"{what} {gid}: {reason}.", gid=gid, status=201, reason=reason)
-        return Posted("unknown", {}, _doubtful(error), date)
-    return Posted("taken", record, None, date)
+        reason = record.reason
+    elif _is_gid(record.get("gid")):
+        return record
+    else:
+        reason = f"the answer is a job without a gid: {token.hide(clean, repr(record.get('gid')))}"
+    return BodyError(
+        f"{wording.what} {gid}: {reason}. {_LOOK}",
+        gid=gid,
+        status=answer.status,
+        reason=f"{reason}; {UNKNOWN}",
+    )
 
 
-def answered_at(answer: Answer | NoAnswer) -> int | None:
-    """Return an answer's ``Date``, in microseconds since 1970."""
-    said = answer.headers.get("Date") if isinstance(answer, Answer) else None
+def _requested_at(sent: Sent) -> int:
+    """Return when Asana got it at the earliest, in microseconds since 1970, by its own clock."""
+    said = sent.answer.headers.get("Date") if isinstance(sent.answer, Answer) else None
     try:
         date = parsedate_to_datetime(said or "")
     except (TypeError, ValueError, IndexError):
-        return None
+        return sent.at
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
-    return int((date - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000
+    return int((date.timestamp() - sent.took) * 1e6)
 
 
 def _is_gid(value: object) -> bool:
     return isinstance(value, str) and value.isascii() and value.isdigit()
-
-
-def _doubtful(error: RequestError) -> RequestError:
-    reason = f"{error.reason}; {UNKNOWN}"
-    return BodyError(f"{error} {_LOOK}", gid=error.gid, status=error.status, reason=reason)

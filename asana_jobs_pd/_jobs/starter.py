@@ -162,7 +162,6 @@ class Starter:
     def _post(self, item: int) -> None:
         request = self._requests[item]
         try:
-            began, asked_at = time.monotonic(), time.time_ns() // 1000
             posted = self._client.post_job(
                 request.path,
                 request.data,
@@ -170,8 +169,7 @@ class Starter:
                 gid=request.gid,
                 stop=self._stop,
             )
-            took = int((time.monotonic() - began) * 1e6)
-            self._tell(self._note_posted, item, posted, asked_at, took)
+            self._tell(self._note_posted, item, posted)
             if posted.record.get("status") in FINAL_STATUSES:  # nobody would read all of it later
                 self._ask(posted.record["gid"])
         except (Stopped, ClientClosedError) as error:  # before it was sent
@@ -197,11 +195,10 @@ class Starter:
                 note(*what)
         self._signals.put("news")
 
-    def _note_posted(self, item: int, posted: Posted, asked_at: int, took: int) -> None:
-        now, error = self._clock.now(), posted.error
-        sent_at = asked_at if posted.answered_at is None else posted.answered_at - took
-        begun = self.begun[item]
-        begun.requested_at, begun.asked_at, begun.error = sent_at, asked_at, error
+    def _note_posted(self, item: int, posted: Posted) -> None:
+        now, begun, error = self._clock.now(), self.begun[item], posted.error
+        begun.requested_at, begun.asked_at = posted.requested_at, posted.sent_at
+        begun.error = error
         if posted.delivery == "taken":
             begun.record = posted.record
             self._items[posted.record["gid"]] = item

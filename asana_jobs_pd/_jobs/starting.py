@@ -107,10 +107,15 @@ def _run(starter: Starter, total: int, name: str, how: How) -> str:
         return bool(ending)
 
     with Progress(total, name, how.progress) as bar:
+        shown: tuple[object, ...] = ()
 
         def tick() -> None:
-            bar.say(f"{name}: {starter.standing}")
-            bar.tick(starter.decided)
+            nonlocal shown
+            now = (starter.decided, starter.standing, int(clock.now()))
+            if now != shown:
+                bar.say(f"{name}: {starter.standing}")
+                bar.tick(starter.decided)
+                shown = now
 
         try:
             starter.run(tick, over)
