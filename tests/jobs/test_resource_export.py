@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import asana_jobs_pd as aj
@@ -161,6 +161,7 @@ def test_strict_false_lets_new_fields_through():
     )
 
 
+@settings(max_examples=40)
 @given(st.datetimes(timezones=st.timezones()))
 def test_times_keep_their_instant(moment):
     """To the millisecond, whatever the zone."""

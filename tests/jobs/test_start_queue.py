@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asana_jobs_pd._jobs.start_queue import LONGEST_ASK, MOST_DOUBTS, MOST_JOBS, StartQueue
@@ -69,7 +69,8 @@ def run(data, items, answers, steps=3000):
     return world
 
 
-@given(st.data(), st.integers(0, 40), st.sets(st.sampled_from(ANSWERS), min_size=1))
+@settings(max_examples=40)
+@given(st.data(), st.integers(0, 20), st.sets(st.sampled_from(ANSWERS), min_size=1))
 def test_never_more_than_five_and_never_twice(data, items, answers):
     """Whatever the answers are: at most five run or go out, and what may be taken goes no more."""
     world = run(data, items, sorted(answers), steps=200)
@@ -81,7 +82,8 @@ def test_never_more_than_five_and_never_twice(data, items, answers):
         assert state != "unknown" or item in world.sent
 
 
-@given(st.data(), st.integers(0, 40))
+@settings(max_examples=40)
+@given(st.data(), st.integers(0, 20))
 def test_everyone_is_started_or_refused_in_the_end(data, items):
     """ "Later" and lost answers in between only delay it."""
     world = run(data, items, ("started", "started", "refused", "later", "alone"))
@@ -90,7 +92,8 @@ def test_everyone_is_started_or_refused_in_the_end(data, items):
     assert not world.queue.gave_up
 
 
-@given(st.data(), st.integers(0, 40))
+@settings(max_examples=40)
+@given(st.data(), st.integers(0, 20))
 def test_they_go_in_order(data, items):
     """The first sending of each is in the order of the items."""
     world = run(data, items, ("started", "refused", "later", "withdrawn"))
