@@ -80,4 +80,6 @@ def test_importing_it_loads_nothing_heavy():
 
 def test_the_accessor_is_registered():
     """``df.asana`` is there after the import."""
-    assert {"refresh", "changes", "summary", "results", "pending"} <= set(dir(pd.DataFrame().asana))
+    assert {"refresh", "changes", "summary", "results", "pending", "cached"} <= set(
+        dir(pd.DataFrame().asana)
+    )
