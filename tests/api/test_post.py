@@ -263,11 +263,11 @@ def test_a_post_goes_first_when_all_wait_for_the_window():
     line = Line(limiter)
     for _ in range(2):
         limiter.release(limiter.acquire(line.stop))
-        now.seconds += 30.0
+        now.seconds += 25.0
     line.join("get")
     line.join("post", post=True)
     line.join("poll", background=True)
-    now.seconds += 1.0
+    now.seconds += 11.0
     limiter.wake()
     wait_for(lambda: line.order == ["post"])
     limiter.release(line.started["post"], post=True)
