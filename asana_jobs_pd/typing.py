@@ -26,6 +26,7 @@ __all__ = [
     "ProjectPart",
     "ResourceType",
     "ScheduleDates",
+    "StartErrors",
     "StartState",
     "TaskExportField",
     "TaskPart",
@@ -266,6 +267,9 @@ MessageExportField: TypeAlias = Literal[
     "title",
 ]
 """The fields of a message in a resource export."""
+
+StartErrors: TypeAlias = Literal["coerce", "raise"]
+"""What becomes of parents whose job was not started; every one has its row in either case."""
 
 StartState: TypeAlias = Literal["started", "refused", "unknown", "not_sent"]
 """What ``source.state`` can be: what became of the request to start a job."""

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from asana_jobs_pd._api.client import Client
-from asana_jobs_pd._jobs.starting import How, StartErrors, start_jobs
+from asana_jobs_pd._jobs.starting import How, start_jobs
 from asana_jobs_pd.typing import (
     Day,
     Gid,
@@ -18,6 +18,7 @@ from asana_jobs_pd.typing import (
     PrivacySetting,
     ProjectPart,
     ScheduleDates,
+    StartErrors,
     TaskPart,
 )
 

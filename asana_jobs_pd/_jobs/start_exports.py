@@ -9,8 +9,8 @@ import pandas as pd
 
 from asana_jobs_pd._api.client import Client
 from asana_jobs_pd._jobs.resource_export import ResourceExport, export_parameters
-from asana_jobs_pd._jobs.starting import How, StartErrors, start_jobs
-from asana_jobs_pd.typing import Gids, ResourceType
+from asana_jobs_pd._jobs.starting import How, start_jobs
+from asana_jobs_pd.typing import Gids, ResourceType, StartErrors
 
 __all__ = ["export_graph", "export_resources"]
 

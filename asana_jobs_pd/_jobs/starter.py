@@ -21,7 +21,6 @@ from asana_jobs_pd._jobs.outcome import NEVER
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
 from asana_jobs_pd._jobs.start_queue import MOST_DOUBTS, StartQueue
 from asana_jobs_pd._jobs.start_request import StartRequest
-from asana_jobs_pd._jobs.states import GONE
 from asana_jobs_pd.errors import (
     AuthenticationError,
     ClientClosedError,
@@ -94,6 +93,7 @@ class Starter:
         self._items: dict[str, int] = {}
         self._posting = 0
         self._closed = False
+        self._obstacle = ""
         self._lock = threading.Lock()
         self._signals: Signals = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -104,13 +104,17 @@ class Starter:
     @property
     def decided(self) -> int:
         """How many requests were started, refused, or cannot be told."""
-        return sum(state is not None for state in self._queue.states)
+        with self._lock:
+            return sum(state is not None for state in self._queue.states)
 
     @property
     def standing(self) -> str:
         """How it goes, in words."""
-        running = f"{len(self._queue.running)} running"
-        return f"{running}, {self._queue.waiting} waiting" if self._queue.waiting else running
+        with self._lock:
+            words = f"{len(self._queue.running)} running"
+            if self._queue.waiting:
+                words += f", {self._queue.waiting} waiting"
+            return f"{words} ({self._obstacle})" if self._obstacle else words
 
     def run(self, tick: Callable[[], object], over: Callable[[float], bool]) -> None:
         """Return when all is decided, or `over` says so of the time; call `tick` meanwhile.
@@ -135,9 +139,9 @@ class Starter:
                     self._settle()
 
     def _finished(self) -> bool:
-        if self.refused is not None or self.failure is not None:
-            return True
-        return self._queue.done and not self._posting
+        with self._lock:
+            ended = self.refused is not None or self.failure is not None
+            return ended or (self._queue.done and not self._posting)
 
     def _pause(self) -> float:
         with self._lock:
@@ -199,14 +203,15 @@ class Starter:
         now, begun, error = self._clock.now(), self.begun[item], posted.error
         begun.requested_at, begun.asked_at = posted.requested_at, posted.sent_at
         begun.error = error
+        self._obstacle = ""
         if posted.delivery == "taken":
             begun.record = posted.record
             self._items[posted.record["gid"]] = item
             self._queue.started(item, posted.record["gid"], now)
-        elif posted.delivery == "later":
-            self._queue.later(item, now, wait=posted.retry_after)
-        elif is_in_progress(self._requests[item].verb, error):
-            self._queue.later(item, now, alone=True)
+        elif posted.delivery == "later" or is_in_progress(self._requests[item].verb, error):
+            alone = posted.delivery != "later"
+            self._queue.later(item, now, wait=posted.retry_after, alone=alone)
+            self._obstacle = f"Asana says {error.reason[:60]!r}" if error else ""
         elif posted.delivery == "refused":
             self._queue.refused(item)
         else:
@@ -216,7 +221,7 @@ class Starter:
 
     def _note_answer(self, gid: str, answer: dict[str, Any] | RequestError, asked_at: int) -> None:
         if isinstance(answer, RequestError):
-            over = answer.status in GONE
+            over = answer.status in _UNREADABLE
         else:
             over = answer.get("status") in FINAL_STATUSES
             if (item := self._items.get(gid)) is not None:
@@ -276,5 +281,7 @@ def _error(request: StartRequest, reason: str) -> NetworkError:
     )
 
 
+_UNREADABLE = frozenset(range(400, 500)) - {401, 408, 429}
+"""Answers that will not change: such a job does not keep others waiting."""
 _running: weakref.WeakKeyDictionary[Limiter, tuple[str, ...]] = weakref.WeakKeyDictionary()
 """Jobs that this process has started and not seen end: they count in the next call, too."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -35,11 +36,10 @@ from asana_jobs_pd.errors import (
     StartInterrupted,
     StartStoppedError,
 )
-from asana_jobs_pd.typing import Gids
+from asana_jobs_pd.typing import Gids, StartErrors
 
-__all__ = ["How", "StartErrors", "start_jobs"]
+__all__ = ["How", "start_jobs"]
 
-StartErrors: TypeAlias = Literal["coerce", "raise"]
 MOST_TOLD = 3
 _REST = 'frame.loc[frame["source.state"] == "not_sent", "source.gid"]'
 
@@ -60,7 +60,7 @@ class How:
         """Refuse what an option cannot be."""
         if not isinstance(self.dry_run, bool):
             raise InvalidOptionError(f"dry_run={self.dry_run!r}: give True or False.")
-        if self.errors not in ("coerce", "raise"):
+        if self.errors not in get_args(StartErrors):
             raise InvalidOptionError(f"errors={self.errors!r}: give 'coerce' or 'raise'.")
         if self.timeout is not None and not _is_duration(self.timeout):
             raise InvalidOptionError(f"timeout={self.timeout!r}: give seconds, or None.")
@@ -86,10 +86,11 @@ def start_jobs(name: str, parents: Gids, options: Mapping[str, Any], how: How) -
     ending = _run(starter, len(unique), name, how)
     if starter.refused is not None:
         forget_default(client)
-    for change in client.changes.take():
-        warn_user(change, AsanaChangeWarning)
     begun = dict(zip(unique, starter.begun, strict=True))
-    return _settle(_frame(rows, [begun[row] for row in rows]), starter, ending, how)
+    frame = _frame(rows, [begun[row] for row in rows])
+    for change in client.changes.take():
+        _warn(change, AsanaChangeWarning, frame)
+    return _settle(frame, starter, ending, how)
 
 
 def _run(starter: Starter, total: int, name: str, how: How) -> str:
@@ -106,36 +107,42 @@ def _run(starter: Starter, total: int, name: str, how: How) -> str:
             ending = f"not done within {how.timeout:g} s"
         return bool(ending)
 
-    with Progress(total, name, how.progress) as bar:
-        shown: tuple[object, ...] = ()
-
-        def tick() -> None:
-            nonlocal shown
-            now = (starter.decided, starter.standing, int(clock.now()))
-            if now != shown:
-                bar.say(f"{name}: {starter.standing}")
-                bar.tick(starter.decided)
-                shown = now
-
-        try:
-            starter.run(tick, over)
-        except KeyboardInterrupt:
-            ending = "interrupted"
-        except Exception as error:  # noqa: BLE001  no gid may be lost, whatever it is
-            starter.failure = starter.failure or error
+    bar = Progress(total, name, how.progress)
+    try:
+        with bar:
+            starter.run(_teller(starter, bar, name), over)
+    except KeyboardInterrupt:
+        ending = "interrupted"
+    except Exception as error:  # noqa: BLE001  no gid may be lost, whatever it is
+        starter.failure = starter.failure or error
     return ending
+
+
+def _teller(starter: Starter, bar: Progress, name: str) -> Callable[[], None]:
+    """Return what shows how it goes, when that has changed, or after a second."""
+    shown: tuple[object, ...] = ()
+
+    def tell() -> None:
+        nonlocal shown
+        now = (starter.decided, starter.standing, int(time.monotonic()))
+        if now != shown:
+            bar.say(f"{name}: {starter.standing}")
+            bar.tick(starter.decided)
+            shown = now
+
+    return tell
 
 
 def _frame(rows: Sequence[StartRequest], begun: Sequence[Begun]) -> pd.DataFrame:
     gids = [each.record.get("gid") for each in begun]
     outcomes = [Outcome(each.asked_at, each.record, each.error) for each in begun]
     frame = frame_of_outcomes(gids, outcomes, EVERYTHING)
-    text, time = dtype_of("text"), dtype_of("time")
+    text, moment = dtype_of("text"), dtype_of("time")
     frame["source.gid"] = pd.Series([row.gid for row in rows], dtype=text)
     frame["source.action"] = pd.Series([row.verb.name for row in rows], dtype=text)
     frame["source.state"] = pd.Series([each.state for each in begun], dtype=text)
     times = np.array([each.requested_at for each in begun], "int64").view("M8[us]")
-    frame["source.requested_at"] = pd.Series(times).dt.tz_localize("UTC").astype(time)
+    frame["source.requested_at"] = pd.Series(times).dt.tz_localize("UTC").astype(moment)
     return frame
 
 
@@ -157,14 +164,22 @@ def _settle(frame: pd.DataFrame, starter: Starter, ending: str, how: How) -> pd.
         told = "\n".join([words, *(f"  {error}" for error in list(errors.values())[:MOST_TOLD])])
         if how.errors == "raise":
             raise PartialStartError(told, frame=frame, errors=errors)
-        warn_user(told, AsanaStartWarning)
+        _warn(told, AsanaStartWarning, frame)
     if (cached := int(is_cached(frame).sum())) > 0:
-        warn_user(
+        told = (
             f"{cached} of {len(frame)} exports come from Asana's cache: they were completed before "
-            "they were requested, up to 4 hours ago. frame.asana.cached shows them.",
-            AsanaStartWarning,
+            "they were requested, up to 4 hours ago. frame.asana.cached shows them."
         )
+        _warn(told, AsanaStartWarning, frame)
     return frame
+
+
+def _warn(message: str, category: type[Warning], frame: pd.DataFrame) -> None:
+    try:
+        warn_user(message, category)
+    except Warning as warning:
+        warning.frame = frame  # type: ignore[attr-defined]  # warnings are errors here: no gid lost
+        raise
 
 
 def _errors(begun: Sequence[Begun]) -> dict[str, RequestError]:

@@ -79,6 +79,14 @@ def posts(asana):
     return [request for request in asana.requests if request.method == "POST"]
 
 
+def after_posts(asana, number, act):
+    """Do something half a second after so many POSTs came in."""
+    while len(posts(asana)) < number:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    act()
+
+
 def parents_of(requests):
     return [json.loads(request.body)["data"]["parent"] for request in requests]
 
@@ -365,7 +373,7 @@ def test_a_bad_token_stops_at_once(asana):
 def test_stopped_by_another_thread(asana, client):
     """What was started is in the frame of the error, and the others can be started again."""
     stop = threading.Event()
-    threading.Timer(0.4, stop.set).start()
+    threading.Thread(target=after_posts, args=(asana, 5, stop.set), daemon=True).start()
     with pytest.raises(StartStoppedError, match="Stopped: 5 of 9 jobs were started") as caught:
         aj.export_graph(asana.parents(9), client=client, stop=stop)
     frame = caught.value.frame
@@ -400,7 +408,7 @@ def test_an_interrupt_ends_at_once_with_the_frame(asana, client):
         sent.append(time.monotonic())
         signal.pthread_kill(main, signal.SIGINT)
 
-    threading.Timer(0.7, interrupt).start()
+    threading.Thread(target=after_posts, args=(asana, 5, interrupt), daemon=True).start()
     with pytest.raises(aj.StartInterrupted, match="4 of 9 jobs were started") as caught:
         aj.export_graph(parents, client=client)
     assert time.monotonic() - sent[0] < 1.5
@@ -434,6 +442,26 @@ def test_what_fails_in_the_bar_loses_no_gid(asana, client, monkeypatch):
         aj.export_graph(asana.parents(3), client=client)
     states = caught.value.frame["source.state"]
     assert asana.stats.jobs_started == (states == "started").sum() + (states == "unknown").sum()
+
+
+def test_warnings_that_are_errors_lose_no_gid(asana, start):
+    """They carry the frame, too."""
+    good, bad = asana.parents(2)
+    asana.answer(bad, 400)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(AsanaStartWarning) as caught:
+            start("export_graph", [good, bad])
+    assert caught.value.frame["source.state"].tolist() == ["started", "refused"]
+
+
+def test_jobs_that_cannot_be_read_keep_nobody_waiting(asana, start):
+    """If the fifth place is taken after all, Asana says so."""
+    for gid in start("export_graph", asana.parents(5))["gid"]:
+        asana.answer(gid, 400)
+    asana.advance(60)
+    jobs = start("export_graph", asana.parents(6, start=5))
+    assert (jobs["source.state"] == "started").all()
 
 
 def test_progress_says_what_runs_and_what_waits(asana, start, capsys):
