@@ -18,6 +18,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from asana_jobs_pd._api.auth import Token
+from asana_jobs_pd._api.budget import MOST_POSTS
 from asana_jobs_pd._api.redact import clean
 from asana_jobs_pd.errors import InvalidOptionError
 
@@ -99,7 +100,7 @@ class Transport:
         self._timeout = timeout
         self._settings = settings_for(base_url, proxies, verify)
         self._adapter = _OneServerAdapter(_origin(base_url), pool_size)
-        self._posts = _OneServerAdapter(_origin(base_url), 1)
+        self._posts = _OneServerAdapter(_origin(base_url), MOST_POSTS)
         self._headers = requests.structures.CaseInsensitiveDict(
             {
                 "User-Agent": user_agent(),
