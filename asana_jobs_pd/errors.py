@@ -156,29 +156,6 @@ class BodyError(RequestError):
     kind = "body"
 
 
-class PartialReadError(AsanaJobsError):
-    """Some jobs could not be read; the others are in ``.frame``.
-
-    Attributes
-    ----------
-    frame : pandas.DataFrame
-        What ``errors="coerce"`` would have returned.
-    errors : dict of str to RequestError
-        The error of each gid that failed, in the order of the request.
-    """
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        frame: pd.DataFrame | None = None,
-        errors: dict[str, RequestError] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.frame = frame
-        self.errors = errors or {}
-
-
 class PartialStartError(AsanaJobsError):
     """Some jobs were not started, or it is not known; every parent has its row in ``.frame``.
 
@@ -205,6 +182,29 @@ class PartialStartError(AsanaJobsError):
 
 class StartStoppedError(PartialStartError):
     """The starting of jobs was stopped, or took too long; what was started is in ``.frame``."""
+
+
+class PartialReadError(AsanaJobsError):
+    """Some jobs could not be read; the others are in ``.frame``.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        What ``errors="coerce"`` would have returned.
+    errors : dict of str to RequestError
+        The error of each gid that failed, in the order of the request.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        frame: pd.DataFrame | None = None,
+        errors: dict[str, RequestError] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.frame = frame
+        self.errors = errors or {}
 
 
 class ReadInterrupted(KeyboardInterrupt):
