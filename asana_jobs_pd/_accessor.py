@@ -103,7 +103,7 @@ class AsanaAccessor:
 
     @property
     def failed(self) -> pd.DataFrame:
-        """The rows that are finished without success: failed, or answered by 403 or 404."""
+        """The rows without success: failed, answered by 403 or 404, or never started."""
         from asana_jobs_pd._jobs.states import is_failed
 
         return self._frame[is_failed(self._checked())]

@@ -65,6 +65,7 @@ def duplicate_project(
 
     Notes
     -----
+    With OAuth, this needs the scope ``projects:write``.
     https://developers.asana.com/reference/duplicateproject
     """
     how = How(dry_run, timeout, stop, errors, client, progress)
@@ -99,6 +100,7 @@ def duplicate_task(
 
     Notes
     -----
+    With OAuth, this needs the scope ``tasks:write``.
     https://developers.asana.com/reference/duplicatetask
     """
     how = How(dry_run, timeout, stop, errors, client, progress)
@@ -132,6 +134,7 @@ def duplicate_portfolio(
 
     Notes
     -----
+    With OAuth, this needs the scope ``portfolios:write``.
     https://developers.asana.com/reference/duplicateportfolio
     """
     how = How(dry_run, timeout, stop, errors, client, progress)
@@ -179,6 +182,7 @@ def instantiate_project(
 
     Notes
     -----
+    With OAuth, this needs the scope ``projects:write``.
     https://developers.asana.com/reference/instantiateproject
     """
     how = How(dry_run, timeout, stop, errors, client, progress)

@@ -61,8 +61,8 @@ def export_graph(
         ``refused`` by Asana; ``unknown``, when the answer got lost and Asana may have started
         it: look there before you start it again; or ``not_sent``, when nothing was started and it
         can be started again. All but ``started`` have no ``gid`` and say why in ``error.*``.
-        With ``dry_run=True``: ``source.gid``, ``source.action``, ``request.method``,
-        ``request.path`` and ``request.body``, all ``string``.
+        With ``dry_run=True``, one row a request: ``source.gid``, ``source.action``,
+        ``request.method``, ``request.path`` and ``request.body``, all ``string``.
 
     Raises
     ------
@@ -84,6 +84,7 @@ def export_graph(
 
     Notes
     -----
+    Asana offers graph exports to Enterprise organizations only.
     An export of more than 1,000 tasks is kept by Asana for 4 hours and given again:
     ``jobs.asana.cached`` shows the rows of such, once they are finished.
     https://developers.asana.com/reference/creategraphexport
@@ -111,7 +112,8 @@ def export_resources(
 ) -> pd.DataFrame:
     """Start an export of all tasks, teams or messages of a workspace, and return the job.
 
-    Asana allows one at a time in a workspace; while another one is in progress, it waits.
+    Asana allows one at a time in a workspace; while another one is in progress, it waits. They
+    are for service accounts only.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ def plan_requests(
 
 
 def requests_frame(requests: Sequence[StartRequest]) -> pd.DataFrame:
-    """Return what would be sent: one row a parent."""
+    """Return what would be sent: one row a request."""
     columns = {
         "source.gid": [request.gid for request in requests],
         "source.action": [request.verb.name for request in requests],

@@ -90,7 +90,7 @@ class Starter:
         self._client = client
         self._clock = clock or RealClock()
         self._queue = StartQueue(len(requests), running=_running.get(client.limiter, ()))
-        self._items: dict[str, int] = {}
+        self._items: dict[str, list[int]] = {}
         self._posting = 0
         self._closed = False
         self._obstacle = ""
@@ -206,8 +206,9 @@ class Starter:
         self._obstacle = ""
         if posted.delivery == "taken":
             begun.record = posted.record
-            self._items[posted.record["gid"]] = item
-            self._queue.started(item, posted.record["gid"], now)
+            gid = posted.record["gid"]
+            self._items.setdefault(gid, []).append(item)  # out of a cache, one may come twice
+            self._queue.started(item, gid, now)
         elif posted.delivery == "later" or is_in_progress(self._requests[item].verb, error):
             alone = posted.delivery != "later"
             self._queue.later(item, now, wait=posted.retry_after, alone=alone)
@@ -224,7 +225,7 @@ class Starter:
             over = answer.status in _UNREADABLE
         else:
             over = answer.get("status") in FINAL_STATUSES
-            if (item := self._items.get(gid)) is not None:
+            for item in self._items.get(gid, ()):
                 self.begun[item].record, self.begun[item].asked_at = answer, asked_at
         if gid in self._queue.running:
             self._queue.seen(gid, self._clock.now(), over=over)

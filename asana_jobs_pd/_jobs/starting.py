@@ -76,12 +76,12 @@ def start_jobs(name: str, parents: Gids, options: Mapping[str, Any], how: How) -
     """Do what the function of that name in `asana_jobs_pd` does."""
     how.check()
     rows = plan_requests(VERBS[name], parse_gids(parents), options)
+    unique = list(dict.fromkeys(rows))
     if how.dry_run:
-        return requests_frame(rows)
+        return requests_frame(unique)
     if not rows:
         return _frame([], [])
     client = how.client or default_client()
-    unique = list(dict.fromkeys(rows))
     starter = Starter(unique, client, clock=how.clock)
     ending = _run(starter, len(unique), name, how)
     if starter.refused is not None:
@@ -189,13 +189,17 @@ def _errors(begun: Sequence[Begun]) -> dict[str, RequestError]:
 def _standing(frame: pd.DataFrame) -> str:
     counts = frame["source.state"].value_counts()
     parts = [f"{counts.get('started', 0)} of {len(frame)} jobs were started"]
-    if refused := counts.get("refused", 0):
-        parts.append(f"{refused} were refused")
-    if unknown := counts.get("unknown", 0):
-        parts.append(f"of {unknown} it is not known (look in Asana before you start them again)")
-    if left := counts.get("not_sent", 0):
-        parts.append(f"{left} were not sent (those to start again: {_REST})")
-    return f"{', '.join(parts)}. Every parent has its row in the frame."
+    hints = {
+        "refused": "",
+        "unknown": " (look in Asana before you start them again)",
+        "not_sent": f" (to be started again: {_REST})",
+    }
+    parts += [
+        f"{state.replace('_', ' ')}: {counts[state]}{hint}"
+        for state, hint in hints.items()
+        if state in counts
+    ]
+    return f"{'; '.join(parts)}. Every parent has its row in the frame."
 
 
 def _is_duration(value: object) -> bool:

@@ -118,7 +118,8 @@ class Api:
         parent = parent_of(request)
         if parent in self._refusals:
             status, message = self._refusals[parent]
-            return error(status, message or f"{start.parents[0]}: {status}", seed=parent)
+            words = {403: f"Forbidden: you do not have access to this {start.parents[0]}"}
+            return error(status, message or words.get(status), seed=parent)
         refusal = self._unreadable(query)
         if refusal is not None:
             return refusal

@@ -17,6 +17,7 @@ from conftest import TOKEN
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._api.limits import Limiter
+from asana_jobs_pd._api.transport import Answer
 from asana_jobs_pd._jobs.starting import How, start_jobs
 from asana_jobs_pd._jobs.verbs import VERBS
 from asana_jobs_pd.errors import (
@@ -151,8 +152,9 @@ def test_two_hundred_parents_run_five_at_a_time(asana, start, caplog):
 
 def test_jobs_of_the_call_before_count(asana, start):
     """Five are running: the next call waits for them instead of asking for a refusal."""
-    start("export_graph", asana.parents(5))
-    jobs = start("duplicate_task", asana.parents(3, "task"))
+    before = start("export_graph", asana.parents(5))["gid"]
+    clock = ends_after(asana, 200, before)
+    jobs = start("duplicate_task", asana.parents(3, "task"), clock=clock)
     assert (jobs["source.state"] == "started").all()
     assert asana.stats.most_running == 5
     assert 429 not in asana.stats.by_status
@@ -192,7 +194,7 @@ def test_a_403_that_is_about_rights_is_final(asana, start, message):
     (parent,) = asana.parents(1, "workspace")
     asana.answer(parent, 403, message)
     options = {"export_request_parameters": [{"resource_type": "team"}]}
-    with pytest.warns(AsanaStartWarning, match="1 were refused"):
+    with pytest.warns(AsanaStartWarning, match="refused: 1"):
         jobs = start("export_resources", parent, options)
     assert jobs["source.state"].tolist() == ["refused"]
     assert len(posts(asana)) == 1
@@ -203,7 +205,7 @@ def test_every_parent_has_its_row(asana, start):
     good, forbidden, bad = asana.parents(3)
     asana.answer(forbidden, 403)
     asana.answer(bad, 400, "parent: Not a goal, team, portfolio or project")
-    with pytest.warns(AsanaStartWarning, match="1 of 4 jobs were started, 3 were refused"):
+    with pytest.warns(AsanaStartWarning, match="1 of 4 jobs were started; refused: 3"):
         jobs = start("export_graph", [good, forbidden, "999", bad])
     assert jobs["source.gid"].tolist() == [good, forbidden, "999", bad]
     assert jobs["source.state"].tolist() == ["started", *["refused"] * 3]
@@ -362,6 +364,28 @@ def test_a_repeated_parent_is_started_once(asana, start):
     assert copies["gid"].nunique() == 2
     assert copies["gid"][0] == copies["gid"][2]
     assert len(posts(asana)) == 3
+
+
+def test_a_job_that_comes_twice_is_told_twice(asana, client, scripted_posts, start):
+    """An Asana that gives one job for two parents, out of its cache, say: both rows follow it."""
+    gid = asana.gids(1)[0]
+    scripted_posts(gid)
+    jobs = start("export_graph", asana.parents(7))
+    assert jobs["gid"].tolist() == [gid] * 7
+    assert (jobs["source.state"] == "started").all()
+
+
+@pytest.fixture
+def scripted_posts(client, monkeypatch):
+    """Let every POST of the client be answered with one job."""
+
+    def script(gid):
+        body = json.dumps({"data": {"gid": gid, "resource_type": "job", "status": "in_progress"}})
+        monkeypatch.setattr(
+            type(client._transport), "post", lambda *_: Answer(201, {}, body.encode())
+        )
+
+    return script
 
 
 def test_nothing_is_a_frame_too(client):

@@ -206,6 +206,7 @@ def test_any_form_of_gids_will_do():
     for parents in (pd.DataFrame({"gid": ["5"]}), pd.Series(["5"]), 5, ["5"]):
         assert aj.export_graph(parents, dry_run=True)["source.gid"].tolist() == ["5"]
     assert len(aj.export_graph([], dry_run=True)) == 0
+    assert len(aj.export_graph(["5", "5", "6"], dry_run=True)) == 2, "as many as would be sent"
 
 
 def test_a_datetime_is_the_day_it_names():
