@@ -268,6 +268,11 @@ def test_a_post_goes_first_when_all_wait_for_the_window():
     line.join("post", post=True)
     line.join("poll", background=True)
     now.seconds += 11.0
+    line.join("late get")
+    with limiter._lock:
+        limiter._foreground[0].notify()
+    threading.Event().wait(0.05)  # if it started, it would do so now
+    assert line.order == []
     limiter.wake()
     wait_for(lambda: line.order == ["post"])
     limiter.release(line.started["post"], post=True)
@@ -277,8 +282,25 @@ def test_a_post_goes_first_when_all_wait_for_the_window():
     wait_for(lambda: line.order == ["post", "get"])
     line.stop.set()
     limiter.wake()
-    wait_for(lambda: len(line.order) == 3)
-    assert line.order[2] == "poll stopped"
+    wait_for(lambda: len(line.order) == 4)
+    assert set(line.order[2:]) == {"late get stopped", "poll stopped"}
+
+
+def test_a_get_that_comes_late_does_not_overtake_a_post():
+    """Though the post has not noticed yet that there is room."""
+    now = Now()
+    limiter = Limiter(1, 50, clock=now)
+    line = Line(limiter)
+    limiter.release(limiter.acquire(line.stop))
+    line.join("post", post=True)
+    now.seconds += 61.0
+    line.join("get")
+    assert line.order == []
+    limiter.wake()
+    wait_for(lambda: line.order == ["post"])
+    line.stop.set()
+    limiter.wake()
+    wait_for(lambda: len(line.order) == 2)
 
 
 def test_a_stopped_post_leaves_the_line():

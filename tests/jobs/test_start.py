@@ -17,7 +17,10 @@ from conftest import TOKEN
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._api.limits import Limiter
+from asana_jobs_pd._api.posted import Posted
 from asana_jobs_pd._api.transport import Answer
+from asana_jobs_pd._jobs.start_request import plan_requests
+from asana_jobs_pd._jobs.starter import Starter
 from asana_jobs_pd._jobs.starting import How, start_jobs
 from asana_jobs_pd._jobs.verbs import VERBS
 from asana_jobs_pd.errors import (
@@ -26,6 +29,7 @@ from asana_jobs_pd.errors import (
     InvalidOptionError,
     PartialStartError,
     StartStoppedError,
+    StatusError,
 )
 
 PARENTS = {
@@ -366,26 +370,47 @@ def test_a_repeated_parent_is_started_once(asana, start):
     assert len(posts(asana)) == 3
 
 
-def test_a_job_that_comes_twice_is_told_twice(asana, client, scripted_posts, start):
-    """An Asana that gives one job for two parents, out of its cache, say: both rows follow it."""
-    gid = asana.gids(1)[0]
-    scripted_posts(gid)
+@pytest.fixture
+def meagre_posts(client, monkeypatch):
+    """Let every POST be answered with one job that has succeeded, and nothing else about it."""
+
+    def answer(gid):
+        body = json.dumps({"data": {"gid": gid, "status": "succeeded"}}).encode()
+        monkeypatch.setattr(type(client._transport), "post", lambda *_: Answer(201, {}, body))
+
+    return answer
+
+
+@quiet
+def test_a_job_that_comes_twice_is_told_twice(asana, meagre_posts, start):
+    """An Asana that gives one job for several parents, out of its cache, say: all rows follow it.
+
+    And are whole: a refresh would not ask for a job that has succeeded.
+    """
+    (gid,) = asana.gids(1, "graph_export_request")
+    asana.finish(gid)
+    meagre_posts(gid)
     jobs = start("export_graph", asana.parents(7))
     assert jobs["gid"].tolist() == [gid] * 7
     assert (jobs["source.state"] == "started").all()
+    assert jobs["new_graph_export.download_url"].notna().all()
 
 
-@pytest.fixture
-def scripted_posts(client, monkeypatch):
-    """Let every POST of the client be answered with one job."""
-
-    def script(gid):
-        body = json.dumps({"data": {"gid": gid, "resource_type": "job", "status": "in_progress"}})
-        monkeypatch.setattr(
-            type(client._transport), "post", lambda *_: Answer(201, {}, body.encode())
-        )
-
-    return script
+@pytest.mark.parametrize(
+    ("status", "reason", "following"),
+    [(403, "Another export is in progress", 1), (429, "Too many", None), (403, "Forbidden", 1)],
+)
+def test_only_a_429_holds_up_the_others(client, status, reason, following):
+    """A 403 is about one workspace: others need not wait for it."""
+    requests = plan_requests(VERBS["export_graph"], ["1", "2"], {})
+    starter = Starter(requests, client)
+    delivery = "later" if status == 429 else "refused"
+    error = StatusError(reason, status=status, reason=reason)
+    with starter._lock:
+        assert starter._queue.take(0.0) == 0
+        starter._note_posted(0, Posted(delivery, {}, error))
+        assert starter._queue.take(0.0) == following
+        assert starter._queue.waiting == (2 if following is None else reason != "Forbidden")
 
 
 def test_nothing_is_a_frame_too(client):
