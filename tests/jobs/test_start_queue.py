@@ -69,7 +69,7 @@ def run(data, items, answers, steps=3000):
     return world
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data(), st.integers(0, 20), st.sets(st.sampled_from(ANSWERS), min_size=1))
 def test_never_more_than_five_and_never_twice(data, items, answers):
     """Whatever the answers are: at most five run or go out, and what may be taken goes no more."""
@@ -82,7 +82,7 @@ def test_never_more_than_five_and_never_twice(data, items, answers):
         assert state != "unknown" or item in world.sent
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data(), st.integers(0, 20))
 def test_everyone_is_started_or_refused_in_the_end(data, items):
     """ "Later" and lost answers in between only delay it."""
@@ -92,7 +92,7 @@ def test_everyone_is_started_or_refused_in_the_end(data, items):
     assert not world.queue.gave_up
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data(), st.integers(0, 20))
 def test_they_go_in_order(data, items):
     """The first sending of each is in the order of the items."""
