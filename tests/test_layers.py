@@ -20,6 +20,7 @@ FLOORS = [
     ["_jobs.start", "_jobs.start_exports"],
     ["_jobs.starting"],
     ["_jobs.starter"],
+    ["_jobs.begun"],
     ["_jobs.read"],
     ["_jobs.fetch", "_jobs.merge", "_jobs.views"],
     ["_jobs.resource_export", "_jobs.start_request"],

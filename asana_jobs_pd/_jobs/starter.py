@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from asana_jobs_pd._api.client import Client
 from asana_jobs_pd._api.limits import Limiter, Stopped
 from asana_jobs_pd._api.posted import UNKNOWN, Posted
+from asana_jobs_pd._jobs.begun import Begun
 from asana_jobs_pd._jobs.clock import Clock, RealClock, Signals
 from asana_jobs_pd._jobs.fetch import ask_planned
 from asana_jobs_pd._jobs.fields import EVERYTHING
 from asana_jobs_pd._jobs.in_progress import is_in_progress
-from asana_jobs_pd._jobs.outcome import NEVER
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
 from asana_jobs_pd._jobs.start_queue import MOST_DOUBTS, StartQueue
 from asana_jobs_pd._jobs.start_request import StartRequest
@@ -27,38 +27,13 @@ from asana_jobs_pd.errors import (
     NetworkError,
     RequestError,
 )
-from asana_jobs_pd.typing import StartState
 
-__all__ = ["Begun", "Starter"]
+__all__ = ["Starter"]
 
+log = logging.getLogger("asana_jobs_pd")
 TICK = 0.1
 GRACE = 0.15
 """Seconds for answers that are on their way when it is stopped."""
-
-
-@dataclass(slots=True)
-class Begun:
-    """What became of one request to start a job.
-
-    Parameters
-    ----------
-    state
-        In a word.
-    requested_at
-        When it was sent, by Asana's clock, in microseconds since 1970; or ``NEVER``.
-    asked_at
-        When the record was asked for, by ours.
-    record
-        The job as Asana last told it; empty when there is none.
-    error
-        Why there is none.
-    """
-
-    state: StartState = "not_sent"
-    requested_at: int = NEVER
-    asked_at: int = NEVER
-    record: dict[str, Any] = field(default_factory=dict, repr=False)
-    error: RequestError | None = None
 
 
 class Starter:
@@ -173,7 +148,9 @@ class Starter:
                 gid=request.gid,
                 stop=self._stop,
             )
-            self._tell(self._note_posted, item, posted)
+            if not self._tell(self._note_posted, item, posted) and posted.record:
+                gid = posted.record["gid"]
+                log.warning("%s %s: job %s was started", request.verb.what, request.gid, gid)
             if posted.record.get("status") in FINAL_STATUSES:  # nobody would read all of it later
                 self._ask(posted.record["gid"])
         except (Stopped, ClientClosedError) as error:  # before it was sent
@@ -193,11 +170,14 @@ class Starter:
         except BaseException as error:  # noqa: BLE001  as above
             self._tell(self._note_failure, error)
 
-    def _tell(self, note: Callable[..., None], *what: object) -> None:
+    def _tell(self, note: Callable[..., None], *what: object) -> bool:
+        """Take something down, unless it is too late; return whether it was in time."""
         with self._lock:
-            if not self._closed:
+            in_time = not self._closed
+            if in_time:
                 note(*what)
         self._signals.put("news")
+        return in_time
 
     def _note_posted(self, item: int, posted: Posted) -> None:
         now, begun, error = self._clock.now(), self.begun[item], posted.error

@@ -9,22 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._api.client import Client
 from asana_jobs_pd._api.connect import default_client, forget_default
 from asana_jobs_pd._api.redact import clean
 from asana_jobs_pd._api.warn import warn_user
+from asana_jobs_pd._jobs.begun import Begun, started_frame
 from asana_jobs_pd._jobs.clock import Clock, RealClock
-from asana_jobs_pd._jobs.fields import EVERYTHING
-from asana_jobs_pd._jobs.frame import frame_of_outcomes
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.outcome import Outcome
 from asana_jobs_pd._jobs.progress import Progress
-from asana_jobs_pd._jobs.schema import dtype_of
-from asana_jobs_pd._jobs.start_request import StartRequest, plan_requests, requests_frame
-from asana_jobs_pd._jobs.starter import Begun, Starter
+from asana_jobs_pd._jobs.start_request import plan_requests, requests_frame
+from asana_jobs_pd._jobs.starter import Starter
 from asana_jobs_pd._jobs.states import is_cached
 from asana_jobs_pd._jobs.verbs import VERBS
 from asana_jobs_pd.errors import (
@@ -80,14 +76,14 @@ def start_jobs(name: str, parents: Gids, options: Mapping[str, Any], how: How) -
     if how.dry_run:
         return requests_frame(unique)
     if not rows:
-        return _frame([], [])
+        return started_frame([], [])
     client = how.client or default_client()
     starter = Starter(unique, client, clock=how.clock)
     ending = _run(starter, len(unique), name, how)
     if starter.refused is not None:
         forget_default(client)
     begun = dict(zip(unique, starter.begun, strict=True))
-    frame = _frame(rows, [begun[row] for row in rows])
+    frame = started_frame(rows, [begun[row] for row in rows])
     for change in client.changes.take():
         _warn(change, AsanaChangeWarning, frame)
     return _settle(frame, starter, ending, how)
@@ -131,19 +127,6 @@ def _teller(starter: Starter, bar: Progress, name: str) -> Callable[[], None]:
             shown = now
 
     return tell
-
-
-def _frame(rows: Sequence[StartRequest], begun: Sequence[Begun]) -> pd.DataFrame:
-    gids = [each.record.get("gid") for each in begun]
-    outcomes = [Outcome(each.asked_at, each.record, each.error) for each in begun]
-    frame = frame_of_outcomes(gids, outcomes, EVERYTHING)
-    text, moment = dtype_of("text"), dtype_of("time")
-    frame["source.gid"] = pd.Series([row.gid for row in rows], dtype=text)
-    frame["source.action"] = pd.Series([row.verb.name for row in rows], dtype=text)
-    frame["source.state"] = pd.Series([each.state for each in begun], dtype=text)
-    times = np.array([each.requested_at for each in begun], "int64").view("M8[us]")
-    frame["source.requested_at"] = pd.Series(times).dt.tz_localize("UTC").astype(moment)
-    return frame
 
 
 def _settle(frame: pd.DataFrame, starter: Starter, ending: str, how: How) -> pd.DataFrame:

@@ -483,6 +483,20 @@ def test_an_interrupt_ends_at_once_with_the_frame(asana, client):
     assert frame.asana.refresh(client=client)["status"].notna().sum() == 4
 
 
+def test_an_answer_after_the_end_is_logged(asana, client, caplog):
+    """The frame says "unknown" already; the gid of the job is not lost for all that."""
+    (parent,) = asana.parents(1)
+    asana.fault("delay", gid=parent, seconds=1.0)
+    with pytest.raises(StartStoppedError) as caught:
+        aj.export_graph(parent, client=client, timeout=0.2)
+    assert caught.value.frame["source.state"].tolist() == ["unknown"]
+    deadline = time.monotonic() + 10
+    while "was started" not in caplog.text:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert f"Parent {parent}: job 12039" in caplog.text
+
+
 def test_a_closed_client_is_told_with_the_frame(asana):
     """Nothing is lost when somebody closes it."""
     client = aj.Client(TOKEN, base_url=asana.base_url)
