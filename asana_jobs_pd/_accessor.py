@@ -244,7 +244,7 @@ class AsanaAccessor:
 
     @property
     def failed(self) -> pd.DataFrame:
-        """The rows that are finished without success: failed, or answered by 403 or 404."""
+        """The rows without success: failed, answered by 403 or 404, or never started."""
         from asana_jobs_pd._jobs.states import is_failed
 
         return self._frame[is_failed(self._checked())]
@@ -255,6 +255,17 @@ class AsanaAccessor:
         from asana_jobs_pd._jobs.states import is_export
 
         return self._frame[is_export(self._checked())]
+
+    @property
+    def cached(self) -> pd.DataFrame:
+        """The rows whose graph export Asana had ready before it was requested here.
+
+        Of more than 1,000 tasks it keeps one for 4 hours: what is in it may be stale.
+        """
+        from asana_jobs_pd._jobs.cast import cast_frame, gids_of
+        from asana_jobs_pd._jobs.states import is_cached
+
+        return self._frame[is_cached(cast_frame(self._frame, gids_of(self._frame)))]
 
     def _checked(self) -> pd.DataFrame:
         from asana_jobs_pd._jobs.cast import gids_of

@@ -21,10 +21,14 @@
     ├── PartialReadError                   some of many failed    .frame .errors
     ├── DownloadError                      one file is not there  .gid .kind .reason
     ├── PartialDownloadError               some of many are not   .frame .errors
-    └── WaitTimeoutError (TimeoutError)    jobs were not finished in time    .frame
+    ├── WaitTimeoutError (TimeoutError)    jobs were not finished in time    .frame
+    └── PartialStartError                  some jobs were not started    .frame .errors
+        └── StartStoppedError              stopped before all were started
 
     ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
+    └── StartInterrupted                   the same, while jobs were started
     AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
+    AsanaStartWarning (UserWarning)        jobs not started, or an export out of Asana's cache
     AsanaValueWarning (UserWarning)        a value that does not fit its column
 
 Messages name the gid and the status, repeat what Asana said, and say what to do next.
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsanaChangeWarning",
     "AsanaJobsError",
+    "AsanaStartWarning",
     "AsanaValueWarning",
     "AuthenticationError",
     "BodyError",
@@ -58,9 +63,12 @@ __all__ = [
     "NetworkError",
     "PartialDownloadError",
     "PartialReadError",
+    "PartialStartError",
     "ReadInterrupted",
     "RequestError",
     "RequestTimeoutError",
+    "StartInterrupted",
+    "StartStoppedError",
     "StatusError",
     "TokenError",
     "WaitTimeoutError",
@@ -185,6 +193,34 @@ class BodyError(RequestError):
     kind = "body"
 
 
+class PartialStartError(AsanaJobsError):
+    """Some jobs were not started, or it is not known; every parent has its row in ``.frame``.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        What ``errors="coerce"`` would have returned: the jobs that were started, and by
+        ``source.state`` what became of the other parents.
+    errors : dict of str to RequestError
+        The error of each parent that has one, by its gid.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        frame: pd.DataFrame | None = None,
+        errors: dict[str, RequestError] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.frame = frame
+        self.errors = errors or {}
+
+
+class StartStoppedError(PartialStartError):
+    """The starting of jobs was stopped, or took too long; what was started is in ``.frame``."""
+
+
 class PartialReadError(AsanaJobsError):
     """Some jobs could not be read; the others are in ``.frame``.
 
@@ -273,8 +309,16 @@ class ReadInterrupted(KeyboardInterrupt):
         self.frame = frame
 
 
+class StartInterrupted(ReadInterrupted):
+    """The starting of jobs was interrupted; what was started is in ``.frame``."""
+
+
 class AsanaChangeWarning(FutureWarning):
     """Asana announced a change of its API in an ``Asana-Change`` header."""
+
+
+class AsanaStartWarning(UserWarning):
+    """Jobs were not started, or an export comes from Asana's cache and may be stale."""
 
 
 class AsanaValueWarning(UserWarning):

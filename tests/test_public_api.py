@@ -82,5 +82,5 @@ def test_importing_it_loads_nothing_heavy():
 
 def test_the_accessor_is_registered():
     """``df.asana`` is there after the import."""
-    names = {"refresh", "wait", "wait_async", "changes", "summary", "results", "pending"}
+    names = {"refresh", "wait", "wait_async", "changes", "summary", "results", "pending", "cached"}
     assert names <= set(dir(pd.DataFrame().asana))

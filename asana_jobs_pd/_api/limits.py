@@ -28,8 +28,9 @@ class Limiter:
     """Lets requests start in order, within a budget that all threads share.
 
     Foreground requests go before background ones (the polls of a monitor), each kind in the
-    order of its coming; background ones leave a fifth of the window free for them. Only the
-    first in line keeps an eye on the clock.
+    order of its coming; background ones leave a fifth of the window free for them. POSTs stand
+    in a line of their own, since Asana counts those in flight apart, and go first when both
+    wait for the window. Only the first in line keeps an eye on the clock.
 
     Parameters
     ----------
@@ -57,7 +58,8 @@ class Limiter:
         self._lock = threading.Lock()
         self._foreground: deque[threading.Condition] = deque()
         self._background: deque[threading.Condition] = deque()
-        self.budget.in_flight = 0
+        self._posts: deque[threading.Condition] = deque()
+        self.budget.in_flight = self.budget.posts_in_flight = 0
 
     def __repr__(self) -> str:
         budget = self.budget
@@ -69,7 +71,9 @@ class Limiter:
             self.budget.configure(limit, max_in_flight)
             self._call_next()
 
-    def acquire(self, stop: threading.Event, *, background: bool = False) -> float:
+    def acquire(
+        self, stop: threading.Event, *, background: bool = False, post: bool = False
+    ) -> float:
         """Wait until a request may start; return the time at which it does.
 
         Raises
@@ -82,16 +86,23 @@ class Limiter:
                 raise Stopped
             now = self._clock()
             share = BACKGROUND_SHARE if background else 1.0
-            if self._foreground or self._background or self.budget.delay(now, share) > 0:
-                now = self._wait_in_line(stop, share)
-            self.budget.start()
+            if self._others_wait(now, post=post) or self.budget.delay(now, share, post=post) > 0:
+                now = self._wait_in_line(stop, share, post=post)
+            self.budget.start(post=post)
             return now
 
-    def release(self, started: float, *, closed_for: float | None = None) -> None:
+    def release(
+        self,
+        started: float,
+        *,
+        accepted: bool = True,
+        closed_for: float | None = None,
+        post: bool = False,
+    ) -> None:
         """Note that the request of `started` has ended; a 429 closes the gate for a while."""
         with self._lock:
             now = self._clock()
-            self.budget.end(now, accepted=closed_for is None)
+            self.budget.end(now, accepted=accepted and closed_for is None, post=post)
             if closed_for is not None:
                 self.budget.close(now, closed_for, started=started)
             self._call_next()
@@ -104,7 +115,7 @@ class Limiter:
     def wake(self) -> None:
         """Make all who wait look whether they were stopped."""
         with self._lock:
-            for turn in (*self._foreground, *self._background):
+            for turn in (*self._posts, *self._foreground, *self._background):
                 turn.notify()
 
     def used(self) -> int:
@@ -117,14 +128,17 @@ class Limiter:
         with self._lock:
             return max(0.0, self.budget.opens_at - self._clock())
 
-    def _wait_in_line(self, stop: threading.Event, share: float) -> float:
-        lane = self._foreground if share == 1.0 else self._background
+    def _wait_in_line(self, stop: threading.Event, share: float, *, post: bool) -> float:
+        lane = self._posts if post else self._foreground if share == 1.0 else self._background
         turn = threading.Condition(self._lock)
         lane.append(turn)
         try:
             while True:
-                now, first = self._clock(), self._first() is turn
-                delay = self.budget.delay(now, share) if first else math.inf
+                now = self._clock()
+                first = turn is (self._posts[0] if post else self._first())
+                if not post and self._post_may_start(now):
+                    first = False
+                delay = self.budget.delay(now, share, post=post) if first else math.inf
                 if delay <= 0:
                     return now
                 turn.wait(None if delay == math.inf else delay)
@@ -135,6 +149,14 @@ class Limiter:
             # Only now may the next one look: this one has not started yet.
             self._call_next()
 
+    def _others_wait(self, now: float, *, post: bool) -> bool:
+        if post:
+            return bool(self._posts)
+        return bool(self._foreground or self._background) or self._post_may_start(now)
+
+    def _post_may_start(self, now: float) -> bool:
+        return bool(self._posts) and self.budget.delay(now, post=True) <= 0
+
     def _first(self) -> threading.Condition | None:
         for lane in (self._foreground, self._background):
             if lane:
@@ -144,6 +166,8 @@ class Limiter:
     def _call_next(self) -> None:
         if (turn := self._first()) is not None:
             turn.notify()
+        if self._posts:
+            self._posts[0].notify()
 
 
 _all: weakref.WeakSet[Limiter] = weakref.WeakSet()

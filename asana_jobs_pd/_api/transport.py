@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from asana_jobs_pd._api.auth import Token
+from asana_jobs_pd._api.budget import MOST_POSTS
 from asana_jobs_pd._api.redact import clean
 from asana_jobs_pd.errors import InvalidOptionError
 
@@ -58,10 +59,12 @@ class NoAnswer:
     reason: str
     timed_out: bool = False
     may_pass: bool = True
+    sent: bool = True
+    """Whether any of a POST's body went out."""
 
 
 class Transport:
-    """Sends GET requests to one server with one token.
+    """Sends GET and POST requests to one server with one token.
 
     What ``requests.Session.get`` works out for every request anew (environment, proxies,
     cookies, netrc, headers, the pool to use) is worked out once here. Redirects are not
@@ -81,7 +84,7 @@ class Transport:
         As in requests; None for the environment's.
     """
 
-    __slots__ = ("_adapter", "_headers", "_settings", "_timeout", "_token")  # no vars()
+    __slots__ = ("_adapter", "_headers", "_posts", "_settings", "_timeout", "_token")  # no vars()
 
     def __init__(
         self,
@@ -97,6 +100,7 @@ class Transport:
         self._timeout = timeout
         self._settings = settings_for(base_url, proxies, verify)
         self._adapter = _OneServerAdapter(_origin(base_url), pool_size)
+        self._posts = _OneServerAdapter(_origin(base_url), MOST_POSTS)
         self._headers = requests.structures.CaseInsensitiveDict(
             {
                 "User-Agent": user_agent(),
@@ -113,17 +117,50 @@ class Transport:
         """Send one GET request; never raises for what the network does."""
         request = requests.PreparedRequest()
         request.method, request.url, request.headers = "GET", url, self._headers
+        return self._exchange(request, self._adapter)
+
+    def post(self, url: str, content: bytes) -> Answer | NoAnswer:
+        """Send one POST request with JSON; never raises for what the network does.
+
+        It has a connection of its own: one that was kept may be closed by the server at that
+        very moment, and nobody could say whether the request arrived.
+        """
+        body = _Body(content)
+        request = requests.PreparedRequest()
+        request.method, request.url, request.headers = "POST", url, self._headers.copy()
+        request.headers["Content-Type"] = "application/json"
+        request.headers["Content-Length"] = str(len(content))
+        request.headers["Connection"] = "close"
+        request.body = body  # type: ignore[assignment]  # an iterable of bytes will do
+        answer = self._exchange(request, self._posts)
+        return answer if isinstance(answer, Answer) else replace(answer, sent=body.sent)
+
+    def _exchange(
+        self, request: requests.PreparedRequest, adapter: _OneServerAdapter
+    ) -> Answer | NoAnswer:
         try:
-            response = self._adapter.send(
-                request, stream=True, timeout=self._timeout, **self._settings
+            return _read(
+                adapter.send(request, stream=True, timeout=self._timeout, **self._settings)
             )
-            return _read(response)
         except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the headers
             return explain(error, self._timeout, partial(self._token.hide, clean))
 
     def close(self) -> None:
         """Close the connections."""
         self._adapter.close()
+        self._posts.close()
+
+
+class _Body:
+    """The body of a POST, which knows whether any of it went out: headers go before it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.sent = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.sent = True
+        yield self._content
 
 
 def explain(error: Exception, timeout: tuple[float, float], hide: Callable[..., str]) -> NoAnswer:

@@ -10,7 +10,7 @@ import pytest
 from seed import EXAMPLE, GRAPH_URL, RESOURCE_URL
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._jobs.schema import COLUMNS, FIELDS, dtype_of
+from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS, FIELDS, dtype_of
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFieldError, InvalidGidError
 
 AT = pd.Timestamp("2012-02-22T02:06:58.147Z")
@@ -82,7 +82,7 @@ def test_dtypes_do_not_depend_on_the_data(records):
     """An empty frame has the dtypes of a full one."""
     jobs = aj.asana_jobs_from_records(records)
     assert {name: jobs[name].dtype for name in jobs.columns} == {
-        name: dtype_of(row.kind) for name, row in COLUMNS.items()
+        row.column: dtype_of(row.kind) for row in (*FIELDS, *BOOKKEEPING)
     }
     assert jobs.index.equals(pd.RangeIndex(len(records)))
 
