@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from asana_jobs_pd import _accessor as _accessor  # registers df.asana
 
 if TYPE_CHECKING:
-    from asana_jobs_pd import errors, sandbox, typing
+    from asana_jobs_pd import errors, ledger, sandbox, typing
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
+    from asana_jobs_pd._jobs.ledger import recent_jobs
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
     from asana_jobs_pd._jobs.resource_export import ResourceExport
     from asana_jobs_pd._jobs.start import (
@@ -63,7 +64,9 @@ __all__ = [
     "export_resources",
     "instantiate_project",
     "instantiate_task",
+    "ledger",
     "read_asana_jobs",
+    "recent_jobs",
     "refresh_asana_jobs",
     "sandbox",
     "save_project_as_template",
@@ -90,6 +93,7 @@ _LAZY = {
     "instantiate_project": "asana_jobs_pd._jobs.start",
     "instantiate_task": "asana_jobs_pd._jobs.start",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
+    "recent_jobs": "asana_jobs_pd._jobs.ledger",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
     "save_project_as_template": "asana_jobs_pd._jobs.start",
 }
@@ -102,7 +106,7 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("asana_jobs_pd")
-    if name in ("errors", "sandbox", "typing"):
+    if name in ("errors", "ledger", "sandbox", "typing"):
         return importlib.import_module(f"asana_jobs_pd.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'asana_jobs_pd' has no attribute {name!r}")

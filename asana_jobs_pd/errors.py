@@ -15,6 +15,7 @@
     │   ├── NetworkError                   no answer came
     │   │   └── RequestTimeoutError        no answer came in time
     │   └── BodyError                      an answer that is no job
+    ├── LedgerError                        the file of gids that were seen cannot be used
     ├── PartialReadError                   some of many failed    .frame .errors
     └── PartialStartError                  some jobs were not started    .frame .errors
         └── StartStoppedError              stopped before all were started
@@ -22,6 +23,7 @@
     ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
     └── StartInterrupted                   the same, while jobs were started
     AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
+    AsanaLedgerWarning (UserWarning)       the file of gids that were seen cannot be written
     AsanaStartWarning (UserWarning)        jobs not started, or an export out of Asana's cache
     AsanaValueWarning (UserWarning)        a value that does not fit its column
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsanaChangeWarning",
     "AsanaJobsError",
+    "AsanaLedgerWarning",
     "AsanaStartWarning",
     "AsanaValueWarning",
     "AuthenticationError",
@@ -50,6 +53,7 @@ __all__ = [
     "InvalidFrameError",
     "InvalidGidError",
     "InvalidOptionError",
+    "LedgerError",
     "NetworkError",
     "PartialReadError",
     "PartialStartError",
@@ -156,6 +160,10 @@ class BodyError(RequestError):
     kind = "body"
 
 
+class LedgerError(AsanaJobsError):
+    """The ledger, the file of gids that this machine has seen, cannot be read or written."""
+
+
 class PartialReadError(AsanaJobsError):
     """Some jobs could not be read; the others are in ``.frame``.
 
@@ -221,6 +229,10 @@ class StartInterrupted(ReadInterrupted):
 
 class AsanaChangeWarning(FutureWarning):
     """Asana announced a change of its API in an ``Asana-Change`` header."""
+
+
+class AsanaLedgerWarning(UserWarning):
+    """The ledger cannot be written: `recent_jobs` will not know what is read from now on."""
 
 
 class AsanaStartWarning(UserWarning):

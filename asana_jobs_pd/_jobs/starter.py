@@ -17,6 +17,7 @@ from asana_jobs_pd._jobs.clock import Clock, RealClock, Signals
 from asana_jobs_pd._jobs.fetch import ask_planned
 from asana_jobs_pd._jobs.fields import EVERYTHING
 from asana_jobs_pd._jobs.in_progress import is_in_progress
+from asana_jobs_pd._jobs.ledger_writer import note_job
 from asana_jobs_pd._jobs.outcome import NEVER
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
 from asana_jobs_pd._jobs.start_queue import MOST_DOUBTS, StartQueue
@@ -171,6 +172,8 @@ class Starter:
                 stop=self._stop,
             )
             took = int((time.monotonic() - began) * 1e6)
+            if posted.delivery == "taken":
+                note_job(self._client, posted.record["gid"], posted.record, request.gid)
             self._tell(self._note_posted, item, posted, asked_at, took)
             if posted.record.get("status") in FINAL_STATUSES:  # nobody would read all of it later
                 self._ask(posted.record["gid"])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/1.0/"
 _JOBS = PREFIX + "jobs/"
+_ME = PREFIX + "users/me"
 _LONGEST_GID = 30
 
 
@@ -80,6 +81,8 @@ class Api:
     def _route(self, request: Request) -> Answer:
         if not self._authorized(request.headers.get("authorization", "")):
             return error(401)
+        if request.path == _ME:
+            return json_answer({"data": {"gid": USER}})
         gid = gid_of(request.path)
         if gid is None:
             return error(404, "No matching route for request")
