@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -19,7 +18,6 @@ from asana_jobs_pd._api.connect import connected_client
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger_file import LedgerFile
 from asana_jobs_pd._jobs.ledger_writer import flush, ledger_path
-from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd.errors import InvalidOptionError, LedgerError
 from asana_jobs_pd.typing import Gids
 
@@ -132,16 +130,22 @@ def _or_error(where: Path, call: Callable[[LedgerFile], T]) -> T:
 
 
 def _frame(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    gids, kinds, statuses, sources, labels, first, last, paths = zip(*rows) if rows else ([],) * 8
-    texts = zip(_TEXTS, (gids, kinds, statuses, sources, labels), strict=True)
-    data: dict[str, Any] = {name: pd.array(list(of), dtype_of("text")) for name, of in texts}
-    data["resource_type"] = pd.array(["job"] * len(rows), dtype_of("text"))
-    for name, times in zip(_TIMES, (first, last), strict=True):
-        data[name] = pd.DatetimeIndex(np.array(times, "M8[us]"), tz="UTC")
-    lists = [each.split("\0") if each else [] for each in paths]
+    def column(place: int, type_: pa.DataType) -> pa.Array:
+        return pa.array([row[place] for row in rows], type_)
+
+    def texts(array: pa.Array) -> pd.api.extensions.ExtensionArray:
+        return pd.arrays.ArrowStringArray(array)
+
+    data: dict[str, Any] = {
+        name: texts(column(place, pa.large_string())) for place, name in enumerate(_TEXTS)
+    }
+    data["resource_type"] = texts(pa.array(["job"] * len(rows), pa.large_string()))
+    for place, name in enumerate(_TIMES, len(_TEXTS)):
+        times = column(place, pa.int64()).to_numpy().view("M8[us]")
+        data[name] = pd.DatetimeIndex(times, tz="UTC")
+    lists = [row[-1].split("\0") if row[-1] else [] for row in rows]
     data["file.paths"] = pd.arrays.ArrowExtensionArray(pa.array(lists, pa.list_(pa.string())))
-    order = ["gid", "resource_type", *_TEXTS[1:], *_TIMES, "file.paths"]
-    return pd.DataFrame(data)[order]
+    return pd.DataFrame(data)[["gid", "resource_type", *_TEXTS[1:], *_TIMES, "file.paths"]]
 
 
 def _days(days: object) -> float:
@@ -161,12 +165,11 @@ def _statuses(status: str | Sequence[str]) -> list[str]:
 def _microseconds(time_: datetime | str) -> int:
     try:
         moment = pd.Timestamp(time_)
-    except (ValueError, TypeError):
-        moment = pd.NaT
-    if pd.isna(moment):
-        raise InvalidOptionError(f"before={time_!r} is no time, such as '2026-05-21'.")
-    moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
-    return int(moment.timestamp() * 10**6)
+        moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
+        return int(moment.timestamp() * 10**6)
+    except (ValueError, TypeError):  # NaT is none either
+        pass
+    raise InvalidOptionError(f"before={time_!r} is no time, such as '2026-05-21'.")
 
 
 def _now() -> int:

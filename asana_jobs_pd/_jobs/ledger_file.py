@@ -31,7 +31,7 @@ VALUES (?1, ?3, ?4, ?5, ?6, ?7, ?2, ?2)
 ON CONFLICT (gid) DO UPDATE SET
     account = CASE excluded.account WHEN '' THEN account ELSE excluded.account END,
     kind = coalesce(excluded.kind, kind),
-    status = CASE WHEN excluded.last_seen < last_seen THEN status
+    status = CASE WHEN excluded.last_seen < last_seen THEN coalesce(status, excluded.status)
                   ELSE coalesce(excluded.status, status) END,
     source = coalesce(excluded.source, source),
     label = coalesce(excluded.label, label),
@@ -92,9 +92,7 @@ class LedgerFile:
         self.path = path
         self._most_pages = most_pages
 
-    def write(
-        self, sightings: Iterable[Sighting], files: Iterable[tuple[str, str]] = ()
-    ) -> None:
+    def write(self, sightings: Iterable[Sighting], files: Iterable[tuple[str, str]] = ()) -> None:
         """Take down jobs, and the paths of their files, beside what is known of them."""
         with self._writing() as connection:
             connection.executemany(_SEEN, map(astuple, sightings))
@@ -133,7 +131,9 @@ class LedgerFile:
         with self._writing() as connection:
             if gids is not None:
                 connection.execute("CREATE TEMP TABLE going (gid TEXT PRIMARY KEY)")
-                connection.executemany("INSERT OR IGNORE INTO going VALUES (?)", zip(gids))
+                connection.executemany(
+                    "INSERT OR IGNORE INTO going VALUES (?)", ((gid,) for gid in gids)
+                )
                 which = "gid IN (SELECT gid FROM going)"
             else:
                 which = "1" if before is None else f"last_seen < {before:d}"

@@ -97,7 +97,8 @@ def note_file(client: Client, gid: str, path: str) -> None:
 def flush(timeout: float = LAST_MOMENT) -> bool:
     """Wait until all is written; return whether it is."""
     until = time.monotonic() + timeout
-    return all([writer.flush(until - time.monotonic()) for writer in list(_writers.values())])
+    written = [writer.flush(until - time.monotonic()) for writer in list(_writers.values())]
+    return all(written)
 
 
 def warn_of_trouble() -> None:
@@ -133,9 +134,7 @@ class _Writer:
         self._queue.put(item)
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="asana-ledger", daemon=True
-                )
+                self._thread = threading.Thread(target=self._work, name="asana-ledger", daemon=True)
                 self._thread.start()
 
     def flush(self, timeout: float) -> bool:
@@ -144,7 +143,7 @@ class _Writer:
             return not self.trouble
         done = threading.Event()
         self._queue.put(done)
-        return done.wait(max(timeout, 0.0))
+        return done.wait(max(timeout, 0.0)) and not self.trouble
 
     def _work(self) -> None:
         while True:

@@ -30,9 +30,14 @@ class Fault:
     times
         How many requests it meets.
     gid
-        The job whose requests it meets; None for any.
+        The job, or the parent of a job to be started, whose requests it meets; None for any.
     where
         Whether it meets requests to the API, for export files, or both.
+    method
+        Whether it meets only `GET`, say, or only `POST`; None for any.
+    early
+        Whether it strikes before the request is carried out: a POST then starts nothing.
+        Otherwise it does, whatever becomes of the answer.
     """
 
     kind: FaultKind
@@ -43,6 +48,8 @@ class Fault:
     bytes: int | None = None
     location: str | None = None
     where: Where = "api"
+    method: str | None = None
+    early: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
@@ -52,9 +59,10 @@ class Fault:
         if self.where not in get_args(Where):
             raise ValueError(f"where is one of {', '.join(get_args(Where))}, not {self.where!r}")
 
-    def meets(self, where: str, gid: str | None) -> bool:
+    def meets(self, where: str, gid: str | None, method: str) -> bool:
         """Whether a request to `api` or `exports` about a job runs into it."""
-        return self.where in (where, "any") and self.gid in (None, gid)
+        right = self.where in (where, "any") and self.method in (None, method)
+        return right and self.gid in (None, gid)
 
 
 class Faults:
@@ -67,10 +75,10 @@ class Faults:
         """Queue a fault."""
         self._waiting.append(fault)
 
-    def take(self, where: str, gid: str | None) -> Fault | None:
+    def take(self, where: str, gid: str | None, method: str) -> Fault | None:
         """Return the fault a request runs into, used up by one."""
         for place, fault in enumerate(self._waiting):
-            if fault.meets(where, gid):
+            if fault.meets(where, gid, method):
                 left = replace(fault, times=fault.times - 1)
                 self._waiting[place : place + 1] = [left] if left.times > 0 else []
                 return fault
