@@ -18,13 +18,14 @@ from asana_jobs_pd import _accessor as _accessor  # registers df.asana
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from asana_jobs_pd import errors, sandbox, typing
+    from asana_jobs_pd import errors, ledger, sandbox, typing
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
     from asana_jobs_pd._exports.download import download_asana_exports
     from asana_jobs_pd._exports.engines import read_asana_export
     from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
+    from asana_jobs_pd._jobs.ledger import recent_jobs
     from asana_jobs_pd._jobs.monitor import JobsMonitor
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
     from asana_jobs_pd._jobs.resource_export import ResourceExport
@@ -82,10 +83,12 @@ __all__ = [
     "export_resources",
     "instantiate_project",
     "instantiate_task",
+    "ledger",
     "plot_asana_status",
     "plot_asana_timeline",
     "read_asana_export",
     "read_asana_jobs",
+    "recent_jobs",
     "refresh_asana_jobs",
     "sandbox",
     "save_project_as_template",
@@ -124,6 +127,7 @@ _LAZY = {
     "plot_asana_timeline": "asana_jobs_pd._notebook.plot",
     "read_asana_export": "asana_jobs_pd._exports.engines",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
+    "recent_jobs": "asana_jobs_pd._jobs.ledger",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
     "save_project_as_template": "asana_jobs_pd._jobs.start",
     "wait_asana_jobs": "asana_jobs_pd._jobs.wait",
@@ -138,7 +142,7 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("asana_jobs_pd")
-    if name in ("errors", "sandbox", "typing"):
+    if name in ("errors", "ledger", "sandbox", "typing"):
         return importlib.import_module(f"asana_jobs_pd.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'asana_jobs_pd' has no attribute {name!r}")

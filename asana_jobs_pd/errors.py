@@ -18,6 +18,7 @@
     │   ├── NetworkError                   no answer came
     │   │   └── RequestTimeoutError        no answer came in time
     │   └── BodyError                      an answer that is no job
+    ├── LedgerError                        the file of gids that were seen cannot be used
     ├── PartialReadError                   some of many failed    .frame .errors
     ├── DownloadError                      one file is not there  .gid .kind .reason
     ├── PartialDownloadError               some of many are not   .frame .errors
@@ -28,6 +29,7 @@
     ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
     └── StartInterrupted                   the same, while jobs were started
     AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
+    AsanaLedgerWarning (UserWarning)       the file of gids that were seen cannot be written
     AsanaStartWarning (UserWarning)        jobs not started, or an export out of Asana's cache
     AsanaValueWarning (UserWarning)        a value that does not fit its column
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsanaChangeWarning",
     "AsanaJobsError",
+    "AsanaLedgerWarning",
     "AsanaStartWarning",
     "AsanaValueWarning",
     "AuthenticationError",
@@ -59,6 +62,7 @@ __all__ = [
     "InvalidFrameError",
     "InvalidGidError",
     "InvalidOptionError",
+    "LedgerError",
     "MissingExtraError",
     "NetworkError",
     "PartialDownloadError",
@@ -193,6 +197,10 @@ class BodyError(RequestError):
     kind = "body"
 
 
+class LedgerError(AsanaJobsError):
+    """The ledger, the file of gids that this machine has seen, cannot be read or written."""
+
+
 class PartialStartError(AsanaJobsError):
     """Some jobs were not started, or it is not known; every parent has its row in ``.frame``.
 
@@ -315,6 +323,10 @@ class StartInterrupted(ReadInterrupted):
 
 class AsanaChangeWarning(FutureWarning):
     """Asana announced a change of its API in an ``Asana-Change`` header."""
+
+
+class AsanaLedgerWarning(UserWarning):
+    """The ledger cannot be written: `recent_jobs` will not know what is read from now on."""
 
 
 class AsanaStartWarning(UserWarning):

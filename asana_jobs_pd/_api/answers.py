@@ -69,11 +69,14 @@ _READING = Wording(
 
 
 def read_answer(answer: Answer | NoAnswer, gid: str, token: Token) -> Record | RequestError:
-    """Return the job's record, or the error; what Asana said is made safe to show."""
+    """Return the job's record, or the error; what Asana said is made safe to show.
+
+    Without a `gid` it may be about anything.
+    """
     if isinstance(answer, NoAnswer) or answer.status != HTTPStatus.OK:
         return error_of(answer, gid, token, _READING)
     record = read_record(answer, gid, token, _READING)
-    if not isinstance(record, RequestError) and record.get("gid", gid) != gid:
+    if gid and not isinstance(record, RequestError) and record.get("gid", gid) != gid:
         said = token.hide(clean, str(record["gid"]))
         return _body_error(gid, f"the answer is about another job, {said}", _READING)
     return record

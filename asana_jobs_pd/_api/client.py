@@ -82,6 +82,9 @@ class Client:
         reached without a proxy.
     opt_pretty
         Ask for indented JSON: slower, for debugging with a proxy that shows traffic.
+    ledger
+        Whether to take down which jobs are read and started, for `recent_jobs`. None does so
+        unless Asana is at a loopback address or ``ASANA_JOBS_LEDGER=0``.
     limiter
         A limiter of your own instead of the token's.
 
@@ -102,11 +105,13 @@ class Client:
         proxies: Mapping[str, str] | None = None,
         verify: bool | str | None = None,
         opt_pretty: bool = False,
+        ledger: bool | None = None,
         limiter: Limiter | None = None,
     ) -> None:
         check_options(requests_per_minute, max_in_flight, timeout, max_retries)
         self.base_url = check_base_url(base_url or os.environ.get("ASANA_BASE_URL") or BASE_URL)
         self.opt_pretty = opt_pretty
+        self.ledger = ledger
         self.refused_fields: frozenset[str] = frozenset()
         self._token = token if isinstance(token, Token) else find_token(token)
         self._policy = RetryPolicy(max_retries)
@@ -232,6 +237,14 @@ class Client:
         """
         url = f"{self.base_url}/jobs/{gid}{_query(opt_fields, self.opt_pretty)}"
         return read_answer(self._ask(url, stop, background), gid, self._token)
+
+    def ask_me(self) -> str:
+        """Return the gid of the token's user, empty when Asana does not say; asked once."""
+        url = f"{self.base_url}/users/me?opt_fields=gid"
+        answer = self._ask(url, _NEVER, background=True)
+        user = read_answer(answer, "", self._token)
+        gid = None if isinstance(user, RequestError) else user.get("gid")
+        return gid if isinstance(gid, str) else ""
 
     def post_job(
         self,

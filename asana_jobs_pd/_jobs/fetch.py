@@ -12,6 +12,7 @@ from typing import Any
 from asana_jobs_pd._api.client import Client
 from asana_jobs_pd._api.pool import Batch
 from asana_jobs_pd._jobs.fields import Plan
+from asana_jobs_pd._jobs.ledger_writer import flush, ledger_path, note_job
 from asana_jobs_pd._jobs.outcome import NOT_ASKED, Outcome
 from asana_jobs_pd._jobs.progress import Progress
 from asana_jobs_pd.errors import AuthenticationError, NetworkError, RequestError
@@ -20,6 +21,8 @@ __all__ = ["Fetched", "ask_planned", "fetch_jobs"]
 
 OUTAGE = 5.0
 """Seconds without any answer after which a request that failed for good speaks for all."""
+SHORT_WAIT = 0.2
+"""Seconds that a read waits for the ledger at the most."""
 
 
 @dataclass(slots=True)
@@ -70,6 +73,8 @@ def fetch_jobs(
     with Progress(len(gids), "Asana jobs", progress) as bar:
         try:
             batch.run(bar.tick)
+            if ledger_path(client):
+                flush(SHORT_WAIT)
         except KeyboardInterrupt:
             interrupted = True
         batch.stop.set()
@@ -85,11 +90,22 @@ def ask_planned(
 ) -> dict[str, Any] | RequestError:
     """Ask for one gid, without the optional fields when this Asana does not know them.
 
+    What came is taken down in the ledger.
+
     Raises
     ------
     Stopped
         When `stop` was set meanwhile.
     """
+    result = _ask_planned(gid, plan, client, stop, background)
+    if not isinstance(result, RequestError):
+        note_job(client, gid, result)
+    return result
+
+
+def _ask_planned(
+    gid: str, plan: Plan, client: Client, stop: threading.Event, background: bool
+) -> dict[str, Any] | RequestError:
     optional = plan.optional - client.refused_fields
     ask = tuple(name for name in plan.ask if name not in plan.optional or name in optional)
     result = client.ask_job(gid, ask, stop=stop, background=background)

@@ -15,6 +15,7 @@ from asana_jobs_pd._jobs.fetch import Fetched, fetch_jobs
 from asana_jobs_pd._jobs.fields import Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.frame import frame_of_outcomes
 from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.ledger_writer import warn_of_trouble
 from asana_jobs_pd._jobs.merge import merge_news
 from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd.errors import (
@@ -174,6 +175,7 @@ def _fetch_frame(
         forget_default(client)
     frame = frame_of_outcomes(unique, fetched.outcomes, plan)
     warn_of_changes(client)
+    warn_of_trouble()
     if len(unique) < len(wanted):
         position = {gid: row for row, gid in enumerate(unique)}
         frame = frame.take([position[gid] for gid in wanted]).reset_index(drop=True)

@@ -18,6 +18,7 @@ from asana_jobs_pd._jobs.clock import Clock, RealClock, Signals
 from asana_jobs_pd._jobs.fetch import ask_planned
 from asana_jobs_pd._jobs.fields import EVERYTHING
 from asana_jobs_pd._jobs.in_progress import is_in_progress
+from asana_jobs_pd._jobs.ledger_writer import note_job
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
 from asana_jobs_pd._jobs.start_queue import MOST_DOUBTS, StartQueue
 from asana_jobs_pd._jobs.start_request import StartRequest
@@ -148,6 +149,8 @@ class Starter:
                 gid=request.gid,
                 stop=self._stop,
             )
+            if posted.delivery == "taken":
+                note_job(self._client, posted.record["gid"], posted.record, request.gid)
             if not self._tell(self._note_posted, item, posted) and posted.record:
                 gid = posted.record["gid"]
                 log.warning("%s %s: job %s was started", request.verb.what, request.gid, gid)

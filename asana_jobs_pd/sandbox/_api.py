@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, unquote
+from zlib import crc32
 
 from ._answers import Answer, Headers, error, json_answer
 from ._fields import Fields, UnknownFieldError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/1.0/"
 _JOBS = PREFIX + "jobs/"
+_ME = PREFIX + "users/me"
 _LONGEST_GID = 30
 
 
@@ -65,6 +67,8 @@ class Api:
         self, *, token: str, fields: Fields, jobs: Jobs, starts: Starts, changes: Iterable[str]
     ) -> None:
         self._bearer = f"bearer {token}"
+        # Each token has a user of its own.
+        self._user = {"gid": str(1200 * 10**12 + crc32(token.encode())), "resource_type": "user"}
         self._fields = fields
         self._parse = lru_cache(maxsize=1024)(fields.parse)
         self._jobs = jobs
@@ -87,6 +91,8 @@ class Api:
     def _route(self, request: Request) -> Answer:
         if not self._authorized(request.headers.get("authorization", "")):
             return error(401)
+        if request.path == _ME:
+            return json_answer({"data": self._user})
         gid, start = gid_of(request.path), start_of(request.path)
         if gid is None and start is None:
             return error(404, "No matching route for request")
