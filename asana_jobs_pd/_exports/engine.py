@@ -12,6 +12,7 @@ from asana_jobs_pd._api.limits import Stopped
 from asana_jobs_pd._api.pool import Batch
 from asana_jobs_pd._exports.files import ExportFile, FileResult, Progress
 from asana_jobs_pd._exports.transfer import Tools, Transfer
+from asana_jobs_pd._jobs.ledger_writer import note_file
 from asana_jobs_pd.errors import AuthenticationError
 
 __all__ = ["Downloads"]
@@ -124,6 +125,8 @@ class Downloads:
         else:
             if transfer.unanswered:
                 self._notice_outage(began)
+            if result.path is not None:
+                note_file(self._client, progress.file.gid, result.path)
             return result
         self._batch.stop.set()
         raise Stopped

@@ -312,6 +312,19 @@ def test_started_jobs_are_known_with_their_source(asana, client, path):
     assert recent["source.gid"].tolist() == parent
 
 
+def test_files_are_known(sandbox, path, tmp_path):
+    """Where the file of an export was downloaded to is kept with its job."""
+    asana = sandbox(clock=None, export_rows=5)
+    gids = asana.gids(2, "export_request")
+    asana.finish(*gids)
+    with aj.Client(asana.token, base_url=asana.base_url) as client:
+        files = aj.download_asana_exports(gids, tmp_path / "exports", client=client)
+        recent = known(client=client).set_index("gid")
+    assert files["file.error"].isna().all()
+    for gid, file in zip(gids, files["file.path"], strict=True):
+        assert list(recent.loc[gid, "file.paths"]) == [file]
+
+
 texts = st.none() | st.text(max_size=20)
 records = st.dictionaries(
     st.sampled_from(["resource_subtype", "status", "new_task", "new_project", "x"]),
