@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd import errors, sandbox, typing
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
+    from asana_jobs_pd._exports.convert import asana_export_to_parquet
     from asana_jobs_pd._exports.engines import read_asana_export
     from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
@@ -39,6 +40,7 @@ __all__ = [
     "Client",
     "PartialReadError",
     "ReadInterrupted",
+    "asana_export_to_parquet",
     "asana_jobs_from_records",
     "connect",
     "errors",
@@ -56,6 +58,7 @@ _LAZY = {
     "Client": "asana_jobs_pd._api.client",
     "PartialReadError": "asana_jobs_pd.errors",
     "ReadInterrupted": "asana_jobs_pd.errors",
+    "asana_export_to_parquet": "asana_jobs_pd._exports.convert",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
     "connect": "asana_jobs_pd._api.connect",
     "read_asana_export": "asana_jobs_pd._exports.engines",
