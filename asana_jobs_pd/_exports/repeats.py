@@ -49,7 +49,7 @@ class RowKeys:
         """
         here = slice(self._filled, self._filled + len(gids))
         self._filled = here.stop
-        numbers = pc.fill_null(pc.match_substring_regex(gids, _NUMBER), False)  # noqa: FBT003
+        numbers = pc.fill_null(pc.match_substring_regex(gids, _NUMBER), False)
         others = np.flatnonzero(~numbers.to_numpy(zero_copy_only=False))
         plain = pc.if_else(numbers, gids, "0") if len(others) else gids
         self._low[here] = plain.cast(pa.uint64()).to_numpy()
@@ -83,7 +83,8 @@ class RowKeys:
         same = low[1:] == low[:-1]
         if self._high is not None:
             same &= high[1:] == high[:-1]
-        return places[order[:-1][same]]
+        repeated: np.ndarray = places[order[:-1][same]]
+        return repeated
 
     def _places(self, portion: int, portions: int) -> Iterable[np.ndarray]:
         """Yield the places of the rows in a portion, by the remainder of their keys."""
