@@ -140,7 +140,7 @@ def _lists(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.A
 
 def _raws(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
     texts: list[bytes | None] = [bytes(value) or None for value in values]
-    for position, text in enumerate(texts):
+    for position, text in enumerate(list(texts)):
         if text is None:
             continue
         try:

@@ -23,7 +23,7 @@ from asana_jobs_pd.errors import ExportFileError
 try:
     from isal import igzip, isal_zlib
 
-    _DAMAGE: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error, isal_zlib.error)
+    _DAMAGE: tuple[Any, ...] = (EOFError, OSError, zlib.error, isal_zlib.error)
     _unzip: Any = igzip.open
 except ImportError:  # no wheel for this platform
     _DAMAGE = (EOFError, OSError, zlib.error)

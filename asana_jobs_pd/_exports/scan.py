@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
@@ -15,6 +14,7 @@ import pyarrow as pa
 
 from asana_jobs_pd._exports.columns import Rows, array_of
 from asana_jobs_pd._exports.custom_fields import CustomFields, DisplayNeeded, Known
+from asana_jobs_pd._exports.economy import without_collector
 from asana_jobs_pd._exports.issues import Issue, Issues, shown
 from asana_jobs_pd._exports.lines import Chunk, Truncated, read_chunks
 from asana_jobs_pd._exports.locations import File
@@ -32,7 +32,6 @@ __all__ = [
     "ReadOptions",
     "Scanner",
     "spec_of",
-    "without_collector",
 ]
 
 T = TypeVar("T")
@@ -425,15 +424,3 @@ def _restrict(root: Node, spec: Spec, columns: Sequence[str]) -> None:
         else:
             child = node.keys.setdefault(last, node_of(child_of(inside, last), last))
             child.closed = False
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Pause the cycle collector: millions of short-lived objects without cycles only cost it."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()

@@ -1,6 +1,6 @@
 """Names in the folder of a dataset are ours, whatever the file says."""
 
-import os.path
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,21 @@ from hypothesis import strategies as st
 from asana_jobs_pd._exports.layout import folder_of, part_name
 from asana_jobs_pd._exports.schema import SCHEMA
 
-ODD = ["", ".", "..", "../../etc", "a/b", "a\\b", "con", "lpt1", "_x", ".x", "Task", "a b", "x" * 300]
+ODD = [
+    "",
+    ".",
+    "..",
+    "../../etc",
+    "a/b",
+    "a\\b",
+    "con",
+    "lpt1",
+    "_x",
+    ".x",
+    "Task",
+    "a b",
+    "x" * 300,
+]
 
 
 def test_asanas_types_are_folders_of_their_name():
@@ -20,7 +34,7 @@ def test_asanas_types_are_folders_of_their_name():
 def test_a_folder_is_one_plain_name(name):
     """It leads nowhere else, is not hidden, not a device, and not too long for a disk."""
     folder = folder_of(name)
-    assert folder == os.path.basename(folder)
+    assert folder == Path(folder).name
     assert folder.isascii()
     assert folder == folder.lower()
     assert folder[0].isalpha()
