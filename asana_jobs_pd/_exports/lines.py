@@ -77,17 +77,17 @@ def read_chunks(
     Truncated
         After the last good line of a damaged file.
     """
-    blocks = _Blocks(path)
-    first = next(blocks, b"").removeprefix(b"\xef\xbb\xbf")
-    if _DOCUMENT.match(first):
-        if claim(0, 0):
-            yield from _document(path, first, blocks, max_line_bytes)
-        return
-    for chunk in _split(path, first, blocks, claim, max_line_bytes):
-        if chunk.lines and max(map(len, chunk.lines)) > max_line_bytes:
-            at = next(n for n, line in enumerate(chunk.lines) if len(line) > max_line_bytes)
-            raise _too_long(path, chunk.first_line + at, max_line_bytes)
-        yield chunk
+    with _Blocks(path) as blocks:
+        first = next(blocks, b"").removeprefix(b"\xef\xbb\xbf")
+        if _DOCUMENT.match(first):
+            if claim(0, 0):
+                yield from _document(path, first, blocks, max_line_bytes)
+            return
+        for chunk in _split(path, first, blocks, claim, max_line_bytes):
+            if chunk.lines and max(map(len, chunk.lines)) > max_line_bytes:
+                at = next(n for n, line in enumerate(chunk.lines) if len(line) > max_line_bytes)
+                raise _too_long(path, chunk.first_line + at, max_line_bytes)
+            yield chunk
 
 
 def _split(
@@ -174,6 +174,12 @@ class _Blocks:
         """How much of the file has been read."""
         return self._file.tell()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
     def __iter__(self) -> Self:
         return self
 
@@ -188,7 +194,6 @@ class _Blocks:
             self._damage = str(error) or type(error).__name__
         if parts:
             return b"".join(parts) if len(parts) > 1 else parts[0]
-        self._file.close()
         if self._damage:
             raise Truncated(self._damage)
         raise StopIteration
