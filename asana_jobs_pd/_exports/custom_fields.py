@@ -200,8 +200,7 @@ class CustomFields:
 
     def __init__(self, *, always_display: bool = False) -> None:
         self.known = Known()
-        self._all_display = always_display
-        self.display = always_display
+        self.display = self._always = always_display
         self.shape = field_shape(display=always_display)
         self._codes = _Codes(self.known.definitions)
         self._options: dict[tuple[str, bytes], list[str]] = {}
@@ -275,8 +274,7 @@ class CustomFields:
                 array = self._of_kind(kind, some, inner)
                 columns[kind] = _spread(array, where, len(flat))
         if self.display and len(flat):
-            wanted = shows[codes] | self._all_display
-            where = np.flatnonzero(wanted)
+            where = np.flatnonzero(shows[codes] | self._always)
             texts = list(map(self._value("display_value"), _pick(flat, where)))
             columns["display"] = _spread(pa.array(texts, pa.string()), where, len(flat))
         return columns
@@ -350,9 +348,9 @@ def _midnight(day: str | None) -> str | None:
 
 
 def _pick(flat: list[Any], where: np.ndarray) -> Sequence[Any]:
-    if len(where) in (0, len(flat)):
-        return flat[: len(where)]
-    return [flat[where[0]]] if len(where) == 1 else itemgetter(*where.tolist())(flat)
+    if len(where) == len(flat):
+        return flat
+    return itemgetter(*where.tolist())(flat) if len(where) > 1 else [flat[place] for place in where]
 
 
 def _spread(array: pa.Array, where: np.ndarray, length: int) -> pa.Array:
