@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asana_jobs_pd._exports.assemble import summary, warn_lost
+from asana_jobs_pd._exports.dataset import readable_by_pandas
 from asana_jobs_pd._exports.destination import Destination, Stage, destination, staged
 from asana_jobs_pd._exports.economy import compact_memory
 from asana_jobs_pd._exports.engines import MAX_LINE_BYTES, ticker
@@ -22,7 +23,7 @@ from asana_jobs_pd._exports.finish import check_columns
 from asana_jobs_pd._exports.frames import TEXT, catalogue, issues_frame
 from asana_jobs_pd._exports.layout import CATALOGUE, ISSUES, MANIFEST, SUCCESS, folder_of
 from asana_jobs_pd._exports.locations import StorageOptions
-from asana_jobs_pd._exports.parquet import Conversion, readable_by_pandas
+from asana_jobs_pd._exports.parquet import Conversion
 from asana_jobs_pd._exports.request import (
     BadLines,
     CustomFieldsAs,

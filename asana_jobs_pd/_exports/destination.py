@@ -28,6 +28,8 @@ __all__ = ["Destination", "Stage", "destination", "staged"]
 _WORDS = {
     errno.ENOSPC: "the disk is full; make room, or give temp_dir=… on a larger one",
     getattr(errno, "EDQUOT", errno.ENOSPC): "your quota of the disk is used up",
+    errno.EFBIG: "a file is larger than its file system or a limit (ulimit -f) allows",
+    errno.EIO: "the disk cannot be read or written",
     errno.EACCES: "no permission to write there",
     errno.EPERM: "no permission to write there",
     errno.EROFS: "the file system is read-only",
@@ -85,6 +87,7 @@ def destination(
     filesystem = None
     if is_url(name):
         filesystem, path = filesystem_of(name, options)
+        path = path.rstrip("/") or path
     if filesystem is None:
         path = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  not resolved
     made = Destination(name, path, filesystem, overwrite)

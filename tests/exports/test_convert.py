@@ -20,7 +20,7 @@ from pandas.testing import assert_frame_equal
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
-from asana_jobs_pd._exports import parquet
+from asana_jobs_pd._exports import dataset, parquet
 from asana_jobs_pd.sandbox._rows import export_rows
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="named pipes and signals")
@@ -126,7 +126,7 @@ def test_datasets_hold_what_reading_gives(files, dest, how):
 def test_small_row_groups_and_files_change_nothing(files, dest, monkeypatch):
     """Many groups in many files are read as one dataset, in the same order."""
     monkeypatch.setattr(parquet, "GROUP", 1)
-    monkeypatch.setattr(parquet, "FILE", 20_000)
+    monkeypatch.setattr(dataset, "FILE", 20_000)
     data = aj.read_asana_export(files * 2, dtype_backend="pyarrow")
     written = aj.asana_export_to_parquet(files * 2, dest)
     assert written.files["task"] > 1
@@ -240,6 +240,16 @@ def test_the_accessor_converts_downloaded_files(files, dest):
     assert written.rows["task"] == 3
 
 
+def test_both_passes_have_a_bar(files, dest, capsys):
+    """In bytes of the files, then in rows; with False there is none."""
+    aj.asana_export_to_parquet(files, dest, progress=True)
+    said = capsys.readouterr().err
+    assert "Reading: 100%" in said
+    assert "Writing: 100%" in said
+    aj.asana_export_to_parquet(files, dest, progress=False, overwrite=True)
+    assert capsys.readouterr().err == ""
+
+
 def test_bad_lines_leave_nothing(tmp_path, dest):
     """An error in the last line: no dataset, no temporary folder; skipped, it is in the issues."""
     source = tmp_path / "bad.jsonl"
@@ -313,3 +323,30 @@ def test_a_killed_process_leaves_no_dataset(tmp_path, dest):
     assert not dest.exists()
     aj.asana_export_to_parquet(write(tmp_path / "b.jsonl.gz", ODD), dest)
     assert (dest / "_SUCCESS").exists()
+
+
+LIMITED = """
+import resource, sys
+import asana_jobs_pd as aj
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    aj.asana_export_to_parquet(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), progress=False)
+except aj.errors.ExportWriteError as error:
+    print(error)
+"""
+
+
+@POSIX
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_takes_no_more_is_said_in_words(tmp_path, dest, workers):
+    """By whichever process it was met, and nothing is left."""
+    source = write(tmp_path / "a.jsonl.gz", list(export_rows("graph_export", 500, "7")) * 5)
+    run = subprocess.run(
+        [sys.executable, "-c", LIMITED, source, str(dest), str(workers)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert f"{dest} cannot be written: a file is larger" in run.stdout, run.stderr
+    assert list(dest.parent.iterdir()) == []
