@@ -177,6 +177,10 @@ class DisplayNeeded(Exception):  # noqa: N818  a signal
     """A field came whose value may be in `display_value` only, which was not read so far."""
 
 
+class _Nameless(Exception):  # noqa: N818  a signal
+    """A custom field came without a gid."""
+
+
 class _Codes(dict[tuple[Any, ...], int]):
     """The codes of definitions, made as they come."""
 
@@ -184,6 +188,8 @@ class _Codes(dict[tuple[Any, ...], int]):
         self._definitions = definitions
 
     def __missing__(self, key: tuple[Any, ...]) -> int:
+        if key[0] is None:
+            raise _Nameless
         self[key] = code = len(self)
         self._definitions.append(_definition(key))
         return code
@@ -222,7 +228,12 @@ class CustomFields:
         DisplayNeeded
             When the rows have to be read again, with display values.
         """
-        values = self._with_gids(values, rows)
+        try:
+            return self._array(values, rows)
+        except _Nameless:
+            return self._array(self._with_gids(values, rows), rows)
+
+    def _array(self, values: Sequence[Any], rows: Rows) -> pa.Array:
         offsets = list(accumulate([len(value) if value else 0 for value in values], initial=0))
         flat = list(chain.from_iterable(filter(None, values)))
         inside = rows.inside(offsets)
@@ -235,8 +246,6 @@ class CustomFields:
 
     def _with_gids(self, values: Sequence[Any], rows: Rows) -> Sequence[Any]:
         gid = self._value("gid")
-        if None not in map(gid, chain.from_iterable(filter(None, values))):
-            return values
         kept = []
         for position, fields in enumerate(values):
             kept.append([field for field in fields or () if gid(field) is not None])
@@ -246,10 +255,9 @@ class CustomFields:
 
     def _code(self, flat: list[Any], rows: Rows) -> np.ndarray:
         known = self.known.definitions
-        before = len(known)
         codes = map(self._codes.__getitem__, map(self._defined, flat))
         found = np.fromiter(codes, np.int32, len(flat))
-        if not self.display and any(one.shows for one in known[before:]):
+        if not self.display and any(one.shows for one in known):
             self.display = True
             self.shape = field_shape(display=True)
             self._defined = self._getter()
@@ -306,13 +314,24 @@ class CustomFields:
 
     def _learn_options(self, some: Sequence[Any], rows: _Picked) -> None:
         texts = map(bytes, map(self._value("enum_options"), some))
-        pairs = list(zip(rows.gids, texts, strict=True))
-        for (gid, text), position in dict(zip(pairs, range(len(pairs)), strict=True)).items():
-            names = self._options.get((gid, text))
-            if names is None:
-                names = self._options[gid, text] = _option_names(text)
-            if names:
-                self.known.note_options(gid, names, rows.line(position))
+        current: dict[str, bytes] = {}
+        last: dict[str, int] = {}
+        for position, (gid, text) in enumerate(zip(rows.gids, texts, strict=True)):
+            # Comparing costs less than hashing, and a field's list is nearly always the same.
+            if text != current.get(gid):
+                if gid in current:
+                    self._note_options(gid, current[gid], rows.line(last[gid]))
+                current[gid] = text
+            last[gid] = position
+        for gid, text in current.items():
+            self._note_options(gid, text, rows.line(last[gid]))
+
+    def _note_options(self, gid: str, text: bytes, line: tuple[int, int]) -> None:
+        names = self._options.get((gid, text))
+        if names is None:
+            names = self._options[gid, text] = _option_names(text)
+        if names:
+            self.known.note_options(gid, names, line)
 
 
 class _Picked(Rows):

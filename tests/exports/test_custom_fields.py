@@ -70,8 +70,9 @@ def test_the_catalogue_describes_them(load):
     ).custom_fields.set_index("gid")
     assert list(catalogue.index) == [one["gid"] for one in FIELDS]
     cost = catalogue.loc["11"]
-    assert list(cost[["column", "name", "type", "precision", "format", "currency_code", "rows"]]) == [
-        "custom_fields.Cost", "Cost", "number", 2, "currency", "EUR", 2]  # fmt: skip
+    assert list(
+        cost[["column", "name", "type", "precision", "format", "currency_code", "rows"]]
+    ) == ["custom_fields.Cost", "Cost", "number", 2, "currency", "EUR", 2]
     assert list(catalogue.at["13", "options"]) == ["Low", "High", "Never"]
 
 
@@ -127,7 +128,11 @@ def test_values_that_do_not_fit_are_reported_by_the_columns_name(load):
     assert data["task"].at[0, "custom_fields.Notes"] == "x"
     assert data["task"].filter(like="custom_fields.").iloc[0].count() == 1
     assert {issue[2] for issue in issues_of(data)} == {
-        "custom_fields.Cost", "custom_fields.Launch", "custom_fields.Priority", "custom_fields"}  # fmt: skip
+        "custom_fields.Cost",
+        "custom_fields.Launch",
+        "custom_fields.Priority",
+        "custom_fields",
+    }
     assert data.issue_count == 6
 
 

@@ -76,11 +76,17 @@ def test_an_export_without_rows(export):
         (b"[{", "JSON document cannot be read"),
         (b'{"gid":"1","name":"no type"}', "organization export"),
         (b'{"gid":"1","resource_type":"task","a":NaN}', "line 1 cannot be read"),
-        (b'{"gid":"1","resource_type":"task"}\n{"gid":', "line 2 cannot be read: Input data was truncated"),
-        (b'{"resource_type":"task","a":' + b"[" * 5000 + b"]" * 5000 + b"}", "line 1 cannot be read: .*recursion"),
+        (
+            b'{"gid":"1","resource_type":"task"}\n{"gid":',
+            "line 2 cannot be read: Input data was truncated",
+        ),
+        (
+            b'{"resource_type":"task","a":' + b"[" * 5000 + b"]" * 5000 + b"}",
+            "line 1 cannot be read: .*recursion",
+        ),
         (b"[" * 99_999, "JSON document cannot be read"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_export_is_refused(export, content, says):
     """With the file, the line, what is wrong, and the remedy."""
     with pytest.raises(ExportFileError, match=says) as caught:
@@ -118,7 +124,7 @@ def test_bad_lines_are_left_out_and_counted(export):
     ) as caught:
         read(path)
     assert caught.value.line == 4
-    with pytest.warns(AsanaValueWarning, match="4 lines were left out; the first: .* line 4"):
+    with pytest.warns(AsanaValueWarning, match=r"4 lines were left out; the first: .* line 4"):
         read(path, on_bad_lines="warn")
     data = read(path, on_bad_lines="skip")
     assert len(data["task"]) == 5
@@ -162,7 +168,7 @@ def test_a_frame_of_downloads(export, tmp_path):
     report = data.report().loc["task"]
     assert report["as_of.from"] == pd.Timestamp("2024-01-01", tz="UTC")
     assert report["as_of.to"] == pd.Timestamp("2024-01-04", tz="UTC")
-    with pytest.raises(InvalidFrameError, match="None of the 1 rows.* gone"):
+    with pytest.raises(InvalidFrameError, match=r"None of the 1 rows.* gone"):
         files.iloc[[1]].asana.load()
     with pytest.raises(InvalidFrameError, match="download"):
         files[["gid"]].asana.load()
@@ -170,10 +176,19 @@ def test_a_frame_of_downloads(export, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"custom_fields": "wide"}, {"dtype_backend": "numpy"}, {"on_bad_lines": "raise"}, {"workers": 0}, {"workers": True},
-     {"max_line_bytes": 1.5}, {"columns": []}, {"resource_types": [1]}, {"progress": 3}],
+    [
+        {"custom_fields": "wide"},
+        {"dtype_backend": "numpy"},
+        {"on_bad_lines": "raise"},
+        {"workers": 0},
+        {"workers": True},
+        {"max_line_bytes": 1.5},
+        {"columns": []},
+        {"resource_types": [1]},
+        {"progress": 3},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_an_option_that_cannot_be_is_named(export, options):
     """Before anything is read."""
     with pytest.raises(InvalidOptionError, match=next(iter(options))):

@@ -62,9 +62,12 @@ def test_of_repeated_rows_the_last_is_kept(load, export):
 
 
 CELLS = st.one_of(
-    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False),
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
     st.sampled_from(["x", "2024-01-01", "2024-01-01T00:00:00.5Z", "é"]),
-)  # fmt: skip
+)
 VALUES = st.recursive(
     CELLS,
     lambda inner: (
@@ -85,11 +88,20 @@ KEYS = (
     "more",
 )
 FIELD = st.fixed_dictionaries(
-    {"gid": st.sampled_from(["1", "2", 1]), "name": st.sampled_from(["A", "B"]), "type": st.sampled_from(["text", "number", "enum", "odd"])},
-    optional={"text_value": CELLS, "number_value": CELLS, "enum_value": st.none() | st.fixed_dictionaries({"name": st.sampled_from("XYZ")}),
-              "enum_options": st.lists(st.fixed_dictionaries({"name": st.sampled_from("XYZ")})), "display_value": st.sampled_from(["p", "q"]),
-              "representation_type": st.sampled_from(["formula", "text"])},
-)  # fmt: skip
+    {
+        "gid": st.sampled_from(["1", "2", 1]),
+        "name": st.sampled_from(["A", "B"]),
+        "type": st.sampled_from(["text", "number", "enum", "odd"]),
+    },
+    optional={
+        "text_value": CELLS,
+        "number_value": CELLS,
+        "enum_value": st.none() | st.fixed_dictionaries({"name": st.sampled_from("XYZ")}),
+        "enum_options": st.lists(st.fixed_dictionaries({"name": st.sampled_from("XYZ")})),
+        "display_value": st.sampled_from(["p", "q"]),
+        "representation_type": st.sampled_from(["formula", "text"]),
+    },
+)
 ROW = st.fixed_dictionaries(
     {"gid": st.sampled_from("123456"), "resource_type": st.sampled_from(["task", "novelty"])},
     optional={**dict.fromkeys(KEYS, VALUES), "custom_fields": VALUES | st.lists(FIELD, max_size=3)},
@@ -97,7 +109,13 @@ ROW = st.fixed_dictionaries(
 
 
 @settings(max_examples=30)
-@given(rows=st.lists(ROW, max_size=12), chunk=st.integers(20, 2000), bundle=st.integers(1, 5), cut=st.integers(0, 12), mode=st.sampled_from(["columns", "long", "raw"]))  # fmt: skip
+@given(
+    rows=st.lists(ROW, max_size=12),
+    chunk=st.integers(20, 2000),
+    bundle=st.integers(1, 5),
+    cut=st.integers(0, 12),
+    mode=st.sampled_from(["columns", "long", "raw"]),
+)
 def test_borders_of_batches_cannot_be_told(tmp_path_factory, rows, chunk, bundle, cut, mode):
     """Any rows, cut anywhere, read by any number of scanners: the same frames and issues."""
     path = tmp_path_factory.mktemp("any") / "a.jsonl"
