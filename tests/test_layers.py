@@ -19,7 +19,6 @@ FLOORS = [
     ["_exports.convert"],
     ["_exports.worker", "_exports.engines"],
     ["_exports.parquet"],
-    ["_exports.dataset"],
     ["_exports.assemble"],
     ["_exports.export", "_exports.frames", "_exports.request", "_exports.workers"],
     ["_exports.finish", "_exports.spool", "_exports.destination"],

@@ -37,6 +37,7 @@ _WORDS = {
     errno.ENOTEMPTY: "something else was put there meanwhile",
     errno.EEXIST: "something else was put there meanwhile",
     errno.ENOTDIR: "a part of this path is a file and not a folder",
+    errno.ENAMETOOLONG: "the name is too long for this file system",
     errno.EMFILE: "too many files are open",
 }
 

@@ -20,7 +20,7 @@ from pandas.testing import assert_frame_equal
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
-from asana_jobs_pd._exports import dataset, parquet
+from asana_jobs_pd._exports import parquet
 from asana_jobs_pd.sandbox._rows import export_rows
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="named pipes and signals")
@@ -126,7 +126,7 @@ def test_datasets_hold_what_reading_gives(files, dest, how):
 def test_small_row_groups_and_files_change_nothing(files, dest, monkeypatch):
     """Many groups in many files are read as one dataset, in the same order."""
     monkeypatch.setattr(parquet, "GROUP", 1)
-    monkeypatch.setattr(dataset, "FILE", 20_000)
+    monkeypatch.setattr(parquet, "FILE", 20_000)
     data = aj.read_asana_export(files * 2, dtype_backend="pyarrow")
     written = aj.asana_export_to_parquet(files * 2, dest)
     assert written.files["task"] > 1
@@ -170,9 +170,10 @@ def test_the_catalogue_is_beside_them(files, dest):
     assert options == [None if one is pd.NA else list(one) for one in data["options"]]
 
 
-def test_the_manifest_names_every_file(files, dest):
+@pytest.mark.parametrize("how", ["columns", "long"])
+def test_the_manifest_names_every_file(files, dest, how):
     """Folders, files, rows; the mark of success is empty."""
-    written = aj.asana_export_to_parquet(files, dest)
+    written = aj.asana_export_to_parquet(files, dest, custom_fields=how)
     manifest = json.loads((dest / "_manifest.json").read_text("utf-8"))
     named = {
         dest / table["folder"] / file["name"]: (file["rows"], file["bytes"])
@@ -184,7 +185,8 @@ def test_the_manifest_names_every_file(files, dest):
     for path, (rows, size) in named.items():
         assert pq.read_metadata(path).num_rows == rows
         assert path.stat().st_size == size
-    assert written["bytes"].sum() == sum(size for _, size in named.values())
+    sizes = [size for path, (_, size) in named.items() if path.parent.name[0] != "_"]
+    assert written["bytes"].sum() == sum(sizes)
     assert manifest["sources"] == files
     assert (dest / "_SUCCESS").read_bytes() == b""
 
@@ -218,7 +220,7 @@ def test_other_tools_read_them(files, dest):
 
 def test_only_what_was_asked_for(files, dest):
     """Types and columns are chosen as in reading."""
-    options = {"resource_types": "task", "columns": ["name", "custom_fields.number"]}
+    options = {"resource_types": "task", "columns": ["num_likes", "custom_fields.number", "name"]}
     written = aj.asana_export_to_parquet(files, dest, **options)
     assert list(written.index) == ["task"]
     data = aj.read_asana_export(files, dtype_backend="pyarrow", **options)
@@ -248,6 +250,13 @@ def test_both_passes_have_a_bar(files, dest, capsys):
     assert "Writing: 100%" in said
     aj.asana_export_to_parquet(files, dest, progress=False, overwrite=True)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("temp_dir", [7, b"folder"])
+def test_temp_dir_is_a_path(files, dest, temp_dir):
+    """Anything else is refused before anything is read."""
+    with pytest.raises(errors.InvalidOptionError, match="temp_dir="):
+        aj.asana_export_to_parquet(files, dest, temp_dir=temp_dir)
 
 
 def test_bad_lines_leave_nothing(tmp_path, dest):
