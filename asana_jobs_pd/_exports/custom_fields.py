@@ -313,20 +313,21 @@ class CustomFields:
         return array_of(shape, values, "", rows)
 
     def _learn_options(self, some: Sequence[Any], rows: _Picked) -> None:
-        texts = map(bytes, map(self._value("enum_options"), some))
-        current: dict[str, bytes] = {}
+        lists = map(self._value("enum_options"), some)
+        current: dict[str, msgspec.Raw] = {}
         last: dict[str, int] = {}
-        for position, (gid, text) in enumerate(zip(rows.gids, texts, strict=True)):
+        for position, (gid, options) in enumerate(zip(rows.gids, lists, strict=True)):
             # Comparing costs less than hashing, and a field's list is nearly always the same.
-            if text != current.get(gid):
+            if gid not in current or options != current[gid]:
                 if gid in current:
                     self._note_options(gid, current[gid], rows.line(last[gid]))
-                current[gid] = text
+                current[gid] = options
             last[gid] = position
-        for gid, text in current.items():
-            self._note_options(gid, text, rows.line(last[gid]))
+        for gid, options in current.items():
+            self._note_options(gid, options, rows.line(last[gid]))
 
-    def _note_options(self, gid: str, text: bytes, line: tuple[int, int]) -> None:
+    def _note_options(self, gid: str, options: msgspec.Raw, line: tuple[int, int]) -> None:
+        text = bytes(options)
         names = self._options.get((gid, text))
         if names is None:
             names = self._options[gid, text] = _option_names(text)
