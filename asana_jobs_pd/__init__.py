@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd import errors, ledger, sandbox, typing
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
+    from asana_jobs_pd._exports.convert import asana_export_to_parquet
     from asana_jobs_pd._exports.download import download_asana_exports
     from asana_jobs_pd._exports.engines import read_asana_export
     from asana_jobs_pd._exports.export import AsanaExport
@@ -70,6 +71,7 @@ __all__ = [
     "ResourceExport",
     "StartInterrupted",
     "WaitTimeoutError",
+    "asana_export_to_parquet",
     "asana_jobs_from_records",
     "asana_jobs_report",
     "asana_jobs_to_excel",
@@ -111,6 +113,7 @@ _LAZY = {
     "ResourceExport": "asana_jobs_pd._jobs.resource_export",
     "StartInterrupted": "asana_jobs_pd.errors",
     "WaitTimeoutError": "asana_jobs_pd.errors",
+    "asana_export_to_parquet": "asana_jobs_pd._exports.convert",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
     "asana_jobs_report": "asana_jobs_pd._notebook.report",
     "asana_jobs_to_excel": "asana_jobs_pd._notebook.excel",

@@ -12,6 +12,7 @@
     ├── ClientClosedError                  the client was closed before
     ├── ExportFileError (ValueError)       an export file that cannot be read     .path .line
     ├── ExportWorkerError                  a process that read one ended early
+    ├── ExportWriteError (OSError)         a dataset that cannot be written       .path
     ├── RequestError                       one request failed     .gid .kind
     │   ├── StatusError                    Asana answered with an error     .status
     │   │   └── AuthenticationError        401: the token is not accepted   .frame
@@ -58,6 +59,7 @@ __all__ = [
     "DownloadError",
     "ExportFileError",
     "ExportWorkerError",
+    "ExportWriteError",
     "InvalidFieldError",
     "InvalidFrameError",
     "InvalidGidError",
@@ -130,6 +132,20 @@ class ExportFileError(AsanaJobsError, ValueError):
 
 class ExportWorkerError(AsanaJobsError):
     """A process that read a part of an export ended early; ``workers=1`` does without any."""
+
+
+class ExportWriteError(AsanaJobsError, OSError):
+    """A dataset that cannot be written: it is there already, the disk is full, no permission.
+
+    Attributes
+    ----------
+    path : str
+        The folder, or a URL without what may be a credential.
+    """
+
+    def __init__(self, message: str = "", *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class RequestError(AsanaJobsError):
