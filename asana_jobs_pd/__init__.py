@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd import errors, sandbox, typing
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
+    from asana_jobs_pd._exports.download import download_asana_exports
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
     from asana_jobs_pd._jobs.monitor import JobsMonitor
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd.errors import (
         AsanaChangeWarning,
         AsanaJobsError,
+        PartialDownloadError,
         PartialReadError,
         ReadInterrupted,
         WaitTimeoutError,
@@ -38,11 +40,13 @@ __all__ = [
     "AsanaJobsError",
     "Client",
     "JobsMonitor",
+    "PartialDownloadError",
     "PartialReadError",
     "ReadInterrupted",
     "WaitTimeoutError",
     "asana_jobs_from_records",
     "connect",
+    "download_asana_exports",
     "errors",
     "read_asana_jobs",
     "refresh_asana_jobs",
@@ -57,11 +61,13 @@ _LAZY = {
     "AsanaJobsError": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",
     "JobsMonitor": "asana_jobs_pd._jobs.monitor",
+    "PartialDownloadError": "asana_jobs_pd.errors",
     "PartialReadError": "asana_jobs_pd.errors",
     "ReadInterrupted": "asana_jobs_pd.errors",
     "WaitTimeoutError": "asana_jobs_pd.errors",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
     "connect": "asana_jobs_pd._api.connect",
+    "download_asana_exports": "asana_jobs_pd._exports.download",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
     "wait_asana_jobs": "asana_jobs_pd._jobs.wait",

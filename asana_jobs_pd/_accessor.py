@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
+    import os
+
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd.typing import Errors, Until
 
@@ -38,6 +40,31 @@ class AsanaAccessor:
 
         return refresh_asana_jobs(
             self._frame, finished=finished, errors=errors, client=client, progress=progress
+        )
+
+    def download(
+        self,
+        dest: str | os.PathLike[str] = ".",
+        *,
+        overwrite: bool = False,
+        max_workers: int = 4,
+        max_inflated: int | None = None,
+        errors: Errors = "coerce",
+        client: Client | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Download the files of succeeded exports into a folder; see `download_asana_exports`."""
+        from asana_jobs_pd._exports.download import download_asana_exports
+
+        return download_asana_exports(
+            self._frame,
+            dest,
+            overwrite=overwrite,
+            max_workers=max_workers,
+            max_inflated=max_inflated,
+            errors=errors,
+            client=client,
+            progress=progress,
         )
 
     def wait(

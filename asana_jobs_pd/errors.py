@@ -16,7 +16,9 @@
     │   │   └── RequestTimeoutError        no answer came in time
     │   └── BodyError                      an answer that is no job
     ├── PartialReadError                   some of many failed    .frame .errors
-    └── WaitTimeoutError (TimeoutError)    jobs were not finished in time    .frame
+    ├── WaitTimeoutError (TimeoutError)    jobs were not finished in time    .frame
+    ├── DownloadError                      one file is not there  .gid .kind .reason
+    └── PartialDownloadError               some of many are not   .frame .errors
 
     ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
     AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
@@ -42,11 +44,13 @@ __all__ = [
     "AuthenticationError",
     "BodyError",
     "ClientClosedError",
+    "DownloadError",
     "InvalidFieldError",
     "InvalidFrameError",
     "InvalidGidError",
     "InvalidOptionError",
     "NetworkError",
+    "PartialDownloadError",
     "PartialReadError",
     "ReadInterrupted",
     "RequestError",
@@ -181,8 +185,57 @@ class WaitTimeoutError(AsanaJobsError, TimeoutError):
         self.frame = frame
 
 
+class DownloadError(AsanaJobsError):
+    """The file of one export is not there.
+
+    Attributes
+    ----------
+    gid : str
+        The job's gid.
+    kind : {"graph", "resource"} or None
+        Which of its exports, where that is known.
+    reason : str
+        Why: the frame's ``file.error``.
+    """
+
+    def __init__(
+        self, message: str = "", *, gid: str = "", kind: str | None = None, reason: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.gid = gid
+        self.kind = kind
+        self.reason = reason or message
+
+
+class PartialDownloadError(AsanaJobsError):
+    """Some rows have no file; the others are in ``.frame``, with their paths.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        What ``errors="coerce"`` would have returned.
+    errors : dict of str to DownloadError
+        By the file's name without its endings (``"1208…-graph"``), or by the gid where it is
+        not known which file there would be.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        frame: pd.DataFrame | None = None,
+        errors: dict[str, DownloadError] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.frame = frame
+        self.errors = errors or {}
+
+
 class ReadInterrupted(KeyboardInterrupt):
-    """A read was interrupted; what it had is in ``.frame`` (``sys.last_value.frame``)."""
+    """A read or a download was interrupted; what it had is in ``.frame``.
+
+    In a notebook: ``sys.last_value.frame``.
+    """
 
     def __init__(self, message: str = "", *, frame: pd.DataFrame | None = None) -> None:
         super().__init__(message)

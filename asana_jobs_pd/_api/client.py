@@ -22,7 +22,14 @@ from asana_jobs_pd._api.limits import Limiter, Stopped, limiter_for
 from asana_jobs_pd._api.options import check_options
 from asana_jobs_pd._api.redact import mask_logs, redact
 from asana_jobs_pd._api.retry import RetryPolicy, backoff, parse_retry_after
-from asana_jobs_pd._api.transport import Answer, NoAnswer, Transport, check_base_url
+from asana_jobs_pd._api.signed_transport import SignedTransport
+from asana_jobs_pd._api.transport import (
+    Answer,
+    NoAnswer,
+    Transport,
+    check_base_url,
+    is_loopback,
+)
 from asana_jobs_pd.errors import ClientClosedError, RequestError, TokenError
 
 __all__ = ["BASE_URL", "Client"]
@@ -103,6 +110,9 @@ class Client:
             proxies=proxies,
             verify=verify,
         )
+        self._make_signed: Callable[[], SignedTransport] = lambda: SignedTransport(
+            loopback=is_loopback(self.base_url), timeout=timeout, proxies=proxies, verify=verify
+        )
         self._make_limiter: Callable[[], Limiter] = lambda: (
             limiter
             or limiter_for(
@@ -148,6 +158,15 @@ class Client:
     def max_in_flight(self) -> int:
         """How many requests may be under way at the same time."""
         return self.limiter.budget.max_in_flight
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """How often and how long a failed request is tried again."""
+        return self._policy
+
+    def signed_transport(self) -> SignedTransport:
+        """Return what fetches signed URLs: through this client's proxies, without its token."""
+        return self._make_signed()
 
     def close(self) -> None:
         """Close the connections; the client cannot be used any more."""

@@ -75,5 +75,5 @@ _FILTER = _QueryFilter()
 
 def mask_logs() -> None:
     """Mask the queries of URLs in urllib3's logs, from now on."""
-    for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    for name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
         logging.getLogger(name).addFilter(_FILTER)

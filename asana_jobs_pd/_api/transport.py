@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,18 @@ from asana_jobs_pd.errors import InvalidOptionError
 if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
-__all__ = ["LARGEST_BODY", "Answer", "NoAnswer", "Transport", "check_base_url", "is_loopback"]
+__all__ = [
+    "LARGEST_BODY",
+    "Answer",
+    "NoAnswer",
+    "PlainResponse",
+    "Transport",
+    "check_base_url",
+    "explain",
+    "is_loopback",
+    "settings_for",
+    "user_agent",
+]
 
 LARGEST_BODY = 16 * 2**20
 """Bytes; a job's record has a few thousand."""
@@ -83,11 +95,11 @@ class Transport:
     ) -> None:
         self._token = token
         self._timeout = timeout
-        self._settings = _settings(base_url, proxies, verify)
+        self._settings = settings_for(base_url, proxies, verify)
         self._adapter = _OneServerAdapter(_origin(base_url), pool_size)
         self._headers = requests.structures.CaseInsensitiveDict(
             {
-                "User-Agent": _user_agent(),
+                "User-Agent": user_agent(),
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip, deflate",
                 "Authorization": token.header,
@@ -107,34 +119,36 @@ class Transport:
             )
             return _read(response)
         except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the headers
-            return self._explain(error)
+            return explain(error, self._timeout, partial(self._token.hide, clean))
 
     def close(self) -> None:
         """Close the connections."""
         self._adapter.close()
 
-    def _explain(self, error: Exception) -> NoAnswer:
-        kinds = _chain(error)
-        names = {type(link).__name__ for link in kinds}
-        said = self._token.hide(clean, str(kinds[-1]) or type(kinds[-1]).__name__)
-        if names & {"ConnectTimeout", "ConnectTimeoutError"}:
-            return NoAnswer(f"no connection within {self._timeout[0]:g} s", timed_out=True)
-        if names & {"ReadTimeout", "ReadTimeoutError", "TimeoutError"}:
-            return NoAnswer(f"no data for {self._timeout[1]:g} s", timed_out=True)
-        if "SSLError" in names:
-            hint = "give verify= or REQUESTS_CA_BUNDLE your CA bundle's path"
-            return NoAnswer(f"the TLS connection failed ({hint}): {said}", may_pass=False)
-        if "ProxyError" in names:
-            return NoAnswer(f"the proxy cannot be reached or refused (HTTPS_PROXY): {said}")
-        if "NameResolutionError" in names:
-            return NoAnswer("the server's name cannot be resolved: is there a network?")
-        passes = isinstance(
-            error, requests.ConnectionError | urllib3.exceptions.HTTPError | OSError
-        ) and not isinstance(error, ValueError)
-        return NoAnswer(f"the connection failed: {said}", may_pass=passes)
+
+def explain(error: Exception, timeout: tuple[float, float], hide: Callable[..., str]) -> NoAnswer:
+    """Return why nothing came, in words; `hide` is ``clean``, or what hides a token as well."""
+    kinds = _chain(error)
+    names = {type(link).__name__ for link in kinds}
+    said = hide(str(kinds[-1]) or type(kinds[-1]).__name__)
+    if names & {"ConnectTimeout", "ConnectTimeoutError"}:
+        return NoAnswer(f"no connection within {timeout[0]:g} s", timed_out=True)
+    if names & {"ReadTimeout", "ReadTimeoutError", "TimeoutError"}:
+        return NoAnswer(f"no data for {timeout[1]:g} s", timed_out=True)
+    if "SSLError" in names:
+        hint = "give verify= or REQUESTS_CA_BUNDLE your CA bundle's path"
+        return NoAnswer(f"the TLS connection failed ({hint}): {said}", may_pass=False)
+    if "ProxyError" in names:
+        return NoAnswer(f"the proxy cannot be reached or refused (HTTPS_PROXY): {said}")
+    if "NameResolutionError" in names:
+        return NoAnswer("the server's name cannot be resolved: is there a network?")
+    passes = isinstance(
+        error, requests.ConnectionError | urllib3.exceptions.HTTPError | OSError
+    ) and not isinstance(error, ValueError)
+    return NoAnswer(f"the connection failed: {said}", may_pass=passes)
 
 
-class _Response(requests.Response):
+class PlainResponse(requests.Response):
     """What is needed of a response: no cookie jar, no history."""
 
     def __init__(self, request: requests.PreparedRequest, raw: urllib3.BaseHTTPResponse) -> None:
@@ -169,7 +183,7 @@ class _OneServerAdapter(HTTPAdapter):
     def build_response(
         self, req: requests.PreparedRequest, resp: urllib3.BaseHTTPResponse
     ) -> requests.Response:
-        return _Response(req, resp)
+        return PlainResponse(req, resp)
 
 
 def _read(response: requests.Response) -> Answer:
@@ -244,14 +258,19 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _settings(
-    base_url: str, proxies: Mapping[str, str] | None, verify: bool | str | None
+def settings_for(
+    url: str, proxies: Mapping[str, str] | None, verify: bool | str | None
 ) -> dict[str, Any]:
+    """Return what requests would send a request to a URL with: proxies, CA bundle, certificate.
+
+    Raises
+    ------
+    InvalidOptionError
+        When the CA bundle does not exist.
+    """
     with requests.Session() as session:
-        merged = session.merge_environment_settings(
-            base_url, dict(proxies or {}), None, verify, None
-        )
-    if is_loopback(base_url):
+        merged = session.merge_environment_settings(url, dict(proxies or {}), None, verify, None)
+    if is_loopback(url):
         # A plain http request would hand the token to the proxy.
         merged["proxies"] = {}
     bundle = merged["verify"]
@@ -263,5 +282,6 @@ def _settings(
     return {name: merged[name] for name in ("proxies", "verify", "cert")}
 
 
-def _user_agent() -> str:
+def user_agent() -> str:
+    """Return how we introduce ourselves."""
     return f"asana_jobs_pd/{version('asana_jobs_pd')} requests/{requests.__version__}"

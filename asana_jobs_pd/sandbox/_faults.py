@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from ._answers import Answer, error, html, xml_error
 
 FaultKind = Literal[
-    "reset", "status", "html", "empty", "truncate", "slow", "delay", "garbage", "redirect"
+    "reset", "status", "html", "empty", "truncate", "slow", "delay", "garbage", "redirect", "whole"
 ]
 Where = Literal["api", "exports", "any"]
 
@@ -26,7 +26,8 @@ class Fault:
         `truncate` announces the whole body and closes after `bytes`, or half of it;
         `slow` lets the body trickle over `seconds`; `delay` answers after `seconds`;
         `status` answers with an error envelope, `html` with a proxy's page, `empty` with
-        no body, `garbage` with 200 and what is not JSON, `redirect` with 302 to `location`.
+        no body, `garbage` with 200 and what is not JSON, `redirect` with 302 to `location`;
+        `whole` answers a `Range` with 200 and the whole file.
     times
         How many requests it meets.
     gid
@@ -105,6 +106,8 @@ def _deliver_badly(fault: Fault, answer: Answer) -> Answer:
     """Return the same answer, late, slow or in part."""
     seconds = 1.0 if fault.seconds is None else fault.seconds
     match fault.kind:
+        case "whole":  # the site has seen to it
+            return answer
         case "delay":
             return replace(answer, delay=seconds)
         case "slow":

@@ -147,6 +147,7 @@ class Jobs:
         self._sign = sign
         self._plans: dict[str, Plan] = {}
         self._records: dict[str, dict[str, Any]] = {}
+        self._without_url: set[str] = set()
 
     def record(self, gid: str) -> dict[str, Any] | None:
         """Return a job's whole record as of now, or None if there is no such job."""
@@ -171,6 +172,10 @@ class Jobs:
         """Serve this record, as it is now, for a gid from now on."""
         self._records[gid] = json.loads(json.dumps(record))
 
+    def forget_url(self, gid: str) -> None:
+        """Serve a job's record without the URL of its export from now on."""
+        self._without_url.add(gid)
+
     def force(self, gid: str, status: Status) -> None:
         """Put a job into a state, where it stays."""
         job = self._job(gid)
@@ -193,12 +198,13 @@ class Jobs:
         if not job.kind.exports:
             return job.result if status in ("in_progress", "succeeded") else None
         done = status == "succeeded"
+        signed = done and gid not in self._without_url
         kind = job.kind.resource_type
         return {
             **job.result,
             "created_at": self._iso(job, job.created),
             "completed_at": self._iso(job, job.ended) if done else None,
-            "download_url": self._sign(gid, kind) if done else None,
+            "download_url": self._sign(gid, kind) if signed else None,
         }
 
     def _iso(self, job: Plan, seconds: float) -> str:

@@ -207,6 +207,20 @@ class Sandbox:
         with self._site.lock:
             self._exports.republish(gid)
 
+    def publish(self, gid: str, content: bytes) -> None:
+        """Serve these very bytes as a job's export files from now on, whatever they are."""
+        with self._site.lock:
+            self._exports.publish(gid, content)
+
+    def expire_export(self, gid: str) -> None:
+        """Let a job's export files be gone, as Asana's are 30 days after their completion.
+
+        The job's record has no URL any more, and a URL that lives yet leads to a 404.
+        """
+        with self._site.lock:
+            self._exports.publish(gid, None)
+            self._jobs.forget_url(gid)
+
     def fault(
         self,
         kind: FaultKind,

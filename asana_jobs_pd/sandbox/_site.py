@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -92,8 +93,11 @@ class Site:
     def _under_faults(
         self, part: Api | Exports, request: Request, where: str, gid: str | None
     ) -> Answer:
-        answer = part.answer(request)
         fault = self.faults.take(where, gid)
+        if fault is not None and fault.kind == "whole":
+            headers = {name: text for name, text in request.headers.items() if name != "range"}
+            request = replace(request, headers=headers)
+        answer = part.answer(request)
         return answer if fault is None else strike(fault, answer, where)
 
     def _keep(self, request: Request, query: Query, answer: Answer) -> None:
