@@ -22,6 +22,7 @@ from asana_jobs_pd._exports.entries import (
 )
 from asana_jobs_pd._exports.files import ExportFile, FileResult
 from asana_jobs_pd._exports.result import errors_of, summary, with_files
+from asana_jobs_pd._exports.source import said
 from asana_jobs_pd._jobs.cast import cast_frame, gids_of
 from asana_jobs_pd._jobs.fetch import fetch_jobs
 from asana_jobs_pd._jobs.fields import plan_fields
@@ -167,8 +168,9 @@ class _Run:
             if outcome.record:
                 self.told[gid] = entries_of_record(gid, outcome.record)
             else:
-                why = f"the job could not be asked: {outcome.error.reason}" if outcome.error else ""
-                self.told[gid] = (Entry(gid, problem=why or _CUT_SHORT),)
+                error = outcome.error
+                why = f"the job could not be asked: {said(error)}" if error else _CUT_SHORT
+                self.told[gid] = (Entry(gid, problem=why),)
         self._note(fetched.refused, fetched.interrupted)
 
     def download(

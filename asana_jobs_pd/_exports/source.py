@@ -11,7 +11,7 @@ from asana_jobs_pd._exports.entries import ASKED_FIELDS, LOST, entries_of_record
 from asana_jobs_pd._exports.files import ExportFile
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError
 
-__all__ = ["FileFailedError", "Source"]
+__all__ = ["FileFailedError", "Source", "said"]
 
 _MOST_RENEWALS = 2
 """URLs in a row that brought not a byte, after which another is not asked for."""
@@ -19,6 +19,11 @@ _MOST_RENEWALS = 2
 
 class FileFailedError(AsanaJobsError):
     """Why one file is not there, in words without secrets."""
+
+
+def said(error: RequestError) -> str:
+    """Return what Asana answered, or why nothing came, in a few words."""
+    return f"{error.status} {error.reason}" if error.status else error.reason
 
 
 class Source:
@@ -87,8 +92,7 @@ class Source:
         if isinstance(record, AuthenticationError):
             raise record
         if isinstance(record, RequestError):
-            status = f"{record.status} " if record.status else ""
-            raise FileFailedError(f"its URL could not be asked for: {status}{record.reason}")
+            raise FileFailedError(f"its URL could not be asked for: {said(record)}")
         entries = entries_of_record(file.gid, record)
         entry = next((entry for entry in entries if entry.kind == file.kind), entries[0])
         if entry.file is None or entry.file.url is None or entry.kind != file.kind:
