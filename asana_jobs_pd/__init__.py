@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._jobs.monitor import JobsMonitor
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
     from asana_jobs_pd._jobs.wait import wait_asana_jobs, wait_asana_jobs_async
+    from asana_jobs_pd._notebook.widget import JobsWidget
     from asana_jobs_pd.errors import (
         AsanaChangeWarning,
         AsanaJobsError,
@@ -40,6 +41,7 @@ __all__ = [
     "AsanaJobsError",
     "Client",
     "JobsMonitor",
+    "JobsWidget",
     "PartialDownloadError",
     "PartialReadError",
     "ReadInterrupted",
@@ -61,6 +63,7 @@ _LAZY = {
     "AsanaJobsError": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",
     "JobsMonitor": "asana_jobs_pd._jobs.monitor",
+    "JobsWidget": "asana_jobs_pd._notebook.widget",
     "PartialDownloadError": "asana_jobs_pd.errors",
     "PartialReadError": "asana_jobs_pd.errors",
     "ReadInterrupted": "asana_jobs_pd.errors",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import os
 
     from asana_jobs_pd._api.client import Client
+    from asana_jobs_pd._notebook.widget import JobsWidget
     from asana_jobs_pd.typing import Errors, Until
 
 __all__ = ["AsanaAccessor"]
@@ -66,6 +67,14 @@ class AsanaAccessor:
             client=client,
             progress=progress,
         )
+
+    def watch(
+        self, *, client: Client | None = None, dest: str | os.PathLike[str] = "exports/"
+    ) -> JobsWidget:
+        """Show the jobs live, and download what they export; see `JobsWidget`."""
+        from asana_jobs_pd._notebook.widget import JobsWidget
+
+        return JobsWidget(self._checked(), client=client, dest=dest)
 
     def wait(
         self,

@@ -21,16 +21,21 @@ __all__ = [
     "pages_html",
     "table_html",
     "tone_of",
+    "trouble_html",
 ]
 
 ASANA = "https://app.asana.com/0/0/"
 _LONGEST = 120
+_SHOWN = 80
 _DASH = "–"  # noqa: RUF001  as tables have
 
 
 def escape(text: str, limit: int = _LONGEST) -> str:
     """Return foreign text as one line of HTML, with neither secrets nor markup of its own."""
-    return html.escape(clean(text, limit=limit))
+    escaped = html.escape(clean(text, limit=limit))
+    if len(escaped) <= 2 * limit:
+        return escaped
+    return html.escape(clean(text, limit=limit // 3))  # mostly entities: the wire has a bound
 
 
 def tone_of(state: str) -> str:
@@ -139,7 +144,7 @@ def _line(row: JobRow, now: int, *, fresh: bool) -> str:
     state = f'<td class="{tone_of(look.state)}">{_mark(row.state)}{escape(row.word, 40)}</td>'
     cells = [
         state,
-        _cell(row.kind or _DASH),
+        _cell(row.kind or _DASH, 20),
         _object(row),
         f'<td class="aj-gid" title="job {row.gid}">{row.gid}</td>',
         _age(row, now),
@@ -148,19 +153,24 @@ def _line(row: JobRow, now: int, *, fresh: bool) -> str:
     return f"<tr{' class=aj-new' if fresh else ''}>{''.join(cells)}</tr>"
 
 
-def _cell(text: str) -> str:
-    shown = escape(text)
-    return f'<td title="{shown}">{shown}</td>' if len(text) > 1 else f"<td>{shown}</td>"
+def _cell(text: str, most: int) -> str:
+    return f"<td{_hover(text, most)}>{escape(text, _SHOWN)}</td>"
+
+
+def _hover(text: str, most: int) -> str:
+    """Return the whole text for hovering, when it may be cut off."""
+    return f' title="{escape(text)}"' if len(text) > most else ""
 
 
 def _object(row: JobRow) -> str:
-    shown = escape(row.name or row.note or _DASH)
+    text = row.name or row.note or _DASH
+    shown, hover = escape(text, _SHOWN), _hover(text, 28)
     if row.name and row.link:
         return (
-            f'<td title="{shown}"><a href="{ASANA}{row.link}" target="_blank" '
+            f'<td{hover}><a href="{ASANA}{row.link}" target="_blank" '
             f'rel="noopener noreferrer">{shown}</a></td>'
         )
-    return f'<td title="{shown}" class="aj-dim">{shown}</td>'
+    return f"<td{hover} class=aj-dim>{shown}</td>"
 
 
 def _age(row: JobRow, now: int) -> str:
@@ -184,3 +194,11 @@ def pages_html(page: Page) -> str:
         return "<span>0 of 0</span>"
     last = page.first + len(page.rows)
     return f"<span>{page.first + 1:,}–{last:,} of {page.found:,}</span>"  # noqa: RUF001
+
+
+def trouble_html(words: str) -> str:
+    """Return what went wrong, in words."""
+    return (
+        f'<div class="aj-bad aj-wrap" role="status"><i class="aj-mark aj-failed" '
+        f'aria-hidden="true"></i>{escape(words, 700)}</div>'
+    )

@@ -19,6 +19,10 @@ COUNTED = 90
 """Seconds up to which a countdown runs; what is longer is told in words."""
 _LIMIT = 600
 _LOST_NOTHING = "Nothing is lost; checking goes on by itself."
+_RATE_LIMITED = (
+    "429 Too Many Requests: this token's budget is used up, perhaps by another program. "
+    f"{_LOST_NOTHING}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +87,34 @@ def notice_of(now: Snapshot) -> Notice:
     """Return what there is to say about a monitor."""
     error = clean(now.last_error or "", limit=_LIMIT)
     match now.state:
-        case "unauthorized" if now.refused:
-            return Notice("The token is not accepted", "bad", f"{error} Then press Try again.")
-        case "unauthorized":
-            return Notice("No token", "bad", f"{error} Then press Try again.")
         case "no_network":
-            return Notice("No answer from Asana", "bad", f"{error} {_LOST_NOTHING}")
+            notice = Notice("No answer from Asana", "bad", f"{error} {_LOST_NOTHING}")
         case "rate_limited":
-            return Notice(
-                "Asana asks for a pause",
-                "bad",
-                "429 Too Many Requests: this token's budget is used up, perhaps by another "
-                f"program. {_LOST_NOTHING}",
-            )
+            notice = Notice("Asana asks for a pause", "bad", _RATE_LIMITED)
         case "paused":
-            return Notice("Paused", "wait", "")
-        case "stopped":
-            return Notice("Stopped", "bad" if error else "wait", error)
-        case "done":
-            return _done(now)
-    if now.counts.get(UNKNOWN) == now.total and now.total and not error:
-        return Notice("Asking for the first time", "run", now.pace)
+            notice = Notice("Paused", "wait")
+        case "watching" | "idle":
+            notice = _going(now, error)
+        case _:
+            notice = _ended(now, error)
+    return notice
+
+
+def _going(now: Snapshot, error: str) -> Notice:
     if error:
         return Notice("", "bad", f"{error} {_LOST_NOTHING}")
+    if now.total and now.counts.get(UNKNOWN) == now.total:
+        return Notice("Asking for the first time", "run", now.pace)
     return Notice("", "run", now.pace)
+
+
+def _ended(now: Snapshot, error: str) -> Notice:
+    if now.state == "unauthorized":
+        title = "The token is not accepted" if now.refused else "No token"
+        return Notice(title, "bad", f"{error} Then press Try again.")
+    if now.state == "stopped":
+        return Notice("Stopped", "bad" if error else "wait", error)
+    return _done(now)
 
 
 def _done(now: Snapshot) -> Notice:

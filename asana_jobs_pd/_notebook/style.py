@@ -76,12 +76,15 @@ _RULES = """
  container-type:inline-size;box-sizing:border-box;max-width:980px;margin:4px 2px;padding:0;
  border:1px solid var(--aj-line);border-radius:10px;overflow:hidden;
  background:var(--aj-bg);color:var(--aj-fg);
- font:13px/20px var(--jp-ui-font-family,system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif);
+ font:13px/20px var(--jp-ui-font-family,system-ui,-apple-system,"Segoe UI","DejaVu Sans",
+ sans-serif);
  --jp-widgets-color:var(--aj-fg);--jp-widgets-label-color:var(--aj-fg);
  --jp-widgets-input-color:var(--aj-fg);--jp-widgets-input-background-color:var(--aj-bg);
  --jp-widgets-input-border-color:var(--aj-edge);--jp-widgets-margin:0px;
  --jp-widgets-font-size:13px}
 .aj *{box-sizing:border-box}
+.aj .aj-gone{display:none!important}
+.aj .aj-wrap{white-space:normal;overflow-wrap:anywhere}
 .aj .widget-html,.aj .widget-html-content{
  margin:0;line-height:20px;min-height:0;height:auto;font-size:13px;color:inherit;overflow:visible}
 .aj .widget-html-content{width:100%;align-self:stretch}

@@ -13,7 +13,7 @@ _STEP = 10
 
 
 def span_words(seconds: float) -> str:
-    """Return a span in its one or two largest units: ``8 s``, ``38 min``, ``1 h 4 min``, ``2 d``."""
+    """Return a span in its one or two largest units: ``8 s``, ``38 min``, ``1 h 4 min``."""
     whole = max(0, int(seconds))
     if whole < MINUTE:
         return f"{whole} s"
