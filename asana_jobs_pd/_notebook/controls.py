@@ -78,14 +78,20 @@ class Controls:
             placeholder="Filter by name, kind or gid",
             description="Filter the jobs",
         )
-        self.state = make(w.Dropdown, options=STATE_CHOICES, value="", description="Show")
+        self.state = make(
+            w.Dropdown, "aj-pick", options=STATE_CHOICES, value="", description="Show"
+        )
         self.refresh = _button(make, "Refresh", "Ask Asana for all unfinished jobs now")
         self.pause = _button(make, "Pause", "Ask Asana for nothing until you resume")
         self.heads = {
             column.key: _button(make, column.title, "", f"aj-c-{column.key}") for column in COLUMNS
         }
-        self.all = make(w.Checkbox, "aj-check", description="Select all exports on this page")
-        self.checks = tuple(make(w.Checkbox, "aj-check", "aj-off") for _ in range(slots))
+        self.all = make(
+            w.Checkbox, "aj-check", indent=False, description="Select all exports on this page"
+        )
+        self.checks = tuple(
+            make(w.Checkbox, "aj-check", "aj-off", indent=False) for _ in range(slots)
+        )
         self.table = make(w.HTML)
         self.download = _button(make, "Download completed", "", "aj-primary")
         self.folder = make(w.Text, "aj-folder", value=dest, description="Folder for the files")

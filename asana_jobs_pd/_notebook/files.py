@@ -10,7 +10,7 @@ import pandas as pd
 
 from asana_jobs_pd._exports.files import Progress
 from asana_jobs_pd._notebook.markup import escape
-from asana_jobs_pd._notebook.words import count_words, size_words
+from asana_jobs_pd._notebook.words import count_words, part_words, size_words
 
 __all__ = ["FileLine", "Speeds", "all_line", "file_lines", "loaded_html", "outcome_html"]
 
@@ -92,14 +92,15 @@ def all_line(files: Sequence[Progress], speeds: Speeds, at: float) -> FileLine:
     speed = speeds.note("", done, at)
     part = sum(_part(file) for file in files) / len(files) if files else 0.0
     total = sum(known) if len(known) == len(files) else None
-    label = f"{ended} of {count_words(len(files), 'file')}"
-    return FileLine(f"<span>{label}</span>", _sizes(done, total, speed), round(part, 3))
+    label = f"<span>{ended} of {count_words(len(files), 'file')}</span>"
+    if all(file.state == "done" for file in files):
+        return FileLine(label, f"<span>{size_words(done)}</span>", 1.0, "done")
+    return FileLine(label, _sizes(done, total, speed), round(part, 3))
 
 
 def _sizes(done: int, total: int | None, speed: float) -> str:
-    of = f" of {size_words(total)}" if total is not None else ""
     rate = f" · {size_words(speed)}/s" if speed >= 1 else ""
-    return f"<span>{size_words(done)}{of}{rate}</span>"
+    return f"<span>{part_words(done, total)}{rate}</span>"
 
 
 def _part(file: Progress) -> float:

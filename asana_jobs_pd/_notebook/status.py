@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ SOON = 1.5
 COUNTED = 90
 """Seconds up to which a countdown runs; what is longer is told in words."""
 _LIMIT = 600
+_OF_JOB = re.compile("Job ([0-9]+):", re.ASCII)
 _LOST_NOTHING = "Nothing is lost; checking goes on by itself."
 _RATE_LIMITED = (
     "429 Too Many Requests: this token's budget is used up, perhaps by another program. "
@@ -54,7 +56,7 @@ def snapshot(monitor: JobsMonitor) -> Snapshot:
         len(monitor.jobs),
         monitor.unfinished,
         monitor.counts,
-        monitor.last_error,
+        _trouble(monitor),
         monitor.refused is not None,
         monitor.failed,
         monitor.next_check,
@@ -62,6 +64,14 @@ def snapshot(monitor: JobsMonitor) -> Snapshot:
         monitor.requests_used,
         monitor.requests_allowed,
     )
+
+
+def _trouble(monitor: JobsMonitor) -> str | None:
+    """Return the last error, unless it ended a job: then that job's row says so."""
+    error = monitor.last_error
+    named = _OF_JOB.match(error or "")
+    job = monitor.jobs.get(named[1]) if named else None
+    return None if job and job.over and monitor.refused is None else error
 
 
 @dataclass(frozen=True, slots=True)

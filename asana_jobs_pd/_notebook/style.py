@@ -55,7 +55,8 @@ def css() -> str:
             ("bad", "failed"),
         )
     )
-    return f".aj{{{light}}}{','.join(_DARK_THEMES)}{{{dark}}}{tones}{_squeezed(_RULES)}"
+    themes = f".aj{{{light}color-scheme:light}}{','.join(_DARK_THEMES)}{{{dark}color-scheme:dark}}"
+    return f"{themes}{tones}{_squeezed(_RULES)}"
 
 
 def _class(state: str) -> str:
@@ -127,10 +128,15 @@ _RULES = """
 .aj input[type=text],.aj select{
  height:30px;border:1px solid var(--aj-edge);border-radius:6px;padding:0 9px;
  background-color:var(--aj-bg);color:var(--aj-fg);font:inherit;width:100%}
-.aj select{padding-right:24px}
+.aj select{
+ appearance:none;padding-right:26px;background-repeat:no-repeat;background-size:5px 5px;
+ background-position:right 13px center,right 8px center;
+ background-image:linear-gradient(45deg,transparent 50%,currentColor 50%),
+ linear-gradient(135deg,currentColor 50%,transparent 50%)}
 .aj select option{background:var(--aj-bg);color:var(--aj-fg)}
 .aj input::placeholder{color:var(--aj-dim);opacity:1}
 .aj .widget-text,.aj .widget-dropdown{height:30px;margin:0}
+.aj .aj-pick{width:160px;flex:none}
 .aj .widget-text .widget-label,.aj .widget-dropdown .widget-label,.aj-check span,
 .aj-hide,.aj-table thead{
  position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap;
@@ -148,7 +154,7 @@ _RULES = """
  outline:2px solid var(--aj-accent)!important;outline-offset:1px;border-color:var(--aj-accent)}
 .aj-scroll{overflow-x:auto;overflow-y:hidden;border-top:1px solid var(--aj-line)}
 .aj-scroll>*{min-width:720px}
-.aj-heads{background:var(--aj-soft);border-bottom:1px solid var(--aj-line);padding-left:40px;
+.aj-heads{background:var(--aj-soft);border-bottom:1px solid var(--aj-line);
  overflow:visible;flex-wrap:nowrap}
 .aj .aj-heads button.jupyter-button{
  height:30px;line-height:30px;border:0;border-radius:0;background:transparent;color:var(--aj-dim);
@@ -159,10 +165,11 @@ _RULES = """
  content:"";display:inline-block;width:0;height:0;margin-left:6px;vertical-align:2px;
  border:4px solid transparent;border-bottom-color:currentColor}
 .aj .aj-sorted.aj-down::after{border-color:currentColor transparent transparent;vertical-align:-2px}
-.aj .aj-heads .aj-c-age,.aj .aj-heads .aj-c-took,.aj .aj-num{text-align:right}
-.aj .aj-heads .aj-c-state{width:132px}.aj .aj-heads .aj-c-kind{width:158px}
-.aj .aj-heads .aj-c-name{flex:1 1 0;width:0}.aj .aj-heads .aj-c-gid{width:148px}
-.aj .aj-heads .aj-c-age{width:92px}.aj .aj-heads .aj-c-took{width:88px}
+.aj .aj-heads button.aj-c-age,.aj .aj-heads button.aj-c-took{text-align:right}
+.aj .aj-heads button.aj-c-state{width:132px}.aj .aj-heads button.aj-c-kind{width:186px}
+.aj .aj-heads button.aj-c-name{flex:1 1 0;width:0}.aj .aj-heads button.aj-c-gid{width:148px}
+.aj .aj-heads button.aj-c-age{width:92px}.aj .aj-heads button.aj-c-took{width:92px}
+.aj .aj-heads .aj-check{border:0}
 .aj-rows{overflow:visible;flex-wrap:nowrap}
 .aj-rows>.widget-html{flex:1 1 0;min-width:0}
 .aj .aj-checks{width:40px;flex:none;overflow:visible}
@@ -174,9 +181,9 @@ _RULES = """
 .aj .aj-off label{visibility:hidden}
 .aj-table{width:100%;border-collapse:separate;border-spacing:0;table-layout:fixed;margin:0;
  font-size:13px;color:inherit;border:0}
-.aj-table col.aj-c-state{width:132px}.aj-table col.aj-c-kind{width:158px}
+.aj-table col.aj-c-state{width:132px}.aj-table col.aj-c-kind{width:186px}
 .aj-table col.aj-c-gid{width:148px}.aj-table col.aj-c-age{width:92px}
-.aj-table col.aj-c-took{width:88px}
+.aj-table col.aj-c-took{width:92px}
 .aj .aj-table tr{background:transparent}
 .aj .aj-table td{
  height:31px;padding:0 8px;border:0;border-bottom:1px solid var(--aj-line);white-space:nowrap;
@@ -184,7 +191,7 @@ _RULES = """
  vertical-align:middle}
 .aj .aj-table td.aj-num{text-align:right;font-variant-numeric:tabular-nums}
 .aj .aj-table td:last-child{padding-right:16px}
-.aj .aj-heads .aj-c-took{padding-right:16px}
+.aj .aj-heads button.aj-c-took{padding-right:16px}
 .aj .aj-table tbody tr:hover{background:var(--aj-hover)}
 .aj .aj-table td.aj-gid{font-family:var(--jp-code-font-family,ui-monospace,"DejaVu Sans Mono",
  monospace);font-size:12px;color:var(--aj-dim)}
@@ -198,13 +205,14 @@ _RULES = """
  background:var(--aj-soft);border-top:1px solid var(--aj-line)}
 .aj .aj-panel{padding:8px 16px;border-top:1px solid var(--aj-line);background:var(--aj-soft);
  overflow:visible}
-.aj .aj-file{display:grid;grid-template-columns:minmax(170px,260px) minmax(60px,1fr) 190px;
+.aj .aj-file{display:grid;grid-template-columns:minmax(170px,260px) minmax(60px,1fr) 220px;
  gap:12px;align-items:center;min-height:26px;overflow:visible;width:100%}
 .aj .aj-file .widget-html-content{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 .aj .aj-all .widget-html-content{font-weight:600}
 .aj .aj-words .widget-html-content{font-variant-numeric:tabular-nums}
-.aj .widget-progress{height:6px;width:auto;margin:0;min-width:0}
-.aj .aj-file .progress{height:6px;border-radius:3px;background:var(--aj-line);border:0;
+.aj .aj-file .widget-hprogress{height:6px;width:100%;min-width:0;align-self:center}
+.aj .aj-file .progress{height:6px;width:100%;align-self:center;border-radius:3px;
+ background:var(--aj-line);border:0;
  overflow:hidden;margin:0;position:relative}
 .aj .aj-file .progress-bar{height:6px;background:var(--aj-accent)!important;position:absolute;
  box-shadow:none}

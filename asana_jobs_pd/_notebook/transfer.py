@@ -149,6 +149,8 @@ class _Drawing:
         over = all(file.state in ("done", "failed") for file in files)
         if now - self._last < _LEAST and not over:
             return
+        if not self._last:
+            self._panel.say("")
         self._last = now
         lines = file_lines(files, self._speeds, now)
         self._panel.show(all_line(files, self._speeds, now), lines)

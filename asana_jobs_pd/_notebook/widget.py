@@ -307,7 +307,7 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _start(self) -> None:
         try:
-            self.monitor.start()
+            self.monitor.start(ask=False)  # a cell that asks would keep the widget away
         except TokenError:  # the monitor's state says so
             log.debug("There is no token; the widget says so")
         self._ticker.wake()

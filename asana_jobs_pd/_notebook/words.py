@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["age_words", "count_words", "moment_words", "size_words", "span_words"]
+__all__ = [
+    "age_words",
+    "count_words",
+    "moment_words",
+    "part_words",
+    "size_words",
+    "span_words",
+]
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,6 +51,15 @@ def size_words(size: float) -> str:
         size, power = size / 1000, power + 1
     digits = 1 if power and size < 9.95 else 0  # noqa: PLR2004
     return f"{size:.{digits}f} {_UNITS[power]}"
+
+
+def part_words(size: int, total: int | None) -> str:
+    """Return bytes of so many: ``412 of 654 MB``; of an unknown number, ``412 MB``."""
+    if not total:
+        return size_words(size)
+    done, of = size_words(size), size_words(total)
+    same = done.split()[1] == of.split()[1]
+    return f"{done.split()[0] if same else done} of {of}"
 
 
 def count_words(count: int, noun: str) -> str:

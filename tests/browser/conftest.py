@@ -1,0 +1,113 @@
+"""Real front ends in a headless browser; without them the tests skip, or fail where asked to.
+
+``ASANA_JOBS_BROWSER=required`` (or ``CI``) makes what is missing a failure;
+``ASANA_JOBS_SHOTS=folder`` keeps pictures of what was seen.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from browser.page import NotebookPage, browser_context, find_chromium
+from browser.server import JupyterServer
+
+FRONT_ENDS = ("lab-light", "lab-dark", "notebook-light")
+REQUIRED = os.environ.get("ASANA_JOBS_BROWSER") == "required" or bool(os.environ.get("CI"))
+SHOTS = os.environ.get("ASANA_JOBS_SHOTS")
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.filterwarnings("ignore"))  # Jupyter's own, of its parts
+
+
+def pytest_generate_tests(metafunc):
+    if "server" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker("front_ends")
+        ends = marked.args if marked else FRONT_ENDS
+        metafunc.parametrize("server", ends, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The path of the browser, where all that is needed is installed."""
+    needed = ("playwright", "jupyterlab", "notebook", "nbconvert")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    path = find_chromium()
+    if path is None:
+        missing.append("a Chromium ($CHROMIUM, or one on PATH)")
+    if missing:
+        why = f"not installed: {', '.join(missing)}"
+        (pytest.fail if REQUIRED else pytest.skip)(why)
+    return path
+
+
+@pytest.fixture(scope="session")
+def context(chromium):
+    with browser_context(chromium) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def server(request, chromium):
+    kind, _, theme = request.param.partition("-")
+    with JupyterServer(kind, theme) as running:
+        yield running
+
+
+@pytest.fixture
+def shoot(request):
+    """Keep a picture of the widget, or of the page, under a name."""
+
+    def shoot(page, name, whole=False):
+        if SHOTS:
+            folder = Path(SHOTS)
+            folder.mkdir(parents=True, exist_ok=True)
+            case = re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
+            target = page if whole else page.locator(".aj").first
+            target.screenshot(path=folder / f"{case}--{name}.png")
+
+    return shoot
+
+
+@pytest.fixture
+def notebook(server, context, request, asana):
+    """Open a notebook of these cells, connected to the sandbox: notebook(*cells)."""
+    opened = []
+
+    def make(*cells, connect=True):
+        name = re.sub(r"\W+", "_", request.node.name) + ".ipynb"
+        first = f"import time\nimport asana_jobs_pd as aj\nfrom asana_jobs_pd import JobsWidget\n"
+        if connect:
+            first += f"aj.connect({asana.token!r}, base_url={asana.base_url!r});"
+        server.write(name, first, *cells)
+        page = NotebookPage(context, server, name)
+        opened.append(page)
+        return page.open()
+
+    yield make
+    failed = getattr(request.node, "failed", False)
+    for each in opened:
+        if failed and SHOTS:
+            Path(SHOTS).mkdir(parents=True, exist_ok=True)
+            name = re.sub(r"\W+", "-", request.node.name)
+            each.page.screenshot(path=Path(SHOTS) / f"FAILED-{name}.png")
+        each.page.close()
+    server.end_kernels()
+    assert not [error for each in opened for error in each.bad_errors()]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        item.failed = True
+    return report
