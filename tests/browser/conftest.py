@@ -12,12 +12,21 @@ import re
 from pathlib import Path
 
 import pytest
-
 from browser.page import NotebookPage, browser_context, find_chromium
 from browser.server import JupyterServer
 
 FRONT_ENDS = ("lab-light", "lab-dark", "notebook-light")
 REQUIRED = os.environ.get("ASANA_JOBS_BROWSER") == "required" or bool(os.environ.get("CI"))
+FIRST = """\
+import os, time
+import asana_jobs_pd as aj
+from asana_jobs_pd import JobsWidget
+from asana_jobs_pd._api import connect
+
+for name in [name for name in os.environ if name.startswith("ASANA")]:
+    del os.environ[name]
+connect._default.set(None, implicit=True)
+"""
 SHOTS = os.environ.get("ASANA_JOBS_SHOTS")
 
 
@@ -78,31 +87,30 @@ def shoot(request):
     return shoot
 
 
+@pytest.fixture(scope="session")
+def opened(server, context):
+    """A notebook with its kernel, which the tests of a front end share."""
+    name = f"{server.kind}-{server.theme}.ipynb"
+    server.write(name, "")
+    return NotebookPage(context, server, name).open()
+
+
 @pytest.fixture
-def notebook(server, context, request, asana):
-    """Open a notebook of these cells, connected to the sandbox: notebook(*cells)."""
-    opened = []
+def notebook(opened, request, asana):
+    """Begin anew with these cells, connected to the sandbox: notebook(*cells)."""
 
     def make(*cells, connect=True):
-        name = re.sub(r"\W+", "_", request.node.name) + ".ipynb"
-        first = f"import time\nimport asana_jobs_pd as aj\nfrom asana_jobs_pd import JobsWidget\n"
-        if connect:
-            first += f"aj.connect({asana.token!r}, base_url={asana.base_url!r});"
-        server.write(name, first, *cells)
-        page = NotebookPage(context, server, name)
-        opened.append(page)
-        return page.open()
+        known = f"aj.connect({asana.token!r}, base_url={asana.base_url!r});" if connect else ""
+        return opened.begin(FIRST + known, *cells)
 
+    opened.page.bring_to_front()
     yield make
-    failed = getattr(request.node, "failed", False)
-    for each in opened:
-        if failed and SHOTS:
-            Path(SHOTS).mkdir(parents=True, exist_ok=True)
-            name = re.sub(r"\W+", "-", request.node.name)
-            each.page.screenshot(path=Path(SHOTS) / f"FAILED-{name}.png")
-        each.page.close()
-    server.end_kernels()
-    assert not [error for each in opened for error in each.bad_errors()]
+    if getattr(request.node, "failed", False) and SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"\W+", "-", request.node.name)
+        opened.page.screenshot(path=Path(SHOTS) / f"FAILED-{name}.png")
+    opened.end()
+    assert not opened.bad_errors()
 
 
 @pytest.hookimpl(wrapper=True)

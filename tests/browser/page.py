@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from browser.server import notebook_of
+
 __all__ = ["NotebookPage", "browser_context", "find_chromium"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -46,7 +48,14 @@ READY = (
 START = "command => { window.jupyterapp.commands.execute(command); }"
 EXECUTE = """command => Promise.race([
   window.jupyterapp.commands.execute(command).then(() => null),
-  new Promise((_, fail) => setTimeout(() => fail(new Error(command + ' takes too long')), 60000))])"""
+  new Promise((_, fail) => setTimeout(() => fail(new Error(command + ': too long')), 60000))])"""
+REPLACE = "content => {" + FIND + " panel.content.model.fromJSON(content); }"
+RUN_CODE = (
+    "code => {"
+    + FIND
+    + """
+ return panel.sessionContext.session.kernel.requestExecute({code}).done.then(() => null); }"""
+)
 
 
 def find_chromium():
@@ -92,6 +101,7 @@ class NotebookPage:
         self.page.on("websocket", self._listen)
 
     def open(self):
+        """Load the page; it takes seconds, so that tests share it."""
         self.page.goto(self.server.url(self.name), wait_until="domcontentloaded")
         self.page.wait_for_function(
             "() => window.jupyterapp && document.querySelector('.jp-Notebook .jp-Cell')",
@@ -99,6 +109,26 @@ class NotebookPage:
         )
         self.page.evaluate(READY)
         return self
+
+    def begin(self, *cells):
+        """Put these cells in place of all that was there, and forget what was seen."""
+        self.page.evaluate(REPLACE, notebook_of(*cells))
+        self.page.wait_for_function(
+            "n => document.querySelectorAll('.jp-CodeCell').length === n", arg=len(cells)
+        )
+        self.errors.clear()
+        self.frames.clear()
+        return self
+
+    def end(self):
+        """Let the kernel be free, and close all widgets."""
+        if any("*" in prompt for prompt in self.prompts()):
+            self.command("notebook:interrupt-kernel")
+        self.run_code("import ipywidgets; ipywidgets.Widget.close_all()")
+
+    def run_code(self, code):
+        """Run code in the kernel, outside of any cell."""
+        self.page.evaluate(RUN_CODE, code)
 
     def run_all(self):
         """Run all cells, and return when the last is done."""

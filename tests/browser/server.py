@@ -81,20 +81,7 @@ class JupyterServer:
 
     def write(self, name, *cells):
         """Write a notebook with code cells."""
-        notebook = nbformat.v4.new_notebook()
-        for place, source in enumerate(cells):
-            cell = nbformat.v4.new_code_cell(source)
-            cell["id"] = f"cell{place}"
-            notebook.cells.append(cell)
-        notebook.metadata = {
-            "kernelspec": {
-                "name": "python3",
-                "display_name": "Python 3 (ipykernel)",
-                "language": "python",
-            },
-            "language_info": {"name": "python"},
-        }
-        nbformat.write(notebook, self.root / name)
+        nbformat.write(nbformat.from_dict(notebook_of(*cells)), self.root / name)
 
     def end_kernels(self):
         for session in self._api("sessions"):
@@ -151,6 +138,18 @@ class JupyterServer:
             "no_proxy": "127.0.0.1,localhost",
             "PYTHONPATH": str(Path(asana_jobs_pd.__file__).parents[1]),
         }
+
+
+def notebook_of(*cells):
+    """Return a notebook with code cells."""
+    notebook = nbformat.v4.new_notebook()
+    for place, source in enumerate(cells):
+        cell = nbformat.v4.new_code_cell(source)
+        cell["id"] = f"cell{place}"
+        notebook.cells.append(cell)
+    name = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    notebook.metadata = {"kernelspec": name, "language_info": {"name": "python"}}
+    return notebook
 
 
 def _free_port():
