@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from asana_jobs_pd import _accessor as _accessor  # registers df.asana
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from asana_jobs_pd import errors, sandbox, typing
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
@@ -92,6 +94,13 @@ def __getattr__(name: str) -> object:
     value = getattr(importlib.import_module(_LAZY[name]), name)
     globals()[name] = value
     return value
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Bring the magic ``%asana_jobs``: what ``%load_ext asana_jobs_pd`` calls."""
+    from asana_jobs_pd._notebook.magic import load
+
+    load(shell)
 
 
 def __dir__() -> list[str]:

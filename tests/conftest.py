@@ -55,3 +55,19 @@ def client(asana):
     """A client of the sandbox."""
     with Client(asana.token, base_url=asana.base_url, requests_per_minute=None) as made:
         yield made
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """IPython as a terminal has it, without its traces on disk."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    config = Config()
+    config.HistoryManager.hist_file = ":memory:"
+    shell = InteractiveShell.instance(config=config)
+    yield shell
+    shell.reset(new_session=False)
+    shell.history_manager.end_session()
+    InteractiveShell.clear_instance()

@@ -80,4 +80,5 @@ def test_importing_it_loads_nothing_heavy():
 
 def test_the_accessor_is_registered():
     """``df.asana`` is there after the import."""
-    assert {"refresh", "changes", "summary", "results", "pending"} <= set(dir(pd.DataFrame().asana))
+    names = {"refresh", "wait", "wait_async", "changes", "summary", "results", "pending"}
+    assert names <= set(dir(pd.DataFrame().asana))

@@ -118,7 +118,7 @@ class Board:
         """Take down what came of a request for a job."""
         job = self.jobs[gid]
         before = (job.status, job.face, job.failure)
-        self.open -= not job.over
+        was_over = job.over
         if outcome.error is None:
             self._records[gid] = outcome
             self._errors.pop(gid, None)
@@ -129,7 +129,7 @@ class Board:
         else:
             self._errors[gid] = outcome
             _note_error(job, outcome.error)
-        self.open += not job.over
+        self.open += was_over - job.over  # in one step: it is read without the lock
         status_changed = job.status != before[0]
         if status_changed:
             self.counter[before[0]] -= 1

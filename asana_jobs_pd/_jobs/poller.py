@@ -9,29 +9,24 @@ import os
 import queue
 import threading
 import weakref
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import TypeAlias
 
 from asana_jobs_pd._api.limits import Limiter, Stopped
 from asana_jobs_pd._api.redact import clean
 from asana_jobs_pd._jobs.board import Board
 from asana_jobs_pd._jobs.clock import Clock, Signals
+from asana_jobs_pd._jobs.crew import MOST_WORKERS, Ask, Crew
 from asana_jobs_pd._jobs.outage import Outage
 from asana_jobs_pd._jobs.outcome import Outcome
 from asana_jobs_pd._jobs.pace import enter_budget, leave_budget, rate_of
 from asana_jobs_pd._jobs.schedule import Schedule
 from asana_jobs_pd._jobs.teller import Teller
-from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, NetworkError
+from asana_jobs_pd.errors import AuthenticationError, NetworkError
 from asana_jobs_pd.typing import MonitorState
 
 __all__ = ["FINAL", "Poller"]
 
 FINAL: tuple[MonitorState, ...] = ("done", "stopped", "unauthorized")
-MOST_WORKERS = 25
-"""Half of what Asana allows in flight: the rest is for reads in the foreground."""
-
-Ask: TypeAlias = Callable[[str, threading.Event], Outcome]
 
 
 class Poller:
@@ -58,6 +53,8 @@ class Poller:
         The answer that the token is not accepted.
     version : int
         Grows with everything that can be seen.
+    crew : Crew
+        Who asks.
     signals : queue.SimpleQueue
         Wakes the thread that decides; ``"end"`` makes it stop all.
     """
@@ -75,6 +72,7 @@ class Poller:
         self.finished = threading.Event()
         self.teller = Teller(self.lock, board.rows, self._callback_failed)
         self._stop = threading.Event()
+        self._ask: Ask = _ask_nothing
         self._prepare()
         _all.add(self)
 
@@ -86,9 +84,7 @@ class Poller:
         self.schedule.add([gid for gid in due if due[gid].status == "unknown"], now, urgent=True)
         self.schedule.add([gid for gid in due if due[gid].status != "unknown"], now)
         self.signals: Signals = queue.SimpleQueue()
-        self._todo: Signals = queue.SimpleQueue()
-        self._under_way: set[str] = set()
-        self._workers = 0
+        self.crew = Crew(self._ask, self._stop, self._report, self._give_up)
         self._outage = Outage()
         self._error_of: str | None = None
 
@@ -100,14 +96,16 @@ class Poller:
             self._ask, self.limiter = ask, limiter
             self.last_error = self.refused = None
             self.failed = False
-            self._prepare()
             self._stop = threading.Event()
+            self._prepare()
             self.finished.clear()
             self.state = "idle"
             self.teller.start(self._stop)
             self._set_state("watching")
             enter_budget(self.schedule, limiter)
-            _thread(self._decide, "asana-jobs-watch", self._stop)
+            threading.Thread(
+                target=self._decide, args=(self._stop,), name="asana-jobs-watch", daemon=True
+            ).start()
 
     def finish(self) -> None:
         """Be done: there is nothing to ask for."""
@@ -159,7 +157,7 @@ class Poller:
                 return None
             now = self.clock.now()
             held = max(self.limiter.closed_for(), self._outage.left(now))
-            wait = 0.0 if self._under_way else self.schedule.wait(now)
+            wait = 0.0 if self.crew.under_way else self.schedule.wait(now)
             return None if wait is None else max(wait, held)
 
     # What is due
@@ -173,13 +171,13 @@ class Poller:
             with self.lock:
                 if not stop.is_set():
                     try:
-                        wait = self._hand_out(stop)
+                        wait = self._hand_out()
                     except Exception as error:  # noqa: BLE001  no thread to be had, say
-                        self._end("stopped", f"{type(error).__name__}: {clean(str(error))}")
+                        self._give_up(f"{type(error).__name__}: {clean(str(error))}", stop)
 
-    def _hand_out(self, stop: threading.Event) -> float | None:
+    def _hand_out(self) -> float | None:
         """Give out what is due; return the seconds to wait, None until something happens."""
-        if not len(self.schedule) and not self._under_way:
+        if not len(self.schedule) and not self.crew.under_way:
             self._end("done")
             return None
         now, paused = self.clock.now(), self.state == "paused"
@@ -194,41 +192,29 @@ class Poller:
             return held
         most = 1 if self._outage else min(MOST_WORKERS, self.limiter.budget.max_in_flight)
         self.schedule.set_rate(rate_of(self.schedule, self.limiter), now)
-        while len(self._under_way) < most:
+        while len(self.crew.under_way) < most:
             gid = self.schedule.take(now, urgent_only=paused)
             if gid is None:
                 return self.schedule.wait(now, urgent_only=paused)
-            self._under_way.add(gid)
-            self._todo.put(gid)
-            if self._workers < len(self._under_way):
-                self._workers += 1
-                _thread(self._work, "asana-jobs-poll", stop)
+            self.crew.give(gid)
         return None
 
-    # Asking
+    # What came of it
 
-    def _work(self, stop: threading.Event) -> None:
-        todo = self._todo
-        while (gid := todo.get()) is not None and not stop.is_set():
-            try:
-                outcome = self._ask(gid, stop)
-            except Stopped:
-                return
-            except Exception as error:  # noqa: BLE001  a thread has nobody to raise it to
-                said = clean(str(error))
-                ours = isinstance(error, AsanaJobsError)
-                with self.lock:
-                    if not stop.is_set():
-                        self._end("stopped", said if ours else f"{type(error).__name__}: {said}")
-                return
-            with self.lock:
-                if not stop.is_set():
-                    self._note(gid, outcome)
-                    self.signals.put("answer")
+    def _report(self, gid: str, outcome: Outcome, stop: threading.Event) -> None:
+        with self.lock:
+            if not stop.is_set():
+                self._note(gid, outcome)
+                self.signals.put("answer")
+
+    def _give_up(self, reason: str, stop: threading.Event) -> None:
+        with self.lock:
+            if not stop.is_set():
+                self._end("stopped", reason)
 
     def _note(self, gid: str, outcome: Outcome) -> None:
         now, error = self.clock.now(), outcome.error
-        self._under_way.discard(gid)
+        self.crew.under_way.discard(gid)
         if error is not None and error.status == HTTPStatus.TOO_MANY_REQUESTS:
             self._complain(gid, str(error))  # of the token; it says nothing about the job
             self.schedule.again(gid, now)
@@ -250,8 +236,10 @@ class Poller:
         elif self._outage or gid == self._error_of:
             self._complain(None, None)
         self._outage.note(now, answered=not isinstance(error, NetworkError))
-        if self.state != "paused":
-            self._set_state("no_network" if self._outage else "watching")
+        if self._outage and self.state != "paused":
+            self._set_state("no_network")
+        elif self.state == "no_network" and not self._outage:
+            self._set_state("watching")
 
     # Saying
 
@@ -283,8 +271,7 @@ class Poller:
         self._set_state(state)
         self._stop.set()
         leave_budget(self.schedule)
-        for _ in range(self._workers):
-            self._todo.put(None)
+        self.crew.dismiss()
         self.signals.put(None)
         self.teller.wake()
         if self.limiter is not None:
@@ -292,8 +279,8 @@ class Poller:
         self.finished.set()
 
 
-def _thread(target: Callable[[threading.Event], None], name: str, stop: threading.Event) -> None:
-    threading.Thread(target=target, args=(stop,), name=name, daemon=True).start()
+def _ask_nothing(gid: str, stop: threading.Event) -> Outcome:  # noqa: ARG001
+    raise Stopped
 
 
 _all: weakref.WeakSet[Poller] = weakref.WeakSet()

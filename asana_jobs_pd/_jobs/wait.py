@@ -91,7 +91,7 @@ def wait_asana_jobs(
     """
     wait = _Wait(jobs, timeout, until, errors, client)
     interrupted = False
-    with wait.monitor, Progress(wait.total, "Asana jobs finished", progress) as bar:
+    with Progress(wait.total, "Asana jobs finished", progress) as bar, wait.monitor:
         try:
             for seconds in wait.ticks(bar):
                 wait.monitor.wait(seconds)
@@ -116,7 +116,7 @@ async def wait_asana_jobs_async(
     ``await`` it comes as a cancellation.
     """
     wait = _Wait(jobs, timeout, until, errors, client)
-    with wait.monitor, Progress(wait.total, "Asana jobs finished", progress) as bar:
+    with Progress(wait.total, "Asana jobs finished", progress) as bar, wait.monitor:
         for seconds in wait.ticks(bar):
             await asyncio.sleep(seconds)
     return wait.settle(interrupted=False)
