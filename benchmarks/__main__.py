@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
-ALL = ("fetch", "limits", "frame", "imports", "refresh", "watch")
+ALL = ("fetch", "limits", "frame", "imports", "refresh", "watch", "download")
 PACKAGES = ("asana_jobs_pd", "pandas", "pyarrow", "requests", "urllib3", "asana", "aiohttp")
 
 

@@ -165,7 +165,14 @@ class Client:
         return self._policy
 
     def signed_transport(self) -> SignedTransport:
-        """Return what fetches signed URLs: through this client's proxies, without its token."""
+        """Return what fetches signed URLs: through this client's proxies, without its token.
+
+        Raises
+        ------
+        ClientClosedError
+            When the client was closed.
+        """
+        self._check_open()
         return self._make_signed()
 
     def close(self) -> None:
@@ -233,8 +240,7 @@ class Client:
                 raise Stopped
 
     def _send(self, url: str, stop: threading.Event, background: bool) -> Answer | NoAnswer:
-        if self._closed:
-            raise ClientClosedError("This client was closed; connect() makes a new one.")
+        self._check_open()
         started = self.limiter.acquire(stop, background=background)
         closed_for = None
         try:
@@ -246,6 +252,10 @@ class Client:
         if isinstance(answer, Answer) and answer.changes:
             self.changes.note(self._token.hide(redact, change) for change in answer.changes)
         return answer
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientClosedError("This client was closed; connect() makes a new one.")
 
 
 def _wait_before_retry(

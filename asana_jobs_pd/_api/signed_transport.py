@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -102,9 +104,23 @@ class SignedTransport:
         Seconds to connect, and between bytes.
     proxies, verify
         As in requests; None for the environment's.
+
+    Attributes
+    ----------
+    heard_at : float
+        When an answer came last, by the monotonic clock.
     """
 
-    __slots__ = ("_adapter", "_closed", "_lock", "_loopback", "_settings", "_streams", "_timeout")
+    __slots__ = (
+        "_adapter",
+        "_closed",
+        "_lock",
+        "_loopback",
+        "_settings",
+        "_streams",
+        "_timeout",
+        "heard_at",
+    )
 
     def __init__(
         self,
@@ -121,6 +137,7 @@ class SignedTransport:
         self._streams: set[Stream] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self.heard_at = -math.inf
 
     def __repr__(self) -> str:
         return "<SignedTransport>"
@@ -178,6 +195,7 @@ class SignedTransport:
             )
         except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the URL
             return explain(error, self._timeout, clean)
+        self.heard_at = time.monotonic()
         stream = Stream(response.raw, self._timeout, self)
         with self._lock:
             self._streams.add(stream)

@@ -21,7 +21,6 @@ _WORDS = {
     errno.EISDIR: "a folder has the name that the file should get; move it away",
     errno.ENAMETOOLONG: "the name is too long for this file system",
     errno.ELOOP: "this is a symbolic link, which is not followed; remove it",
-    errno.EIO: "the disk cannot be read or written",
     errno.EMFILE: "too many files are open; use fewer max_workers",
 }
 

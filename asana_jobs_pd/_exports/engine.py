@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from asana_jobs_pd._exports.transfer import Tools, Transfer
 from asana_jobs_pd.errors import AuthenticationError
 
 __all__ = ["Downloads"]
+
+OUTAGE = 5.0
+"""Seconds without any answer after which a file that failed for good speaks for all."""
 
 _INTERVAL = 0.1
 _LAST_MOMENT = 0.1
@@ -48,6 +52,8 @@ class Downloads:
         The answer that the token is not accepted, which ended everything.
     interrupted : bool
         Whether Ctrl-C or a kernel interrupt did.
+    outage : str or None
+        Why the rest was not tried: the network is gone.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class Downloads:
         self.progress = [Progress(file) for file in files]
         self.refused: AuthenticationError | None = None
         self.interrupted = False
+        self.outage: str | None = None
         self._client = client
         self._transport = client.signed_transport()
         self._batch = Batch(self._download, self.progress, max_workers)
@@ -108,9 +115,22 @@ class Downloads:
         return self._batch.stop
 
     def _download(self, progress: Progress) -> FileResult:
+        began = time.monotonic()
+        transfer = Transfer(progress, self._tools)
         try:
-            return Transfer(progress, self._tools).run()
+            result = transfer.run()
         except AuthenticationError as error:
             self.refused = error
+        else:
+            if transfer.unanswered:
+                self._notice_outage(began)
+            return result
         self._batch.stop.set()
         raise Stopped
+
+    def _notice_outage(self, began: float) -> None:
+        """Try no more files when nothing has come for any of them."""
+        quiet = time.monotonic() - began
+        if quiet >= OUTAGE and self._transport.heard_at < began:
+            self.outage = f"given up: nothing came from the network for {quiet:.0f} s"
+            self._batch.stop.set()

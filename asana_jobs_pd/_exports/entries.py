@@ -10,7 +10,6 @@ import pandas as pd
 
 from asana_jobs_pd._api.redact import clean
 from asana_jobs_pd._exports.files import KINDS, ExportFile, Kind
-from asana_jobs_pd._jobs.schema import is_part
 from asana_jobs_pd._jobs.states import GONE
 
 __all__ = ["ASKED_FIELDS", "LOST", "Entry", "entries_of_record", "entries_of_rows"]
@@ -25,7 +24,11 @@ ASKED_FIELDS = (
 LOST = "Asana deletes export files 30 days after they were completed; start the export again"
 
 _SUBTYPES: dict[str, Kind] = {"graph_export_request": "graph", "export_request": "resource"}
-_PLAIN = ("status", "resource_subtype", "error.status", "error.message", "file.kind")
+_FACTS = (
+    *("status", "resource_subtype", "error.status", "error.message", "file.kind"),
+    *(f"{parent}.{leaf}" for parent in KINDS.values() for leaf in ("gid", "download_url")),
+)
+"""The columns that tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,9 @@ class Entry:
     problem: str | None = None
 
 
+_NO_GID = (Entry(None, problem="the row has no gid"),)
+
+
 def entries_of_rows(jobs: pd.DataFrame, gids: pd.Series) -> list[tuple[Entry, ...]]:
     """Return what each row says of its files; nothing where its job has to be asked.
 
@@ -60,13 +66,17 @@ def entries_of_rows(jobs: pd.DataFrame, gids: pd.Series) -> list[tuple[Entry, ..
     gids
         Their gids, missing where there is none.
     """
-    named = [name for name in jobs.columns if name in _PLAIN or is_part(name)]
-    facts = jobs[named].astype(object)
-    records: list[dict[str, Any]] = facts.where(facts.notna(), None).to_dict("records")  # type: ignore[assignment]
-    pairs = zip(gids.astype(object).where(gids.notna(), None), records, strict=True)
+    names = [name for name in _FACTS if name in jobs.columns]
+    rows = zip(_values(gids), *(_values(jobs[name]) for name in names), strict=True)
     return [
-        _entries(gid, record) if gid else (Entry(None, problem="the row has no gid"),)
-        for gid, record in pairs
+        _entries(gid, dict(zip(names, facts, strict=True))) if gid else _NO_GID
+        for gid, *facts in rows
+    ]
+
+
+def _values(column: pd.Series) -> list[Any]:
+    return [
+        None if missing else value for value, missing in zip(column, column.isna(), strict=True)
     ]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from asana_jobs_pd._exports.behind import WriteBehind
 from asana_jobs_pd._exports.decide import strong_etag
 from asana_jobs_pd._exports.lock import try_lock
 
@@ -44,6 +45,7 @@ class Part:
         self._path = part_of(target)
         self._descriptor = descriptor
         self.size = os.fstat(descriptor).st_size
+        self._behind = WriteBehind(descriptor)
         self.etag = self._kept_etag()
         if self.size and self.etag is None:
             self.restart(None)
@@ -96,6 +98,7 @@ class Part:
                 written = os.write(self._descriptor, rest)
                 self.size += written
                 rest = rest[written:]
+        self._behind.wrote(len(data))
 
     def read(self) -> Iterator[bytes]:
         """Yield what there is."""
@@ -106,8 +109,12 @@ class Part:
 
     def commit(self) -> None:
         """Bring it safely to the disk and give it its name, which lets go of it."""
+        self._behind.finish()
         with _named(self._path):
+            self._behind.check()
             os.fsync(self._descriptor)
+            if os.fstat(self._descriptor).st_size != self.size:
+                raise OSError(errno.EIO, "another program has changed it")
         if not _POSIX:
             self._close()  # an open file cannot be renamed there
         with _named(self._target):
@@ -127,6 +134,7 @@ class Part:
         self.size, self.etag = 0, None
 
     def _close(self) -> None:
+        self._behind.finish()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -62,6 +63,7 @@ class Run:
         self._tick = tick
         self._told: dict[str, tuple[Entry, ...]] = {}
         self._results: dict[str, FileResult] = {}
+        self._rest = FileResult(error=_CUT_SHORT)
         self._downloads: Downloads | None = None
         self.refused: AuthenticationError | None = None
         self.interrupted = False
@@ -137,12 +139,13 @@ class Run:
             with Bars(self._shown) as bars:
                 downloads.run(bars.tick)
         self._results = downloads.results
+        self._rest = FileResult(error=downloads.outage or _CUT_SHORT)
         self._note(downloads.refused, downloads.interrupted)
 
     def _result_of(self, entry: Entry) -> FileResult:
         if entry.file is None:
             return FileResult(error=entry.problem)
-        return self._results.get(entry.file.label) or FileResult(error=_CUT_SHORT)
+        return self._results.get(entry.file.label, self._rest)
 
     def _client(self) -> Client:
         self._given = self._given or default_client()
@@ -167,4 +170,7 @@ def folder_of(dest: str | os.PathLike[str]) -> Path:
     path = os.fspath(dest) if isinstance(dest, str | os.PathLike) else ""
     if not isinstance(path, str) or not path or "\0" in path:
         raise InvalidOptionError(f"dest={dest!r}: give the path of a folder.")
-    return Path(path).expanduser().absolute()
+    folder = Path(path)
+    with contextlib.suppress(RuntimeError):  # a ~ that is nobody's home is a name like others
+        folder = folder.expanduser()
+    return folder.absolute()

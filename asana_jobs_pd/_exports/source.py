@@ -78,11 +78,10 @@ class Source:
         FileFailedError
             When it was fresh from Asana: then the file is gone.
         """
-        not_there = self._renewed_at is not None and not reason.startswith(("400", "403"))
-        if not_there or self._renewals >= _MOST_RENEWALS:
-            raise FileFailedError(
-                f"the file is gone: its store answers {reason} to a fresh URL. {LOST}"
-            )
+        unclear = reason.startswith(("400", "403"))
+        if self._renewals >= _MOST_RENEWALS or (self._renewed_at is not None and not unclear):
+            what = "is gone, or something in between refuses it" if unclear else "is gone"
+            raise FileFailedError(f"the file {what}: {reason} for a fresh URL. {LOST}")
         self._url = None
 
     def _ask(self) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +16,11 @@ from asana_jobs_pd._exports.files import FileResult, Progress
 from asana_jobs_pd._exports.finished import hash_of, identity_of
 from asana_jobs_pd._exports.part import Part
 from asana_jobs_pd._exports.source import FileFailedError, Source
-from asana_jobs_pd._exports.verify import CorruptFileError, Verifier
+from asana_jobs_pd._exports.tries import Tries
+from asana_jobs_pd._exports.verify import MAGIC, CorruptFileError, Verifier
 
 __all__ = ["Tools", "Transfer"]
 
-_MOST_RESTARTS = 2
 _ERROR_BODY = 64 * 1024
 _POLL = 0.1
 
@@ -64,6 +62,11 @@ class Transfer:
         Says which file; is kept up to date.
     tools
         What it works with.
+
+    Attributes
+    ----------
+    unanswered : bool
+        Whether it ended because nothing came from the network.
     """
 
     def __init__(self, progress: Progress, tools: Tools) -> None:
@@ -72,8 +75,10 @@ class Transfer:
         self._target = tools.folder / progress.file.name
         self._source = Source(progress.file, tools.client, tools.stop)
         self._verifier = Verifier(tools.max_inflated)
-        self._tries = _Tries()
+        self._tries = Tries(progress.file.label, tools.client.policy, tools.stop)
+        self._url_dropped = False
         self._resumed = False
+        self.unanswered = False
 
     def run(self) -> FileResult:
         """Return the file, or why there is none.
@@ -129,7 +134,7 @@ class Transfer:
                     self._check_stop()
                 self._verifier.finish()
             except CorruptFileError:
-                if not self._resumed:
+                if not self._resumed or self._is_too_large():
                     self._drop_corrupt(part)
                     raise
             else:
@@ -158,7 +163,7 @@ class Transfer:
             return False
         answer = self._tools.transport.open(url, _headers(part))
         if isinstance(answer, NoAnswer):
-            self._try_again(answer.reason, may_pass=answer.may_pass)
+            self._no_answer(answer)
             return False
         with answer:
             decision = _decision(answer, part)
@@ -177,7 +182,7 @@ class Transfer:
                 self._tries.restart(decision.reason)
                 self._restart(part, None)
             case "retry":
-                self._try_again(
+                self._tries.again(
                     f"the file store answered {decision.reason}",
                     status=status,
                     retry_after=decision.retry_after,
@@ -187,25 +192,29 @@ class Transfer:
         return False
 
     def _receive(self, answer: Stream, part: Part, decision: Decision) -> bool:
-        if decision.action == "fresh":
+        data = answer.read()
+        if decision.action == "fresh" and not isinstance(data, NoAnswer):
+            if part.size and not _begins_gzip(data):
+                raise FileFailedError("something other than a gzip file came; the part is kept")
             self._restart(part, decision.etag)
         self._progress.total = decision.total
-        while data := answer.read():
+        while data:
             self._check_stop()
             if isinstance(data, NoAnswer):
-                self._try_again(data.reason, may_pass=data.may_pass)
+                self._no_answer(data)
                 return False
             part.write(data)
             self._verifier.feed(data)
             self._progress.done = part.size
             if self._tries.advance(part.size):
                 self._source.worked()
+            data = answer.read()
         self._check_stop()
         if decision.total is None or part.size == decision.total:
             return True
         if part.size > decision.total:
             raise CorruptFileError(f"more came than the {decision.total:,} bytes announced")
-        self._try_again(f"the connection ended after {part.size:,} of {decision.total:,} bytes")
+        self._tries.again(f"the connection ended after {part.size:,} of {decision.total:,} bytes")
         return False
 
     def _restart(self, part: Part, etag: str | None) -> None:
@@ -214,34 +223,16 @@ class Transfer:
         self._resumed = False
         self._progress.done = 0
 
-    def _try_again(
-        self,
-        reason: str,
-        *,
-        may_pass: bool = True,
-        status: int | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        """Wait for the next try, or give up with the reason."""
+    def _no_answer(self, answer: NoAnswer) -> None:
         self._check_stop()
-        tries, elapsed = self._tries.next()
-        wait = self._tools.client.policy.wait(
-            status=status,
-            tries=tries,
-            elapsed=elapsed,
-            retry_after=retry_after,
-            chance=random.random(),  # noqa: S311
-        )
-        if wait is None or not may_pass:
-            count = f", in {tries} tries" if tries > 1 else ""
-            raise FileFailedError(f"{reason}{count}. Download again: it goes on where it stood")
-        if self._tools.stop.wait(wait):
-            raise Stopped
+        self.unanswered = True  # as long as it is not tried again
+        self._tries.again(answer.reason, may_pass=answer.may_pass)
+        self.unanswered = False
 
     def _drop_url(self, reason: str) -> None:
-        if self._progress.file.url is None or self._tries.urls_dropped:
+        if self._progress.file.url is None or self._url_dropped:
             raise FileFailedError(f"nothing is fetched from the URL that Asana gives: {reason}")
-        self._tries.urls_dropped = True
+        self._url_dropped = True
         self._source.drop()
 
     def _drop_corrupt(self, part: Part) -> None:
@@ -257,39 +248,9 @@ class Transfer:
             raise Stopped
 
 
-class _Tries:
-    """What was tried in vain since the file last grew beyond what it ever was."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._most = 0
-        self._restarts = 0
-        self._began = time.monotonic()
-        self.urls_dropped = False
-
-    def advance(self, size: int) -> bool:
-        """Take note of the size, and tell whether that is progress."""
-        if size <= self._most:
-            return False
-        self._most, self._count, self._began = size, 0, time.monotonic()
-        return True
-
-    def next(self) -> tuple[int, float]:
-        """Return how many tries there were, and for how many seconds."""
-        self._count += 1
-        return self._count, time.monotonic() - self._began
-
-    def restart(self, reason: str) -> None:
-        """Take note that what there was is dropped.
-
-        Raises
-        ------
-        FileFailedError
-            When that happened before.
-        """
-        self._restarts += 1
-        if self._restarts > _MOST_RESTARTS:
-            raise FileFailedError(f"the file store contradicts itself: {reason}")
+def _begins_gzip(data: bytes) -> bool:
+    """Tell whether it is worth dropping a part for this: a proxy's page, say, is not."""
+    return data != b"" and MAGIC.startswith(data[:2])
 
 
 def _headers(part: Part) -> dict[str, str]:

@@ -17,11 +17,11 @@ except ImportError:  # there are no wheels for every platform
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CorruptFileError", "Verifier"]
+__all__ = ["MAGIC", "CorruptFileError", "Verifier"]
 
 _OUTPUT = 256 * 1024
 """Bytes that are inflated at a time, at the most."""
-_MAGIC = b"\x1f\x8b"
+MAGIC = b"\x1f\x8b"
 _TRAILER = "the bytes after the end of its gzip stream are not gzip"
 
 
@@ -113,9 +113,9 @@ class Verifier:
         if self._members and not self._head:
             data = data.lstrip(b"\0")
         head = self._head + data
-        if not _MAGIC.startswith(head[:2]):
+        if not MAGIC.startswith(head[:2]):
             raise CorruptFileError(_TRAILER if self._members else _not_gzip(head))
-        if len(head) < len(_MAGIC):
+        if len(head) < len(MAGIC):
             self._head = head
             return b""
         self._head, self._member = b"", _make_inflater(self._count)

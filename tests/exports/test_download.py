@@ -187,6 +187,13 @@ def test_an_option_that_is_none_is_refused(asana, client, jobs, tmp_path, option
     assert (asana.stats.requests, asana.stats.downloads) == (0, 0)
 
 
+def test_a_closed_client_is_refused(client, jobs, tmp_path):
+    """Also where nothing would have to be asked of Asana."""
+    client.close()
+    with pytest.raises(aj.errors.ClientClosedError):
+        jobs.asana.download(tmp_path, client=client)
+
+
 def test_what_is_no_gid_is_refused(asana, client, tmp_path):
     """A gid becomes a name on disk: digits, nothing else."""
     for gid in ("../../etc/passwd", "1/2", "1\n", ""):

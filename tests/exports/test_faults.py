@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._exports import source
+from asana_jobs_pd._exports import engine, source
 
 from .conftest import check, fetched, names, only, packed, ranges
 
@@ -91,6 +91,16 @@ def test_200_to_a_range_starts_over(asana, download, gid, content, tmp_path):
     plant(tmp_path, gid, content[:5000], etag_of(content))
     check(download(), content)
     assert asana.stats.export_bytes == len(content)
+
+
+@pytest.mark.parametrize("fault", ["html", "empty"])
+def test_a_page_of_a_proxy_does_not_cost_the_part(asana, download, gid, content, tmp_path, fault):
+    """200 to a Range starts over only for what begins like a file."""
+    asana.fault(fault, where="exports", status=200)
+    plant(tmp_path, gid, content[:5000], etag_of(content))
+    assert "the part is kept" in download()["file.error"]
+    check(download(), content)
+    assert ranges(asana) == ["bytes=5000-"] * 2
 
 
 def test_416_with_a_complete_part_finishes(asana, download, gid, content, tmp_path):
@@ -196,6 +206,20 @@ def test_trouble_that_lasts_ends_in_words(asana, download, gid, content, tmp_pat
     assert ranges(asana)[-1] == "bytes=5000-"
 
 
+def test_a_network_that_is_gone_is_not_tried_for_every_file(asana, client, tmp_path, monkeypatch):
+    """A file that failed for want of any answer speaks for those that wait."""
+    monkeypatch.setattr(engine, "OUTAGE", 0.0)
+    gids = asana.gids(8, "export_request")
+    asana.finish(*gids)
+    jobs = aj.read_asana_jobs(gids, client=client)
+    asana.fault("reset", where="exports", times=999)
+    files = jobs.asana.download(tmp_path, max_workers=2, client=client)
+    said = files["file.error"].str
+    assert said.contains("the connection failed").any()
+    assert said.startswith("given up: nothing came from the network").sum() >= 4
+    assert asana.stats.downloads <= 12
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -228,7 +252,9 @@ def test_a_bomb_is_stopped_at_the_limit(asana, download, gid, tmp_path):
     """With a limit; without, it is a file like any other, and needs no memory."""
     bomb = packed(bytes(8 * 2**20), 9)
     asana.publish(gid, bomb)
-    assert "more than the 1,000,000 bytes" in download(max_inflated=10**6)["file.error"]
+    for _ in range(2):  # the part is kept: with a higher limit, the download goes on
+        assert "more than the 1,000,000 bytes" in download(max_inflated=10**6)["file.error"]
+    assert asana.stats.downloads == 1
     check(download(), bomb)
 
 
