@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
     from asana_jobs_pd._exports.download import download_asana_exports
+    from asana_jobs_pd._exports.engines import read_asana_export
+    from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
     from asana_jobs_pd._jobs.monitor import JobsMonitor
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsanaChangeWarning",
+    "AsanaExport",
     "AsanaJobsError",
     "Client",
     "JobsMonitor",
@@ -52,6 +55,7 @@ __all__ = [
     "connect",
     "download_asana_exports",
     "errors",
+    "read_asana_export",
     "read_asana_jobs",
     "refresh_asana_jobs",
     "sandbox",
@@ -62,6 +66,7 @@ __all__ = [
 
 _LAZY = {
     "AsanaChangeWarning": "asana_jobs_pd.errors",
+    "AsanaExport": "asana_jobs_pd._exports.export",
     "AsanaJobsError": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",
     "JobsMonitor": "asana_jobs_pd._jobs.monitor",
@@ -73,6 +78,7 @@ _LAZY = {
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
     "connect": "asana_jobs_pd._api.connect",
     "download_asana_exports": "asana_jobs_pd._exports.download",
+    "read_asana_export": "asana_jobs_pd._exports.engines",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
     "wait_asana_jobs": "asana_jobs_pd._jobs.wait",

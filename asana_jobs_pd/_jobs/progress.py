@@ -29,17 +29,17 @@ class Progress:
         True shows it at once, False never; None after a second, unless
         ``ASANA_JOBS_PROGRESS=0`` says no, or standard error is neither a terminal nor a notebook.
     unit, options
-        Of tqdm.
+        Of tqdm; of the unit ``"B"`` kB, MB, … are shown.
     """
 
     def __init__(
-        self, total: int | None, what: str, shown: bool | None, *, unit: str = "job", **options: Any
+        self, total: int | None, what: str, shown: bool | None, unit: str = "job", **options: Any
     ) -> None:
         if shown is not None and not isinstance(shown, bool):
             raise InvalidOptionError(f"progress={shown!r}: give True, False or None.")
         self._total = total
         self._what = what
-        self._options = {"unit": unit, **options}
+        self._options = {"unit": unit, "unit_scale": unit == "B", **options}
         self._off = not _wanted(shown)
         self._disable = None if shown is None else False
         self._began = time.monotonic()
