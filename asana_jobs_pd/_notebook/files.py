@@ -57,18 +57,33 @@ class Speeds:
         return (after - before) / (last - first) if last > first else 0.0
 
 
-def file_lines(files: Sequence[Progress], speeds: Speeds, at: float) -> list[FileLine]:
-    """Return a line a file: of all, or those of most interest when there are many."""
+def file_lines(
+    files: Sequence[Progress], speeds: Speeds, at: float, *, over: bool = False
+) -> list[FileLine]:
+    """Return a line a file: of all, or those of most interest when there are many.
+
+    Parameters
+    ----------
+    files
+        How far they are.
+    speeds, at
+        What remembers their speeds, and the time in seconds.
+    over
+        Whether the download has ended, whatever the files say.
+    """
     shown = list(files)
     if len(shown) > SHOWN:
         shown = sorted(shown, key=lambda file: _ORDER[file.state])[:SHOWN]
-    return [_line(file, speeds, at) for file in shown]
+    return [_line(file, speeds, at, over=over) for file in shown]
 
 
-def _line(file: Progress, speeds: Speeds, at: float) -> FileLine:
+def _line(file: Progress, speeds: Speeds, at: float, *, over: bool) -> FileLine:
     label = f"{file.file.gid} {file.file.kind} export"
     shown = f'<span title="{escape(file.file.name)}">{escape(label)}</span>'
     speed = speeds.note(file.file.label, file.done, at)
+    if over and file.state in ("waiting", "running"):
+        words = f'<span class="aj-dim">stopped at {part_words(file.done, file.total)}</span>'
+        return FileLine(shown, words, _part(file), "stop")
     match file.state:
         case "waiting":
             return FileLine(shown, '<span class="aj-dim">waiting</span>', 0.0)
@@ -84,8 +99,10 @@ def _line(file: Progress, speeds: Speeds, at: float) -> FileLine:
 _VERIFIED = '<i class="aj-mark aj-succeeded"></i>verified'
 
 
-def all_line(files: Sequence[Progress], speeds: Speeds, at: float) -> FileLine:
-    """Return the line for all files together."""
+def all_line(
+    files: Sequence[Progress], speeds: Speeds, at: float, *, over: bool = False
+) -> FileLine:
+    """Return the line for all files together; parameters as in `file_lines`."""
     ended = sum(file.state in ("done", "failed") for file in files)
     done = sum(file.done for file in files)
     known = [file.total or file.done for file in files if file.state != "waiting"]
@@ -93,9 +110,9 @@ def all_line(files: Sequence[Progress], speeds: Speeds, at: float) -> FileLine:
     part = sum(_part(file) for file in files) / len(files) if files else 0.0
     total = sum(known) if len(known) == len(files) else None
     label = f"<span>{ended} of {count_words(len(files), 'file')}</span>"
-    if all(file.state == "done" for file in files):
+    if files and all(file.state == "done" for file in files):
         return FileLine(label, f"<span>{size_words(done)}</span>", 1.0, "done")
-    return FileLine(label, _sizes(done, total, speed), round(part, 3))
+    return FileLine(label, _sizes(done, total, 0.0 if over else speed), round(part, 3))
 
 
 def _sizes(done: int, total: int | None, speed: float) -> str:

@@ -26,16 +26,32 @@ __all__ = [
 
 ASANA = "https://app.asana.com/0/0/"
 _LONGEST = 120
-_SHOWN = 80
+_ELLIPSIS = "…"
+_NAME, _NAME_HOVER = 96, 106
+_KIND, _KIND_HOVER = 40, 48
+"""Bytes that a name and a kind may take, and that they may take on hovering."""
 _DASH = "–"  # noqa: RUF001  as tables have
 
 
 def escape(text: str, limit: int = _LONGEST) -> str:
     """Return foreign text as one line of HTML, with neither secrets nor markup of its own."""
-    escaped = html.escape(clean(text, limit=limit))
-    if len(escaped) <= 2 * limit:
+    return html.escape(clean(text, limit=limit))
+
+
+def _fit(text: str, size: int) -> str:
+    """Return foreign text likewise, cut to so many bytes: what goes out has a bound."""
+    line = clean(text, limit=size)
+    escaped = html.escape(line)
+    if len(escaped.encode()) <= size:
         return escaped
-    return html.escape(clean(text, limit=limit // 3))  # mostly entities: the wire has a bound
+    parts = []
+    room = size - len(_ELLIPSIS.encode())
+    for part in map(html.escape, line):
+        room -= len(part.encode())
+        if room < 0:
+            break
+        parts.append(part)
+    return "".join(parts) + _ELLIPSIS
 
 
 def tone_of(state: str) -> str:
@@ -91,12 +107,13 @@ def clock_html(clock: Clock, allowed: int | None) -> str:
     if clock.due is None:
         return f"<span>{' · '.join(filter(None, (clock.words, used)))}</span>"
     seconds = clock.seconds
-    column = "\n".join([*map(str, range(seconds, 0, -1)), "0"])
-    label = f"{clock.words} {seconds} s"
+    column = "\n".join([*(f"in {left} s" for left in range(seconds, 0, -1)), "now"])
+    rest = f" · {used}" if used else ""
     return (
-        f'<span aria-label="{label} · {used}"><span aria-hidden="true">{clock.words} '
-        f'<b class="aj-count"><b style="animation:aj-count {seconds}s steps({seconds}) forwards;'
-        f'--aj-n:{seconds}">{column}</b></b> s · {used}</span></span>'
+        f'<span class="aj-hide">{clock.words} in {seconds} s</span>'
+        f'<span aria-hidden="true">{clock.words} <b class="aj-count"><b style="animation:aj-count '
+        f'{seconds}s steps({seconds}) forwards;--aj-n:{seconds}">{column}</b></b></span>'
+        f"<span>{rest}</span>"
     )
 
 
@@ -141,33 +158,34 @@ def _head(title: str, key: str, query: Query) -> str:
 
 def _line(row: JobRow, now: int, *, fresh: bool) -> str:
     look = look_of(row.state)
-    state = f'<td class="{tone_of(look.state)}">{_mark(row.state)}{escape(row.word, 40)}</td>'
+    tone = tone_of(look.state)
+    state = f'<td class={tone}><i class="aj-mark {tone}"></i>{_fit(row.word, 40)}</td>'
     cells = [
         state,
-        _cell(row.kind or _DASH, 20),
+        _kind(row.kind or _DASH),
         _object(row),
-        f'<td class="aj-gid" title="job {row.gid}">{row.gid}</td>',
+        f"<td class=aj-gid>{row.gid}</td>",
         _age(row, now),
         _took(row),
     ]
     return f"<tr{' class=aj-new' if fresh else ''}>{''.join(cells)}</tr>"
 
 
-def _cell(text: str, most: int) -> str:
-    return f"<td{_hover(text, most)}>{escape(text, _SHOWN)}</td>"
+def _kind(text: str) -> str:
+    return f"<td{_hover(text, 22, _KIND_HOVER)}>{_fit(text, _KIND)}</td>"
 
 
-def _hover(text: str, most: int) -> str:
+def _hover(text: str, most: int, size: int) -> str:
     """Return the whole text for hovering, when it may be cut off."""
-    return f' title="{escape(text)}"' if len(text) > most else ""
+    return f' title="{_fit(text, size)}"' if len(text) > most else ""
 
 
 def _object(row: JobRow) -> str:
     text = row.name or row.note or _DASH
-    shown, hover = escape(text, _SHOWN), _hover(text, 28)
+    shown, hover = _fit(text, _NAME), _hover(text, 28, _NAME_HOVER)
     if row.name and row.link:
         return (
-            f'<td{hover}><a href="{ASANA}{row.link}" target="_blank" '
+            f'<td{hover}><a href="{ASANA}{row.link}" target=_blank '
             f'rel="noopener noreferrer">{shown}</a></td>'
         )
     return f"<td{hover} class=aj-dim>{shown}</td>"

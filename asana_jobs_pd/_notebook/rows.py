@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +91,9 @@ def first_seen(jobs: pd.DataFrame, now: int) -> dict[str, int]:
     return {gid: now if time is None else time for gid, time in pairs if gid is not None}
 
 
-def rows_of(jobs: pd.DataFrame, seen: dict[str, int]) -> dict[str, JobRow]:
+def rows_of(
+    jobs: pd.DataFrame, seen: dict[str, int], unreadable: Collection[str] = ()
+) -> dict[str, JobRow]:
     """Return the jobs of a frame by gid, in its order, without those that have none.
 
     Parameters
@@ -100,6 +102,8 @@ def rows_of(jobs: pd.DataFrame, seen: dict[str, int]) -> dict[str, JobRow]:
         A frame of jobs, as a `JobsMonitor` gives it.
     seen
         When each job was first seen, in microseconds since 1970.
+    unreadable
+        The gids that the monitor has given up; what answered 403 or 404 is known without.
     """
     cells = {
         name: _cells(jobs, name)
@@ -112,7 +116,9 @@ def rows_of(jobs: pd.DataFrame, seen: dict[str, int]) -> dict[str, JobRow]:
     for place, gid in enumerate(_gids(jobs)):
         if gid is None or gid in rows:
             continue
-        state, code, trouble = _state({name: values[place] for name, values in cells.items()})
+        state, code, trouble = _state(
+            {name: values[place] for name, values in cells.items()}, gone=gid in unreadable
+        )
         name, link = next((found[place] for found in objects if found[place][0]), (None, None))
         export = bool(exports[place])
         rows[gid] = JobRow(
@@ -131,15 +137,13 @@ def rows_of(jobs: pd.DataFrame, seen: dict[str, int]) -> dict[str, JobRow]:
     return rows
 
 
-def _state(cells: dict[str, Any]) -> tuple[str, int | None, str]:
+def _state(cells: dict[str, Any], *, gone: bool) -> tuple[str, int | None, str]:
     """Return the state, the code and what the trouble is, if the job could not be read."""
     status, code = cells["status"], cells["error.status"]
-    if status in FINAL_STATUSES or (status and code not in GONE):
-        return status, None, ""
-    if not cells["error.kind"] and code not in GONE:
-        return UNKNOWN, None, ""
-    said = cells["error.message"] or "no answer that could be read"
-    return UNREADABLE, code, _NOT_YOURS if code in GONE else said
+    said = cells["error.message"] or ("no answer that could be read" if cells["error.kind"] else "")
+    if status not in FINAL_STATUSES and (gone or code in GONE):
+        return UNREADABLE, code, _NOT_YOURS if code in GONE else said
+    return (status, None, "") if status else (UNKNOWN, None, said)
 
 
 def _note(state: str, *, export: bool) -> str:

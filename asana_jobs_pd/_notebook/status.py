@@ -98,7 +98,7 @@ def notice_of(now: Snapshot) -> Notice:
     error = clean(now.last_error or "", limit=_LIMIT)
     match now.state:
         case "no_network":
-            notice = Notice("No answer from Asana", "bad", f"{error} {_LOST_NOTHING}")
+            notice = Notice("No answer from Asana", "bad", _sentences(error, _LOST_NOTHING))
         case "rate_limited":
             notice = Notice("Asana asks for a pause", "bad", _RATE_LIMITED)
         case "paused":
@@ -110,9 +110,13 @@ def notice_of(now: Snapshot) -> Notice:
     return notice
 
 
+def _sentences(one: str, other: str) -> str:
+    return f"{one if one.endswith(('.', '!', '?', '…')) else f'{one}.'} {other}"
+
+
 def _going(now: Snapshot, error: str) -> Notice:
     if error:
-        return Notice("", "bad", f"{error} {_LOST_NOTHING}")
+        return Notice("", "bad", _sentences(error, _LOST_NOTHING))
     if now.total and now.counts.get(UNKNOWN) == now.total:
         return Notice("Asking for the first time", "run", now.pace)
     return Notice("", "run", now.pace)
@@ -121,7 +125,7 @@ def _going(now: Snapshot, error: str) -> Notice:
 def _ended(now: Snapshot, error: str) -> Notice:
     if now.state == "unauthorized":
         title = "The token is not accepted" if now.refused else "No token"
-        return Notice(title, "bad", f"{error} Then press Try again.")
+        return Notice(title, "bad", _sentences(error, "Then press Try again."))
     if now.state == "stopped":
         return Notice("Stopped", "bad" if error else "wait", error)
     return _done(now)
@@ -191,11 +195,11 @@ def _clock(now: Snapshot, at: float, told: Clock) -> Clock:
         return Clock("checking now", used=now.used)
     if wait > COUNTED:
         return Clock(f"next check in {span_words(wait)}", used=now.used)
-    return Clock("next check in", at + wait, round(wait), now.used)
+    return Clock("next check", at + wait, round(wait), now.used)
 
 
 def budget_words(used: int, allowed: int | None) -> str:
-    """Return how many requests of the budget are used: ``96 of 1,500 requests``."""
+    """Return how many requests of the budget are used: ``96 of 1,500 requests``, or nothing."""
     if allowed is None:
-        return f"{count_words(used, 'request')} in the last minute"
+        return f"{count_words(used, 'request')} in the last minute" if used else ""
     return f"{used:,} of {count_words(allowed, 'request')}"

@@ -70,7 +70,8 @@ class Transfers:
         with self._lock:
             if self._run is not None or self._closed:
                 return
-            self._run = run = Run(client, shown=False, tick=_Drawing(self._panel))
+            drawing = _Drawing(self._panel)
+            self._run = run = Run(client, shown=False, tick=drawing)
         self._panel.clear()
         self._panel.say('<span class="aj-dim">Beginning…</span>')
 
@@ -78,6 +79,7 @@ class Transfers:
             frame = jobs()
             gids = gids_of(frame)
             files = run.fetch(cast_frame(frame, gids), gids, folder)
+            drawing.end()
             if run.refused is not None:
                 self._panel.say(trouble_html(str(run.refused)))
             else:
@@ -143,6 +145,7 @@ class _Drawing:
         self._panel = panel
         self._speeds = Speeds()
         self._last = 0.0
+        self._files: Sequence[Progress] = ()
 
     def __call__(self, files: Sequence[Progress]) -> None:
         now = time.monotonic()
@@ -151,6 +154,15 @@ class _Drawing:
             return
         if not self._last:
             self._panel.say("")
-        self._last = now
-        lines = file_lines(files, self._speeds, now)
-        self._panel.show(all_line(files, self._speeds, now), lines)
+        self._last, self._files = now, files
+        self._show(now, over=False)
+
+    def end(self) -> None:
+        """Draw how far the files came."""
+        if self._files:
+            self._show(time.monotonic(), over=True)
+
+    def _show(self, now: float, *, over: bool) -> None:
+        files, speeds = self._files, self._speeds
+        lines = file_lines(files, speeds, now, over=over)
+        self._panel.show(all_line(files, speeds, now, over=over), lines)

@@ -23,6 +23,7 @@ from asana_jobs_pd._notebook.controls import Controls, Kit
 from asana_jobs_pd._notebook.draw import Work, draw_boxes, draw_page, draw_status, draw_work
 from asana_jobs_pd._notebook.face import static_html, static_text
 from asana_jobs_pd._notebook.page import PAGE, Query, select
+from asana_jobs_pd._notebook.palette import UNREADABLE
 from asana_jobs_pd._notebook.panel import Panel
 from asana_jobs_pd._notebook.rows import JobRow, first_seen, rows_of
 from asana_jobs_pd._notebook.status import Clock, clock_of, notice_of, snapshot
@@ -185,14 +186,14 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             )
             frame = self.monitor.frame
             self._seen = first_seen(frame, self._microseconds())
-            self._rows: dict[str, JobRow] = rows_of(frame, self._seen)
+            self._rows: dict[str, JobRow] = rows_of(frame, self._seen, self._unreadable())
             self._fresh: set[str] = set()
             self._drawn_at: float | None = None
             self.set_trait("selected", frame.iloc[:0])
 
     def _take(self, changed: pd.DataFrame) -> None:
         """Take in what has changed; called by the monitor."""
-        rows = rows_of(changed, self._seen)
+        rows = rows_of(changed, self._seen, self._unreadable())
         with self._lock:
             self._rows.update(rows)
             self._fresh |= rows.keys()
@@ -201,6 +202,11 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if self._jobs_observed:
             news = t.Bunch(name="jobs", old=None, new=self.jobs, owner=self, type="change")
             self.notify_change(news)
+
+    def _unreadable(self) -> set[str]:
+        if UNREADABLE not in self.monitor.counts:
+            return set()
+        return {gid for gid, job in self.monitor.jobs.items() if job.status == UNREADABLE}
 
     def _microseconds(self) -> int:
         return int(self._now() * 1e6)
@@ -234,7 +240,10 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 draw_page(self._controls, self._page, self._query, int(at * 1e6), self._fresh)
                 self._fresh = set()
                 self._ready = sum(row.ready for row in self._rows.values())
-            draw_boxes(self._controls, self._page.rows, self._chosen)
+                self._boxes_drawn = False
+            if not self._boxes_drawn:
+                self._boxes_drawn = True
+                draw_boxes(self._controls, self._page.rows, self._chosen)
             draw_work(self._controls, self._work())
 
     def _work(self) -> Work:
@@ -301,6 +310,7 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 else:
                     self._chosen.pop(gid, None)
             chosen = list(self._chosen)
+            self._boxes_drawn = False
         if chosen != before:
             self._draw()
             self.set_trait("selected", self._rows_of(chosen))

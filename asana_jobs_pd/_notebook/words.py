@@ -14,6 +14,7 @@ __all__ = [
 ]
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+LONG = 10 * DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 10
@@ -27,7 +28,7 @@ def span_words(seconds: float) -> str:
     if whole < HOUR:
         return f"{whole // MINUTE} min"
     big, small = ((DAY, "d"), (HOUR, "h")) if whole >= DAY else ((HOUR, "h"), (MINUTE, "min"))
-    rest = whole % big[0] // small[0]
+    rest = whole % big[0] // small[0] if whole < LONG else 0
     return f"{whole // big[0]} {big[1]}" + (f" {rest} {small[1]}" if rest else "")
 
 
