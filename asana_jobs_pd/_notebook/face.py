@@ -47,11 +47,14 @@ def static_html(rows: Sequence[JobRow], now: Snapshot, at: int, most: int) -> st
     )
 
 
-def static_text(rows: Sequence[JobRow], now: Snapshot, most: int) -> str:
-    """Return the first rows as text, with counts above."""
+def static_text(rows: Sequence[JobRow], now: Snapshot, at: int, most: int) -> str:
+    """Return the first rows as text, with counts above; parameters as in `static_html`."""
     cells = [_cells(row) for row in rows[:most]]
     table = pd.DataFrame(cells, columns=list(_HEADS), dtype="string")
-    lines = [f"{count_words(now.total, 'job')}: {_counts(now)}", render(table, width=110)]
+    lines = [
+        f"{count_words(now.total, 'job')}: {_counts(now)}, as of {moment_words(at)}",
+        render(table, width=110),
+    ]
     if len(rows) > most:
         lines.append(f"… and {len(rows) - most:,} more")
     return "\n".join(lines)

@@ -7,8 +7,10 @@ colour stands alone: the mark and the word say the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from asana_jobs_pd._api.redact import clean
 
 __all__ = [
     "DARK_GROUNDS",
@@ -70,6 +72,7 @@ LOOKS: dict[str, Look] = {
 }
 """In the order in which they are told."""
 
+_LONGEST = 30
 _KINDS = {"graph_export_request": "graph export", "export_request": "resource export"}
 
 
@@ -78,10 +81,11 @@ def look_of(state: str) -> Look:
     if state in LOOKS:
         return LOOKS[state]
     other = LOOKS[UNKNOWN]
-    return Look(state, state.replace("_", " "), other.mark, other.light, other.dark)
+    word = clean(state.replace("_", " "), limit=_LONGEST) or other.word
+    return Look(state, word, other.mark, other.light, other.dark)
 
 
-def ordered_states(states: Sequence[str]) -> list[str]:
+def ordered_states(states: Iterable[str]) -> list[str]:
     """Return the different states: the known ones in their order, then others by name."""
     there = set(states)
     return [state for state in LOOKS if state in there] + sorted(there - LOOKS.keys())
@@ -89,7 +93,8 @@ def ordered_states(states: Sequence[str]) -> list[str]:
 
 def kind_words(subtype: str) -> str:
     """Return a ``resource_subtype`` as people say it."""
-    return _KINDS.get(subtype, subtype.replace("_", " "))
+    known = _KINDS.get(subtype) or clean(subtype.replace("_", " "), limit=_LONGEST)
+    return known or "unknown kind"
 
 
 def contrast(one: str, other: str) -> float:

@@ -125,7 +125,7 @@ def rows_of(
             gid,
             state,
             code,
-            kind_words(cells["resource_subtype"][place] or ""),
+            kind_words(subtype) if (subtype := cells["resource_subtype"][place]) else "",
             name,
             link if state == "succeeded" else None,
             trouble or ("" if name else _note(state, export=export)),

@@ -149,8 +149,9 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})
         with self._lock:
             rows, now = list(self._rows.values()), snapshot(self.monitor)
-        bundle["text/html"] = static_html(rows, now, self._microseconds(), PAGE)
-        bundle["text/plain"] = static_text(rows, now, PAGE)
+        at = self._microseconds()
+        bundle["text/html"] = static_html(rows, now, at, PAGE)
+        bundle["text/plain"] = static_text(rows, now, at, PAGE)
         return bundle
 
     def observe(self, handler: Any, names: Any = t.All, type: str = "change") -> None:  # noqa: A002

@@ -1,11 +1,14 @@
 """Real front ends in a headless browser; without them the tests skip, or fail where asked to.
 
-``ASANA_JOBS_BROWSER=required`` (or ``CI``) makes what is missing a failure;
-``ASANA_JOBS_SHOTS=folder`` keeps pictures of what was seen.
+They take minutes, so they run when asked for: ``pytest -m browser``.
+
+``ASANA_JOBS_BROWSER=required`` makes what is missing a failure. ``ASANA_JOBS_SHOTS=folder`` keeps
+pictures of what was seen. ``CHROMIUM`` is the browser, where it is not on PATH.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -16,7 +19,11 @@ from browser.page import NotebookPage, browser_context, find_chromium
 from browser.server import JupyterServer
 
 FRONT_ENDS = ("lab-light", "lab-dark", "notebook-light")
-REQUIRED = os.environ.get("ASANA_JOBS_BROWSER") == "required" or bool(os.environ.get("CI"))
+NEEDED = ("playwright", "jupyterlab", "notebook", "nbconvert")
+REQUIRED = os.environ.get("ASANA_JOBS_BROWSER") == "required"
+if REQUIRED:
+    for name in NEEDED:
+        importlib.import_module(name)
 FIRST = """\
 import os, time
 import asana_jobs_pd as aj
@@ -30,12 +37,15 @@ connect._default.set(None, implicit=True)
 SHOTS = os.environ.get("ASANA_JOBS_SHOTS")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.filterwarnings("ignore"))  # Jupyter's own, of its parts
+    ours = [item for item in items if here in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.browser)
+        item.add_marker(pytest.mark.filterwarnings("ignore"))  # Jupyter's own, of its parts
+    if not config.getoption("-m"):
+        items[:] = [item for item in items if item not in ours]
+        config.hook.pytest_deselected(items=ours)
 
 
 def pytest_generate_tests(metafunc):
@@ -48,8 +58,7 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(scope="session")
 def chromium():
     """The path of the browser, where all that is needed is installed."""
-    needed = ("playwright", "jupyterlab", "notebook", "nbconvert")
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     path = find_chromium()
     if path is None:
         missing.append("a Chromium ($CHROMIUM, or one on PATH)")

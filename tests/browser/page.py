@@ -54,7 +54,8 @@ RUN_CODE = (
     "code => {"
     + FIND
     + """
- return panel.sessionContext.session.kernel.requestExecute({code}).done.then(() => null); }"""
+ return panel.sessionContext.session.kernel.requestExecute({code}).done.then(reply => {
+   if (reply.content.status !== 'ok') throw new Error(reply.content.evalue); }); }"""
 )
 
 

@@ -15,8 +15,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-import nbformat
-
 import asana_jobs_pd
 
 PATIENCE = 90.0
@@ -81,6 +79,8 @@ class JupyterServer:
 
     def write(self, name, *cells):
         """Write a notebook with code cells."""
+        import nbformat
+
         nbformat.write(nbformat.from_dict(notebook_of(*cells)), self.root / name)
 
     def end_kernels(self):
@@ -142,6 +142,8 @@ class JupyterServer:
 
 def notebook_of(*cells):
     """Return a notebook with code cells."""
+    import nbformat
+
     notebook = nbformat.v4.new_notebook()
     for place, source in enumerate(cells):
         cell = nbformat.v4.new_code_cell(source)

@@ -95,7 +95,7 @@ def test_a_table_holds_no_markup_but_its_own(rows):
 def test_neither_do_the_static_faces(rows):
     """They are saved with the notebook."""
     now = Snapshot("done", len(rows), 0, {"<b>": 1, "succeeded": 2})
-    markup, text = static_html(rows, now, NOW, 25), static_text(rows, now, 25)
+    markup, text = static_html(rows, now, NOW, 25), static_text(rows, now, NOW, 25)
     assert Seen(markup).tags <= TAGS | {"p", "b"} - {"colgroup"}
     assert set(Seen(markup).links) <= {"https://app.asana.com/0/0/77"}
     assert "X-Amz-Signature=abc" not in markup + text
