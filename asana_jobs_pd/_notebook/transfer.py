@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -58,20 +59,20 @@ class Transfers:
         self,
         jobs: Callable[[], pd.DataFrame],
         dest: str,
-        client: Client | None,
+        client: Callable[[], Client],
         done: Callable[[pd.DataFrame], object],
     ) -> None:
         """Begin to download the files of jobs into a folder; `done` gets what came of it."""
         try:
-            folder = folder_of(dest.strip())
-        except AsanaJobsError:
-            self._panel.say(trouble_html("Name a folder for the files."))
+            folder, asking = folder_of(dest.strip() or "."), client()
+        except AsanaJobsError as error:
+            self._panel.say(trouble_html(str(error)))
             return
+        drawing = _Drawing(self._panel)
         with self._lock:
             if self._run is not None or self._closed:
                 return
-            drawing = _Drawing(self._panel)
-            self._run = run = Run(client, shown=False, tick=drawing)
+            self._run = run = Run(asking, shown=False, tick=drawing)
         self._panel.clear()
         self._panel.say('<span class="aj-dim">Beginning…</span>')
 
@@ -80,17 +81,21 @@ class Transfers:
             gids = gids_of(frame)
             files = run.fetch(cast_frame(frame, gids), gids, folder)
             drawing.end()
-            if run.refused is not None:
-                self._panel.say(trouble_html(str(run.refused)))
-            else:
-                self._panel.say(outcome_html(files, cancelled=run.cancelled, folder=str(folder)))
-            self._panel.link(files["file.path"].dropna().tolist())
+            self._tell(files, run, folder)
             done(files)
 
         def end() -> None:
             self._run = None
 
         self._begin(work, end)
+
+    def _tell(self, files: pd.DataFrame, run: Run, folder: Path) -> None:
+        if run.refused is not None:
+            said = trouble_html(str(run.refused))
+        else:
+            said = outcome_html(files, cancelled=run.cancelled, folder=str(folder))
+        self._panel.say(said)
+        self._panel.link(files["file.path"].dropna().tolist())
 
     def cancel(self) -> None:
         """End the download that is under way."""

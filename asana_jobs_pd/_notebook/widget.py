@@ -15,6 +15,7 @@ import pandas as pd
 import traitlets as t
 
 from asana_jobs_pd._api.client import Client
+from asana_jobs_pd._api.connect import default_client
 from asana_jobs_pd._exports.run import folder_of
 from asana_jobs_pd._jobs.cast import gids_of
 from asana_jobs_pd._jobs.cells import Cells, current_cell
@@ -343,7 +344,7 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._transfers.download(
             lambda: self._rows_of(gids),
             self._controls.folder.value,
-            self._client or self.monitor.client,
+            lambda: self._client or self.monitor.client or default_client(ask=False),
             lambda files: self.set_trait("files", files),
         )
 

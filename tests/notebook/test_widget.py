@@ -355,6 +355,15 @@ def _label(widget):
     return widget._controls.download.description
 
 
+def test_a_download_without_a_token_says_so(show, wire, tmp_path, monkeypatch):
+    """A frame that was read long ago may be all that there is."""
+    monkeypatch.setattr("asana_jobs_pd._api.auth.keyring_token", lambda: None)
+    jobs = pd.DataFrame({"gid": ["1"], "status": "succeeded", "new_graph_export.gid": "5"})
+    widget = show(jobs, client=None, dest=tmp_path)
+    widget._controls.download.click()
+    assert "There is no Asana token" in widget._controls.panel.children[-2].value
+
+
 def test_a_download_that_fails_says_why(asana, show, tmp_path):
     """A file that is gone, and a folder that cannot be."""
     [gid] = asana.gids(1, EXPORTS[0])
@@ -362,10 +371,10 @@ def test_a_download_that_fails_says_why(asana, show, tmp_path):
     widget = show([gid], dest=tmp_path)
     until(lambda: "Download completed (1)" in _label(widget) and not widget.monitor.running)
     asana.expire_export(gid)
-    widget._controls.folder.value = "  "
+    widget._controls.folder.value = "a\0b"
     widget._controls.download.click()
     said = widget._controls.panel.children[-2]
-    assert "Name a folder" in said.value
+    assert "give the path of a folder" in said.value
     widget._controls.folder.value = str(tmp_path)
     widget._controls.download.click()
     until(lambda: "the file is gone" in said.value)
