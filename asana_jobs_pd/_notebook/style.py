@@ -90,7 +90,7 @@ _RULES = """
  margin:0;line-height:20px;min-height:0;height:auto;font-size:13px;color:inherit;overflow:visible}
 .aj .widget-html-content{width:100%;align-self:stretch}
 .aj .jupyter-widgets{margin:0}
-.aj-top{padding:12px 16px 8px;gap:6px 16px;flex-wrap:wrap;align-items:baseline;overflow:visible}
+.aj-top{padding:12px 16px 8px;gap:6px 16px;flex-wrap:wrap;align-items:center;overflow:visible}
 .aj-top .widget-html:first-child{flex:1 1 auto}
 .aj .aj-head .widget-html-content{display:flex;flex-wrap:wrap;gap:2px 16px;align-items:center}
 .aj-title{font-weight:650;font-size:15px}

@@ -348,6 +348,7 @@ def test_load_puts_the_rows_into_data(notebook, asana, shoot):
     expect(page.locator(".jp-CodeCell").nth(2)).to_contain_text("True")
 
 
+@pytest.mark.front_ends("lab-light")  # it has to wait for a long delay
 def test_the_countdown_runs_without_a_message(notebook, asana, shoot):
     """The number on the page changes by itself while the wire is silent."""
     [gid] = asana.gids(1)

@@ -499,7 +499,7 @@ def test_clicks_from_many_threads(asana, show):
     if widget.monitor.state == "paused":
         controls.pause.click()
     controls.refresh.click()
-    until(lambda: widget.monitor.state == "done" and "All finished" in head(widget))
+    until(lambda: ">All " in head(widget))  # succeeded, or finished
 
 
 def test_a_drawing_that_fails_is_logged_and_tried_again(asana, show, monkeypatch, caplog):
