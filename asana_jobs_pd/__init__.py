@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._notebook.excel import asana_jobs_to_excel
     from asana_jobs_pd._notebook.plot import plot_asana_status, plot_asana_timeline
     from asana_jobs_pd._notebook.report import asana_jobs_report
+    from asana_jobs_pd._notebook.widget import JobsWidget
     from asana_jobs_pd.errors import (
         AsanaChangeWarning,
         AsanaJobsError,
@@ -64,6 +65,7 @@ __all__ = [
     "AsanaStartWarning",
     "Client",
     "JobsMonitor",
+    "JobsWidget",
     "PartialDownloadError",
     "PartialReadError",
     "PartialStartError",
@@ -106,6 +108,7 @@ _LAZY = {
     "AsanaStartWarning": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",
     "JobsMonitor": "asana_jobs_pd._jobs.monitor",
+    "JobsWidget": "asana_jobs_pd._notebook.widget",
     "PartialDownloadError": "asana_jobs_pd.errors",
     "PartialReadError": "asana_jobs_pd.errors",
     "PartialStartError": "asana_jobs_pd.errors",

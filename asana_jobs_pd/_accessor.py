@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._exports.locations import StorageOptions
     from asana_jobs_pd._exports.request import BadLines, CustomFieldsAs
     from asana_jobs_pd._notebook.plot import AsanaPlot
+    from asana_jobs_pd._notebook.widget import JobsWidget
     from asana_jobs_pd.typing import Errors, Until
 
 __all__ = ["AsanaAccessor"]
@@ -157,6 +158,14 @@ class AsanaAccessor:
             client=client,
             progress=progress,
         )
+
+    def watch(
+        self, *, client: Client | None = None, dest: str | os.PathLike[str] = "exports/"
+    ) -> JobsWidget:
+        """Show the jobs live, and download what they export; see `JobsWidget`."""
+        from asana_jobs_pd._notebook.widget import JobsWidget
+
+        return JobsWidget(self._checked(), client=client, dest=dest)
 
     def changes(self, previous: pd.DataFrame) -> pd.DataFrame:
         """Return what is different from an earlier frame of the same jobs.

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Mapping
 
-from asana_jobs_pd._api.auth import ENVIRONMENT
+from asana_jobs_pd._api.auth import ENVIRONMENT, find_token
 from asana_jobs_pd._api.client import Client
 
 __all__ = ["connect", "connected_client", "default_client", "forget_default"]
@@ -66,9 +66,20 @@ def connect(
     return client
 
 
-def default_client() -> Client:
-    """Return the client of the last ``connect()``, else one made from the environment."""
-    return _default.get()
+def default_client(*, ask: bool = True) -> Client:
+    """Return the client of the last ``connect()``, else one made from the environment.
+
+    Parameters
+    ----------
+    ask
+        Whether a person may be asked for a token.
+
+    Raises
+    ------
+    TokenError
+        When there is no token.
+    """
+    return _default.get(ask=ask)
 
 
 class _Default:
@@ -83,10 +94,12 @@ class _Default:
         self._client, self._implicit = client, implicit
         self._environment = _environment()
 
-    def get(self) -> Client:
+    def get(self, *, ask: bool = True) -> Client:
         client = self._client
         stale = self._implicit and self._environment != _environment()
         if client is None or client.closed or stale:
+            if not ask:
+                find_token(None, ask=False)
             client = Client()
             self.set(client, implicit=True)
         return client

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Sequence
-from pathlib import Path
 from typing import get_args
 
 import pandas as pd
 
 from asana_jobs_pd._api.client import Client
-from asana_jobs_pd._api.connect import default_client, forget_default
-from asana_jobs_pd._api.warn import warn_user
-from asana_jobs_pd._exports.bars import Bars
-from asana_jobs_pd._exports.engine import Downloads
-from asana_jobs_pd._exports.entries import (
-    ASKED_FIELDS,
-    Entry,
-    entries_of_record,
-    entries_of_rows,
-)
-from asana_jobs_pd._exports.files import ExportFile, FileResult
-from asana_jobs_pd._exports.result import errors_of, summary, with_files
-from asana_jobs_pd._exports.source import said
+from asana_jobs_pd._exports.result import errors_of, summary
+from asana_jobs_pd._exports.run import Run, folder_of
 from asana_jobs_pd._jobs.cast import cast_frame, gids_of
-from asana_jobs_pd._jobs.fetch import fetch_jobs
-from asana_jobs_pd._jobs.fields import plan_fields
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd.errors import (
-    AsanaChangeWarning,
-    AuthenticationError,
     InvalidOptionError,
     PartialDownloadError,
     ReadInterrupted,
@@ -39,8 +21,6 @@ from asana_jobs_pd.errors import (
 from asana_jobs_pd.typing import Errors, Gids
 
 __all__ = ["download_asana_exports"]
-
-_CUT_SHORT = "not finished when the download ended; download again: it goes on where it stood"
 
 
 def download_asana_exports(
@@ -136,87 +116,18 @@ def download_asana_exports(
     ['graph', 'graph']
     """
     _check(errors, max_workers, max_inflated, client)
-    folder = _folder(dest)
+    folder = folder_of(dest)
     frame, gids = _frame_of(jobs)
-    entries = entries_of_rows(frame, gids)
-    run = _Run(client, progress)
-    run.ask([gid for gid, found in zip(gids, entries, strict=True) if not found])
-    told = [found or run.told[gid] for gid, found in zip(gids, entries, strict=True)]
-    files = [entry.file for row in told for entry in row if entry.file]
-    run.download(files, folder, max_workers, overwrite, max_inflated)
-    return _settle(with_files(frame, told, run.result_of), run, errors)
-
-
-class _Run:
-    """One call of the verb: what was asked, downloaded, and how it ended."""
-
-    def __init__(self, client: Client | None, progress: bool | None) -> None:
-        self._given = client
-        self._progress = progress
-        self.told: dict[str, tuple[Entry, ...]] = {}
-        self.results: dict[str, FileResult] = {}
-        self.refused: AuthenticationError | None = None
-        self.interrupted = False
-        self._rest = FileResult(error=_CUT_SHORT)
-
-    def ask(self, gids: Sequence[str]) -> None:
-        """Ask the jobs of which the frame does not say enough."""
-        wanted = list(dict.fromkeys(gids))
-        if not wanted:
-            return
-        plan = plan_fields(list(ASKED_FIELDS), strict=True)
-        fetched = fetch_jobs(wanted, plan, self._client(), progress=self._progress)
-        for gid, outcome in zip(wanted, fetched.outcomes, strict=True):
-            if outcome.record:
-                self.told[gid] = entries_of_record(gid, outcome.record)
-            else:
-                error = outcome.error
-                why = f"the job could not be asked: {said(error)}" if error else _CUT_SHORT
-                self.told[gid] = (Entry(gid, problem=why),)
-        self._note(fetched.refused, fetched.interrupted)
-
-    def download(
-        self,
-        files: Sequence[ExportFile],
-        folder: Path,
-        max_workers: int,
-        overwrite: bool,
-        max_inflated: int | None,
-    ) -> None:
-        """Download each file once, unless it is over already."""
-        if not files or self.refused or self.interrupted:
-            return
-        unique = {file.label: file for file in reversed(files)}
-        downloads = Downloads(
-            list(reversed(unique.values())),
-            folder,
-            self._client(),
-            max_workers=max_workers,
-            overwrite=overwrite,
-            max_inflated=max_inflated,
-        )
-        with Bars(self._progress) as bars:
-            downloads.run(bars.tick)
-        self.results = downloads.results
-        self._rest = FileResult(error=downloads.outage or _CUT_SHORT)
-        self._note(downloads.refused, downloads.interrupted)
-
-    def result_of(self, entry: Entry) -> FileResult:
-        """Return what became of an entry."""
-        if entry.file is None:
-            return FileResult(error=entry.problem)
-        return self.results.get(entry.file.label, self._rest)
-
-    def _client(self) -> Client:
-        self._given = self._given or default_client()
-        return self._given
-
-    def _note(self, refused: AuthenticationError | None, interrupted: bool) -> None:
-        self.refused, self.interrupted = refused, interrupted
-        if refused is not None:
-            forget_default(self._client())
-        for change in self._client().changes.take():
-            warn_user(change, AsanaChangeWarning)
+    run = Run(client, progress)
+    files = run.fetch(
+        frame,
+        gids,
+        folder,
+        max_workers=max_workers,
+        overwrite=overwrite,
+        max_inflated=max_inflated,
+    )
+    return _settle(files, run, errors)
 
 
 def _frame_of(jobs: pd.DataFrame | Gids) -> tuple[pd.DataFrame, pd.Series]:
@@ -226,7 +137,7 @@ def _frame_of(jobs: pd.DataFrame | Gids) -> tuple[pd.DataFrame, pd.Series]:
     return cast_frame(jobs, gids), gids
 
 
-def _settle(frame: pd.DataFrame, run: _Run, errors: Errors) -> pd.DataFrame:
+def _settle(frame: pd.DataFrame, run: Run, errors: Errors) -> pd.DataFrame:
     """Return the frame, or raise how the download ended."""
     missing = frame["file.path"].isna().to_numpy(bool)
     if run.interrupted:
@@ -244,16 +155,6 @@ def _settle(frame: pd.DataFrame, run: _Run, errors: Errors) -> pd.DataFrame:
         failed = errors_of(frame[missing])
         raise PartialDownloadError(summary(failed, len(frame)), frame=frame, errors=failed)
     return frame
-
-
-def _folder(dest: str | os.PathLike[str]) -> Path:
-    path = os.fspath(dest) if isinstance(dest, str | os.PathLike) else ""
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise InvalidOptionError(f"dest={dest!r}: give the path of a folder.")
-    folder = Path(path)
-    with contextlib.suppress(RuntimeError):  # a ~ that is nobody's home is a name like others
-        folder = folder.expanduser()
-    return folder.absolute()
 
 
 def _check(errors: str, max_workers: object, max_inflated: object, client: Client | None) -> None:

@@ -124,28 +124,33 @@ class JobsMonitor(Standing):
     ) -> None:
         self.stop()
 
-    def start(self) -> Self:
+    def start(self, *, ask: bool = True) -> Self:
         """Begin to watch, or begin again after `stop`; return the monitor.
 
         Sends one request for each job that is not finished, again and again. Does nothing when
         it is watching already, or all jobs are finished.
+
+        Parameters
+        ----------
+        ask
+            Whether a person may be asked for the token, where there is none.
 
         Raises
         ------
         TokenError
             When there is no token.
         """
-        self._start()
+        self._start(ask=ask)
         _cells.enter(self, current_cell())
         return self
 
-    def _start(self) -> None:
+    def _start(self, *, ask: bool = True) -> None:
         poller = self._poller
         if not poller.board.open:
             poller.finish()
             return
         try:
-            client = self._given or default_client()
+            client = self._given or default_client(ask=ask)
         except TokenError as error:
             poller.refuse(str(error))
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import tzinfo
 
-from asana_jobs_pd._notebook.markup import Child, Element, element, page
+from asana_jobs_pd._notebook.elements import Child, Element, element, page
 from asana_jobs_pd._notebook.palette import Look
 from asana_jobs_pd._notebook.report_model import MOST_TOLD, Failure, File, Report
 from asana_jobs_pd._notebook.report_style import STYLE

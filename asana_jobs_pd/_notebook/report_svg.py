@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._notebook.arrange import Arrangement
-from asana_jobs_pd._notebook.markup import Element, element
+from asana_jobs_pd._notebook.elements import Element, element
 from asana_jobs_pd._notebook.palette import LOOKS, UNKNOWN, UNREADABLE, look_of
 from asana_jobs_pd._notebook.ticks import ticks
 from asana_jobs_pd._notebook.words import duration_words, time_words

@@ -63,7 +63,7 @@ def test_ticks_are_few_and_inside(begin, length):
 
 @pytest.mark.parametrize(
     ("size", "words"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (96_000_000, "96 MB"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (96_000_000, "96 MB"),
      (999_700_000, "1.0 GB"), (10**16, "10000 TB")],
 )  # fmt: skip
 def test_sizes(size, words):
