@@ -29,7 +29,7 @@ from asana_jobs_pd._notebook.panel import Panel
 from asana_jobs_pd._notebook.rows import JobRow, first_seen, rows_of
 from asana_jobs_pd._notebook.status import Clock, clock_of, notice_of, snapshot
 from asana_jobs_pd._notebook.ticker import Ticker
-from asana_jobs_pd._notebook.transfer import Transfers
+from asana_jobs_pd._notebook.transfer import Order, Transfers
 from asana_jobs_pd.errors import TokenError
 from asana_jobs_pd.typing import Gids
 
@@ -338,15 +338,14 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.monitor.pause()
         self._draw()
 
-    def _download(self) -> None:
+    def _order(self) -> Order:
         with self._lock:
             gids = self._targets()
-        self._transfers.download(
-            lambda: self._rows_of(gids),
-            self._controls.folder.value,
-            lambda: self._client or self.monitor.client or default_client(ask=False),
-            lambda files: self.set_trait("files", files),
-        )
+        client = self._client or self.monitor.client or default_client(ask=False)
+        return Order(self._rows_of(gids), self._controls.folder.value, client)
+
+    def _download(self) -> None:
+        self._transfers.download(self._order, lambda files: self.set_trait("files", files))
 
     def _load(self) -> None:
         if self.files is not None:
