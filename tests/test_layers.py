@@ -22,6 +22,7 @@ FLOORS = [
     ["_notebook.panel"],
     ["_notebook.controls", "_notebook.face", "_notebook.files"],
     ["_notebook.markup"],
+    ["_notebook.table"],
     ["_notebook.page", "_notebook.status", "_notebook.style"],
     ["_notebook.rows"],
     ["_table"],

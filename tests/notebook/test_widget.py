@@ -34,7 +34,7 @@ def head(widget):
 
 def known(widget, state, count):
     """Return when the widget knows that so many jobs are in a state."""
-    until(lambda: sum(row.state == state for row in list(widget._rows.values())) == count)
+    until(lambda: sum(row.state == state for row in list(widget._table.rows.values())) == count)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_boxes_stay_with_their_jobs(exports, show, quiet):
     assert ticked == [f"Select graph export {exports[0]}"]
     assert list(widget.selected["gid"]) == exports[:1]
     widget._controls.heads["gid"].click()
-    assert widget._query.column is None
+    assert widget._table.query.column is None
     widget._controls.filter.value = "resource"
     assert not any(check.value for check in widget._controls.checks)
     assert "1–2 of 2" in widget._controls.pages.value
