@@ -259,7 +259,12 @@ def test_nothing_keeps_the_process_from_ending(sandbox, ending):
             monitor = aj.JobsMonitor(jobs).start()
             time.sleep(0.5)
         else:
-            threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+            limiter = aj.connect().limiter
+            def interrupt():
+                while not limiter.used():
+                    time.sleep(0.05)
+                os.kill(os.getpid(), signal.SIGINT)
+            threading.Thread(target=interrupt, daemon=True).start()
             try:
                 aj.wait_asana_jobs(jobs)
             except KeyboardInterrupt as stop:
