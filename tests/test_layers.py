@@ -31,6 +31,7 @@ FLOORS = [
         "_notebook.markup",
         "_notebook.report_model",
         "_notebook.report_svg",
+        "_notebook.table",
         "_notebook.timeline",
     ],
     ["_notebook.arrange", "_notebook.page"],

@@ -11,6 +11,8 @@ from asana_jobs_pd._notebook.style import css
 
 __all__ = ["Controls", "Kit", "toggle"]
 
+_HINT = "Filter by name, kind or gid"
+
 
 class Kit:
     """Makes stock widgets that share a layout, and a style for each kind; closes them all.
@@ -68,16 +70,9 @@ class Controls:
     def __init__(self, kit: Kit, dest: str, slots: int = PAGE) -> None:
         make = kit.make
         self.style = make(w.HTML, "aj-gone", value=f"<style>{css()}</style>")
-        self.head = make(w.HTML, "aj-head")
-        self.clock = make(w.HTML, "aj-clock")
-        self.bar = make(w.HTML)
-        self.notice = make(w.HTML)
-        self.filter = make(
-            w.Text,
-            "aj-fill",
-            placeholder="Filter by name, kind or gid",
-            description="Filter the jobs",
-        )
+        self.head, self.clock = make(w.HTML, "aj-head"), make(w.HTML, "aj-clock")
+        self.bar, self.notice, self.table = make(w.HTML), make(w.HTML), make(w.HTML)
+        self.filter = make(w.Text, "aj-fill", placeholder=_HINT, description="Filter the jobs")
         self.state = make(
             w.Dropdown, "aj-pick", options=STATE_CHOICES, value="", description="Show"
         )
@@ -86,21 +81,16 @@ class Controls:
         self.heads = {
             column.key: _button(make, column.title, "", f"aj-c-{column.key}") for column in COLUMNS
         }
-        self.all = make(
-            w.Checkbox, "aj-check", indent=False, description="Select all exports on this page"
-        )
-        self.checks = tuple(
-            make(w.Checkbox, "aj-check", "aj-off", indent=False) for _ in range(slots)
-        )
-        self.table = make(w.HTML)
+        self.all = _box(make, description="Select all exports on this page")
+        self.checks = tuple(_box(make, "aj-off") for _ in range(slots))
+        self.panel = make(w.VBox, "aj-panel", "aj-gone")
         self.download = _button(make, "Download completed", "", "aj-primary")
         self.folder = make(w.Text, "aj-folder", value=dest, description="Folder for the files")
         self.cancel = _button(make, "Cancel", "Stop the downloads; they can go on later", "aj-gone")
         self.load = _button(make, "Load", "Read the files into widget.data", "aj-gone")
-        self.previous = _button(make, "Previous", "Previous page of jobs")
         self.pages = make(w.HTML, "aj-pages")
+        self.previous = _button(make, "Previous", "Previous page of jobs")
         self.next = _button(make, "Next", "Next page of jobs")
-        self.panel = make(w.VBox, "aj-panel", "aj-gone")
         self.children = self._stand(kit)
 
     def _stand(self, kit: Kit) -> tuple[w.Widget, ...]:
@@ -128,6 +118,10 @@ class Controls:
             self.panel,
             make(w.HBox, "aj-foot", children=(*foot, *pager)),
         )
+
+
+def _box(make: Any, *classes: str, **traits: Any) -> Any:
+    return make(w.Checkbox, "aj-check", *classes, indent=False, **traits)
 
 
 def _button(make: Any, text: str, tooltip: str, *classes: str) -> w.Button:

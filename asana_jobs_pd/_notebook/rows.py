@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,25 +116,33 @@ def rows_of(
     for place, gid in enumerate(_gids(jobs)):
         if gid is None or gid in rows:
             continue
-        state, code, trouble = _state(
-            {name: values[place] for name, values in cells.items()}, gone=gid in unreadable
-        )
+        here = {name: values[place] for name, values in cells.items()}
         name, link = next((found[place] for found in objects if found[place][0]), (None, None))
-        export = bool(exports[place])
-        rows[gid] = JobRow(
-            gid,
-            state,
-            code,
-            kind_words(subtype) if (subtype := cells["resource_subtype"][place]) else "",
-            name,
-            link if state == "succeeded" else None,
-            trouble or ("" if name else _note(state, export=export)),
-            seen.get(gid) if created[place] is None else created[place],
-            created[place] is not None,
-            ended[place],
-            export and state == "succeeded",
-        )
+        begun = seen.get(gid) if created[place] is None else created[place]
+        row = JobRow(gid, kind=_kind(here), name=name, since=begun, ended=ended[place])
+        told = _told(here, link, gone=gid in unreadable, export=bool(exports[place]), name=name)
+        rows[gid] = replace(row, created=created[place] is not None, **told)
     return rows
+
+
+def _kind(cells: dict[str, Any]) -> str:
+    return kind_words(cells["resource_subtype"]) if cells["resource_subtype"] else ""
+
+
+def _told(
+    cells: dict[str, Any], link: str | None, *, gone: bool, export: bool, name: str | None
+) -> dict[str, Any]:
+    """Return what depends on the state."""
+    state, code, trouble = _state(cells, gone=gone)
+    done = state == "succeeded"
+    note = trouble or ("" if name else _note(state, export=export))
+    return {
+        "state": state,
+        "code": code,
+        "link": link if done else None,
+        "note": note,
+        "ready": export and done,
+    }
 
 
 def _state(cells: dict[str, Any], *, gone: bool) -> tuple[str, int | None, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -20,10 +20,31 @@ from asana_jobs_pd._notebook.markup import trouble_html
 from asana_jobs_pd._notebook.panel import Panel
 from asana_jobs_pd.errors import AsanaJobsError
 
-__all__ = ["Transfers"]
+__all__ = ["Order", "Transfers"]
 
 _LEAST = 0.3
 """Seconds between two drawings of the bars: eyes need no more."""
+_MOMENT = 0.3
+"""Seconds in which ticks and letters arrive that a click has overtaken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to download.
+
+    Parameters
+    ----------
+    jobs
+        The jobs whose files are wanted.
+    dest
+        The folder, as somebody has typed it.
+    client
+        What to ask with.
+    """
+
+    jobs: pd.DataFrame
+    dest: str
+    client: Client
 
 
 class Transfers:
@@ -41,67 +62,66 @@ class Transfers:
         self._panel = panel
         self._changed = changed
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = self._downloading = self._loading = False
+        self._cancelled = threading.Event()
         self._run: Run | None = None
-        self._loading = False
 
     @property
     def downloading(self) -> bool:
         """Whether a download is under way."""
-        return self._run is not None
+        return self._downloading
 
     @property
     def loading(self) -> bool:
         """Whether files are being read."""
         return self._loading
 
-    def download(
-        self,
-        jobs: Callable[[], pd.DataFrame],
-        dest: str,
-        client: Callable[[], Client],
-        done: Callable[[pd.DataFrame], object],
-    ) -> None:
-        """Begin to download the files of jobs into a folder; `done` gets what came of it."""
-        try:
-            folder, asking = folder_of(dest.strip() or "."), client()
-        except AsanaJobsError as error:
-            self._panel.say(trouble_html(str(error)))
-            return
-        drawing = _Drawing(self._panel)
+    def download(self, order: Callable[[], Order], done: Callable[[pd.DataFrame], object]) -> None:
+        """Begin to download what `order` says, a moment later; `done` gets what came of it.
+
+        A click may overtake what was ticked and typed just before: ipykernel 7 handles them in
+        different threads.
+        """
         with self._lock:
-            if self._run is not None or self._closed:
+            if self._downloading or self._closed:
                 return
-            self._run = run = Run(asking, shown=False, tick=drawing)
+            self._downloading = True
+        self._cancelled.clear()
         self._panel.clear()
         self._panel.say('<span class="aj-dim">Beginning…</span>')
 
         def work() -> None:
-            frame = jobs()
-            gids = gids_of(frame)
-            files = run.fetch(cast_frame(frame, gids), gids, folder)
-            drawing.end()
-            self._tell(files, run, folder)
-            done(files)
+            self._cancelled.wait(_MOMENT)
+            self._fetch(order(), done)
 
         def end() -> None:
-            self._run = None
+            self._run, self._downloading = None, False
 
         self._begin(work, end)
 
-    def _tell(self, files: pd.DataFrame, run: Run, folder: Path) -> None:
+    def cancel(self) -> None:
+        """End the download that is under way."""
+        self._cancelled.set()
+        run = self._run
+        if run is not None:
+            run.cancel()
+
+    def _fetch(self, order: Order, done: Callable[[pd.DataFrame], object]) -> None:
+        folder = folder_of(order.dest.strip() or ".")
+        drawing = _Drawing(self._panel)
+        self._run = run = Run(order.client, shown=False, tick=drawing)
+        if self._cancelled.is_set():
+            run.cancel()
+        gids = gids_of(order.jobs)
+        files = run.fetch(cast_frame(order.jobs, gids), gids, folder)
+        drawing.end()
         if run.refused is not None:
             said = trouble_html(str(run.refused))
         else:
             said = outcome_html(files, cancelled=run.cancelled, folder=str(folder))
         self._panel.say(said)
         self._panel.link(files["file.path"].dropna().tolist())
-
-    def cancel(self) -> None:
-        """End the download that is under way."""
-        run = self._run
-        if run is not None:
-            run.cancel()
+        done(files)
 
     def load(self, files: pd.DataFrame, done: Callable[[Any], object]) -> None:
         """Begin to read downloaded files; `done` gets their frames."""

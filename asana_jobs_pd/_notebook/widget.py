@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import ipywidgets as w
@@ -23,13 +22,13 @@ from asana_jobs_pd._jobs.monitor import JobsMonitor
 from asana_jobs_pd._notebook.controls import Controls, Kit
 from asana_jobs_pd._notebook.draw import Work, draw_boxes, draw_page, draw_status, draw_work
 from asana_jobs_pd._notebook.face import static_html, static_text
-from asana_jobs_pd._notebook.page import PAGE, Query, select
+from asana_jobs_pd._notebook.page import PAGE
 from asana_jobs_pd._notebook.palette import UNREADABLE
 from asana_jobs_pd._notebook.panel import Panel
-from asana_jobs_pd._notebook.rows import JobRow, first_seen, rows_of
 from asana_jobs_pd._notebook.status import Clock, clock_of, notice_of, snapshot
+from asana_jobs_pd._notebook.table import Table
 from asana_jobs_pd._notebook.ticker import Ticker
-from asana_jobs_pd._notebook.transfer import Transfers
+from asana_jobs_pd._notebook.transfer import Order, Transfers
 from asana_jobs_pd.errors import TokenError
 from asana_jobs_pd.typing import Gids
 
@@ -127,8 +126,9 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._now = now
         self._lock = threading.RLock()
         self._closed = self._jobs_observed = False
-        self._query, self._clock = Query(), Clock()
-        self._chosen: dict[str, None] = {}
+        self._clock = Clock()
+        self._drawn_at = 0.0
+        self._boxes_drawn = False
         self._kit = Kit()
         self._controls = controls = Controls(self._kit, os.fspath(dest))
         self._ticker = Ticker(self._tick)
@@ -149,7 +149,7 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})
         with self._lock:
-            rows, now = list(self._rows.values()), snapshot(self.monitor)
+            rows, now = list(self._table.rows.values()), snapshot(self.monitor)
         at = self._microseconds()
         bundle["text/html"] = static_html(rows, now, at, PAGE)
         bundle["text/plain"] = static_text(rows, now, at, PAGE)
@@ -187,19 +187,13 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 self.monitor.on_state(self._ticker.wake),
             )
             frame = self.monitor.frame
-            self._seen = first_seen(frame, self._microseconds())
-            self._rows: dict[str, JobRow] = rows_of(frame, self._seen, self._unreadable())
-            self._fresh: set[str] = set()
-            self._drawn_at: float | None = None
+            self._table = Table(frame, self._microseconds(), self._unreadable())
             self.set_trait("selected", frame.iloc[:0])
 
     def _take(self, changed: pd.DataFrame) -> None:
         """Take in what has changed; called by the monitor."""
-        rows = rows_of(changed, self._seen, self._unreadable())
         with self._lock:
-            self._rows.update(rows)
-            self._fresh |= rows.keys()
-            self._drawn_at = None
+            self._table.take(changed, self._unreadable())
         self._ticker.wake()
         if self._jobs_observed:
             news = t.Bunch(name="jobs", old=None, new=self.jobs, owner=self, type="change")
@@ -212,10 +206,6 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _microseconds(self) -> int:
         return int(self._now() * 1e6)
-
-    def _targets(self) -> list[str]:
-        """Return the gids of what a download would fetch: what is chosen, else all there is."""
-        return list(self._chosen) or [row.gid for row in self._rows.values() if row.ready]
 
     def _rows_of(self, gids: list[str]) -> pd.DataFrame:
         frame = self.jobs
@@ -235,29 +225,25 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             now, at = snapshot(self.monitor), self._now()
             self._clock = clock_of(now, at, self._clock)
             draw_status(self._controls, now, notice_of(now), self._clock)
-            if self._drawn_at is None or abs(at - self._drawn_at) >= AGES:
-                self._drawn_at = at
-                self._page = select(self._rows.values(), self._query)
-                self._query = replace(self._query, page=self._page.page)
-                draw_page(self._controls, self._page, self._query, int(at * 1e6), self._fresh)
-                self._fresh = set()
-                self._ready = sum(row.ready for row in self._rows.values())
-                self._boxes_drawn = False
+            if self._table.stale or abs(at - self._drawn_at) >= AGES:
+                self._drawn_at, self._boxes_drawn = at, False
+                fresh = self._table.turn()
+                draw_page(self._controls, self._table.page, self._table.query, int(at * 1e6), fresh)
             if not self._boxes_drawn:
                 self._boxes_drawn = True
-                draw_boxes(self._controls, self._page.rows, self._chosen)
+                draw_boxes(self._controls, self._table.page.rows, self._table.chosen)
             draw_work(self._controls, self._work())
 
     def _work(self) -> Work:
         there = 0 if self.files is None else int(self.files["file.path"].notna().sum())
         busy = self._transfers
-        return Work(self._ready, len(self._chosen), busy.downloading, busy.loading, there)
+        table = self._table
+        return Work(table.ready, len(table.chosen), busy.downloading, busy.loading, there)
 
     def _ask(self, **changes: Any) -> None:
         """Show what somebody wants to see."""
         with self._lock:
-            self._query = replace(self._query, **changes)
-            self._drawn_at = None
+            self._table.ask(**changes)
         self._draw()
 
     # What people do
@@ -266,54 +252,37 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         parts = self._controls
         parts.filter.observe(lambda change: self._ask(text=change.new, page=0), "value")
         parts.state.observe(lambda change: self._ask(state=change.new, page=0), "value")
-        parts.previous.on_click(lambda _: self._ask(page=self._query.page - 1))
-        parts.next.on_click(lambda _: self._ask(page=self._query.page + 1))
+        parts.previous.on_click(lambda _: self._turn(-1))
+        parts.next.on_click(lambda _: self._turn(1))
         for key, head in parts.heads.items():
             head.on_click(lambda _, key=key: self._sort(key))
         for slot, check in enumerate(parts.checks):
-            check.observe(lambda change, slot=slot: self._tick_box(slot, change.new), "value")
-        parts.all.observe(lambda change: self._tick_all(change.new), "value")
+            check.observe(lambda change, slot=slot: self._choose(slot, on=change.new), "value")
+        parts.all.observe(lambda change: self._choose(None, on=change.new), "value")
         parts.refresh.on_click(lambda _: self._refresh())
         parts.pause.on_click(lambda _: self._pause())
         parts.download.on_click(lambda _: self._download())
         parts.cancel.on_click(lambda _: self._transfers.cancel())
         parts.load.on_click(lambda _: self._load())
 
+    def _turn(self, pages: int) -> None:
+        with self._lock:
+            self._table.ask(page=self._table.page.page + pages)
+        self._draw()
+
     def _sort(self, key: str) -> None:
-        """Sort by a column: upwards, then downwards, then not at all."""
-        query = self._query
-        if query.column != key:
-            self._ask(column=key, descending=False, page=0)
-        elif not query.descending:
-            self._ask(descending=True, page=0)
-        else:
-            self._ask(column=None, descending=False, page=0)
-
-    def _tick_box(self, slot: int, on: bool) -> None:
         with self._lock:
-            rows = self._page.rows
-            gids = [rows[slot].gid] if slot < len(rows) and rows[slot].ready else []
-        self._choose(gids, on=on)
+            self._table.sort(key)
+        self._draw()
 
-    def _tick_all(self, on: bool) -> None:
+    def _choose(self, slot: int | None, *, on: bool) -> None:
+        """Choose a row of the page, or all of them; or do not."""
         with self._lock:
-            gids = [row.gid for row in self._page.rows if row.ready]
-            some = any(gid in self._chosen for gid in gids)
-            if not on and some and not all(gid in self._chosen for gid in gids):
-                return  # it was drawn empty, since not all are chosen; nobody clicked it
-        self._choose(gids, on=on)
-
-    def _choose(self, gids: list[str], *, on: bool) -> None:
-        with self._lock:
-            before = list(self._chosen)
-            for gid in gids:
-                if on:
-                    self._chosen[gid] = None
-                else:
-                    self._chosen.pop(gid, None)
-            chosen = list(self._chosen)
-            self._boxes_drawn = False
-        if chosen != before:
+            table = self._table
+            new = table.choose_all(on=on) if slot is None else table.choose(slot, on=on)
+            self._boxes_drawn &= not new
+            chosen = table.chosen
+        if new:
             self._draw()
             self.set_trait("selected", self._rows_of(chosen))
 
@@ -338,15 +307,14 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.monitor.pause()
         self._draw()
 
-    def _download(self) -> None:
+    def _order(self) -> Order:
         with self._lock:
-            gids = self._targets()
-        self._transfers.download(
-            lambda: self._rows_of(gids),
-            self._controls.folder.value,
-            lambda: self._client or self.monitor.client or default_client(ask=False),
-            lambda files: self.set_trait("files", files),
-        )
+            gids = self._table.targets
+        client = self._client or self.monitor.client or default_client(ask=False)
+        return Order(self._rows_of(gids), self._controls.folder.value, client)
+
+    def _download(self) -> None:
+        self._transfers.download(self._order, lambda files: self.set_trait("files", files))
 
     def _load(self) -> None:
         if self.files is not None:

@@ -34,7 +34,7 @@ def head(widget):
 
 def known(widget, state, count):
     """Return when the widget knows that so many jobs are in a state."""
-    until(lambda: sum(row.state == state for row in list(widget._rows.values())) == count)
+    until(lambda: sum(row.state == state for row in list(widget._table.rows.values())) == count)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_boxes_stay_with_their_jobs(exports, show, quiet):
     assert ticked == [f"Select graph export {exports[0]}"]
     assert list(widget.selected["gid"]) == exports[:1]
     widget._controls.heads["gid"].click()
-    assert widget._query.column is None
+    assert widget._table.query.column is None
     widget._controls.filter.value = "resource"
     assert not any(check.value for check in widget._controls.checks)
     assert "1–2 of 2" in widget._controls.pages.value
@@ -355,13 +355,26 @@ def _label(widget):
     return widget._controls.download.description
 
 
+def test_a_click_may_overtake_the_ticks_before_it(exports, show, tmp_path):
+    """As it does where clicks and changes are handled by different threads."""
+    widget = show(exports)
+    until(lambda: not widget.monitor.running and "Download completed (4)" in _label(widget))
+    widget._controls.download.click()
+    widget._controls.checks[1].value = True
+    widget._controls.folder.value = str(tmp_path)
+    until(lambda: widget.files is not None)
+    assert list(widget.files["gid"]) == [exports[1]]
+    assert [path.name for path in tmp_path.iterdir()] == [f"{exports[1]}-graph.jsonl.gz"]
+
+
 def test_a_download_without_a_token_says_so(show, wire, tmp_path, monkeypatch):
     """A frame that was read long ago may be all that there is."""
     monkeypatch.setattr("asana_jobs_pd._api.auth.keyring_token", lambda: None)
     jobs = pd.DataFrame({"gid": ["1"], "status": "succeeded", "new_graph_export.gid": "5"})
     widget = show(jobs, client=None, dest=tmp_path)
     widget._controls.download.click()
-    assert "There is no Asana token" in widget._controls.panel.children[-2].value
+    said = widget._controls.panel.children[-2]
+    until(lambda: "There is no Asana token" in said.value)
 
 
 def test_a_download_that_fails_says_why(asana, show, tmp_path):
@@ -374,7 +387,8 @@ def test_a_download_that_fails_says_why(asana, show, tmp_path):
     widget._controls.folder.value = "a\0b"
     widget._controls.download.click()
     said = widget._controls.panel.children[-2]
-    assert "give the path of a folder" in said.value
+    until(lambda: "give the path of a folder" in said.value)
+    until(lambda: not widget._transfers.downloading)
     widget._controls.folder.value = str(tmp_path)
     widget._controls.download.click()
     until(lambda: "the file is gone" in said.value)
