@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from asana_jobs_pd import errors, sandbox, typing
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
+    from asana_jobs_pd._exports.engines import read_asana_export
+    from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
     from asana_jobs_pd.errors import (
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsanaChangeWarning",
+    "AsanaExport",
     "AsanaJobsError",
     "Client",
     "PartialReadError",
@@ -39,6 +42,7 @@ __all__ = [
     "asana_jobs_from_records",
     "connect",
     "errors",
+    "read_asana_export",
     "read_asana_jobs",
     "refresh_asana_jobs",
     "sandbox",
@@ -47,12 +51,14 @@ __all__ = [
 
 _LAZY = {
     "AsanaChangeWarning": "asana_jobs_pd.errors",
+    "AsanaExport": "asana_jobs_pd._exports.export",
     "AsanaJobsError": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",
     "PartialReadError": "asana_jobs_pd.errors",
     "ReadInterrupted": "asana_jobs_pd.errors",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
     "connect": "asana_jobs_pd._api.connect",
+    "read_asana_export": "asana_jobs_pd._exports.engines",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
 }

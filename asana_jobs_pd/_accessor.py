@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asana_jobs_pd._api.client import Client
+    from asana_jobs_pd._exports.export import AsanaExport
+    from asana_jobs_pd._exports.frames import Backend
+    from asana_jobs_pd._exports.request import BadLines, CustomFieldsAs
     from asana_jobs_pd.typing import Errors
 
 __all__ = ["AsanaAccessor"]
@@ -93,6 +98,41 @@ class AsanaAccessor:
         from asana_jobs_pd._jobs.views import results
 
         return results(self._frame)
+
+    def load(
+        self,
+        *,
+        resource_types: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        custom_fields: CustomFieldsAs = "columns",
+        dtype_backend: Backend = "numpy_nullable",
+        on_bad_lines: BadLines = "error",
+        workers: int | None = None,
+        max_line_bytes: int = 64 << 20,
+        progress: bool | None = None,
+    ) -> AsanaExport:
+        """Load all downloaded files together; see `read_asana_export`.
+
+        Reads the files in ``file.path``; rows without one are passed over.
+
+        Raises
+        ------
+        InvalidFrameError
+            When no row has a file.
+        """
+        from asana_jobs_pd._exports.engines import read_asana_export
+
+        return read_asana_export(
+            self._frame,
+            resource_types=resource_types,
+            columns=columns,
+            custom_fields=custom_fields,
+            dtype_backend=dtype_backend,
+            on_bad_lines=on_bad_lines,
+            workers=workers,
+            max_line_bytes=max_line_bytes,
+            progress=progress,
+        )
 
     @property
     def pending(self) -> pd.DataFrame:

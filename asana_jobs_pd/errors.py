@@ -9,6 +9,8 @@
     ├── InvalidOptionError (ValueError)    an option with a value it cannot have
     ├── TokenError                         no token, or one that must not be sent
     ├── ClientClosedError                  the client was closed before
+    ├── ExportFileError (ValueError)       an export file that cannot be read     .path .line
+    ├── ExportWorkerError                  a process that read one ended early
     ├── RequestError                       one request failed     .gid .kind
     │   ├── StatusError                    Asana answered with an error     .status
     │   │   └── AuthenticationError        401: the token is not accepted   .frame
@@ -41,6 +43,8 @@ __all__ = [
     "AuthenticationError",
     "BodyError",
     "ClientClosedError",
+    "ExportFileError",
+    "ExportWorkerError",
     "InvalidFieldError",
     "InvalidFrameError",
     "InvalidGidError",
@@ -81,6 +85,27 @@ class TokenError(AsanaJobsError):
 
 class ClientClosedError(AsanaJobsError):
     """The client was closed; ``connect()`` makes a new one."""
+
+
+class ExportFileError(AsanaJobsError, ValueError):
+    """An export file that cannot be read: damaged, of another kind, or with a malformed line.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    line : int or None
+        The line, counted from 1, when it is one line that cannot be read.
+    """
+
+    def __init__(self, message: str = "", *, path: str = "", line: int | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.line = line
+
+
+class ExportWorkerError(AsanaJobsError):
+    """A process that read a part of an export ended early; ``workers=1`` does without any."""
 
 
 class RequestError(AsanaJobsError):

@@ -28,13 +28,16 @@ class Progress:
     shown
         True shows it at once, False never; None after a second, unless
         ``ASANA_JOBS_PROGRESS=0`` says no, or standard error is neither a terminal nor a notebook.
+    unit
+        What is counted; ``"B"`` for bytes, which are shown in kB, MB, …
     """
 
-    def __init__(self, total: int, what: str, shown: bool | None) -> None:
+    def __init__(self, total: int, what: str, shown: bool | None, unit: str = "job") -> None:
         if shown is not None and not isinstance(shown, bool):
             raise InvalidOptionError(f"progress={shown!r}: give True, False or None.")
         self._total = total
         self._what = what
+        self._unit = unit
         self._off = not _wanted(shown)
         self._disable = None if shown is None else False
         self._began = time.monotonic()
@@ -69,7 +72,8 @@ class Progress:
         bar = tqdm(
             total=self._total,
             desc=self._what,
-            unit="job",
+            unit=self._unit,
+            unit_scale=self._unit == "B",
             disable=self._disable,
             file=sys.stderr,
         )

@@ -1,0 +1,107 @@
+"""The public verbs of export files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from asana_jobs_pd._exports.assemble import assemble
+from asana_jobs_pd._exports.export import AsanaExport
+from asana_jobs_pd._exports.frames import Backend
+from asana_jobs_pd._exports.request import (
+    BadLines,
+    CustomFieldsAs,
+    ExportPaths,
+    Request,
+    check_request,
+)
+from asana_jobs_pd._exports.workers import scanned
+from asana_jobs_pd._jobs.progress import Progress
+
+__all__ = ["read_asana_export"]
+
+MAX_LINE_BYTES = 64 << 20
+
+
+def read_asana_export(
+    paths: ExportPaths,
+    *,
+    resource_types: str | Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
+    custom_fields: CustomFieldsAs = "columns",
+    dtype_backend: Backend = "numpy_nullable",
+    on_bad_lines: BadLines = "error",
+    workers: int | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    progress: bool | None = None,
+) -> AsanaExport:
+    """Load graph and resource exports into typed DataFrames, one a type of row.
+
+    The dtypes follow a table made from Asana's published description, so that they do not
+    depend on the data; what that does not know is decided over all files together. The page
+    *exports* of the documentation has all rules.
+
+    Parameters
+    ----------
+    paths
+        One file or several, or the frame that a download returned (rows without a file are
+        passed over). Gzip or plain; JSON Lines, or one JSON document.
+    resource_types
+        Only rows of these types, such as ``"task"``; None for all.
+    columns
+        Only these columns, in this order: ``"name"``, ``"assignee.gid"``, ``"assignee"`` for all
+        in it, ``"custom_fields"`` or ``"custom_fields.Priority"``. Less is decoded then. A frame
+        has those of them that its type of row has.
+    custom_fields
+        ``"columns"``: a typed column each, named ``custom_fields.<name>``, with `` [<gid>]`` where
+        two share a name. ``"long"``: one frame of all values, `custom_field_values`. ``"raw"``: a
+        list column, as it came.
+    dtype_backend
+        ``"numpy_nullable"`` or ``"pyarrow"``, as in pandas. Either way dates are
+        ``date32[day][pyarrow]`` and lists Arrow lists, for which pandas has nothing of its own.
+    on_bad_lines
+        What becomes of lines that are no rows, and of files that end early: ``"error"`` raises,
+        ``"warn"`` leaves them out with one warning, ``"skip"`` without. Both note them in
+        `issues`.
+    workers
+        How many processes read at the same time; None for one, or for large files up to four,
+        one a core. The result is the same.
+    max_line_bytes
+        A line, or a document, of more is refused: the bound on memory.
+    progress
+        True shows a bar at once, False never; None after a second.
+
+    Returns
+    -------
+    AsanaExport
+        A mapping of `resource_type` to DataFrame, with `custom_fields`, `issues` and `report()`.
+        Rows are in the order of the files. Of repeated rows the last is kept; they are the same
+        by their gid, and rows without one when they are identical to the byte.
+
+    Raises
+    ------
+    ExportFileError
+        When a file cannot be read: missing, damaged, another format, a malformed line.
+    ExportWorkerError
+        When a worker process was ended.
+    InvalidOptionError, InvalidFieldError, InvalidFrameError
+        When an option, a column or a frame cannot be what it is.
+    """
+    request = check_request(
+        paths,
+        resource_types=resource_types,
+        columns=columns,
+        custom_fields=custom_fields,
+        dtype_backend=dtype_backend,
+        on_bad_lines=on_bad_lines,
+        workers=workers,
+        max_line_bytes=max_line_bytes,
+    )
+    with Progress(sum(request.sizes), "Loading", progress, "B") as bar:
+        tick = _ticker(request, bar)
+        with scanned(request.paths, request.options, request.workers, tick) as parts:
+            return assemble(parts, request, dtype_backend)
+
+
+def _ticker(request: Request, bar: Progress) -> Callable[[int, int], None]:
+    before = [sum(request.sizes[:number]) for number in range(len(request.sizes))]
+    return lambda file, position: bar.tick(before[file] + position)
