@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from asana_jobs_pd import errors, sandbox, typing
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
+    from asana_jobs_pd._exports.compare import compare_asana_exports
+    from asana_jobs_pd._exports.comparison import ExportComparison
     from asana_jobs_pd._exports.engines import read_asana_export
     from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
@@ -37,9 +39,11 @@ __all__ = [
     "AsanaExport",
     "AsanaJobsError",
     "Client",
+    "ExportComparison",
     "PartialReadError",
     "ReadInterrupted",
     "asana_jobs_from_records",
+    "compare_asana_exports",
     "connect",
     "errors",
     "read_asana_export",
@@ -54,9 +58,11 @@ _LAZY = {
     "AsanaExport": "asana_jobs_pd._exports.export",
     "AsanaJobsError": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",
+    "ExportComparison": "asana_jobs_pd._exports.comparison",
     "PartialReadError": "asana_jobs_pd.errors",
     "ReadInterrupted": "asana_jobs_pd.errors",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
+    "compare_asana_exports": "asana_jobs_pd._exports.compare",
     "connect": "asana_jobs_pd._api.connect",
     "read_asana_export": "asana_jobs_pd._exports.engines",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",

@@ -348,8 +348,8 @@ def _midnight(day: str | None) -> str | None:
 
 
 def _pick(flat: list[Any], where: np.ndarray) -> Sequence[Any]:
-    if len(where) == len(flat):
-        return flat
+    if len(where) in (0, len(flat)):
+        return flat[: len(where)]
     return [flat[where[0]]] if len(where) == 1 else itemgetter(*where.tolist())(flat)
 
 

@@ -81,8 +81,8 @@ def check_request(
     if workers is not None:
         _check_whole("workers", workers)
     options = ReadOptions(
-        _names("resource_types", resource_types),
-        _names("columns", columns),
+        names_of("resource_types", resource_types),
+        names_of("columns", columns),
         custom_fields,  # type: ignore[arg-type]
         on_bad_lines,  # type: ignore[arg-type]
         max_line_bytes,
@@ -159,7 +159,7 @@ def _workers(size: int) -> int:
     return max(1, min(size // LARGE, os.cpu_count() or 1, MOST_WORKERS))
 
 
-def _names(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+def names_of(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] | None:
     if value is None:
         return None
     names = (value,) if isinstance(value, str) else tuple(value)
