@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._api.connect import connect
     from asana_jobs_pd._exports.compare import compare_asana_exports
     from asana_jobs_pd._exports.comparison import ExportComparison
+    from asana_jobs_pd._exports.convert import asana_export_to_parquet
     from asana_jobs_pd._exports.engines import read_asana_export
     from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
@@ -42,6 +43,7 @@ __all__ = [
     "ExportComparison",
     "PartialReadError",
     "ReadInterrupted",
+    "asana_export_to_parquet",
     "asana_jobs_from_records",
     "compare_asana_exports",
     "connect",
@@ -61,6 +63,7 @@ _LAZY = {
     "ExportComparison": "asana_jobs_pd._exports.comparison",
     "PartialReadError": "asana_jobs_pd.errors",
     "ReadInterrupted": "asana_jobs_pd.errors",
+    "asana_export_to_parquet": "asana_jobs_pd._exports.convert",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
     "compare_asana_exports": "asana_jobs_pd._exports.compare",
     "connect": "asana_jobs_pd._api.connect",

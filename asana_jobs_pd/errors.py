@@ -7,10 +7,12 @@
     ├── InvalidFieldError (ValueError)     a field that is none; nothing was sent
     ├── InvalidFrameError (ValueError)     a frame that df.asana cannot work on
     ├── InvalidOptionError (ValueError)    an option with a value it cannot have
+    ├── MissingExtraError (ImportError)    what it needs is an extra that is not installed
     ├── TokenError                         no token, or one that must not be sent
     ├── ClientClosedError                  the client was closed before
     ├── ExportFileError (ValueError)       an export file that cannot be read     .path .line
     ├── ExportWorkerError                  a process that read one ended early
+    ├── ExportWriteError (OSError)         a dataset that cannot be written       .path
     ├── RequestError                       one request failed     .gid .kind
     │   ├── StatusError                    Asana answered with an error     .status
     │   │   └── AuthenticationError        401: the token is not accepted   .frame
@@ -45,10 +47,12 @@ __all__ = [
     "ClientClosedError",
     "ExportFileError",
     "ExportWorkerError",
+    "ExportWriteError",
     "InvalidFieldError",
     "InvalidFrameError",
     "InvalidGidError",
     "InvalidOptionError",
+    "MissingExtraError",
     "NetworkError",
     "PartialReadError",
     "ReadInterrupted",
@@ -79,6 +83,10 @@ class InvalidOptionError(AsanaJobsError, ValueError):
     """An option with a value it cannot have. Nothing was sent."""
 
 
+class MissingExtraError(AsanaJobsError, ImportError):
+    """What is asked for needs a package that comes with an extra, which is not installed."""
+
+
 class TokenError(AsanaJobsError):
     """There is no token, or it must not be sent as it is, or where it would go."""
 
@@ -106,6 +114,20 @@ class ExportFileError(AsanaJobsError, ValueError):
 
 class ExportWorkerError(AsanaJobsError):
     """A process that read a part of an export ended early; ``workers=1`` does without any."""
+
+
+class ExportWriteError(AsanaJobsError, OSError):
+    """A dataset that cannot be written: it is there already, the disk is full, no permission.
+
+    Attributes
+    ----------
+    path : str
+        The folder, or a URL without what may be a credential.
+    """
+
+    def __init__(self, message: str = "", *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class RequestError(AsanaJobsError):

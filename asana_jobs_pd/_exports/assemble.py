@@ -31,7 +31,7 @@ from asana_jobs_pd._exports.settle import Settled, settle
 from asana_jobs_pd._exports.workers import Part
 from asana_jobs_pd.errors import AsanaValueWarning
 
-__all__ = ["assemble"]
+__all__ = ["Facts", "assemble", "latest_of", "summary", "warn_lost"]
 
 Found: TypeAlias = tuple[Batch, list[Definition]]
 
@@ -58,7 +58,7 @@ def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExpo
         Which dtypes.
     """
     learned = reduce(Learned.merged, (part.learned for part in parts))
-    _warn(learned, request)
+    warn_lost(learned, request)
     settled = settle(learned, request.options)
     check_columns(settled)
     assembly = _Assembly(settled)
@@ -77,7 +77,7 @@ def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExpo
         custom_field_values=assembly.long_frame(backend),
         issues=issues_frame([settled.named(one) for one in issues.sorted()], request.paths),
         issue_count=issues.count,
-        summary=_summary(assembly.facts, issues, request.window),
+        summary=summary(assembly.facts, issues, request.window),
     )
 
 
@@ -107,7 +107,7 @@ class _Assembly:
         for column in final.column_names:
             self.filled[column] += len(final) - final[column].null_count
         self.facts[name] = Facts(
-            len(kept), final.num_columns, len(whole) - len(kept), _latest(kept)
+            len(kept), final.num_columns, len(whole) - len(kept), latest_of(kept)
         )
         return final
 
@@ -141,7 +141,7 @@ def _kept(table: pa.Table) -> pa.Table:
     return table if keep is None else table.take(pa.array(keep))
 
 
-def _latest(table: pa.Table) -> Time:
+def latest_of(table: pa.Table) -> Time:
     for name in ("modified_at", "created_at"):
         if name in table.column_names:
             value = pc.max(table[name]).as_py()
@@ -149,7 +149,7 @@ def _latest(table: pa.Table) -> Time:
     return pd.NaT
 
 
-def _summary(facts: dict[str, Facts], issues: Issues, window: Window) -> pd.DataFrame:
+def summary(facts: dict[str, Facts], issues: Issues, window: Window) -> pd.DataFrame:
     names = list(facts)
     return pd.DataFrame(
         {
@@ -169,7 +169,7 @@ def _times(times: list[Time]) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(pd.to_datetime(pd.Series(times, dtype=object), utc=True)).as_unit("us")
 
 
-def _warn(learned: Learned, request: Request) -> None:
+def warn_lost(learned: Learned, request: Request) -> None:
     if request.options.on_bad_lines != "warn":
         return
     lost = [issue for issue in learned.issues.sorted() if issue.resource_type is None]

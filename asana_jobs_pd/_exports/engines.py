@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from asana_jobs_pd._exports.assemble import assemble
 from asana_jobs_pd._exports.export import AsanaExport
 from asana_jobs_pd._exports.frames import Backend
+from asana_jobs_pd._exports.locations import StorageOptions
 from asana_jobs_pd._exports.request import (
     BadLines,
     CustomFieldsAs,
@@ -17,7 +18,7 @@ from asana_jobs_pd._exports.request import (
 from asana_jobs_pd._exports.workers import scanned
 from asana_jobs_pd._jobs.progress import Progress
 
-__all__ = ["read_asana_export"]
+__all__ = ["MAX_LINE_BYTES", "read_asana_export", "ticker"]
 
 MAX_LINE_BYTES = 64 << 20
 
@@ -32,6 +33,7 @@ def read_asana_export(
     on_bad_lines: BadLines = "error",
     workers: int | None = None,
     max_line_bytes: int = MAX_LINE_BYTES,
+    storage_options: StorageOptions = None,
     progress: bool | None = None,
 ) -> AsanaExport:
     """Load graph and resource exports into typed DataFrames, one a type of row.
@@ -44,7 +46,8 @@ def read_asana_export(
     ----------
     paths
         One file or several, or the frame that a download returned (rows without a file are
-        passed over). Gzip or plain; JSON Lines, or one JSON document.
+        passed over). Gzip or plain; JSON Lines, or one JSON document. Also URLs that fsspec opens
+        (extra ``[remote]``); those are read by one process.
     resource_types
         Only rows of these types, such as ``"task"``; None for all.
     columns
@@ -67,6 +70,8 @@ def read_asana_export(
         one a core. The result is the same.
     max_line_bytes
         A line, or a document, of more is refused: the bound on memory.
+    storage_options
+        For paths that are URLs: what fsspec needs to open them.
     progress
         True shows a bar at once, False never; None after a second.
 
@@ -95,13 +100,14 @@ def read_asana_export(
         on_bad_lines=on_bad_lines,
         workers=workers,
         max_line_bytes=max_line_bytes,
+        storage_options=storage_options,
     )
     with Progress(sum(request.sizes), "Loading", progress, "B") as bar:
-        tick = _ticker(request, bar)
+        tick = ticker(request, bar)
         with scanned(request.paths, request.options, request.workers, tick) as parts:
             return assemble(parts, request, dtype_backend)
 
 
-def _ticker(request: Request, bar: Progress) -> Callable[[int, int], None]:
+def ticker(request: Request, bar: Progress) -> Callable[[int, int], None]:
     before = [sum(request.sizes[:number]) for number in range(len(request.sizes))]
     return lambda file, position: bar.tick(before[file] + position)

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._exports.issues import Issue
+from asana_jobs_pd._exports.locations import File
 from asana_jobs_pd._exports.settle import Field
 
 __all__ = ["TEXT", "Backend", "catalogue", "issues_frame", "to_frame"]
@@ -51,11 +52,11 @@ def _nullable(type_: pa.DataType) -> Any:
     return None
 
 
-def issues_frame(issues: Sequence[Issue], paths: Sequence[str]) -> pd.DataFrame:
+def issues_frame(issues: Sequence[Issue], paths: Sequence[File]) -> pd.DataFrame:
     """Return issues as a frame: file, line, resource_type, gid, column, value, reason."""
     frame = pd.DataFrame(
         {
-            "file": [paths[issue.file] for issue in issues],
+            "file": [str(paths[issue.file]) for issue in issues],
             "line": [issue.line or None for issue in issues],
             "resource_type": [issue.resource_type for issue in issues],
             "gid": [issue.gid for issue in issues],

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
+from asana_jobs_pd._exports.locations import File
 from asana_jobs_pd.errors import ExportFileError
 
 try:
@@ -55,14 +56,14 @@ class Truncated(Exception):  # noqa: N818  not an error until someone decides so
 
 
 def read_chunks(
-    path: str, claim: Callable[[int, int], bool], max_line_bytes: int
+    path: File, claim: Callable[[int, int], bool], max_line_bytes: int
 ) -> Iterator[Chunk]:
     """Yield the lines of a file, in chunks.
 
     Parameters
     ----------
     path
-        A local file.
+        A local file, or one behind a URL.
     claim
         Whether to yield a chunk, by its number and how far in the file it ends, in bytes as they
         are on disk; asked once for each, in turn.
@@ -90,7 +91,7 @@ def read_chunks(
 
 
 def _split(
-    path: str, block: bytes, blocks: _Blocks, claim: Callable[[int, int], bool], limit: int
+    path: File, block: bytes, blocks: _Blocks, claim: Callable[[int, int], bool], limit: int
 ) -> Iterator[Chunk]:
     number, newlines, at_start = 0, 0, True
     chunk: Chunk | None = None
@@ -133,7 +134,7 @@ def _completed(chunk: Chunk, rest: list[bytes]) -> Chunk:
     return chunk
 
 
-def _document(path: str, first: bytes, blocks: Iterator[bytes], limit: int) -> Iterator[Chunk]:
+def _document(path: File, first: bytes, blocks: Iterator[bytes], limit: int) -> Iterator[Chunk]:
     """Yield the rows of one JSON document as if each stood on a line of its own."""
     parts, size = [first], len(first)
     for block in blocks:
@@ -143,7 +144,7 @@ def _document(path: str, first: bytes, blocks: Iterator[bytes], limit: int) -> I
             raise ExportFileError(
                 f"{path}: one JSON document of more than {limit:,} bytes, which has to be in "
                 "memory as a whole; allow it with max_line_bytes=…",
-                path=path,
+                path=str(path),
             )
     text = b"".join(parts)
     try:
@@ -156,16 +157,15 @@ def _document(path: str, first: bytes, blocks: Iterator[bytes], limit: int) -> I
             lines = [bytes(row) for row in rows[start : start + SLICE]]
             yield Chunk(start // SLICE, start + 1, lines)
         return
-    raise ExportFileError(f"{path}: the JSON document cannot be read: {reason}.", path=path)
+    raise ExportFileError(f"{path}: the JSON document cannot be read: {reason}.", path=str(path))
 
 
 class _Blocks:
     """The content of a file, decompressed, in blocks of one size but for the last."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: File) -> None:
         self._file = _open(path)
-        head = self._file.read(2)
-        self._file.seek(0)
+        head = self._file.peek(2)[:2]
         self._stream = _unzip(self._file, "rb") if head == b"\x1f\x8b" else self._file
         self._damage = ""
 
@@ -194,21 +194,21 @@ class _Blocks:
         raise StopIteration
 
 
-def _open(path: str) -> io.BufferedReader:
+def _open(path: File) -> io.BufferedReader:
     try:
-        file = Path(path).open("rb")  # noqa: SIM115  closed at its end
+        file = Path(path).open("rb") if isinstance(path, str) else path.open()
         if file.peek(1):
             return file
         file.close()
         reason = "it is empty, without even the end of a gzip file; download it again"
     except OSError as error:
         reason = error.strerror or str(error)
-    raise ExportFileError(f"{path} cannot be read: {reason}.", path=path)
+    raise ExportFileError(f"{path} cannot be read: {reason}.", path=str(path))
 
 
-def _too_long(path: str, line: int, limit: int) -> ExportFileError:
+def _too_long(path: File, line: int, limit: int) -> ExportFileError:
     return ExportFileError(
         f"{path}: line {line} has more than {limit:,} bytes; allow it with max_line_bytes=…",
-        path=path,
+        path=str(path),
         line=line,
     )

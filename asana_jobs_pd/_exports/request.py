@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import pandas as pd
 from pandas._libs.tslibs.nattype import NaTType
 
+from asana_jobs_pd._exports.locations import File, StorageOptions, located
 from asana_jobs_pd._exports.scan import ReadOptions
 from asana_jobs_pd.errors import ExportFileError, InvalidFrameError, InvalidOptionError
 
@@ -45,7 +46,7 @@ Window: TypeAlias = tuple[Time, Time]
 class Request(NamedTuple):
     """What to load: files, their sizes on disk, options, processes, when the export was written."""
 
-    paths: list[str]
+    paths: list[File]
     sizes: list[int]
     options: ReadOptions
     workers: int
@@ -62,6 +63,7 @@ def check_request(
     on_bad_lines: str,
     workers: int | None,
     max_line_bytes: int,
+    storage_options: StorageOptions = None,
 ) -> Request:
     """Return what to do.
 
@@ -87,10 +89,14 @@ def check_request(
         on_bad_lines,  # type: ignore[arg-type]
         max_line_bytes,
     )
-    files = export_paths(paths)
-    sizes = [_size(path) for path in files]
+    files = [located(path, storage_options) for path in export_paths(paths)]
+    remote = [file for file in files if not isinstance(file, str)]
+    if remote and workers is not None and workers > 1:
+        raise InvalidOptionError(f"workers={workers}: {remote[0]} is read by one process.")
+    sizes = [_size(file) for file in files]
     window = _window(paths) if isinstance(paths, pd.DataFrame) else (pd.NaT, pd.NaT)
-    return Request(files, sizes, options, workers or _workers(sum(sizes)), window)
+    several = 1 if remote else workers or _workers(sum(sizes))
+    return Request(files, sizes, options, several, window)
 
 
 def export_paths(paths: ExportPaths) -> list[str]:
@@ -147,7 +153,9 @@ def _window(frame: pd.DataFrame) -> Window:
     )
 
 
-def _size(path: str) -> int:
+def _size(path: File) -> int:
+    if not isinstance(path, str):
+        return path.size()
     try:
         return Path(path).stat().st_size
     except OSError as error:

@@ -17,6 +17,7 @@ from asana_jobs_pd._exports.columns import Rows, array_of
 from asana_jobs_pd._exports.custom_fields import CustomFields, DisplayNeeded, Known
 from asana_jobs_pd._exports.issues import Issue, Issues, shown
 from asana_jobs_pd._exports.lines import Chunk, Truncated, read_chunks
+from asana_jobs_pd._exports.locations import File
 from asana_jobs_pd._exports.nodes import Node, child_of, learn, merge, node_of, root_of
 from asana_jobs_pd._exports.schema import SCHEMA, Spec
 from asana_jobs_pd._exports.shapes import MALFORMED, build, shape_of
@@ -147,7 +148,7 @@ class Scanner:
         self._claim = claim
         self._readers: dict[str, _RowReader] = {}
 
-    def scan(self, path: str, file: int) -> Iterator[Batch]:
+    def scan(self, path: File, file: int) -> Iterator[Batch]:
         """Yield the rows of a file in batches.
 
         Parameters
@@ -179,11 +180,11 @@ class Scanner:
             return
         message = f"the file is damaged or ends early: {reason}"
         if self.options.on_bad_lines == "error":
-            raise ExportFileError(f"{path}: {message}. Download it again.", path=path)
+            raise ExportFileError(f"{path}: {message}. Download it again.", path=str(path))
         if first:  # of several that read this file, one says it
             self.learned.issues.add(Issue(file, 0, None, None, None, None, message))
 
-    def batches(self, path: str, file: int, chunk: Chunk) -> list[Batch]:
+    def batches(self, path: File, file: int, chunk: Chunk) -> list[Batch]:
         """Return the rows of a chunk, by type."""
         batches: list[Batch] = []
         order = 0
@@ -205,7 +206,7 @@ class Scanner:
                 f"{source.path}: line {number} cannot be read: {reason}; it begins "
                 f"{line[:60].decode('utf-8', 'replace')!r}. on_bad_lines='skip' leaves such "
                 "lines out.",
-                path=source.path,
+                path=str(source.path),
                 line=number,
             )
         self.learned.skipped += 1
@@ -259,7 +260,7 @@ class Scanner:
 
 
 class _Source(NamedTuple):
-    path: str
+    path: File
     file: int
     first_line: int
 

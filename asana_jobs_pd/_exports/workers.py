@@ -14,18 +14,19 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
 
+from asana_jobs_pd._exports.locations import File
 from asana_jobs_pd._exports.scan import Batch, Claim, Learned, ReadOptions, Scanner
+from asana_jobs_pd._exports.spool import Compression, Share, SpoolWriter
 from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
 
-__all__ = ["Part", "Task", "claimer", "run_task", "scanned"]
+__all__ = ["Part", "Task", "claimer", "run_task", "scanned", "spooled"]
 
 _FAILED = 3
-_SUFFIX = ".arrow"
 
 
 class Task(msgspec.Struct):
@@ -34,27 +35,15 @@ class Task(msgspec.Struct):
     paths: list[str]
     options: ReadOptions
     folder: str
-    number: int
+    number: int = 0
+    compression: Compression = None
 
 
 class _Failure(msgspec.Struct):
     message: str
-    path: str
-    line: int | None
-
-
-class _Stored(msgspec.Struct):
-    """Where a batch is: its file, its place in that, and its own in the load."""
-
-    resource_type: str
-    file: str
-    number: int
-    place: tuple[int, int, int]
-
-
-class _Done(msgspec.Struct):
-    learned: Learned
-    batches: list[_Stored]
+    path: str = ""
+    line: int | None = None
+    errno: int | None = None
 
 
 class Part:
@@ -67,17 +56,15 @@ class Part:
 
 @contextmanager
 def scanned(
-    paths: Sequence[str],
+    paths: Sequence[File],
     options: ReadOptions,
     workers: int,
     tick: Callable[[int, int], None],
-    *,
-    spool: bool = False,
 ) -> Iterator[list[Part]]:
     """Read files with so many processes, this one among them; yield what each has read.
 
-    The batches of other processes, and with `spool` our own too, are mapped from a temporary
-    folder, which goes when the block is left.
+    The batches of other processes are mapped from a temporary folder, which goes when the block
+    is left.
 
     Parameters
     ----------
@@ -89,58 +76,84 @@ def scanned(
         How many processes.
     tick
         Is told the number of a file and how much of it has been read, in bytes on disk.
-    spool
-        Whether to keep our own batches on disk as well.
     """
     with ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="asana-export-", ignore_cleanup_errors=True)
-        folder = stack.enter_context(temporary)
-        with ExitStack() as running:
-            others = [
-                running.enter_context(_Worker(Task(list(paths), options, folder, number)))
-                for number in range(1, workers)
-            ]
-
-            def claim(file: int, chunk: int, position: int) -> bool:
-                for other in others:
-                    other.check()
-                tick(file, position)
-                return not others or claimer(folder)(file, chunk, position)
-
-            scanner = Scanner(options, claim)
-            if spool:
-                stored = _spooled(scanner, paths, Path(folder))
-                parts = [_mapped(_Done(scanner.learned, stored), Path(folder), stack)]
-            else:
-                parts = [Part(scanner.learned, list(_all(scanner, paths)))]
-            parts += [other.result(stack) for other in others]
+        task = Task(list(map(str, paths)), options, stack.enter_context(temporary))
+        with _beside(task, workers, tick) as (scanner, others):
+            parts = [Part(scanner.learned, list(_all(scanner, paths)))]
+            parts += [_mapped(other.result(), stack) for other in others]
         yield parts
         for part in parts:
             part.batches.clear()
 
 
-def _all(scanner: Scanner, paths: Sequence[str]) -> Iterator[Batch]:
+def spooled(
+    paths: Sequence[File],
+    options: ReadOptions,
+    workers: int,
+    tick: Callable[[int, int], None],
+    folder: Path,
+) -> list[Share]:
+    """Read files as `scanned` does, but leave all batches in a folder, compressed.
+
+    Parameters
+    ----------
+    paths, options, workers, tick
+        As there.
+    folder
+        Is there, and empty.
+    """
+    task = Task(list(map(str, paths)), options, str(folder), compression="lz4")
+    own = folder / "worker0"
+    own.mkdir()
+    with _beside(task, workers, tick) as (scanner, others):
+        return [_share(scanner, paths, own, task), *(other.result() for other in others)]
+
+
+@contextmanager
+def _beside(
+    task: Task, workers: int, tick: Callable[[int, int], None]
+) -> Iterator[tuple[Scanner, list[_Worker]]]:
+    """Yield a scanner that shares the chunks with other processes, and these."""
+    with ExitStack() as running:
+        others = [
+            running.enter_context(_Worker(msgspec.structs.replace(task, number=number)))
+            for number in range(1, workers)
+        ]
+
+        def claim(file: int, chunk: int, position: int) -> bool:
+            for other in others:
+                other.check()
+            tick(file, position)
+            return not others or claimer(task.folder)(file, chunk, position)
+
+        yield Scanner(task.options, claim), others
+
+
+def _all(scanner: Scanner, paths: Sequence[File]) -> Iterator[Batch]:
     for file, path in enumerate(paths):
         yield from scanner.scan(path, file)
 
 
-def _spooled(scanner: Scanner, paths: Sequence[str], folder: Path) -> list[_Stored]:
-    """Read files, write the batches to a folder; return where they are."""
-    with ExitStack() as stack:
-        write = _Writer(folder, stack)
-        return [write(batch) for batch in _all(scanner, paths)]
+def _share(scanner: Scanner, paths: Sequence[File], folder: Path, task: Task) -> Share:
+    """Read files, write the batches to the folder; return where they are."""
+    with SpoolWriter(folder, task.compression) as write:
+        stored = [write(batch) for batch in _all(scanner, paths)]
+    return Share(scanner.learned, stored)
 
 
-def _mapped(done: _Done, folder: Path, stack: ExitStack) -> Part:
+def _mapped(share: Share, stack: ExitStack) -> Part:
+    """Return what a process has read; its files stay mapped until the stack is left."""
     files: dict[str, Any] = {}
     batches = []
-    for stored in done.batches:
+    for stored in share.batches:
         if stored.file not in files:
-            source = stack.enter_context(pa.memory_map(str(folder / stored.file)))
+            source = stack.enter_context(pa.memory_map(stored.file))
             files[stored.file] = pa.ipc.open_file(source)
         table = files[stored.file].get_batch(stored.number)
         batches.append(Batch(stored.resource_type, table, stored.place))
-    return Part(done.learned, batches)
+    return Part(share.learned, batches)
 
 
 def claimer(folder: str) -> Claim:
@@ -192,17 +205,18 @@ class _Worker:
         if self._process.poll() not in (None, 0):
             raise self._error()
 
-    def result(self, stack: ExitStack) -> Part:
-        """Wait for what it has read; its files stay mapped until the stack is left."""
+    def result(self) -> Share:
+        """Wait for what it has read."""
         if self._process.wait():
             raise self._error()
-        done = msgspec.msgpack.decode((self._folder / "done").read_bytes(), type=_Done)
-        return _mapped(done, self._folder, stack)
+        return msgspec.msgpack.decode((self._folder / "done").read_bytes(), type=Share)
 
     def _error(self) -> Exception:
         code = self._process.returncode
         if code == _FAILED:
             failure = msgspec.msgpack.decode((self._folder / "failed").read_bytes(), type=_Failure)
+            if failure.errno is not None:
+                return OSError(failure.errno, failure.message)
             return ExportFileError(failure.message, path=failure.path, line=failure.line)
         said = (self._folder / "stderr").read_text("utf-8", "replace").strip().splitlines()[-1:]
         how = f"by signal {-code}" if code < 0 else f"with code {code}"
@@ -224,34 +238,12 @@ def run_task(folder: Path) -> int:
     task = msgspec.msgpack.decode((folder / "task").read_bytes(), type=Task)
     scanner = Scanner(task.options, claimer(task.folder))
     try:
-        stored = _spooled(scanner, task.paths, folder)
+        share = _share(scanner, task.paths, folder, task)
+        (folder / "done").write_bytes(msgspec.msgpack.encode(share))
+        return 0  # noqa: TRY300
     except ExportFileError as error:
         failure = _Failure(str(error), error.path, error.line)
-        (folder / "failed").write_bytes(msgspec.msgpack.encode(failure))
-        return _FAILED
-    (folder / "done").write_bytes(msgspec.msgpack.encode(_Done(scanner.learned, stored)))
-    return 0
-
-
-class _Writer:
-    """Writes batches to files, a new one whenever the schema of a type of row has changed."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self._folder = folder
-        self._stack = stack
-        self._open: dict[str, tuple[pa.Schema, Any, str]] = {}
-        self._count: dict[str, int] = {}
-
-    def __call__(self, batch: Batch) -> _Stored:
-        name, schema = batch.resource_type, batch.table.schema
-        if name not in self._open or self._open[name][0] != schema:
-            file = f"{len(self._count)}{_SUFFIX}"
-            sink: IO[bytes] = self._stack.enter_context((self._folder / file).open("wb"))
-            writer = self._stack.enter_context(pa.ipc.new_file(sink, schema))
-            self._open[name] = (schema, writer, file)
-            self._count[file] = 0
-        _, writer, file = self._open[name]
-        writer.write_batch(batch.table)
-        number = self._count[file]
-        self._count[file] += 1
-        return _Stored(name, file, number, batch.place)
+    except OSError as error:  # a full disk, say, which the failure may find with a little room
+        failure = _Failure(error.strerror or str(error), errno=error.errno or 0)
+    (folder / "failed").write_bytes(msgspec.msgpack.encode(failure))
+    return _FAILED

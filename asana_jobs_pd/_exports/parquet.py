@@ -1,0 +1,247 @@
+"""From batches on disk to Parquet datasets, within a bound of memory.
+
+Between the two passes stands what was learnt in the first, from which the columns of all files are
+decided, and one number a row, which tells the rows that are repeated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from asana_jobs_pd._exports.assemble import Facts, latest_of
+from asana_jobs_pd._exports.custom_fields import Definition
+from asana_jobs_pd._exports.finish import (
+    conformed,
+    long_values,
+    long_values_of_none,
+    pivoted,
+    schema_of,
+)
+from asana_jobs_pd._exports.frames import to_frame
+from asana_jobs_pd._exports.issues import Issues
+from asana_jobs_pd._exports.layout import LONG_VALUES, folder_of, part_name
+from asana_jobs_pd._exports.repeats import RowKeys
+from asana_jobs_pd._exports.scan import DIGEST, without_collector
+from asana_jobs_pd._exports.settle import Settled
+from asana_jobs_pd._exports.spool import Share, SpoolReader, Stored
+
+__all__ = ["Conversion", "DatasetWriter", "Written", "readable_by_pandas"]
+
+GROUP = 48 << 20
+"""Bytes in memory of the rows that make a row group."""
+FILE = 256 << 20
+"""Bytes on disk after which a file is followed by another."""
+
+Found: TypeAlias = tuple[Stored, list[Definition]]
+
+
+class Written(NamedTuple):
+    """A file of a dataset: its name, rows and bytes."""
+
+    name: str
+    rows: int
+    bytes: int
+
+
+class Conversion:
+    """The second pass: writes the datasets, and notes what there is to say of them.
+
+    Parameters
+    ----------
+    shares
+        What the first pass has left.
+    settled
+        The columns that it led to.
+    folder
+        Gets a folder for each type of row.
+    tick
+        Is told how many rows have been done.
+    """
+
+    def __init__(
+        self,
+        shares: Sequence[Share],
+        settled: Settled,
+        folder: Path,
+        tick: Callable[[int], None],
+    ) -> None:
+        self._found = _by_type(shares)
+        self._settled = settled
+        self._folder = folder
+        self._tick = tick
+        self._done = 0
+        self.issues = Issues()
+        self.facts: dict[str, Facts] = {}
+        self.filled: Counter[str] = Counter()
+        self.files: dict[str, list[Written]] = {}
+        for issue in settled.issues:
+            self.issues.add(issue)
+
+    def run(self) -> None:
+        """Write everything."""
+        longs = self._long_writer()
+        with without_collector():
+            for name in sorted(self._found):
+                self._write(name, self._found.pop(name), longs)
+        if longs is not None:
+            longs.close()
+            self.files[LONG_VALUES] = longs.files
+
+    def _long_writer(self) -> DatasetWriter | None:
+        if self._settled.options.custom_fields != "long":
+            return None
+        nothing = long_values_of_none(self._settled)
+        return DatasetWriter(self._folder / LONG_VALUES, nothing.schema)
+
+    def _write(self, name: str, found: list[Found], longs: DatasetWriter | None) -> None:
+        kept = _kept(found)
+        latest = pd.NaT
+        schema = schema_of(self._settled, name)
+        with DatasetWriter(self._folder / folder_of(name), schema) as writer:
+            for table in _groups(self._conformed(found, kept)):
+                final = pivoted(table, self._settled, name)
+                for column in final.column_names:
+                    self.filled[column] += len(final) - final[column].null_count
+                latest = _later(latest, latest_of(table))
+                writer.write(final)
+                if longs is not None:
+                    longs.write(long_values(table, self._settled, name))
+        rows = int(kept.sum())
+        self.facts[name] = Facts(rows, len(schema), len(kept) - rows, latest)
+        self.files[name] = writer.files
+
+    def _conformed(self, found: list[Found], kept: np.ndarray) -> Iterator[pa.Table]:
+        start = 0
+        with SpoolReader() as read:
+            for stored, definitions in found:
+                table = conformed(read(stored), definitions, self._settled, self.issues.add)
+                here = kept[start : start + stored.rows]
+                start += stored.rows
+                yield table if here.all() else table.filter(pa.array(here))
+                self._done += stored.rows
+                self._tick(self._done)
+
+
+def _by_type(shares: Sequence[Share]) -> dict[str, list[Found]]:
+    """Return batches by type of row, in the order of the files, with what their codes mean."""
+    found: dict[str, list[Found]] = {}
+    for share in shares:
+        for stored in share.batches:
+            definitions = share.learned.known[stored.resource_type].definitions
+            found.setdefault(stored.resource_type, []).append((stored, definitions))
+    for some in found.values():
+        some.sort(key=lambda one: one[0].place)
+    return found
+
+
+def _kept(found: Sequence[Found]) -> np.ndarray:
+    """Return which rows are to be kept, the last of repeated ones."""
+    keys = RowKeys(sum(stored.rows for stored, _ in found))
+    with SpoolReader(["gid", DIGEST]) as read:
+        for stored, _ in found:
+            table = read(stored).table
+            keys.add(table.column("gid"), table.column(DIGEST))
+    return keys.kept()
+
+
+def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield tables joined to as much as makes a row group."""
+    waiting: list[pa.Table] = []
+    size = 0
+    for table in tables:
+        waiting.append(table)
+        size += table.nbytes
+        if size >= GROUP:
+            yield pa.concat_tables(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _later(one: Any, other: Any) -> Any:
+    return other if pd.isna(one) else one if pd.isna(other) else max(one, other)
+
+
+class DatasetWriter:
+    """Writes the files of one dataset; each table is a row group.
+
+    Parameters
+    ----------
+    folder
+        Is made.
+    schema
+        Of all of them.
+    """
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._schema = readable_by_pandas(schema)
+        self._writer: Any = None
+        self._rows = 0
+        self.files: list[Written] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / part_name(len(self.files))
+
+    def write(self, table: pa.Table) -> None:
+        """Write a row group, to another file when this one is large."""
+        if not len(table):
+            return
+        if self._writer is None:
+            self._begin()
+        ordered = table.select(self._schema.names).cast(self._schema)
+        self._writer.write_table(ordered.combine_chunks(), row_group_size=len(table))
+        self._rows += len(table)
+        if self._path.stat().st_size >= FILE:
+            self._end()
+
+    def close(self) -> None:
+        """End the last file; a dataset without rows has one too, for its schema."""
+        if self._writer is None and not self.files:
+            self._begin()
+        self._end()
+
+    def _begin(self) -> None:
+        self._writer = pq.ParquetWriter(str(self._path), self._schema, compression="zstd")
+
+    def _end(self) -> None:
+        if self._writer is None:
+            return
+        self._writer.close()
+        path = self._path
+        self.files.append(Written(path.name, self._rows, path.stat().st_size))
+        self._writer, self._rows = None, 0
+
+
+def readable_by_pandas(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with what makes `pandas.read_parquet` give nullable dtypes.
+
+    Lists are left to pandas: it cannot read their dtypes from metadata.
+    """
+    frame = to_frame(schema.empty_table(), "numpy_nullable")
+    metadata = dict(pa.Schema.from_pandas(frame, preserve_index=False).metadata)
+    described = json.loads(metadata[b"pandas"])
+    nested = {field.name for field in schema if pa.types.is_nested(field.type)}
+    for column in described["columns"]:
+        if column["field_name"] in nested:
+            column["numpy_type"] = "object"
+    metadata[b"pandas"] = json.dumps(described).encode()
+    return schema.with_metadata(metadata)
