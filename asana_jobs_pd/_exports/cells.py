@@ -1,4 +1,4 @@
-"""Cells of two columns: whether they differ, and how they read. Arrow arrays, whole at a time, pure.
+"""Cells of two columns: whether they differ, and how they read. Whole columns at a time, pure.
 
 What counts as the same, whatever engine or `dtype_backend` the columns come from:
 
@@ -24,28 +24,26 @@ LABELS = ("name", "email", "resource_type", "resource_subtype")
 """What only describes the object whose gid stands beside it."""
 TOLERANCE = 1e-9
 _TIME = pa.timestamp("us", "UTC")
+_PLAIN = (
+    (pa.types.is_large_string, pa.string()),
+    (pa.types.is_timestamp, _TIME),
+    (pa.types.is_date, pa.date32()),
+    (pa.types.is_integer, pa.int64()),
+    (pa.types.is_floating, pa.float64()),
+    (pa.types.is_decimal, pa.float64()),
+)
+_WIDER = ((pa.int64(), pa.float64()), (pa.date32(), _TIME))
 
 
 def plain(type_: pa.DataType) -> pa.DataType:
     """Return the one type we use for all that hold the same values."""
-    types = pa.types
-    if types.is_dictionary(type_):
+    if pa.types.is_dictionary(type_):
         return plain(type_.value_type)
-    if types.is_large_string(type_):
-        return pa.string()
-    if types.is_timestamp(type_):
-        return _TIME
-    if types.is_date(type_):
-        return pa.date32()
-    if types.is_integer(type_):
-        return pa.int64()
-    if types.is_floating(type_) or types.is_decimal(type_):
-        return pa.float64()
-    if types.is_list(type_) or types.is_large_list(type_):
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         return pa.list_(plain(type_.value_type))
-    if types.is_struct(type_):
+    if pa.types.is_struct(type_):
         return pa.struct([(field.name, plain(field.type)) for field in type_])
-    return type_
+    return next((one for holds, one in _PLAIN if holds(type_)), type_)
 
 
 def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
@@ -55,20 +53,20 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     if pa.types.is_null(one):
         return other
     if pa.types.is_struct(one) and pa.types.is_struct(other):
-        here, there = ({field.name: field.type for field in type_} for type_ in (one, other))
-        names = dict.fromkeys((*there, *here))
-        nothing = pa.null()
-        inner = {
-            name: common_type(here.get(name, nothing), there.get(name, nothing)) for name in names
-        }
-        return None if None in inner.values() else pa.struct(list(inner.items()))
+        return _common_struct(one, other)
     if pa.types.is_list(one) and pa.types.is_list(other):
         item = common_type(one.value_type, other.value_type)
         return None if item is None else pa.list_(item)
-    pair = {one, other}
-    if pair == {pa.int64(), pa.float64()}:
-        return pa.float64()
-    return _TIME if pair == {pa.date32(), _TIME} else None
+    return next((wide for narrow, wide in _WIDER if {one, other} == {narrow, wide}), None)
+
+
+def _common_struct(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    here, there = ({field.name: field.type for field in type_} for type_ in (one, other))
+    inner = {
+        name: common_type(here.get(name, pa.null()), there.get(name, pa.null()))
+        for name in dict.fromkeys((*there, *here))
+    }
+    return None if None in inner.values() else pa.struct(list(inner.items()))
 
 
 def conform(array: pa.Array, type_: pa.DataType) -> pa.Array:
@@ -169,7 +167,7 @@ def _list_codes(array: pa.Array, any_order: bool) -> np.ndarray:
 
 
 def _number(codes: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Number the runs of codes that end there: equal runs get equal numbers."""
+    """Return a number for each run of codes, by where they end: equal runs get equal ones."""
     data = pa.py_buffer(np.ascontiguousarray(codes, np.int32))
     bounds = pa.py_buffer(np.ascontiguousarray(ends * 4))
     runs = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(ends) - 1, [None, bounds, data])

@@ -1,4 +1,4 @@
-"""What is different between the rows of two tables: matched by key, compared column by column. Pure."""
+"""What is different between two tables: rows matched by key, compared column by column. Pure."""
 
 from __future__ import annotations
 
@@ -235,23 +235,15 @@ def _whole_rows(table: pa.Table, rows: np.ndarray, change: str) -> pa.Table:
     some = table.select(["gid", NAME, KEY, PLACE]).take(pa.array(rows))
     said = pc.if_else(pc.is_null(some["gid"]), some[KEY], pa.scalar(None, pa.string()))
     nothing = pa.nulls(len(rows), pa.string())
-    return _rows(
-        some,
-        change,
-        nothing,
-        said if change == "removed" else nothing,
-        said if change == "added" else nothing,
-        -1,
-    )
+    before, after = (said if change == kind else nothing for kind in ("removed", "added"))
+    return _rows(some, change, (nothing, before, after), -1)
 
 
-def _rows(
-    rows: pa.Table, change: str, column: pa.Array, before: pa.Array, after: pa.Array, order: int
-) -> pa.Table:
-    count = len(rows)
-    kinds = pa.array(np.full(count, KINDS.index(change), np.int8))
-    orders = pa.array(np.full(count, order, np.int32))
-    columns = [rows["gid"], rows[NAME], kinds, column, before, after, rows[PLACE], orders]
+def _rows(rows: pa.Table, change: str, cells: Sequence[pa.Array], order: int) -> pa.Table:
+    """Return rows of the result; `cells` are column, before and after."""
+    kinds = pa.array(np.full(len(rows), KINDS.index(change), np.int8))
+    orders = pa.array(np.full(len(rows), order, np.int32))
+    columns = [rows["gid"], rows[NAME], kinds, *cells, rows[PLACE], orders]
     return pa.table(columns, schema=CHANGES)
 
 
@@ -282,7 +274,7 @@ def _cells(
         after = texts(_taken(new, number, there[rows], pair), any_order=pair.any_order)
         column = pa.array([pair.column] * len(rows), pa.string())
         some = heads.take(pa.array(there[rows]))
-        yield _rows(some, "changed", column, before, after, number), masks[number]
+        yield _rows(some, "changed", (column, before, after), number), masks[number]
 
 
 def _taken(table: pa.Table, number: int, rows: np.ndarray, pair: Pair) -> pa.Array:

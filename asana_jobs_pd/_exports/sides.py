@@ -16,7 +16,7 @@ from asana_jobs_pd._exports.export import AsanaExport
 from asana_jobs_pd._jobs.gids import gid_series
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 
-__all__ = ["Export", "FrameSide", "Side", "field_gids"]
+__all__ = ["Export", "FrameSide", "Side", "field_gids", "refuse_long"]
 
 Export: TypeAlias = Mapping[str, pd.DataFrame] | str | os.PathLike[str]
 """A load, a mapping of frames by `resource_type`, or the folder of a Parquet dataset."""
@@ -28,6 +28,8 @@ class Side(Protocol):
 
     catalogue: pd.DataFrame | None
     """Its custom fields, when it knows them."""
+    in_memory: bool
+    """Whether its rows are."""
 
     def types(self) -> list[str]:
         """Return the types of row."""
@@ -57,6 +59,8 @@ class FrameSide:
     InvalidOptionError
         For what is no mapping of frames, or has custom fields in a frame of their own.
     """
+
+    in_memory = True
 
     def __init__(self, frames: Mapping[str, pd.DataFrame], what: str) -> None:
         self._frames = _checked(frames, what)
@@ -110,11 +114,16 @@ def _checked(frames: Any, what: str) -> dict[str, pd.DataFrame]:
         if not isinstance(frame, pd.DataFrame):
             raise InvalidOptionError(f"{what}[{name!r}] is no DataFrame: {type(frame).__name__}.")
     if isinstance(frames, AsanaExport) and frames.custom_field_values is not None:
-        raise InvalidOptionError(
-            f"{what} was loaded with custom_fields='long'. Load it with 'columns', or compare "
-            "dict(export), which leaves custom fields out."
-        )
+        raise refuse_long(what)
     return dict(frames)
+
+
+def refuse_long(what: str) -> InvalidOptionError:
+    """Return the error for custom fields that would be left out silently."""
+    return InvalidOptionError(
+        f"{what} was made with custom_fields='long', which cannot be compared; make it with "
+        "'columns'. To leave custom fields out, give dict(export)."
+    )
 
 
 def _gids(frame: pd.DataFrame, where: str) -> pa.Array:

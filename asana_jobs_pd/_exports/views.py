@@ -1,4 +1,4 @@
-"""The questions people have of a comparison, answered from its cells: closed, moved, re-dated. Pure."""
+"""The questions people have of a comparison: closed, moved, rescheduled, reassigned. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ _MOVES = ("added", "removed", "section")
 _MOVED = [
     *_ID, "move", "project.gid", "project.name", "section.before", "section.after",
 ]  # fmt: skip
-_TIME = "datetime64[us, UTC]"
 
 
 def _cells(frames: Mapping[str, pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
@@ -98,8 +97,7 @@ def _moves(
 ) -> Iterator[tuple[str, str, str | None, str | None, str | None]]:
     for gid in [gid for gid in before if gid not in after]:
         yield "removed", gid, before[gid][0], before[gid][2], None
-    for gid in after:
-        name, section, section_name = after[gid]
+    for gid, (name, section, section_name) in after.items():
         if gid not in before:
             yield "added", gid, name, None, section_name
         elif before[gid][1] != section:
@@ -107,4 +105,4 @@ def _moves(
 
 
 def _times(texts: pd.Series) -> pd.Series:
-    return pd.to_datetime(texts, utc=True, format="ISO8601").astype(_TIME)
+    return pd.to_datetime(texts, utc=True, format="ISO8601").dt.as_unit("us")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import compare_asana_exports
-from asana_jobs_pd._exports import compare
+from asana_jobs_pd._exports import compare, dataset, lines, parquet
 
 ANA = {"gid": "12", "resource_type": "user", "name": "Ana"}
 WEB = {"gid": "9", "resource_type": "project", "name": "Web"}
@@ -42,34 +41,38 @@ def task(gid, **fields):
 
 
 @pytest.fixture
-def load(tmp_path):
-    """Load rows as an export."""
+def files(tmp_path):
+    """Write rows to a file."""
     numbers = iter(range(100))
 
-    def load(*rows, **options):
+    def write(*rows):
         path = tmp_path / f"{next(numbers)}.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return aj.read_asana_export(path, **options)
+        return path
 
-    return load
+    return write
 
 
 @pytest.fixture
-def to_dataset(tmp_path):
-    """Write an export as a Parquet dataset, in parts of a few rows."""
+def load(files):
+    """Load rows as an export."""
+    return lambda *rows, **options: aj.read_asana_export(files(*rows), **options)
+
+
+@pytest.fixture
+def convert(files, tmp_path, monkeypatch):
+    """Convert rows to a dataset, in row groups and batches of a few."""
+    monkeypatch.setattr(parquet, "GROUP", 40_000)
+    monkeypatch.setattr(lines, "CHUNK", 30_000)
+    monkeypatch.setattr(dataset, "ROWS", 30)
     numbers = iter(range(100))
 
-    def to_dataset(export, rows=2):
+    def convert(*rows, **options):
         folder = tmp_path / f"dataset{next(numbers)}"
-        for name, frame in export.items():
-            (folder / name).mkdir(parents=True)
-            for start in range(0, len(frame), rows):
-                part = frame.iloc[start : start + rows]
-                part.to_parquet(folder / name / f"part-{start:06}.parquet", index=False)
-        export.custom_fields.to_parquet(folder / "custom_fields.parquet", index=False)
+        aj.asana_export_to_parquet(files(*rows), folder, **options)
         return folder
 
-    return to_dataset
+    return convert
 
 
 def cells(frame):
@@ -262,9 +265,11 @@ def test_links_are_compared_as_sets(load):
     """Rows without a gid are there or not; the row says what it is, as JSON."""
 
     def link(project, portfolio):
-        return {"resource_type": "project_to_portfolio",
-                "project": {"gid": project, "resource_type": "project", "name": f"P{project}"},
-                "portfolio": {"gid": portfolio, "resource_type": "portfolio", "name": "All"}}  # fmt: skip
+        return {
+            "resource_type": "project_to_portfolio",
+            "project": {"gid": project, "resource_type": "project", "name": f"P{project}"},
+            "portfolio": {"gid": portfolio, "resource_type": "portfolio", "name": "All"},
+        }
 
     old = load(link("1", "7"), link("2", "7"))
     new = load(link("3", "7"), link("1", "7"))
@@ -311,14 +316,16 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
-def test_datasets_and_frames_say_the_same(load, to_dataset, monkeypatch, backend):
+def test_datasets_and_frames_say_the_same(load, convert, monkeypatch, backend):
     """Streamed from Parquet in many buckets, mixed with frames, and of either dtype_backend."""
     old, new = load(*many(0)), load(*many(1), dtype_backend=backend)
     expected = compare_asana_exports(old, new)
-    touched = [n for n in range(5, 200) if n % 7 == 0 or n % 3 == 0 or n % 5 in (0, 4)
-               or n % 11 in (0, 10)]  # fmt: skip
+    touched = [
+        n for n in range(5, 200)
+        if n % 7 == 0 or n % 3 == 0 or n % 5 in (0, 4) or n % 11 in (0, 10)
+    ]  # fmt: skip
     assert expected.summary().loc["task", ["removed", "changed"]].tolist() == [5, len(touched)]
-    folders = to_dataset(old), to_dataset(new, 37)
+    folders = convert(*many(0)), convert(*many(1))
     assert_same(compare_asana_exports(*folders), expected)
     monkeypatch.setattr(compare, "AT_ONCE", 10_000)
     assert_same(compare_asana_exports(*folders), expected)
@@ -326,28 +333,49 @@ def test_datasets_and_frames_say_the_same(load, to_dataset, monkeypatch, backend
     assert_same(compare_asana_exports(str(folders[0]), new), expected)
 
 
-def test_a_dataset_may_be_a_url(load, to_dataset):
+def test_a_dataset_may_be_a_url(load, convert):
     """As fsspec has them."""
-    folder = to_dataset(load(task("1")))
-    found = compare_asana_exports(folder.as_uri(), load(task("1", name="B")))
+    pytest.importorskip("fsspec")
+    folder = convert(task("1"))
+    new = load(task("1", name="B"))
+    assert cells(compare_asana_exports(folder.as_uri(), new)["task"]) == [
+        ("1", "changed", "name", "Task 1", "B")
+    ]
+    found = compare_asana_exports(f"simplecache::{folder.as_uri()}", new)
     assert cells(found["task"]) == [("1", "changed", "name", "Task 1", "B")]
 
 
-def test_buckets_leave_nothing_behind(load, to_dataset, monkeypatch, tmp_path):
-    """The temporary files are gone when it is done, and when it fails."""
-    folders = to_dataset(load(*many(0))), to_dataset(load(*many(1)))
+def test_types_of_row_with_strange_names_are_found(load, convert):
+    """The manifest says where they are."""
+    old = convert({"gid": "1", "resource_type": "../x", "name": "A"})
+    found = compare_asana_exports(old, load({"gid": "1", "resource_type": "../x", "name": "B"}))
+    assert cells(found["../x"]) == [("1", "changed", "name", "A", "B")]
+
+
+def test_a_dataset_that_cannot_be_read(convert, monkeypatch, tmp_path):
+    """Says so, and leaves no temporary files behind; nor does one that can."""
+    folders = convert(*many(0)), convert(*many(1))
     monkeypatch.setattr(compare, "AT_ONCE", 10_000)
     spool = tmp_path / "spool"
     spool.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(spool))
     compare_asana_exports(*folders)
     assert list(spool.iterdir()) == []
-    part = next(iter((folders[1] / "task").iterdir()))
-    content = part.read_bytes()
-    part.write_bytes(content[: len(content) // 2] + b"PAR1")
-    with pytest.raises(aj.errors.ExportFileError, match="cannot be read: .*part-"):
+    part = folders[1] / "task" / "part-00000.parquet"
+    content = bytearray(part.read_bytes())
+    content[1000:3000] = bytes(2000)
+    part.write_bytes(content)
+    with pytest.raises(aj.errors.ExportFileError, match=r"^new: .*dataset1 cannot be read: "):
         compare_asana_exports(*folders)
     assert list(spool.iterdir()) == []
+
+
+def test_an_unfinished_dataset_is_refused(convert):
+    """An upload that was cut off has no mark."""
+    folder = convert(task("1"))
+    (folder / "_SUCCESS").unlink()
+    with pytest.raises(aj.errors.ExportFileError, match="was cut off; convert again"):
+        compare_asana_exports(folder, folder)
 
 
 def test_frames_that_have_been_elsewhere(load, tmp_path):
@@ -380,7 +408,7 @@ def test_frames_that_have_been_elsewhere(load, tmp_path):
         ({"task": pd.DataFrame({"gid": [1.5]})}, aj.errors.InvalidFrameError, "holds floats"),
         ({"task": pd.DataFrame([["1", "2"]], columns=["gid", "gid"])},
          aj.errors.InvalidFrameError, "more than one column 'gid'"),
-        ("/nowhere", aj.errors.ExportFileError, "holds no Parquet dataset"),
+        ("/nowhere", aj.errors.ExportFileError, "holds no dataset of an export"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared(old, error, words):
@@ -389,8 +417,10 @@ def test_what_cannot_be_compared(old, error, words):
         compare_asana_exports(old, {})
 
 
-def test_long_custom_fields_are_refused(load):
+def test_long_custom_fields_are_refused(load, convert):
     """They would be left out silently."""
+    with pytest.raises(aj.errors.AsanaJobsError, match="custom_fields='long'"):
+        compare_asana_exports({}, convert(task("1"), custom_fields="long"))
     with pytest.raises(aj.errors.AsanaJobsError, match="custom_fields='long'"):
         compare_asana_exports({}, load(task("1"), custom_fields="long"))
 
@@ -424,11 +454,3 @@ def test_how_it_shows(load):
     with pytest.raises(KeyError, match="'nope' is in neither export; there is"):
         found["nope"]
     assert len(found) == 2
-
-
-def test_dataset_parts_are_what_the_tests_think(load, to_dataset):
-    """The fixture writes several parts of one schema."""
-    folder = to_dataset(load(*many(0)))
-    parts = sorted((folder / "task").iterdir())
-    assert len(parts) == 100
-    assert pq.read_schema(parts[0]).names == pq.read_schema(parts[-1]).names
