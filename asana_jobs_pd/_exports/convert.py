@@ -168,8 +168,10 @@ def _converted(
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    plain = readable_by_pandas(table.schema.remove_metadata())
-    pq.write_table(table.cast(plain), path, compression="zstd")
+    types = [pa.string() if one.type == pa.large_string() else one.type for one in table.schema]
+    schema = pa.schema(list(zip(table.column_names, types, strict=True)))
+    schema = readable_by_pandas(schema, frame)
+    pq.write_table(table.cast(schema).replace_schema_metadata(schema.metadata), path)
 
 
 def _with_files(report: pd.DataFrame, conversion: Conversion, place: Destination) -> pd.DataFrame:

@@ -200,6 +200,7 @@ class CustomFields:
 
     def __init__(self, *, always_display: bool = False) -> None:
         self.known = Known()
+        self._all_display = always_display
         self.display = always_display
         self.shape = field_shape(display=always_display)
         self._codes = _Codes(self.known.definitions)
@@ -274,7 +275,8 @@ class CustomFields:
                 array = self._of_kind(kind, some, inner)
                 columns[kind] = _spread(array, where, len(flat))
         if self.display and len(flat):
-            where = np.arange(len(flat)) if shows.all() else np.flatnonzero(shows[codes])
+            wanted = shows[codes] | self._all_display
+            where = np.flatnonzero(wanted)
             texts = list(map(self._value("display_value"), _pick(flat, where)))
             columns["display"] = _spread(pa.array(texts, pa.string()), where, len(flat))
         return columns

@@ -185,7 +185,8 @@ class DatasetWriter:
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
         folder.mkdir()
         self._folder = folder
-        self._schema = readable_by_pandas(schema)
+        nothing = to_frame(schema.empty_table(), "numpy_nullable")
+        self._schema = readable_by_pandas(schema, nothing)
         self._writer: Any = None
         self._rows = 0
         self.files: list[Written] = []
@@ -231,17 +232,15 @@ class DatasetWriter:
         self._writer, self._rows = None, 0
 
 
-def readable_by_pandas(schema: pa.Schema) -> pa.Schema:
-    """Return a schema with what makes `pandas.read_parquet` give nullable dtypes.
+def readable_by_pandas(schema: pa.Schema, frame: pd.DataFrame) -> pa.Schema:
+    """Return a schema with what makes `pandas.read_parquet` give the dtypes of a frame.
 
     Lists are left to pandas: it cannot read their dtypes from metadata.
     """
-    frame = to_frame(schema.empty_table(), "numpy_nullable")
     metadata = dict(pa.Schema.from_pandas(frame, preserve_index=False).metadata)
     described = json.loads(metadata[b"pandas"])
     nested = {field.name for field in schema if pa.types.is_nested(field.type)}
     for column in described["columns"]:
         if column["field_name"] in nested:
             column["numpy_type"] = "object"
-    metadata[b"pandas"] = json.dumps(described).encode()
-    return schema.with_metadata(metadata)
+    return schema.with_metadata({b"pandas": json.dumps(described).encode()})
