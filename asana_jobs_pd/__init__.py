@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._exports.compare import compare_asana_exports
     from asana_jobs_pd._exports.comparison import ExportComparison
     from asana_jobs_pd._exports.convert import asana_export_to_parquet
+    from asana_jobs_pd._exports.dask_export import AsanaDaskExport
     from asana_jobs_pd._exports.engines import read_asana_export
     from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsanaChangeWarning",
+    "AsanaDaskExport",
     "AsanaExport",
     "AsanaJobsError",
     "Client",
@@ -57,6 +59,7 @@ __all__ = [
 
 _LAZY = {
     "AsanaChangeWarning": "asana_jobs_pd.errors",
+    "AsanaDaskExport": "asana_jobs_pd._exports.dask_export",
     "AsanaExport": "asana_jobs_pd._exports.export",
     "AsanaJobsError": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",

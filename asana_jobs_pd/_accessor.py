@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asana_jobs_pd._api.client import Client
+    from asana_jobs_pd._exports.dask_export import AsanaDaskExport
     from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._exports.frames import Backend
     from asana_jobs_pd._exports.request import BadLines, CustomFieldsAs
@@ -99,21 +100,56 @@ class AsanaAccessor:
 
         return results(self._frame)
 
+    @overload
     def load(
         self,
         *,
+        engine: Literal["pandas"] = "pandas",
         resource_types: str | Sequence[str] | None = None,
         columns: str | Sequence[str] | None = None,
         custom_fields: CustomFieldsAs = "columns",
         dtype_backend: Backend = "numpy_nullable",
         on_bad_lines: BadLines = "error",
         workers: int | None = None,
+        blocksize: None = None,
         max_line_bytes: int = 64 << 20,
         progress: bool | None = None,
-    ) -> AsanaExport:
+    ) -> AsanaExport: ...
+
+    @overload
+    def load(
+        self,
+        *,
+        engine: Literal["dask"],
+        resource_types: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        custom_fields: CustomFieldsAs = "columns",
+        dtype_backend: Backend = "numpy_nullable",
+        on_bad_lines: BadLines = "error",
+        workers: None = None,
+        blocksize: int | None = None,
+        max_line_bytes: int = 64 << 20,
+        progress: bool | None = None,
+    ) -> AsanaDaskExport: ...
+
+    def load(
+        self,
+        *,
+        engine: Literal["pandas", "dask"] = "pandas",
+        resource_types: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        custom_fields: CustomFieldsAs = "columns",
+        dtype_backend: Backend = "numpy_nullable",
+        on_bad_lines: BadLines = "error",
+        workers: int | None = None,
+        blocksize: int | None = None,
+        max_line_bytes: int = 64 << 20,
+        progress: bool | None = None,
+    ) -> AsanaExport | AsanaDaskExport:
         """Load all downloaded files together; see `read_asana_export`.
 
-        Reads the files in ``file.path``; rows without one are passed over.
+        Reads the files in ``file.path``; rows without one are passed over. Nothing else of the
+        frame goes to the workers of Dask.
 
         Raises
         ------
@@ -122,14 +158,16 @@ class AsanaAccessor:
         """
         from asana_jobs_pd._exports.engines import read_asana_export
 
-        return read_asana_export(
+        return read_asana_export(  # type: ignore[call-overload, no-any-return]
             self._frame,
+            engine=engine,
             resource_types=resource_types,
             columns=columns,
             custom_fields=custom_fields,
             dtype_backend=dtype_backend,
             on_bad_lines=on_bad_lines,
             workers=workers,
+            blocksize=blocksize,
             max_line_bytes=max_line_bytes,
             progress=progress,
         )
