@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Literal, overload
 import pandas as pd
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._exports.dask_export import AsanaDaskExport
     from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._exports.frames import Backend
+    from asana_jobs_pd._exports.locations import StorageOptions
     from asana_jobs_pd._exports.request import BadLines, CustomFieldsAs
     from asana_jobs_pd.typing import Errors
 
@@ -44,6 +46,47 @@ class AsanaAccessor:
 
         return refresh_asana_jobs(
             self._frame, finished=finished, errors=errors, client=client, progress=progress
+        )
+
+    def to_parquet(
+        self,
+        dest: str | os.PathLike[str],
+        *,
+        resource_types: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        custom_fields: CustomFieldsAs = "columns",
+        on_bad_lines: BadLines = "error",
+        overwrite: bool = False,
+        workers: int | None = None,
+        max_line_bytes: int = 64 << 20,
+        storage_options: StorageOptions = None,
+        temp_dir: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Convert all downloaded files to Parquet datasets; see `asana_export_to_parquet`.
+
+        Reads the files in ``file.path``; rows without one are passed over.
+
+        Raises
+        ------
+        InvalidFrameError
+            When no row has a file.
+        """
+        from asana_jobs_pd._exports.convert import asana_export_to_parquet
+
+        return asana_export_to_parquet(
+            self._frame,
+            dest,
+            resource_types=resource_types,
+            columns=columns,
+            custom_fields=custom_fields,
+            on_bad_lines=on_bad_lines,
+            overwrite=overwrite,
+            workers=workers,
+            max_line_bytes=max_line_bytes,
+            storage_options=storage_options,
+            temp_dir=temp_dir,
+            progress=progress,
         )
 
     def changes(self, previous: pd.DataFrame) -> pd.DataFrame:

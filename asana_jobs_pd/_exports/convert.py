@@ -90,8 +90,8 @@ def asana_export_to_parquet(
     storage_options
         For URLs: what fsspec needs to open them.
     temp_dir
-        Where what was read waits: about a quarter of the exports' size as text. None for beside
-        a local dest, and for the system's folder where dest is a URL.
+        Where what was read waits: about a tenth of the size that the exports have as text. None
+        for beside a local dest, and for the system's folder where dest is a URL.
     progress
         True shows a bar at once, False never; None after a second.
 
@@ -136,23 +136,22 @@ def asana_export_to_parquet(
     )
     place = destination(dest, storage_options, overwrite=overwrite)
     temporary = None if temp_dir is None else os.fspath(temp_dir)
-    with Progress(0, "Uploading", progress, "B") as bar:
-        with staged(place, temporary, bar.tick) as stage:
-            return _converted(request, stage, place, progress)
+    with staged(place, temporary, progress) as stage:
+        return _converted(request, stage, place, progress)
 
 
 def _converted(
     request: Request, stage: Stage, place: Destination, progress: bool | None
 ) -> pd.DataFrame:
     """Make the dataset in the stage; return what there is to say of it."""
-    with Progress(sum(request.sizes), "Reading", progress, "B") as bar:
+    with Progress(sum(request.sizes), "Reading", progress, unit="B") as bar:
         tick = ticker(request, bar)
         shares = spooled(request.paths, request.options, request.workers, tick, stage.scratch)
     learned = reduce(Learned.merged, (share.learned for share in shares))
     warn_lost(learned, request)
     settled = settle(learned, request.options)
     check_columns(settled)
-    with Progress(sum(share.rows for share in shares), "Writing", progress, "row") as bar:
+    with Progress(sum(share.rows for share in shares), "Writing", progress, unit="row") as bar:
         conversion = Conversion(shares, settled, stage.dataset, bar.tick)
         conversion.run()
     issues = learned.issues.merged(conversion.issues)

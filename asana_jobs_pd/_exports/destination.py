@@ -11,14 +11,16 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from asana_jobs_pd._api.redact import hide_query
 from asana_jobs_pd._exports.layout import MANIFEST, SUCCESS
 from asana_jobs_pd._exports.locations import StorageOptions, filesystem_of, is_url, said
+from asana_jobs_pd._jobs.progress import Progress
 from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
 
 __all__ = ["Destination", "Stage", "destination", "staged"]
@@ -115,15 +117,17 @@ def _there(dest: Destination) -> tuple[bool, bool]:
     try:
         dest.filesystem.invalidate_cache()
         there = bool(dest.filesystem.find(dest.path))
-        return there, dest.filesystem.exists(f"{dest.path}/{MANIFEST}")
+        ours = there and dest.filesystem.exists(f"{dest.path}/{MANIFEST}")
     except Exception as error:  # noqa: BLE001  each file system has errors of its own
         reason = said(error)
-    _refuse(dest, reason)
+    else:
+        return there, ours
+    return _refuse(dest, reason)
 
 
 @contextmanager
 def staged(
-    dest: Destination, temp_dir: str | None, tick: Callable[[int, int], None]
+    dest: Destination, temp_dir: str | None, progress: bool | None = None
 ) -> Iterator[Stage]:
     """Yield folders to work in; put the dataset in its place when the block ends well.
 
@@ -133,8 +137,8 @@ def staged(
         Where it goes.
     temp_dir
         Where to work; None for beside a local dest, else the system's folder.
-    tick
-        Is told how many bytes of how many have been uploaded.
+    progress
+        Of an upload, as in `Progress`.
 
     Raises
     ------
@@ -145,7 +149,7 @@ def staged(
     try:
         with _work(dest, temp_dir) as stage:
             yield stage
-            _put(dest, stage, tick)
+            _put(dest, stage, progress)
     except OSError as error:
         if error.errno not in _WORDS or isinstance(error, ExportWriteError):
             raise
@@ -189,10 +193,10 @@ def _existing(folder: Path) -> Path:
     return next(one for one in (folder, *folder.parents) if one.exists())
 
 
-def _put(dest: Destination, stage: Stage, tick: Callable[[int, int], None]) -> None:
+def _put(dest: Destination, stage: Stage, progress: bool | None) -> None:
     _check_free(dest)
     if dest.filesystem is not None:
-        _upload(dest, stage.dataset, tick)
+        _upload(dest, stage.dataset, progress)
         return
     for folder, _, names in os.walk(stage.dataset):
         for name in (*names, ""):
@@ -228,18 +232,19 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _upload(dest: Destination, folder: Path, tick: Callable[[int, int], None]) -> None:
+def _upload(dest: Destination, folder: Path, progress: bool | None) -> None:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     # The manifest goes first, by which an unfinished upload is known as ours; the mark goes last.
     files.sort(key=lambda path: (path.name == SUCCESS, path.name != MANIFEST))
-    total, done, reason = sum(path.stat().st_size for path in files), 0, ""
+    sizes = [path.stat().st_size for path in files]
+    reason = ""
     try:
         _remove(dest)
-        for path in files:
-            name = f"{dest.path}/{path.relative_to(folder).as_posix()}"
-            dest.filesystem.put_file(str(path), name)
-            done += path.stat().st_size
-            tick(done, total)
+        with Progress(sum(sizes), "Uploading", progress, unit="B") as bar:
+            for path, done in zip(files, accumulate(sizes), strict=True):
+                name = f"{dest.path}/{path.relative_to(folder).as_posix()}"
+                dest.filesystem.put_file(str(path), name)
+                bar.tick(done)
     except BaseException as error:
         with suppress(Exception):
             _remove(dest)

@@ -196,7 +196,7 @@ class _Blocks:
 
 def _open(path: File) -> io.BufferedReader:
     try:
-        file = Path(path).open("rb") if isinstance(path, str) else path.open()
+        file = Path(path).open("rb") if isinstance(path, str) else path.open()  # noqa: SIM115
         if file.peek(1):
             return file
         file.close()

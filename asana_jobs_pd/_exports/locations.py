@@ -139,7 +139,7 @@ def filesystem_of(url: str, options: StorageOptions = None) -> tuple[Any, str]:
         filesystem, path = url_to_fs(url, **(options or {}))
         if type(filesystem) is LocalFileSystem:
             return None, str(Path(path))
-        return filesystem, str(path)  # noqa: TRY300
+        return filesystem, str(path)
     except ImportError as error:
         problem = _missing(url, said(error, options))
     except Exception as error:  # noqa: BLE001

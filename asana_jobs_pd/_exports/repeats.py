@@ -80,7 +80,8 @@ class RowKeys:
         same = low[1:] == low[:-1]
         if self._high is not None:
             same &= high[1:] == high[:-1]
-        return places[order[:-1][same]]
+        repeated: np.ndarray = places[order[:-1][same]]
+        return repeated
 
     def _places(self, portion: int, portions: int) -> Iterable[np.ndarray]:
         """Yield the places of the rows in a portion, by the remainder of their keys."""
@@ -99,7 +100,7 @@ def keys_of(gids: pa.Array, digests: pa.Array) -> tuple[np.ndarray, np.ndarray |
     digests
         Of a row without a gid, 16 bytes that tell its line from others.
     """
-    numbers = pc.fill_null(pc.match_substring_regex(gids, _NUMBER), False)  # noqa: FBT003
+    numbers = pc.fill_null(pc.match_substring_regex(gids, _NUMBER), False)
     others = np.flatnonzero(~numbers.to_numpy(zero_copy_only=False))
     plain = pc.if_else(numbers, gids, "0") if len(others) else gids
     low = plain.cast(pa.uint64()).to_numpy()

@@ -1,4 +1,4 @@
-"""Batches on disk, between processes or between two passes: Arrow files, and where each batch is."""
+"""Batches on disk, between processes or two passes: Arrow files, and where each batch is."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class SpoolWriter:
 
     def __exit__(self, *_: object) -> None:
         with ExitStack() as closing:
-            for *_, stack in self._open.values():
-                closing.push(stack)
+            for one in self._open.values():
+                closing.push(one[-1])
 
     def __call__(self, batch: Batch) -> Stored:
         """Write a batch; return where it is."""
