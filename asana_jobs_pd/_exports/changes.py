@@ -216,7 +216,7 @@ def changes(old: pa.Table, new: pa.Table, pairs: Sequence[Pair]) -> tuple[pa.Tab
     ]
     both = np.flatnonzero(at >= 0)
     touched = np.zeros(len(both), bool)
-    for part, mask in _cells(old, new, at[both], both, pairs):
+    for part, mask in _cells(_Matched(old, new, at[both], both), pairs):
         touched |= mask
         parts.append(part)
     return pa.concat_tables(parts), int((~touched).sum())
@@ -247,34 +247,40 @@ def _rows(rows: pa.Table, change: str, cells: Sequence[pa.Array], order: int) ->
     return pa.table(columns, schema=CHANGES)
 
 
-def _cells(
-    old: pa.Table, new: pa.Table, here: np.ndarray, there: np.ndarray, pairs: Sequence[Pair]
-) -> Iterator[tuple[pa.Table, np.ndarray]]:
+class _Matched(NamedTuple):
+    """Rows of both sides that have the same key."""
+
+    old: pa.Table
+    new: pa.Table
+    here: np.ndarray
+    there: np.ndarray
+
+
+def _cells(matched: _Matched, pairs: Sequence[Pair]) -> Iterator[tuple[pa.Table, np.ndarray]]:
     """Yield for each pair of columns what changed in matched rows, and in which."""
-    masks: dict[int, np.ndarray] = {}
-    heads = new.select(["gid", NAME, PLACE])
-
-    def mask(number: int) -> np.ndarray:
-        if number not in masks:
-            pair = pairs[number]
-            masks[number] = differ(
-                _taken(old, number, here, pair),
-                _taken(new, number, there, pair),
-                any_order=pair.any_order,
-            )
-            if pair.gid is not None:
-                masks[number] &= mask(pair.gid)
-        return masks[number]
-
+    gids = {pair.gid for pair in pairs if pair.gid is not None}
+    by_gid = {number: _mask(matched, number, pairs[number]) for number in gids}
+    heads = matched.new.select(["gid", NAME, PLACE])
     for number, pair in enumerate(pairs):
-        rows = np.flatnonzero(mask(number))
+        mask = by_gid[number] if number in by_gid else _mask(matched, number, pair)
+        if pair.gid is not None:
+            mask &= by_gid[pair.gid]
+        rows = np.flatnonzero(mask)
         if not len(rows):
             continue
-        before = texts(_taken(old, number, here[rows], pair), any_order=pair.any_order)
-        after = texts(_taken(new, number, there[rows], pair), any_order=pair.any_order)
+        places = matched.there[rows]
+        old = _taken(matched.old, number, matched.here[rows], pair)
+        new = _taken(matched.new, number, places, pair)
+        before, after = (texts(side, any_order=pair.any_order) for side in (old, new))
         column = pa.array([pair.column] * len(rows), pa.string())
-        some = heads.take(pa.array(there[rows]))
-        yield _rows(some, "changed", (column, before, after), number), masks[number]
+        some = heads.take(pa.array(places))
+        yield _rows(some, "changed", (column, before, after), number), mask
+
+
+def _mask(matched: _Matched, number: int, pair: Pair) -> np.ndarray:
+    old = _taken(matched.old, number, matched.here, pair)
+    new = _taken(matched.new, number, matched.there, pair)
+    return differ(old, new, any_order=pair.any_order)
 
 
 def _taken(table: pa.Table, number: int, rows: np.ndarray, pair: Pair) -> pa.Array:

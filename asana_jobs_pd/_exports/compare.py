@@ -29,11 +29,13 @@ from asana_jobs_pd._exports.sides import Export, FrameSide, Side, field_gids
 
 __all__ = ["compare_asana_exports"]
 
-AT_ONCE = 256 << 20
-"""Bytes of both sides that are compared at a time; more are shared out to files first.
+AT_ONCE = 32 << 20
+"""Bytes in Parquet, a fraction of those in memory, that are compared at a time.
 
-Four times that when both sides are in memory anyway.
+More are shared out to files first.
 """
+IN_MEMORY = 1 << 30
+"""The same for two sides that are in memory anyway: Arrow's texts must stay below 2 GiB."""
 
 
 def compare_asana_exports(
@@ -63,8 +65,8 @@ def compare_asana_exports(
         What `read_asana_export` returned, a dict of DataFrames by `resource_type`, or the folder
         of a Parquet dataset that `asana_export_to_parquet` wrote (local, or a URL for fsspec).
         They may be of different kinds, and of different `dtype_backend`. Frames are not changed.
-        Datasets are read in batches; beyond 256 MB rows are shared out to temporary files, and
-        memory is needed for the result and a part of them.
+        Datasets are read in batches and shared out to temporary files, so that memory is needed
+        for the result and a part of the rows.
     resource_types
         Only these types of row; None for all.
     columns
@@ -116,7 +118,7 @@ def _compared(
     fields = [field_gids(side, schema.names) for side, schema in zip(sides, schemas, strict=True)]
     pairs = pairs_of(schemas[0], schemas[1], (fields[0], fields[1]), columns, ignore)
     streams = (_rows(sides[0], name, pairs, "old"), _rows(sides[1], name, pairs, "new"))
-    limit = 4 * AT_ONCE if sides[0].in_memory and sides[1].in_memory else AT_ONCE
+    limit = IN_MEMORY if sides[0].in_memory and sides[1].in_memory else AT_ONCE
     count = min(MOST, sum(side.size(name) for side in sides) // limit + 1)
     if count == 1:
         return changes(_one(streams[0], pairs, "old"), _one(streams[1], pairs, "new"), pairs)

@@ -28,7 +28,13 @@ from asana_jobs_pd._exports.blocks import (
     survey,
 )
 from asana_jobs_pd._exports.dask_export import AsanaDaskExport, Counted
-from asana_jobs_pd._exports.finish import check_columns, long_values, long_values_of_none, pivoted, schema_of
+from asana_jobs_pd._exports.finish import (
+    check_columns,
+    long_values,
+    long_values_of_none,
+    pivoted,
+    schema_of,
+)
 from asana_jobs_pd._exports.frames import Backend, catalogue, issues_frame, to_frame
 from asana_jobs_pd._exports.issues import Issues
 from asana_jobs_pd._exports.locations import File
@@ -132,9 +138,7 @@ def _surveys(request: Request) -> list[list[Survey]]:
     tasks = []
     for file, (path, size) in enumerate(zip(request.paths, request.sizes, strict=True)):
         shares = min(MOST_SHARES, size // LARGE + 1)
-        tasks.append(
-            [task(path, file, share, shares, request.options) for share in range(shares)]
-        )
+        tasks.append([task(path, file, share, shares, request.options) for share in range(shares)])
     (found,) = dask.compute(tasks)
     decode = msgspec.msgpack.Decoder(Survey).decode
     return [[decode(one) for one in some] for some in found]

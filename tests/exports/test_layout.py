@@ -8,7 +8,21 @@ from hypothesis import strategies as st
 from asana_jobs_pd._exports.layout import folder_of, part_name
 from asana_jobs_pd._exports.schema import SCHEMA
 
-ODD = ["", ".", "..", "../../etc", "a/b", "a\\b", "con", "lpt1", "_x", ".x", "Task", "a b", "x" * 300]
+ODD = [
+    "",
+    ".",
+    "..",
+    "../../etc",
+    "a/b",
+    "a\\b",
+    "con",
+    "lpt1",
+    "_x",
+    ".x",
+    "Task",
+    "a b",
+    "x" * 300,
+]
 
 
 def test_asanas_types_are_folders_of_their_name():

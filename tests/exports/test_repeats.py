@@ -50,7 +50,12 @@ def test_the_last_of_each_is_kept(rows, data):
 
 def test_gids_are_told_apart_beyond_what_a_float_holds():
     """Neighbours of 19 digits, and the largest of all, are rows of their own."""
-    gids = ["9999999999999999999", "9999999999999999998", "9223372036854775808", "18446744073709551616"]
+    gids = [
+        "9999999999999999999",
+        "9999999999999999998",
+        "9223372036854775808",
+        "18446744073709551616",
+    ]
     assert kept([(gid, "") for gid in gids]) == [True] * 4
 
 
