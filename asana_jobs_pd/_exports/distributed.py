@@ -89,13 +89,18 @@ def load_with_dask(request: Request, backend: Backend, blocksize: int) -> AsanaD
         When a file cannot be read, by any of the workers.
     """
     require_dask()
+    import dask  # noqa: PLC0415
+
     plan = planned(request, blocksize)
     token = uuid4().hex
     names = list(plan.blocks)
+    with dask.config.set({"dataframe.convert-string": False}):  # they are what they should be
+        frames = {name: _frame(plan, name, backend, token) for name in names}
+        values = _values(plan, backend, token)
     return AsanaDaskExport(
-        {name: _frame(plan, name, backend, token) for name in names},
+        frames,
         custom_fields=_uncounted(plan.settled),
-        custom_field_values=_values(plan, backend, token),
+        custom_field_values=values,
         rows={name: sum(block.left for block in plan.blocks[name]) for name in names},
         count=lambda: _counted(plan),
     )

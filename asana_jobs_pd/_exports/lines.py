@@ -12,6 +12,7 @@ import io
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -77,17 +78,17 @@ def read_chunks(
     Truncated
         After the last good line of a damaged file.
     """
-    blocks = _Blocks(path)
-    first = next(blocks, b"").removeprefix(b"\xef\xbb\xbf")
-    if _DOCUMENT.match(first):
-        if claim(0, 0):
-            yield from _document(path, first, blocks, max_line_bytes)
-        return
-    for chunk in _split(path, first, blocks, claim, max_line_bytes):
-        if chunk.lines and max(map(len, chunk.lines)) > max_line_bytes:
-            at = next(n for n, line in enumerate(chunk.lines) if len(line) > max_line_bytes)
-            raise _too_long(path, chunk.first_line + at, max_line_bytes)
-        yield chunk
+    with closing(_Blocks(path)) as blocks:  # who reads may leave before the end
+        first = next(blocks, b"").removeprefix(b"\xef\xbb\xbf")
+        if _DOCUMENT.match(first):
+            if claim(0, 0):
+                yield from _document(path, first, blocks, max_line_bytes)
+            return
+        for chunk in _split(path, first, blocks, claim, max_line_bytes):
+            if chunk.lines and max(map(len, chunk.lines)) > max_line_bytes:
+                at = next(n for n, line in enumerate(chunk.lines) if len(line) > max_line_bytes)
+                raise _too_long(path, chunk.first_line + at, max_line_bytes)
+            yield chunk
 
 
 def _split(
@@ -192,6 +193,10 @@ class _Blocks:
         if self._damage:
             raise Truncated(self._damage)
         raise StopIteration
+
+    def close(self) -> None:
+        """Close the file, if it is not yet."""
+        self._file.close()
 
 
 def _open(path: File) -> io.BufferedReader:
