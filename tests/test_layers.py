@@ -36,7 +36,7 @@ FLOORS = [
     ["_exports.custom_fields", "_exports.lines"],
     ["_exports.columns"],
     ["_exports.shapes"],
-    ["_exports.issues", "_exports.nodes"],
+    ["_exports.economy", "_exports.issues", "_exports.nodes"],
     ["_exports.locations", "_exports.layout"],
     ["_exports.schema", "_exports.__init__"],
     ["_jobs.poll"],

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from asana_jobs_pd._api.warn import warn_user
 from asana_jobs_pd._exports.custom_fields import Definition
+from asana_jobs_pd._exports.economy import without_collector
 from asana_jobs_pd._exports.export import AsanaExport
 from asana_jobs_pd._exports.finish import (
     POSITION,
@@ -26,7 +27,7 @@ from asana_jobs_pd._exports.finish import (
 from asana_jobs_pd._exports.frames import TEXT, Backend, catalogue, issues_frame, to_frame
 from asana_jobs_pd._exports.issues import Issues
 from asana_jobs_pd._exports.request import Request, Time, Window
-from asana_jobs_pd._exports.scan import Batch, Learned, without_collector
+from asana_jobs_pd._exports.scan import Batch, Learned
 from asana_jobs_pd._exports.settle import Settled, settle
 from asana_jobs_pd._exports.workers import Part
 from asana_jobs_pd.errors import AsanaValueWarning

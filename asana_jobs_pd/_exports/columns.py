@@ -140,14 +140,15 @@ def _lists(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.A
 
 def _raws(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
     texts: list[bytes | None] = [bytes(value) or None for value in values]
-    for position, text in enumerate(texts):
-        if text is None:
+    for position, value in enumerate(values):
+        text = bytes(value)
+        if not text:
             continue
         try:
-            value = _any(text)
+            parsed = _any(text)
         except MALFORMED:
-            texts[position], value = _salvaged(text, position, column, rows)
-        observe(shape.node, value, lambda position=position: rows.line(position))  # type: ignore[misc]
+            texts[position], parsed = _salvaged(text, position, column, rows)
+        observe(shape.node, parsed, lambda position=position: rows.line(position))  # type: ignore[misc]
     return pa.array([None if text == b"null" else text for text in texts], TYPES["raw"])
 
 

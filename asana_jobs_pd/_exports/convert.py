@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._exports.assemble import summary, warn_lost
 from asana_jobs_pd._exports.destination import Destination, Stage, destination, staged
+from asana_jobs_pd._exports.economy import compact_memory
 from asana_jobs_pd._exports.engines import MAX_LINE_BYTES, ticker
 from asana_jobs_pd._exports.finish import check_columns
 from asana_jobs_pd._exports.frames import TEXT, catalogue, issues_frame
@@ -136,7 +137,7 @@ def asana_export_to_parquet(
     )
     place = destination(dest, storage_options, overwrite=overwrite)
     temporary = None if temp_dir is None else os.fspath(temp_dir)
-    with staged(place, temporary, progress) as stage:
+    with compact_memory(), staged(place, temporary, progress) as stage:
         return _converted(request, stage, place, progress)
 
 

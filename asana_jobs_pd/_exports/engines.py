@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
 
 from asana_jobs_pd._exports.assemble import assemble
+from asana_jobs_pd._exports.economy import compact_memory
 from asana_jobs_pd._exports.export import AsanaExport
 from asana_jobs_pd._exports.frames import Backend
 from asana_jobs_pd._exports.locations import StorageOptions
@@ -171,8 +172,8 @@ def read_asana_export(
 
         return load_with_dask(request, dtype_backend, blocksize or BLOCKSIZE)
     with Progress(sum(request.sizes), "Loading", progress, "B") as bar:
-        tick = ticker(request, bar)
-        with scanned(request.paths, request.options, request.workers, tick) as parts:
+        asked = (request.paths, request.options, request.workers, ticker(request, bar))
+        with compact_memory(), scanned(*asked) as parts:
             return assemble(parts, request, dtype_backend)
 
 

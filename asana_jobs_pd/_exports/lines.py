@@ -12,7 +12,6 @@ import io
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -24,7 +23,7 @@ from asana_jobs_pd.errors import ExportFileError
 try:
     from isal import igzip, isal_zlib
 
-    _DAMAGE: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error, isal_zlib.error)
+    _DAMAGE: tuple[Any, ...] = (EOFError, OSError, zlib.error, isal_zlib.error)
     _unzip: Any = igzip.open
 except ImportError:  # no wheel for this platform
     _DAMAGE = (EOFError, OSError, zlib.error)
@@ -78,7 +77,7 @@ def read_chunks(
     Truncated
         After the last good line of a damaged file.
     """
-    with closing(_Blocks(path)) as blocks:  # who reads may leave before the end
+    with _Blocks(path) as blocks:
         first = next(blocks, b"").removeprefix(b"\xef\xbb\xbf")
         if _DOCUMENT.match(first):
             if claim(0, 0):
@@ -175,6 +174,12 @@ class _Blocks:
         """How much of the file has been read."""
         return self._file.tell()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
     def __iter__(self) -> Self:
         return self
 
@@ -189,14 +194,9 @@ class _Blocks:
             self._damage = str(error) or type(error).__name__
         if parts:
             return b"".join(parts) if len(parts) > 1 else parts[0]
-        self._file.close()
         if self._damage:
             raise Truncated(self._damage)
         raise StopIteration
-
-    def close(self) -> None:
-        """Close the file, if it is not yet."""
-        self._file.close()
 
 
 def _open(path: File) -> io.BufferedReader:

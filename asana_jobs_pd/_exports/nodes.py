@@ -186,7 +186,10 @@ def settled(node: Node, spec: Spec | None) -> Node:
         return Node("list", node.first, item=settled(node.item, inside))
     if node.kind != "object":
         return node
-    keys = node.keys or {key: node_of(child_of(spec, key), key) for key in _usual(spec)}
+    keys = node.keys
+    if node.closed:  # asked for, but never there
+        keys = {key: child for key, child in keys.items() if child.kind != "raw" or child.seen}
+    keys = keys or {key: node_of(child_of(spec, key), key) for key in _usual(spec)}
     known = spec if isinstance(spec, dict) else {}
     order = [key for key in known if key in keys]
     order += sorted(keys.keys() - known.keys(), key=lambda key: (keys[key].first, key))
@@ -197,8 +200,9 @@ def _usual(spec: Spec | None) -> Iterable[str]:
     """Return the columns of an object that was always null."""
     if not isinstance(spec, dict):
         return ()
-    compact = [key for key in ("gid", "name") if key in spec]
-    return compact or [key for key, inner in spec.items() if isinstance(inner, str)]
+    if "name" in spec:
+        return ("gid", "name")
+    return [key for key, inner in spec.items() if isinstance(inner, str)]
 
 
 def _decided(node: Node) -> Node:

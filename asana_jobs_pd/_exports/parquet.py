@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._exports.assemble import Facts, latest_of
 from asana_jobs_pd._exports.custom_fields import Definition
+from asana_jobs_pd._exports.economy import without_collector
 from asana_jobs_pd._exports.finish import (
     conformed,
     long_values,
@@ -30,7 +31,7 @@ from asana_jobs_pd._exports.frames import to_frame
 from asana_jobs_pd._exports.issues import Issues
 from asana_jobs_pd._exports.layout import LONG_VALUES, folder_of, part_name
 from asana_jobs_pd._exports.repeats import RowKeys
-from asana_jobs_pd._exports.scan import DIGEST, without_collector
+from asana_jobs_pd._exports.scan import DIGEST
 from asana_jobs_pd._exports.settle import Settled
 from asana_jobs_pd._exports.spool import Share, SpoolReader, Stored
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
@@ -15,12 +14,13 @@ import pyarrow as pa
 
 from asana_jobs_pd._exports.columns import Rows, array_of
 from asana_jobs_pd._exports.custom_fields import CustomFields, DisplayNeeded, Known
+from asana_jobs_pd._exports.economy import without_collector
 from asana_jobs_pd._exports.issues import Issue, Issues, shown
 from asana_jobs_pd._exports.lines import Chunk, Truncated, read_chunks
 from asana_jobs_pd._exports.locations import File
 from asana_jobs_pd._exports.nodes import Node, child_of, learn, merge, node_of, root_of
 from asana_jobs_pd._exports.schema import SCHEMA, Spec
-from asana_jobs_pd._exports.shapes import MALFORMED, build, shape_of
+from asana_jobs_pd._exports.shapes import MALFORMED, MENDED, build, mended, shape_of
 from asana_jobs_pd.errors import ExportFileError
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "ReadOptions",
     "Scanner",
     "spec_of",
-    "without_collector",
 ]
 
 T = TypeVar("T")
@@ -199,19 +198,21 @@ class Scanner:
                         order += 1
         return batches
 
-    def bad_line(self, source: _Source, number: int, line: bytes, reason: str) -> None:
-        """Raise, or note, that a line cannot be read."""
-        if self.options.on_bad_lines == "error":
-            raise ExportFileError(
-                f"{source.path}: line {number} cannot be read: {reason}; it begins "
-                f"{line[:60].decode('utf-8', 'replace')!r}. on_bad_lines='skip' leaves such "
-                "lines out.",
-                path=str(source.path),
-                line=number,
-            )
-        self.learned.skipped += 1
-        issue = Issue(source.file, number, None, None, None, shown(line), reason)
+    def note(self, issue: Issue) -> None:
+        """Keep an issue; one without a type of row is that of a line that was left out."""
         self.learned.issues.add(issue)
+        self.learned.skipped += issue.resource_type is None
+
+    def bad_line(self, source: _Source, number: int, line: bytes, reason: str) -> Issue:
+        """Raise that a line cannot be read, or return it as an issue."""
+        if self.options.on_bad_lines != "error":
+            return Issue(source.file, number, None, None, None, shown(line), reason)
+        raise ExportFileError(
+            f"{source.path}: line {number} cannot be read: {reason}; it begins "
+            f"{line[:60].decode('utf-8', 'replace')!r}. on_bad_lines='skip' leaves such lines out.",
+            path=str(source.path),
+            line=number,
+        )
 
     def _reader(self, name: str) -> _RowReader:
         reader = self._readers.get(name)
@@ -255,7 +256,7 @@ class Scanner:
                 reason += "; an organization export has other rows and cannot be read"
         except MALFORMED as error:
             reason = str(error)
-        self.bad_line(source, number, line, reason)
+        self.note(self.bad_line(source, number, line, reason))
         return None
 
 
@@ -290,23 +291,47 @@ class _RowReader:
         self, source: _Source, numbers: list[int], lines: list[bytes]
     ) -> pa.RecordBatch | None:
         """Return the rows of these lines as a batch, None without any."""
+        try:
+            issues, table = self._read(source, numbers, lines)
+        except DisplayNeeded:
+            self._rebuild()
+            issues, table = self._read(source, numbers, lines)
+        for issue in issues:
+            self._scanner.note(issue)
+        return table
+
+    def _read(
+        self, source: _Source, numbers: list[int], lines: list[bytes]
+    ) -> tuple[list[Issue], pa.RecordBatch | None]:
         rows, strays = self._decoded(lines)
-        if strays and self._learn(source, numbers, lines, strays):
-            rows, strays = self._decoded(lines)
-        for place in strays:
-            rows[place] = self._built(source, numbers[place], lines[place])
+        issues: list[Issue] = []
         if strays:
+            lines = list(lines)
+            for place in strays:
+                lines[place] = self._clean(source, numbers[place], lines[place], issues)
+            if self._learn(source, numbers, lines, strays):
+                rows, strays = self._decoded(lines)
+        for place in strays:
+            rows[place] = self._built(source, numbers[place], lines[place], issues)
+        if None in rows:
             there = [place for place, row in enumerate(rows) if row is not None]
             rows = [rows[place] for place in there]
             numbers = [numbers[place] for place in there]
             lines = [lines[place] for place in there]
-        if not rows:
-            return None
+        return issues, self._table(source, rows, numbers, lines, issues) if rows else None
+
+    def _clean(self, source: _Source, number: int, line: bytes, issues: list[Issue]) -> bytes:
+        """Return a line without what is not Unicode, if that is all that is wrong with it."""
+        line = line.strip()
         try:
-            return self._table(source, rows, numbers, lines)
-        except DisplayNeeded:
-            self._rebuild()
-        return self.read(source, numbers, lines)
+            _head(line)
+        except MALFORMED:
+            better = mended(line)
+            if better != line:
+                where = (source.file, number, self.name)
+                issues.append(Issue(*where, None, None, shown(line), MENDED))
+            return better
+        return line
 
     def _decoded(self, lines: list[bytes]) -> tuple[list[Any], list[int]]:
         """Return a row a line, and where there are others than expected."""
@@ -345,20 +370,19 @@ class _RowReader:
             most *= 2
         return ever
 
-    def _built(self, source: _Source, number: int, line: bytes) -> Any:
+    def _built(self, source: _Source, number: int, line: bytes, issues: list[Issue]) -> Any:
         """Return the row of a line in which something does not fit, None when there is none."""
         found: list[tuple[str, str, str]] = []
         try:
             actual = _name(bytes(_head(line).resource_type))
             if actual != self.name:
                 raise msgspec.DecodeError(f"it has two resource types, {self.name} and {actual}")
-            row = build(self._shape, line.strip(), "", lambda *what: found.append(what))
+            row = build(self._shape, line, "", lambda *what: found.append(what))
         except MALFORMED as error:
-            self._scanner.bad_line(source, number, line, str(error))
+            issues.append(self._scanner.bad_line(source, number, line, str(error)))
             return None
-        for column, value, reason in found:
-            issue = Issue(source.file, number, self.name, self._gid(row), column, value, reason)
-            self._scanner.learned.issues.add(issue)
+        where = (source.file, number, self.name, self._gid(row))
+        issues += [Issue(*where, *what) for what in found]
         return row
 
     def _gid(self, row: Any) -> str | None:
@@ -366,19 +390,16 @@ class _RowReader:
         return None if gid is None else str(gid)
 
     def _table(
-        self, source: _Source, rows: list[Any], numbers: list[int], lines: list[bytes]
+        self,
+        source: _Source,
+        rows: list[Any],
+        numbers: list[int],
+        lines: list[bytes],
+        issues: list[Issue],
     ) -> pa.RecordBatch:
         def misfit(place: int, column: str, value: str, reason: str) -> None:
-            issue = Issue(
-                source.file,
-                numbers[place],
-                self.name,
-                self._gid(rows[place]),
-                column,
-                value,
-                reason,
-            )
-            self._scanner.learned.issues.add(issue)
+            where = (source.file, numbers[place], self.name, self._gid(rows[place]))
+            issues.append(Issue(*where, column, value, reason))
 
         context = Rows(
             lambda place: (source.file, numbers[place]),
@@ -425,15 +446,3 @@ def _restrict(root: Node, spec: Spec, columns: Sequence[str]) -> None:
         else:
             child = node.keys.setdefault(last, node_of(child_of(inside, last), last))
             child.closed = False
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Pause the cycle collector: millions of short-lived objects without cycles only cost it."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()

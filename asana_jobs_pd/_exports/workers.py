@@ -19,6 +19,7 @@ from typing import Any, Self
 import msgspec
 import pyarrow as pa
 
+from asana_jobs_pd._exports.economy import compact_memory
 from asana_jobs_pd._exports.locations import File
 from asana_jobs_pd._exports.scan import Batch, Claim, Learned, ReadOptions, Scanner
 from asana_jobs_pd._exports.spool import Compression, Share, SpoolWriter
@@ -238,7 +239,8 @@ def run_task(folder: Path) -> int:
     task = msgspec.msgpack.decode((folder / "task").read_bytes(), type=Task)
     scanner = Scanner(task.options, claimer(task.folder))
     try:
-        share = _share(scanner, task.paths, folder, task)
+        with compact_memory():
+            share = _share(scanner, task.paths, folder, task)
         (folder / "done").write_bytes(msgspec.msgpack.encode(share))
         return 0  # noqa: TRY300
     except ExportFileError as error:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
@@ -88,11 +89,20 @@ def dest(tmp_path):
     return tmp_path / "out" / "export"
 
 
+def assert_equal(read, frame):
+    """Hold that frames with Arrow's dtypes have the same columns, dtypes and cells."""
+    assert read.dtypes.to_dict() == frame.dtypes.to_dict()
+    assert list(read) == list(frame)
+    for name in frame:
+        cells = (pa.array(one[name]).to_pylist() for one in (read, frame))
+        assert next(cells) == next(cells)
+
+
 def assert_same(data, dest, written):
     """Hold that datasets are what was loaded with the dtypes of Arrow, cell by cell."""
     assert list(written.index) == list(data)
     for name, frame in data.items():
-        assert_frame_equal(pd.read_parquet(written.path[name], dtype_backend="pyarrow"), frame)
+        assert_equal(pd.read_parquet(written.path[name], dtype_backend="pyarrow"), frame)
     assert_frame_equal(written[data.report().columns], data.report())
     issues = pd.read_parquet(dest / "_issues.parquet", dtype_backend="pyarrow")
     assert issues.to_dict("list") == data.issues.astype(issues.dtypes).to_dict("list")
@@ -110,7 +120,7 @@ def test_datasets_hold_what_reading_gives(files, dest, how):
     assert_same(data, dest, written)
     if how == "long":
         values = pd.read_parquet(dest / "_custom_field_values", dtype_backend="pyarrow")
-        assert_frame_equal(values, data.custom_field_values)
+        assert_equal(values, data.custom_field_values)
 
 
 def test_small_row_groups_and_files_change_nothing(files, dest, monkeypatch):
@@ -177,6 +187,17 @@ def test_the_manifest_names_every_file(files, dest):
     assert written["bytes"].sum() == sum(size for _, size in named.values())
     assert manifest["sources"] == files
     assert (dest / "_SUCCESS").read_bytes() == b""
+
+
+def test_a_different_cell_is_noticed(files):
+    """What compares frames in these tests can fail."""
+    frame = aj.read_asana_export(files, dtype_backend="pyarrow")["task"]
+    other = frame.copy()
+    other.loc[3, "name"] = "another"
+    with pytest.raises(AssertionError):
+        assert_equal(other, frame)
+    with pytest.raises(AssertionError):
+        assert_equal(frame.astype({"name": "string"}), frame)
 
 
 def test_a_type_with_an_odd_name_has_a_folder_of_ours(files, dest):

@@ -1,6 +1,6 @@
 """Names in the folder of a dataset are ours, whatever the file says."""
 
-import os.path
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ def test_asanas_types_are_folders_of_their_name():
 def test_a_folder_is_one_plain_name(name):
     """It leads nowhere else, is not hidden, not a device, and not too long for a disk."""
     folder = folder_of(name)
-    assert folder == os.path.basename(folder)
+    assert folder == Path(folder).name
     assert folder.isascii()
     assert folder == folder.lower()
     assert folder[0].isalpha()
