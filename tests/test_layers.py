@@ -18,6 +18,7 @@ FLOORS = [
     ["_table"],
     ["_exports.convert", "_exports.compare"],
     ["_exports.worker", "_exports.engines"],
+    ["_exports.dask_parquet"],
     ["_exports.distributed", "_exports.dataset"],
     ["_exports.parquet", "_exports.blocks", "_exports.dask_export", "_exports.sides"],
     ["_exports.assemble", "_exports.comparison"],

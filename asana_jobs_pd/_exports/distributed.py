@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import msgspec
 import pandas as pd
+import pyarrow as pa
 
 from asana_jobs_pd._exports.assemble import Facts, latest_of, summary, warn_lost
 from asana_jobs_pd._exports.blocks import (
@@ -46,7 +47,17 @@ from asana_jobs_pd.errors import MissingExtraError
 if TYPE_CHECKING:
     import dask.dataframe as dd
 
-__all__ = ["BLOCKSIZE", "Plan", "load_with_dask", "planned"]
+__all__ = [
+    "BLOCKSIZE",
+    "Count",
+    "Plan",
+    "Totals",
+    "count_of",
+    "load_with_dask",
+    "planned",
+    "require_dask",
+    "totals",
+]
 
 BLOCKSIZE = 256 << 20
 """Bytes of text that make a partition."""
@@ -243,10 +254,14 @@ def count_block(block: Block, encoded: bytes) -> bytes:
     reading = msgspec.msgpack.decode(encoded, type=Reading)
     table, issues = read_block(block, reading)
     final = pivoted(table, reading.settled, reading.resource_type)
+    return msgspec.msgpack.encode(count_of(table, final, issues))
+
+
+def count_of(table: pa.Table, final: pa.Table, issues: Issues) -> Count:
+    """Return the count of a block, conformed and as it is shown."""
     filled = {name: len(final) - final[name].null_count for name in final.column_names}
     latest = latest_of(table)
-    time = None if pd.isna(latest) else latest.isoformat()
-    return msgspec.msgpack.encode(Count(filled, time, issues))
+    return Count(filled, None if pd.isna(latest) else latest.isoformat(), issues)
 
 
 def _counted(plan: Plan) -> Counted:
@@ -260,29 +275,35 @@ def _counted(plan: Plan) -> Counted:
         tasks[name] = [task(block, encoded) for block in blocks]
     (found,) = dask.compute(tasks)
     decode = msgspec.msgpack.Decoder(Count).decode
-    counts = {name: [decode(one) for one in some] for name, some in found.items()}
-    return told(plan, counts)
-
-
-def told(plan: Plan, counts: Mapping[str, Sequence[Count]]) -> Counted:
-    """Return what the counts of all blocks amount to."""
-    settled = plan.settled
-    own = Issues()
-    for issue in settled.issues:
-        own.add(issue)
-    found = [plan.learned.issues, own, *(one.issues for some in counts.values() for one in some)]
-    issues = reduce(Issues.merged, found)
-    filled: Counter[str] = Counter()
-    for one in (one for some in counts.values() for one in some):
-        filled.update(one.filled)
-    facts = {name: _facts(plan, name, some) for name, some in counts.items()}
-    named = [settled.named(issue) for issue in issues.sorted()]
+    total = totals(plan, {name: list(map(decode, some)) for name, some in found.items()})
+    issues = plan.learned.issues.merged(total.issues)
+    named = [plan.settled.named(issue) for issue in issues.sorted()]
     return Counted(
-        catalogue(settled.fields, filled),
+        catalogue(plan.settled.fields, total.filled),
         issues_frame(named, plan.request.paths),
         issues.count,
-        summary(facts, issues, plan.request.window),
+        summary(total.facts, issues, plan.request.window),
     )
+
+
+class Totals(NamedTuple):
+    """What the counts of all blocks amount to; `issues` are those that settling found, and they."""
+
+    issues: Issues
+    filled: Counter[str]
+    facts: dict[str, Facts]
+
+
+def totals(plan: Plan, counts: Mapping[str, Sequence[Count]]) -> Totals:
+    """Return what the counts of all blocks amount to."""
+    issues = Issues()
+    for issue in plan.settled.issues:
+        issues.add(issue)
+    filled: Counter[str] = Counter()
+    for one in (one for some in counts.values() for one in some):
+        issues = issues.merged(one.issues)
+        filled.update(one.filled)
+    return Totals(issues, filled, {name: _facts(plan, name, some) for name, some in counts.items()})
 
 
 def _facts(plan: Plan, name: str, counts: Sequence[Count]) -> Facts:

@@ -12,12 +12,13 @@ import sys
 import time
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
-from asana_jobs_pd._exports import blocks, lines
+from asana_jobs_pd._exports import blocks, dask_parquet, lines, parquet
 from asana_jobs_pd._exports.distributed import ReadPartition
 from asana_jobs_pd.sandbox._rows import export_rows
 
@@ -322,3 +323,89 @@ def test_a_url(files, threads):
         memory.pipe("/dask/a.jsonl.gz", file.read())
     found = aj.read_asana_export("memory://dask/a.jsonl.gz", engine="dask")
     assert_frame_equal(found["task"].compute(), aj.read_asana_export(files[0])["task"])
+
+
+def assert_same_dataset(folder, expected):
+    """Assert that a dataset holds what the pandas engine writes, and says the same of it."""
+    there = sorted(path.name for path in expected.iterdir())
+    assert sorted(path.name for path in folder.iterdir()) == there
+    for name in there:
+        if (expected / name).is_dir():
+            found, wanted = (pq.read_table(one / name) for one in (folder, expected))
+            assert found.equals(wanted)
+            assert found.schema.metadata == wanted.schema.metadata
+        elif name.endswith(".parquet"):
+            assert pq.read_table(folder / name).equals(pq.read_table(expected / name))
+    manifests = [json.loads((one / "_manifest.json").read_text()) for one in (folder, expected)]
+    for manifest in manifests:
+        for table in manifest["tables"]:
+            files = table.pop("files")
+            assert sum(file["rows"] for file in files) == table["rows"]
+    assert manifests[0] == manifests[1]
+
+
+@pytest.mark.parametrize("custom_fields", ["columns", "long"])
+def test_datasets_are_what_pandas_writes(files, small, threads, tmp_path, custom_fields):
+    """In more parts, with the same rows, schema, catalogue, issues and report."""
+    options = {"custom_fields": custom_fields}
+    report = aj.asana_export_to_parquet(
+        files, tmp_path / "dask", engine="dask", blocksize=20_000, **options
+    )
+    expected = aj.asana_export_to_parquet(files, tmp_path / "pandas", **options)
+    assert_same_dataset(tmp_path / "dask", tmp_path / "pandas")
+    same = [name for name in expected.columns if name not in ("path", "files", "bytes")]
+    assert_frame_equal(report[same], expected[same])
+    assert report.loc["task", "files"] > 5
+    assert report.loc["task", "files"] == len(list((tmp_path / "dask" / "task").iterdir()))
+
+
+def test_workers_write_the_datasets(files, client, tmp_path):
+    """Each its parts, put in place as a whole; nothing is left beside them."""
+    jobs = pd.DataFrame({"gid": ["1", "2", "3", "4"], "file.path": files})
+    jobs.asana.to_parquet(tmp_path / "dask", engine="dask")
+    aj.asana_export_to_parquet(files, tmp_path / "pandas")
+    assert_same_dataset(tmp_path / "dask", tmp_path / "pandas")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_large_parts_have_several_files(files, threads, tmp_path, monkeypatch):
+    """In an order that is that of the rows."""
+    monkeypatch.setattr(parquet, "GROUP", 10_000)
+    monkeypatch.setattr(parquet, "FILE", 20_000)
+    aj.asana_export_to_parquet(files[1:2], tmp_path / "dask", engine="dask")
+    names = sorted(path.name for path in (tmp_path / "dask" / "task").iterdir())
+    assert names[:2] == ["part-00000-00000.parquet", "part-00000-00001.parquet"]
+    gids = pq.read_table(tmp_path / "dask" / "task")["gid"].to_pylist()
+    assert gids == aj.read_asana_export(files[1])["task"]["gid"].tolist()
+
+
+def test_workers_write_to_a_url(files, threads, tmp_path):
+    """Parts go there directly, and the mark last; a failure leaves nothing."""
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    with contextlib.suppress(FileNotFoundError):
+        memory.rm("/made", recursive=True)
+    url = "memory://made/export"
+    for overwrite in (False, True):
+        aj.asana_export_to_parquet(files, url, engine="dask", overwrite=overwrite)
+        local = tmp_path / f"copy{overwrite}"
+        memory.get("/made/export", str(local), recursive=True)
+        if not overwrite:
+            aj.asana_export_to_parquet(files, tmp_path / "pandas")
+        assert_same_dataset(local, tmp_path / "pandas")
+    with pytest.raises(errors.ExportWriteError, match="overwrite=True replaces it"):
+        aj.asana_export_to_parquet(files, url, engine="dask")
+
+
+@pytest.mark.parametrize("where", ["local", "memory://broken/export"])
+def test_when_a_worker_cannot_write(files, threads, tmp_path, monkeypatch, where):
+    """There is nothing where the dataset would be, and the error says so."""
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(dask_parquet, "_place", full)
+    dest = tmp_path / "export" if where == "local" else where
+    with pytest.raises(errors.ExportWriteError, match="by a worker: .*No space left on device"):
+        aj.asana_export_to_parquet(files, dest, engine="dask")
+    assert not [path for path in tmp_path.iterdir() if "export" in path.name]
+    if where != "local":
+        assert not pytest.importorskip("fsspec").filesystem("memory").find("/broken")
