@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._exports.dask_export import AsanaDaskExport
@@ -205,7 +205,8 @@ class AsanaAccessor:
         """
         from asana_jobs_pd._exports.engines import read_asana_export
 
-        return read_asana_export(  # type: ignore[call-overload, no-any-return]
+        read: Callable[..., Any] = read_asana_export  # whose overloads are ours
+        data: AsanaExport | AsanaDaskExport = read(
             self._frame,
             engine=engine,
             resource_types=resource_types,
@@ -218,6 +219,7 @@ class AsanaAccessor:
             max_line_bytes=max_line_bytes,
             progress=progress,
         )
+        return data
 
     @property
     def pending(self) -> pd.DataFrame:

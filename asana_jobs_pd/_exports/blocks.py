@@ -149,14 +149,14 @@ def _blocks(
     rows: list[Rows], paths: Sequence[File], whole: Sequence[bool], span: int
 ) -> Iterator[Block]:
     keys = RowKeys(sum(one.count for one in rows))
-    parts: dict[tuple[int, int], tuple[int, int]] = {}
+    parts: dict[tuple[int, int], tuple[int, int]] = {}  # rows and mark, by file and part
     for one in rows:
         low = np.frombuffer(one.low, np.uint64)
         keys.add_keys(low, None if one.high is None else np.frombuffer(one.high, np.uint64))
         file, chunk, _ = one.place
-        part = file, 0 if whole[file] else chunk // span
-        count, mark = parts.get(part, (0, 0))
-        parts[part] = count + one.count, (mark + _mark(low)) % 2**64
+        place = file, 0 if whole[file] else chunk // span
+        count, mark = parts.get(place, (0, 0))
+        parts[place] = count + one.count, (mark + _mark(low)) % 2**64
     kept = keys.kept()
     seen = left = 0
     for (file, part), (count, mark) in parts.items():

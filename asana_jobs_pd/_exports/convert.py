@@ -211,7 +211,9 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
     pq.write_table(table.cast(schema).replace_schema_metadata(schema.metadata), path)
 
 
-def _with_files(report: pd.DataFrame, conversion: Conversion | Converted, place: Destination) -> pd.DataFrame:
+def _with_files(
+    report: pd.DataFrame, conversion: Conversion | Converted, place: Destination
+) -> pd.DataFrame:
     base = str(place) if place.filesystem is not None else place.path
     paths = [f"{base.rstrip('/')}/{folder_of(name)}" for name in report.index]
     files = [conversion.files[name] for name in report.index]
@@ -222,7 +224,9 @@ def _with_files(report: pd.DataFrame, conversion: Conversion | Converted, place:
     )
 
 
-def _write_manifest(folder: Path, conversion: Conversion | Converted, request: Request, issues: int) -> None:
+def _write_manifest(
+    folder: Path, conversion: Conversion | Converted, request: Request, issues: int
+) -> None:
     tables: list[dict[str, Any]] = [
         {
             "resource_type": name,

@@ -70,7 +70,7 @@ class AsanaDaskExport(Mapping[str, "dd.DataFrame"]):
 
     @property
     def custom_fields(self) -> pd.DataFrame:
-        """The catalogue, as `AsanaExport` has it; `rows` is missing until `report()` has counted."""
+        """The catalogue, as `AsanaExport` has it; `rows` is missing until it is counted."""
         return self._custom_fields if self._counted is None else self._counted.custom_fields
 
     @property

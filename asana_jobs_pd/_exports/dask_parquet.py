@@ -162,9 +162,7 @@ def _written(table: pa.Table, target: Target, folder: str, part: int) -> list[Wr
     except Exception as error:  # noqa: BLE001  each file system has errors of its own
         reason = said(error)
     else:
-        return [
-            file._replace(name=name) for name, file in zip(names, writer.files, strict=True)
-        ]
+        return [file._replace(name=name) for name, file in zip(names, writer.files, strict=True)]
     raise ExportWriteError(
         f"{target.shown} cannot be written by a worker: {reason}.", path=target.shown
     )

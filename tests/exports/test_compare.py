@@ -41,26 +41,7 @@ def task(gid, **fields):
 
 
 @pytest.fixture
-def files(tmp_path):
-    """Write rows to a file."""
-    numbers = iter(range(100))
-
-    def write(*rows):
-        path = tmp_path / f"{next(numbers)}.jsonl"
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return path
-
-    return write
-
-
-@pytest.fixture
-def load(files):
-    """Load rows as an export."""
-    return lambda *rows, **options: aj.read_asana_export(files(*rows), **options)
-
-
-@pytest.fixture
-def convert(files, tmp_path, monkeypatch):
+def convert(export, tmp_path, monkeypatch):
     """Convert rows to a dataset, in row groups and batches of a few."""
     monkeypatch.setattr(parquet, "GROUP", 40_000)
     monkeypatch.setattr(lines, "CHUNK", 30_000)
@@ -69,7 +50,7 @@ def convert(files, tmp_path, monkeypatch):
 
     def convert(*rows, **options):
         folder = tmp_path / f"dataset{next(numbers)}"
-        aj.asana_export_to_parquet(files(*rows), folder, **options)
+        aj.asana_export_to_parquet(export(*rows), folder, **options)
         return folder
 
     return convert

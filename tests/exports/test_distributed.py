@@ -10,6 +10,7 @@ import pickle
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -109,7 +110,8 @@ LATER = [
         field("54", "text", "a number before"),
         field("55", "multi_enum", [{"name": "API"}, {"name": "Web"}], **OPTIONS),
     ]),
-    dict(reversed(LINK.items())), LINK, {"gid": "ext-1", "resource_type": "something/new", "size": 4.5},
+    dict(reversed(LINK.items())), LINK,
+    {"gid": "ext-1", "resource_type": "something/new", "size": 4.5},
 ]  # fmt: skip
 
 
@@ -192,8 +194,9 @@ def test_a_worker_that_is_killed_with_its_partitions(files, client):
 def test_no_token_travels(files, client):
     """Not in what is sent, not in the workers, although this process has one."""
     aj.connect(TOKEN)
-    jobs = pd.DataFrame({"gid": ["1", "2"], "file.path": files[:2],
-                         "new_graph_export.download_url": ["https://x/?X-Amz-Signature=s3cret"] * 2})  # fmt: skip
+    url = "https://x/?X-Amz-Signature=s3cret"
+    jobs = pd.DataFrame({"gid": ["1", "2"], "file.path": files[:2]})
+    jobs["new_graph_export.download_url"] = url
     data = jobs.asana.load(engine="dask")
     sent = pickle.dumps(dict(data["task"].dask)) + repr(data).encode() + data._repr_html_().encode()
     assert b"a.jsonl.gz" in sent
@@ -238,7 +241,7 @@ def test_what_is_known_at_once_and_what_is_counted_later(files, threads, monkeyp
     assert found.custom_fields["rows"].isna().all()
     assert_frame_equal(found.report(), expected.report())
     for path in files:
-        os.unlink(path)
+        Path(path).unlink()
     assert_frame_equal(found.issues, expected.issues)
     assert_frame_equal(found.custom_fields, expected.custom_fields)
     assert found.issue_count == expected.issue_count > 0
@@ -259,9 +262,7 @@ def test_a_file_that_changes_between_the_passes(files, threads):
     """Is an error, not other rows than were planned."""
     found = aj.read_asana_export(files[0], engine="dask")
     rows = [{**row, "gid": "5"} if row.get("gid") == "2" else row for row in FIRST]
-    write_again = gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode())
-    with open(files[0], "wb") as file:
-        file.write(write_again)
+    write(Path(files[0]), rows)
     with pytest.raises(errors.ExportFileError, match="has changed since it was read first"):
         found["task"].compute()
 
@@ -319,8 +320,7 @@ def test_a_url(files, threads):
     memory = fsspec.filesystem("memory")
     with contextlib.suppress(FileNotFoundError):
         memory.rm("/dask", recursive=True)
-    with open(files[0], "rb") as file:
-        memory.pipe("/dask/a.jsonl.gz", file.read())
+    memory.pipe("/dask/a.jsonl.gz", Path(files[0]).read_bytes())
     found = aj.read_asana_export("memory://dask/a.jsonl.gz", engine="dask")
     assert_frame_equal(found["task"].compute(), aj.read_asana_export(files[0])["task"])
 
@@ -399,12 +399,13 @@ def test_workers_write_to_a_url(files, threads, tmp_path):
 @pytest.mark.parametrize("where", ["local", "memory://broken/export"])
 def test_when_a_worker_cannot_write(files, threads, tmp_path, monkeypatch, where):
     """There is nothing where the dataset would be, and the error says so."""
+
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(dask_parquet, "_place", full)
     dest = tmp_path / "export" if where == "local" else where
-    with pytest.raises(errors.ExportWriteError, match="by a worker: .*No space left on device"):
+    with pytest.raises(errors.ExportWriteError, match=r"by a worker: .*No space left on device"):
         aj.asana_export_to_parquet(files, dest, engine="dask")
     assert not [path for path in tmp_path.iterdir() if "export" in path.name]
     if where != "local":
