@@ -33,7 +33,7 @@ FLOORS = [
     ],
     ["_exports.finish", "_exports.spool", "_exports.destination"],
     ["_exports.settle"],
-    ["_exports.scan", "_exports.repeats"],
+    ["_exports.scan", "_exports.repeats", "_exports.aside"],
     ["_exports.custom_fields", "_exports.lines"],
     ["_exports.columns"],
     ["_exports.shapes"],

@@ -139,28 +139,31 @@ def _lists(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.A
 
 
 def _raws(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
-    texts: list[bytes | None] = [bytes(value) or None for value in values]
+    texts: list[bytes | None] = []
     for position, value in enumerate(values):
-        text = bytes(value)
-        if not text:
-            continue
-        try:
-            parsed = _any(text)
-        except MALFORMED:
-            texts[position], parsed = _salvaged(text, position, column, rows)
-        observe(shape.node, parsed, lambda position=position: rows.line(position))  # type: ignore[misc]
-    return pa.array([None if text == b"null" else text for text in texts], TYPES["raw"])
+        text: bytes | None = bytes(value) or None
+        if text is not None:
+            try:
+                parsed = _any(text)
+            except MALFORMED:
+                text, parsed = _salvaged(text, position, column, rows)
+            observe(shape.node, parsed, lambda place=position: rows.line(place))  # type: ignore[misc]
+        texts.append(None if text == b"null" else text)
+    return pa.array(texts, TYPES["raw"])
 
 
 def _salvaged(text: bytes, position: int, column: str, rows: Rows) -> tuple[bytes | None, Any]:
     """Return JSON that cannot be decoded with what can be: halves of pairs mended, else nothing."""
-    better, reason = mended(text), MENDED
+    better = mended(text)
     try:
         value = _any(better)
     except MALFORMED as error:
-        better, value, reason = None, None, f"cannot be read: {error}"
+        reason = f"cannot be read: {error}"
+    else:
+        rows.misfit(position, column, shown(text), MENDED)
+        return better, value
     rows.misfit(position, column, shown(text), reason)
-    return better, value
+    return None, None
 
 
 def _texts(_shape: Shape, values: Sequence[Any], _column: str, _rows: Rows) -> pa.Array:

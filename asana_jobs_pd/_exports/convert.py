@@ -20,7 +20,14 @@ from asana_jobs_pd._exports.economy import compact_memory
 from asana_jobs_pd._exports.engines import MAX_LINE_BYTES, Engine, check_engine, ticker
 from asana_jobs_pd._exports.finish import check_columns
 from asana_jobs_pd._exports.frames import TEXT, catalogue, issues_frame
-from asana_jobs_pd._exports.layout import CATALOGUE, ISSUES, MANIFEST, SUCCESS, folder_of
+from asana_jobs_pd._exports.layout import (
+    CATALOGUE,
+    ISSUES,
+    LONG_VALUES,
+    MANIFEST,
+    SUCCESS,
+    folder_of,
+)
 from asana_jobs_pd._exports.locations import StorageOptions
 from asana_jobs_pd._exports.parquet import Conversion, readable_by_pandas
 from asana_jobs_pd._exports.request import (
@@ -34,6 +41,7 @@ from asana_jobs_pd._exports.scan import Learned
 from asana_jobs_pd._exports.settle import Settled, settle
 from asana_jobs_pd._exports.workers import spooled
 from asana_jobs_pd._jobs.progress import Progress
+from asana_jobs_pd.errors import InvalidOptionError
 
 if TYPE_CHECKING:
     from asana_jobs_pd._exports.dask_parquet import Converted
@@ -148,6 +156,8 @@ def asana_export_to_parquet(
         storage_options=storage_options,
     )
     place = destination(dest, storage_options, overwrite=overwrite)
+    if temp_dir is not None and not isinstance(temp_dir, str | os.PathLike):
+        raise InvalidOptionError(f"temp_dir={temp_dir!r}: give a folder, or None.")
     temporary = None if temp_dir is None else os.fspath(temp_dir)
     if engine == "dask":
         return _with_dask(request, place, temporary, blocksize)
@@ -237,6 +247,9 @@ def _write_manifest(
         }
         for name, facts in conversion.facts.items()
     ]
+    values = [one._asdict() for one in conversion.files.get(LONG_VALUES, ())]
+    if values:
+        tables.append({"resource_type": None, "folder": LONG_VALUES, "files": values})
     manifest = {
         "format": "asana_jobs_pd export",
         "version": 1,

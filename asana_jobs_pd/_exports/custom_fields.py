@@ -177,6 +177,10 @@ class DisplayNeeded(Exception):  # noqa: N818  a signal
     """A field came whose value may be in `display_value` only, which was not read so far."""
 
 
+class _Nameless(Exception):  # noqa: N818  a signal
+    """A custom field came without a gid."""
+
+
 class _Codes(dict[tuple[Any, ...], int]):
     """The codes of definitions, made as they come."""
 
@@ -184,6 +188,8 @@ class _Codes(dict[tuple[Any, ...], int]):
         self._definitions = definitions
 
     def __missing__(self, key: tuple[Any, ...]) -> int:
+        if key[0] is None:
+            raise _Nameless
         self[key] = code = len(self)
         self._definitions.append(_definition(key))
         return code
@@ -200,8 +206,7 @@ class CustomFields:
 
     def __init__(self, *, always_display: bool = False) -> None:
         self.known = Known()
-        self._all_display = always_display
-        self.display = always_display
+        self.display = self._always = always_display
         self.shape = field_shape(display=always_display)
         self._codes = _Codes(self.known.definitions)
         self._options: dict[tuple[str, bytes], list[str]] = {}
@@ -223,7 +228,12 @@ class CustomFields:
         DisplayNeeded
             When the rows have to be read again, with display values.
         """
-        values = self._with_gids(values, rows)
+        try:
+            return self._array(values, rows)
+        except _Nameless:
+            return self._array(self._with_gids(values, rows), rows)
+
+    def _array(self, values: Sequence[Any], rows: Rows) -> pa.Array:
         offsets = list(accumulate([len(value) if value else 0 for value in values], initial=0))
         flat = list(chain.from_iterable(filter(None, values)))
         inside = rows.inside(offsets)
@@ -236,8 +246,6 @@ class CustomFields:
 
     def _with_gids(self, values: Sequence[Any], rows: Rows) -> Sequence[Any]:
         gid = self._value("gid")
-        if None not in map(gid, chain.from_iterable(filter(None, values))):
-            return values
         kept = []
         for position, fields in enumerate(values):
             kept.append([field for field in fields or () if gid(field) is not None])
@@ -247,10 +255,9 @@ class CustomFields:
 
     def _code(self, flat: list[Any], rows: Rows) -> np.ndarray:
         known = self.known.definitions
-        before = len(known)
         codes = map(self._codes.__getitem__, map(self._defined, flat))
         found = np.fromiter(codes, np.int32, len(flat))
-        if not self.display and any(one.shows for one in known[before:]):
+        if not self.display and any(one.shows for one in known):
             self.display = True
             self.shape = field_shape(display=True)
             self._defined = self._getter()
@@ -275,8 +282,7 @@ class CustomFields:
                 array = self._of_kind(kind, some, inner)
                 columns[kind] = _spread(array, where, len(flat))
         if self.display and len(flat):
-            wanted = shows[codes] | self._all_display
-            where = np.flatnonzero(wanted)
+            where = np.flatnonzero(shows[codes] | self._always)
             texts = list(map(self._value("display_value"), _pick(flat, where)))
             columns["display"] = _spread(pa.array(texts, pa.string()), where, len(flat))
         return columns
@@ -307,14 +313,26 @@ class CustomFields:
         return array_of(shape, values, "", rows)
 
     def _learn_options(self, some: Sequence[Any], rows: _Picked) -> None:
-        texts = map(bytes, map(self._value("enum_options"), some))
-        pairs = list(zip(rows.gids, texts, strict=True))
-        for (gid, text), position in dict(zip(pairs, range(len(pairs)), strict=True)).items():
-            names = self._options.get((gid, text))
-            if names is None:
-                names = self._options[gid, text] = _option_names(text)
-            if names:
-                self.known.note_options(gid, names, rows.line(position))
+        lists = map(self._value("enum_options"), some)
+        current: dict[str, msgspec.Raw] = {}
+        last: dict[str, int] = {}
+        for position, (gid, options) in enumerate(zip(rows.gids, lists, strict=True)):
+            # Comparing costs less than hashing, and a field's list is nearly always the same.
+            if gid not in current or options != current[gid]:
+                if gid in current:
+                    self._note_options(gid, current[gid], rows.line(last[gid]))
+                current[gid] = options
+            last[gid] = position
+        for gid, options in current.items():
+            self._note_options(gid, options, rows.line(last[gid]))
+
+    def _note_options(self, gid: str, options: msgspec.Raw, line: tuple[int, int]) -> None:
+        text = bytes(options)
+        names = self._options.get((gid, text))
+        if names is None:
+            names = self._options[gid, text] = _option_names(text)
+        if names:
+            self.known.note_options(gid, names, line)
 
 
 class _Picked(Rows):
@@ -350,9 +368,9 @@ def _midnight(day: str | None) -> str | None:
 
 
 def _pick(flat: list[Any], where: np.ndarray) -> Sequence[Any]:
-    if len(where) in (0, len(flat)):
-        return flat[: len(where)]
-    return [flat[where[0]]] if len(where) == 1 else itemgetter(*where.tolist())(flat)
+    if len(where) == len(flat):
+        return flat
+    return itemgetter(*where.tolist())(flat) if len(where) > 1 else [flat[place] for place in where]
 
 
 def _spread(array: pa.Array, where: np.ndarray, length: int) -> pa.Array:

@@ -28,6 +28,8 @@ __all__ = ["Destination", "Stage", "destination", "staged"]
 _WORDS = {
     errno.ENOSPC: "the disk is full; make room, or give temp_dir=… on a larger one",
     getattr(errno, "EDQUOT", errno.ENOSPC): "your quota of the disk is used up",
+    errno.EFBIG: "a file is larger than its file system or a limit (ulimit -f) allows",
+    errno.EIO: "the disk cannot be read or written",
     errno.EACCES: "no permission to write there",
     errno.EPERM: "no permission to write there",
     errno.EROFS: "the file system is read-only",
@@ -35,6 +37,7 @@ _WORDS = {
     errno.ENOTEMPTY: "something else was put there meanwhile",
     errno.EEXIST: "something else was put there meanwhile",
     errno.ENOTDIR: "a part of this path is a file and not a folder",
+    errno.ENAMETOOLONG: "the name is too long for this file system",
     errno.EMFILE: "too many files are open",
 }
 
@@ -85,6 +88,7 @@ def destination(
     filesystem = None
     if is_url(name):
         filesystem, path = filesystem_of(name, options)
+        path = path.rstrip("/") or path
     if filesystem is None:
         path = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  not resolved
     made = Destination(name, path, filesystem, overwrite)

@@ -31,7 +31,7 @@ except ImportError:  # no wheel for this platform
 
 __all__ = ["CHUNK", "Chunk", "Truncated", "read_chunks"]
 
-CHUNK = 8 << 20
+CHUNK = 12 << 20
 """Bytes; what is in memory at a time, but for a line that is longer."""
 SLICE = 2000
 """Rows of a document that are taken for a chunk."""

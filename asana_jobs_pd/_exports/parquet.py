@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from asana_jobs_pd._exports.aside import Aside
 from asana_jobs_pd._exports.assemble import Facts, latest_of
 from asana_jobs_pd._exports.custom_fields import Definition
 from asana_jobs_pd._exports.economy import without_collector
@@ -39,6 +40,7 @@ __all__ = ["Conversion", "DatasetWriter", "Written", "readable_by_pandas"]
 
 GROUP = 48 << 20
 """Bytes in memory of the rows that make a row group."""
+
 FILE = 256 << 20
 """Bytes on disk after which a file is followed by another."""
 
@@ -90,32 +92,36 @@ class Conversion:
     def run(self) -> None:
         """Write everything."""
         longs = self._long_writer()
-        with without_collector():
+        with without_collector(), Aside() as aside:
             for name in sorted(self._found):
-                self._write(name, self._found.pop(name), longs)
-        if longs is not None:
-            longs.close()
-            self.files[LONG_VALUES] = longs.files
+                self._write(name, self._found.pop(name), longs, aside)
+            if longs is not None:
+                aside.do(longs.close)
 
     def _long_writer(self) -> DatasetWriter | None:
         if self._settled.options.custom_fields != "long":
             return None
         nothing = long_values_of_none(self._settled)
-        return DatasetWriter(self._folder / LONG_VALUES, nothing.schema)
+        longs = DatasetWriter(self._folder / LONG_VALUES, nothing.schema)
+        self.files[LONG_VALUES] = longs.files
+        return longs
 
-    def _write(self, name: str, found: list[Found], longs: DatasetWriter | None) -> None:
+    def _write(
+        self, name: str, found: list[Found], longs: DatasetWriter | None, aside: Aside
+    ) -> None:
         kept = _kept(found)
         latest = pd.NaT
         schema = schema_of(self._settled, name)
-        with DatasetWriter(self._folder / folder_of(name), schema) as writer:
-            for table in _groups(self._conformed(found, kept)):
-                final = pivoted(table, self._settled, name)
-                for column in final.column_names:
-                    self.filled[column] += len(final) - final[column].null_count
-                latest = _later(latest, latest_of(table))
-                writer.write(final)
-                if longs is not None:
-                    longs.write(long_values(table, self._settled, name))
+        writer = DatasetWriter(self._folder / folder_of(name), schema)
+        for table in _groups(self._conformed(found, kept)):
+            final = pivoted(table, self._settled, name)
+            for column in final.column_names:
+                self.filled[column] += len(final) - final[column].null_count
+            latest = _later(latest, latest_of(table))
+            aside.do(writer.write, final)
+            if longs is not None:
+                aside.do(longs.write, long_values(table, self._settled, name))
+        aside.do(writer.close)
         rows = int(kept.sum())
         self.facts[name] = Facts(rows, len(schema), len(kept) - rows, latest)
         self.files[name] = writer.files

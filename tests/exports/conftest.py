@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 
+import pandas as pd
 import pytest
 
 import asana_jobs_pd as aj
@@ -57,10 +58,5 @@ def task(gid="1", **fields):
 def issues_of(data):
     """Return issues as tuples: line, gid, column, value, reason."""
     columns = ["line", "gid", "column", "value", "reason"]
-    return [
-        tuple(None if cell is None or cell != cell else cell for cell in row)
-        for row in data.issues[columns]
-        .astype(object)
-        .where(data.issues[columns].notna(), None)
-        .itertuples(index=False)
-    ]
+    rows = data.issues[columns].itertuples(index=False)
+    return [tuple(None if pd.isna(cell) else cell for cell in row) for row in rows]

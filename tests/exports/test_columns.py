@@ -18,10 +18,17 @@ HUGE = "9007199254740993123"
 def test_the_schema_decides_dtypes(load):
     """Whatever the values are, and when they are all null too."""
     full = task(
-        "1", name="é", completed=True, created_at="2024-02-22T02:06:58.147Z", due_on="2024-09-15",
-        num_likes=3, actual_time_minutes=2, assignee={"gid": "12", "resource_type": "user", "name": "Ana"},
-        followers=[{"gid": "5", "name": "B"}], external={"gid": "x", "data": "d"},
-    )  # fmt: skip
+        "1",
+        name="é",
+        completed=True,
+        created_at="2024-02-22T02:06:58.147Z",
+        due_on="2024-09-15",
+        num_likes=3,
+        actual_time_minutes=2,
+        assignee={"gid": "12", "resource_type": "user", "name": "Ana"},
+        followers=[{"gid": "5", "name": "B"}],
+        external={"gid": "x", "data": "d"},
+    )
     empty = dict.fromkeys(full) | task("1")
     for row in (full, empty):
         frame = load(row)["task"]
@@ -128,8 +135,16 @@ def test_timestamps_with_and_without_fractions(load):
 def test_unknown_fields_are_inferred_over_all_rows(load):
     """Numbers, texts, objects, lists; a name that ends in _at or _on is a time or a date."""
     rows = [task(str(n)) for n in range(9)]
-    rows[8] |= {"new_int": 7, "new_float": 1, "new_bool": True, "new_text": "x", "checked_at": "2024-01-01T00:00:00Z",
-                "new_ref": {"gid": "4", "name": "R", "seen_on": "2024-01-02"}, "new_list": [1, 2], "new_things": [{"gid": 5, "n": 1.5}]}  # fmt: skip
+    rows[8] |= {
+        "new_int": 7,
+        "new_float": 1,
+        "new_bool": True,
+        "new_text": "x",
+        "checked_at": "2024-01-01T00:00:00Z",
+        "new_ref": {"gid": "4", "name": "R", "seen_on": "2024-01-02"},
+        "new_list": [1, 2],
+        "new_things": [{"gid": 5, "n": 1.5}],
+    }
     rows[2] |= {"new_float": 0.5}
     frame = load(*rows)["task"]
     last = frame.iloc[8]
@@ -169,7 +184,8 @@ def test_odd_keys_and_texts(load):
     """Duplicate keys (the last counts), half emoji, bytes that are none, unspeakable names."""
     data = load(
         b'{"resource_type":"task","gid":"1","name":"a","name":"b"}',
-        b'{"gid":"2","resource_type":"task","name":"x\\ud83d y \\ud83d\\ude00 \\\\ud83d","strange":"\\udc00"}',
+        b'{"gid":"2","resource_type":"task",'
+        b'"name":"x\\ud83d y \\ud83d\\ude00 \\\\ud83d","strange":"\\udc00"}',
         b'{"gid":"3","resource_type":"task","name":"\xff"}',
         b'{"gid":"4","resource_type":"task","quo\\"te":1,"caf\\u00e9":2}',
     )
@@ -191,8 +207,15 @@ def test_depth_and_width_have_bounds(load):
 
 def test_columns_restricts_and_orders(load):
     """Objects whole or in part; the others are not even looked at."""
-    row = task(name="n", assignee={"gid": "1", "name": "A", "x": 1}, num_likes="bad", custom_fields=[
-        {"gid": "8", "name": "Cost", "type": "number", "number_value": 1.5}, {"gid": "9", "name": "Note", "type": "text", "text_value": "t"}])  # fmt: skip
+    row = task(
+        name="n",
+        assignee={"gid": "1", "name": "A", "x": 1},
+        num_likes="bad",
+        custom_fields=[
+            {"gid": "8", "name": "Cost", "type": "number", "number_value": 1.5},
+            {"gid": "9", "name": "Note", "type": "text", "text_value": "t"},
+        ],
+    )
     data = load(row, columns=["custom_fields.Note", "assignee.name", "gid"])
     assert list(data["task"].columns) == ["custom_fields.Note", "assignee.name", "gid"]
     assert list(data["task"].iloc[0]) == ["t", "A", "1"]

@@ -170,9 +170,10 @@ def test_the_catalogue_is_beside_them(files, dest):
     assert options == [None if one is pd.NA else list(one) for one in data["options"]]
 
 
-def test_the_manifest_names_every_file(files, dest):
+@pytest.mark.parametrize("how", ["columns", "long"])
+def test_the_manifest_names_every_file(files, dest, how):
     """Folders, files, rows; the mark of success is empty."""
-    written = aj.asana_export_to_parquet(files, dest)
+    written = aj.asana_export_to_parquet(files, dest, custom_fields=how)
     manifest = json.loads((dest / "_manifest.json").read_text("utf-8"))
     named = {
         dest / table["folder"] / file["name"]: (file["rows"], file["bytes"])
@@ -184,7 +185,8 @@ def test_the_manifest_names_every_file(files, dest):
     for path, (rows, size) in named.items():
         assert pq.read_metadata(path).num_rows == rows
         assert path.stat().st_size == size
-    assert written["bytes"].sum() == sum(size for _, size in named.values())
+    sizes = [size for path, (_, size) in named.items() if path.parent.name[0] != "_"]
+    assert written["bytes"].sum() == sum(sizes)
     assert manifest["sources"] == files
     assert (dest / "_SUCCESS").read_bytes() == b""
 
@@ -218,7 +220,7 @@ def test_other_tools_read_them(files, dest):
 
 def test_only_what_was_asked_for(files, dest):
     """Types and columns are chosen as in reading."""
-    options = {"resource_types": "task", "columns": ["name", "custom_fields.number"]}
+    options = {"resource_types": "task", "columns": ["num_likes", "custom_fields.number", "name"]}
     written = aj.asana_export_to_parquet(files, dest, **options)
     assert list(written.index) == ["task"]
     data = aj.read_asana_export(files, dtype_backend="pyarrow", **options)
@@ -238,6 +240,23 @@ def test_the_accessor_converts_downloaded_files(files, dest):
     frame = pd.DataFrame({"gid": ["1", "2"], "file.path": [files[1], None]})
     written = frame.asana.to_parquet(dest)
     assert written.rows["task"] == 3
+
+
+def test_both_passes_have_a_bar(files, dest, capsys):
+    """In bytes of the files, then in rows; with False there is none."""
+    aj.asana_export_to_parquet(files, dest, progress=True)
+    said = capsys.readouterr().err
+    assert "Reading: 100%" in said
+    assert "Writing: 100%" in said
+    aj.asana_export_to_parquet(files, dest, progress=False, overwrite=True)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("temp_dir", [7, b"folder"])
+def test_temp_dir_is_a_path(files, dest, temp_dir):
+    """Anything else is refused before anything is read."""
+    with pytest.raises(errors.InvalidOptionError, match="temp_dir="):
+        aj.asana_export_to_parquet(files, dest, temp_dir=temp_dir)
 
 
 def test_bad_lines_leave_nothing(tmp_path, dest):
@@ -313,3 +332,30 @@ def test_a_killed_process_leaves_no_dataset(tmp_path, dest):
     assert not dest.exists()
     aj.asana_export_to_parquet(write(tmp_path / "b.jsonl.gz", ODD), dest)
     assert (dest / "_SUCCESS").exists()
+
+
+LIMITED = """
+import resource, sys
+import asana_jobs_pd as aj
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    aj.asana_export_to_parquet(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), progress=False)
+except aj.errors.ExportWriteError as error:
+    print(error)
+"""
+
+
+@POSIX
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_takes_no_more_is_said_in_words(tmp_path, dest, workers):
+    """By whichever process it was met, and nothing is left."""
+    source = write(tmp_path / "a.jsonl.gz", list(export_rows("graph_export", 500, "7")) * 5)
+    run = subprocess.run(
+        [sys.executable, "-c", LIMITED, source, str(dest), str(workers)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert f"{dest} cannot be written: a file is larger" in run.stdout, run.stderr
+    assert list(dest.parent.iterdir()) == []

@@ -1,0 +1,152 @@
+"""Export files to typed frames: ours beside what a user would take instead.
+
+`python -m benchmarks.load` prints the tables; with CONTENDER FILE, one measurement. The rows are
+the sandbox's: resource exports with tasks, teams and messages, and custom fields of all types.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import resource
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+import pandas as pd
+
+import asana_jobs_pd as aj
+from asana_jobs_pd.sandbox._rows import export_rows
+from benchmarks.measure import Figure, fresh, interleaved, show, timed
+
+SMALL, LARGE = 20_000, 200_000
+OURS = "asana_jobs_pd"
+OURS_ALONE = "asana_jobs_pd, workers=1"
+READ_JSON = "`read_json` + `json_normalize`"
+JSON = "gzip + json + `json_normalize`"
+DUCKDB = "DuckDB to pandas, schema from a sample"
+POLARS = "polars to pandas"
+
+
+def ours(path):
+    return dict(aj.read_asana_export(path, progress=False))
+
+
+def ours_alone(path):
+    return dict(aj.read_asana_export(path, workers=1, progress=False))
+
+
+def by_read_json(path):
+    rows = pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+    return normalized(rows.to_dict("records"))
+
+
+def by_json(path):
+    with gzip.open(path) as lines:
+        return normalized([json.loads(line) for line in lines])
+
+
+def normalized(rows):
+    """Return a frame a type of row, custom fields as columns, times and dates converted."""
+    frames = {}
+    for name in {row["resource_type"] for row in rows}:
+        some = [row for row in rows if row["resource_type"] == name]
+        for row in some:
+            fields = row.pop("custom_fields", None)
+            if isinstance(fields, list):
+                row["cf"] = {field["gid"]: field["display_value"] for field in fields}
+        frame = pd.json_normalize(some).drop_duplicates("gid", keep="last")
+        for column in frame.columns:
+            if column.endswith("_at"):
+                frame[column] = pd.to_datetime(frame[column], utc=True, format="ISO8601")
+        frames[name] = frame
+    return frames
+
+
+def by_duckdb(path):
+    import duckdb
+
+    return {"all": duckdb.sql(f"select * from read_ndjson('{path}')").df()}
+
+
+def by_polars(path):
+    import polars as pl
+
+    with gzip.open(path) as file:
+        return {"all": pl.read_ndjson(file.read(), infer_schema_length=None).to_pandas()}
+
+
+CONTENDERS = {
+    OURS: ours,
+    OURS_ALONE: ours_alone,
+    READ_JSON: by_read_json,
+    JSON: by_json,
+    DUCKDB: by_duckdb,
+    POLARS: by_polars,
+}
+NEEDS = {DUCKDB: "duckdb", POLARS: "polars"}
+TOO_LARGE = {READ_JSON, POLARS}
+"""They need more memory for the large file than most machines have."""
+
+
+def written(count, folder):
+    """Write an export of so many rows; return its path."""
+    path = Path(folder) / f"{count}.jsonl.gz"
+    packer = zlib.compressobj(6, wbits=31)
+    with path.open("wb") as file:
+        for row in export_rows("export_request", count, "benchmark"):
+            line = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+            file.write(packer.compress(line.encode() + b"\n"))
+        file.write(packer.flush())
+    return path
+
+
+def measure(name, path):
+    """Return wall and CPU seconds of a load, and the peak of memory in MB, workers' included."""
+    frames, wall, _ = timed(lambda: CONTENDERS[name](path))
+    assert sum(map(len, frames.values()))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {
+        "wall": wall,
+        "cpu": sum(one.ru_utime + one.ru_stime for one in used),
+        "peak": sum(one.ru_maxrss for one in used) / 1024,
+    }
+
+
+def compare(count, repetitions, folder):
+    path = written(count, folder)
+    names = [
+        name
+        for name in CONTENDERS
+        if importlib.util.find_spec(NEEDS.get(name, "pandas"))
+        and (count <= SMALL or name not in TOO_LARGE)
+    ]
+    results = interleaved(names, repetitions, lambda name: fresh("load", name, path))
+    figures = []
+    for name in names:
+        for what, unit in (("wall", "s"), ("cpu", "s"), ("peak", "MB")):
+            limit = 600 if (name, what) == (OURS_ALONE, "peak") else None
+            values = [result[what] for result in results[name]]
+            figures.append(Figure(f"{name}: {what}", values, unit, limit))
+    factors = {READ_JSON: 6} if count <= SMALL else {JSON: 6, DUCKDB: 1.7}
+    for name, factor in factors.items():
+        if name in names:
+            pairs = zip(results[OURS], results[name], strict=True)
+            ratios = [their["wall"] / our["wall"] for our, their in pairs]
+            figures.append(Figure(f"as fast as {name}", ratios, "×", factor, "≥"))
+    size = path.stat().st_size / 1e6
+    return show(f"{count:,} lines of an export to frames, {size:.0f} MB on disk", figures)
+
+
+def main(repetitions=3):
+    with tempfile.TemporaryDirectory() as folder:
+        return compare(SMALL, repetitions, folder) + compare(LARGE, repetitions, folder)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(measure(*sys.argv[1:])))
+    else:
+        main()
