@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from asana_jobs_pd import errors, ledger, sandbox, typing
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._api.connect import connect
+    from asana_jobs_pd._exports.compare import compare_asana_exports
+    from asana_jobs_pd._exports.comparison import ExportComparison
     from asana_jobs_pd._exports.convert import asana_export_to_parquet
+    from asana_jobs_pd._exports.dask_export import AsanaDaskExport
     from asana_jobs_pd._exports.download import download_asana_exports
     from asana_jobs_pd._exports.engines import read_asana_export
     from asana_jobs_pd._exports.export import AsanaExport
@@ -60,10 +63,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsanaChangeWarning",
+    "AsanaDaskExport",
     "AsanaExport",
     "AsanaJobsError",
     "AsanaStartWarning",
     "Client",
+    "ExportComparison",
     "JobsMonitor",
     "JobsWidget",
     "PartialDownloadError",
@@ -77,6 +82,7 @@ __all__ = [
     "asana_jobs_from_records",
     "asana_jobs_report",
     "asana_jobs_to_excel",
+    "compare_asana_exports",
     "connect",
     "download_asana_exports",
     "duplicate_portfolio",
@@ -103,10 +109,12 @@ __all__ = [
 
 _LAZY = {
     "AsanaChangeWarning": "asana_jobs_pd.errors",
+    "AsanaDaskExport": "asana_jobs_pd._exports.dask_export",
     "AsanaExport": "asana_jobs_pd._exports.export",
     "AsanaJobsError": "asana_jobs_pd.errors",
     "AsanaStartWarning": "asana_jobs_pd.errors",
     "Client": "asana_jobs_pd._api.client",
+    "ExportComparison": "asana_jobs_pd._exports.comparison",
     "JobsMonitor": "asana_jobs_pd._jobs.monitor",
     "JobsWidget": "asana_jobs_pd._notebook.widget",
     "PartialDownloadError": "asana_jobs_pd.errors",
@@ -120,6 +128,7 @@ _LAZY = {
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
     "asana_jobs_report": "asana_jobs_pd._notebook.report",
     "asana_jobs_to_excel": "asana_jobs_pd._notebook.excel",
+    "compare_asana_exports": "asana_jobs_pd._exports.compare",
     "connect": "asana_jobs_pd._api.connect",
     "download_asana_exports": "asana_jobs_pd._exports.download",
     "duplicate_portfolio": "asana_jobs_pd._jobs.start",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import tzinfo
     from pathlib import Path
 
     from asana_jobs_pd._api.client import Client
+    from asana_jobs_pd._exports.dask_export import AsanaDaskExport
     from asana_jobs_pd._exports.export import AsanaExport
     from asana_jobs_pd._exports.frames import Backend
     from asana_jobs_pd._exports.locations import StorageOptions
@@ -55,12 +56,14 @@ class AsanaAccessor:
         self,
         dest: str | os.PathLike[str],
         *,
+        engine: Literal["pandas", "dask"] = "pandas",
         resource_types: str | Sequence[str] | None = None,
         columns: str | Sequence[str] | None = None,
         custom_fields: CustomFieldsAs = "columns",
         on_bad_lines: BadLines = "error",
         overwrite: bool = False,
         workers: int | None = None,
+        blocksize: int | None = None,
         max_line_bytes: int = 64 << 20,
         storage_options: StorageOptions = None,
         temp_dir: str | os.PathLike[str] | None = None,
@@ -80,12 +83,14 @@ class AsanaAccessor:
         return asana_export_to_parquet(
             self._frame,
             dest,
+            engine=engine,
             resource_types=resource_types,
             columns=columns,
             custom_fields=custom_fields,
             on_bad_lines=on_bad_lines,
             overwrite=overwrite,
             workers=workers,
+            blocksize=blocksize,
             max_line_bytes=max_line_bytes,
             storage_options=storage_options,
             temp_dir=temp_dir,
@@ -221,21 +226,56 @@ class AsanaAccessor:
 
         return results(self._frame)
 
+    @overload
     def load(
         self,
         *,
+        engine: Literal["pandas"] = "pandas",
         resource_types: str | Sequence[str] | None = None,
         columns: str | Sequence[str] | None = None,
         custom_fields: CustomFieldsAs = "columns",
         dtype_backend: Backend = "numpy_nullable",
         on_bad_lines: BadLines = "error",
         workers: int | None = None,
+        blocksize: None = None,
         max_line_bytes: int = 64 << 20,
         progress: bool | None = None,
-    ) -> AsanaExport:
+    ) -> AsanaExport: ...
+
+    @overload
+    def load(
+        self,
+        *,
+        engine: Literal["dask"],
+        resource_types: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        custom_fields: CustomFieldsAs = "columns",
+        dtype_backend: Backend = "numpy_nullable",
+        on_bad_lines: BadLines = "error",
+        workers: None = None,
+        blocksize: int | None = None,
+        max_line_bytes: int = 64 << 20,
+        progress: bool | None = None,
+    ) -> AsanaDaskExport: ...
+
+    def load(
+        self,
+        *,
+        engine: Literal["pandas", "dask"] = "pandas",
+        resource_types: str | Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        custom_fields: CustomFieldsAs = "columns",
+        dtype_backend: Backend = "numpy_nullable",
+        on_bad_lines: BadLines = "error",
+        workers: int | None = None,
+        blocksize: int | None = None,
+        max_line_bytes: int = 64 << 20,
+        progress: bool | None = None,
+    ) -> AsanaExport | AsanaDaskExport:
         """Load all downloaded files together; see `read_asana_export`.
 
-        Reads the files in ``file.path``; rows without one are passed over.
+        Reads the files in ``file.path``; rows without one are passed over. Nothing else of the
+        frame goes to the workers of Dask.
 
         Raises
         ------
@@ -244,17 +284,21 @@ class AsanaAccessor:
         """
         from asana_jobs_pd._exports.engines import read_asana_export
 
-        return read_asana_export(
+        read: Callable[..., Any] = read_asana_export  # whose overloads are ours
+        data: AsanaExport | AsanaDaskExport = read(
             self._frame,
+            engine=engine,
             resource_types=resource_types,
             columns=columns,
             custom_fields=custom_fields,
             dtype_backend=dtype_backend,
             on_bad_lines=on_bad_lines,
             workers=workers,
+            blocksize=blocksize,
             max_line_bytes=max_line_bytes,
             progress=progress,
         )
+        return data
 
     @property
     def plot(self) -> AsanaPlot:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from asana_jobs_pd._exports.assemble import summary, warn_lost
 from asana_jobs_pd._exports.destination import Destination, Stage, destination, staged
 from asana_jobs_pd._exports.economy import compact_memory
-from asana_jobs_pd._exports.engines import MAX_LINE_BYTES, ticker
+from asana_jobs_pd._exports.engines import MAX_LINE_BYTES, Engine, check_engine, ticker
 from asana_jobs_pd._exports.finish import check_columns
 from asana_jobs_pd._exports.frames import TEXT, catalogue, issues_frame
 from asana_jobs_pd._exports.layout import (
@@ -38,10 +38,13 @@ from asana_jobs_pd._exports.request import (
     check_request,
 )
 from asana_jobs_pd._exports.scan import Learned
-from asana_jobs_pd._exports.settle import settle
+from asana_jobs_pd._exports.settle import Settled, settle
 from asana_jobs_pd._exports.workers import spooled
 from asana_jobs_pd._jobs.progress import Progress
 from asana_jobs_pd.errors import InvalidOptionError
+
+if TYPE_CHECKING:
+    from asana_jobs_pd._exports.dask_parquet import Converted
 
 __all__ = ["asana_export_to_parquet"]
 
@@ -50,12 +53,14 @@ def asana_export_to_parquet(
     paths: ExportPaths,
     dest: str | os.PathLike[str],
     *,
+    engine: Engine = "pandas",
     resource_types: str | Sequence[str] | None = None,
     columns: str | Sequence[str] | None = None,
     custom_fields: CustomFieldsAs = "columns",
     on_bad_lines: BadLines = "error",
     overwrite: bool = False,
     workers: int | None = None,
+    blocksize: int | None = None,
     max_line_bytes: int = MAX_LINE_BYTES,
     storage_options: StorageOptions = None,
     temp_dir: str | os.PathLike[str] | None = None,
@@ -87,6 +92,10 @@ def asana_export_to_parquet(
     dest
         A folder that is not there yet, or is empty; or a URL that fsspec opens, such as
         ``s3://bucket/export`` (extra ``[remote]``).
+    engine
+        ``"pandas"``: this machine. ``"dask"`` (extra ``[dask]``): the active `dask.distributed`
+        client, whose workers read the files twice and each write their parts. They must see the
+        files, and a local dest, under the same paths.
     resource_types, columns, on_bad_lines, max_line_bytes
         As in `read_asana_export`. Without the column `gid`, exports cannot be compared later.
     custom_fields
@@ -95,7 +104,9 @@ def asana_export_to_parquet(
         Replaces a dataset of ours that is there, never anything else.
     workers
         How many processes read at the same time; None for one, or for large files up to four,
-        one a core. The result is the same.
+        one a core. The result is the same. Not with Dask, whose own workers they are.
+    blocksize
+        With Dask: how many bytes of text make a part, about; None for 256 MiB.
     storage_options
         For URLs: what fsspec needs to open them.
     temp_dir
@@ -130,8 +141,9 @@ def asana_export_to_parquet(
     its work behind, in a folder ``.<name>.part-…`` beside it. Object stores have no such rename:
     the files are uploaded when all are made, and removed when that fails. ``_SUCCESS`` comes last;
     without it, an upload was cut off. With ``overwrite=True`` the old dataset is away during the
-    upload, and on this machine between two renames.
+    upload, and on this machine between two renames. With Dask, workers write to a URL directly.
     """
+    check_engine(engine, workers, blocksize)
     request = check_request(
         paths,
         resource_types=resource_types,
@@ -147,8 +159,22 @@ def asana_export_to_parquet(
     if temp_dir is not None and not isinstance(temp_dir, str | os.PathLike):
         raise InvalidOptionError(f"temp_dir={temp_dir!r}: give a folder, or None.")
     temporary = None if temp_dir is None else os.fspath(temp_dir)
+    if engine == "dask":
+        return _with_dask(request, place, temporary, blocksize)
     with compact_memory(), staged(place, temporary, progress) as stage:
         return _converted(request, stage, place, progress)
+
+
+def _with_dask(
+    request: Request, place: Destination, temp_dir: str | None, blocksize: int | None
+) -> pd.DataFrame:
+    from asana_jobs_pd._exports import dask_parquet, distributed  # noqa: PLC0415  an extra
+
+    distributed.require_dask()
+    plan = distributed.planned(request, blocksize or distributed.BLOCKSIZE)
+    with staged(place, temp_dir, progress=False, by_others=True) as stage:
+        made = dask_parquet.convert_with_dask(plan, place, stage)
+        return _described(made, plan.learned, plan.settled, (plan.request, stage, place))
 
 
 def _converted(
@@ -165,6 +191,17 @@ def _converted(
     with Progress(sum(share.rows for share in shares), "Writing", progress, unit="row") as bar:
         conversion = Conversion(shares, settled, stage.dataset, bar.tick)
         conversion.run()
+    return _described(conversion, learned, settled, (request, stage, place))
+
+
+def _described(
+    conversion: Conversion | Converted,
+    learned: Learned,
+    settled: Settled,
+    context: tuple[Request, Stage, Destination],
+) -> pd.DataFrame:
+    """Write what there is to say of the datasets beside them; return the report."""
+    request, stage, place = context
     issues = learned.issues.merged(conversion.issues)
     found = [settled.named(one) for one in issues.sorted()]
     _write(catalogue(settled.fields, conversion.filled), stage.dataset / CATALOGUE)
@@ -184,7 +221,9 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
     pq.write_table(table.cast(schema).replace_schema_metadata(schema.metadata), path)
 
 
-def _with_files(report: pd.DataFrame, conversion: Conversion, place: Destination) -> pd.DataFrame:
+def _with_files(
+    report: pd.DataFrame, conversion: Conversion | Converted, place: Destination
+) -> pd.DataFrame:
     base = str(place) if place.filesystem is not None else place.path
     paths = [f"{base.rstrip('/')}/{folder_of(name)}" for name in report.index]
     files = [conversion.files[name] for name in report.index]
@@ -195,7 +234,9 @@ def _with_files(report: pd.DataFrame, conversion: Conversion, place: Destination
     )
 
 
-def _write_manifest(folder: Path, conversion: Conversion, request: Request, issues: int) -> None:
+def _write_manifest(
+    folder: Path, conversion: Conversion | Converted, request: Request, issues: int
+) -> None:
     tables: list[dict[str, Any]] = [
         {
             "resource_type": name,

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -131,7 +131,11 @@ def _there(dest: Destination) -> tuple[bool, bool]:
 
 @contextmanager
 def staged(
-    dest: Destination, temp_dir: str | None, progress: bool | None = None
+    dest: Destination,
+    temp_dir: str | None,
+    progress: bool | None = None,
+    *,
+    by_others: bool = False,
 ) -> Iterator[Stage]:
     """Yield folders to work in; put the dataset in its place when the block ends well.
 
@@ -143,6 +147,9 @@ def staged(
         Where to work; None for beside a local dest, else the system's folder.
     progress
         Of an upload, as in `Progress`.
+    by_others
+        Whether other machines write files too: to the stage of a local dest, which they must see,
+        and directly to dest where that is a URL, which is cleared first then.
 
     Raises
     ------
@@ -151,9 +158,10 @@ def staged(
     """
     problem = ""
     try:
-        with _work(dest, temp_dir) as stage:
+        begun = by_others and dest.filesystem is not None
+        with _work(dest, temp_dir) as stage, _begun(dest) if begun else nullcontext():
             yield stage
-            _put(dest, stage, progress)
+            _put(dest, stage, progress, begun=begun)
     except OSError as error:
         if error.errno not in _WORDS or isinstance(error, ExportWriteError):
             raise
@@ -197,10 +205,31 @@ def _existing(folder: Path) -> Path:
     return next(one for one in (folder, *folder.parents) if one.exists())
 
 
-def _put(dest: Destination, stage: Stage, progress: bool | None) -> None:
+@contextmanager
+def _begun(dest: Destination) -> Iterator[None]:
+    """Clear the place for what others write there; remove that when something fails."""
     _check_free(dest)
+    reason = ""
+    try:
+        _remove(dest)
+        dest.filesystem.pipe_file(f"{dest.path}/{MANIFEST}", b"{}")
+    except Exception as error:  # noqa: BLE001  each file system has errors of its own
+        reason = said(error)
+    if reason:
+        _refuse(dest, reason)
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):
+            _remove(dest)
+        raise
+
+
+def _put(dest: Destination, stage: Stage, progress: bool | None, *, begun: bool) -> None:
+    if not begun:
+        _check_free(dest)
     if dest.filesystem is not None:
-        _upload(dest, stage.dataset, progress)
+        _upload(dest, stage.dataset, progress, begun=begun)
         return
     for folder, _, names in os.walk(stage.dataset):
         for name in (*names, ""):
@@ -236,14 +265,15 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _upload(dest: Destination, folder: Path, progress: bool | None) -> None:
+def _upload(dest: Destination, folder: Path, progress: bool | None, *, begun: bool) -> None:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     # The manifest goes first, by which an unfinished upload is known as ours; the mark goes last.
     files.sort(key=lambda path: (path.name == SUCCESS, path.name != MANIFEST))
     sizes = [path.stat().st_size for path in files]
     reason = ""
     try:
-        _remove(dest)
+        if not begun:
+            _remove(dest)
         with Progress(sum(sizes), "Uploading", progress, unit="B") as bar:
             for path, done in zip(files, accumulate(sizes), strict=True):
                 name = f"{dest.path}/{path.relative_to(folder).as_posix()}"

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["PORTION", "RowKeys"]
+__all__ = ["PORTION", "RowKeys", "keys_of"]
 
 PORTION = 1 << 20
 """Rows that are sorted at a time."""
@@ -47,21 +47,18 @@ class RowKeys:
         digests
             Of a row without a gid, 16 bytes that tell its line from others.
         """
-        here = slice(self._filled, self._filled + len(gids))
+        self.add_keys(*keys_of(gids, digests))
+
+    def add_keys(self, low: np.ndarray, high: np.ndarray | None) -> None:
+        """Add the next rows by what `keys_of` made of them, here or in another process."""
+        here = slice(self._filled, self._filled + len(low))
         self._filled = here.stop
-        numbers = pc.fill_null(pc.match_substring_regex(gids, _NUMBER), False)
-        others = np.flatnonzero(~numbers.to_numpy(zero_copy_only=False))
-        plain = pc.if_else(numbers, gids, "0") if len(others) else gids
-        self._low[here] = plain.cast(pa.uint64()).to_numpy()
-        if not len(others):
+        self._low[here] = low
+        if high is None:
             return
         if self._high is None:
             self._high = np.zeros(len(self._low), np.uint64)
-        at = pa.array(others)
-        pairs = zip(gids.take(at).to_pylist(), digests.take(at).to_pylist(), strict=True)
-        words = np.frombuffer(b"".join(_digest(*pair) for pair in pairs), np.uint64).reshape(-1, 2)
-        self._high[here.start + others] = words[:, 0] | _DIGEST
-        self._low[here.start + others] = words[:, 1]
+        self._high[here] = high
 
     def kept(self) -> np.ndarray:
         """Return for each row whether it is to be kept: whether it is the last of its key."""
@@ -91,6 +88,31 @@ class RowKeys:
         for start in range(0, max(len(self._low), 1), PORTION):
             block = self._low[start : start + PORTION]
             yield np.flatnonzero(block % np.uint64(portions) == portion) + start
+
+
+def keys_of(gids: pa.Array, digests: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the keys of rows: 64 bits each, and 64 more where not all are gids that are numbers.
+
+    Parameters
+    ----------
+    gids
+        Texts.
+    digests
+        Of a row without a gid, 16 bytes that tell its line from others.
+    """
+    numbers = pc.fill_null(pc.match_substring_regex(gids, _NUMBER), False)
+    others = np.flatnonzero(~numbers.to_numpy(zero_copy_only=False))
+    plain = pc.if_else(numbers, gids, "0") if len(others) else gids
+    low = plain.cast(pa.uint64()).to_numpy()
+    if not len(others):
+        return low, None
+    low, high = low.copy(), np.zeros(len(low), np.uint64)
+    at = pa.array(others)
+    pairs = zip(gids.take(at).to_pylist(), digests.take(at).to_pylist(), strict=True)
+    words = np.frombuffer(b"".join(_digest(*pair) for pair in pairs), np.uint64).reshape(-1, 2)
+    high[others] = words[:, 0] | _DIGEST
+    low[others] = words[:, 1]
+    return low, high
 
 
 def _digest(gid: str | None, digest: bytes | None) -> bytes:

@@ -21,8 +21,11 @@ __all__ = [
     "Request",
     "Time",
     "Window",
+    "check_one_of",
     "check_request",
+    "check_whole",
     "export_paths",
+    "names_of",
 ]
 
 BadLines: TypeAlias = Literal["error", "warn", "skip"]
@@ -76,15 +79,15 @@ def check_request(
     ExportFileError
         For a file that is not there.
     """
-    _check_one_of("custom_fields", custom_fields, get_args(CustomFieldsAs))
-    _check_one_of("dtype_backend", dtype_backend, BACKENDS)
-    _check_one_of("on_bad_lines", on_bad_lines, get_args(BadLines))
-    _check_whole("max_line_bytes", max_line_bytes)
+    check_one_of("custom_fields", custom_fields, get_args(CustomFieldsAs))
+    check_one_of("dtype_backend", dtype_backend, BACKENDS)
+    check_one_of("on_bad_lines", on_bad_lines, get_args(BadLines))
+    check_whole("max_line_bytes", max_line_bytes)
     if workers is not None:
-        _check_whole("workers", workers)
+        check_whole("workers", workers)
     options = ReadOptions(
-        _names("resource_types", resource_types),
-        _names("columns", columns),
+        names_of("resource_types", resource_types),
+        names_of("columns", columns),
         custom_fields,  # type: ignore[arg-type]
         on_bad_lines,  # type: ignore[arg-type]
         max_line_bytes,
@@ -167,7 +170,8 @@ def _workers(size: int) -> int:
     return max(1, min(size // LARGE, os.cpu_count() or 1, MOST_WORKERS))
 
 
-def _names(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+def names_of(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return names that are given as one or as several, each once; None for all."""
     if value is None:
         return None
     names = (value,) if isinstance(value, str) else tuple(value)
@@ -179,13 +183,15 @@ def _names(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] | 
     return tuple(dict.fromkeys(names))
 
 
-def _check_one_of(option: str, value: Any, choices: Sequence[str]) -> None:
+def check_one_of(option: str, value: Any, choices: Sequence[str]) -> None:
+    """Raise `InvalidOptionError` for what is none of the choices."""
     if value not in choices:
         raise InvalidOptionError(
             f"{option}={value!r}: give one of {', '.join(map(repr, choices))}."
         )
 
 
-def _check_whole(option: str, value: Any) -> None:
+def check_whole(option: str, value: Any) -> None:
+    """Raise `InvalidOptionError` for what is no whole number above 0."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InvalidOptionError(f"{option}={value!r}: give a whole number of at least 1.")

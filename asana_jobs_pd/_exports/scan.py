@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from operator import attrgetter
@@ -147,7 +147,7 @@ class Scanner:
         self._claim = claim
         self._readers: dict[str, _RowReader] = {}
 
-    def scan(self, path: File, file: int) -> Iterator[Batch]:
+    def scan(self, path: File, file: int) -> Generator[Batch, None, None]:
         """Yield the rows of a file in batches.
 
         Parameters
