@@ -107,7 +107,7 @@ def clock_html(clock: Clock, allowed: int | None) -> str:
     if clock.due is None:
         return f"<span>{' · '.join(filter(None, (clock.words, used)))}</span>"
     seconds = clock.seconds
-    column = "\n".join([*(f"in {left} s" for left in range(seconds, 0, -1)), "now"])
+    column = "\n".join(f"in {left} s" for left in range(seconds, -1, -1))
     rest = f" · {used}" if used else ""
     return (
         f'<span class="aj-hide">{clock.words} in {seconds} s</span>'

@@ -375,7 +375,7 @@ COUNTDOWN = """async () => {
   for (let i = 0; i < 25; i++) {
     const moved = box.getBoundingClientRect().top - inner.getBoundingClientRect().top;
     const line = lines[Math.round(moved / 20)];
-    if (seen.at(-1) !== line && line !== 'now') seen.push(line);
+    if (seen.at(-1) !== line) seen.push(line);
     await new Promise(done => setTimeout(done, 100));
   }
   return seen; }"""

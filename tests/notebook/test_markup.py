@@ -131,7 +131,7 @@ def test_notices():
 def test_a_countdown_needs_no_message():
     """All its numbers are there from the start, and the time it takes is CSS's."""
     markup = clock_html(Clock("next check", 9.0, 3, 96), 1500)
-    assert "in 3 s\nin 2 s\nin 1 s\nnow" in markup
+    assert "in 3 s\nin 2 s\nin 1 s\nin 0 s" in markup
     assert "3s steps(3)" in markup
     assert "96 of 1,500 requests" in markup
     assert clock_html(Clock(), None) == "<span></span>"
