@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import re
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
-from asana_jobs_pd._jobs.poll import poll_asana_jobs
+from asana_jobs_pd._atomic import replace_file
+from asana_jobs_pd._formulas import disarm_frame
 from asana_jobs_pd._jobs.read import read_asana_jobs
-from asana_jobs_pd._jobs.states import is_failed, is_finished
+from asana_jobs_pd._jobs.states import is_failed
+from asana_jobs_pd._jobs.wait import wait_asana_jobs
 from asana_jobs_pd._table import masked, overview, render
 from asana_jobs_pd.errors import (
     AsanaJobsError,
@@ -32,6 +31,7 @@ _EPILOG = """\
 Without arguments it shows what it can do, on an Asana of its own: no account is needed.
 
 The token comes from ASANA_ACCESS_TOKEN, the keyring, or a prompt. Signed URLs are masked.
+In CSV, an apostrophe stands before what a spreadsheet would run as a formula.
 Exit codes: 0 when all is well, 1 when a job failed or could not be read, 2 for a call that
 is off or has no token that Asana accepts, 130 when interrupted.
 """
@@ -120,19 +120,7 @@ def _read(options: argparse.Namespace) -> pd.DataFrame:
     jobs = read_asana_jobs(_gids(options.gids), fields or None, errors=options.errors)
     if not options.wait:
         return jobs
-    try:
-        for latest in poll_asana_jobs(jobs):
-            jobs = latest
-            done = int(is_finished(jobs).sum())
-            print(f"\r{done} of {len(jobs)} finished", end="", file=sys.stderr, flush=True)
-    except KeyboardInterrupt as stop:
-        frame = getattr(stop, "frame", None)
-        interrupted = jobs if frame is None else frame
-    else:
-        return jobs
-    finally:
-        print(file=sys.stderr)
-    raise ReadInterrupted("Interrupted while waiting.", frame=interrupted)
+    return wait_asana_jobs(jobs, errors=options.errors, progress=True)
 
 
 def _gids(arguments: Sequence[str]) -> list[str]:
@@ -148,7 +136,7 @@ def _write(jobs: pd.DataFrame, kind: str, options: argparse.Namespace) -> None:
         table = jobs.drop(columns="fetched_at") if options.fields else overview(jobs)
         text = render(masked(table).dropna(axis=1, how="all")) + "\n"
     elif kind == "csv":
-        text = masked(jobs).to_csv(index=False)
+        text = disarm_frame(masked(jobs)).to_csv(index=False)
     elif kind == "json":
         records = masked(jobs).to_json(
             orient="records", date_format="iso", date_unit="us", indent=1
@@ -157,22 +145,9 @@ def _write(jobs: pd.DataFrame, kind: str, options: argparse.Namespace) -> None:
     if options.output is None:
         sys.stdout.write(text)
     elif kind == "parquet":
-        _replace(options.output, lambda path: masked(jobs).to_parquet(path, index=False))
+        replace_file(options.output, lambda path: masked(jobs).to_parquet(path, index=False))
     else:
-        _replace(options.output, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file so that its name never stands for half of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    part = Path(name)
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
+        replace_file(options.output, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 if __name__ == "__main__":

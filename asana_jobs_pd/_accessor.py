@@ -9,6 +9,8 @@ import pandas as pd
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
+    from datetime import tzinfo
+    from pathlib import Path
 
     from asana_jobs_pd._api.client import Client
     from asana_jobs_pd._exports.dask_export import AsanaDaskExport
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from asana_jobs_pd._exports.frames import Backend
     from asana_jobs_pd._exports.locations import StorageOptions
     from asana_jobs_pd._exports.request import BadLines, CustomFieldsAs
-    from asana_jobs_pd.typing import Errors
+    from asana_jobs_pd._notebook.plot import AsanaPlot
+    from asana_jobs_pd._notebook.widget import JobsWidget
+    from asana_jobs_pd.typing import Errors, Until
 
 __all__ = ["AsanaAccessor"]
 
@@ -92,6 +96,81 @@ class AsanaAccessor:
             temp_dir=temp_dir,
             progress=progress,
         )
+
+    def wait(
+        self,
+        *,
+        timeout: float | None = None,
+        until: Until = "all",
+        errors: Errors = "coerce",
+        client: Client | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Wait until the jobs are finished, and return their frame; see `wait_asana_jobs`."""
+        from asana_jobs_pd._jobs.wait import wait_asana_jobs
+
+        return wait_asana_jobs(
+            self._checked(),
+            timeout=timeout,
+            until=until,
+            errors=errors,
+            client=client,
+            progress=progress,
+        )
+
+    async def wait_async(
+        self,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  the same as without await
+        until: Until = "all",
+        errors: Errors = "coerce",
+        client: Client | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Wait in a cell that awaits; see `wait_asana_jobs_async`."""
+        from asana_jobs_pd._jobs.wait import wait_asana_jobs_async
+
+        return await wait_asana_jobs_async(
+            self._checked(),
+            timeout=timeout,
+            until=until,
+            errors=errors,
+            client=client,
+            progress=progress,
+        )
+
+    def download(
+        self,
+        dest: str | os.PathLike[str] = ".",
+        *,
+        overwrite: bool = False,
+        max_workers: int = 4,
+        max_inflated: int | None = None,
+        errors: Errors = "coerce",
+        client: Client | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Download the files of succeeded exports into a folder; see `download_asana_exports`."""
+        from asana_jobs_pd._exports.download import download_asana_exports
+
+        return download_asana_exports(
+            self._frame,
+            dest,
+            overwrite=overwrite,
+            max_workers=max_workers,
+            max_inflated=max_inflated,
+            errors=errors,
+            client=client,
+            progress=progress,
+        )
+
+    def watch(
+        self, *, client: Client | None = None, dest: str | os.PathLike[str] = "exports/"
+    ) -> JobsWidget:
+        """Show the jobs live, and download what they export; see `JobsWidget`."""
+        from asana_jobs_pd._notebook.widget import JobsWidget
+
+        return JobsWidget(self._checked(), client=client, dest=dest)
 
     def changes(self, previous: pd.DataFrame) -> pd.DataFrame:
         """Return what is different from an earlier frame of the same jobs.
@@ -222,6 +301,36 @@ class AsanaAccessor:
         return data
 
     @property
+    def plot(self) -> AsanaPlot:
+        """Pictures: ``jobs.asana.plot.timeline()`` and ``.status()``. Needs matplotlib."""
+        from asana_jobs_pd._notebook.plot import AsanaPlot
+
+        return AsanaPlot(self._checked())
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "Asana jobs",
+        history: pd.DataFrame | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        tz: str | tzinfo | None = None,
+    ) -> Path:
+        """Write one HTML file that needs nothing else; see `asana_jobs_report`."""
+        from asana_jobs_pd._notebook.report import asana_jobs_report
+
+        return asana_jobs_report(
+            self._frame, path, title=title, history=history, start=start, end=end, tz=tz
+        )
+
+    def to_excel(self, path: str | os.PathLike[str]) -> Path:
+        """Write an ``.xlsx`` file that opens as it was; see `asana_jobs_to_excel`."""
+        from asana_jobs_pd._notebook.excel import asana_jobs_to_excel
+
+        return asana_jobs_to_excel(self._frame, path)
+
+    @property
     def pending(self) -> pd.DataFrame:
         """The rows that are not finished: what ``refresh()`` would ask for."""
         from asana_jobs_pd._jobs.states import is_finished
@@ -230,7 +339,7 @@ class AsanaAccessor:
 
     @property
     def failed(self) -> pd.DataFrame:
-        """The rows that are finished without success: failed, or answered by 403 or 404."""
+        """The rows without success: failed, answered by 403 or 404, or never started."""
         from asana_jobs_pd._jobs.states import is_failed
 
         return self._frame[is_failed(self._checked())]
@@ -241,6 +350,17 @@ class AsanaAccessor:
         from asana_jobs_pd._jobs.states import is_export
 
         return self._frame[is_export(self._checked())]
+
+    @property
+    def cached(self) -> pd.DataFrame:
+        """The rows whose graph export Asana had ready before it was requested here.
+
+        Of more than 1,000 tasks it keeps one for 4 hours: what is in it may be stale.
+        """
+        from asana_jobs_pd._jobs.cast import cast_frame, gids_of
+        from asana_jobs_pd._jobs.states import is_cached
+
+        return self._frame[is_cached(cast_frame(self._frame, gids_of(self._frame)))]
 
     def _checked(self) -> pd.DataFrame:
         from asana_jobs_pd._jobs.cast import gids_of

@@ -8,9 +8,8 @@ import time
 import pandas as pd
 
 from asana_jobs_pd._api.client import Client
-from asana_jobs_pd._jobs.poll import delays, poll_asana_jobs
+from asana_jobs_pd._jobs.monitor import JobsMonitor
 from asana_jobs_pd._jobs.read import read_asana_jobs
-from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd._table import overview, render
 from asana_jobs_pd.sandbox import Sandbox
 
@@ -26,7 +25,7 @@ or in Python:
 
   import asana_jobs_pd as aj
   jobs = aj.read_asana_jobs(["1208…4806", "1208…4913"])
-  jobs = jobs.asana.refresh()
+  jobs = jobs.asana.wait()
 """
 
 
@@ -51,23 +50,26 @@ def run_demo() -> None:
 
 
 def _watch(jobs: pd.DataFrame, client: Client) -> pd.DataFrame:
-    began, live = time.monotonic(), sys.stdout.isatty()
-    for latest in poll_asana_jobs(jobs, client=client, waits=delays(0.4, 1.0)):
-        jobs = latest
-        line = f"  {time.monotonic() - began:4.1f} s  {_bar(jobs)}"
-        print(f"\r{line}" if live else line, end="" if live else "\n", flush=True)
+    began, live, last = time.monotonic(), sys.stdout.isatty(), ""
+    with JobsMonitor(jobs, client=client) as monitor:
+        ended = False
+        while not ended:
+            ended = monitor.wait(0.25)
+            bar = _bar(monitor)
+            line = f"  {time.monotonic() - began:4.1f} s  {bar}"
+            if live or bar != last:
+                print(f"\r{line}" if live else line, end="" if live else "\n", flush=True)
+            last = bar
     if live:
         print()
-    return jobs
+    return monitor.frame
 
 
-def _bar(jobs: pd.DataFrame, width: int = 36) -> str:
-    done, total = int(is_finished(jobs).sum()), len(jobs)
+def _bar(monitor: JobsMonitor, width: int = 36) -> str:
+    total = len(monitor.jobs)
+    done = total - monitor.unfinished
     full = width * done // total
-    states = jobs["status"].value_counts()
     running = ", ".join(
-        f"{states[status]} {status.replace('_', ' ')}"
-        for status in ("not_started", "in_progress", "succeeded", "failed")
-        if status in states
+        f"{count} {status.replace('_', ' ')}" for status, count in monitor.counts.items()
     )
     return f"{'█' * full}{'░' * (width - full)} {done:2} of {total}  {running:<58}"

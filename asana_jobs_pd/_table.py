@@ -6,8 +6,9 @@ import shutil
 
 import pandas as pd
 
-from asana_jobs_pd._api.redact import clean, hide_query
+from asana_jobs_pd._api.redact import SUSPECT, clean, hide_query, may_hold_secret, redact
 from asana_jobs_pd._jobs.states import kinds_of
+from asana_jobs_pd._texts import change_texts, each_column
 
 __all__ = ["masked", "overview", "render"]
 
@@ -34,13 +35,22 @@ def overview(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def masked(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy in which signed URLs have lost what makes them a credential."""
-    urls = [name for name in jobs.columns if str(name).endswith("download_url")]
-    hidden = {
-        name: jobs[name].map(hide_query, na_action="ignore").astype(jobs[name].dtype)
-        for name in urls
-    }
-    return jobs.assign(**hidden)
+    """Return a copy in which signed URLs have lost what makes them a credential.
+
+    Those in ``download_url`` columns lose their query. Other texts, which Asana or a person may
+    have put one into, are left as they are unless there is a signature or a token in them.
+    """
+    return each_column(jobs, _masked)
+
+
+def _masked(column: pd.Series) -> pd.Series:
+    if str(column.name).endswith("download_url"):
+        return change_texts(column, "[?#@]", hide_query)
+    return change_texts(column, SUSPECT, _hide)
+
+
+def _hide(text: str) -> str:
+    return redact(text) if may_hold_secret(text) else text
 
 
 def render(table: pd.DataFrame, *, index: bool = False, width: int | None = None) -> str:

@@ -19,10 +19,19 @@
     │   ├── NetworkError                   no answer came
     │   │   └── RequestTimeoutError        no answer came in time
     │   └── BodyError                      an answer that is no job
-    └── PartialReadError                   some of many failed    .frame .errors
+    ├── LedgerError                        the file of gids that were seen cannot be used
+    ├── PartialReadError                   some of many failed    .frame .errors
+    ├── DownloadError                      one file is not there  .gid .kind .reason
+    ├── PartialDownloadError               some of many are not   .frame .errors
+    ├── WaitTimeoutError (TimeoutError)    jobs were not finished in time    .frame
+    └── PartialStartError                  some jobs were not started    .frame .errors
+        └── StartStoppedError              stopped before all were started
 
     ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
+    └── StartInterrupted                   the same, while jobs were started
     AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
+    AsanaLedgerWarning (UserWarning)       the file of gids that were seen cannot be written
+    AsanaStartWarning (UserWarning)        jobs not started, or an export out of Asana's cache
     AsanaValueWarning (UserWarning)        a value that does not fit its column
 
 Messages name the gid and the status, repeat what Asana said, and say what to do next.
@@ -41,10 +50,13 @@ if TYPE_CHECKING:
 __all__ = [
     "AsanaChangeWarning",
     "AsanaJobsError",
+    "AsanaLedgerWarning",
+    "AsanaStartWarning",
     "AsanaValueWarning",
     "AuthenticationError",
     "BodyError",
     "ClientClosedError",
+    "DownloadError",
     "ExportFileError",
     "ExportWorkerError",
     "ExportWriteError",
@@ -52,14 +64,20 @@ __all__ = [
     "InvalidFrameError",
     "InvalidGidError",
     "InvalidOptionError",
+    "LedgerError",
     "MissingExtraError",
     "NetworkError",
+    "PartialDownloadError",
     "PartialReadError",
+    "PartialStartError",
     "ReadInterrupted",
     "RequestError",
     "RequestTimeoutError",
+    "StartInterrupted",
+    "StartStoppedError",
     "StatusError",
     "TokenError",
+    "WaitTimeoutError",
 ]
 
 
@@ -195,6 +213,38 @@ class BodyError(RequestError):
     kind = "body"
 
 
+class LedgerError(AsanaJobsError):
+    """The ledger, the file of gids that this machine has seen, cannot be read or written."""
+
+
+class PartialStartError(AsanaJobsError):
+    """Some jobs were not started, or it is not known; every parent has its row in ``.frame``.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        What ``errors="coerce"`` would have returned: the jobs that were started, and by
+        ``source.state`` what became of the other parents.
+    errors : dict of str to RequestError
+        The error of each parent that has one, by its gid.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        frame: pd.DataFrame | None = None,
+        errors: dict[str, RequestError] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.frame = frame
+        self.errors = errors or {}
+
+
+class StartStoppedError(PartialStartError):
+    """The starting of jobs was stopped, or took too long; what was started is in ``.frame``."""
+
+
 class PartialReadError(AsanaJobsError):
     """Some jobs could not be read; the others are in ``.frame``.
 
@@ -218,16 +268,85 @@ class PartialReadError(AsanaJobsError):
         self.errors = errors or {}
 
 
-class ReadInterrupted(KeyboardInterrupt):
-    """A read was interrupted; what it had is in ``.frame`` (``sys.last_value.frame``)."""
+class DownloadError(AsanaJobsError):
+    """The file of one export is not there.
+
+    Attributes
+    ----------
+    gid : str
+        The job's gid.
+    kind : {"graph", "resource"} or None
+        Which of its exports, where that is known.
+    reason : str
+        Why: the frame's ``file.error``.
+    """
+
+    def __init__(
+        self, message: str = "", *, gid: str = "", kind: str | None = None, reason: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.gid = gid
+        self.kind = kind
+        self.reason = reason or message
+
+
+class PartialDownloadError(AsanaJobsError):
+    """Some rows have no file; the others are in ``.frame``, with their paths.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        What ``errors="coerce"`` would have returned.
+    errors : dict of str to DownloadError
+        By the file's name without its endings (``"1208…-graph"``), or by the gid where it is
+        not known which file there would be.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        frame: pd.DataFrame | None = None,
+        errors: dict[str, DownloadError] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.frame = frame
+        self.errors = errors or {}
+
+
+class WaitTimeoutError(AsanaJobsError, TimeoutError):
+    """Not all jobs were finished in time; ``.frame`` has them as they stood then."""
 
     def __init__(self, message: str = "", *, frame: pd.DataFrame | None = None) -> None:
         super().__init__(message)
         self.frame = frame
 
 
+class ReadInterrupted(KeyboardInterrupt):
+    """A read or a download was interrupted; what it had is in ``.frame``.
+
+    In a notebook: ``sys.last_value.frame``.
+    """
+
+    def __init__(self, message: str = "", *, frame: pd.DataFrame | None = None) -> None:
+        super().__init__(message)
+        self.frame = frame
+
+
+class StartInterrupted(ReadInterrupted):
+    """The starting of jobs was interrupted; what was started is in ``.frame``."""
+
+
 class AsanaChangeWarning(FutureWarning):
     """Asana announced a change of its API in an ``Asana-Change`` header."""
+
+
+class AsanaLedgerWarning(UserWarning):
+    """The ledger cannot be written: `recent_jobs` will not know what is read from now on."""
+
+
+class AsanaStartWarning(UserWarning):
+    """Jobs were not started, or an export comes from Asana's cache and may be stale."""
 
 
 class AsanaValueWarning(UserWarning):

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from datetime import date
+from typing import Literal, Required, TypeAlias, TypedDict
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["ErrorKind", "Errors", "Fields", "Gid", "Gids", "JobField", "JobStatus"]
+__all__ = [
+    "Day",
+    "ErrorKind",
+    "Errors",
+    "ExportFilters",
+    "Fields",
+    "Gid",
+    "Gids",
+    "Instant",
+    "JobField",
+    "JobStatus",
+    "MessageExportField",
+    "MonitorState",
+    "PortfolioPart",
+    "PrivacySetting",
+    "ProjectPart",
+    "ResourceType",
+    "ScheduleDates",
+    "StartErrors",
+    "StartState",
+    "TaskExportField",
+    "TaskPart",
+    "TeamExportField",
+    "Until",
+]
 
 JobStatus: TypeAlias = Literal["not_started", "in_progress", "succeeded", "failed"]
 """The documented statuses; the last two are terminal. Asana may add more."""
@@ -18,6 +43,18 @@ ErrorKind: TypeAlias = Literal["http", "network", "timeout", "body"]
 
 Errors: TypeAlias = Literal["raise", "coerce", "drop"]
 """What becomes of the jobs that cannot be read."""
+
+MonitorState: TypeAlias = Literal[
+    "idle",
+    "watching",
+    "paused",
+    "no_network",
+    "rate_limited",
+    "unauthorized",
+    "done",
+    "stopped",
+]
+"""What a `JobsMonitor` is doing; after the last three of them it sends nothing any more."""
 
 Gid: TypeAlias = str | int | np.integer
 Gids: TypeAlias = Gid | Iterable[Gid] | pd.Series | pd.Index | np.ndarray | pd.DataFrame
@@ -69,3 +106,187 @@ JobField: TypeAlias = Literal[
 
 Fields: TypeAlias = JobField | str | Iterable[JobField | str]
 """One field or many."""
+
+Until: TypeAlias = Literal["all", "any"]
+"""What to wait for: all jobs, or one more than are finished already."""
+
+ProjectPart: TypeAlias = Literal[
+    "allocations",
+    "forms",
+    "members",
+    "notes",
+    "permissions",
+    "task_assignee",
+    "task_attachments",
+    "task_dates",
+    "task_dependencies",
+    "task_followers",
+    "task_notes",
+    "task_projects",
+    "task_subtasks",
+    "task_tags",
+    "task_templates",
+    "task_type_default",
+]
+"""What can be taken along when a project is duplicated; tasks, views and rules always are."""
+
+TaskPart: TypeAlias = Literal[
+    "assignee",
+    "attachments",
+    "dates",
+    "dependencies",
+    "followers",
+    "notes",
+    "parent",
+    "projects",
+    "subtasks",
+    "tags",
+]
+"""What can be taken along when a task is duplicated."""
+
+PortfolioPart: TypeAlias = Literal[
+    "description",
+    "members",
+    "permissions",
+    "templates",
+    "rules",
+    "child_projects",
+    "child_portfolios",
+]
+"""What can be taken along when a portfolio is duplicated; fields and views always are."""
+
+PrivacySetting: TypeAlias = Literal["public_to_workspace", "private_to_team", "private"]
+"""Who sees a project; Asana has deprecated ``private_to_team``."""
+
+Day: TypeAlias = str | date
+"""``"2026-05-21"``, a date, a datetime or a Timestamp."""
+
+Instant: TypeAlias = str | date
+"""A day, which begins at midnight UTC, or a time with a time zone."""
+
+
+class ScheduleDates(TypedDict, total=False):
+    """How the dates of a duplicated project are shifted: by its first day, or by its last."""
+
+    should_skip_weekends: Required[bool]
+    start_on: Day
+    due_on: Day
+
+
+ResourceType: TypeAlias = Literal["task", "team", "message"]
+"""What a resource export can hold."""
+
+ExportFilters = TypedDict(
+    "ExportFilters",
+    {
+        "assigned_by.any": Gids,
+        "assignee.any": Gids,
+        "commented_on_by.any": Gids,
+        "created_at.after": Instant,
+        "created_at.before": Instant,
+        "created_by.any": Gids,
+        "followers.any": Gids,
+        "liked_by.any": Gids,
+        "modified_at.after": Instant,
+        "modified_at.before": Instant,
+    },
+    total=False,
+)
+"""What narrows a resource export down, by Asana's names; the first two are for tasks only."""
+
+TaskExportField: TypeAlias = Literal[
+    "actual_time_minutes",
+    "approval_status",
+    "assigned_by",
+    "assignee",
+    "assignee_section",
+    "assignee_status",
+    "attachments",
+    "completed",
+    "completed_at",
+    "completed_by",
+    "created_at",
+    "created_by",
+    "custom_fields",
+    "custom_type",
+    "custom_type_status_option",
+    "dependencies",
+    "dependents",
+    "due_at",
+    "due_on",
+    "external",
+    "followers",
+    "gid",
+    "hearted",
+    "hearts",
+    "html_notes",
+    "is_rendered_as_separator",
+    "liked",
+    "likes",
+    "memberships",
+    "modified_at",
+    "name",
+    "notes",
+    "num_hearts",
+    "num_likes",
+    "num_subtasks",
+    "parent",
+    "permalink_url",
+    "projects",
+    "resource_subtype",
+    "resource_type",
+    "start_at",
+    "start_on",
+    "stories",
+    "tags",
+    "workspace",
+]
+"""The fields of a task in a resource export; parts of them are named like ``assignee.name``."""
+
+TeamExportField: TypeAlias = Literal[
+    "custom_field_settings",
+    "description",
+    "edit_team_name_or_description_access_level",
+    "edit_team_visibility_or_trash_team_access_level",
+    "endorsed",
+    "gid",
+    "guest_invite_management_access_level",
+    "html_description",
+    "join_request_management_access_level",
+    "member_invite_management_access_level",
+    "members",
+    "name",
+    "organization",
+    "permalink_url",
+    "resource_type",
+    "team_content_management_access_level",
+    "team_member_removal_access_level",
+    "visibility",
+]
+"""The fields of a team in a resource export."""
+
+MessageExportField: TypeAlias = Literal[
+    "attachments",
+    "created_at",
+    "created_by",
+    "followers",
+    "gid",
+    "html_notes",
+    "likes",
+    "modified_at",
+    "num_likes",
+    "parents",
+    "resource_subtype",
+    "resource_type",
+    "status_type",
+    "stories",
+    "text",
+    "title",
+]
+"""The fields of a message in a resource export."""
+
+StartErrors: TypeAlias = Literal["coerce", "raise"]
+"""What becomes of parents whose job was not started; every one has its row in either case."""
+
+StartState: TypeAlias = Literal["started", "refused", "unknown", "not_sent"]
+"""What ``source.state`` can be: what became of the request to start a job."""

@@ -1,4 +1,4 @@
-"""All benchmarks, as Markdown: `python -m benchmarks [fetch limits frame imports refresh load]`."""
+"""All benchmarks, as Markdown: `python -m benchmarks [fetch limits …]`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
-ALL = ("fetch", "limits", "frame", "imports", "refresh", "load")
+ALL = ("fetch", "limits", "frame", "imports", "refresh", "download", "watch", "load")
 PACKAGES = ("asana_jobs_pd", "pandas", "pyarrow", "requests", "urllib3", "asana", "aiohttp")
 
 

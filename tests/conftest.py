@@ -11,10 +11,15 @@ from asana_jobs_pd._api import connect, limits
 from asana_jobs_pd._api.client import Client
 from asana_jobs_pd.sandbox import Clock, Sandbox
 
-settings.register_profile(
-    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
-settings.load_profile("suite")
+for name, examples in (("quick", 20), ("thorough", 100)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=True,
+    )
+settings.load_profile("thorough" if os.environ.get("CI") else "quick")
 
 TOKEN = "2/1200000000000001/1200000000000002:0123456789abcdef0123456789abcdef"
 """A made-up token of the real form; no test may find it anywhere but on the wire."""
@@ -55,3 +60,19 @@ def client(asana):
     """A client of the sandbox."""
     with Client(asana.token, base_url=asana.base_url, requests_per_minute=None) as made:
         yield made
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """IPython as a terminal has it, without its traces on disk."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    config = Config()
+    config.HistoryManager.hist_file = ":memory:"
+    shell = InteractiveShell.instance(config=config)
+    yield shell
+    shell.reset(new_session=False)
+    shell.history_manager.end_session()
+    InteractiveShell.clear_instance()

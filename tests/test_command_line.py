@@ -124,7 +124,7 @@ def test_wait_asks_until_all_is_finished(asana, capsys):
     threading.Timer(0.3, lambda: asana.advance(60)).start()
     assert main([*asana.gids(9), "--wait"]) == 0
     out, err = capsys.readouterr()
-    assert "9 of 9 finished" in err
+    assert "9/9" in err
     assert "in_progress" not in out
 
 
@@ -159,3 +159,12 @@ def environment(**more):
     import os
 
     return {**os.environ, **more}
+
+
+def test_csv_holds_nothing_that_a_spreadsheet_runs(asana, capsys):
+    """An apostrophe stands before it; the other formats hold the name as it is."""
+    asana.record("7", {"gid": "7", "new_task": {"gid": "1", "name": "=1+1"}})
+    assert main(["7", "--format", "csv"]) == 0
+    assert pd.read_csv(io.StringIO(capsys.readouterr().out)).at[0, "new_task.name"] == "'=1+1"
+    assert main(["7", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["new_task.name"] == "=1+1"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asana_jobs_pd._jobs.schema import BOOKKEEPING, FIELDS, dtype_of
+from asana_jobs_pd._jobs.schema import BOOKKEEPING, FIELDS, SOURCE, dtype_of
 
 COLUMNS = Path(__file__).parents[1] / "docs" / "columns.md"
 
 
 def rows():
-    for row in (*FIELDS, *BOOKKEEPING):
+    for row in (*FIELDS, *BOOKKEEPING, *SOURCE):
         yield f"| `{row.column}` | `{dtype_of(row.kind)}` | {row.meaning} |"
 
 

@@ -74,10 +74,13 @@ def test_importing_it_loads_nothing_heavy():
         "orjson",
         "asyncio",
         "IPython",
+        "matplotlib",
+        "xlsxwriter",
     }
     assert "asana_jobs_pd.sandbox" not in run.stdout.split()
 
 
 def test_the_accessor_is_registered():
     """``df.asana`` is there after the import."""
-    assert {"refresh", "changes", "summary", "results", "pending"} <= set(dir(pd.DataFrame().asana))
+    names = {"refresh", "wait", "wait_async", "changes", "summary", "results", "pending", "cached"}
+    assert names <= set(dir(pd.DataFrame().asana))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +22,7 @@ from asana_jobs_pd.errors import (
     StatusError,
 )
 
-__all__ = ["Record", "read_answer"]
+__all__ = ["Record", "Wording", "error_of", "read_answer", "read_record"]
 
 Record = dict[str, Any]
 
@@ -35,38 +37,84 @@ _NEXT_STEPS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How an error speaks of its request.
+
+    Parameters
+    ----------
+    what
+        What the gid belongs to, such as ``"Job"``.
+    again
+        What to do when no answer came.
+    steps
+        What to do next, by status.
+    doubt
+        What is to be added to every reason; perhaps nothing.
+    """
+
+    what: str
+    again: str
+    steps: Mapping[int, str]
+    doubt: str = ""
+
+    def reason(self, reason: str) -> str:
+        """Return a reason with the doubt there is."""
+        return f"{reason.rstrip('.')}; {self.doubt}" if self.doubt else reason
+
+
+_READING = Wording(
+    "Job", "Read again later; refresh() asks only for what is not finished.", _NEXT_STEPS
+)
+
+
 def read_answer(answer: Answer | NoAnswer, gid: str, token: Token) -> Record | RequestError:
-    """Return the job's record, or the error; what Asana said is made safe to show."""
-    if isinstance(answer, NoAnswer):
-        kind = RequestTimeoutError if answer.timed_out else NetworkError
-        return kind(
-            f"Job {gid}: {answer.reason}. Read again later; refresh() asks only for what is "
-            "not finished.",
-            gid=gid,
-            reason=answer.reason,
-        )
-    if answer.status != HTTPStatus.OK:
-        return _status_error(answer, gid, token)
+    """Return the job's record, or the error; what Asana said is made safe to show.
+
+    Without a `gid` it may be about anything.
+    """
+    if isinstance(answer, NoAnswer) or answer.status != HTTPStatus.OK:
+        return error_of(answer, gid, token, _READING)
+    record = read_record(answer, gid, token, _READING)
+    if gid and not isinstance(record, RequestError) and record.get("gid", gid) != gid:
+        said = token.hide(clean, str(record["gid"]))
+        return _body_error(gid, f"the answer is about another job, {said}", _READING)
+    return record
+
+
+def read_record(answer: Answer, gid: str, token: Token, wording: Wording) -> Record | RequestError:
+    """Return the record in the body of an answer that is no error, or why there is none."""
     if len(answer.body) > LARGEST_BODY:
-        return _body_error(gid, f"the answer is larger than {LARGEST_BODY:,} bytes")
+        return _body_error(gid, f"the answer is larger than {LARGEST_BODY:,} bytes", wording)
     data = _parse(answer.body)
     record = data.get("data") if isinstance(data, dict) else None
     if not isinstance(record, dict):
         said = _excerpt(answer, token)
-        return _body_error(gid, f"the answer is not the JSON of a job but {said}")
-    if record.get("gid", gid) != gid:
-        said = token.hide(clean, str(record["gid"]))
-        return _body_error(gid, f"the answer is about another job, {said}")
+        return _body_error(gid, f"the answer is not the JSON of a job but {said}", wording)
     return record
 
 
-def _status_error(answer: Answer, gid: str, token: Token) -> StatusError:
+def error_of(answer: Answer | NoAnswer, gid: str, token: Token, wording: Wording) -> RequestError:
+    """Return the error that an answer is, or that none came."""
+    if isinstance(answer, NoAnswer):
+        kind = RequestTimeoutError if answer.timed_out else NetworkError
+        return kind(
+            f"{wording.what} {gid}: {answer.reason}. {wording.again}",
+            gid=gid,
+            reason=wording.reason(answer.reason),
+        )
+    return _status_error(answer, gid, token, wording)
+
+
+def _status_error(answer: Answer, gid: str, token: Token, wording: Wording) -> StatusError:
     said = _first_error(answer.body)
     text = {key: token.hide(clean, value) for key, value in said.items()}
     reason = text.get("message") or _without_message(answer, token)
-    parts = [f"Job {gid}: {_title(answer.status)}: {reason.rstrip('.')}."]
-    if answer.status in _NEXT_STEPS:
-        parts.append(_NEXT_STEPS[answer.status])
+    parts = [f"{wording.what} {gid}: {_title(answer.status)}: {reason.rstrip('.')}."]
+    if wording.doubt:
+        parts.append(wording.again)
+    elif answer.status in wording.steps:
+        parts.append(wording.steps[answer.status])
     if answer.status == HTTPStatus.UNAUTHORIZED:
         parts.append(f"The token came from {token.source}.")
     if phrase := text.get("phrase"):
@@ -78,7 +126,7 @@ def _status_error(answer: Answer, gid: str, token: Token) -> StatusError:
         " ".join(parts),
         gid=gid,
         status=answer.status,
-        reason=reason,
+        reason=wording.reason(reason),
         help=text.get("help"),
         phrase=text.get("phrase"),
     )
@@ -131,9 +179,9 @@ def _title(status: int) -> str:
         return str(status)
 
 
-def _body_error(gid: str, reason: str) -> BodyError:
+def _body_error(gid: str, reason: str, wording: Wording) -> BodyError:
     return BodyError(
-        f"Job {gid}: {reason}. Is base_url Asana's, and is there a proxy in between?",
+        f"{wording.what} {gid}: {reason}. Is base_url Asana's, and is there a proxy in between?",
         gid=gid,
         status=HTTPStatus.OK.value,
         reason=reason,

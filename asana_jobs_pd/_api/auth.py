@@ -76,8 +76,19 @@ class Token:
         return function(text, self._secret)
 
 
-def find_token(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Token:
+def find_token(
+    explicit: str | None, environ: Mapping[str, str] = os.environ, *, ask: bool = True
+) -> Token:
     """Return the token: the argument, the environment, the keyring or a hidden prompt.
+
+    Parameters
+    ----------
+    explicit
+        The argument; None when there is none.
+    environ
+        The environment.
+    ask
+        Whether a person may be asked.
 
     Raises
     ------
@@ -93,7 +104,7 @@ def find_token(explicit: str | None, environ: Mapping[str, str] = os.environ) ->
             return Token(secret, f"the environment variable {name}")
     if secret := keyring_token():
         return Token(secret, "the keyring")
-    if secret := prompt_token():
+    if ask and (secret := prompt_token()):
         return Token(secret, "the prompt")
     raise TokenError(f"There is no Asana token. {_HOW}")
 

@@ -11,7 +11,10 @@ from __future__ import annotations
 import math
 from collections import deque
 
-__all__ = ["Budget"]
+__all__ = ["MOST_POSTS", "Budget"]
+
+MOST_POSTS = 15
+"""Requests in flight other than GET that Asana allows; it counts them apart."""
 
 
 class Budget:
@@ -24,7 +27,7 @@ class Budget:
     window
         Its length in seconds.
     max_in_flight
-        Requests at the same time.
+        GET requests at the same time; of POSTs there may be ``MOST_POSTS`` besides.
 
     Notes
     -----
@@ -40,7 +43,7 @@ class Budget:
         self.window = window
         self.limit = self.allowed = math.inf
         self.configure(limit, max_in_flight)
-        self.in_flight = 0
+        self.in_flight = self.posts_in_flight = 0
         self.closings = 0
         self.refusals = 0
         self.opens_at = -math.inf
@@ -58,17 +61,23 @@ class Budget:
         if new != self.limit:
             self.limit = self.allowed = new
 
-    def delay(self, now: float) -> float:
-        """Return the seconds until a request may start: 0 for now, inf for "on a response"."""
+    def delay(self, now: float, share: float = 1.0, *, post: bool = False) -> float:
+        """Return the seconds until a request may start: 0 for now, inf for "on a response".
+
+        With a `share` below 1 it may only use that part of the window.
+        """
         if now < self.opens_at:
             return self.opens_at - now
-        if self.in_flight >= (1 if self._testing else self.max_in_flight):
+        sent = self.in_flight + self.posts_in_flight
+        if self._testing and sent:
+            return math.inf
+        if self.posts_in_flight >= MOST_POSTS if post else self.in_flight >= self.max_in_flight:
             return math.inf
         self._recover(now)
         if self.allowed == math.inf:
             return 0.0
         self._forget(now)
-        over = self.in_flight + len(self._ends) - int(self.allowed)
+        over = sent + len(self._ends) - max(1, int(self.allowed * share))
         if over < 0:
             return 0.0
         return self._ends[over] + self.window - now if over < len(self._ends) else math.inf
@@ -76,15 +85,15 @@ class Budget:
     def used(self, now: float) -> int:
         """Return how many requests the window holds."""
         self._forget(now)
-        return self.in_flight + len(self._ends)
+        return self.in_flight + self.posts_in_flight + len(self._ends)
 
-    def start(self) -> None:
+    def start(self, *, post: bool = False) -> None:
         """Note that a request starts."""
-        self.in_flight += 1
+        self._count(1, post=post)
 
-    def end(self, now: float, *, accepted: bool) -> None:
+    def end(self, now: float, *, accepted: bool, post: bool = False) -> None:
         """Note a response, or that none will come."""
-        self.in_flight -= 1
+        self._count(-1, post=post)
         self._ends.append(now)
         if accepted:
             self._accepted.append(now)
@@ -113,6 +122,12 @@ class Budget:
             self.allowed = max(least, min(self.allowed // 2, accepted))
         self._patience = min(2 * self._patience, 16)
         self._next_step = self.opens_at + self._patience * self.window
+
+    def _count(self, step: int, *, post: bool) -> None:
+        if post:
+            self.posts_in_flight += step
+        else:
+            self.in_flight += step
 
     def _recover(self, now: float) -> None:
         if self.allowed >= self.limit or now < self._next_step:

@@ -12,17 +12,34 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import urlencode
 
+import orjson
+
 from asana_jobs_pd._api.answers import Record, read_answer
+from asana_jobs_pd._api.attempts import (
+    Sent,
+    retry_after_of,
+    send_once,
+    status_of,
+    wait_before_retry,
+)
 from asana_jobs_pd._api.auth import Token, find_token
 from asana_jobs_pd._api.changes import Changes
 from asana_jobs_pd._api.limits import Limiter, Stopped, limiter_for
 from asana_jobs_pd._api.options import check_options
+from asana_jobs_pd._api.posted import Posted, read_posted
 from asana_jobs_pd._api.redact import mask_logs, redact
-from asana_jobs_pd._api.retry import RetryPolicy, backoff, parse_retry_after
-from asana_jobs_pd._api.transport import Answer, NoAnswer, Transport, check_base_url
+from asana_jobs_pd._api.retry import RetryPolicy, backoff
+from asana_jobs_pd._api.signed_transport import SignedTransport
+from asana_jobs_pd._api.transport import (
+    Answer,
+    NoAnswer,
+    Transport,
+    check_base_url,
+    is_loopback,
+)
 from asana_jobs_pd.errors import ClientClosedError, RequestError, TokenError
 
 __all__ = ["BASE_URL", "Client"]
@@ -31,6 +48,7 @@ BASE_URL = "https://app.asana.com/api/1.0"
 
 log = logging.getLogger("asana_jobs_pd")
 _NEVER = threading.Event()
+_ONE_TRY = RetryPolicy(0)
 
 
 class Client:
@@ -64,6 +82,9 @@ class Client:
         reached without a proxy.
     opt_pretty
         Ask for indented JSON: slower, for debugging with a proxy that shows traffic.
+    ledger
+        Whether to take down which jobs are read and started, for `recent_jobs`. None does so
+        unless Asana is at a loopback address or ``ASANA_JOBS_LEDGER=0``.
     limiter
         A limiter of your own instead of the token's.
 
@@ -84,11 +105,13 @@ class Client:
         proxies: Mapping[str, str] | None = None,
         verify: bool | str | None = None,
         opt_pretty: bool = False,
+        ledger: bool | None = None,
         limiter: Limiter | None = None,
     ) -> None:
         check_options(requests_per_minute, max_in_flight, timeout, max_retries)
         self.base_url = check_base_url(base_url or os.environ.get("ASANA_BASE_URL") or BASE_URL)
         self.opt_pretty = opt_pretty
+        self.ledger = ledger
         self.refused_fields: frozenset[str] = frozenset()
         self._token = token if isinstance(token, Token) else find_token(token)
         self._policy = RetryPolicy(max_retries)
@@ -101,6 +124,9 @@ class Client:
             timeout=timeout,
             proxies=proxies,
             verify=verify,
+        )
+        self._make_signed: Callable[[], SignedTransport] = lambda: SignedTransport(
+            loopback=is_loopback(self.base_url), timeout=timeout, proxies=proxies, verify=verify
         )
         self._make_limiter: Callable[[], Limiter] = lambda: (
             limiter
@@ -148,6 +174,22 @@ class Client:
         """How many requests may be under way at the same time."""
         return self.limiter.budget.max_in_flight
 
+    @property
+    def policy(self) -> RetryPolicy:
+        """How often and how long a failed request is tried again."""
+        return self._policy
+
+    def signed_transport(self) -> SignedTransport:
+        """Return what fetches signed URLs: through this client's proxies, without its token.
+
+        Raises
+        ------
+        ClientClosedError
+            When the client was closed.
+        """
+        self._check_open()
+        return self._make_signed()
+
     def close(self) -> None:
         """Close the connections; the client cannot be used any more."""
         self._closed = True
@@ -185,7 +227,8 @@ class Client:
         stop
             Set by another thread, ends the waiting.
         background
-            Let others go first.
+            Let others go first, and do not try again: who polls will ask again anyway, and
+            wants to know what is wrong now.
 
         Raises
         ------
@@ -195,56 +238,107 @@ class Client:
         url = f"{self.base_url}/jobs/{gid}{_query(opt_fields, self.opt_pretty)}"
         return read_answer(self._ask(url, stop, background), gid, self._token)
 
+    def ask_me(self) -> str:
+        """Return the gid of the token's user, empty when Asana does not say; asked once."""
+        url = f"{self.base_url}/users/me?opt_fields=gid"
+        answer = self._ask(url, _NEVER, background=True)
+        user = read_answer(answer, "", self._token)
+        gid = None if isinstance(user, RequestError) else user.get("gid")
+        return gid if isinstance(gid, str) else ""
+
+    def post_job(
+        self,
+        path: str,
+        data: Mapping[str, Any],
+        *,
+        what: str,
+        gid: str,
+        stop: threading.Event = _NEVER,
+    ) -> Posted:
+        """Ask Asana to start a job, once: it is sent again only when it surely did not arrive.
+
+        Parameters
+        ----------
+        path
+            Of the endpoint, such as ``/exports/graph``.
+        data
+            What Asana calls ``data``.
+        what, gid
+            What the job starts from, such as ``"Project"``, and its gid: for the errors.
+        stop
+            Set by another thread, ends the waiting.
+
+        Raises
+        ------
+        Stopped
+            When `stop` was set before it was sent.
+
+        Notes
+        -----
+        Nothing is decided here about a 429, which may stand for a limit on running jobs as
+        well: the caller knows what it is running.
+        """
+        url = f"{self.base_url}{path}{_query((), self.opt_pretty)}"
+        body = orjson.dumps({"data": data})
+        sent = send_once(lambda: self._send_post(url, body, stop), self._policy, stop)
+        return read_posted(sent, what, gid, self._token)
+
     def _ask(self, url: str, stop: threading.Event, background: bool) -> Answer | NoAnswer:
         began, tries = time.monotonic(), 0
         while True:
             tries += 1
             answer = self._send(url, stop, background)
-            if _status(answer) == HTTPStatus.OK:
+            if status_of(answer) == HTTPStatus.OK:
                 return answer
-            wait = self._wait_before_retry(answer, tries, time.monotonic() - began)
+            policy = _ONE_TRY if background else self._policy
+            wait = wait_before_retry(policy, answer, tries, time.monotonic() - began)
             if wait is None:
                 return answer
-            if _status(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
                 continue  # the limiter's gate makes it wait, with everyone else
             if stop.wait(wait):
                 raise Stopped
 
     def _send(self, url: str, stop: threading.Event, background: bool) -> Answer | NoAnswer:
-        if self._closed:
-            raise ClientClosedError("This client was closed; connect() makes a new one.")
+        self._check_open()
         started = self.limiter.acquire(stop, background=background)
         closed_for = None
         try:
             answer = self._transport.get(url)
-            if _status(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-                closed_for = _retry_after(answer) or self._gate_backoff()
+            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+                closed_for = retry_after_of(answer) or self._gate_backoff()
         finally:
             self.limiter.release(started, closed_for=closed_for)
+        self._note_changes(answer)
+        return answer
+
+    def _send_post(self, url: str, body: bytes, stop: threading.Event) -> Sent:
+        self._check_open()
+        started = self.limiter.acquire(stop, post=True)
+        accepted, closed_for = True, None
+        sent_at, began = time.time_ns() // 1000, time.monotonic()
+        try:
+            answer = self._transport.post(url, body)
+            took = time.monotonic() - began
+            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+                # Without a time it is a limit on what runs at once: no business of the others.
+                accepted, closed_for = False, retry_after_of(answer)
+        finally:
+            self.limiter.release(started, accepted=accepted, closed_for=closed_for, post=True)
+        self._note_changes(answer)
+        return Sent(answer, sent_at, took)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientClosedError("This client was closed; connect() makes a new one.")
+
+    def _note_changes(self, answer: Answer | NoAnswer) -> None:
         if isinstance(answer, Answer) and answer.changes:
             self.changes.note(self._token.hide(redact, change) for change in answer.changes)
-        return answer
 
     def _gate_backoff(self) -> float:
         """Return the seconds to close the gate for, when the server does not say."""
         return backoff(3 + self.limiter.refusals, random.random())  # noqa: S311
-
-    def _wait_before_retry(
-        self, answer: Answer | NoAnswer, tries: int, elapsed: float
-    ) -> float | None:
-        if isinstance(answer, NoAnswer) and not answer.may_pass:
-            return None
-        wait = self._policy.wait(
-            status=_status(answer),
-            tries=tries,
-            elapsed=elapsed,
-            retry_after=_retry_after(answer),
-            chance=random.random(),  # noqa: S311
-        )
-        if wait is not None:
-            what = _status(answer) or "no answer"
-            log.debug("%s at try %d, trying again in %.1f s", what, tries, wait)
-        return wait
 
 
 @lru_cache(maxsize=64)
@@ -252,16 +346,6 @@ def _query(opt_fields: tuple[str, ...], opt_pretty: bool) -> str:
     parts = {"opt_fields": ",".join(opt_fields), "opt_pretty": "true" if opt_pretty else ""}
     query = urlencode({name: value for name, value in parts.items() if value}, safe=",")
     return f"?{query}" if query else ""
-
-
-def _status(answer: Answer | NoAnswer) -> int | None:
-    return answer.status if isinstance(answer, Answer) else None
-
-
-def _retry_after(answer: Answer | NoAnswer) -> float | None:
-    if isinstance(answer, NoAnswer):
-        return None
-    return parse_retry_after(answer.headers.get("Retry-After"))
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()

@@ -7,10 +7,10 @@ import logging
 import os
 from collections.abc import Mapping
 
-from asana_jobs_pd._api.auth import ENVIRONMENT
+from asana_jobs_pd._api.auth import ENVIRONMENT, find_token
 from asana_jobs_pd._api.client import Client
 
-__all__ = ["connect", "default_client", "forget_default"]
+__all__ = ["connect", "connected_client", "default_client", "forget_default"]
 
 log = logging.getLogger("asana_jobs_pd")
 
@@ -26,6 +26,7 @@ def connect(
     proxies: Mapping[str, str] | None = None,
     verify: bool | str | None = None,
     opt_pretty: bool = False,
+    ledger: bool | None = None,
 ) -> Client:
     """Make a client, and the default for all that follows.
 
@@ -58,15 +59,27 @@ def connect(
         proxies=proxies,
         verify=verify,
         opt_pretty=opt_pretty,
+        ledger=ledger,
     )
     _default.set(client, implicit=False)
     log.info("%r is the default client from now on", client)
     return client
 
 
-def default_client() -> Client:
-    """Return the client of the last ``connect()``, else one made from the environment."""
-    return _default.get()
+def default_client(*, ask: bool = True) -> Client:
+    """Return the client of the last ``connect()``, else one made from the environment.
+
+    Parameters
+    ----------
+    ask
+        Whether a person may be asked for a token.
+
+    Raises
+    ------
+    TokenError
+        When there is no token.
+    """
+    return _default.get(ask=ask)
 
 
 class _Default:
@@ -81,18 +94,28 @@ class _Default:
         self._client, self._implicit = client, implicit
         self._environment = _environment()
 
-    def get(self) -> Client:
+    def get(self, *, ask: bool = True) -> Client:
         client = self._client
         stale = self._implicit and self._environment != _environment()
         if client is None or client.closed or stale:
+            if not ask:
+                find_token(None, ask=False)
             client = Client()
             self.set(client, implicit=True)
         return client
+
+    def peek(self) -> Client | None:
+        return None if self._client is None or self._client.closed else self._client
 
     def forget(self, client: Client) -> None:
         """Drop an implicit client whose token was not accepted, so that the next one counts."""
         if self._client is client and self._implicit:
             self._client = None
+
+
+def connected_client() -> Client | None:
+    """Return the client of the last ``connect()`` or read, None when there is none yet."""
+    return _default.peek()
 
 
 def forget_default(client: Client) -> None:

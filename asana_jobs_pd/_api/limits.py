@@ -12,10 +12,12 @@ from collections.abc import Callable
 
 from asana_jobs_pd._api.budget import Budget
 
-__all__ = ["WINDOW", "Limiter", "Stopped", "limiter_for"]
+__all__ = ["BACKGROUND_SHARE", "WINDOW", "Limiter", "Stopped", "limiter_for"]
 
 WINDOW = 60.0
 """Asana counts requests a minute."""
+BACKGROUND_SHARE = 0.8
+"""How much of a window background requests may fill: a read in the foreground finds room."""
 
 
 class Stopped(Exception):  # noqa: N818  not an error: the reader wants no more
@@ -26,7 +28,9 @@ class Limiter:
     """Lets requests start in order, within a budget that all threads share.
 
     Foreground requests go before background ones (the polls of a monitor), each kind in the
-    order of its coming. Only the first in line keeps an eye on the clock.
+    order of its coming; background ones leave a fifth of the window free for them. POSTs stand
+    in a line of their own, since Asana counts those in flight apart, and go first when both
+    wait for the window. Only the first in line keeps an eye on the clock.
 
     Parameters
     ----------
@@ -54,7 +58,8 @@ class Limiter:
         self._lock = threading.Lock()
         self._foreground: deque[threading.Condition] = deque()
         self._background: deque[threading.Condition] = deque()
-        self.budget.in_flight = 0
+        self._posts: deque[threading.Condition] = deque()
+        self.budget.in_flight = self.budget.posts_in_flight = 0
 
     def __repr__(self) -> str:
         budget = self.budget
@@ -66,7 +71,9 @@ class Limiter:
             self.budget.configure(limit, max_in_flight)
             self._call_next()
 
-    def acquire(self, stop: threading.Event, *, background: bool = False) -> float:
+    def acquire(
+        self, stop: threading.Event, *, background: bool = False, post: bool = False
+    ) -> float:
         """Wait until a request may start; return the time at which it does.
 
         Raises
@@ -78,16 +85,24 @@ class Limiter:
             if stop.is_set():
                 raise Stopped
             now = self._clock()
-            if self._foreground or self._background or self.budget.delay(now) > 0:
-                now = self._wait_in_line(stop, self._background if background else self._foreground)
-            self.budget.start()
+            share = BACKGROUND_SHARE if background else 1.0
+            if self._others_wait(now, post=post) or self.budget.delay(now, share, post=post) > 0:
+                now = self._wait_in_line(stop, share, post=post)
+            self.budget.start(post=post)
             return now
 
-    def release(self, started: float, *, closed_for: float | None = None) -> None:
+    def release(
+        self,
+        started: float,
+        *,
+        accepted: bool = True,
+        closed_for: float | None = None,
+        post: bool = False,
+    ) -> None:
         """Note that the request of `started` has ended; a 429 closes the gate for a while."""
         with self._lock:
             now = self._clock()
-            self.budget.end(now, accepted=closed_for is None)
+            self.budget.end(now, accepted=accepted and closed_for is None, post=post)
             if closed_for is not None:
                 self.budget.close(now, closed_for, started=started)
             self._call_next()
@@ -100,7 +115,7 @@ class Limiter:
     def wake(self) -> None:
         """Make all who wait look whether they were stopped."""
         with self._lock:
-            for turn in (*self._foreground, *self._background):
+            for turn in (*self._posts, *self._foreground, *self._background):
                 turn.notify()
 
     def used(self) -> int:
@@ -108,13 +123,22 @@ class Limiter:
         with self._lock:
             return self.budget.used(self._clock())
 
-    def _wait_in_line(self, stop: threading.Event, lane: deque[threading.Condition]) -> float:
+    def closed_for(self) -> float:
+        """Return for how many seconds the gate is still closed by a 429; 0 when it is open."""
+        with self._lock:
+            return max(0.0, self.budget.opens_at - self._clock())
+
+    def _wait_in_line(self, stop: threading.Event, share: float, *, post: bool) -> float:
+        lane = self._posts if post else self._foreground if share == 1.0 else self._background
         turn = threading.Condition(self._lock)
         lane.append(turn)
         try:
             while True:
-                now, first = self._clock(), self._first() is turn
-                delay = self.budget.delay(now) if first else math.inf
+                now = self._clock()
+                first = turn is (self._posts[0] if post else self._first())
+                if not post and self._post_may_start(now):
+                    first = False
+                delay = self.budget.delay(now, share, post=post) if first else math.inf
                 if delay <= 0:
                     return now
                 turn.wait(None if delay == math.inf else delay)
@@ -125,6 +149,14 @@ class Limiter:
             # Only now may the next one look: this one has not started yet.
             self._call_next()
 
+    def _others_wait(self, now: float, *, post: bool) -> bool:
+        if post:
+            return bool(self._posts)
+        return bool(self._foreground or self._background) or self._post_may_start(now)
+
+    def _post_may_start(self, now: float) -> bool:
+        return bool(self._posts) and self.budget.delay(now, post=True) <= 0
+
     def _first(self) -> threading.Condition | None:
         for lane in (self._foreground, self._background):
             if lane:
@@ -134,6 +166,8 @@ class Limiter:
     def _call_next(self) -> None:
         if (turn := self._first()) is not None:
             turn.notify()
+        if self._posts:
+            self._posts[0].notify()
 
 
 _all: weakref.WeakSet[Limiter] = weakref.WeakSet()

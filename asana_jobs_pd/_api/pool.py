@@ -71,6 +71,10 @@ class Batch(Generic[T, R]):
             raise self._failure
         tick(self.done)
 
+    def settle(self, seconds: float) -> None:
+        """Give calls that were told to stop so many seconds to end."""
+        self._over.wait(seconds)
+
     def _start(self) -> None:
         self._over.clear()
         for _ in range(self._workers):

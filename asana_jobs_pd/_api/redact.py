@@ -7,7 +7,15 @@ import logging
 import re
 from urllib.parse import quote
 
-__all__ = ["LONGEST", "clean", "hide_query", "mask_logs", "redact"]
+__all__ = [
+    "LONGEST",
+    "SUSPECT",
+    "clean",
+    "hide_query",
+    "mask_logs",
+    "may_hold_secret",
+    "redact",
+]
 
 LONGEST = 4000
 """Characters of a foreign text that are looked at; expressions take long for millions."""
@@ -22,6 +30,10 @@ _USERINFO = re.compile(r"(?<=://)[^/\s?#]+@")
 _SIGNED = re.compile(
     r"(?i)(X-Amz-[\w-]+|Signature|AWSAccessKeyId|Key-Pair-Id|Policy)(=|%3[dD])[^\s&'\"<>]+"
 )
+SUSPECT = (
+    "(?i:X-Amz-|Signature|AWSAccessKeyId|Key-Pair-Id|Policy|(?:bearer|basic)[ \t]|[0-9a-f]{32})"
+)
+"""Found in all texts that hold a signature or a token, and quickly; in some others too."""
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029"  # what ends or moves a line
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # what turns the direction of writing
@@ -38,6 +50,11 @@ def redact(text: str, *secrets: str) -> str:
     text = _USERINFO.sub("…@", text)
     text = _URL.sub(r"\g<bare>?…", text)
     return _SIGNED.sub(r"\1\2…", text)
+
+
+def may_hold_secret(text: str) -> bool:
+    """Tell whether a text has a token in it, or a URL that its signature makes a credential."""
+    return _SIGNED.search(text) is not None or _TOKENS.search(text) is not None
 
 
 def _spellings(secret: str) -> tuple[str, ...]:
@@ -75,5 +92,5 @@ _FILTER = _QueryFilter()
 
 def mask_logs() -> None:
     """Mask the queries of URLs in urllib3's logs, from now on."""
-    for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    for name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
         logging.getLogger(name).addFilter(_FILTER)

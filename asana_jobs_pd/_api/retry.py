@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Literal, TypeAlias
 
-__all__ = ["RetryPolicy", "parse_retry_after"]
+__all__ = ["Delivery", "RetryPolicy", "delivery_of", "parse_retry_after"]
+
+Delivery: TypeAlias = Literal["taken", "refused", "later", "undelivered", "unknown"]
+"""What became of a POST: ``"later"`` and ``"undelivered"`` surely changed nothing."""
 
 RETRIED = frozenset({429, 500, 502, 503, 504})
 LONGEST_WAIT = 300.0
@@ -54,6 +59,27 @@ class RetryPolicy:
             return None
         wait = backoff(tries, chance) if retry_after is None else retry_after
         return wait if elapsed + wait <= self.seconds else None
+
+
+def delivery_of(status: int | None, *, sent: bool) -> Delivery:
+    """Return what became of a POST, which may be sent again only if it surely changed nothing.
+
+    Parameters
+    ----------
+    status
+        The HTTP status, or None when no answer came.
+    sent
+        Whether any of its body went out. Without, no server can have acted on it.
+    """
+    if status is None:
+        return "unknown" if sent else "undelivered"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "later"
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return "taken"
+    answered = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    # 408: somebody in between had enough of waiting.
+    return "refused" if answered and status != HTTPStatus.REQUEST_TIMEOUT else "unknown"
 
 
 def backoff(tries: int, chance: float) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,25 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from asana_jobs_pd._api.auth import Token
+from asana_jobs_pd._api.budget import MOST_POSTS
 from asana_jobs_pd._api.redact import clean
 from asana_jobs_pd.errors import InvalidOptionError
 
 if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
-__all__ = ["LARGEST_BODY", "Answer", "NoAnswer", "Transport", "check_base_url", "is_loopback"]
+__all__ = [
+    "LARGEST_BODY",
+    "Answer",
+    "NoAnswer",
+    "PlainResponse",
+    "Transport",
+    "check_base_url",
+    "explain",
+    "is_loopback",
+    "settings_for",
+    "user_agent",
+]
 
 LARGEST_BODY = 16 * 2**20
 """Bytes; a job's record has a few thousand."""
@@ -46,10 +59,12 @@ class NoAnswer:
     reason: str
     timed_out: bool = False
     may_pass: bool = True
+    sent: bool = True
+    """Whether any of a POST's body went out."""
 
 
 class Transport:
-    """Sends GET requests to one server with one token.
+    """Sends GET and POST requests to one server with one token.
 
     What ``requests.Session.get`` works out for every request anew (environment, proxies,
     cookies, netrc, headers, the pool to use) is worked out once here. Redirects are not
@@ -69,7 +84,7 @@ class Transport:
         As in requests; None for the environment's.
     """
 
-    __slots__ = ("_adapter", "_headers", "_settings", "_timeout", "_token")  # no vars()
+    __slots__ = ("_adapter", "_headers", "_posts", "_settings", "_timeout", "_token")  # no vars()
 
     def __init__(
         self,
@@ -83,11 +98,12 @@ class Transport:
     ) -> None:
         self._token = token
         self._timeout = timeout
-        self._settings = _settings(base_url, proxies, verify)
+        self._settings = settings_for(base_url, proxies, verify)
         self._adapter = _OneServerAdapter(_origin(base_url), pool_size)
+        self._posts = _OneServerAdapter(_origin(base_url), MOST_POSTS)
         self._headers = requests.structures.CaseInsensitiveDict(
             {
-                "User-Agent": _user_agent(),
+                "User-Agent": user_agent(),
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip, deflate",
                 "Authorization": token.header,
@@ -101,40 +117,75 @@ class Transport:
         """Send one GET request; never raises for what the network does."""
         request = requests.PreparedRequest()
         request.method, request.url, request.headers = "GET", url, self._headers
+        return self._exchange(request, self._adapter)
+
+    def post(self, url: str, content: bytes) -> Answer | NoAnswer:
+        """Send one POST request with JSON; never raises for what the network does.
+
+        It has a connection of its own: one that was kept may be closed by the server at that
+        very moment, and nobody could say whether the request arrived.
+        """
+        body = _Body(content)
+        request = requests.PreparedRequest()
+        request.method, request.url, request.headers = "POST", url, self._headers.copy()
+        request.headers["Content-Type"] = "application/json"
+        request.headers["Content-Length"] = str(len(content))
+        request.headers["Connection"] = "close"
+        request.body = body  # type: ignore[assignment]  # an iterable of bytes will do
+        answer = self._exchange(request, self._posts)
+        return answer if isinstance(answer, Answer) else replace(answer, sent=body.sent)
+
+    def _exchange(
+        self, request: requests.PreparedRequest, adapter: _OneServerAdapter
+    ) -> Answer | NoAnswer:
         try:
-            response = self._adapter.send(
-                request, stream=True, timeout=self._timeout, **self._settings
+            return _read(
+                adapter.send(request, stream=True, timeout=self._timeout, **self._settings)
             )
-            return _read(response)
         except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the headers
-            return self._explain(error)
+            return explain(error, self._timeout, partial(self._token.hide, clean))
 
     def close(self) -> None:
         """Close the connections."""
         self._adapter.close()
-
-    def _explain(self, error: Exception) -> NoAnswer:
-        kinds = _chain(error)
-        names = {type(link).__name__ for link in kinds}
-        said = self._token.hide(clean, str(kinds[-1]) or type(kinds[-1]).__name__)
-        if names & {"ConnectTimeout", "ConnectTimeoutError"}:
-            return NoAnswer(f"no connection within {self._timeout[0]:g} s", timed_out=True)
-        if names & {"ReadTimeout", "ReadTimeoutError", "TimeoutError"}:
-            return NoAnswer(f"no data for {self._timeout[1]:g} s", timed_out=True)
-        if "SSLError" in names:
-            hint = "give verify= or REQUESTS_CA_BUNDLE your CA bundle's path"
-            return NoAnswer(f"the TLS connection failed ({hint}): {said}", may_pass=False)
-        if "ProxyError" in names:
-            return NoAnswer(f"the proxy cannot be reached or refused (HTTPS_PROXY): {said}")
-        if "NameResolutionError" in names:
-            return NoAnswer("the server's name cannot be resolved: is there a network?")
-        passes = isinstance(
-            error, requests.ConnectionError | urllib3.exceptions.HTTPError | OSError
-        ) and not isinstance(error, ValueError)
-        return NoAnswer(f"the connection failed: {said}", may_pass=passes)
+        self._posts.close()
 
 
-class _Response(requests.Response):
+class _Body:
+    """The body of a POST, which knows whether any of it went out: headers go before it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.sent = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.sent = True
+        yield self._content
+
+
+def explain(error: Exception, timeout: tuple[float, float], hide: Callable[..., str]) -> NoAnswer:
+    """Return why nothing came, in words; `hide` is ``clean``, or what hides a token as well."""
+    kinds = _chain(error)
+    names = {type(link).__name__ for link in kinds}
+    said = hide(str(kinds[-1]) or type(kinds[-1]).__name__)
+    if names & {"ConnectTimeout", "ConnectTimeoutError"}:
+        return NoAnswer(f"no connection within {timeout[0]:g} s", timed_out=True)
+    if names & {"ReadTimeout", "ReadTimeoutError", "TimeoutError"}:
+        return NoAnswer(f"no data for {timeout[1]:g} s", timed_out=True)
+    if "SSLError" in names:
+        hint = "give verify= or REQUESTS_CA_BUNDLE your CA bundle's path"
+        return NoAnswer(f"the TLS connection failed ({hint}): {said}", may_pass=False)
+    if "ProxyError" in names:
+        return NoAnswer(f"the proxy cannot be reached or refused (HTTPS_PROXY): {said}")
+    if "NameResolutionError" in names:
+        return NoAnswer("the server's name cannot be resolved: is there a network?")
+    passes = isinstance(
+        error, requests.ConnectionError | urllib3.exceptions.HTTPError | OSError
+    ) and not isinstance(error, ValueError)
+    return NoAnswer(f"the connection failed: {said}", may_pass=passes)
+
+
+class PlainResponse(requests.Response):
     """What is needed of a response: no cookie jar, no history."""
 
     def __init__(self, request: requests.PreparedRequest, raw: urllib3.BaseHTTPResponse) -> None:
@@ -169,7 +220,7 @@ class _OneServerAdapter(HTTPAdapter):
     def build_response(
         self, req: requests.PreparedRequest, resp: urllib3.BaseHTTPResponse
     ) -> requests.Response:
-        return _Response(req, resp)
+        return PlainResponse(req, resp)
 
 
 def _read(response: requests.Response) -> Answer:
@@ -244,14 +295,19 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _settings(
-    base_url: str, proxies: Mapping[str, str] | None, verify: bool | str | None
+def settings_for(
+    url: str, proxies: Mapping[str, str] | None, verify: bool | str | None
 ) -> dict[str, Any]:
+    """Return what requests would send a request to a URL with: proxies, CA bundle, certificate.
+
+    Raises
+    ------
+    InvalidOptionError
+        When the CA bundle does not exist.
+    """
     with requests.Session() as session:
-        merged = session.merge_environment_settings(
-            base_url, dict(proxies or {}), None, verify, None
-        )
-    if is_loopback(base_url):
+        merged = session.merge_environment_settings(url, dict(proxies or {}), None, verify, None)
+    if is_loopback(url):
         # A plain http request would hand the token to the proxy.
         merged["proxies"] = {}
     bundle = merged["verify"]
@@ -263,5 +319,6 @@ def _settings(
     return {name: merged[name] for name in ("proxies", "verify", "cert")}
 
 
-def _user_agent() -> str:
+def user_agent() -> str:
+    """Return how we introduce ourselves."""
     return f"asana_jobs_pd/{version('asana_jobs_pd')} requests/{requests.__version__}"

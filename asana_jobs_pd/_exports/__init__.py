@@ -1,1 +1,1 @@
-"""From an export file to typed frames."""
+"""From a signed URL to typed frames."""

@@ -11,7 +11,7 @@ from asana_jobs_pd._jobs.schema import COLUMNS, dtype_of
 from asana_jobs_pd._jobs.times import parse_times
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError
 
-__all__ = ["cast_frame", "gids_of"]
+__all__ = ["as_times", "cast_column", "cast_frame", "gids_of"]
 
 _EXACT = 2**53
 """Up to here a float holds every whole number."""
@@ -76,7 +76,7 @@ def cast_column(column: pd.Series, name: str) -> pd.Series:
     if column.dtype == dtype:
         return column
     if kind == "time":
-        return _to_times(column, name)
+        return as_times(column, name)
     if kind == "text" and pd.api.types.is_float_dtype(column.dtype):
         column = _without_floats(column, name)
     try:
@@ -84,6 +84,20 @@ def cast_column(column: pd.Series, name: str) -> pd.Series:
     except (TypeError, ValueError) as error:
         said = str(error)
     raise InvalidFrameError(f"The column {name!r} cannot be {dtype}: {said}.")
+
+
+def as_times(column: pd.Series, name: str) -> pd.Series:
+    """Return a column of times or texts as ``datetime64[us, UTC]``; `name` is for messages."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        aware = column if column.dt.tz is not None else column.dt.tz_localize("UTC")
+        moved: pd.Series = aware.dt.tz_convert("UTC").dt.as_unit("us")
+        return moved
+    if pd.api.types.is_numeric_dtype(column.dtype) and column.notna().any():
+        raise InvalidFrameError(
+            f"The column {name!r} holds numbers, such as {column.dropna().iloc[0]!r}, and not "
+            "times; convert it first, for example with pd.to_datetime(…, unit='ms', utc=True)."
+        )
+    return parse_times(column, lambda _: f"{name!r} holds")
 
 
 def _check_type(jobs: pd.DataFrame) -> None:
@@ -116,16 +130,3 @@ def _without_floats(column: pd.Series, name: str) -> pd.Series:
             AsanaValueWarning,
         )
     return column.where(whole).astype("Int64")
-
-
-def _to_times(column: pd.Series, name: str) -> pd.Series:
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        aware = column if column.dt.tz is not None else column.dt.tz_localize("UTC")
-        moved: pd.Series = aware.dt.tz_convert("UTC").dt.as_unit("us")
-        return moved
-    if pd.api.types.is_numeric_dtype(column.dtype) and column.notna().any():
-        raise InvalidFrameError(
-            f"The column {name!r} holds numbers, such as {column.dropna().iloc[0]!r}, and not "
-            "times; convert it first, for example with pd.to_datetime(…, unit='ms', utc=True)."
-        )
-    return parse_times(column, lambda _: f"{name!r} holds")

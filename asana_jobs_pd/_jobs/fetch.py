@@ -7,18 +7,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from asana_jobs_pd._api.client import Client
 from asana_jobs_pd._api.pool import Batch
 from asana_jobs_pd._jobs.fields import Plan
+from asana_jobs_pd._jobs.ledger_writer import flush, ledger_path, note_job
 from asana_jobs_pd._jobs.outcome import NOT_ASKED, Outcome
 from asana_jobs_pd._jobs.progress import Progress
 from asana_jobs_pd.errors import AuthenticationError, NetworkError, RequestError
 
-__all__ = ["Fetched", "fetch_jobs"]
+__all__ = ["Fetched", "ask_planned", "fetch_jobs"]
 
 OUTAGE = 5.0
 """Seconds without any answer after which a request that failed for good speaks for all."""
+SHORT_WAIT = 0.2
+"""Seconds that a read waits for the ledger at the most."""
 
 
 @dataclass(slots=True)
@@ -69,6 +73,8 @@ def fetch_jobs(
     with Progress(len(gids), "Asana jobs", progress) as bar:
         try:
             batch.run(bar.tick)
+            if ledger_path(client):
+                flush(SHORT_WAIT)
         except KeyboardInterrupt:
             interrupted = True
         batch.stop.set()
@@ -77,6 +83,41 @@ def fetch_jobs(
     return Fetched(
         gids, [outcome or rest for outcome in batch.results], reader.refused, interrupted
     )
+
+
+def ask_planned(
+    gid: str, plan: Plan, client: Client, *, stop: threading.Event, background: bool = False
+) -> dict[str, Any] | RequestError:
+    """Ask for one gid, without the optional fields when this Asana does not know them.
+
+    What came is taken down in the ledger.
+
+    Raises
+    ------
+    Stopped
+        When `stop` was set meanwhile.
+    """
+    result = _ask_planned(gid, plan, client, stop, background)
+    if not isinstance(result, RequestError):
+        note_job(client, gid, result)
+    return result
+
+
+def _ask_planned(
+    gid: str, plan: Plan, client: Client, stop: threading.Event, background: bool
+) -> dict[str, Any] | RequestError:
+    optional = plan.optional - client.refused_fields
+    ask = tuple(name for name in plan.ask if name not in plan.optional or name in optional)
+    result = client.ask_job(gid, ask, stop=stop, background=background)
+    if optional and _is_bad_request(result):
+        # Perhaps this Asana does not know those; if it is the gid, less does not help.
+        fewer = tuple(name for name in ask if name not in optional)
+        again = client.ask_job(gid, fewer, stop=stop, background=background)
+        if not _is_bad_request(again):
+            if not isinstance(again, RequestError):
+                client.refused_fields |= optional
+            return again
+    return result
 
 
 class _Reader:
@@ -92,7 +133,7 @@ class _Reader:
 
     def read(self, gid: str) -> Outcome:
         began, asked_at = time.monotonic(), time.time_ns() // 1000
-        result = self._ask(gid)
+        result = ask_planned(gid, self._plan, self._client, stop=self.stop)
         if not isinstance(result, RequestError):
             self._answered_at = time.monotonic()
             return Outcome(asked_at, result)
@@ -104,21 +145,6 @@ class _Reader:
             self.refused = result
             self._give_up()
         return Outcome(asked_at, error=result)
-
-    def _ask(self, gid: str) -> dict[str, object] | RequestError:
-        client, plan = self._client, self._plan
-        optional = plan.optional - client.refused_fields
-        ask = tuple(name for name in plan.ask if name not in plan.optional or name in optional)
-        result = client.ask_job(gid, ask, stop=self.stop)
-        if optional and _is_bad_request(result):
-            # Perhaps this Asana does not know those; if it is the gid, less does not help.
-            fewer = tuple(name for name in ask if name not in optional)
-            again = client.ask_job(gid, fewer, stop=self.stop)
-            if not _is_bad_request(again):
-                if not isinstance(again, RequestError):
-                    client.refused_fields |= optional
-                return again
-        return result
 
     def _notice_outage(self, began: float) -> None:
         quiet = time.monotonic() - max(began, self._answered_at)

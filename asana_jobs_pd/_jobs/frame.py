@@ -66,7 +66,9 @@ def asana_jobs_from_records(
     return jobs_frame(None, rows, plan)
 
 
-def frame_of_outcomes(gids: Sequence[str], outcomes: Sequence[Outcome], plan: Plan) -> pd.DataFrame:
+def frame_of_outcomes(
+    gids: Sequence[str | None], outcomes: Sequence[Outcome], plan: Plan
+) -> pd.DataFrame:
     """Return the frame of what was fetched: one row a gid, in their order."""
     asked_at = np.fromiter((outcome.asked_at for outcome in outcomes), "int64", len(outcomes))
     errors = [outcome.error for outcome in outcomes]
@@ -74,7 +76,7 @@ def frame_of_outcomes(gids: Sequence[str], outcomes: Sequence[Outcome], plan: Pl
 
 
 def jobs_frame(
-    gids: Sequence[str] | None,
+    gids: Sequence[str | None] | None,
     records: Sequence[Record],
     plan: Plan,
     asked_at: np.ndarray | None = None,
@@ -87,7 +89,7 @@ def jobs_frame(
     Parameters
     ----------
     gids
-        One a row; None for those of the records.
+        One a row, None where there is no job; None for those of the records.
     records
         One a row; an empty record where there is none.
     plan
@@ -138,9 +140,10 @@ def _strings(array: pa.Array | pa.ChunkedArray) -> pd.api.extensions.ExtensionAr
 
 
 def _numbers(array: pa.Array) -> pd.api.extensions.ExtensionArray:
+    # Copies: Arrow's own memory cannot be written to, and a user may set a cell.
     return pd.arrays.IntegerArray(
-        array.fill_null(0).to_numpy(zero_copy_only=False),
-        array.is_null().to_numpy(zero_copy_only=False),
+        np.array(array.fill_null(0).to_numpy(zero_copy_only=False)),
+        np.array(array.is_null().to_numpy(zero_copy_only=False)),
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from asana_jobs_pd.errors import InvalidFrameError, InvalidGidError
 from asana_jobs_pd.typing import Gids
 
-__all__ = ["FLOATS", "gid_series", "parse_gids"]
+__all__ = ["FLOATS", "gid_series", "parse_gid", "parse_gids"]
 
 FLOATS = (
     "Floats lose the last digits of a gid. Read them as text, for example with "
@@ -43,6 +43,11 @@ def parse_gids(gids: Gids) -> list[str]:
     if _are_digits(values):
         return values
     return [_gid(value, "gids", position) for position, value in enumerate(values)]
+
+
+def parse_gid(value: object, where: str) -> str:
+    """Return one gid as text; `where` names it in the error."""
+    return _gid(value, where)
 
 
 def _are_digits(values: list[Any]) -> bool:

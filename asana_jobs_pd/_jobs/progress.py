@@ -22,22 +22,24 @@ class Progress:
     Parameters
     ----------
     total
-        How many there are.
+        How many there are; None where that shows only later.
     what
         Stands before the bar.
     shown
         True shows it at once, False never; None after a second, unless
         ``ASANA_JOBS_PROGRESS=0`` says no, or standard error is neither a terminal nor a notebook.
-    unit
-        What is counted; ``"B"`` for bytes, which are shown in kB, MB, …
+    unit, options
+        Of tqdm; of the unit ``"B"`` kB, MB, … are shown.
     """
 
-    def __init__(self, total: int, what: str, shown: bool | None, unit: str = "job") -> None:
+    def __init__(
+        self, total: int | None, what: str, shown: bool | None, unit: str = "job", **options: Any
+    ) -> None:
         if shown is not None and not isinstance(shown, bool):
             raise InvalidOptionError(f"progress={shown!r}: give True, False or None.")
         self._total = total
         self._what = what
-        self._unit = unit
+        self._options = {"unit": unit, "unit_scale": unit == "B", **options}
         self._off = not _wanted(shown)
         self._disable = None if shown is None else False
         self._began = time.monotonic()
@@ -56,13 +58,21 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def tick(self, done: int) -> None:
-        """Show that so many are done."""
+    def say(self, what: str) -> None:
+        """Change what stands before the bar."""
+        self._what = what
+        if self._bar is not None:
+            self._bar.set_description(what, refresh=False)
+
+    def tick(self, done: int, total: int | None = None) -> None:
+        """Show that so many are done, of so many if that is known by now."""
+        self._total = self._total if total is None else total
         elapsed = time.monotonic() - self._began
         if self._off or (self._bar is None and elapsed < self._patience):
             return
         if self._bar is None:
             self._bar = self._make(elapsed)
+        self._bar.total = self._total
         self._bar.n = done
         self._bar.refresh()
 
@@ -72,10 +82,9 @@ class Progress:
         bar = tqdm(
             total=self._total,
             desc=self._what,
-            unit=self._unit,
-            unit_scale=self._unit == "B",
             disable=self._disable,
             file=sys.stderr,
+            **self._options,
         )
         if not bar.disable:
             bar.start_t -= elapsed

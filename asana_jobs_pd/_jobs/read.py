@@ -15,7 +15,8 @@ from asana_jobs_pd._jobs.fetch import Fetched, fetch_jobs
 from asana_jobs_pd._jobs.fields import Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.frame import frame_of_outcomes
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS
+from asana_jobs_pd._jobs.ledger_writer import warn_of_trouble
+from asana_jobs_pd._jobs.merge import merge_news
 from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
@@ -29,7 +30,6 @@ from asana_jobs_pd.typing import Errors, Fields, Gids
 __all__ = ["read_asana_jobs", "refresh_asana_jobs"]
 
 MOST_TOLD = 3
-_TOLD_ALWAYS = frozenset(row.column for row in BOOKKEEPING)
 
 
 def read_asana_jobs(
@@ -104,7 +104,7 @@ def read_asana_jobs(
     >>> list(jobs.columns[:3])
     ['gid', 'status', 'new_task.name']
     """
-    _check_errors(errors)
+    check_errors(errors)
     plan = plan_fields(fields, strict=strict)
     wanted = parse_gids(gids)
     frame, fetched = _fetch_frame(wanted, plan, client, progress)
@@ -150,14 +150,14 @@ def refresh_asana_jobs(
         When the frame has no ``gid``, its gids went through floats, or it holds other things
         than jobs.
     """
-    _check_errors(errors)
+    check_errors(errors)
     gids = gids_of(jobs)
     frame = cast_frame(jobs, gids)
     due = gids.notna().to_numpy(bool) & (finished | ~is_finished(frame))
     news, fetched = _fetch_frame(
         gids[due].tolist(), plan_for_columns(jobs.columns), client, progress
     )
-    frame = _merge(frame, np.flatnonzero(due), news)
+    frame = merge_news(frame, np.flatnonzero(due), news)
     return _settle(frame, gids, fetched, errors)
 
 
@@ -174,29 +174,18 @@ def _fetch_frame(
     if fetched.refused:
         forget_default(client)
     frame = frame_of_outcomes(unique, fetched.outcomes, plan)
-    for change in client.changes.take():
-        warn_user(change, AsanaChangeWarning)
+    warn_of_changes(client)
+    warn_of_trouble()
     if len(unique) < len(wanted):
         position = {gid: row for row, gid in enumerate(unique)}
         frame = frame.take([position[gid] for gid in wanted]).reset_index(drop=True)
     return frame, fetched
 
 
-def _merge(frame: pd.DataFrame, rows: np.ndarray, news: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with news in some of its rows; where an error came, what was stays."""
-    asked = news["fetched_at"].notna() | news["error.kind"].notna()
-    read = (asked & news["error.kind"].isna()).to_numpy(bool)
-    more = [name for name in news.columns if name not in frame.columns and name != "gid"]
-    empty = news.iloc[:0][more].reindex(range(len(frame))).set_axis(frame.index)
-    merged = pd.concat([frame, empty], axis=1)
-    for name in news.columns.drop("gid"):
-        told = asked.to_numpy(bool) if name in _TOLD_ALWAYS else read
-        if name not in COLUMNS:  # it may be missing because Asana would not have it asked for
-            told = read & news[name].notna().to_numpy(bool)
-        column = merged[name].astype(news[name].dtype).array.copy()
-        column[rows[told]] = news[name].array[told]
-        merged[name] = column
-    return merged
+def warn_of_changes(client: Client) -> None:
+    """Warn of what Asana announced in its headers, once."""
+    for change in client.changes.take():
+        warn_user(change, AsanaChangeWarning)
 
 
 def _settle(frame: pd.DataFrame, gids: pd.Series, fetched: Fetched, errors: Errors) -> pd.DataFrame:
@@ -212,13 +201,14 @@ def _settle(frame: pd.DataFrame, gids: pd.Series, fetched: Fetched, errors: Erro
         fetched.refused.frame = frame
         raise fetched.refused
     if failed and errors == "raise":
-        raise PartialReadError(_summary(failed, len(fetched.gids)), frame=frame, errors=failed)
+        raise PartialReadError(summary_of(failed, len(fetched.gids)), frame=frame, errors=failed)
     if failed and errors == "drop":
         return frame[~gids.isin(list(failed)).to_numpy(bool)]
     return frame
 
 
-def _summary(failed: dict[str, RequestError], asked: int) -> str:
+def summary_of(failed: dict[str, RequestError], asked: int) -> str:
+    """Say which jobs could not be read, and why."""
     lines = [f"{len(failed)} of {asked} jobs could not be read:"]
     lines += [f"  {error}" for error in list(failed.values())[:MOST_TOLD]]
     if len(failed) > MOST_TOLD:
@@ -227,6 +217,7 @@ def _summary(failed: dict[str, RequestError], asked: int) -> str:
     return "\n".join(lines)
 
 
-def _check_errors(errors: str) -> None:
+def check_errors(errors: str) -> None:
+    """Refuse what the option cannot be."""
     if errors not in get_args(Errors):
         raise InvalidOptionError(f"errors={errors!r}: give 'raise', 'coerce' or 'drop'.")

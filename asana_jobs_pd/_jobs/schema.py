@@ -19,6 +19,7 @@ __all__ = [
     "FIELDS",
     "FINAL_STATUSES",
     "NAMES",
+    "SOURCE",
     "STATUSES",
     "Kind",
     "Row",
@@ -140,7 +141,15 @@ BOOKKEEPING: tuple[Row, ...] = (
 )
 """The columns that end every frame: when a row was asked for, and why it is empty."""
 
-COLUMNS: dict[str, Row] = {row.column: row for row in (*FIELDS, *BOOKKEEPING)}
+SOURCE: tuple[Row, ...] = (
+    Row("source.gid", "text", "gid of what the job was started from: a parent, a template", None),
+    Row("source.action", "text", "what was to be done with it, such as `export_graph`", None),
+    Row("source.state", "text", "`started`, `refused`, `unknown` or `not_sent`", None),
+    Row("source.requested_at", "time", "when it was requested, by Asana's clock", None),
+)
+"""The columns that follow in a frame of jobs that were started from here."""
+
+COLUMNS: dict[str, Row] = {row.column: row for row in (*FIELDS, *BOOKKEEPING, *SOURCE)}
 NAMES: tuple[str, ...] = tuple(
     dict.fromkeys(name for row in FIELDS for name in (*_parents(row.column), row.column))
 )

@@ -7,15 +7,18 @@ import pandas as pd
 
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES, is_part
 
-__all__ = ["is_export", "is_failed", "is_finished", "kinds_of"]
+__all__ = ["is_cached", "is_export", "is_failed", "is_finished", "kinds_of"]
 
 GONE = (403, 404)
 """Statuses that do not change: not yours, or not there."""
+NO_JOB = ("refused", "unknown", "not_sent")
+"""What ``source.state`` says of rows without a job to ask for."""
 
 
 def is_finished(jobs: pd.DataFrame) -> np.ndarray:
-    """Tell which rows need not be asked again: done, or gone for good."""
-    return np.asarray(_is_in(jobs, "status", FINAL_STATUSES) | _is_gone(jobs))
+    """Tell which rows need not be asked again: done, gone for good, or never started."""
+    over = _is_in(jobs, "status", FINAL_STATUSES) | _is_gone(jobs)
+    return np.asarray(over | _is_in(jobs, "source.state", NO_JOB))
 
 
 def is_failed(jobs: pd.DataFrame) -> np.ndarray:
@@ -34,6 +37,18 @@ def is_export(jobs: pd.DataFrame) -> np.ndarray:
         if kind.endswith("_export"):
             found |= has_object(jobs, kind)
     return found
+
+
+def is_cached(jobs: pd.DataFrame) -> np.ndarray:
+    """Tell which rows have an export that was completed before it was requested.
+
+    Of more than 1,000 tasks Asana keeps a graph export for 4 hours, and gives it again.
+    """
+    names = ("new_graph_export.completed_at", "source.requested_at")
+    if not set(names) <= set(jobs.columns):
+        return np.zeros(len(jobs), bool)
+    completed, requested = (jobs[name] for name in names)
+    return (completed < requested).to_numpy(bool, na_value=False)
 
 
 def kinds_of(jobs: pd.DataFrame) -> list[str]:

@@ -31,6 +31,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--requests-per-minute", type=int, help="requests accepted in any window")
     add("--window", type=float, help="length of the window in seconds (default: 60)")
     add("--max-in-flight", type=int, help="requests answered at the same time")
+    add("--max-jobs", type=int, help="started jobs that run at the same time (default: 5)")
     add("--retry-after", choices=("yes", "no", "text"), help="what a 429 says of it")
     add("--url-lifetime", type=float, help="seconds for which a signed URL is good")
     add("--export-rows", type=int, help="rows in an export file")

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Literal
 
 Headers = tuple[tuple[str, str], ...]
+Lane = Literal["reads", "writes"]
 
 HELP = (
     "For more information on API status codes and how to handle them, "
@@ -52,8 +53,8 @@ class Answer:
     cut: int | None = None
     """Bytes of the body after which the connection ends as `ending` says."""
     ending: Literal["keep", "close", "reset"] = "keep"
-    in_flight: bool = False
-    """Whether it holds one of the places of the in-flight limit until it is written."""
+    in_flight: Lane | None = None
+    """Which of the in-flight limits it holds a place of until it is written."""
     export: bool = False
     """Whether its bytes are those of an export file."""
 

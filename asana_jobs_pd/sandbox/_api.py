@@ -1,22 +1,26 @@
-"""The one endpoint of the API, `GET /api/1.0/jobs/{gid}`, and what else is asked of it."""
+"""The API: `GET /api/1.0/jobs/{gid}`, and the POSTs that start jobs."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, unquote
+from zlib import crc32
 
 from ._answers import Answer, Headers, error, json_answer
 from ._fields import Fields, UnknownFieldError
+from ._starts import parent_of, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ._http import Request
     from ._jobs import Jobs
+    from ._starts import Start, Starts
 
 PREFIX = "/api/1.0/"
 _JOBS = PREFIX + "jobs/"
+_ME = PREFIX + "users/me"
 _LONGEST_GID = 30
 
 
@@ -53,15 +57,22 @@ class Api:
         What can be asked for.
     jobs
         What there is.
+    starts
+        What starts more.
     changes
         `Asana-Change` headers of every answer.
     """
 
-    def __init__(self, *, token: str, fields: Fields, jobs: Jobs, changes: Iterable[str]) -> None:
+    def __init__(
+        self, *, token: str, fields: Fields, jobs: Jobs, starts: Starts, changes: Iterable[str]
+    ) -> None:
         self._bearer = f"bearer {token}"
+        # Each token has a user of its own.
+        self._user = {"gid": str(1200 * 10**12 + crc32(token.encode())), "resource_type": "user"}
         self._fields = fields
         self._parse = lru_cache(maxsize=1024)(fields.parse)
         self._jobs = jobs
+        self._starts = starts
         self._headers: Headers = tuple(("Asana-Change", change) for change in changes)
         self._refusals: dict[str, tuple[int, str | None]] = {}
 
@@ -80,29 +91,68 @@ class Api:
     def _route(self, request: Request) -> Answer:
         if not self._authorized(request.headers.get("authorization", "")):
             return error(401)
-        gid = gid_of(request.path)
-        if gid is None:
+        if request.path == _ME:
+            return json_answer({"data": self._user})
+        gid, start = gid_of(request.path), start_of(request.path)
+        if gid is None and start is None:
             return error(404, "No matching route for request")
-        if request.method != "GET":
+        allowed = "GET" if start is None else "POST"
+        if request.method != allowed:
             refusal = error(405, f"{request.method}: Method Not Allowed")
-            refusal.headers += (("Allow", "GET"),)
+            refusal.headers += (("Allow", allowed),)
             return refusal
-        return self._job(gid, parse_query(request.query))
+        query = parse_query(request.query)
+        if start is not None:
+            return self._start(request, start, query)
+        return self._job(gid or "", query)
 
     def _authorized(self, authorization: str) -> bool:
         scheme, _, token = authorization.partition(" ")
         return f"{scheme.lower()} {token}" == self._bearer
 
+    @property
+    def jobs_started(self) -> int:
+        """How many jobs were started."""
+        return self._starts.started
+
+    @property
+    def jobs_running(self) -> int:
+        """How many of them have not ended."""
+        return self._starts.running
+
+    def _start(self, request: Request, start: Start, query: Query) -> Answer:
+        parent = parent_of(request)
+        if parent in self._refusals:
+            status, message = self._refusals[parent]
+            words = {403: f"Forbidden: you do not have access to this {start.parents[0]}"}
+            return error(status, message or words.get(status), seed=parent)
+        refusal = self._unreadable(query)
+        if refusal is not None:
+            return refusal
+        begun = self._starts.start(request, start)
+        if isinstance(begun, Answer):
+            return begun
+        answer = self._job(begun, query)
+        answer.status = 201
+        return answer
+
+    def _unreadable(self, query: Query) -> Answer | None:
+        if query.opt_pretty not in (None, "true", "false"):
+            return error(400, f"opt_pretty: Not a boolean: {query.opt_pretty}")
+        try:
+            self._parse(query.opt_fields)
+        except UnknownFieldError as unknown:
+            return error(400, f"opt_fields: Unknown field: {unknown}")
+        return None
+
     def _job(self, gid: str, query: Query) -> Answer:
         if gid in self._refusals:
             status, message = self._refusals[gid]
             return error(status, message or _no_job(gid, status), seed=gid)
-        if query.opt_pretty not in (None, "true", "false"):
-            return error(400, f"opt_pretty: Not a boolean: {query.opt_pretty}")
-        try:
-            selection = self._parse(query.opt_fields)
-        except UnknownFieldError as unknown:
-            return error(400, f"opt_fields: Unknown field: {unknown}")
+        refusal = self._unreadable(query)
+        if refusal is not None:
+            return refusal
+        selection = self._parse(query.opt_fields)
         record = self._jobs.record(gid)
         if record is None:
             digits = gid.isascii() and gid.isdigit() and len(gid) <= _LONGEST_GID

@@ -94,7 +94,8 @@ class Connection(asyncio.Protocol):
         self._refused = True
         self._buffer.clear()
         answer = error(status)
-        self._transport.write(head(answer, keep_alive=False) + answer.body)
+        lead = head(answer, keep_alive=False, now=self._site.instant())
+        self._transport.write(lead + answer.body)
         self._transport.write_eof()
         self._timer = self._loop.call_later(1.0, self._transport.close)
 
@@ -109,7 +110,7 @@ class Connection(asyncio.Protocol):
             return
         bodiless = self._request.method == "HEAD" or answer.status in _NO_BODY
         body = memoryview(b"" if bodiless else answer.body)[: answer.cut]
-        lead = head(answer, keep_alive=self._lasts())
+        lead = head(answer, keep_alive=self._lasts(), now=self._site.instant())
         if answer.spread or len(body) > _CHUNK:
             size = max(1, ceil(len(body) / _TRICKLES)) if answer.spread else _CHUNK
             self._pieces = (body[place : place + size] for place in range(0, len(body), size))
@@ -167,8 +168,8 @@ class Connection(asyncio.Protocol):
 
     def _leave(self) -> None:
         if self._answer is not None and self._answer.in_flight:
-            self._answer.in_flight = False
-            self._site.leave()
+            lane, self._answer.in_flight = self._answer.in_flight, None
+            self._site.leave(lane)
 
     def abort(self) -> None:
         """Drop the connection at once."""

@@ -67,6 +67,7 @@ class Exports:
         self._rows = rows
         self._secret = secrets.token_bytes(32)
         self._editions: dict[str, int] = {}
+        self._contents: dict[str, bytes | None] = {}
         self._file = lru_cache(maxsize=256)(self._make)
 
     def url(self, gid: str, resource_type: str) -> str:
@@ -86,6 +87,10 @@ class Exports:
         """Change the content of a job's files, and so their ETags."""
         self._editions[gid] = self._editions.get(gid, 0) + 1
 
+    def publish(self, gid: str, content: bytes | None) -> None:
+        """Serve these bytes as a job's files from now on; None for no file any more."""
+        self._contents[gid] = content
+
     def answer(self, request: Request) -> Answer:
         """Answer a request for a file."""
         if "authorization" in request.headers:
@@ -95,12 +100,20 @@ class Exports:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
-        match = _PATH.fullmatch(request.path)
-        if match is None:
+        file = self._find(request.path)
+        if file is None:
             return xml_error(404, "NoSuchKey", "The specified key does not exist.")
-        resource_type, gid = match.groups()
-        file = self._file(gid, resource_type, self._editions.get(gid, 0))
         return serve(file, request.headers)
+
+    def _find(self, path: str) -> File | None:
+        match = _PATH.fullmatch(path)
+        if match is None:
+            return None
+        resource_type, gid = match.groups()
+        if gid not in self._contents:
+            return self._file(gid, resource_type, self._editions.get(gid, 0))
+        content = self._contents[gid]
+        return None if content is None else _file(content)
 
     def _refusal(self, request: Request) -> Answer | None:
         query = dict(parse_qsl(request.query))
@@ -129,9 +142,12 @@ class Exports:
         parts = [
             packer.compress(json.dumps(row, ensure_ascii=False).encode() + b"\n") for row in rows
         ]
-        content = b"".join([*parts, packer.flush()])
-        etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        return File(content, f'"{etag}"')
+        return _file(b"".join([*parts, packer.flush()]))
+
+
+def _file(content: bytes) -> File:
+    etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return File(content, f'"{etag}"')
 
 
 def serve(file: File, asked: Mapping[str, str]) -> Answer:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from ._answers import Answer, error, html, xml_error
 
 FaultKind = Literal[
-    "reset", "status", "html", "empty", "truncate", "slow", "delay", "garbage", "redirect"
+    "reset", "status", "html", "empty", "truncate", "slow", "delay", "garbage", "redirect", "whole"
 ]
 Where = Literal["api", "exports", "any"]
 
@@ -26,13 +26,19 @@ class Fault:
         `truncate` announces the whole body and closes after `bytes`, or half of it;
         `slow` lets the body trickle over `seconds`; `delay` answers after `seconds`;
         `status` answers with an error envelope, `html` with a proxy's page, `empty` with
-        no body, `garbage` with 200 and what is not JSON, `redirect` with 302 to `location`.
+        no body, `garbage` with 200 and what is not JSON, `redirect` with 302 to `location`;
+        `whole` answers a `Range` with 200 and the whole file.
     times
         How many requests it meets.
     gid
-        The job whose requests it meets; None for any.
+        The job, or the parent of a job to be started, whose requests it meets; None for any.
     where
         Whether it meets requests to the API, for export files, or both.
+    method
+        Whether it meets only `GET`, say, or only `POST`; None for any.
+    early
+        Whether it strikes before the request is carried out: a POST then starts nothing.
+        Otherwise it does, whatever becomes of the answer.
     """
 
     kind: FaultKind
@@ -43,6 +49,8 @@ class Fault:
     bytes: int | None = None
     location: str | None = None
     where: Where = "api"
+    method: str | None = None
+    early: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
@@ -52,9 +60,10 @@ class Fault:
         if self.where not in get_args(Where):
             raise ValueError(f"where is one of {', '.join(get_args(Where))}, not {self.where!r}")
 
-    def meets(self, where: str, gid: str | None) -> bool:
+    def meets(self, where: str, gid: str | None, method: str) -> bool:
         """Whether a request to `api` or `exports` about a job runs into it."""
-        return self.where in (where, "any") and self.gid in (None, gid)
+        right = self.where in (where, "any") and self.method in (None, method)
+        return right and self.gid in (None, gid)
 
 
 class Faults:
@@ -67,10 +76,10 @@ class Faults:
         """Queue a fault."""
         self._waiting.append(fault)
 
-    def take(self, where: str, gid: str | None) -> Fault | None:
+    def take(self, where: str, gid: str | None, method: str) -> Fault | None:
         """Return the fault a request runs into, used up by one."""
         for place, fault in enumerate(self._waiting):
-            if fault.meets(where, gid):
+            if fault.meets(where, gid, method):
                 left = replace(fault, times=fault.times - 1)
                 self._waiting[place : place + 1] = [left] if left.times > 0 else []
                 return fault
@@ -105,6 +114,8 @@ def _deliver_badly(fault: Fault, answer: Answer) -> Answer:
     """Return the same answer, late, slow or in part."""
     seconds = 1.0 if fault.seconds is None else fault.seconds
     match fault.kind:
+        case "whole":  # the site has seen to it
+            return answer
         case "delay":
             return replace(answer, delay=seconds)
         case "slow":

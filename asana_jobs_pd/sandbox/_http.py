@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ._answers import Answer, reason
 from ._clock import http_date
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 MAX_HEAD = 16 * 1024
 MAX_TARGET = 8 * 1024
@@ -15,13 +18,14 @@ MAX_BODY = 64 * 1024
 
 @dataclass(slots=True)
 class Request:
-    """One request; header names are in lower case, the body has been read and dropped."""
+    """One request; header names are in lower case."""
 
     method: str
     path: str
     query: str
     headers: dict[str, str]
     keep_alive: bool
+    body: bytes = b""
 
 
 class BadRequestError(Exception):
@@ -56,7 +60,8 @@ def parse(buffer: bytearray) -> tuple[Request, int] | None:
     if len(buffer) < size:
         return None
     keep_alive = _keeps_alive(version, headers)
-    return Request(method, path, query, headers, keep_alive), size
+    body = bytes(buffer[end + 4 : size])
+    return Request(method, path, query, headers, keep_alive, body), size
 
 
 def _request_line(line: str) -> tuple[str, str, str, str]:
@@ -104,12 +109,11 @@ def _keeps_alive(version: str, headers: dict[str, str]) -> bool:
     return "close" not in wish
 
 
-def head(answer: Answer, *, keep_alive: bool) -> bytes:
+def head(answer: Answer, *, keep_alive: bool, now: datetime) -> bytes:
     """Return an answer's status line and headers."""
-    now = datetime.now(UTC).replace(microsecond=0)
     lines = [
         f"HTTP/1.1 {answer.status} {reason(answer.status)}",
-        f"Date: {http_date(now)}",
+        f"Date: {http_date(now.replace(microsecond=0))}",
         f"Connection: {'keep-alive' if keep_alive else 'close'}",
         f"Content-Length: {len(answer.body)}",
         *(f"{name}: {value}" for name, value in answer.headers),

@@ -23,6 +23,7 @@ Status = Literal["not_started", "in_progress", "succeeded", "failed"]
 
 _FAILURE_SHARE = 1 / 12
 _FRACTION_SHARE = 0.7
+_OPEN = ("not_started", "in_progress")
 _GID = re.compile(r"12(\d\d)(\d{12})", re.ASCII)
 
 
@@ -147,6 +148,9 @@ class Jobs:
         self._sign = sign
         self._plans: dict[str, Plan] = {}
         self._records: dict[str, dict[str, Any]] = {}
+        self._without_url: set[str] = set()
+        self._started: dict[str, None] = {}
+        self._unfinished: dict[str, None] = {}
 
     def record(self, gid: str) -> dict[str, Any] | None:
         """Return a job's whole record as of now, or None if there is no such job."""
@@ -167,9 +171,44 @@ class Jobs:
             record[job.kind.new] = self._new(gid, job, status)
         return record
 
+    def start(self, kind: str, now: float, *, again: str | None = None) -> str:
+        """Start a job of a kind, and return its gid; `again` gives the export of another one."""
+        number = [known.resource_subtype for known in KINDS].index(kind)
+        gid = f"12{number:02d}9{len(self._started):011d}"
+        rng = Random(f"{self._seed}/started/{gid}")
+        started = now + rng.uniform(0.1, 1)
+        job = Plan(
+            kind=KINDS[number],
+            created=now,
+            started=started,
+            ended=started + rng.uniform(0.5, 4),
+            outcome="succeeded",
+            fraction=True,
+            result=_result(KINDS[number], rng),
+        )
+        self._plans[gid] = job if again is None else self._plans[again]
+        self._started[gid] = None
+        self._unfinished[gid] = None
+        return gid
+
+    def running(self, now: float) -> int:
+        """Return how many of the jobs that were started have not ended."""
+        for gid in tuple(self._unfinished):
+            if not self.runs(gid, now):
+                del self._unfinished[gid]
+        return len(self._unfinished)
+
+    def runs(self, gid: str, now: float) -> bool:
+        """Whether a job that was started has not ended."""
+        return gid in self._started and self._plans[gid].status(now) in _OPEN
+
     def replace(self, gid: str, record: dict[str, Any]) -> None:
         """Serve this record, as it is now, for a gid from now on."""
         self._records[gid] = json.loads(json.dumps(record))
+
+    def forget_url(self, gid: str) -> None:
+        """Serve a job's record without the URL of its export from now on."""
+        self._without_url.add(gid)
 
     def force(self, gid: str, status: Status) -> None:
         """Put a job into a state, where it stays."""
@@ -193,12 +232,13 @@ class Jobs:
         if not job.kind.exports:
             return job.result if status in ("in_progress", "succeeded") else None
         done = status == "succeeded"
+        signed = done and gid not in self._without_url
         kind = job.kind.resource_type
         return {
             **job.result,
             "created_at": self._iso(job, job.created),
             "completed_at": self._iso(job, job.ended) if done else None,
-            "download_url": self._sign(gid, kind) if done else None,
+            "download_url": self._sign(gid, kind) if signed else None,
         }
 
     def _iso(self, job: Plan, seconds: float) -> str:

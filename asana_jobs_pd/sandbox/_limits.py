@@ -6,7 +6,7 @@ from collections import deque
 from math import ceil
 from typing import Literal
 
-from ._answers import Answer, error
+from ._answers import Answer, Lane, error
 
 RetryAfter = bool | Literal["text"]
 
@@ -20,8 +20,8 @@ class Limits:
         Requests accepted in any window; None for no limit.
     window
         Its length in seconds.
-    in_flight
-        Requests at once; None for no limit.
+    reads, writes
+        Requests at once, GETs and others apart; None for no limit.
     retry_after
         Whether a 429 of the window says in whole seconds when to come back; `"text"` for a
         header that is not a number.
@@ -32,35 +32,42 @@ class Limits:
         *,
         requests: int | None = None,
         window: float = 60.0,
-        in_flight: int | None = None,
+        reads: int | None = None,
+        writes: int | None = None,
         retry_after: RetryAfter = True,
     ) -> None:
         self._requests = requests
         self._window = window
-        self._in_flight = in_flight
+        self._most: dict[Lane, int | None] = {"reads": reads, "writes": writes}
         self._retry_after = retry_after
         self._times: deque[float] = deque()
-        self.now_in_flight = 0
+        self._now: dict[Lane, int] = {"reads": 0, "writes": 0}
+
+    @property
+    def now_in_flight(self) -> int:
+        """Requests that hold a place, of either kind."""
+        return sum(self._now.values())
 
     @property
     def in_window(self) -> int:
         """Requests counted in the window that ends now; 0 without a limit."""
         return len(self._times)
 
-    def admit(self, now: float) -> tuple[Answer, Literal["rate", "in_flight"]] | None:
+    def admit(self, now: float, lane: Lane) -> tuple[Answer, Literal["rate", "in_flight"]] | None:
         """Count a request and give it a place, or say with what it is rejected and why."""
         if self._requests is not None and self._count(now) > self._requests:
             answer = error(429)
             answer.headers += self._hint(now)
             return answer, "rate"
-        if self._in_flight is not None and self.now_in_flight >= self._in_flight:
+        most = self._most[lane]
+        if most is not None and self._now[lane] >= most:
             return error(429), "in_flight"
-        self.now_in_flight += 1
+        self._now[lane] += 1
         return None
 
-    def leave(self) -> None:
+    def leave(self, lane: Lane) -> None:
         """Free the place of an admitted request."""
-        self.now_in_flight -= 1
+        self._now[lane] -= 1
 
     def _count(self, now: float) -> int:
         times = self._times

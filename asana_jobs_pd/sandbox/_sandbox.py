@@ -13,6 +13,7 @@ from ._jobs import Jobs, Status, gid_at
 from ._limits import Limits, RetryAfter
 from ._server import Server
 from ._site import Site
+from ._starts import Starts, parent_at
 from ._stats import Counters, SeenRequest, Stats
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 class Sandbox:
     """An Asana of one's own on 127.0.0.1, with jobs that progress and export files.
 
-    It knows `GET /jobs/{gid}` and the signed URLs of exports, and nothing else. Every job and
-    every file follows from the seed, the gid and the clock. All methods may be called from any
-    thread, and take effect at once.
+    It knows `GET /jobs/{gid}`, the POSTs that start jobs, and the signed URLs of exports, and
+    nothing else. Every job and every file follows from the seed, the gid and the clock. A graph
+    export of a portfolio or a team is kept for 4 hours and given again. All methods may be called
+    from any thread, and take effect at once.
 
     Parameters
     ----------
@@ -46,7 +48,12 @@ class Sandbox:
     window
         Length of the window in seconds: of real time, whatever the scale, or of a standing clock.
     max_in_flight
-        Requests answered at the same time; None for no limit.
+        GET requests answered at the same time; None for no limit.
+    max_posts_in_flight
+        The same for others.
+    max_jobs
+        Jobs started by a POST that may run at the same time, else the answer is 429; None for
+        no limit. Of a workspace one resource export may run, else the answer is 403.
     retry_after
         What a 429 of the window says: True for whole seconds, False for nothing, `"text"` for
         a header that is not a number. A 429 for too many in flight never says anything.
@@ -80,6 +87,8 @@ class Sandbox:
         requests_per_minute: int | None = None,
         window: float = 60.0,
         max_in_flight: int | None = None,
+        max_posts_in_flight: int | None = 15,
+        max_jobs: int | None = 5,
         retry_after: RetryAfter = True,
         known_fields: Iterable[str] | None = None,
         url_lifetime: float = 300.0,
@@ -94,11 +103,13 @@ class Sandbox:
         )
         fields = Fields(known_fields)
         self._jobs = Jobs(seed, self._clock, fields.objects, self._exports.url)
-        self._api = Api(token=token, fields=fields, jobs=self._jobs, changes=changes)
+        starts = Starts(self._jobs, self._clock, max_jobs)
+        self._api = Api(token=token, fields=fields, jobs=self._jobs, starts=starts, changes=changes)
         limits = Limits(
             requests=requests_per_minute,
             window=window,
-            in_flight=max_in_flight,
+            reads=max_in_flight,
+            writes=max_posts_in_flight,
             retry_after=retry_after,
         )
         self._site = Site(
@@ -168,6 +179,21 @@ class Sandbox:
         """
         return [gid_at(position, kind) for position in range(start, start + n)]
 
+    def parents(self, n: int, kind: str = "project", start: int = 0) -> list[str]:
+        """Return gids of what jobs can be started from; every seed has the same.
+
+        Parameters
+        ----------
+        n
+            How many.
+        kind
+            `"project"`, `"task"`, `"portfolio"`, `"team"`, `"goal"`, `"project_template"`,
+            `"task_template"` or `"workspace"`.
+        start
+            How many to pass over first.
+        """
+        return [parent_at(position, kind) for position in range(start, start + n)]
+
     def advance(self, seconds: float) -> None:
         """Move a standing clock on."""
         with self._site.lock:
@@ -184,7 +210,10 @@ class Sandbox:
             self._jobs.force(gid, status)
 
     def answer(self, gid: str, status: int, message: str | None = None) -> None:
-        """Answer requests for this gid with an error from now on; 200 takes it back."""
+        """Answer requests for this job, or to start one from this parent, with an error.
+
+        From now on; 200 takes it back.
+        """
         with self._site.lock:
             self._api.refuse(gid, status, message)
 
@@ -207,6 +236,20 @@ class Sandbox:
         with self._site.lock:
             self._exports.republish(gid)
 
+    def publish(self, gid: str, content: bytes) -> None:
+        """Serve these very bytes as a job's export files from now on, whatever they are."""
+        with self._site.lock:
+            self._exports.publish(gid, content)
+
+    def expire_export(self, gid: str) -> None:
+        """Let a job's export files be gone, as Asana's are 30 days after their completion.
+
+        The job's record has no URL any more, and a URL that lives yet leads to a 404.
+        """
+        with self._site.lock:
+            self._exports.publish(gid, None)
+            self._jobs.forget_url(gid)
+
     def fault(
         self,
         kind: FaultKind,
@@ -218,6 +261,8 @@ class Sandbox:
         bytes: int | None = None,  # noqa: A002
         location: str | None = None,
         where: Where = "api",
+        method: str | None = None,
+        early: bool = False,
     ) -> None:
         """Queue a fault for the next requests it fits; see `Fault` for what there is."""
         fault = Fault(
@@ -229,6 +274,8 @@ class Sandbox:
             bytes=bytes,
             location=location,
             where=where,
+            method=method,
+            early=early,
         )
         with self._site.lock:
             self._site.faults.add(fault)

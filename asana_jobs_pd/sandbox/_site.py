@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ._answers import Answer, error, json_answer
+from ._answers import Answer, Lane, error, json_answer
 from ._api import PREFIX, Query, gid_of, parse_query
 from ._exports import gid_of_file
 from ._faults import Faults, strike
+from ._starts import parent_of
 from ._stats import Counters, SeenRequest
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ._api import Api
     from ._clock import Clock
     from ._exports import Exports
@@ -46,10 +50,14 @@ class Site:
                 return self._ask_exports(request)
             return self._ask_sandbox(request)
 
-    def leave(self) -> None:
+    def leave(self, lane: Lane) -> None:
         """Take note that an answer with a place in flight goes out, or never will."""
         with self.lock:
-            self._limits.leave()
+            self._limits.leave(lane)
+
+    def instant(self) -> datetime:
+        """Return what time it is."""
+        return self._clock.instant(self._clock.now())
 
     def count(self, what: str, number: int = 1) -> None:
         """Count what the wire sees."""
@@ -59,14 +67,18 @@ class Site:
     def _ask_api(self, request: Request) -> Answer:
         counters = self.counters
         counters.totals["requests"] += 1
-        rejection = self._limits.admit(self._clock.client_now())
+        lane: Lane = "reads" if request.method == "GET" else "writes"
+        rejection = self._limits.admit(self._clock.client_now(), lane)
         counters.peak(self._limits.now_in_flight, self._limits.in_window)
         if rejection is not None:
             answer, why = rejection
             counters.totals[f"throttled_{why}"] += 1
         else:
-            answer = self._under_faults(self._api, request, "api", gid_of(request.path))
-            answer.in_flight = True
+            before, gid = self._api.jobs_started, gid_of(request.path) or parent_of(request)
+            answer = self._under_faults(self._api, request, "api", gid)
+            answer.in_flight = lane
+            counters.totals["jobs_started"] += self._api.jobs_started - before
+            counters.most_running = max(counters.most_running, self._api.jobs_running)
         answer.delay += self._latency
         counters.by_status[_seen_status(answer)] += 1
         self._keep(request, parse_query(request.query), answer)
@@ -92,8 +104,13 @@ class Site:
     def _under_faults(
         self, part: Api | Exports, request: Request, where: str, gid: str | None
     ) -> Answer:
+        fault = self.faults.take(where, gid, request.method)
+        if fault is not None and fault.early:
+            return strike(fault, error(fault.status or 503), where)
+        if fault is not None and fault.kind == "whole":
+            headers = {name: text for name, text in request.headers.items() if name != "range"}
+            request = replace(request, headers=headers)
         answer = part.answer(request)
-        fault = self.faults.take(where, gid)
         return answer if fault is None else strike(fault, answer, where)
 
     def _keep(self, request: Request, query: Query, answer: Answer) -> None:
@@ -106,6 +123,7 @@ class Site:
                 request.headers.get("range"),
                 self._clock.now(),
                 _seen_status(answer),
+                request.body.decode(errors="replace"),
             )
         )
 

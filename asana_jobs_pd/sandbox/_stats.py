@@ -23,6 +23,10 @@ class Stats:
         The most requests to the API held at once.
     most_in_window
         The most requests in one window, rejected ones included; 0 without `requests_per_minute`.
+    jobs_started
+        Jobs that were started by a POST.
+    most_running
+        The most jobs started by a POST that ran at once.
     downloads
         Requests for export files.
     export_bytes
@@ -41,6 +45,8 @@ class Stats:
     throttled_in_flight: int = 0
     most_in_flight: int = 0
     most_in_window: int = 0
+    jobs_started: int = 0
+    most_running: int = 0
     downloads: int = 0
     export_bytes: int = 0
     authorization_on_exports: int = 0
@@ -75,6 +81,8 @@ class SeenRequest:
         Seconds of the sandbox's clock.
     status
         What was answered; 0 for a connection reset before the answer.
+    body
+        As sent; empty when there was none.
     """
 
     method: str
@@ -84,6 +92,7 @@ class SeenRequest:
     range: str | None
     at: float
     status: int
+    body: str = ""
 
 
 class Counters:
@@ -94,6 +103,7 @@ class Counters:
         self.by_status: Counter[int] = Counter()
         self.most_in_flight = 0
         self.most_in_window = 0
+        self.most_running = 0
         self.seen: deque[SeenRequest] = deque(maxlen=10_000)
 
     def peak(self, in_flight: int, in_window: int) -> None:
@@ -107,5 +117,6 @@ class Counters:
             by_status=dict(sorted(self.by_status.items())),
             most_in_flight=self.most_in_flight,
             most_in_window=self.most_in_window,
+            most_running=self.most_running,
             **self.totals,
         )

@@ -461,3 +461,15 @@ def test_a_network_that_stays_away(client, scripted):
     mine = client(server, max_retries=2)
     assert type(mine.ask_job(GID, stop=Hasty())) is NetworkError
     assert len(server.heads) == 3
+
+
+def test_a_background_request_is_tried_once(sandbox, client):
+    """Who polls asks again by itself, and wants to know now; a reader's request is retried."""
+    asana = sandbox()
+    asana.fault("status", times=1, status=503)
+    mine = client(asana, max_retries=5)
+    assert mine.ask_job(GID, background=True).status == 503
+    assert asana.stats.requests == 1
+    asana.fault("status", times=1, status=503)
+    assert mine.ask_job(GID)["gid"] == GID
+    assert asana.stats.requests == 3

@@ -89,6 +89,38 @@ def test_readers_go_before_polls(never):
     assert line.order == ["r1", "r2", "p1", "p2"]
 
 
+def test_polls_leave_a_fifth_of_the_window_to_readers(never):
+    """A reader finds room though polls would take all there is; a budget of one is still used."""
+    clock = Now()
+    limiter = Limiter(10, 50, clock=clock)
+    for _ in range(8):
+        limiter.release(limiter.acquire(never, background=True))
+    line = Line(limiter)
+    line.join("poll", background=True)
+    limiter.release(limiter.acquire(never))  # does not wait, though a poll does
+    limiter.release(limiter.acquire(never))
+    assert limiter.used() == 10
+    assert line.order == []
+    clock.seconds += 60
+    limiter.wake()
+    line.end()
+    assert line.order == ["poll"]
+    small = Limiter(1, 50, clock=clock)
+    small.release(small.acquire(never, background=True))
+    assert small.used() == 1
+
+
+def test_the_gate_says_how_long_it_is_closed(never):
+    """For those who want to say so."""
+    clock = Now()
+    limiter = Limiter(10, 50, clock=clock)
+    assert limiter.closed_for() == 0
+    limiter.release(limiter.acquire(never), closed_for=7)
+    assert limiter.closed_for() == 7
+    clock.seconds += 8
+    assert limiter.closed_for() == 0
+
+
 def test_nobody_overtakes_the_line():
     """Who comes while others wait goes to the end, even when there is room at that moment."""
     clock = Now()

@@ -1,14 +1,108 @@
-"""Export files made of rows, and loads of them."""
+"""A sandbox with short export files, jobs that have succeeded; files made of rows, and loads."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import time
+import zlib
+from pathlib import Path
+from urllib.request import urlopen
 
 import pandas as pd
 import pytest
+from conftest import TOKEN
 
 import asana_jobs_pd as aj
+from asana_jobs_pd._api.client import Client
+from asana_jobs_pd._api.retry import RetryPolicy
+
+ROWS = 60
+
+
+class Quick(RetryPolicy):
+    """Tries again as often as any, but at once."""
+
+    def wait(self, **values):
+        seconds = super().wait(**values)
+        return None if seconds is None else 0.01
+
+
+@pytest.fixture
+def asana(sandbox):
+    """A sandbox in real time, so that its URLs are fresh; its files are short."""
+    return sandbox(token=TOKEN, clock=None, export_rows=ROWS)
+
+
+@pytest.fixture
+def client(asana):
+    """A client that does not try for long."""
+    with Client(asana.token, base_url=asana.base_url, requests_per_minute=None) as made:
+        made._policy = Quick(retries=2)
+        yield made
+
+
+@pytest.fixture
+def gid(asana):
+    """A resource export that has succeeded."""
+    (gid,) = asana.gids(1, "export_request")
+    asana.finish(gid)
+    return gid
+
+
+@pytest.fixture
+def jobs(gid, client):
+    """Its frame."""
+    return aj.read_asana_jobs(gid, client=client)
+
+
+@pytest.fixture
+def content(asana, gid):
+    """What its file holds, as another client gets it; the counters know nothing of it."""
+    body = fetched(asana, gid)
+    while asana.stats.export_bytes < len(body):  # they are counted once they were sent
+        time.sleep(0.001)
+    asana.reset_stats()
+    return body
+
+
+def fetched(asana, gid):
+    """Return a resource export's file as another client gets it."""
+    with urlopen(asana.export_url(gid, "export_request")) as answer:
+        return answer.read()
+
+
+def check(row, content):
+    """Hold that a row speaks of a file with just this content."""
+    assert pd.isna(row["file.error"]), row["file.error"]
+    path = Path(row["file.path"])
+    assert path.is_absolute()
+    assert path.read_bytes() == content
+    assert row["file.bytes"] == len(content)
+    assert row["file.sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def only(frame):
+    """Return the only row."""
+    assert len(frame) == 1
+    return frame.iloc[0]
+
+
+def packed(data, level=6):
+    """Return bytes as a gzip file without a date."""
+    packer = zlib.compressobj(level, wbits=31)
+    return packer.compress(data) + packer.flush()
+
+
+def ranges(asana):
+    """Return the Range headers of the requests for files, in order."""
+    return [seen.range for seen in asana.requests if seen.path.startswith("/exports/")]
+
+
+def names(folder):
+    """Return the names in a folder."""
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def as_lines(rows):

@@ -10,7 +10,7 @@ import pytest
 from seed import EXAMPLE, GRAPH_URL, RESOURCE_URL
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._jobs.schema import COLUMNS, FIELDS, dtype_of
+from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS, FIELDS, dtype_of
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFieldError, InvalidGidError
 
 AT = pd.Timestamp("2012-02-22T02:06:58.147Z")
@@ -82,7 +82,7 @@ def test_dtypes_do_not_depend_on_the_data(records):
     """An empty frame has the dtypes of a full one."""
     jobs = aj.asana_jobs_from_records(records)
     assert {name: jobs[name].dtype for name in jobs.columns} == {
-        name: dtype_of(row.kind) for name, row in COLUMNS.items()
+        row.column: dtype_of(row.kind) for row in (*FIELDS, *BOOKKEEPING)
     }
     assert jobs.index.equals(pd.RangeIndex(len(records)))
 
@@ -180,3 +180,14 @@ def test_the_records_are_not_changed():
     record = {"gid": "1", "status": 5, "new_task": "x"}
     aj.asana_jobs_from_records([record])
     assert record == {"gid": "1", "status": 5, "new_task": "x"}
+
+
+def test_cells_can_be_set():
+    """The frame is the user's: no column is memory that cannot be written to."""
+    jobs = aj.asana_jobs_from_records([EXAMPLE, {"gid": "2"}])
+    for column in jobs.columns:
+        jobs.loc[1, column] = jobs[column].iloc[0]
+    jobs.loc[0, "error.status"] = 404
+    assert (
+        jobs.loc[1].drop("error.status").dropna().equals(jobs.loc[0].drop("error.status").dropna())
+    )

@@ -243,3 +243,26 @@ def test_a_record_can_carry_both_exports(asana):
     files = [fetch(data[f"new_{name}_export"]["download_url"]) for name in ("graph", "resource")]
     assert [file.status for file in files] == [200, 200]
     assert files[0].body != files[1].body
+
+
+def test_any_bytes_can_be_published(asana, url):
+    """Whatever they are, with an ETag of their own, ranges included."""
+    before = fetch(url)
+    asana.publish("5", b"not gzip at all")
+    after = fetch(url)
+    assert (after.status, after.body) == (200, b"not gzip at all")
+    assert after.headers["ETag"] != before.headers["ETag"]
+    assert fetch(url, headers={"Range": "bytes=9-"}).body == b"at all"
+
+
+def test_files_go_as_asanas_do(asana, ask):
+    """Their jobs have no URL any more, and the URLs that there are lead nowhere."""
+    gid = asana.gids(1, "export_request")[0]
+    asana.finish(gid)
+    url = ask.job(gid).data["new_resource_export"]["download_url"]
+    asana.expire_export(gid)
+    reply = fetch(url)
+    assert (reply.status, code(reply)) == (404, "NoSuchKey")
+    export = ask.job(gid).data["new_resource_export"]
+    assert export["download_url"] is None
+    assert export["completed_at"]

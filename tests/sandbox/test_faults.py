@@ -212,3 +212,12 @@ def test_a_fault_that_does_not_exist_is_an_error(asana, kind, options, words):
     """It names those that do."""
     with pytest.raises(ValueError, match=words):
         asana.fault(kind, **options)
+
+
+def test_whole_ignores_a_range(asana, url):
+    """Once: 200 and all of the file, as some servers do; the range is seen all the same."""
+    asana.fault("whole", where="exports")
+    replies = [fetch(url, headers={"Range": "bytes=10-"}) for _ in range(2)]
+    assert [reply.status for reply in replies] == [200, 206]
+    assert replies[0].body[10:] == replies[1].body
+    assert [seen.range for seen in asana.requests] == ["bytes=10-"] * 2

@@ -1,0 +1,72 @@
+"""Which notebook cell is running, and what it left behind when it ran before."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Cell", "Cells", "current_cell"]
+
+Cell = tuple[str, object]
+"""What names a cell, and what names this run of it."""
+
+
+def current_cell() -> Cell | None:
+    """Return the cell that this code runs in, None outside of IPython.
+
+    A front end that gives cells an id says it with the request; else the source stands for
+    the cell, so that two cells with the same text count as one.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None or threading.current_thread() is not threading.main_thread():
+        return None
+    request = getattr(shell, "parent_header", None)
+    if isinstance(request, dict) and request.get("header"):
+        return _of_request(request)
+    sources = getattr(shell.history_manager, "input_hist_raw", None)
+    return (f"source {sources[-1]}", shell.execution_count) if sources else None
+
+
+def _of_request(request: dict[str, Any]) -> Cell | None:
+    header = request["header"]
+    if header.get("msg_type") != "execute_request":  # a button, say, which no cell re-runs
+        return None
+    cell_id = (request.get("metadata") or {}).get("cellId")
+    name = f"id {cell_id}" if cell_id else f"source {request.get('content', {}).get('code')}"
+    return name, header.get("msg_id")
+
+
+class Cells:
+    """What each cell has started; a new run closes what the one before left. Holds it weakly.
+
+    Parameters
+    ----------
+    close
+        Ends one of them.
+    """
+
+    def __init__(self, close: Callable[[Any], object]) -> None:
+        self._close = close
+        self._lock = threading.Lock()
+        self._runs: dict[str, tuple[object, weakref.WeakSet[Any]]] = {}
+
+    def enter(self, started: object, cell: Cell | None) -> None:
+        """Note what a cell has started."""
+        if cell is None:
+            return
+        name, run = cell
+        with self._lock:
+            self._runs = {known: entry for known, entry in self._runs.items() if entry[1]}
+            last, left = self._runs.get(name, (run, weakref.WeakSet()))
+            before = list(left) if last != run else []
+            if last != run:
+                left = weakref.WeakSet()
+            left.add(started)
+            self._runs[name] = (run, left)
+        for each in before:
+            if each is not started:
+                self._close(each)

@@ -1,0 +1,1 @@
+"""What people look at: pictures, reports and sheets of a frame of jobs."""

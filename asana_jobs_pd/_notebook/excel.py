@@ -1,0 +1,195 @@
+"""A frame of jobs as an Excel file that opens as it was: `asana_jobs_to_excel`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from asana_jobs_pd._api.warn import warn_user
+from asana_jobs_pd._atomic import replace_file
+from asana_jobs_pd._formulas import is_formula
+from asana_jobs_pd._jobs.cast import cast_frame, gids_of
+from asana_jobs_pd._notebook.cells import LONGEST_TEXT, Cell, SheetColumn, sheet_column
+from asana_jobs_pd._table import masked
+from asana_jobs_pd.errors import (
+    AsanaValueWarning,
+    InvalidFrameError,
+    InvalidOptionError,
+    MissingExtraError,
+)
+
+__all__ = ["asana_jobs_to_excel"]
+
+MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
+_OPTIONS = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
+_TIME_FORMAT = "yyyy-mm-dd hh:mm:ss.000"
+_WIDEST, _LOOKED_AT = 44, 200
+
+
+def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+    """Write jobs to an ``.xlsx`` file.
+
+    Every column of the frame is there, yours too. Gids stay text; times lose their zone, are
+    UTC to the millisecond, and their header says so; no text runs as a formula or becomes a link;
+    signed URLs are masked. A second sheet, ``About``, says so to whoever opens it.
+
+    Parameters
+    ----------
+    jobs
+        A frame of jobs; it is not changed. A named index is written too.
+    path
+        The file, ``….xlsx``; what is there is replaced at the end, all at once.
+
+    Returns
+    -------
+    pathlib.Path
+        The absolute path of the file.
+
+    Raises
+    ------
+    MissingExtraError
+        When xlsxwriter is not installed.
+    InvalidFrameError
+        When these are no jobs, or more than a sheet holds: 1,048,575 rows, 16,384 columns.
+    InvalidOptionError
+        When the path has another suffix, or its folder is not there.
+
+    Warns
+    -----
+    AsanaValueWarning
+        When a text was longer than 32,767 characters, which is what a cell holds: it was cut.
+    """
+    writer = _need_xlsxwriter()
+    if Path(path).suffix.lower() != ".xlsx":
+        raise InvalidOptionError(f"path={str(path)!r}: Excel wants a name that ends in .xlsx.")
+    frame = _sheet_frame(jobs)
+    if len(frame) >= MOST_ROWS or len(frame.columns) > MOST_COLUMNS:
+        raise InvalidFrameError(
+            f"The frame has {len(frame):,} rows and {len(frame.columns):,} columns; a sheet holds "
+            f"{MOST_ROWS - 1:,} and {MOST_COLUMNS:,}. Write a part of it, or use to_parquet()."
+        )
+    columns = [sheet_column(column) for _, column in frame.items()]
+    about = _about(columns, len(frame))
+    written = replace_file(path, lambda part: _write(writer, part, columns, about))
+    _warn_of_cuts(columns)
+    return written
+
+
+def _need_xlsxwriter() -> Any:
+    try:
+        import xlsxwriter  # noqa: PLC0415  an extra
+    except ImportError:
+        pass
+    else:
+        return xlsxwriter
+    raise MissingExtraError(
+        "Excel files need xlsxwriter: pip install 'asana_jobs_pd[excel]' installs it."
+    )
+
+
+def _sheet_frame(jobs: pd.DataFrame) -> pd.DataFrame:
+    gids = gids_of(jobs)
+    frame = cast_frame(jobs, gids)
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index(allow_duplicates=True)
+        if "gid" not in jobs.columns:
+            frame["gid"] = gids.array
+    return masked(frame)
+
+
+def _about(columns: Sequence[SheetColumn], rows: int) -> list[tuple[str, Cell]]:
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+    lines: list[tuple[str, Cell]] = [
+        ("rows", rows),
+        ("written (UTC)", now),
+        ("written by", f"asana_jobs_pd {version('asana_jobs_pd')}"),
+        ("times", "UTC, to the millisecond; a sheet knows no time zones"),
+        ("gids", "text: as numbers they would lose digits"),
+        ("URLs", "without their signatures, and not linked"),
+    ]
+    lines += [
+        ("cut", f"{column.header}: {column.cut} texts longer than {LONGEST_TEXT:,} characters")
+        for column in columns
+        if column.cut
+    ]
+    return lines
+
+
+def _write(
+    writer: Any,
+    part: Path,
+    columns: Sequence[SheetColumn],
+    about: Sequence[tuple[str, Cell]],
+) -> None:
+    with part.open("wb") as file, writer.Workbook(file, _OPTIONS) as book:
+        styles = _Styles(book)
+        sheet = book.add_worksheet("Jobs")
+        _layout(sheet, columns)
+        for place, column in enumerate(columns):
+            sheet.write_string(0, place, column.header, styles.header)
+        for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True), 1):
+            for place, cell in enumerate(cells):
+                if cell is not None:
+                    styles.write(sheet, row, place, cell)
+        notes = book.add_worksheet("About")
+        notes.set_column(0, 0, 16)
+        notes.set_column(1, 1, 60)
+        for row, (name, value) in enumerate(about):
+            notes.write_string(row, 0, name, styles.header)
+            styles.write(notes, row, 1, value)
+
+
+class _Styles:
+    """The formats of a book, and cells written in them: never guessed from what a text says."""
+
+    def __init__(self, book: Any) -> None:
+        self.header = book.add_format({"bold": True, "num_format": "@"})
+        self._text = book.add_format({"num_format": "@"})
+        # The prefix keeps it a text when somebody edits the cell, or saves the sheet anew.
+        self._formula = book.add_format({"num_format": "@", "quote_prefix": True})
+        self._time = book.add_format({"num_format": _TIME_FORMAT, "align": "left"})
+
+    def write(self, sheet: Any, row: int, place: int, cell: Cell) -> None:
+        """Write one cell by its type."""
+        if isinstance(cell, str):
+            style = self._formula if is_formula(cell) else self._text
+            sheet.write_string(row, place, cell, style)
+        elif isinstance(cell, bool):
+            sheet.write_boolean(row, place, cell)
+        elif isinstance(cell, dt.datetime):
+            sheet.write_datetime(row, place, cell, self._time)
+        else:
+            sheet.write_number(row, place, cell)
+
+
+def _layout(sheet: Any, columns: Sequence[SheetColumn]) -> None:
+    for place, column in enumerate(columns):
+        shown = [len(str(cell)) for cell in column.cells[:_LOOKED_AT] if cell is not None]
+        longest = max([len(column.header) + 2, *shown])
+        sheet.set_column(place, place, 24 if column.kind == "time" else min(longest, _WIDEST))
+    sheet.freeze_panes(1, 1)
+    if columns and columns[0].cells:
+        last = len(columns[0].cells), len(columns) - 1
+        sheet.autofilter(0, 0, *last)
+        sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{MOST_ROWS}"})
+
+
+def _warn_of_cuts(columns: Sequence[SheetColumn]) -> None:
+    cut = [column for column in columns if column.cut]
+    if cut:
+        warn_user(
+            f"{sum(column.cut for column in cut)} texts were longer than the {LONGEST_TEXT:,} "
+            f"characters that a cell holds, and were cut, the first in {cut[0].header!r}.",
+            AsanaValueWarning,
+        )

@@ -1,0 +1,88 @@
+"""Widgets without a front end: what they would send is counted."""
+
+from __future__ import annotations
+
+import gc
+import json
+import threading
+import warnings
+
+import comm
+import pytest
+from comm.base_comm import BaseComm
+from driven import DrivenClock, until
+from ipywidgets import Widget
+
+import asana_jobs_pd as aj
+
+
+class Wire(list):
+    """The messages that the kernel has sent, as text."""
+
+    @property
+    def size(self):
+        return sum(len(message) for message in self)
+
+    def text(self):
+        return "\n".join(self)
+
+
+@pytest.fixture
+def wire(monkeypatch):
+    """Record what goes to the front end."""
+    sent = Wire()
+
+    class Recorder(BaseComm):
+        def publish_msg(self, msg_type, data=None, **_):
+            sent.append(json.dumps([msg_type, data]))
+
+    monkeypatch.setattr(comm, "create_comm", Recorder)
+    return sent
+
+
+@pytest.fixture
+def show(wire, client, driven):
+    """Make widgets; they are closed at the end, and their threads end."""
+    made = []
+
+    def make(jobs, **options):
+        given = {} if isinstance(jobs, aj.JobsMonitor) else {"client": client}
+        widget = aj.JobsWidget(jobs, **{**given, **options})
+        made.append(widget)
+        return widget
+
+    yield make
+    for widget in made:
+        widget.close()
+        widget.monitor.stop()
+    made.clear()
+    gc.collect()
+    until(lambda: not [t for t in threading.enumerate() if t.name.startswith("asana-jobs-")])
+
+
+@pytest.fixture
+def driven(client):
+    """Make monitors whose time a test drives: driven(gids) returns one and its clock."""
+    made = []
+
+    def make(gids):
+        clock = DrivenClock()
+        monitor = aj.JobsMonitor(gids, client=client, clock=clock)
+        made.append(monitor)
+        return monitor, clock
+
+    yield make
+    for monitor in made:
+        monitor.stop()
+
+
+@pytest.fixture
+def state_of_all():
+    """Return all that would be saved with a notebook."""
+
+    def text():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return json.dumps(Widget.get_manager_state())
+
+    return text
