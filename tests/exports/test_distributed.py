@@ -20,6 +20,7 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
 from asana_jobs_pd._exports import blocks, dask_parquet, lines, parquet
+from asana_jobs_pd._exports import distributed as distributed_load
 from asana_jobs_pd._exports.distributed import ReadPartition
 from asana_jobs_pd.sandbox._rows import export_rows
 
@@ -72,9 +73,11 @@ def threads():
 
 @pytest.fixture
 def small(monkeypatch):
-    """Chunks of a few rows, so that small files have many; in this process only."""
+    """Chunks of a few rows, so that small files have many, and shares; in this process only."""
     for module in (lines, blocks):
         monkeypatch.setattr(module, "CHUNK", 25_000)
+    monkeypatch.setattr(distributed_load, "LARGE", 60)
+    monkeypatch.setattr(distributed_load, "MOST_SHARES", 3)
 
 
 def write(path, rows):
@@ -258,6 +261,16 @@ def test_how_it_shows(files, threads):
     assert len(found) == len(list(found))
     with pytest.raises(KeyError, match="'nope' is not in this export; there is 'message'"):
         found["nope"]
+
+
+def test_a_damaged_file(files, small, threads):
+    """Gives what came before the damage, which is told once, however many shares read it."""
+    content = Path(files[1]).read_bytes()
+    Path(files[1]).write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(errors.ExportFileError, match="damaged or ends early"):
+        aj.read_asana_export(files, engine="dask")
+    found = aj.read_asana_export(files, engine="dask", blocksize=25_000, on_bad_lines="skip")
+    assert_same(found.compute(), aj.read_asana_export(files, on_bad_lines="skip"))
 
 
 def test_a_file_that_changes_between_the_passes(files, threads):
