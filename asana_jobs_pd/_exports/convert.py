@@ -168,12 +168,12 @@ def asana_export_to_parquet(
 def _with_dask(
     request: Request, place: Destination, temp_dir: str | None, blocksize: int | None
 ) -> pd.DataFrame:
-    from asana_jobs_pd._exports import dask_parquet, distributed  # noqa: PLC0415  an extra
+    from asana_jobs_pd._exports.dask_parquet import convert_with_dask  # noqa: PLC0415  an extra
+    from asana_jobs_pd._exports.distributed import BLOCKSIZE, planned  # noqa: PLC0415
 
-    distributed.require_dask()
-    plan = distributed.planned(request, blocksize or distributed.BLOCKSIZE)
+    plan = planned(request, blocksize or BLOCKSIZE)
     with staged(place, temp_dir, progress=False, by_others=True) as stage:
-        made = dask_parquet.convert_with_dask(plan, place, stage)
+        made = convert_with_dask(plan, place, stage)
         return _described(made, plan.learned, plan.settled, (plan.request, stage, place))
 
 

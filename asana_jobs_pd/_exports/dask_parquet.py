@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from asana_jobs_pd._exports import parquet
 from asana_jobs_pd._exports.assemble import Facts
 from asana_jobs_pd._exports.blocks import Block, Reading, read_block
 from asana_jobs_pd._exports.destination import Destination, Stage
@@ -25,7 +24,7 @@ from asana_jobs_pd._exports.finish import long_values, long_values_of_none, pivo
 from asana_jobs_pd._exports.issues import Issues
 from asana_jobs_pd._exports.layout import LONG_VALUES, folder_of, part_name
 from asana_jobs_pd._exports.locations import said
-from asana_jobs_pd._exports.parquet import DatasetWriter, Written
+from asana_jobs_pd._exports.parquet import GROUP, DatasetWriter, Written
 from asana_jobs_pd.errors import ExportWriteError
 
 __all__ = ["Converted", "convert_with_dask"]
@@ -169,7 +168,7 @@ def _written(table: pa.Table, target: Target, folder: str, part: int) -> list[Wr
 
 
 def _groups(table: pa.Table) -> Iterator[pa.Table]:
-    rows = max(1, len(table) * parquet.GROUP // max(table.nbytes, 1))
+    rows = max(1, len(table) * GROUP // max(table.nbytes, 1))
     yield from (table.slice(start, rows) for start in range(0, len(table), rows))
 
 

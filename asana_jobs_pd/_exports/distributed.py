@@ -55,7 +55,6 @@ __all__ = [
     "count_of",
     "load_with_dask",
     "planned",
-    "require_dask",
     "totals",
 ]
 
@@ -99,10 +98,9 @@ def load_with_dask(request: Request, backend: Backend, blocksize: int) -> AsanaD
     ExportFileError
         When a file cannot be read, by any of the workers.
     """
-    require_dask()
-    import dask  # noqa: PLC0415
-
     plan = planned(request, blocksize)
+    import dask  # noqa: PLC0415  an extra, which is there now
+
     token = uuid4().hex
     names = list(plan.blocks)
     with dask.config.set({"dataframe.convert-string": False}):  # they are what they should be
@@ -117,7 +115,7 @@ def load_with_dask(request: Request, backend: Backend, blocksize: int) -> AsanaD
     )
 
 
-def require_dask() -> None:
+def _require_dask() -> None:
     """Raise when Dask is not there."""
     try:
         import dask.dataframe  # noqa: F401, PLC0415  an extra
@@ -132,7 +130,16 @@ def require_dask() -> None:
 
 
 def planned(request: Request, blocksize: int) -> Plan:
-    """Read everything once, on the cluster, and return what to do then."""
+    """Read everything once, on the cluster, and return what to do then.
+
+    Raises
+    ------
+    MissingExtraError
+        When Dask is not installed.
+    ExportFileError
+        When a file cannot be read, by any of the workers.
+    """
+    _require_dask()
     request = request._replace(paths=[_everywhere(path) for path in request.paths])
     surveys = _surveys(request)
     learned = reduce(Learned.merged, (one.learned for some in surveys for one in some))
