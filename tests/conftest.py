@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +21,10 @@ for name, examples in (("quick", 20), ("thorough", 100)):
         derandomize=True,
     )
 settings.load_profile("thorough" if os.environ.get("CI") else "quick")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell does that to what it runs in the background; tests of interrupts would wait forever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOKEN = "2/1200000000000001/1200000000000002:0123456789abcdef0123456789abcdef"
 """A made-up token of the real form; no test may find it anywhere but on the wire."""
