@@ -1,4 +1,7 @@
-"""All benchmarks, as Markdown: `python -m benchmarks [fetch limits …]`."""
+"""All benchmarks, as Markdown: `python -m benchmarks [fetch limits …]`.
+
+`parquet` is run only by its name: it takes half an hour and some GB of disk.
+"""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def compare(path, repetitions):
         for what, unit in (("wall", "s"), ("cpu", "s"), ("disk", "MB")):
             values = [result[what] for result in results[name]]
             figures.append(Figure(f"{name}: {what}", values, unit))
-        peaks = [result["peak"] / 2**20 for result in results[name]]
+        peaks = [result["peak"] / 1e6 for result in results[name]]
         figures.append(Figure(f"{name}: peak a process", peaks, "MB", limit))
     rows = further_row(path, 1)
     figures.append(Figure(f"{OURS_ALONE}: a further row", rows, "bytes", 24))

@@ -41,6 +41,8 @@ __all__ = ["Conversion", "DatasetWriter", "Written", "readable_by_pandas"]
 GROUP = 48 << 20
 """Bytes in memory of the rows that make a row group."""
 
+PIECES = 64
+"""Tables that wait apart: a few rows of many columns take many times their bytes."""
 FILE = 256 << 20
 """Bytes on disk after which a file is followed by another."""
 
@@ -165,11 +167,15 @@ def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     waiting: list[pa.Table] = []
     size = 0
     for table in tables:
+        if not len(table):
+            continue
         waiting.append(table)
         size += table.nbytes
         if size >= GROUP:
             yield pa.concat_tables(waiting)
             waiting, size = [], 0
+        elif len(waiting) >= PIECES:
+            waiting = [pa.concat_tables(waiting).combine_chunks()]
     if waiting:
         yield pa.concat_tables(waiting)
 
@@ -216,7 +222,7 @@ class DatasetWriter:
         if self._writer is None:
             self._begin()
         ordered = table.select(self._schema.names).cast(self._schema)
-        self._writer.write_table(ordered.combine_chunks(), row_group_size=len(table))
+        self._writer.write_table(ordered, row_group_size=len(table))
         self._rows += len(table)
         if self._path.stat().st_size >= FILE:
             self._end()

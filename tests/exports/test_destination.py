@@ -43,6 +43,11 @@ class Recording(MemoryFileSystem):
     put = []  # noqa: RUF012
     fails = {}  # noqa: RUF012
 
+    def find(self, path, **options):
+        if "find" in self.fails:
+            raise self.fails["find"]
+        return super().find(path, **options)
+
     def put_file(self, lpath, rpath, **options):
         name = rpath.rsplit("export/", 1)[1]
         if name in self.fails:
@@ -111,6 +116,17 @@ def test_a_dataset_that_is_replaced_is_there_until_the_end(tmp_path):
         assert "old.parquet" in names(place)
     assert names(place) == ["_SUCCESS", "_manifest.json", "new.parquet"]
     assert listed(tmp_path) == ["export"]
+
+
+def test_a_dataset_comes_back_when_it_cannot_be_replaced(tmp_path):
+    """The old one gets its name back."""
+    place = tmp_path / "export"
+    with staged(destination(place), None) as stage:
+        build(stage, "old.parquet")
+    with pytest.raises(ExportWriteError, match="a folder is not there"):
+        with staged(destination(place, overwrite=True), None) as stage:
+            stage.dataset.rmdir()
+    assert names(place) == ["_SUCCESS", "_manifest.json", "old.parquet"]
 
 
 def test_nothing_but_a_dataset_is_replaced(tmp_path):
@@ -217,6 +233,14 @@ def test_a_dataset_behind_a_url_is_replaced_only_when_asked(remote):
         file.write(b"...")
     with pytest.raises(ExportWriteError, match="no dataset of ours"):
         destination("recording://bucket/other", overwrite=True)
+
+
+def test_a_place_that_cannot_be_looked_at_is_an_error(remote):
+    """Before any work is done."""
+    Recording.fails["find"] = PermissionError(f"403 Forbidden, Signature={SECRET}")
+    with pytest.raises(ExportWriteError, match="cannot be written: 403 Forbidden") as caught:
+        destination(remote)
+    assert SECRET not in str(caught.value)
 
 
 def test_no_secret_is_said(remote):

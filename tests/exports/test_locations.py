@@ -103,6 +103,11 @@ class Breaking(MemoryFileSystem):
 
     protocol = ("breaking",)
 
+    def size(self, path):
+        if "secret" in path:
+            raise PermissionError("no entry")
+        return super().size(path)
+
     def _open(self, path, mode="rb", **options):
         file = super()._open(path, mode, **options)
         if mode != "rb":
@@ -128,6 +133,13 @@ def test_a_connection_that_breaks_is_no_damaged_file():
     with pytest.raises(ExportFileError, match="cannot be read: connection reset") as caught:
         aj.read_asana_export(url, on_bad_lines="skip")
     assert "abcdefgh" not in str(caught.value)
+
+
+def test_a_size_that_is_refused_is_said():
+    """Reading has not begun by then."""
+    fsspec.register_implementation("breaking", Breaking, clobber=True)
+    with pytest.raises(ExportFileError, match=r"secret\.gz cannot be read: no entry"):
+        aj.read_asana_export("breaking://exports/secret.gz")
 
 
 def test_without_fsspec_the_extra_is_named(monkeypatch):

@@ -197,7 +197,7 @@ def test_answers_are_json_in_utf_8(asana, ask):
         (f"/jobs/{'9' * 40}", "GET", 400, f"job: Not a Long: {'9' * 40}"),
         ("/jobs/", "GET", 404, "No matching route for request"),
         ("/jobs", "GET", 404, "No matching route for request"),
-        ("/users/me", "GET", 404, "No matching route for request"),
+        ("/users/17", "GET", 404, "No matching route for request"),
         ("/jobs/123", "POST", 405, "POST: Method Not Allowed"),
         ("/jobs/123", "DELETE", 405, "DELETE: Method Not Allowed"),
     ],
