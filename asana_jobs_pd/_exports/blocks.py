@@ -23,7 +23,16 @@ from asana_jobs_pd._exports.scan import DIGEST, LINE, Batch, Learned, ReadOption
 from asana_jobs_pd._exports.settle import Settled
 from asana_jobs_pd.errors import ExportFileError
 
-__all__ = ["Block", "Reading", "Survey", "blocks_of", "nothing_of", "read_block", "survey"]
+__all__ = [
+    "Block",
+    "Reading",
+    "Survey",
+    "blocks_of",
+    "keys_for",
+    "nothing_of",
+    "read_block",
+    "survey",
+]
 
 
 class Rows(msgspec.Struct):
@@ -178,8 +187,28 @@ class Reading(msgspec.Struct):
     settled: Settled
 
 
-def read_block(block: Block, reading: Reading) -> tuple[pa.Table, Issues]:
+def keys_for(columns: Sequence[str] | None, settled: Settled, name: str) -> tuple[str, ...] | None:
+    """Return the keys of rows that are needed for these columns, None where that is not sure."""
+    there = settled.roots[name].keys
+    if columns is None or settled.options.columns is not None or any("." in key for key in there):
+        return None
+    keys = tuple(dict.fromkeys(column.partition(".")[0] for column in columns))
+    return keys if keys and there.keys() >= set(keys) else None
+
+
+def read_block(
+    block: Block, reading: Reading, keys: tuple[str, ...] | None = None
+) -> tuple[pa.Table, Issues]:
     """Return the rows of a part that are left, conformed, and what did not fit in any of them.
+
+    Parameters
+    ----------
+    block
+        What to read.
+    reading
+        What it becomes.
+    keys
+        Only these keys of the rows are decoded, the other columns are null; None for all.
 
     Raises
     ------
@@ -188,7 +217,7 @@ def read_block(block: Block, reading: Reading) -> tuple[pa.Table, Issues]:
     """
     issues = Issues()
     tables, rows, mark = [nothing_of(reading)], 0, 0
-    for batch, scanner in _batches(block, reading):
+    for batch, scanner in _batches(block, reading, keys):
         known = scanner.learned.known[reading.resource_type].definitions
         tables.append(conformed(batch, known, reading.settled, issues.add))
         low, _ = keys_of(batch.table.column("gid"), batch.table.column(DIGEST))
@@ -209,10 +238,13 @@ def read_block(block: Block, reading: Reading) -> tuple[pa.Table, Issues]:
     return table, issues
 
 
-def _batches(block: Block, reading: Reading) -> Iterator[tuple[Batch, Scanner]]:
+def _batches(
+    block: Block, reading: Reading, keys: tuple[str, ...] | None
+) -> Iterator[tuple[Batch, Scanner]]:
     first, end = block.chunks or (0, 1)
+    options = reading.settled.options
     options = msgspec.structs.replace(
-        reading.settled.options, resource_types=(reading.resource_type,)
+        options, resource_types=(reading.resource_type,), columns=keys or options.columns
     )
     scanner = Scanner(options, lambda _file, chunk, _position: first <= chunk < end)
     with closing(scanner.scan(block.path, block.file)) as batches:

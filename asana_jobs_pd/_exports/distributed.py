@@ -24,6 +24,7 @@ from asana_jobs_pd._exports.blocks import (
     Reading,
     Survey,
     blocks_of,
+    keys_for,
     nothing_of,
     read_block,
     survey,
@@ -195,7 +196,7 @@ class ReadPartition:
     ) -> pd.DataFrame:
         """Return the rows of a block; Dask gives `columns` when it needs no others."""
         reading = msgspec.msgpack.decode(self._readings[name], type=Reading)
-        table, _ = read_block(block, reading)
+        table, _ = read_block(block, reading, keys_for(columns, reading.settled, name))
         make = long_values if self._long else pivoted
         final = make(table, reading.settled, name)
         frame = to_frame(final if columns is None else final.select(list(columns)), self._backend)

@@ -221,7 +221,7 @@ def test_no_token_travels(files, client):
 
 
 def test_only_the_columns_that_dask_needs_are_made(files, threads, monkeypatch):
-    """Its optimizer's projections reach the reader; partitions are known by their divisions."""
+    """No others are decoded, and they are the same; partitions are known by their divisions."""
     frame = aj.read_asana_export(files, engine="dask")["task"]
     expected = aj.read_asana_export(files)["task"]
     asked = []
@@ -232,6 +232,10 @@ def test_only_the_columns_that_dask_needs_are_made(files, threads, monkeypatch):
     )  # fmt: skip
     assert_series_equal(frame["name"].compute(), expected["name"])
     assert asked == [["name"]] * 4
+    for name in expected.columns:
+        assert_series_equal(frame[name].compute(), expected[name])
+    some = ["custom_fields.text", "gid", "late.key"]
+    assert_frame_equal(frame[some].compute(), expected[some])
     assert frame.known_divisions
     assert_frame_equal(frame.loc[3:5].compute(), expected.loc[3:5])
     assert len(frame) == len(expected)
