@@ -203,9 +203,9 @@ def overview_of_exports(frame: pd.DataFrame) -> pd.DataFrame:
     columns = {"source.gid": "parent", "gid": "job", "source.state": "state", "status": "status"}
     table = frame[list(columns)].rename(columns=columns)
     status = (frame["error.status"].astype("string") + " ").fillna("")
-    error = status + frame["error.message"].astype("string")
+    last = status + frame["error.message"].astype("string")
     if "file.path" in frame.columns:
-        table["file"] = frame["file.path"].str.extract(r"([^/\\]+)$", expand=False)
-        error = error.fillna(frame["file.error"])
-    table["error"] = error
+        files = frame["file.path"].map(lambda path: Path(path).name, na_action="ignore")
+        last = files.astype("string").fillna(last).fillna(frame["file.error"])
+    table["file or error"] = last
     return table

@@ -28,10 +28,10 @@ def gids_of_words(words: Sequence[str]) -> list[str]:
     return gids
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say in which form a frame is written, and where."""
+def add_output(parser: argparse.ArgumentParser, *more: str) -> None:
+    """Add the options that say in which form a frame is written, and where; `more` are formats."""
     parser.add_argument(
-        "--format", choices=FORMATS, help="default: by the suffix of --output, else table"
+        "--format", choices=(*FORMATS, *more), help="default: by the suffix of --output, else table"
     )
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write there instead of to standard output"
@@ -42,7 +42,7 @@ def check_output(options: argparse.Namespace, parser: argparse.ArgumentParser) -
     """Return the format; end with a usage error where it could not be written in the end."""
     suffix = options.output.suffix.lstrip(".").lower() if options.output else "table"
     kind: str = options.format or suffix
-    if kind not in FORMATS:
+    if kind not in FORMATS and not options.format:
         parser.error(f"--output {options.output}: say --format csv, json or parquet")
     if kind == "parquet" and not options.output:
         parser.error("--format parquet needs --output FILE: it is not text")
@@ -85,6 +85,8 @@ def _text(frame: pd.DataFrame, table: pd.DataFrame, kind: str) -> str:
             orient="records", date_format="iso", date_unit="us", indent=1
         )
         return f"{records}\n"
+    if kind == "gids":
+        return "".join(f"{gid}\n" for gid in frame["gid"].dropna())
     return render(masked(table).dropna(axis=1, how="all")) + "\n"
 
 

@@ -42,6 +42,8 @@ def run(words: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse_args(words)
     kind = check_output(options, parser)
+    if re.fullmatch("[A-Za-z-]{2,}", options.gids[0]):
+        parser.error(f"{options.gids[0]!r} is neither a gid nor a command")
     try:
         jobs = _read(options)
     except ReadInterrupted as stop:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -18,10 +20,12 @@ List the jobs that were read or started on this machine, the latest first. Asana
 none. They are as they were last seen: nothing is sent, and no token is needed.\
 """
 _EPILOG = """\
-Ask for them again:  asana-jobs recent --status in_progress --format csv | cut -d, -f1 | \\
-                     tail -n +2 | asana-jobs watch -
-Exit codes: 0 when all is well, also when there is none, 1 when the list cannot be read,
-2 for a call that is off.
+Watch those that were not finished, with a gid a line in between:
+
+  asana-jobs recent --status not_started --status in_progress --format gids | asana-jobs watch -
+
+Exit codes: 0 when all is well, also when there is no job, 1 when the list cannot be read, 2 for a
+call that is off.
 """
 _COLUMNS = {
     "gid": "gid",
@@ -44,7 +48,7 @@ def run(words: Sequence[str]) -> int:
     if (where := path()) is None:
         say("ASANA_JOBS_LEDGER turns off the list of jobs that were seen: there is none.")
     elif not len(jobs):
-        say(f"No {_what(options)} in {where}. Jobs that are read or started from now on will be.")
+        say(f"{_none(options)} {where} keeps those that are read or started.")
     return DONE
 
 
@@ -68,17 +72,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="STATUS",
         help="those with this status, such as in_progress; may be repeated",
     )
-    add_output(parser)
+    add_output(parser, "gids")
     return parser
 
 
 def _days(word: str) -> float | None:
-    return None if word == "all" else float(word)
+    if word == "all":
+        return None
+    with contextlib.suppress(ValueError):
+        if 0 <= (days := float(word)) < math.inf:
+            return days
+    raise argparse.ArgumentTypeError(f"{word!r} is neither a number of days nor all")
 
 
-def _what(options: argparse.Namespace) -> str:
-    status = f" that is {' or '.join(options.status)}" if options.status else ""
-    return f"job{status}" + ("" if options.days is None else f" of the last {options.days:g} days")
+def _none(options: argparse.Namespace) -> str:
+    status = f" with status {' or '.join(options.status)}" if options.status else ""
+    days = "" if options.days is None else f" in the last {options.days:g} days"
+    return f"No job{status} was seen{days}."
 
 
 def _table(jobs: pd.DataFrame) -> pd.DataFrame:
