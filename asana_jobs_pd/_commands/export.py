@@ -14,6 +14,7 @@ from asana_jobs_pd._commands.output import add_output, check_output, gids_of_wor
 from asana_jobs_pd._exports.convert import asana_export_to_parquet
 from asana_jobs_pd._exports.destination import destination
 from asana_jobs_pd._exports.download import download_asana_exports
+from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd._jobs.start_exports import export_graph
 from asana_jobs_pd._jobs.states import is_cached, is_failed
 from asana_jobs_pd._jobs.wait import wait_asana_jobs
@@ -202,10 +203,11 @@ def overview_of_exports(frame: pd.DataFrame) -> pd.DataFrame:
     """Return what tells most: parent, job, state, status, and the file, or why there is none."""
     columns = {"source.gid": "parent", "gid": "job", "source.state": "state", "status": "status"}
     table = frame[list(columns)].rename(columns=columns)
-    status = (frame["error.status"].astype("string") + " ").fillna("")
-    last = status + frame["error.message"].astype("string")
+    text = dtype_of("text")
+    status = (frame["error.status"].astype(text) + " ").fillna("")
+    last = (status + frame["error.message"]).astype(text)
     if "file.path" in frame.columns:
         files = frame["file.path"].map(lambda path: Path(path).name, na_action="ignore")
-        last = files.astype("string").fillna(last).fillna(frame["file.error"])
+        last = files.astype(text).fillna(last).fillna(frame["file.error"].astype(text))
     table["file or error"] = last
     return table

@@ -40,16 +40,15 @@ def run(words: Sequence[str]) -> int:
     """Do it, and return the exit code."""
     options = _parser().parse_args(words)
     monitor = JobsMonitor(gids_of_words(options.gids))
+    view = _Table(monitor, Live()) if can_redraw(sys.stdout) else _Lines(monitor)
     interrupted = False
-    with monitor:
-        view = _Table(monitor, Live()) if can_redraw(sys.stdout) else _Lines(monitor)
-        with view.screen:
-            try:
-                while not monitor.wait(TICK):
-                    view.show()
-            except KeyboardInterrupt:
-                interrupted = True
-            view.end()
+    with monitor, view.screen:
+        try:
+            while not monitor.wait(TICK):
+                view.show()
+        except KeyboardInterrupt:
+            interrupted = True
+        view.end()
     return _ending(monitor, interrupted=interrupted)
 
 
@@ -104,7 +103,7 @@ class _Table:
 
 
 class _Lines:
-    """A line for each change."""
+    """A line for each change since it was made."""
 
     screen = nullcontext()
 
