@@ -12,7 +12,8 @@ from asana_jobs_pd._texts import change_texts, each_column
 
 __all__ = ["masked", "overview", "render"]
 
-WIDEST = 60
+WIDEST, NARROWEST = 60, 16
+WHOLE = ("gid", "job", "parent", "source")
 _ELLIPSIS = "…"
 
 
@@ -54,14 +55,21 @@ def _hide(text: str) -> str:
 
 
 def render(table: pd.DataFrame, *, index: bool = False, width: int | None = None) -> str:
-    """Return a frame as lines of text, without control characters, fitted to the terminal."""
+    """Return a frame as lines of text, without control characters, fitted to the terminal.
+
+    Columns of gids are never cut: half a gid is none.
+    """
     frame = table.reset_index() if index else table
     columns = [[str(name), *map(_cell, frame[name])] for name in frame.columns]
     right = [pd.api.types.is_numeric_dtype(frame[name].dtype) for name in frame.columns]
     widths = [max(map(len, column)) for column in columns]
-    room = width or shutil.get_terminal_size((120, 24)).columns
-    while sum(widths) + 2 * len(widths) > room and max(widths) > 16:  # noqa: PLR2004
-        widths[widths.index(max(widths))] -= 1
+    room = (width or shutil.get_terminal_size((120, 24)).columns) - 2 * len(widths)
+    flexible = [place for place, name in enumerate(frame.columns) if name not in WHOLE]
+    while sum(widths) > room and flexible:
+        widest = max(flexible, key=widths.__getitem__)
+        if widths[widest] <= NARROWEST:
+            break
+        widths[widest] -= 1
     lines = []
     for cells in zip(*columns, strict=True):
         fitted = [

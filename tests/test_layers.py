@@ -13,6 +13,8 @@ ROOT = Path(asana_jobs_pd.__file__).parent
 FLOORS = [
     ["__main__"],
     ["_demo"],
+    ["_commands.export", "_commands.read", "_commands.recent", "_commands.watch"],
+    ["_commands.__init__", "_commands.console", "_commands.live", "_commands.output"],
     ["__init__"],
     ["ledger"],
     ["_accessor"],

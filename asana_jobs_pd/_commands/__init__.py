@@ -1,0 +1,1 @@
+"""The commands of ``asana-jobs``: one a module, and what they share."""
