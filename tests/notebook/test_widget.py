@@ -61,7 +61,7 @@ def test_it_shows_jobs_and_ends_with_them(asana, show):
     asana.finish(*gids)
     widget._controls.refresh.click()
     until(lambda: "All succeeded" in head(widget))
-    assert table(widget).count("succeeded</td>") == 3
+    until(lambda: table(widget).count("succeeded</td>") == 3)
     assert list(widget.jobs["status"]) == ["succeeded"] * 3
     until(lambda: not [t for t in threading.enumerate() if t.name == "asana-jobs-draw"])
     assert repr(widget) == "<JobsWidget of 3 jobs, done: 3 succeeded>"

@@ -137,7 +137,9 @@ def test_a_body_is_read_and_dropped(asana, ask, gid):
 def test_what_is_not_http_is_refused(asana, sent, status):
     """Garbage, and what is too large, gets an answer and a closed connection, and is counted."""
     assert status_of(asana, sent) == status
-    assert (asana.stats.bad_requests, asana.stats.requests) == (1, 0)
+    # Another process of the suite may knock as well, at a port that was its own.
+    assert asana.stats.bad_requests >= 1
+    assert asana.stats.requests == 0
 
 
 def test_a_refusal_reaches_a_client_that_is_still_sending(asana):
