@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from asana_jobs_pd._api.warn import warn_user
 from asana_jobs_pd._exports.custom_fields import Definition
-from asana_jobs_pd._exports.economy import without_collector
 from asana_jobs_pd._exports.export import AsanaExport
 from asana_jobs_pd._exports.finish import (
     POSITION,
@@ -30,6 +29,7 @@ from asana_jobs_pd._exports.request import Request, Time, Window
 from asana_jobs_pd._exports.scan import Batch, Learned
 from asana_jobs_pd._exports.settle import Settled, settle
 from asana_jobs_pd._exports.workers import Part
+from asana_jobs_pd._jobs.collector import collector_paused
 from asana_jobs_pd.errors import AsanaValueWarning
 
 __all__ = ["Facts", "assemble", "latest_of", "summary", "warn_lost"]
@@ -64,7 +64,7 @@ def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExpo
     check_columns(settled)
     assembly = _Assembly(settled)
     frames = {}
-    with without_collector():
+    with collector_paused():
         found = _by_type(parts)
         while found:
             name = min(found)

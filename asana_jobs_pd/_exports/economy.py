@@ -1,31 +1,18 @@
-"""What saves time and memory where millions of small objects become columns."""
+"""Less memory for Arrow, where many small arrays become columns."""
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
 
-__all__ = ["compact_memory", "without_collector"]
+__all__ = ["compact_memory"]
 
 _lock = threading.Lock()
 _users = 0
 _usual: pa.MemoryPool | None = None
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Pause the cycle collector: millions of short-lived objects without cycles only cost it."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 @contextmanager

@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 from asana_jobs_pd._exports.aside import Aside
 from asana_jobs_pd._exports.assemble import Facts, latest_of
 from asana_jobs_pd._exports.custom_fields import Definition
-from asana_jobs_pd._exports.economy import without_collector
 from asana_jobs_pd._exports.finish import (
     conformed,
     long_values,
@@ -35,6 +34,7 @@ from asana_jobs_pd._exports.repeats import RowKeys
 from asana_jobs_pd._exports.scan import DIGEST
 from asana_jobs_pd._exports.settle import Settled
 from asana_jobs_pd._exports.spool import Share, SpoolReader, Stored
+from asana_jobs_pd._jobs.collector import collector_paused
 
 __all__ = ["Conversion", "DatasetWriter", "Written", "readable_by_pandas"]
 
@@ -94,7 +94,7 @@ class Conversion:
     def run(self) -> None:
         """Write everything."""
         longs = self._long_writer()
-        with without_collector(), Aside() as aside:
+        with collector_paused(), Aside() as aside:
             for name in sorted(self._found):
                 self._write(name, self._found.pop(name), longs, aside)
             if longs is not None:

@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from asana_jobs_pd._exports.columns import Rows, array_of
 from asana_jobs_pd._exports.custom_fields import CustomFields, DisplayNeeded, Known
-from asana_jobs_pd._exports.economy import without_collector
 from asana_jobs_pd._exports.issues import Issue, Issues, shown
 from asana_jobs_pd._exports.lines import Chunk, Truncated, read_chunks
 from asana_jobs_pd._exports.locations import File
 from asana_jobs_pd._exports.nodes import Node, child_of, learn, merge, node_of, root_of
 from asana_jobs_pd._exports.schema import SCHEMA, Spec
 from asana_jobs_pd._exports.shapes import MALFORMED, MENDED, build, mended, shape_of
+from asana_jobs_pd._jobs.collector import collector_paused
 from asana_jobs_pd.errors import ExportFileError
 
 __all__ = [
@@ -187,7 +187,7 @@ class Scanner:
         """Return the rows of a chunk, by type."""
         batches: list[Batch] = []
         order = 0
-        with without_collector():
+        with collector_paused():
             for start in range(0, len(chunk.lines), _BUNDLE):
                 lines = chunk.lines[start : start + _BUNDLE]
                 source = _Source(path, file, chunk.first_line + start)
