@@ -40,7 +40,7 @@ None of them holds a token or a signed URL, and all of them survive pickling.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +79,8 @@ __all__ = [
     "TokenError",
     "WaitTimeoutError",
 ]
+
+E = TypeVar("E")
 
 
 class AsanaJobsError(Exception):
@@ -217,7 +219,22 @@ class LedgerError(AsanaJobsError):
     """The ledger, the file of gids that this machine has seen, cannot be read or written."""
 
 
-class PartialStartError(AsanaJobsError):
+class _PartialError(AsanaJobsError, Generic[E]):
+    """Some of many did not succeed; each kind says what its frame and its errors are."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        frame: pd.DataFrame | None = None,
+        errors: dict[str, E] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.frame = frame
+        self.errors = errors or {}
+
+
+class PartialStartError(_PartialError["RequestError"]):
     """Some jobs were not started, or it is not known; every parent has its row in ``.frame``.
 
     Attributes
@@ -229,23 +246,12 @@ class PartialStartError(AsanaJobsError):
         The error of each parent that has one, by its gid.
     """
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        frame: pd.DataFrame | None = None,
-        errors: dict[str, RequestError] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.frame = frame
-        self.errors = errors or {}
-
 
 class StartStoppedError(PartialStartError):
     """The starting of jobs was stopped, or took too long; what was started is in ``.frame``."""
 
 
-class PartialReadError(AsanaJobsError):
+class PartialReadError(_PartialError["RequestError"]):
     """Some jobs could not be read; the others are in ``.frame``.
 
     Attributes
@@ -255,17 +261,6 @@ class PartialReadError(AsanaJobsError):
     errors : dict of str to RequestError
         The error of each gid that failed, in the order of the request.
     """
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        frame: pd.DataFrame | None = None,
-        errors: dict[str, RequestError] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.frame = frame
-        self.errors = errors or {}
 
 
 class DownloadError(AsanaJobsError):
@@ -290,7 +285,7 @@ class DownloadError(AsanaJobsError):
         self.reason = reason or message
 
 
-class PartialDownloadError(AsanaJobsError):
+class PartialDownloadError(_PartialError["DownloadError"]):
     """Some rows have no file; the others are in ``.frame``, with their paths.
 
     Attributes
@@ -301,17 +296,6 @@ class PartialDownloadError(AsanaJobsError):
         By the file's name without its endings (``"1208…-graph"``), or by the gid where it is
         not known which file there would be.
     """
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        frame: pd.DataFrame | None = None,
-        errors: dict[str, DownloadError] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.frame = frame
-        self.errors = errors or {}
 
 
 class WaitTimeoutError(AsanaJobsError, TimeoutError):

@@ -26,6 +26,7 @@ from asana_jobs_pd._api.attempts import (
     wait_before_retry,
 )
 from asana_jobs_pd._api.auth import Token, find_token
+from asana_jobs_pd._api.base_url import check_base_url, is_loopback
 from asana_jobs_pd._api.changes import Changes
 from asana_jobs_pd._api.limits import Limiter, Stopped, limiter_for
 from asana_jobs_pd._api.options import check_options
@@ -33,13 +34,7 @@ from asana_jobs_pd._api.posted import Posted, read_posted
 from asana_jobs_pd._api.redact import mask_logs, redact
 from asana_jobs_pd._api.retry import RetryPolicy, backoff
 from asana_jobs_pd._api.signed_transport import SignedTransport
-from asana_jobs_pd._api.transport import (
-    Answer,
-    NoAnswer,
-    Transport,
-    check_base_url,
-    is_loopback,
-)
+from asana_jobs_pd._api.transport import Answer, NoAnswer, Transport
 from asana_jobs_pd.errors import ClientClosedError, RequestError, TokenError
 
 __all__ = ["BASE_URL", "Client"]

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from asana_jobs_pd._api.auth import ENVIRONMENT, find_token
 from asana_jobs_pd._api.client import Client
+from asana_jobs_pd.errors import InvalidOptionError
 
-__all__ = ["connect", "connected_client", "default_client", "forget_default"]
+__all__ = ["check_client", "connect", "connected_client", "default_client", "forget_default"]
 
 log = logging.getLogger("asana_jobs_pd")
 
@@ -111,6 +112,12 @@ class _Default:
         """Drop an implicit client whose token was not accepted, so that the next one counts."""
         if self._client is client and self._implicit:
             self._client = None
+
+
+def check_client(client: object) -> None:
+    """Refuse what the ``client`` of a verb cannot be; None stands for the default one."""
+    if client is not None and not isinstance(client, Client):
+        raise InvalidOptionError(f"client is a {type(client).__name__}; connect() makes one.")
 
 
 def connected_client() -> Client | None:

@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
-from asana_jobs_pd._api.transport import is_loopback
+from asana_jobs_pd._api.base_url import is_loopback
 
 __all__ = ["MARGIN", "expiry", "is_stale", "refusal", "tidy"]
 

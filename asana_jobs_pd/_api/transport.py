@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
 from asana_jobs_pd._api.auth import Token
+from asana_jobs_pd._api.base_url import is_loopback, origin_of
 from asana_jobs_pd._api.budget import MOST_POSTS
 from asana_jobs_pd._api.redact import clean
 from asana_jobs_pd.errors import InvalidOptionError
@@ -31,9 +29,7 @@ __all__ = [
     "NoAnswer",
     "PlainResponse",
     "Transport",
-    "check_base_url",
     "explain",
-    "is_loopback",
     "settings_for",
     "user_agent",
 ]
@@ -99,8 +95,8 @@ class Transport:
         self._token = token
         self._timeout = timeout
         self._settings = settings_for(base_url, proxies, verify)
-        self._adapter = _OneServerAdapter(_origin(base_url), pool_size)
-        self._posts = _OneServerAdapter(_origin(base_url), MOST_POSTS)
+        self._adapter = _OneServerAdapter(origin_of(base_url), pool_size)
+        self._posts = _OneServerAdapter(origin_of(base_url), MOST_POSTS)
         self._headers = requests.structures.CaseInsensitiveDict(
             {
                 "User-Agent": user_agent(),
@@ -241,58 +237,6 @@ def _chain(error: BaseException) -> list[BaseException]:
         inner = getattr(link, "reason", None) or (link.args[0] if link.args else None)
         link = inner if isinstance(inner, BaseException) else None
     return links
-
-
-def check_base_url(base_url: str) -> str:
-    """Return a base URL without a trailing slash, when a token may go there.
-
-    Raises
-    ------
-    InvalidOptionError
-        When it is neither https nor http on a loopback address, or holds a user, a query or
-        a fragment.
-    """
-    parts = _split(base_url)
-    shown = clean(str(base_url))
-    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(base_url))
-    if not (safe and parts.hostname):
-        raise InvalidOptionError(
-            f"base_url={shown!r}: a token goes to https:// or to a loopback address "
-            "such as http://127.0.0.1:8000/api/1.0, nowhere else."
-        )
-    if "@" in parts.netloc or "?" in base_url or "#" in base_url:
-        raise InvalidOptionError(
-            f"base_url={shown!r}: leave out the user, the query and the fragment."
-        )
-    if not re.fullmatch(r"[\x21-\x7e]+", base_url):
-        raise InvalidOptionError(
-            f"base_url={shown!r}: leave out spaces and line breaks, and write other characters "
-            "percent-encoded."
-        )
-    return parts.geturl().rstrip("/")
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL's host is this machine: ``localhost`` or a loopback address."""
-    host = _split(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # a bad port is found out only when asked for
-    except (ValueError, AttributeError, TypeError):
-        return SplitResult("", "", "", "", "")
-    return parts
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def settings_for(

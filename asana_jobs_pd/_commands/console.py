@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import warnings
@@ -24,7 +25,16 @@ from asana_jobs_pd.errors import (
     TokenError,
 )
 
-__all__ = ["DONE", "INTERRUPTED", "SOME_FAILED", "USAGE", "code_of", "guarded", "say"]
+__all__ = [
+    "DONE",
+    "INTERRUPTED",
+    "SOME_FAILED",
+    "USAGE",
+    "code_of",
+    "guarded",
+    "make_parser",
+    "say",
+]
 
 DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 NO_READER = 141
@@ -44,6 +54,16 @@ _OURS = (AsanaChangeWarning, AsanaLedgerWarning, AsanaStartWarning, AsanaValueWa
 def say(message: object) -> None:
     """Say something to the person, on standard error."""
     print(f"asana-jobs: {message}", file=sys.stderr)
+
+
+def make_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """Return a command's parser, whose texts stay as they are written."""
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def code_of(error: Exception) -> int:

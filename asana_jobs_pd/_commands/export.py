@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from asana_jobs_pd._commands.console import DONE, INTERRUPTED, SOME_FAILED, code_of, say
+from asana_jobs_pd._commands.console import (
+    DONE,
+    INTERRUPTED,
+    SOME_FAILED,
+    code_of,
+    make_parser,
+    say,
+)
 from asana_jobs_pd._commands.output import add_output, check_output, gids_of_words, write
 from asana_jobs_pd._exports.convert import asana_export_to_parquet
 from asana_jobs_pd._exports.destination import destination
@@ -61,12 +68,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="asana-jobs export",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("asana-jobs export", _DESCRIPTION, _EPILOG)
     parser.add_argument(
         "parents",
         nargs="+",

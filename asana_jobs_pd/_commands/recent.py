@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from asana_jobs_pd._commands.console import DONE, say
+from asana_jobs_pd._commands.console import DONE, make_parser, say
 from asana_jobs_pd._commands.output import add_output, check_output, write
 from asana_jobs_pd._jobs.ledger import path, recent_jobs
 
@@ -53,12 +53,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="asana-jobs recent",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("asana-jobs recent", _DESCRIPTION, _EPILOG)
     parser.add_argument(
         "--days",
         type=_days,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._api.redact import clean
-from asana_jobs_pd._commands.console import DONE, INTERRUPTED, SOME_FAILED, say
+from asana_jobs_pd._commands.console import DONE, INTERRUPTED, SOME_FAILED, make_parser, say
 from asana_jobs_pd._commands.live import Live, Size, can_redraw
 from asana_jobs_pd._commands.output import gids_of_words
 from asana_jobs_pd._jobs.monitor import JobsMonitor
@@ -53,12 +53,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="asana-jobs watch",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("asana-jobs watch", _DESCRIPTION, _EPILOG)
     parser.add_argument(
         "gids", nargs="+", metavar="GID", help="gids of jobs; - reads them from standard input"
     )

@@ -25,8 +25,9 @@ from asana_jobs_pd._exports.finish import (
 )
 from asana_jobs_pd._exports.frames import TEXT, Backend, catalogue, issues_frame, to_frame
 from asana_jobs_pd._exports.issues import Issues
+from asana_jobs_pd._exports.learned import Learned
 from asana_jobs_pd._exports.request import Request, Time, Window
-from asana_jobs_pd._exports.scan import Batch, Learned
+from asana_jobs_pd._exports.scan import Batch
 from asana_jobs_pd._exports.settle import Settled, settle
 from asana_jobs_pd._exports.workers import Part
 from asana_jobs_pd._jobs.collector import collector_paused

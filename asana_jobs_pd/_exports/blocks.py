@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from asana_jobs_pd._exports.finish import conformed
 from asana_jobs_pd._exports.issues import Issues
+from asana_jobs_pd._exports.learned import Learned, ReadOptions
 from asana_jobs_pd._exports.lines import CHUNK
 from asana_jobs_pd._exports.locations import File
 from asana_jobs_pd._exports.repeats import RowKeys, keys_of
-from asana_jobs_pd._exports.scan import DIGEST, LINE, Batch, Learned, ReadOptions, Scanner
+from asana_jobs_pd._exports.row_reader import DIGEST, LINE
+from asana_jobs_pd._exports.scan import Batch, Scanner
 from asana_jobs_pd._exports.settle import Settled
 from asana_jobs_pd.errors import ExportFileError
 

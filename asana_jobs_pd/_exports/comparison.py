@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
 import pandas as pd
 
+from asana_jobs_pd._exports.by_type import ByType
 from asana_jobs_pd._exports.frames import TEXT
 from asana_jobs_pd._exports.views import finished, moves, reassignments, reschedules
 
 __all__ = ["ExportComparison"]
 
 
-class ExportComparison(Mapping[str, pd.DataFrame]):
+class ExportComparison(ByType[pd.DataFrame]):
     """What was added, removed and changed, by `resource_type`; made by `compare_asana_exports`.
 
     Each frame has a row for each object that was added or removed, and for each cell that changed:
@@ -36,28 +37,17 @@ class ExportComparison(Mapping[str, pd.DataFrame]):
         other options. Empty when neither side has a catalogue.
     """
 
+    _absent = "is in neither export"
+
     def __init__(
         self,
         frames: dict[str, pd.DataFrame],
         unchanged: Mapping[str, int],
         custom_fields: pd.DataFrame,
     ) -> None:
-        self._frames = frames
+        super().__init__(frames)
         self._unchanged = dict(unchanged)
         self.custom_fields = custom_fields
-
-    def __getitem__(self, resource_type: str) -> pd.DataFrame:
-        try:
-            return self._frames[resource_type]
-        except KeyError:
-            there = ", ".join(map(repr, self._frames)) or "nothing"
-        raise KeyError(f"{resource_type!r} is in neither export; there is {there}")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._frames)
-
-    def __len__(self) -> int:
-        return len(self._frames)
 
     @property
     def closed(self) -> pd.DataFrame:

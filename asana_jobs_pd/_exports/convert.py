@@ -28,6 +28,7 @@ from asana_jobs_pd._exports.layout import (
     SUCCESS,
     folder_of,
 )
+from asana_jobs_pd._exports.learned import Learned
 from asana_jobs_pd._exports.locations import StorageOptions
 from asana_jobs_pd._exports.parquet import Conversion, readable_by_pandas
 from asana_jobs_pd._exports.request import (
@@ -37,7 +38,6 @@ from asana_jobs_pd._exports.request import (
     Request,
     check_request,
 )
-from asana_jobs_pd._exports.scan import Learned
 from asana_jobs_pd._exports.settle import Settled, settle
 from asana_jobs_pd._exports.workers import spooled
 from asana_jobs_pd._jobs.progress import Progress

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from asana_jobs_pd._exports.by_type import ByType
 from asana_jobs_pd._exports.export import AsanaExport
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Counted(NamedTuple):
     summary: pd.DataFrame
 
 
-class AsanaDaskExport(Mapping[str, "dd.DataFrame"]):
+class AsanaDaskExport(ByType["dd.DataFrame"]):
     """Dask DataFrames of an export, by `resource_type`; ``read_asana_export(engine="dask")``.
 
     Their partitions are read from the files when they are computed, on the active
@@ -48,25 +49,12 @@ class AsanaDaskExport(Mapping[str, "dd.DataFrame"]):
         rows: Mapping[str, int],
         count: Callable[[], Counted],
     ) -> None:
-        self._frames = frames
+        super().__init__(frames)
         self._custom_fields = custom_fields
         self.custom_field_values = custom_field_values
         self._rows = dict(rows)
         self._count = count
         self._counted: Counted | None = None
-
-    def __getitem__(self, resource_type: str) -> dd.DataFrame:
-        try:
-            return self._frames[resource_type]
-        except KeyError:
-            there = ", ".join(map(repr, self._frames)) or "nothing"
-        raise KeyError(f"{resource_type!r} is not in this export; there is {there}")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._frames)
-
-    def __len__(self) -> int:
-        return len(self._frames)
 
     @property
     def custom_fields(self) -> pd.DataFrame:

@@ -39,9 +39,9 @@ from asana_jobs_pd._exports.finish import (
 )
 from asana_jobs_pd._exports.frames import Backend, catalogue, issues_frame, to_frame
 from asana_jobs_pd._exports.issues import Issues
+from asana_jobs_pd._exports.learned import Learned
 from asana_jobs_pd._exports.locations import File
 from asana_jobs_pd._exports.request import LARGE, Request
-from asana_jobs_pd._exports.scan import Learned
 from asana_jobs_pd._exports.settle import Settled, settle
 from asana_jobs_pd.errors import MissingExtraError
 

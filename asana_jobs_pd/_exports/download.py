@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import get_args
 
 import pandas as pd
 
 from asana_jobs_pd._api.client import Client
+from asana_jobs_pd._api.connect import check_client
+from asana_jobs_pd._api.options import is_whole
 from asana_jobs_pd._exports.result import errors_of, summary
 from asana_jobs_pd._exports.run import Run, folder_of
 from asana_jobs_pd._jobs.cast import cast_frame, gids_of
 from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.read import check_errors
 from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd.errors import (
     InvalidOptionError,
@@ -158,15 +160,9 @@ def _settle(frame: pd.DataFrame, run: Run, errors: Errors) -> pd.DataFrame:
 
 
 def _check(errors: str, max_workers: object, max_inflated: object, client: Client | None) -> None:
-    if errors not in get_args(Errors):
-        raise InvalidOptionError(f"errors={errors!r}: give 'raise', 'coerce' or 'drop'.")
-    if not _is_count(max_workers):
+    check_errors(errors)
+    if not is_whole(max_workers, 1):
         raise InvalidOptionError(f"max_workers={max_workers!r}: give a whole number, at least 1.")
-    if max_inflated is not None and not _is_count(max_inflated):
+    if max_inflated is not None and not is_whole(max_inflated, 1):
         raise InvalidOptionError(f"max_inflated={max_inflated!r}: give bytes, or None.")
-    if client is not None and not isinstance(client, Client):
-        raise InvalidOptionError(f"client is a {type(client).__name__}; connect() makes one.")
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    check_client(client)

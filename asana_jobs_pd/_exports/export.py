@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from html import escape
 
 import pandas as pd
 
+from asana_jobs_pd._exports.by_type import ByType
+
 __all__ = ["AsanaExport"]
 
 
-class AsanaExport(Mapping[str, pd.DataFrame]):
+class AsanaExport(ByType[pd.DataFrame]):
     """The DataFrames of an export, by `resource_type`; made by `read_asana_export`.
 
     Attributes
@@ -40,25 +41,12 @@ class AsanaExport(Mapping[str, pd.DataFrame]):
         issue_count: int,
         summary: pd.DataFrame,
     ) -> None:
-        self._frames = frames
+        super().__init__(frames)
         self.custom_fields = custom_fields
         self.custom_field_values = custom_field_values
         self.issues = issues
         self.issue_count = issue_count
         self._summary = summary
-
-    def __getitem__(self, resource_type: str) -> pd.DataFrame:
-        try:
-            return self._frames[resource_type]
-        except KeyError:
-            there = ", ".join(map(repr, self._frames)) or "nothing"
-        raise KeyError(f"{resource_type!r} is not in this export; there is {there}")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._frames)
-
-    def __len__(self) -> int:
-        return len(self._frames)
 
     def report(self) -> pd.DataFrame:
         """Return what was loaded, one row a type of row.

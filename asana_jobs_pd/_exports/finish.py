@@ -15,7 +15,8 @@ from asana_jobs_pd._exports.columns import TYPES, Rows, array_of, type_of
 from asana_jobs_pd._exports.custom_fields import INTERIM, Definition, label
 from asana_jobs_pd._exports.issues import Issue, shown
 from asana_jobs_pd._exports.nodes import Node
-from asana_jobs_pd._exports.scan import DIGEST, LINE, Batch
+from asana_jobs_pd._exports.row_reader import DIGEST, LINE
+from asana_jobs_pd._exports.scan import Batch
 from asana_jobs_pd._exports.schema import SCHEMA
 from asana_jobs_pd._exports.settle import Field, Settled, flat_columns
 from asana_jobs_pd._exports.shapes import MALFORMED, build, decoder_of, shape_of

@@ -31,7 +31,7 @@ from asana_jobs_pd._exports.frames import to_frame
 from asana_jobs_pd._exports.issues import Issues
 from asana_jobs_pd._exports.layout import LONG_VALUES, folder_of, part_name
 from asana_jobs_pd._exports.repeats import RowKeys
-from asana_jobs_pd._exports.scan import DIGEST
+from asana_jobs_pd._exports.row_reader import DIGEST
 from asana_jobs_pd._exports.settle import Settled
 from asana_jobs_pd._exports.spool import Share, SpoolReader, Stored
 from asana_jobs_pd._jobs.collector import collector_paused

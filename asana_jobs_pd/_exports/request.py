@@ -10,8 +10,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import pandas as pd
 from pandas._libs.tslibs.nattype import NaTType
 
+from asana_jobs_pd._api.options import is_whole
+from asana_jobs_pd._exports.learned import ReadOptions
 from asana_jobs_pd._exports.locations import File, StorageOptions, located
-from asana_jobs_pd._exports.scan import ReadOptions
 from asana_jobs_pd.errors import ExportFileError, InvalidFrameError, InvalidOptionError
 
 __all__ = [
@@ -193,5 +194,5 @@ def check_one_of(option: str, value: Any, choices: Sequence[str]) -> None:
 
 def check_whole(option: str, value: Any) -> None:
     """Raise `InvalidOptionError` for what is no whole number above 0."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not is_whole(value, 1):
         raise InvalidOptionError(f"{option}={value!r}: give a whole number of at least 1.")

@@ -11,7 +11,6 @@ import pandas as pd
 
 from asana_jobs_pd._api.client import Client
 from asana_jobs_pd._api.connect import default_client, forget_default
-from asana_jobs_pd._api.warn import warn_user
 from asana_jobs_pd._exports.bars import Bars
 from asana_jobs_pd._exports.engine import Downloads
 from asana_jobs_pd._exports.entries import (
@@ -25,7 +24,8 @@ from asana_jobs_pd._exports.result import with_files
 from asana_jobs_pd._exports.source import said
 from asana_jobs_pd._jobs.fetch import fetch_jobs
 from asana_jobs_pd._jobs.fields import plan_fields
-from asana_jobs_pd.errors import AsanaChangeWarning, AuthenticationError, InvalidOptionError
+from asana_jobs_pd._jobs.read import warn_of_changes
+from asana_jobs_pd.errors import AuthenticationError, InvalidOptionError
 
 __all__ = ["Run", "folder_of"]
 
@@ -155,8 +155,7 @@ class Run:
         self.refused, self.interrupted = refused, interrupted
         if refused is not None:
             forget_default(self._client())
-        for change in self._client().changes.take():
-            warn_user(change, AsanaChangeWarning)
+        warn_of_changes(self._client())
 
 
 def folder_of(dest: str | os.PathLike[str]) -> Path:

@@ -10,8 +10,8 @@ import msgspec
 
 from asana_jobs_pd._exports.custom_fields import INTERIM, Definition, Known
 from asana_jobs_pd._exports.issues import Issue
+from asana_jobs_pd._exports.learned import Learned, ReadOptions, spec_of
 from asana_jobs_pd._exports.nodes import Node, settled
-from asana_jobs_pd._exports.scan import Learned, ReadOptions, spec_of
 
 __all__ = ["Field", "Settled", "flat_columns", "settle"]
 

@@ -10,7 +10,8 @@ from typing import IO, Any, Literal, Self
 import msgspec
 import pyarrow as pa
 
-from asana_jobs_pd._exports.scan import Batch, Learned
+from asana_jobs_pd._exports.learned import Learned
+from asana_jobs_pd._exports.scan import Batch
 
 __all__ = ["Compression", "Share", "SpoolReader", "SpoolWriter", "Stored"]
 

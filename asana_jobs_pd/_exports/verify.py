@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 from asana_jobs_pd.errors import AsanaJobsError
 
@@ -27,16 +27,6 @@ _TRAILER = "the bytes after the end of its gzip stream are not gzip"
 
 class CorruptFileError(AsanaJobsError):
     """What is wrong with a file, in words."""
-
-
-class _Inflater(Protocol):
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def feed(self, data: bytes) -> None: ...
 
 
 class Verifier:
@@ -142,20 +132,35 @@ class Verifier:
             )
 
 
-class _Isal:
-    """Inflates one member with ISA-L, about twice as fast as zlib."""
+class _Inflater:
+    """Inflates one member; `inner` does the work.
 
-    def __init__(self, count: Callable[[int], None]) -> None:
-        self._inner = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    Parameters
+    ----------
+    inner
+        A decompressor of ISA-L or of zlib.
+    count
+        Called with the size of each piece.
+    """
+
+    def __init__(self, inner: Any, count: Callable[[int], None]) -> None:
+        self._inner = inner
         self._count = count
 
     @property
     def eof(self) -> bool:
-        return self._inner.eof
+        return bool(self._inner.eof)
 
     @property
     def unused_data(self) -> bytes:
-        return self._inner.unused_data
+        return bytes(self._inner.unused_data)
+
+    def feed(self, data: bytes) -> None:
+        raise NotImplementedError
+
+
+class _Isal(_Inflater):
+    """With ISA-L, about twice as fast as zlib."""
 
     def feed(self, data: bytes) -> None:
         inner = self._inner
@@ -164,20 +169,8 @@ class _Isal:
             self._count(len(inner.decompress(b"", _OUTPUT)))
 
 
-class _Zlib:
-    """Inflates one member with the standard library."""
-
-    def __init__(self, count: Callable[[int], None]) -> None:
-        self._inner = zlib.decompressobj(wbits=31)
-        self._count = count
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
+class _Zlib(_Inflater):
+    """With the standard library."""
 
     def feed(self, data: bytes) -> None:
         inner = self._inner
@@ -193,7 +186,9 @@ _ERRORS: tuple[type[Exception], ...] = (zlib.error, getattr(igzip_lib, "error", 
 
 
 def _make_inflater(count: Callable[[int], None]) -> _Inflater:
-    return _Zlib(count) if igzip_lib is None else _Isal(count)
+    if igzip_lib is None:
+        return _Zlib(zlib.decompressobj(wbits=31), count)
+    return _Isal(igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), count)
 
 
 def _words(said: str) -> str:

@@ -20,8 +20,9 @@ import msgspec
 import pyarrow as pa
 
 from asana_jobs_pd._exports.economy import compact_memory
+from asana_jobs_pd._exports.learned import Learned, ReadOptions
 from asana_jobs_pd._exports.locations import File
-from asana_jobs_pd._exports.scan import Batch, Claim, Learned, ReadOptions, Scanner
+from asana_jobs_pd._exports.scan import Batch, Claim, Scanner
 from asana_jobs_pd._exports.spool import Compression, Share, SpoolWriter
 from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
 

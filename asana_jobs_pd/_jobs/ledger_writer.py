@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, TypeAlias
 import platformdirs
 
 from asana_jobs_pd._api.account import account_of
+from asana_jobs_pd._api.base_url import is_loopback
 from asana_jobs_pd._api.client import Client
 from asana_jobs_pd._api.limits import Limiter
-from asana_jobs_pd._api.transport import is_loopback
 from asana_jobs_pd._api.warn import warn_user
 from asana_jobs_pd._jobs.ledger_file import LedgerFile, Sighting
 from asana_jobs_pd.errors import AsanaLedgerWarning

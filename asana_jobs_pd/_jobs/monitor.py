@@ -12,7 +12,7 @@ from typing import NoReturn, Self
 import pandas as pd
 
 from asana_jobs_pd._api.client import Client
-from asana_jobs_pd._api.connect import default_client, forget_default
+from asana_jobs_pd._api.connect import check_client, default_client, forget_default
 from asana_jobs_pd._jobs.board import Board
 from asana_jobs_pd._jobs.cells import Cells, current_cell
 from asana_jobs_pd._jobs.clock import Clock, RealClock
@@ -24,7 +24,6 @@ from asana_jobs_pd._jobs.standing import Standing
 from asana_jobs_pd.errors import (
     AsanaJobsError,
     AuthenticationError,
-    InvalidOptionError,
     RequestError,
     TokenError,
 )
@@ -91,8 +90,7 @@ class JobsMonitor(Standing):
     def __init__(
         self, jobs: Gids, *, client: Client | None = None, clock: Clock | None = None
     ) -> None:
-        if client is not None and not isinstance(client, Client):
-            raise InvalidOptionError(f"client is a {type(client).__name__}; connect() makes one.")
+        check_client(client)
         self._given = self._client = client
         super().__init__(Poller(Board(jobs), clock or RealClock()))
         # The poller's own threads end it: a finalizer may run anywhere, so it must not lock.

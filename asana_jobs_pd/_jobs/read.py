@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._api.client import Client
-from asana_jobs_pd._api.connect import default_client, forget_default
+from asana_jobs_pd._api.connect import check_client, default_client, forget_default
 from asana_jobs_pd._api.warn import warn_user
 from asana_jobs_pd._jobs.cast import cast_frame, gids_of
 from asana_jobs_pd._jobs.fetch import Fetched, fetch_jobs
@@ -165,8 +165,7 @@ def _fetch_frame(
     wanted: list[str], plan: Plan, client: Client | None, progress: bool | None
 ) -> tuple[pd.DataFrame, Fetched]:
     unique = list(dict.fromkeys(wanted))
-    if client is not None and not isinstance(client, Client):
-        raise InvalidOptionError(f"client is a {type(client).__name__}; connect() makes one.")
+    check_client(client)
     if not unique:
         return frame_of_outcomes([], [], plan), Fetched([], [])
     client = client or default_client()

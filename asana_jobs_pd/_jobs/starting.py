@@ -12,7 +12,8 @@ from typing import Any, get_args
 import pandas as pd
 
 from asana_jobs_pd._api.client import Client
-from asana_jobs_pd._api.connect import default_client, forget_default
+from asana_jobs_pd._api.connect import check_client, default_client, forget_default
+from asana_jobs_pd._api.options import is_seconds
 from asana_jobs_pd._api.redact import clean
 from asana_jobs_pd._api.warn import warn_user
 from asana_jobs_pd._jobs.begun import Begun, started_frame
@@ -58,14 +59,12 @@ class How:
             raise InvalidOptionError(f"dry_run={self.dry_run!r}: give True or False.")
         if self.errors not in get_args(StartErrors):
             raise InvalidOptionError(f"errors={self.errors!r}: give 'coerce' or 'raise'.")
-        if self.timeout is not None and not _is_duration(self.timeout):
+        if self.timeout is not None and not is_seconds(self.timeout):
             raise InvalidOptionError(f"timeout={self.timeout!r}: give seconds, or None.")
         if self.stop is not None and not isinstance(self.stop, threading.Event):
             kind = type(self.stop).__name__
             raise InvalidOptionError(f"stop is a {kind}; give a threading.Event.")
-        if self.client is not None and not isinstance(self.client, Client):
-            kind = type(self.client).__name__
-            raise InvalidOptionError(f"client is a {kind}; connect() makes one.")
+        check_client(self.client)
 
 
 def start_jobs(name: str, parents: Gids, options: Mapping[str, Any], how: How) -> pd.DataFrame:
@@ -183,8 +182,3 @@ def _standing(frame: pd.DataFrame) -> str:
         if state in counts
     ]
     return f"{'; '.join(parts)}. Every parent has its row in the frame."
-
-
-def _is_duration(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value < math.inf  # type: ignore[operator]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Iterator
 from typing import get_args
@@ -11,6 +10,7 @@ from typing import get_args
 import pandas as pd
 
 from asana_jobs_pd._api.client import Client
+from asana_jobs_pd._api.options import is_seconds
 from asana_jobs_pd._jobs.cast import gids_of
 from asana_jobs_pd._jobs.monitor import JobsMonitor
 from asana_jobs_pd._jobs.progress import Progress
@@ -136,7 +136,7 @@ class _Wait:
         check_errors(errors)
         if until not in get_args(Until):
             raise InvalidOptionError(f"until={until!r}: give 'all' or 'any'.")
-        if timeout is not None and not _is_duration(timeout):
+        if timeout is not None and not is_seconds(timeout):
             raise InvalidOptionError(f"timeout={timeout!r}: give seconds, or None to wait on.")
         self._timeout = timeout
         self._errors = errors
@@ -197,8 +197,3 @@ class _Wait:
             f"there is, is in .frame (in a notebook: sys.last_value.frame); its .asana.wait() "
             f"waits on.{error}"
         )
-
-
-def _is_duration(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value < math.inf  # type: ignore[operator]

@@ -13,14 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_jobs_pd._api.auth import Token
-from asana_jobs_pd._api.transport import (
-    LARGEST_BODY,
-    Answer,
-    NoAnswer,
-    Transport,
-    check_base_url,
-    is_loopback,
-)
+from asana_jobs_pd._api.base_url import check_base_url, is_loopback
+from asana_jobs_pd._api.transport import LARGEST_BODY, Answer, NoAnswer, Transport
 from asana_jobs_pd.errors import (
     BodyError,
     InvalidOptionError,

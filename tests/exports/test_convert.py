@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import signal
@@ -17,6 +16,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
+from rows import field, task, write
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
@@ -24,23 +24,6 @@ from asana_jobs_pd._exports import parquet
 from asana_jobs_pd.sandbox._rows import export_rows
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="named pipes and signals")
-
-
-def write(path, rows):
-    """Write rows as an export file; return its path as a text."""
-    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
-    return str(path)
-
-
-def field(gid, kind, value, name=None, **more):
-    """Return a custom field as a row has it."""
-    key = {"multi_enum": "multi_enum_values"}.get(kind, f"{kind}_value")
-    return {"gid": gid, "name": name or kind, "resource_subtype": kind, key: value, **more}
-
-
-def task(gid, **more):
-    """Return a task."""
-    return {"gid": gid, "resource_type": "task", **more}
 
 
 OPTIONS = {"enum_options": [{"gid": f"3{n}", "name": n} for n in ("Low", "High", "Never used")]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import os
 import pickle
@@ -16,6 +15,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
+from rows import field, task, write
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
@@ -78,23 +78,6 @@ def small(monkeypatch):
         monkeypatch.setattr(module, "CHUNK", 25_000)
     monkeypatch.setattr(distributed_load, "LARGE", 60)
     monkeypatch.setattr(distributed_load, "MOST_SHARES", 3)
-
-
-def write(path, rows):
-    """Write rows as an export file; return its path as a text."""
-    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
-    return str(path)
-
-
-def field(gid, kind, value, name=None, **more):
-    """Return a custom field as a row has it."""
-    key = {"multi_enum": "multi_enum_values"}.get(kind, f"{kind}_value")
-    return {"gid": gid, "name": name or kind, "resource_subtype": kind, key: value, **more}
-
-
-def task(gid, **more):
-    """Return a task."""
-    return {"gid": gid, "resource_type": "task", **more}
 
 
 LINK = {"resource_type": "project_to_portfolio", "portfolio": {"gid": "7"}, "project": {"gid": "8"}}
