@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -66,12 +66,20 @@ def ledger_path(client: Client | None = None) -> Path | None:
         ``Client(ledger=False)`` keeps none. One at a loopback address, a sandbox, keeps none
         either, unless ``ledger=True`` or ``ASANA_JOBS_LEDGER`` names a file.
     """
-    said = os.environ.get(SWITCH, "").strip()
-    if said.lower() in _OFF or (client is not None and client.ledger is False):
+    said = os.environ.get(SWITCH, "")
+    if client is None:
+        return _path(said, None, "")
+    return _path(said, client.ledger, client.base_url)
+
+
+@lru_cache(maxsize=64)  # it is asked for with every job
+def _path(said: str, wanted: bool | None, base_url: str) -> Path | None:
+    said = said.strip()
+    if said.lower() in _OFF or wanted is False:
         return None
     if said and said != "1":
         return Path(said).expanduser()
-    if client is not None and client.ledger is None and is_loopback(client.base_url):
+    if wanted is None and is_loopback(base_url):
         return None
     return Path(platformdirs.user_data_dir("asana_jobs_pd", appauthor=False)) / "ledger.sqlite3"
 
