@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._api.warn import warn_user
-from asana_jobs_pd._exports.custom_fields import Definition
+from asana_jobs_pd._exports.definitions import Definition
 from asana_jobs_pd._exports.export import AsanaExport
 from asana_jobs_pd._exports.finish import (
     POSITION,

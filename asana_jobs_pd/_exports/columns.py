@@ -114,15 +114,17 @@ def array_of(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa
 
 
 def _objects(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
-    blank = shape.blank
-    there = [blank if value is None else value for value in values]
+    if not shape.children:
+        return pa.array([None if value is None else {} for value in values], pa.struct([]))
+    missing = _mask(values)
+    there = values
+    if missing is not None:
+        there = [shape.blank if value is None else value for value in values]
     children = [
         array_of(inner, list(map(attrgetter(name), there)), f"{column}.{key}", rows)
         for key, (name, inner) in shape.children.items()
     ]
-    if not children:
-        return pa.array([{}] * len(there), pa.struct([]))
-    return pa.StructArray.from_arrays(children, list(shape.children), mask=_mask(values))
+    return pa.StructArray.from_arrays(children, list(shape.children), mask=missing)
 
 
 def _mask(values: Sequence[Any]) -> pa.Array | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -12,165 +12,23 @@ import numpy as np
 import pyarrow as pa
 
 from asana_jobs_pd._exports.columns import Rows, array_of
+from asana_jobs_pd._exports.definitions import INTERIM, Definition, Known, label
+from asana_jobs_pd._exports.field_types import (
+    DEFINED,
+    VALUES,
+    Described,
+    any_field,
+    exact_fields,
+    exact_type,
+    kind_of,
+)
 from asana_jobs_pd._exports.nodes import Node
-from asana_jobs_pd._exports.shapes import MALFORMED, Shape, decoder_of, shape_of
+from asana_jobs_pd._exports.shapes import MALFORMED, Shape, decoder_of
 
-__all__ = [
-    "INTERIM",
-    "NO_LINE",
-    "CustomFields",
-    "Definition",
-    "DisplayNeeded",
-    "Known",
-    "field_shape",
-    "label",
-]
+__all__ = ["CustomFields", "DisplayNeeded"]
 
-_PERSON = {"gid": Node("gid"), "name": Node("text"), "email": Node("text")}
-_LINK = {"gid": Node("gid"), "resource_type": Node("text"), "name": Node("text")}
-_OPTION = Node("object", keys={"name": Node("text")}, closed=True)
-_DAY = {"date": Node("text"), "date_time": Node("text")}
-_DEFINED = (
-    "gid",
-    "name",
-    "resource_subtype",
-    "type",
-    "representation_type",
-    "precision",
-    "format",
-    "currency_code",
-)
-_VALUES = {
-    "text": ("text_value", Node("text")),
-    "number": ("number_value", Node("float")),
-    "enum": ("enum_value", _OPTION),
-    "multi_enum": ("multi_enum_values", Node("list", item=_OPTION)),
-    "date": ("date_value", Node("object", keys=_DAY, closed=True)),
-    "people": ("people_value", Node("list", item=Node("object", keys=_PERSON, closed=True))),
-    "reference": ("reference_value", Node("list", item=Node("object", keys=_LINK, closed=True))),
-}
-_PEOPLE = pa.list_(pa.struct([("gid", pa.string()), ("name", pa.string()), ("email", pa.string())]))
-_LINKS = pa.list_(
-    pa.struct([("gid", pa.string()), ("resource_type", pa.string()), ("name", pa.string())])
-)
-INTERIM: dict[str, pa.DataType] = {
-    "text": pa.string(),
-    "number": pa.float64(),
-    "enum": pa.string(),
-    "multi_enum": pa.list_(pa.string()),
-    "date": pa.timestamp("us", "UTC"),
-    "people": _PEOPLE,
-    "reference": _LINKS,
-    "display": pa.string(),
-}
-"""The value of a custom field by its kind: one of these is filled."""
-_INTERIM_LIST = pa.list_(
-    pa.struct([("definition", pa.int32()), *INTERIM.items()]),
-)
-NO_LINE = (2**62, 0)
-
-
-def label(gid: object) -> str:
-    """Return the name of a custom field's column before names are settled."""
-    return f"custom_fields:{gid}"
-
-
-def field_shape(*, display: bool) -> Shape:
-    """Return the shape of the `custom_fields` of a row, with their display values or without."""
-    keys = {key: Node("gid" if key == "gid" else "text") for key in _DEFINED}
-    keys["precision"] = Node("int")
-    keys |= dict(_VALUES.values())
-    keys["enum_options"] = Node("raw")
-    if display:
-        keys["display_value"] = Node("text")
-    item = shape_of(Node("object", keys=keys, closed=True))
-    return Shape(Node("custom_fields"), list[item.struct] | None, item=item)  # type: ignore[name-defined]
-
-
-class Definition(msgspec.Struct):
-    """A custom field as rows describe it; one that changes has several.
-
-    `first` and `last` are file and line where it stood.
-    """
-
-    gid: str
-    name: str | None
-    kind: str
-    representation: str | None
-    precision: int | None
-    format: str | None
-    currency: str | None
-    first: tuple[int, int] = NO_LINE
-    last: tuple[int, int] = (-1, 0)
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What tells it from others."""
-        return (
-            self.gid,
-            self.name,
-            self.kind,
-            self.representation,
-            self.precision,
-            self.format,
-            self.currency,
-        )
-
-    @property
-    def key_text(self) -> str:
-        """The same, to sort by."""
-        return repr(self.key)
-
-    @property
-    def shows(self) -> bool:
-        """Whether its value may be in `display_value` only."""
-        return self.kind not in _VALUES or self.representation in ("formula", "custom_id")
-
-
-class Known(msgspec.Struct):
-    """What is known of custom fields: definitions, options, and the names that values had.
-
-    Parameters
-    ----------
-    definitions
-        In the order of their codes in the interim array.
-    options
-        By gid: the lists of options that came, each with file and line where it stood last.
-    used
-        By gid: the options that rows have.
-    """
-
-    definitions: list[Definition] = msgspec.field(default_factory=list)
-    options: dict[str, list[tuple[tuple[int, int], list[str]]]] = msgspec.field(
-        default_factory=dict
-    )
-    used: dict[str, set[str]] = msgspec.field(default_factory=dict)
-
-    def merged(self, other: Known) -> Known:
-        """Return what both know; codes no longer mean anything."""
-        definitions: dict[tuple[object, ...], Definition] = {}
-        for one in (*self.definitions, *other.definitions):
-            there = definitions.get(one.key, one)
-            definitions[one.key] = msgspec.structs.replace(
-                one, first=min(one.first, there.first), last=max(one.last, there.last)
-            )
-        whole = Known(list(definitions.values()))
-        for known in (self, other):
-            for gid, lists in known.options.items():
-                for line, names in lists:
-                    whole.note_options(gid, names, line)
-            for gid, used in known.used.items():
-                whole.used[gid] = whole.used.get(gid, set()) | used
-        return whole
-
-    def note_options(self, gid: str, names: list[str], line: tuple[int, int]) -> None:
-        """Note a list of options and where it stood."""
-        lists = self.options.setdefault(gid, [])
-        for place, (last, there) in enumerate(lists):
-            if there == names:
-                lists[place] = (max(last, line), names)
-                return
-        lists.append((line, names))
+_MOST_EXACT = 2000
+"""Fields of a type of row, beyond which none is expected exactly."""
 
 
 class DisplayNeeded(Exception):  # noqa: N818  a signal
@@ -181,18 +39,25 @@ class _Nameless(Exception):  # noqa: N818  a signal
     """A custom field came without a gid."""
 
 
-class _Codes(dict[tuple[Any, ...], int]):
+class _Codes(dict[Described, int]):
     """The codes of definitions, made as they come."""
 
     def __init__(self, definitions: list[Definition]) -> None:
         self._definitions = definitions
 
-    def __missing__(self, key: tuple[Any, ...]) -> int:
-        if key[0] is None:
+    def __missing__(self, described: Described) -> int:
+        if described[0] is None:
             raise _Nameless
-        self[key] = code = len(self)
-        self._definitions.append(_definition(key))
+        self[described] = code = len(self)
+        self._definitions.append(_definition(described))
         return code
+
+
+class _Exact(dict[type, int]):
+    """The codes of the fields that are expected exactly, by type; -1 for any other."""
+
+    def __missing__(self, _type: type) -> int:
+        return -1
 
 
 class CustomFields:
@@ -202,23 +67,55 @@ class CustomFields:
     ----------
     always_display
         Whether display values are wanted of all fields.
+
+    Attributes
+    ----------
+    shape : Shape
+        What any custom fields can be decoded into.
+    exact : Shape or None
+        The same, faster, for fields that are described as they were last.
     """
 
     def __init__(self, *, always_display: bool = False) -> None:
         self.known = Known()
-        self.display = self._always = always_display
-        self.shape = field_shape(display=always_display)
+        self._always = always_display
         self._codes = _Codes(self.known.definitions)
         self._options: dict[tuple[str, bytes], list[str]] = {}
-        self._defined = self._getter()
+        self._latest: dict[str, int] = {}
+        self._decode_as(display=always_display)
 
-    def _getter(self) -> Any:
+    def _decode_as(self, *, display: bool) -> None:
+        self.display = display
+        self.shape = any_field(display=display, always_display=self._always)
+        self.exact: Shape | None = None
+        self._exact = _Exact()
+        self._types: dict[int, type | None] = {}
+        self._expected: dict[str, int] = {}
+        self._described = attrgetter(*(self._attribute(key) for key in DEFINED))
+
+    def _attribute(self, key: str) -> str:
         assert self.shape.item is not None
-        return attrgetter(*(self.shape.item.children[key][0] for key in _DEFINED))
+        return self.shape.item.children[key][0]
 
     def _value(self, key: str) -> Any:
+        return attrgetter(self._attribute(key))
+
+    def expect(self) -> bool:
+        """Expect fields to be described as they were last; return whether that is news."""
+        if self._latest == self._expected or len(self._latest) > _MOST_EXACT:
+            return False
+        self._expected = dict(self._latest)
+        described = list(self._codes)
+        types = {code: self._type(code, described[code]) for code in self._latest.values()}
+        self._exact = _Exact((type_, code) for code, type_ in types.items() if type_ is not None)
+        self.exact = exact_fields(self.shape, self._exact) if self._exact else None
+        return True
+
+    def _type(self, code: int, described: Described) -> type | None:
         assert self.shape.item is not None
-        return attrgetter(self.shape.item.children[key][0])
+        if code not in self._types:
+            self._types[code] = exact_type(self.shape.item, described, always_display=self._always)
+        return self._types[code]
 
     def array(self, values: Sequence[Any], rows: Rows) -> pa.Array:
         """Return the interim array: a list of a definition's code and a value for each row.
@@ -248,40 +145,49 @@ class CustomFields:
         gid = self._value("gid")
         kept = []
         for position, fields in enumerate(values):
-            kept.append([field for field in fields or () if gid(field) is not None])
+            kept.append(
+                [
+                    field
+                    for field in fields or ()
+                    if type(field) in self._exact or gid(field) is not None
+                ]
+            )
             for _ in range(len(fields or ()) - len(kept[-1])):
                 rows.misfit(position, "custom_fields", "", "a custom field without a gid")
         return kept
 
     def _code(self, flat: list[Any], rows: Rows) -> np.ndarray:
         known = self.known.definitions
-        codes = map(self._codes.__getitem__, map(self._defined, flat))
-        found = np.fromiter(codes, np.int32, len(flat))
+        found = np.fromiter(map(self._exact.__getitem__, map(type, flat)), np.int32, len(flat))
+        others = np.flatnonzero(found < 0)
+        if len(others):
+            described = map(self._described, _pick(flat, others))
+            found[others] = np.fromiter(map(self._codes.__getitem__, described), np.int32)
         if not self.display and any(one.shows for one in known):
-            self.display = True
-            self.shape = field_shape(display=True)
-            self._defined = self._getter()
+            self._decode_as(display=True)
             raise DisplayNeeded
         distinct, firsts = np.unique(found, return_index=True)
         lasts = len(found) - 1 - np.unique(found[::-1], return_index=True)[1]
-        for code, first, last in zip(distinct, firsts, lasts, strict=True):
+        for place in np.argsort(lasts):
+            code = int(distinct[place])
             definition = known[code]
-            definition.first = min(definition.first, rows.line(first))
-            definition.last = max(definition.last, rows.line(last))
+            definition.first = min(definition.first, rows.line(int(firsts[place])))
+            definition.last = max(definition.last, rows.line(int(lasts[place])))
+            self._latest[definition.gid] = code
         return found
 
     def _columns(self, flat: list[Any], codes: np.ndarray, rows: Rows) -> dict[str, pa.Array]:
-        kinds = np.array([one.kind for one in self.known.definitions] or [""])
-        shows = np.array([one.shows for one in self.known.definitions] or [False])
+        known = self.known.definitions
+        kinds = np.array([one.kind for one in known] or [""])
         columns = {kind: pa.nulls(len(flat), type_) for kind, type_ in INTERIM.items()}
-        for kind in _VALUES:
+        for kind in VALUES:
             where = np.flatnonzero((kinds == kind)[codes])
             if len(where):
-                some = _pick(flat, where)
-                inner = _Picked(rows, where, [self.known.definitions[c].gid for c in codes[where]])
-                array = self._of_kind(kind, some, inner)
+                some = _Picked(rows, where, codes[where], known)
+                array = self._of_kind(kind, _pick(flat, where), some)
                 columns[kind] = _spread(array, where, len(flat))
         if self.display and len(flat):
+            shows = np.array([one.shows for one in known] or [False])
             where = np.flatnonzero(shows[codes] | self._always)
             texts = list(map(self._value("display_value"), _pick(flat, where)))
             columns["display"] = _spread(pa.array(texts, pa.string()), where, len(flat))
@@ -289,18 +195,13 @@ class CustomFields:
 
     def _of_kind(self, kind: str, some: Sequence[Any], rows: _Picked) -> pa.Array:
         assert self.shape.item is not None
-        key = _VALUES[kind][0]
+        key = VALUES[kind][0]
         values = list(map(self._value(key), some))
         shape = self.shape.item.children[key][1]
         if kind in ("enum", "multi_enum"):
-            self._learn_options(some, rows)
+            self._learn_options(list(map(self._value("enum_options"), some)), rows)
         if kind == "enum":
-            name = attrgetter(shape.children["name"][0])
-            names = [None if value is None else name(value) for value in values]
-            for gid, used in set(zip(rows.gids, names, strict=True)):
-                if used is not None:
-                    self.known.used.setdefault(gid, set()).add(used)
-            return pa.array(names, pa.string())
+            return self._enums(shape, values, rows)
         if kind == "multi_enum":
             assert shape.item is not None
             name = attrgetter(shape.item.children["name"][0])
@@ -312,19 +213,22 @@ class CustomFields:
             return array_of(Shape(Node("time"), None), texts, "", rows)
         return array_of(shape, values, "", rows)
 
-    def _learn_options(self, some: Sequence[Any], rows: _Picked) -> None:
-        lists = map(self._value("enum_options"), some)
-        current: dict[str, msgspec.Raw] = {}
-        last: dict[str, int] = {}
-        for position, (gid, options) in enumerate(zip(rows.gids, lists, strict=True)):
-            # Comparing costs less than hashing, and a field's list is nearly always the same.
-            if gid not in current or options != current[gid]:
-                if gid in current:
-                    self._note_options(gid, current[gid], rows.line(last[gid]))
-                current[gid] = options
-            last[gid] = position
-        for gid, options in current.items():
-            self._note_options(gid, options, rows.line(last[gid]))
+    def _enums(self, shape: Shape, values: Sequence[Any], rows: _Picked) -> pa.Array:
+        name = attrgetter(shape.children["name"][0])
+        names = [None if value is None else name(value) for value in values]
+        for code, used in set(zip(rows.codes.tolist(), names, strict=True)):
+            if used is not None:
+                gid = self.known.definitions[code].gid
+                self.known.used.setdefault(gid, set()).add(used)
+        return pa.array(names, pa.string())
+
+    def _learn_options(self, lists: Sequence[msgspec.Raw], rows: _Picked) -> None:
+        for code in np.unique(rows.codes):
+            where = np.flatnonzero(rows.codes == code)
+            gid = self.known.definitions[code].gid
+            for place in _ends_of_runs(_pick(lists, where)):
+                position = int(where[place])
+                self._note_options(gid, lists[position], rows.line(position))
 
     def _note_options(self, gid: str, options: msgspec.Raw, line: tuple[int, int]) -> None:
         text = bytes(options)
@@ -338,20 +242,33 @@ class CustomFields:
 class _Picked(Rows):
     """Rows of some of the custom fields, that names their columns."""
 
-    def __init__(self, rows: Rows, where: np.ndarray, gids: list[str]) -> None:
+    def __init__(
+        self, rows: Rows, where: np.ndarray, codes: np.ndarray, known: Sequence[Definition]
+    ) -> None:
         super().__init__(
             lambda position: rows.line(int(where[position])),
             lambda position, _, value, reason: rows.misfit(
-                int(where[position]), label(gids[position]), value, reason
+                int(where[position]), label(known[codes[position]].gid), value, reason
             ),
         )
-        self.gids = gids
+        self.codes = codes
 
 
-def _definition(key: tuple[Any, ...]) -> Definition:
-    gid, name, subtype, type_, representation, precision, format_, currency = key
-    kind = subtype or type_ or representation or ""
+def _definition(described: Described) -> Definition:
+    gid, name, subtype, type_, representation, precision, format_, currency = described
+    kind = kind_of(subtype, type_, representation)
     return Definition(str(gid), name, kind, representation, precision, format_, currency)
+
+
+def _ends_of_runs(lists: Sequence[msgspec.Raw]) -> Iterable[int]:
+    """Return where a list stands that the next one does not equal."""
+    last = len(lists) - 1
+    # Comparing costs less than hashing, and counting less than a loop; nearly always all are equal.
+    if lists.count(lists[last]) == len(lists):
+        return [last]
+    return [
+        place for place in range(len(lists)) if place == last or lists[place] != lists[place + 1]
+    ]
 
 
 def _option_names(text: bytes) -> list[str]:
@@ -367,7 +284,7 @@ def _midnight(day: str | None) -> str | None:
     return day and f"{day}T00:00:00Z"
 
 
-def _pick(flat: list[Any], where: np.ndarray) -> Sequence[Any]:
+def _pick(flat: Sequence[Any], where: np.ndarray) -> Sequence[Any]:
     if len(where) == len(flat):
         return flat
     return itemgetter(*where.tolist())(flat) if len(where) > 1 else [flat[place] for place in where]

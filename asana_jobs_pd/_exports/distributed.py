@@ -41,7 +41,7 @@ from asana_jobs_pd._exports.frames import Backend, catalogue, issues_frame, to_f
 from asana_jobs_pd._exports.issues import Issues
 from asana_jobs_pd._exports.learned import Learned
 from asana_jobs_pd._exports.locations import File
-from asana_jobs_pd._exports.request import LARGE, Request
+from asana_jobs_pd._exports.request import Request
 from asana_jobs_pd._exports.settle import Settled, settle
 from asana_jobs_pd.errors import MissingExtraError
 
@@ -61,6 +61,8 @@ __all__ = [
 
 BLOCKSIZE = 256 << 20
 """Bytes of text that make a partition."""
+LARGE = 12 << 20
+"""Bytes on disk for each share of a file in the first pass."""
 MOST_SHARES = 16
 """Of one file, in the first pass: each decompresses all of it."""
 

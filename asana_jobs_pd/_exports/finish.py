@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._exports.columns import TYPES, Rows, array_of, type_of
-from asana_jobs_pd._exports.custom_fields import INTERIM, Definition, label
+from asana_jobs_pd._exports.definitions import INTERIM, Definition, label
 from asana_jobs_pd._exports.issues import Issue, shown
 from asana_jobs_pd._exports.nodes import Node
 from asana_jobs_pd._exports.row_reader import DIGEST, LINE

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from asana_jobs_pd._exports.custom_fields import Known
+from asana_jobs_pd._exports.definitions import Known
 from asana_jobs_pd._exports.issues import Issues
 from asana_jobs_pd._exports.nodes import Node, merge
 from asana_jobs_pd._exports.schema import SCHEMA, Spec

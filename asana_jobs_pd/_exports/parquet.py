@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._exports.aside import Aside
 from asana_jobs_pd._exports.assemble import Facts, latest_of
-from asana_jobs_pd._exports.custom_fields import Definition
+from asana_jobs_pd._exports.definitions import Definition
 from asana_jobs_pd._exports.finish import (
     conformed,
     long_values,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
@@ -35,8 +36,8 @@ ExportPaths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str
 """One file or several; of a DataFrame, its column ``file.path``."""
 
 BACKENDS = ("numpy_nullable", "pyarrow")
-LARGE = 12 << 20
-"""Bytes on disk for each process: fewer are read before another has started."""
+LARGE = 5 << 20
+"""Bytes on disk for each process: of fewer, most is read before another has started."""
 MOST_WORKERS = 4
 _WINDOWS = (
     ("new_graph_export.created_at", "new_graph_export.completed_at"),
@@ -168,7 +169,14 @@ def _size(path: File) -> int:
 
 
 def _workers(size: int) -> int:
-    return max(1, min(size // LARGE, os.cpu_count() or 1, MOST_WORKERS))
+    return max(1, min(size // LARGE, _processors(), MOST_WORKERS))
+
+
+def _processors() -> int:
+    """Return how many processors this process may use, which in a container may be fewer."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def names_of(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] | None:

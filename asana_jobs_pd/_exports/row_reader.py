@@ -78,7 +78,10 @@ class RowReader:
 
     def _rebuild(self) -> None:
         self._shape = shape_of(self.root, self.name, self.fields.shape)
-        self._decode = msgspec.json.Decoder(self._shape.struct).decode
+        self._decoders = [msgspec.json.Decoder(self._shape.struct).decode]
+        if self.fields.exact is not None:
+            exact = shape_of(self.root, self.name, self.fields.exact)
+            self._decoders.insert(0, msgspec.json.Decoder(exact.struct).decode)
 
     def read(self, source: Source, numbers: list[int], lines: list[bytes]) -> pa.RecordBatch | None:
         """Return the rows of these lines as a batch, None without any."""
@@ -89,6 +92,8 @@ class RowReader:
             issues, table = self._read(source, numbers, lines)
         for issue in issues:
             self._note(issue)
+        if self.fields.expect():
+            self._rebuild()
         return table
 
     def _read(
@@ -126,20 +131,21 @@ class RowReader:
 
     def _decoded(self, lines: list[bytes]) -> tuple[list[Any], list[int]]:
         """Return a row a line, and where there are others than expected."""
-        decode = self._decode
         try:
-            return list(map(decode, lines)), []
+            return list(map(self._decoders[0], lines)), []
         except MALFORMED:
             pass
-        rows: list[Any] = []
-        strays: list[int] = []
-        for place, line in enumerate(lines):
+        rows = list(map(self._row, lines))
+        return rows, [place for place, row in enumerate(rows) if row is None]
+
+    def _row(self, line: bytes) -> Any:
+        """Return the row of a line, None when it is another than expected."""
+        for decode in self._decoders:
             try:
-                rows.append(decode(line))
+                return decode(line)
             except MALFORMED:
-                rows.append(None)
-                strays.append(place)
-        return rows, strays
+                pass
+        return None
 
     def _learn(
         self, source: Source, numbers: list[int], lines: list[bytes], strays: list[int]

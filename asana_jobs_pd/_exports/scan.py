@@ -22,6 +22,8 @@ __all__ = ["Batch", "Claim", "Scanner"]
 _TYPE = re.compile(rb'\s*\{\s*(?:"gid"\s*:\s*"[^"\\]*"\s*,\s*)?"resource_type"\s*:\s*"([^"\\]+)"')
 _BUNDLE = 4000
 """Rows that are decoded at a time."""
+_FIRST_BUNDLE, _GROWTH = 64, 8
+"""Fewer at first, as what is not expected yet is decoded more than once."""
 
 
 class Batch(NamedTuple):
@@ -66,6 +68,7 @@ class Scanner:
         self.options = options
         self._claim = claim
         self._readers: dict[str, RowReader] = {}
+        self._bundle = _FIRST_BUNDLE
 
     def scan(self, path: File, file: int) -> Generator[Batch, None, None]:
         """Yield the rows of a file in batches.
@@ -106,11 +109,13 @@ class Scanner:
     def batches(self, path: File, file: int, chunk: Chunk) -> list[Batch]:
         """Return the rows of a chunk, by type."""
         batches: list[Batch] = []
-        order = 0
+        start = order = 0
         with collector_paused():
-            for start in range(0, len(chunk.lines), _BUNDLE):
-                lines = chunk.lines[start : start + _BUNDLE]
+            while start < len(chunk.lines):
+                lines = chunk.lines[start : start + min(self._bundle, _BUNDLE)]
                 source = Source(path, file, chunk.first_line + start)
+                start += len(lines)
+                self._bundle *= _GROWTH
                 for name, (numbers, texts) in self._sorted(source, lines).items():
                     table = self._reader(name).read(source, numbers, texts)
                     if table is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from asana_jobs_pd._exports.custom_fields import INTERIM, Definition, Known
+from asana_jobs_pd._exports.definitions import INTERIM, Definition, Known
 from asana_jobs_pd._exports.issues import Issue
 from asana_jobs_pd._exports.learned import Learned, ReadOptions, spec_of
 from asana_jobs_pd._exports.nodes import Node, settled

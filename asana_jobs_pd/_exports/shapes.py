@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -36,6 +36,7 @@ _LEAVES: dict[str, Any] = {
     "date": str | None,
     "bool": bool | None,
     "int": int | None,
+    "int64": Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None,
     "float": float | None,
     "raw": msgspec.Raw,
     "json": msgspec.Raw,
@@ -47,6 +48,7 @@ _WORDS = {
     "date": "not a date",
     "bool": "not true or false",
     "int": "not a whole number",
+    "int64": "not a whole number of 64 bits",
     "float": "not a number",
     "object": "not an object",
     "list": "not a list",
@@ -73,6 +75,8 @@ class Shape:
         For an object: attribute and shape by key.
     item
         For a list: what is in it.
+    relevant
+        For an object: returns which of its keys say something, by the others; all by default.
     """
 
     node: Node
@@ -81,6 +85,7 @@ class Shape:
     blank: Any = None
     children: dict[str, tuple[str, Shape]] = field(default_factory=dict)
     item: Shape | None = None
+    relevant: Callable[[dict[str, msgspec.Raw]], Iterable[str]] | None = None
 
 
 def shape_of(node: Node, row: str | None = None, custom_fields: Shape | None = None) -> Shape:
@@ -160,8 +165,9 @@ def _build_leaf(shape: Shape, text: bytes, column: str, report: Report) -> Any:
     kind = shape.node.kind
     with suppress(*MALFORMED):
         return decoder_of(shape.type)(text)
-    if kind == "int" and (whole := _whole(text)) is not None:
-        return whole
+    if kind in ("int", "int64") and (whole := _whole(text)) is not None:
+        with suppress(*MALFORMED):
+            return msgspec.convert(whole, shape.type)
     better = mended(text)
     if better != text:
         report(column, shown(text), MENDED)
@@ -182,11 +188,11 @@ def _build_object(shape: Shape, text: bytes, column: str, report: Report) -> Any
         return None
     parts = _parts(text)
     prefix = f"{column}." if column else ""
-    values = {
-        attribute: build(inner, bytes(parts[key]), prefix + key, report)
-        for key, (attribute, inner) in shape.children.items()
-        if key in parts
-    }
+    values = {}
+    for key in shape.relevant(parts) if shape.relevant else shape.children:
+        if key in parts:
+            attribute, inner = shape.children[key]
+            values[attribute] = build(inner, bytes(parts[key]), prefix + key, report)
     if not shape.node.closed:
         for key in parts.keys() - shape.children.keys():
             report(prefix + key, shown(bytes(parts[key])), "a key that cannot be a column")

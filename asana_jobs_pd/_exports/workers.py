@@ -1,7 +1,7 @@
 """Several processes that read the same files, and share their chunks.
 
 Each decompresses everything and claims chunks as it reaches them; what it made of them comes back
-through a folder, as Arrow. They are plain child processes of one module, so that a script needs
+through a folder, as Arrow. They are plain child processes that run one file, so that a script needs
 no guard and a notebook nothing at all. They end with us: they listen on a pipe that we hold.
 """
 
@@ -29,6 +29,7 @@ from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
 __all__ = ["Part", "Task", "claimer", "run_task", "scanned", "spooled"]
 
 _FAILED = 3
+_FILE = str(Path(__file__).with_name("worker.py"))
 
 
 class Task(msgspec.Struct):
@@ -186,7 +187,7 @@ class _Worker:
             own = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         with (self._folder / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(  # noqa: S603  our own module
-                [sys.executable, "-m", "asana_jobs_pd._exports.worker", str(self._folder)],
+                [sys.executable, "-P", _FILE, str(self._folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,

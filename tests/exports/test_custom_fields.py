@@ -191,3 +191,40 @@ def test_a_gid_that_is_a_number_is_the_same_field(load, gid):
         task(custom_fields=[FIELDS[0]]), task("2", custom_fields=[{**FIELDS[0], "gid": gid}])
     )["task"]
     assert list(frame["custom_fields.Notes"]) == ["x", "x"]
+
+
+def test_a_precision_that_is_none_is_told(load):
+    """Beyond 64 bits, as by no means possible in a catalogue."""
+    data = load(task(custom_fields=[{**FIELDS[1], "precision": 2**70}]))
+    assert data["task"].at[0, "custom_fields.Cost"] == 5
+    assert data.custom_fields["precision"].isna().all()
+    assert issues_of(data)[0][2] == "custom_fields.Cost"
+
+
+def test_fields_that_are_expected_exactly_read_as_any(export, monkeypatch):
+    """Row by row, so that all but the first are expected: the same as all at once."""
+    import asana_jobs_pd as aj
+    from asana_jobs_pd._exports import custom_fields, scan
+
+    renamed = [{**one, "name": one["name"] + "!"} for one in FIELDS]
+    fewer = [{key: one[key] for key in one if key != "currency_code"} for one in FIELDS]
+    gids = [{**one, "gid": f"3{one['gid']}"} for one in FIELDS]
+    path = export(
+        *[
+            task(str(number), custom_fields=fields)
+            for number, fields in enumerate([FIELDS, FIELDS, renamed, fewer, FIELDS, gids, FIELDS])
+        ]
+    )
+    made = []
+    exact_type = custom_fields.exact_type
+    monkeypatch.setattr(
+        custom_fields, "exact_type", lambda *a, **k: made.append(a) or exact_type(*a, **k)
+    )
+    once = aj.read_asana_export(path, workers=1)
+    first = len(made)
+    monkeypatch.setattr(scan, "_BUNDLE", 1)
+    again = aj.read_asana_export(path, workers=1)
+    assert len(made) - first > len(FIELDS)
+    pd.testing.assert_frame_equal(again["task"], once["task"])
+    pd.testing.assert_frame_equal(again.custom_fields, once.custom_fields)
+    pd.testing.assert_frame_equal(again.issues, once.issues)

@@ -100,6 +100,8 @@ FIELD = st.fixed_dictionaries(
         "enum_options": st.lists(st.fixed_dictionaries({"name": st.sampled_from("XYZ")})),
         "display_value": st.sampled_from(["p", "q"]),
         "representation_type": st.sampled_from(["formula", "text"]),
+        "resource_subtype": st.sampled_from(["text", "enum", None, 5, "\ud800"]),
+        "precision": st.sampled_from([None, 2, 2.0, 2**70, "x"]),
     },
 )
 ROW = st.fixed_dictionaries(
@@ -330,3 +332,13 @@ def test_the_process_is_left_as_it_was(export):
     assert pa.default_memory_pool().backend_name == pool
     assert threading.active_count() < 5
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_nothing_in_a_list_of_objects_stays_nothing(load, monkeypatch):
+    """Also where no object has come yet that would say what is in them."""
+    monkeypatch.setattr(scan, "_BUNDLE", 1)
+    data = load(
+        {"gid": "1", "resource_type": "task", "followers": [None]},
+        {"gid": "2", "resource_type": "task", "followers": [{"gid": None}]},
+    )
+    assert [list(cell) for cell in data["task"]["followers"]] == [[None], [{"gid": None}]]
