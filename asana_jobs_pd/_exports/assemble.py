@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple, TypeAlias
 
@@ -15,10 +16,8 @@ from asana_jobs_pd._api.warn import warn_user
 from asana_jobs_pd._exports.definitions import Definition
 from asana_jobs_pd._exports.export import AsanaExport
 from asana_jobs_pd._exports.finish import (
-    POSITION,
     check_columns,
     conformed,
-    last_of_each,
     long_values,
     long_values_of_none,
     pivoted,
@@ -26,14 +25,16 @@ from asana_jobs_pd._exports.finish import (
 from asana_jobs_pd._exports.frames import TEXT, Backend, catalogue, issues_frame, to_frame
 from asana_jobs_pd._exports.issues import Issues
 from asana_jobs_pd._exports.learned import Learned
+from asana_jobs_pd._exports.repeats import RowKeys
 from asana_jobs_pd._exports.request import Request, Time, Window
+from asana_jobs_pd._exports.row_reader import DIGEST
 from asana_jobs_pd._exports.scan import Batch
 from asana_jobs_pd._exports.settle import Settled, settle
 from asana_jobs_pd._exports.workers import Part
 from asana_jobs_pd._jobs.collector import collector_paused
 from asana_jobs_pd.errors import AsanaValueWarning
 
-__all__ = ["Facts", "assemble", "latest_of", "summary", "warn_lost"]
+__all__ = ["Facts", "assemble", "later", "latest_of", "summary", "warn_lost"]
 
 Found: TypeAlias = tuple[Batch, list[Definition]]
 
@@ -96,21 +97,29 @@ class _Assembly:
             self.issues.add(issue)
 
     def table(self, name: str, found: list[Found]) -> pa.Table:
-        """Return the final table of a type of row, repeated rows dropped."""
+        """Return the final table of a type of row, repeated rows dropped.
+
+        Batch by batch, each of which is given up for what it becomes.
+        """
         settled, tell = self._settled, self.issues.add
-        whole = pa.concat_tables(
-            [conformed(batch, definitions, settled, tell) for batch, definitions in found]
-        )
-        found.clear()
-        kept = _kept(whole)
-        final = pivoted(kept, settled, name)
-        if settled.options.custom_fields == "long":
-            self._longs.append(long_values(kept, settled, name))
+        kept = _kept(found)
+        finals: list[pa.Table] = []
+        start = 0
+        latest: Time = pd.NaT
+        for batch, definitions in _used_up(found):
+            end = start + len(batch.table)
+            table = conformed(batch, definitions, settled, tell)
+            if not kept[start:end].all():
+                table = table.filter(pa.array(kept[start:end]))
+            finals.append(pivoted(table, settled, name))
+            if settled.options.custom_fields == "long":
+                self._longs.append(long_values(table, settled, name))
+            start, latest = end, later(latest, latest_of(table))
+        final = pa.concat_tables(finals)
         for column in final.column_names:
             self.filled[column] += len(final) - final[column].null_count
-        self.facts[name] = Facts(
-            len(kept), final.num_columns, len(whole) - len(kept), latest_of(kept)
-        )
+        rows = int(kept.sum())
+        self.facts[name] = Facts(rows, final.num_columns, len(kept) - rows, latest)
         return final
 
     def long_frame(self, backend: Backend) -> pd.DataFrame | None:
@@ -134,21 +143,33 @@ def _by_type(parts: list[Part]) -> dict[str, list[Found]]:
     return found
 
 
-def _kept(table: pa.Table) -> pa.Table:
-    """Return the rows in the order of the files, the last of repeated ones."""
-    positions = table[POSITION].to_numpy()
-    if not np.all(positions[1:] > positions[:-1]):
-        table = table.take(pa.array(np.argsort(positions)))
-    keep = last_of_each(table)
-    return table if keep is None else table.take(pa.array(keep))
+def _kept(found: Sequence[Found]) -> np.ndarray:
+    """Return which rows are to be kept, the last of repeated ones."""
+    keys = RowKeys(sum(len(batch.table) for batch, _ in found))
+    for batch, _ in found:
+        keys.add(batch.table.column("gid"), batch.table.column(DIGEST))
+    return keys.kept()
+
+
+def _used_up(found: list[Found]) -> Iterator[Found]:
+    """Yield what is in a list, which then no longer holds it."""
+    found.reverse()
+    while found:
+        yield found.pop()
 
 
 def latest_of(table: pa.Table) -> Time:
+    """Return when the last row was modified, or created where it does not say."""
     for name in ("modified_at", "created_at"):
         if name in table.column_names:
             value = pc.max(table[name]).as_py()
             return pd.NaT if value is None else pd.Timestamp(value)
     return pd.NaT
+
+
+def later(one: Time, other: Time) -> Time:
+    """Return the later of two times of which either may be missing."""
+    return other if pd.isna(one) else one if pd.isna(other) else max(one, other)
 
 
 def summary(facts: dict[str, Facts], issues: Issues, window: Window) -> pd.DataFrame:

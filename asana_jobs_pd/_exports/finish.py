@@ -15,7 +15,7 @@ from asana_jobs_pd._exports.columns import TYPES, Rows, array_of, type_of
 from asana_jobs_pd._exports.definitions import INTERIM, Definition, label
 from asana_jobs_pd._exports.issues import Issue, shown
 from asana_jobs_pd._exports.nodes import Node
-from asana_jobs_pd._exports.row_reader import DIGEST, LINE
+from asana_jobs_pd._exports.row_reader import LINE
 from asana_jobs_pd._exports.scan import Batch
 from asana_jobs_pd._exports.schema import SCHEMA
 from asana_jobs_pd._exports.settle import Field, Settled, flat_columns
@@ -23,18 +23,14 @@ from asana_jobs_pd._exports.shapes import MALFORMED, build, decoder_of, shape_of
 from asana_jobs_pd.errors import InvalidFieldError
 
 __all__ = [
-    "POSITION",
     "check_columns",
     "conformed",
-    "last_of_each",
     "long_values",
     "long_values_of_none",
     "pivoted",
     "schema_of",
 ]
 
-POSITION = "#position"
-"""File and line in one number that grows: file * 2**40 + line."""
 FIELDS = "#custom_fields"
 _FIELDS_TYPE = pa.list_(pa.struct([("field", pa.int32()), *INTERIM.items()]))
 _LONG = {
@@ -47,7 +43,6 @@ _LONG = {
     "reference": "reference_value",
     "display": "display_value",
 }
-_OWN = (POSITION, DIGEST, FIELDS)
 
 
 def conformed(
@@ -77,7 +72,7 @@ def conformed(
         lambda place, *what: tell(Issue(file, int(lines[place]), name, gids[place].as_py(), *what)),
     )
     found = dict(zip(table.schema.names, table.columns, strict=True))
-    columns = {POSITION: pa.array(lines + file * 2**40), DIGEST: found[DIGEST]}
+    columns: dict[str, pa.Array] = {}
     for key, node in settled.roots[name].keys.items():
         if node.kind == "custom_fields":
             columns[FIELDS] = _recoded(found.get(key), len(lines), definitions, settled, rows)
@@ -177,24 +172,6 @@ def _recoded(
     return pa.ListArray.from_arrays(array.offsets, again)
 
 
-def last_of_each(table: pa.Table) -> np.ndarray | None:
-    """Return the places of the rows to keep of repeated ones, the last; None for all.
-
-    Rows are the same by their gid, and without one by their digest.
-    """
-    keys = pc.coalesce(table["gid"].cast(pa.binary()), table[DIGEST])
-    codes = (
-        keys.combine_chunks().dictionary_encode()
-        if keys.num_chunks != 1
-        else keys.chunk(0).dictionary_encode()
-    )
-    if len(codes.dictionary) == len(table):
-        return None
-    last = np.empty(len(codes.dictionary), np.int64)
-    last[codes.indices.to_numpy()] = np.arange(len(table))
-    return np.sort(last)
-
-
 def schema_of(settled: Settled, resource_type: str) -> pa.Schema:
     """Return the final schema of a type of row, as `pivoted` gives it."""
     columns: dict[str, pa.DataType] = {}
@@ -214,12 +191,10 @@ def schema_of(settled: Settled, resource_type: str) -> pa.Schema:
 def pivoted(table: pa.Table, settled: Settled, resource_type: str) -> pa.Table:
     """Return a conformed table, or several of them in one, with a column for each custom field.
 
-    Only the columns that were asked for; without those that begin with ``#``.
+    Only the columns that were asked for.
     """
     columns = {
-        name: table[name]
-        for name in table.column_names
-        if name not in _OWN and _asked(name, settled)
+        name: table[name] for name in table.column_names if name != FIELDS and _asked(name, settled)
     }
     if FIELDS in table.column_names and settled.options.custom_fields == "columns":
         wanted = [

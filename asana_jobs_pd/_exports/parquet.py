@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asana_jobs_pd._exports.aside import Aside
-from asana_jobs_pd._exports.assemble import Facts, latest_of
+from asana_jobs_pd._exports.assemble import Facts, later, latest_of
 from asana_jobs_pd._exports.definitions import Definition
 from asana_jobs_pd._exports.finish import (
     conformed,
@@ -31,6 +31,7 @@ from asana_jobs_pd._exports.frames import to_frame
 from asana_jobs_pd._exports.issues import Issues
 from asana_jobs_pd._exports.layout import LONG_VALUES, folder_of, part_name
 from asana_jobs_pd._exports.repeats import RowKeys
+from asana_jobs_pd._exports.request import Time
 from asana_jobs_pd._exports.row_reader import DIGEST
 from asana_jobs_pd._exports.settle import Settled
 from asana_jobs_pd._exports.spool import Share, SpoolReader, Stored
@@ -112,14 +113,14 @@ class Conversion:
         self, name: str, found: list[Found], longs: DatasetWriter | None, aside: Aside
     ) -> None:
         kept = _kept(found)
-        latest = pd.NaT
+        latest: Time = pd.NaT
         schema = schema_of(self._settled, name)
         writer = DatasetWriter(self._folder / folder_of(name), schema)
         for table in _groups(self._conformed(found, kept)):
             final = pivoted(table, self._settled, name)
             for column in final.column_names:
                 self.filled[column] += len(final) - final[column].null_count
-            latest = _later(latest, latest_of(table))
+            latest = later(latest, latest_of(table))
             aside.do(writer.write, final)
             if longs is not None:
                 aside.do(longs.write, long_values(table, self._settled, name))
@@ -178,10 +179,6 @@ def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
             waiting = [pa.concat_tables(waiting).combine_chunks()]
     if waiting:
         yield pa.concat_tables(waiting)
-
-
-def _later(one: Any, other: Any) -> Any:
-    return other if pd.isna(one) else one if pd.isna(other) else max(one, other)
 
 
 class DatasetWriter:

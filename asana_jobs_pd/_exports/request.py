@@ -36,7 +36,7 @@ ExportPaths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str
 """One file or several; of a DataFrame, its column ``file.path``."""
 
 BACKENDS = ("numpy_nullable", "pyarrow")
-LARGE = 5 << 20
+LARGE = 3 << 20
 """Bytes on disk for each process: of fewer, most is read before another has started."""
 MOST_WORKERS = 4
 _WINDOWS = (
