@@ -169,6 +169,7 @@ FLOORS = [
         "_api.__init__",
         "_api.auth",
         "_api.budget",
+        "_api.one_server",
         "_api.options",
         "_api.redact",
         "_api.retry",

@@ -15,9 +15,10 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from asana_jobs_pd._api.one_server import PlainResponse
 from asana_jobs_pd._api.redact import clean, hide_query
 from asana_jobs_pd._api.signed_urls import refusal, tidy
-from asana_jobs_pd._api.transport import NoAnswer, PlainResponse, explain, settings_for, user_agent
+from asana_jobs_pd._api.transport import NoAnswer, explain, settings_for, user_agent
 
 if TYPE_CHECKING:
     import urllib3

@@ -8,26 +8,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from asana_jobs_pd._api.auth import Token
 from asana_jobs_pd._api.base_url import is_loopback, origin_of
 from asana_jobs_pd._api.budget import MOST_POSTS
+from asana_jobs_pd._api.one_server import OneServerAdapter
 from asana_jobs_pd._api.redact import clean
 from asana_jobs_pd.errors import InvalidOptionError
-
-if TYPE_CHECKING:
-    from urllib3.connectionpool import HTTPConnectionPool
 
 __all__ = [
     "LARGEST_BODY",
     "Answer",
     "NoAnswer",
-    "PlainResponse",
     "Transport",
     "explain",
     "settings_for",
@@ -80,7 +76,15 @@ class Transport:
         As in requests; None for the environment's.
     """
 
-    __slots__ = ("_adapter", "_headers", "_posts", "_settings", "_timeout", "_token")  # no vars()
+    __slots__ = (
+        "_adapter",
+        "_headers",
+        "_posts",
+        "_settings",
+        "_timeout",
+        "_token",
+        "_waits",
+    )  # no vars()
 
     def __init__(
         self,
@@ -94,9 +98,11 @@ class Transport:
     ) -> None:
         self._token = token
         self._timeout = timeout
+        # requests takes one as it is, and makes one of anything else for each request.
+        self._waits: Any = urllib3.Timeout(connect=timeout[0], read=timeout[1])
         self._settings = settings_for(base_url, proxies, verify)
-        self._adapter = _OneServerAdapter(origin_of(base_url), pool_size)
-        self._posts = _OneServerAdapter(origin_of(base_url), MOST_POSTS)
+        self._adapter = OneServerAdapter(origin_of(base_url), pool_size)
+        self._posts = OneServerAdapter(origin_of(base_url), MOST_POSTS)
         self._headers = requests.structures.CaseInsensitiveDict(
             {
                 "User-Agent": user_agent(),
@@ -132,12 +138,10 @@ class Transport:
         return answer if isinstance(answer, Answer) else replace(answer, sent=body.sent)
 
     def _exchange(
-        self, request: requests.PreparedRequest, adapter: _OneServerAdapter
+        self, request: requests.PreparedRequest, adapter: OneServerAdapter
     ) -> Answer | NoAnswer:
         try:
-            return _read(
-                adapter.send(request, stream=True, timeout=self._timeout, **self._settings)
-            )
+            return _read(adapter.send(request, stream=True, timeout=self._waits, **self._settings))
         except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the headers
             return explain(error, self._timeout, partial(self._token.hide, clean))
 
@@ -179,44 +183,6 @@ def explain(error: Exception, timeout: tuple[float, float], hide: Callable[..., 
         error, requests.ConnectionError | urllib3.exceptions.HTTPError | OSError
     ) and not isinstance(error, ValueError)
     return NoAnswer(f"the connection failed: {said}", may_pass=passes)
-
-
-class PlainResponse(requests.Response):
-    """What is needed of a response: no cookie jar, no history."""
-
-    def __init__(self, request: requests.PreparedRequest, raw: urllib3.BaseHTTPResponse) -> None:
-        self.request, self.raw, self.status_code = request, raw, raw.status
-        self.headers = raw.headers  # type: ignore[assignment]  # case-insensitive as well
-
-
-class _OneServerAdapter(HTTPAdapter):
-    """An adapter for one server, which finds out once what is the same for all requests."""
-
-    def __init__(self, origin: str, pool_size: int) -> None:
-        super().__init__(pool_connections=1, pool_maxsize=pool_size)
-        self._origin = origin
-        self._pool: HTTPConnectionPool | None = None
-        self._verified = False
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
-        if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*args, **kwargs)  # type: ignore[assignment]
-        return self._pool  # type: ignore[return-value]
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        if not self._verified:
-            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
-            self._verified = True
-
-    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002
-        """Return the path: https goes through a proxy by CONNECT, and http never does."""
-        assert request.url is not None
-        return request.url.removeprefix(self._origin)
-
-    def build_response(
-        self, req: requests.PreparedRequest, resp: urllib3.BaseHTTPResponse
-    ) -> requests.Response:
-        return PlainResponse(req, resp)
 
 
 def _read(response: requests.Response) -> Answer:

@@ -394,7 +394,8 @@ def test_a_ca_bundle(client, monkeypatch, tmp_path, name):
     client(verify=str(bundle) if name == "verify" else None).get_job(GID)
     sent = responses.calls[0].request.req_kwargs
     assert sent["verify"] == str(bundle)
-    assert sent["timeout"] == (10.0, 60.0)
+    waits = sent["timeout"]
+    assert (waits.connect_timeout, waits.read_timeout) == (10.0, 60.0)
     assert sent["stream"] is True
 
 
