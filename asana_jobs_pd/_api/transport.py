@@ -190,7 +190,7 @@ def _read(response: requests.Response) -> Answer:
     body = raw.read(LARGEST_BODY + 1, decode_content=True)
     if len(body) > LARGEST_BODY:
         raw.close()  # what is left of it must not meet the next request
-    changes = raw.headers.getlist("Asana-Change") if "Asana-Change" in raw.headers else ()
+    changes = raw.headers.get_all("Asana-Change") if "Asana-Change" in raw.headers else ()
     return Answer(response.status_code, raw.headers, body, tuple(changes))
 
 
