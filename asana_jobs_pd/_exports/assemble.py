@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import NamedTuple, TypeAlias
 
@@ -34,7 +34,7 @@ from asana_jobs_pd._exports.workers import Part
 from asana_jobs_pd._jobs.collector import collector_paused
 from asana_jobs_pd.errors import AsanaValueWarning
 
-__all__ = ["Facts", "assemble", "later", "latest_of", "summary", "warn_lost"]
+__all__ = ["Facts", "assemble", "kept_of", "later", "latest_of", "summary", "warn_lost"]
 
 Found: TypeAlias = tuple[Batch, list[Definition]]
 
@@ -102,7 +102,8 @@ class _Assembly:
         Batch by batch, each of which is given up for what it becomes.
         """
         settled, tell = self._settled, self.issues.add
-        kept = _kept(found)
+        rows = sum(len(batch.table) for batch, _ in found)
+        kept = kept_of(rows, (batch.table for batch, _ in found))
         finals: list[pa.Table] = []
         start = 0
         latest: Time = pd.NaT
@@ -118,8 +119,8 @@ class _Assembly:
         final = pa.concat_tables(finals)
         for column in final.column_names:
             self.filled[column] += len(final) - final[column].null_count
-        rows = int(kept.sum())
-        self.facts[name] = Facts(rows, final.num_columns, len(kept) - rows, latest)
+        left = int(kept.sum())
+        self.facts[name] = Facts(left, final.num_columns, rows - left, latest)
         return final
 
     def long_frame(self, backend: Backend) -> pd.DataFrame | None:
@@ -143,11 +144,11 @@ def _by_type(parts: list[Part]) -> dict[str, list[Found]]:
     return found
 
 
-def _kept(found: Sequence[Found]) -> np.ndarray:
-    """Return which rows are to be kept, the last of repeated ones."""
-    keys = RowKeys(sum(len(batch.table) for batch, _ in found))
-    for batch, _ in found:
-        keys.add(batch.table.column("gid"), batch.table.column(DIGEST))
+def kept_of(rows: int, batches: Iterable[pa.RecordBatch]) -> np.ndarray:
+    """Return which of so many rows of one type are to be kept, the last of repeated ones."""
+    keys = RowKeys(rows)
+    for batch in batches:
+        keys.add(batch.column("gid"), batch.column(DIGEST))
     return keys.kept()
 
 

@@ -28,7 +28,7 @@ from asana_jobs_pd._exports.shapes import MALFORMED, Shape, decoder_of
 __all__ = ["CustomFields", "DisplayNeeded"]
 
 _MOST_EXACT = 2000
-"""Fields of a type of row, beyond which none is expected exactly."""
+"""Fields of a type of row, beyond which no more are expected exactly."""
 
 
 class DisplayNeeded(Exception):  # noqa: N818  a signal

@@ -116,15 +116,16 @@ def exact_type(item: Shape, described: Described, *, always_display: bool) -> ty
     others: list[Any] = []
     names = {}
     for key in _relevant(item, kind, said["representation_type"], always_display=always_display):
+        if key == "gid":
+            continue
         attribute, shape = item.children[key]
         names[attribute] = key
         if key not in said:
             others.append((attribute, shape.type, _NOTHING if shape.type is msgspec.Raw else None))
         elif said[key] is None:
             others.append((attribute, None, None))
-        elif key != "gid":
+        else:
             required.append((attribute, Literal[said[key]]))
-    names.pop(item.children["gid"][0])
     return msgspec.defstruct(
         "Field", required + others, rename=names, tag_field="gid", tag=gid, gc=False
     )

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asana_jobs_pd._exports.aside import Aside
-from asana_jobs_pd._exports.assemble import Facts, later, latest_of
+from asana_jobs_pd._exports.assemble import Facts, kept_of, later, latest_of
 from asana_jobs_pd._exports.definitions import Definition
 from asana_jobs_pd._exports.finish import (
     conformed,
@@ -30,7 +30,6 @@ from asana_jobs_pd._exports.finish import (
 from asana_jobs_pd._exports.frames import to_frame
 from asana_jobs_pd._exports.issues import Issues
 from asana_jobs_pd._exports.layout import LONG_VALUES, folder_of, part_name
-from asana_jobs_pd._exports.repeats import RowKeys
 from asana_jobs_pd._exports.request import Time
 from asana_jobs_pd._exports.row_reader import DIGEST
 from asana_jobs_pd._exports.settle import Settled
@@ -154,13 +153,10 @@ def _by_type(shares: Sequence[Share]) -> dict[str, list[Found]]:
 
 
 def _kept(found: Sequence[Found]) -> np.ndarray:
-    """Return which rows are to be kept, the last of repeated ones."""
-    keys = RowKeys(sum(stored.rows for stored, _ in found))
     with SpoolReader(["gid", DIGEST]) as read:
-        for stored, _ in found:
-            table = read(stored).table
-            keys.add(table.column("gid"), table.column(DIGEST))
-    return keys.kept()
+        return kept_of(
+            sum(stored.rows for stored, _ in found), (read(stored).table for stored, _ in found)
+        )
 
 
 def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:

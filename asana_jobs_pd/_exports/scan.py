@@ -112,10 +112,11 @@ class Scanner:
         start = order = 0
         with collector_paused():
             while start < len(chunk.lines):
-                lines = chunk.lines[start : start + min(self._bundle, _BUNDLE)]
+                size = min(self._bundle, _BUNDLE)
+                lines = chunk.lines[start : start + size]
                 source = Source(path, file, chunk.first_line + start)
-                start += len(lines)
-                self._bundle *= _GROWTH
+                start += size
+                self._bundle = size * _GROWTH
                 for name, (numbers, texts) in self._sorted(source, lines).items():
                     table = self._reader(name).read(source, numbers, texts)
                     if table is not None:
