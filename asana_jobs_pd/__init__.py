@@ -18,35 +18,35 @@ from asana_jobs_pd import _accessor as _accessor  # registers df.asana
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from asana_jobs_pd import errors, ledger, sandbox, typing
-    from asana_jobs_pd._api.client import Client
-    from asana_jobs_pd._api.connect import connect
-    from asana_jobs_pd._exports.compare import compare_asana_exports
-    from asana_jobs_pd._exports.comparison import ExportComparison
-    from asana_jobs_pd._exports.convert import asana_export_to_parquet
-    from asana_jobs_pd._exports.dask_export import AsanaDaskExport
-    from asana_jobs_pd._exports.download import download_asana_exports
-    from asana_jobs_pd._exports.engines import read_asana_export
-    from asana_jobs_pd._exports.export import AsanaExport
+    from asana_jobs_pd import errors, ledger, typing
+    from asana_jobs_pd._compare.compare import compare_asana_exports
+    from asana_jobs_pd._compare.comparison import ExportComparison
+    from asana_jobs_pd._download.download import download_asana_exports
+    from asana_jobs_pd._export.export import AsanaDaskExport, AsanaExport
+    from asana_jobs_pd._export.read import read_asana_export
+    from asana_jobs_pd._http.client import Client
+    from asana_jobs_pd._http.connect import connect
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
     from asana_jobs_pd._jobs.ledger import recent_jobs
-    from asana_jobs_pd._jobs.monitor import JobsMonitor
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
-    from asana_jobs_pd._jobs.resource_export import ResourceExport
-    from asana_jobs_pd._jobs.start import (
+    from asana_jobs_pd._monitor.monitor import JobsMonitor
+    from asana_jobs_pd._monitor.wait import wait_asana_jobs, wait_asana_jobs_async
+    from asana_jobs_pd._parquet.convert import asana_export_to_parquet
+    from asana_jobs_pd._report.excel import asana_jobs_to_excel
+    from asana_jobs_pd._report.plot import plot_asana_status, plot_asana_timeline
+    from asana_jobs_pd._report.report import asana_jobs_report
+    from asana_jobs_pd._start.api import (
         duplicate_portfolio,
         duplicate_project,
         duplicate_task,
+        export_graph,
+        export_resources,
         instantiate_project,
         instantiate_task,
         save_project_as_template,
     )
-    from asana_jobs_pd._jobs.start_exports import export_graph, export_resources
-    from asana_jobs_pd._jobs.wait import wait_asana_jobs, wait_asana_jobs_async
-    from asana_jobs_pd._notebook.excel import asana_jobs_to_excel
-    from asana_jobs_pd._notebook.plot import plot_asana_status, plot_asana_timeline
-    from asana_jobs_pd._notebook.report import asana_jobs_report
-    from asana_jobs_pd._notebook.widget import JobsWidget
+    from asana_jobs_pd._start.resource_export import ResourceExport
+    from asana_jobs_pd._widget.widget import JobsWidget
     from asana_jobs_pd.errors import (
         AsanaChangeWarning,
         AsanaJobsError,
@@ -109,44 +109,44 @@ __all__ = [
 
 _LAZY = {
     "AsanaChangeWarning": "asana_jobs_pd.errors",
-    "AsanaDaskExport": "asana_jobs_pd._exports.dask_export",
-    "AsanaExport": "asana_jobs_pd._exports.export",
+    "AsanaDaskExport": "asana_jobs_pd._export.export",
+    "AsanaExport": "asana_jobs_pd._export.export",
     "AsanaJobsError": "asana_jobs_pd.errors",
     "AsanaStartWarning": "asana_jobs_pd.errors",
-    "Client": "asana_jobs_pd._api.client",
-    "ExportComparison": "asana_jobs_pd._exports.comparison",
-    "JobsMonitor": "asana_jobs_pd._jobs.monitor",
-    "JobsWidget": "asana_jobs_pd._notebook.widget",
+    "Client": "asana_jobs_pd._http.client",
+    "ExportComparison": "asana_jobs_pd._compare.comparison",
+    "JobsMonitor": "asana_jobs_pd._monitor.monitor",
+    "JobsWidget": "asana_jobs_pd._widget.widget",
     "PartialDownloadError": "asana_jobs_pd.errors",
     "PartialReadError": "asana_jobs_pd.errors",
     "PartialStartError": "asana_jobs_pd.errors",
     "ReadInterrupted": "asana_jobs_pd.errors",
-    "ResourceExport": "asana_jobs_pd._jobs.resource_export",
+    "ResourceExport": "asana_jobs_pd._start.resource_export",
     "StartInterrupted": "asana_jobs_pd.errors",
     "WaitTimeoutError": "asana_jobs_pd.errors",
-    "asana_export_to_parquet": "asana_jobs_pd._exports.convert",
+    "asana_export_to_parquet": "asana_jobs_pd._parquet.convert",
     "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
-    "asana_jobs_report": "asana_jobs_pd._notebook.report",
-    "asana_jobs_to_excel": "asana_jobs_pd._notebook.excel",
-    "compare_asana_exports": "asana_jobs_pd._exports.compare",
-    "connect": "asana_jobs_pd._api.connect",
-    "download_asana_exports": "asana_jobs_pd._exports.download",
-    "duplicate_portfolio": "asana_jobs_pd._jobs.start",
-    "duplicate_project": "asana_jobs_pd._jobs.start",
-    "duplicate_task": "asana_jobs_pd._jobs.start",
-    "export_graph": "asana_jobs_pd._jobs.start_exports",
-    "export_resources": "asana_jobs_pd._jobs.start_exports",
-    "instantiate_project": "asana_jobs_pd._jobs.start",
-    "instantiate_task": "asana_jobs_pd._jobs.start",
-    "plot_asana_status": "asana_jobs_pd._notebook.plot",
-    "plot_asana_timeline": "asana_jobs_pd._notebook.plot",
-    "read_asana_export": "asana_jobs_pd._exports.engines",
+    "asana_jobs_report": "asana_jobs_pd._report.report",
+    "asana_jobs_to_excel": "asana_jobs_pd._report.excel",
+    "compare_asana_exports": "asana_jobs_pd._compare.compare",
+    "connect": "asana_jobs_pd._http.connect",
+    "download_asana_exports": "asana_jobs_pd._download.download",
+    "duplicate_portfolio": "asana_jobs_pd._start.api",
+    "duplicate_project": "asana_jobs_pd._start.api",
+    "duplicate_task": "asana_jobs_pd._start.api",
+    "export_graph": "asana_jobs_pd._start.api",
+    "export_resources": "asana_jobs_pd._start.api",
+    "instantiate_project": "asana_jobs_pd._start.api",
+    "instantiate_task": "asana_jobs_pd._start.api",
+    "plot_asana_status": "asana_jobs_pd._report.plot",
+    "plot_asana_timeline": "asana_jobs_pd._report.plot",
+    "read_asana_export": "asana_jobs_pd._export.read",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
     "recent_jobs": "asana_jobs_pd._jobs.ledger",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
-    "save_project_as_template": "asana_jobs_pd._jobs.start",
-    "wait_asana_jobs": "asana_jobs_pd._jobs.wait",
-    "wait_asana_jobs_async": "asana_jobs_pd._jobs.wait",
+    "save_project_as_template": "asana_jobs_pd._start.api",
+    "wait_asana_jobs": "asana_jobs_pd._monitor.wait",
+    "wait_asana_jobs_async": "asana_jobs_pd._monitor.wait",
 }
 
 logging.getLogger("asana_jobs_pd").addHandler(logging.NullHandler())
@@ -168,7 +168,7 @@ def __getattr__(name: str) -> object:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Bring the magic ``%asana_jobs``: what ``%load_ext asana_jobs_pd`` calls."""
-    from asana_jobs_pd._notebook.magic import load
+    from asana_jobs_pd._cli.magic import load
 
     load(shell)
 

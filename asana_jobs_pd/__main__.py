@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from asana_jobs_pd._commands.console import DONE, guarded
+from asana_jobs_pd._cli.console import DONE, guarded
 
 __all__ = ["main"]
 
@@ -20,24 +20,24 @@ def _run(words: Sequence[str]) -> int:
     """Import what a command needs, and no more, and run it."""
     match words[:1]:
         case []:
-            from asana_jobs_pd._demo import run_demo
+            from asana_jobs_pd._cli.tour import run_demo
 
             run_demo()
             return DONE
         case ["export"]:
-            from asana_jobs_pd._commands.export import run
+            from asana_jobs_pd._cli.export import run
 
             return run(words[1:])
         case ["recent"]:
-            from asana_jobs_pd._commands.recent import run
+            from asana_jobs_pd._cli.recent import run
 
             return run(words[1:])
         case ["watch"]:
-            from asana_jobs_pd._commands.watch import run
+            from asana_jobs_pd._cli.watch import run
 
             return run(words[1:])
         case _:
-            from asana_jobs_pd._commands.read import run
+            from asana_jobs_pd._cli.read import run
 
             return run(words)
 

@@ -12,14 +12,12 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from pathlib import Path
 
-    from asana_jobs_pd._api.client import Client
-    from asana_jobs_pd._exports.dask_export import AsanaDaskExport
-    from asana_jobs_pd._exports.export import AsanaExport
-    from asana_jobs_pd._exports.frames import Backend
-    from asana_jobs_pd._exports.locations import StorageOptions
-    from asana_jobs_pd._exports.request import BadLines, CustomFieldsAs
-    from asana_jobs_pd._notebook.plot import AsanaPlot
-    from asana_jobs_pd._notebook.widget import JobsWidget
+    from asana_jobs_pd._decode.locations import StorageOptions
+    from asana_jobs_pd._export.export import AsanaDaskExport, AsanaExport, Backend
+    from asana_jobs_pd._export.request import BadLines, CustomFieldsAs
+    from asana_jobs_pd._http.client import Client
+    from asana_jobs_pd._report.plot import AsanaPlot
+    from asana_jobs_pd._widget.widget import JobsWidget
     from asana_jobs_pd.typing import Errors, Until
 
 __all__ = ["AsanaAccessor"]
@@ -78,7 +76,7 @@ class AsanaAccessor:
         InvalidFrameError
             When no row has a file.
         """
-        from asana_jobs_pd._exports.convert import asana_export_to_parquet
+        from asana_jobs_pd._parquet.convert import asana_export_to_parquet
 
         return asana_export_to_parquet(
             self._frame,
@@ -107,7 +105,7 @@ class AsanaAccessor:
         progress: bool | None = None,
     ) -> pd.DataFrame:
         """Wait until the jobs are finished, and return their frame; see `wait_asana_jobs`."""
-        from asana_jobs_pd._jobs.wait import wait_asana_jobs
+        from asana_jobs_pd._monitor.wait import wait_asana_jobs
 
         return wait_asana_jobs(
             self._checked(),
@@ -128,7 +126,7 @@ class AsanaAccessor:
         progress: bool | None = None,
     ) -> pd.DataFrame:
         """Wait in a cell that awaits; see `wait_asana_jobs_async`."""
-        from asana_jobs_pd._jobs.wait import wait_asana_jobs_async
+        from asana_jobs_pd._monitor.wait import wait_asana_jobs_async
 
         return await wait_asana_jobs_async(
             self._checked(),
@@ -151,7 +149,7 @@ class AsanaAccessor:
         progress: bool | None = None,
     ) -> pd.DataFrame:
         """Download the files of succeeded exports into a folder; see `download_asana_exports`."""
-        from asana_jobs_pd._exports.download import download_asana_exports
+        from asana_jobs_pd._download.download import download_asana_exports
 
         return download_asana_exports(
             self._frame,
@@ -168,7 +166,7 @@ class AsanaAccessor:
         self, *, client: Client | None = None, dest: str | os.PathLike[str] = "exports/"
     ) -> JobsWidget:
         """Show the jobs live, and download what they export; see `JobsWidget`."""
-        from asana_jobs_pd._notebook.widget import JobsWidget
+        from asana_jobs_pd._widget.widget import JobsWidget
 
         return JobsWidget(self._checked(), client=client, dest=dest)
 
@@ -282,7 +280,7 @@ class AsanaAccessor:
         InvalidFrameError
             When no row has a file.
         """
-        from asana_jobs_pd._exports.engines import read_asana_export
+        from asana_jobs_pd._export.read import read_asana_export
 
         read: Callable[..., Any] = read_asana_export  # whose overloads are ours
         data: AsanaExport | AsanaDaskExport = read(
@@ -303,7 +301,7 @@ class AsanaAccessor:
     @property
     def plot(self) -> AsanaPlot:
         """Pictures: ``jobs.asana.plot.timeline()`` and ``.status()``. Needs matplotlib."""
-        from asana_jobs_pd._notebook.plot import AsanaPlot
+        from asana_jobs_pd._report.plot import AsanaPlot
 
         return AsanaPlot(self._checked())
 
@@ -318,7 +316,7 @@ class AsanaAccessor:
         tz: str | tzinfo | None = None,
     ) -> Path:
         """Write one HTML file that needs nothing else; see `asana_jobs_report`."""
-        from asana_jobs_pd._notebook.report import asana_jobs_report
+        from asana_jobs_pd._report.report import asana_jobs_report
 
         return asana_jobs_report(
             self._frame, path, title=title, history=history, start=start, end=end, tz=tz
@@ -326,7 +324,7 @@ class AsanaAccessor:
 
     def to_excel(self, path: str | os.PathLike[str]) -> Path:
         """Write an ``.xlsx`` file that opens as it was; see `asana_jobs_to_excel`."""
-        from asana_jobs_pd._notebook.excel import asana_jobs_to_excel
+        from asana_jobs_pd._report.excel import asana_jobs_to_excel
 
         return asana_jobs_to_excel(self._frame, path)
 
@@ -357,13 +355,13 @@ class AsanaAccessor:
 
         Of more than 1,000 tasks it keeps one for 4 hours: what is in it may be stale.
         """
-        from asana_jobs_pd._jobs.cast import cast_frame, gids_of
+        from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
         from asana_jobs_pd._jobs.states import is_cached
 
         return self._frame[is_cached(cast_frame(self._frame, gids_of(self._frame)))]
 
     def _checked(self) -> pd.DataFrame:
-        from asana_jobs_pd._jobs.cast import gids_of
+        from asana_jobs_pd._jobs.as_jobs import gids_of
 
         gids_of(self._frame)
         return self._frame

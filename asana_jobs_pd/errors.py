@@ -40,6 +40,10 @@ None of them holds a token or a signed URL, and all of them survive pickling.
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -79,6 +83,17 @@ __all__ = [
     "TokenError",
     "WaitTimeoutError",
 ]
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn at the first line outside this package."""
+    frame, level = sys._getframe(), 1  # noqa: SLF001  what warnings itself looks at
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
 
 E = TypeVar("E")
 

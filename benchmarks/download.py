@@ -29,7 +29,7 @@ CHUNK = 256 * 1024
 
 def make(path, blocks):
     """Write a resource export: so many times 20,000 rows, about 7 MB each."""
-    from asana_jobs_pd.sandbox._rows import export_rows
+    from asana_jobs_pd.sandbox._exports import export_rows
 
     rows = export_rows("export_request", BLOCK, "benchmark")
     block = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)

@@ -46,7 +46,7 @@ def measure(name, limit, window, base_url):
 
 def _ours(limit, window, base_url):
     import asana_jobs_pd as aj
-    from asana_jobs_pd._api.limits import Limiter
+    from asana_jobs_pd._http.rate_limit import Limiter
 
     limiter = Limiter(limit, WORKERS, window=window)
     client = aj.Client("sandbox", base_url=base_url, limiter=limiter)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 import asana_jobs_pd as aj
-from asana_jobs_pd.sandbox._rows import export_rows
+from asana_jobs_pd.sandbox._exports import export_rows
 from benchmarks.measure import Figure, fresh, interleaved, show, timed
 
 SMALL, LARGE = 20_000, 200_000

@@ -10,7 +10,7 @@ import sys
 import time
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._api.limits import Limiter
+from asana_jobs_pd._http.rate_limit import Limiter
 from asana_jobs_pd.sandbox import Sandbox
 from benchmarks.limits import server
 from benchmarks.measure import Figure, beside, fresh, show, timed

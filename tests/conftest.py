@@ -8,8 +8,9 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-from asana_jobs_pd._api import connect, limits
-from asana_jobs_pd._api.client import Client
+from asana_jobs_pd._http import connect
+from asana_jobs_pd._http import rate_limit as limits
+from asana_jobs_pd._http.client import Client
 from asana_jobs_pd.sandbox import Clock, Sandbox
 
 for name, examples in (("quick", 20), ("thorough", 100)):

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from asana_jobs_pd._atomic import replace_file
+from asana_jobs_pd._files import replace_file
 from asana_jobs_pd.errors import InvalidOptionError
 
 

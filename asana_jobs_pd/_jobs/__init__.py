@@ -1,1 +1,1 @@
-"""From gids to a typed frame."""
+"""From job gids to a typed DataFrame."""

@@ -9,15 +9,40 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from asana_jobs_pd._api.client import Client
-from asana_jobs_pd._api.pool import Batch
+from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._http.parallel_map import Batch
 from asana_jobs_pd._jobs.fields import Plan
 from asana_jobs_pd._jobs.ledger_writer import flush, ledger_path, note_job
-from asana_jobs_pd._jobs.outcome import NOT_ASKED, Outcome
-from asana_jobs_pd._jobs.progress import Progress
+from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import AuthenticationError, NetworkError, RequestError
 
-__all__ = ["Fetched", "ask_planned", "fetch_jobs"]
+__all__ = ["NEVER", "NOT_ASKED", "Fetched", "ReadResult", "ask_planned", "fetch_jobs"]
+
+NEVER = -(2**63)
+"""What NumPy takes for "not a time"."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """A record, or the error that says why there is none; neither when it was not asked for.
+
+    Parameters
+    ----------
+    asked_at
+        Microseconds since 1970 (UTC), or ``NEVER``.
+    record
+        What Asana answered, empty when it did not; its signed URLs stay out of the repr.
+    error
+        Why there is no record.
+    """
+
+    asked_at: int = NEVER
+    record: dict[str, Any] = field(default_factory=dict, repr=False)
+    error: RequestError | None = None
+
+
+NOT_ASKED = ReadResult()
+
 
 OUTAGE = 5.0
 """Seconds without any answer after which a request that failed for good speaks for all."""
@@ -42,7 +67,7 @@ class Fetched:
     """
 
     gids: Sequence[str]
-    outcomes: list[Outcome] = field(repr=False)
+    outcomes: list[ReadResult] = field(repr=False)
     refused: AuthenticationError | None = None
     interrupted: bool = False
 
@@ -79,7 +104,7 @@ def fetch_jobs(
             interrupted = True
         batch.stop.set()
         client.limiter.wake()
-    rest = Outcome(error=reader.outage) if reader.outage else NOT_ASKED
+    rest = ReadResult(error=reader.outage) if reader.outage else NOT_ASKED
     return Fetched(
         gids, [outcome or rest for outcome in batch.results], reader.refused, interrupted
     )
@@ -94,7 +119,7 @@ def ask_planned(
 
     Raises
     ------
-    Stopped
+    Cancelled
         When `stop` was set meanwhile.
     """
     result = _ask_planned(gid, plan, client, stop, background)
@@ -131,12 +156,12 @@ class _Reader:
         self.refused: AuthenticationError | None = None
         self.outage: NetworkError | None = None
 
-    def read(self, gid: str) -> Outcome:
+    def read(self, gid: str) -> ReadResult:
         began, asked_at = time.monotonic(), time.time_ns() // 1000
         result = ask_planned(gid, self._plan, self._client, stop=self.stop)
         if not isinstance(result, RequestError):
             self._answered_at = time.monotonic()
-            return Outcome(asked_at, result)
+            return ReadResult(asked_at, result)
         if isinstance(result, NetworkError):
             self._notice_outage(began)
         else:
@@ -144,7 +169,7 @@ class _Reader:
         if isinstance(result, AuthenticationError):
             self.refused = result
             self._give_up()
-        return Outcome(asked_at, error=result)
+        return ReadResult(asked_at, error=result)
 
     def _notice_outage(self, began: float) -> None:
         quiet = time.monotonic() - max(began, self._answered_at)

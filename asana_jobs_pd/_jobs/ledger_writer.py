@@ -16,13 +16,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import platformdirs
 
-from asana_jobs_pd._api.account import account_of
-from asana_jobs_pd._api.base_url import is_loopback
-from asana_jobs_pd._api.client import Client
-from asana_jobs_pd._api.limits import Limiter
-from asana_jobs_pd._api.warn import warn_user
+from asana_jobs_pd._http.account import account_of
+from asana_jobs_pd._http.auth import is_loopback
+from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._http.rate_limit import Limiter
 from asana_jobs_pd._jobs.ledger_file import LedgerFile, Sighting
-from asana_jobs_pd.errors import AsanaLedgerWarning
+from asana_jobs_pd.errors import AsanaLedgerWarning, warn_user
 
 __all__ = ["flush", "ledger_path", "note_file", "note_job", "sighting_of", "warn_of_trouble"]
 

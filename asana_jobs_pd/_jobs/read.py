@@ -7,16 +7,15 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._api.client import Client
-from asana_jobs_pd._api.connect import check_client, default_client, forget_default
-from asana_jobs_pd._api.warn import warn_user
-from asana_jobs_pd._jobs.cast import cast_frame, gids_of
+from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._http.connect import check_client, default_client, forget_default
+from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
 from asana_jobs_pd._jobs.fetch import Fetched, fetch_jobs
 from asana_jobs_pd._jobs.fields import Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.frame import frame_of_outcomes
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger_writer import warn_of_trouble
-from asana_jobs_pd._jobs.merge import merge_news
+from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS
 from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
@@ -24,10 +23,41 @@ from asana_jobs_pd.errors import (
     PartialReadError,
     ReadInterrupted,
     RequestError,
+    warn_user,
 )
 from asana_jobs_pd.typing import Errors, Fields, Gids
 
-__all__ = ["read_asana_jobs", "refresh_asana_jobs"]
+__all__ = ["merge_news", "read_asana_jobs", "refresh_asana_jobs"]
+
+_TOLD_ALWAYS = frozenset(row.column for row in BOOKKEEPING)
+
+
+def merge_news(frame: pd.DataFrame, rows: np.ndarray, news: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with news in some of its rows; where an error came, what was stays.
+
+    Parameters
+    ----------
+    frame
+        A frame of jobs in the table's dtypes; it is not changed.
+    rows
+        The positions of the rows that there is news of.
+    news
+        What was fetched, one row each; columns that are new come last.
+    """
+    asked = news["fetched_at"].notna() | news["error.kind"].notna()
+    read = (asked & news["error.kind"].isna()).to_numpy(bool)
+    more = [name for name in news.columns if name not in frame.columns and name != "gid"]
+    empty = news.iloc[:0][more].reindex(range(len(frame))).set_axis(frame.index)
+    merged = pd.concat([frame, empty], axis=1)
+    for name in news.columns.drop("gid"):
+        told = asked.to_numpy(bool) if name in _TOLD_ALWAYS else read
+        if name not in COLUMNS:  # it may be missing because Asana would not have it asked for
+            told = read & news[name].notna().to_numpy(bool)
+        column = merged[name].astype(news[name].dtype).array.copy()
+        column[rows[told]] = news[name].array[told]
+        merged[name] = column
+    return merged
+
 
 MOST_TOLD = 3
 

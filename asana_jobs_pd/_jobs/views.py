@@ -1,15 +1,71 @@
-"""What a frame of jobs says, as small frames for reports: pure, nothing is sent."""
+"""A frame of jobs as a table for a terminal: short, and safe to print."""
 
 from __future__ import annotations
 
-import pandas as pd
+import re
+import shutil
+from collections.abc import Callable
 
-from asana_jobs_pd._api.redact import hide_query
-from asana_jobs_pd._jobs.cast import cast_frame, gids_of
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_object_dtype
+
+from asana_jobs_pd._http.redaction import SUSPECT, clean, hide_query, may_hold_secret, redact
+from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
 from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, dtype_of, is_part
 from asana_jobs_pd._jobs.states import has_object, kinds_of
 
-__all__ = ["changes", "once", "results", "summary"]
+__all__ = [
+    "change_texts",
+    "changes",
+    "each_column",
+    "masked",
+    "once",
+    "overview",
+    "render",
+    "results",
+    "summary",
+]
+
+
+def each_column(frame: pd.DataFrame, change: Callable[[pd.Series], pd.Series]) -> pd.DataFrame:
+    """Return a copy with each column changed; their names may be anything, and repeat."""
+    columns = [change(column) for _, column in frame.items()]
+    return pd.concat(columns, axis=1) if columns else frame.copy()
+
+
+def change_texts(column: pd.Series, pattern: str, change: Callable[[str], str]) -> pd.Series:
+    """Return a column in which `change` was applied to the texts that match.
+
+    Parameters
+    ----------
+    column
+        Anything; what is no text stays as it is. The same column comes back when none matches.
+    pattern
+        A regular expression without groups and without look-around: it is found anywhere.
+    change
+        Gets a text that matches, and returns another.
+    """
+    dtype = column.dtype
+    if not (isinstance(dtype, pd.StringDtype | pd.CategoricalDtype) or is_object_dtype(dtype)):
+        return column
+    found = _matches(column, pattern)
+    if not found.any():
+        return column
+    values = column.to_numpy(object).copy()
+    values[found] = [change(text) for text in values[found]]
+    kept = object if isinstance(dtype, pd.CategoricalDtype) else dtype
+    return pd.Series(values, column.index, kept, name=column.name)
+
+
+def _matches(column: pd.Series, pattern: str) -> np.ndarray:
+    if isinstance(column.dtype, pd.StringDtype):
+        there = column.str.contains(pattern, regex=True)
+        return np.asarray(there.fillna(False).to_numpy(bool))
+    wanted = re.compile(pattern)
+    texts = (isinstance(value, str) and wanted.search(value) is not None for value in column)
+    return np.fromiter(texts, bool, len(column))
+
 
 _TEXT = dtype_of("text")
 _TIME = dtype_of("time")
@@ -122,3 +178,85 @@ def once(jobs: pd.DataFrame, *, without_gid: bool = False) -> pd.DataFrame:
     frame["gid"] = gids.array
     missing, repeated = frame["gid"].isna(), frame["gid"].duplicated()
     return frame[missing | ~repeated] if without_gid else frame[~(missing | repeated)]
+
+
+WIDEST, NARROWEST = 60, 16
+WHOLE = ("gid", "job", "parent", "source")
+_ELLIPSIS = "…"
+
+
+def overview(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that tell most: gid, kind, status, what was created, what went wrong."""
+    table = pd.DataFrame({"gid": jobs["gid"]})
+    for label, column in (("kind", "resource_subtype"), ("status", "status")):
+        if column in jobs.columns:
+            table[label] = jobs[column]
+    created = pd.Series(pd.NA, jobs.index, "string")
+    for kind in kinds_of(jobs):
+        for leaf in ("name", "gid"):
+            if (column := f"new_{kind}.{leaf}") in jobs.columns:
+                words = kind.replace("_", " ") + " " + jobs[column].astype("string")
+                created = created.fillna(words)
+    table["created"] = created
+    status = jobs["error.status"].astype("string") + " "
+    table["error"] = status.fillna("") + jobs["error.message"].astype("string")
+    return table.dropna(axis=1, how="all")
+
+
+def masked(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy in which signed URLs have lost what makes them a credential.
+
+    Those in ``download_url`` columns lose their query. Other texts, which Asana or a person may
+    have put one into, are left as they are unless there is a signature or a token in them.
+    """
+    return each_column(jobs, _masked)
+
+
+def _masked(column: pd.Series) -> pd.Series:
+    if str(column.name).endswith("download_url"):
+        return change_texts(column, "[?#@]", hide_query)
+    return change_texts(column, SUSPECT, _hide)
+
+
+def _hide(text: str) -> str:
+    return redact(text) if may_hold_secret(text) else text
+
+
+def render(table: pd.DataFrame, *, index: bool = False, width: int | None = None) -> str:
+    """Return a frame as lines of text, without control characters, fitted to the terminal.
+
+    Columns of gids are never cut: half a gid is none.
+    """
+    frame = table.reset_index() if index else table
+    columns = [[str(name), *map(_cell, frame[name])] for name in frame.columns]
+    right = [pd.api.types.is_numeric_dtype(frame[name].dtype) for name in frame.columns]
+    widths = [max(map(len, column)) for column in columns]
+    room = (width or shutil.get_terminal_size((120, 24)).columns) - 2 * len(widths)
+    flexible = [place for place, name in enumerate(frame.columns) if name not in WHOLE]
+    while sum(widths) > room and flexible:
+        widest = max(flexible, key=widths.__getitem__)
+        if widths[widest] <= NARROWEST:
+            break
+        widths[widest] -= 1
+    lines = []
+    for cells in zip(*columns, strict=True):
+        fitted = [
+            _fit(cell, size, right=is_right)
+            for cell, size, is_right in zip(cells, widths, right, strict=True)
+        ]
+        lines.append("  ".join(fitted).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "–"  # noqa: RUF001  a dash, as tables have
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return clean(str(value), limit=WIDEST)
+
+
+def _fit(cell: str, size: int, *, right: bool) -> str:
+    if len(cell) > size:
+        cell = cell[: size - 1] + _ELLIPSIS
+    return cell.rjust(size) if right else cell.ljust(size)

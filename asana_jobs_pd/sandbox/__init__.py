@@ -6,6 +6,6 @@ It imports nothing else of `asana_jobs_pd`, so that it checks the client indepen
 from ._clock import Clock
 from ._faults import Fault
 from ._sandbox import Sandbox
-from ._stats import SeenRequest, Stats
+from ._site import SeenRequest, Stats
 
 __all__ = ["Clock", "Fault", "Sandbox", "SeenRequest", "Stats"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from ._answers import Answer, error, html, xml_error
+from ._http import Answer, error, html, xml_error
 
 FaultKind = Literal[
     "reset", "status", "html", "empty", "truncate", "slow", "delay", "garbage", "redirect", "whole"

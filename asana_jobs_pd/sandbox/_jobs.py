@@ -11,8 +11,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ._clock import iso
-from ._names import gid as make_gid
-from ._names import title
+from ._workspace import gid as make_gid
+from ._workspace import title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -6,7 +6,7 @@ from collections import deque
 from math import ceil
 from typing import Literal
 
-from ._answers import Answer, Lane, error
+from ._http import Answer, Lane, error
 
 RetryAfter = bool | Literal["text"]
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from ._api import Api
+from ._api import Api, Fields
 from ._clock import Clock, RunningClock
 from ._exports import Exports
 from ._faults import Fault, FaultKind, Where
-from ._fields import Fields
 from ._jobs import Jobs, Status, gid_at
 from ._limits import Limits, RetryAfter
 from ._server import Server
-from ._site import Site
+from ._site import Counters, SeenRequest, Site, Stats
 from ._starts import Starts, parent_at
-from ._stats import Counters, SeenRequest, Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

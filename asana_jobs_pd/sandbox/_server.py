@@ -3,15 +3,179 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+import sys
 from concurrent.futures import Future
 from contextlib import suppress
+from math import ceil
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from ._connection import Connection
+from ._http import MAX_BODY, MAX_HEAD, Answer, BadRequestError, Request, error, head, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ._site import Site
+
+_CHUNK = 64 * 1024
+_TRICKLES = 20
+_GRACE = 0.05
+_NO_BODY = (204, 304)
+
+
+class Connection(asyncio.Protocol):
+    """One connection: requests come in, one at a time is answered."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, site: Site, connections: set[Connection]) -> None:
+        self._site = site
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._request: Request | None = None
+        self._answer: Answer | None = None
+        self._pieces: Iterator[memoryview] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._blocked = False
+        self._refused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
+        self._site.count("connections")
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._leave()
+        self._pieces = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._buffer += data
+        if self._answer is None:
+            self._work()
+        elif len(self._buffer) > MAX_HEAD + MAX_BODY:
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._blocked = True
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        if self._pieces is not None and self._timer is None:
+            self._stream()
+
+    def _work(self) -> None:
+        """Take up the next request, if one has come in completely."""
+        if self._answer is not None or not self._buffer or self._transport.is_closing():
+            return
+        try:
+            parsed = parse(self._buffer)
+        except BadRequestError as bad:
+            self._refuse(bad.status)
+            return
+        if parsed is None:
+            return
+        self._request, length = parsed
+        del self._buffer[:length]
+        self._answer = self._site.handle(self._request)
+        if self._answer.delay > 0:
+            self._timer = self._loop.call_later(self._answer.delay, self._respond)
+        else:
+            self._respond()
+
+    def _refuse(self, status: int) -> None:
+        """Say why and hang up, but read on a while: unread bytes would reset the connection."""
+        self._site.count("bad_requests")
+        self._refused = True
+        self._buffer.clear()
+        answer = error(status)
+        lead = head(answer, keep_alive=False, now=self._site.instant())
+        self._transport.write(lead + answer.body)
+        self._transport.write_eof()
+        self._timer = self._loop.call_later(1.0, self._transport.close)
+
+    def _respond(self) -> None:
+        self._timer = None
+        self._leave()
+        assert self._request is not None
+        assert self._answer is not None
+        answer = self._answer
+        if answer.never_starts:
+            self._reset()
+            return
+        bodiless = self._request.method == "HEAD" or answer.status in _NO_BODY
+        body = memoryview(b"" if bodiless else answer.body)[: answer.cut]
+        lead = head(answer, keep_alive=self._lasts(), now=self._site.instant())
+        if answer.spread or len(body) > _CHUNK:
+            size = max(1, ceil(len(body) / _TRICKLES)) if answer.spread else _CHUNK
+            self._pieces = (body[place : place + size] for place in range(0, len(body), size))
+            self._transport.write(lead)
+            self._stream()
+        else:
+            self._transport.write(lead + body)
+            self._sent(len(body))
+            self._finish()
+
+    def _sent(self, size: int) -> None:
+        if self._answer is not None and self._answer.export:
+            self._site.count("export_bytes", size)
+
+    def _stream(self) -> None:
+        """Write the body until it is through, the client has to catch up, or it is to trickle."""
+        self._timer = None
+        assert self._answer is not None
+        assert self._pieces is not None
+        for piece in self._pieces:
+            self._transport.write(piece)
+            self._sent(len(piece))
+            if self._answer.spread:
+                pause = self._answer.spread / _TRICKLES
+                self._timer = self._loop.call_later(pause, self._stream)
+                return
+            if self._blocked:
+                return
+        self._finish()
+
+    def _finish(self) -> None:
+        assert self._answer is not None
+        if self._answer.ending == "reset":
+            self._timer = self._loop.call_later(_GRACE, self._reset)
+        elif not self._lasts():
+            self._transport.close()
+        else:
+            self._answer = self._request = self._pieces = None
+            self._transport.resume_reading()
+            if self._buffer:
+                self._loop.call_soon(self._work)
+
+    def _lasts(self) -> bool:
+        """Whether the connection outlives the answer."""
+        assert self._request is not None
+        assert self._answer is not None
+        return self._request.keep_alive and self._answer.ending == "keep"
+
+    def _reset(self) -> None:
+        """End the connection with a TCP reset instead of an orderly close."""
+        linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+        sock = self._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._transport.abort()
+
+    def _leave(self) -> None:
+        if self._answer is not None and self._answer.in_flight:
+            lane, self._answer.in_flight = self._answer.in_flight, None
+            self._site.leave(lane)
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self._transport.abort()
 
 
 class Server:

@@ -5,19 +5,159 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from . import _bodies as bodies
-from ._answers import Answer, error
-from ._bodies import BadBodyError
+from ._http import Answer, error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from ._bodies import Check
     from ._clock import Clock
     from ._http import Request
     from ._jobs import Jobs
+
+Check: TypeAlias = "Callable[[str, Any], None]"
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_GID = re.compile(r"\d{1,30}", re.ASCII)
+_PEOPLE = ("commented_on_by.any", "created_by.any", "followers.any", "liked_by.any")
+_TASK_PEOPLE = ("assigned_by.any", "assignee.any")
+_TIMES = ("created_at.after", "created_at.before", "modified_at.after", "modified_at.before")
+
+
+class BadBodyError(ValueError):
+    """What is wrong with a body, as Asana says it."""
+
+
+def text(name: str, value: Any) -> None:
+    """Refuse what is no text."""
+    if not isinstance(value, str):
+        raise BadBodyError(f"{name}: Not a String: {value}")
+    if not value:
+        raise BadBodyError(f"{name}: Missing input")
+
+
+def flag(name: str, value: Any) -> None:
+    """Refuse what is no boolean."""
+    if not isinstance(value, bool):
+        raise BadBodyError(f"{name}: Not a boolean: {value}")
+
+
+def gid(name: str, value: Any) -> None:
+    """Refuse what cannot be a gid."""
+    if not isinstance(value, str) or not _GID.fullmatch(value):
+        raise BadBodyError(f"{name}: Not a Long: {value}")
+
+
+def day(name: str, value: Any) -> None:
+    """Refuse what is no day."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise BadBodyError(f"{name}: Not a valid date: {value}")
+
+
+def one_of(*choices: str) -> Check:
+    """Refuse what is none of these."""
+
+    def check(name: str, value: Any) -> None:
+        if value not in choices:
+            raise BadBodyError(f"{name}: Not a valid value: {value}")
+
+    return check
+
+
+def names(*choices: str) -> Check:
+    """Refuse a comma-separated text that names anything else."""
+
+    def check(name: str, value: Any) -> None:
+        text(name, value)
+        for part in value.split(","):
+            if part not in choices:
+                raise BadBodyError(f"{name}: Not a valid value: {part}")
+
+    return check
+
+
+def pairs(check: Check) -> Check:
+    """Refuse what is no list of gids with values."""
+
+    def check_pairs(name: str, value: Any) -> None:
+        for place, item in enumerate(_list(name, value)):
+            members(f"{name}[{place}]", item, {"gid": text, "value": check}, ("gid",))
+
+    return check_pairs
+
+
+def schedule(name: str, value: Any) -> None:
+    """Refuse what does not say how to shift dates."""
+    checks = {"should_skip_weekends": flag, "start_on": day, "due_on": day}
+    members(name, value, checks, ("should_skip_weekends",))
+    if len(value) != 2:  # noqa: PLR2004
+        raise BadBodyError(f"{name}: Must specify either start_on or due_on, but not both")
+
+
+def export_parameters(name: str, value: Any) -> None:
+    """Refuse what does not say which resources to export."""
+    if not _list(name, value):
+        raise BadBodyError(f"{name}: Missing input")
+    for place, item in enumerate(value):
+        where = f"{name}[{place}]"
+        checks = {"resource_type": one_of("task", "team", "message"), "fields": _fields}
+        members(where, item, {**checks, "filters": _filters(item)}, ("resource_type",))
+
+
+def members(
+    name: str, value: Any, checks: Mapping[str, Check], required: tuple[str, ...] = ()
+) -> None:
+    """Refuse an object that lacks a member, has an unknown one, or a wrong one."""
+    if not isinstance(value, dict):
+        raise BadBodyError(f"{name}: Not an object: {value}")
+    for key in required:
+        if value.get(key) is None:
+            raise BadBodyError(f"{key}: Missing input")
+    for key, item in value.items():
+        if key not in checks:
+            raise BadBodyError(f"{key}: Unrecognized parameter")
+        checks[key](key, item)
+
+
+def _filters(parameter: Any) -> Check:
+    kind = parameter.get("resource_type") if isinstance(parameter, dict) else None
+    people = {
+        "task": _PEOPLE + _TASK_PEOPLE,
+        "message": _PEOPLE,
+    }
+    known: dict[str, Check] = dict.fromkeys(people.get(str(kind), ()), _gids)
+    if known:
+        known |= dict.fromkeys(_TIMES, _moment)
+    return lambda name, value: members(name, value, known)
+
+
+def _fields(name: str, value: Any) -> None:
+    for item in _list(name, value):
+        text(name, item)
+
+
+def _gids(name: str, value: Any) -> None:
+    for item in _list(name, value):
+        gid(name, item)
+
+
+def _moment(name: str, value: Any) -> None:
+    text(name, value)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadBodyError(f"{name}: Not a valid date-time: {value}")
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise BadBodyError(f"{name}: Not an array: {value}")
+    return value
+
 
 PARENTS = (
     "project",
@@ -59,7 +199,7 @@ class Start:
 def _start(path: str, subtype: str, *parents: str, member: str = "", **checks: Check) -> Start:
     pattern = re.compile("/api/1.0" + path.format("([^/]+)"))
     if member:
-        checks = {member: bodies.gid, **checks}
+        checks = {member: gid, **checks}
     wanted = () if subtype.endswith("_task") else ("name", "public", "export_request_parameters")
     required = tuple(name for name in checks if name in (member, *wanted))
     return Start(pattern, subtype, parents, member, checks, required)
@@ -88,52 +228,50 @@ STARTS = (
         "export_request",
         "workspace",
         member="workspace",
-        export_request_parameters=bodies.export_parameters,
+        export_request_parameters=export_parameters,
     ),
     _start(
         "/projects/{}/duplicate",
         "duplicate_project",
         "project",
-        name=bodies.text,
-        include=bodies.names(*_PROJECT_PARTS.split(",")),
-        schedule_dates=bodies.schedule,
+        name=text,
+        include=names(*_PROJECT_PARTS.split(",")),
+        schedule_dates=schedule,
     ),
     _start(
         "/tasks/{}/duplicate",
         "duplicate_task",
         "task",
-        name=bodies.text,
-        include=bodies.names(*_TASK_PARTS.split(",")),
+        name=text,
+        include=names(*_TASK_PARTS.split(",")),
     ),
     _start(
         "/portfolios/{}/duplicate",
         "duplicate_portfolio",
         "portfolio",
-        name=bodies.text,
-        include=bodies.names(*_PORTFOLIO_PARTS.split(",")),
+        name=text,
+        include=names(*_PORTFOLIO_PARTS.split(",")),
     ),
     _start(
         "/project_templates/{}/instantiateProject",
         "instantiate_project",
         "project_template",
-        name=bodies.text,
-        team=bodies.gid,
-        privacy_setting=bodies.one_of(*_PRIVACY),
-        is_strict=bodies.flag,
-        requested_dates=bodies.pairs(bodies.day),
-        requested_roles=bodies.pairs(bodies.text),
+        name=text,
+        team=gid,
+        privacy_setting=one_of(*_PRIVACY),
+        is_strict=flag,
+        requested_dates=pairs(day),
+        requested_roles=pairs(text),
     ),
-    _start(
-        "/task_templates/{}/instantiateTask", "instantiate_task", "task_template", name=bodies.text
-    ),
+    _start("/task_templates/{}/instantiateTask", "instantiate_task", "task_template", name=text),
     _start(
         "/projects/{}/saveAsTemplate",
         "save_project_as_template",
         "project",
-        name=bodies.text,
-        public=bodies.flag,
-        team=bodies.gid,
-        workspace=bodies.gid,
+        name=text,
+        public=flag,
+        team=gid,
+        workspace=gid,
     ),
 )
 
@@ -211,7 +349,7 @@ class Starts:
         """Start what a request asks for; return the job's gid, or why there is none."""
         try:
             data = data_of(request)
-            bodies.members("data", data, start.checks, start.required)
+            members("data", data, start.checks, start.required)
         except BadBodyError as bad:
             return error(400, str(bad))
         parent = start.parent(request.path, data) or ""

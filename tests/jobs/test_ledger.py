@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._api import account
+from asana_jobs_pd._http import account
 from asana_jobs_pd._jobs import ledger_writer
 from asana_jobs_pd._jobs.ledger_file import LedgerFile, Sighting
 from asana_jobs_pd._jobs.ledger_writer import flush, sighting_of

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seed import EXAMPLE
 
-from asana_jobs_pd._jobs import records as module
+from asana_jobs_pd._jobs import frame as module
 from asana_jobs_pd._jobs.fields import EVERYTHING, plan_fields
-from asana_jobs_pd._jobs.records import columns_of
+from asana_jobs_pd._jobs.frame import columns_of
 from asana_jobs_pd._jobs.schema import FIELDS
 
 text = st.none() | st.text(st.characters(exclude_categories=["Cs"]))

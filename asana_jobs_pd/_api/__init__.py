@@ -1,1 +1,0 @@
-"""The wire: from a gid to the record that Asana answers with."""

@@ -1,0 +1,1 @@
+"""The command line, the %asana_jobs magic and the tour."""

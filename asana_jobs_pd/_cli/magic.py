@@ -1,0 +1,242 @@
+"""``%asana_jobs``: jobs as a frame, in a line or a cell of a notebook."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+import pandas as pd
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.read import read_asana_jobs
+from asana_jobs_pd._jobs.schema import NAMES
+from asana_jobs_pd._monitor.wait import wait_asana_jobs
+from asana_jobs_pd.errors import AsanaJobsError, InvalidOptionError, ReadInterrupted
+
+__all__ = ["AsanaMagics", "Parser", "load", "split_words", "texts_of"]
+
+_NAME = re.compile(r"\$([A-Za-z_]\w*)|\$\{([^{}]+)\}")
+_BRACES = {"{": 1, "}": -1}
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads a magic's line; what is off is an error of ours, and help is text."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong, in one line."""
+        raise InvalidOptionError(f"{message}. {self.prog} --help says what there is.")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Never end the kernel."""
+        raise InvalidOptionError(message or f"{self.prog} ended with {status}.")
+
+
+def split_words(text: str, look_up: Callable[[str], object]) -> list[Any]:
+    """Return the words of a line; ``{expression}`` and ``$name`` become their values.
+
+    A word that is one of these and nothing else becomes the value itself: a list, a Series or
+    a frame keeps what it is. Inside a longer word it becomes text.
+
+    Parameters
+    ----------
+    text
+        What the user wrote; words are separated by white space.
+    look_up
+        Returns the value of an expression.
+    """
+    words: list[Any] = []
+    parts: list[Any] = []
+
+    def end_word() -> None:
+        if parts:
+            words.append(parts[0] if len(parts) == 1 else "".join(map(str, parts)))
+            parts.clear()
+
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            end_word()
+            position += 1
+            continue
+        value, position = _part(text, position, look_up)
+        if parts and isinstance(parts[-1], str) and isinstance(value, str):
+            parts[-1] += value
+        else:
+            parts.append(value)
+    end_word()
+    return words
+
+
+def _part(text: str, start: int, look_up: Callable[[str], object]) -> tuple[object, int]:
+    """Return what stands at a position, and where it ends: an expression, a name, a character."""
+    if match := _NAME.match(text, start):
+        return look_up(match[1] or match[2]), match.end()
+    if text[start] != "{":
+        return text[start], start + 1
+    depth = 0
+    for end in range(start, len(text)):
+        depth += _BRACES.get(text[end], 0)
+        if not depth:
+            return look_up(text[start + 1 : end]), end + 1
+    raise InvalidOptionError(f"{text[start:]!r} begins with a brace that is never closed.")
+
+
+def texts_of(values: Iterable[object]) -> list[object]:
+    """Return single values: texts are taken apart at commas, lists, Series and frames give theirs.
+
+    Of a frame it is the gids.
+    """
+    singles: list[object] = []
+    for value in values:
+        if isinstance(value, pd.DataFrame):
+            singles += parse_gids(value)
+        elif isinstance(value, str):
+            singles += re.split(r"[\s,]+", value.strip()) if value.strip() else []
+        elif isinstance(value, Iterable):
+            singles += texts_of(value)
+        else:
+            singles.append(value)
+    return singles
+
+
+OPTIONS = ("--fields", "--into", "--wait", "--watch", "--errors", "--help")
+ERRORS = ("raise", "coerce", "drop")
+_VALUE = "\0"
+_EPILOG = """\
+examples:
+  jobs = %asana_jobs 12080000000004806 12080000000004913
+  %asana_jobs {gids} --fields status,new_task.name --into jobs
+  %asana_jobs $jobs --wait --into jobs
+
+As a cell magic it takes gids one a line; what follows a # is a comment:
+  %%asana_jobs --watch
+  12080000000004806  # the export
+  12080000000004913
+
+{expression} and $name become their values: a gid, a list, a Series, or a frame with a gid column.
+The token comes from asana_jobs_pd.connect(), ASANA_ACCESS_TOKEN, the keyring, or a prompt.
+"""
+
+
+@magics_class
+class AsanaMagics(Magics):
+    """The magics that ``%load_ext asana_jobs_pd`` brings."""
+
+    @no_var_expand
+    @line_cell_magic
+    def asana_jobs(self, line: str, cell: str | None = None) -> object:
+        """Read Asana's jobs by their gids as a frame; ``%asana_jobs --help`` says more."""
+        try:
+            options = self._parse(line, cell)
+            return None if options is None else self._run(options)
+        except AsanaJobsError as error:
+            said = str(error)
+        raise UsageError(said)
+
+    def _parse(self, line: str, cell: str | None) -> argparse.Namespace | None:
+        parser = _parser()
+        words = split_words(line, self._look_up)
+        texts = [
+            word if isinstance(word, str) else f"{_VALUE}{place}"
+            for place, word in enumerate(words)
+        ]
+        if "-h" in texts or "--help" in texts:
+            print(parser.format_help())
+            return None
+
+        def values(names: Sequence[str]) -> list[object]:
+            return texts_of(words[int(n[1:])] if n.startswith(_VALUE) else n for n in names)
+
+        options = parser.parse_args(texts)
+        lines = "\n".join(part.partition("#")[0] for part in (cell or "").splitlines())
+        options.gids = values(options.gids) + texts_of(split_words(lines, self._look_up))
+        options.fields = values(options.fields) or None
+        if options.into is not None:
+            options.into = str(values([options.into])[0])
+            if not options.into.isidentifier():
+                raise InvalidOptionError(f"--into {options.into}: give the name of a variable.")
+        if not options.gids and cell is None:
+            raise InvalidOptionError("Give at least one gid; %asana_jobs --help shows how.")
+        return options
+
+    def _run(self, options: argparse.Namespace) -> object:
+        try:
+            jobs = read_asana_jobs(options.gids, options.fields, errors=options.errors)
+            if options.wait:
+                jobs = wait_asana_jobs(jobs, errors=options.errors)
+        except (AsanaJobsError, ReadInterrupted) as error:
+            if (frame := getattr(error, "frame", None)) is not None:
+                self._keep(options, frame)  # what was read is not lost
+            raise
+        self._keep(options, jobs)
+        if options.watch:
+            return jobs.asana.watch()
+        return jobs if options.into is None else None
+
+    def _keep(self, options: argparse.Namespace, jobs: pd.DataFrame) -> None:
+        if options.into is not None:
+            self._shell.user_ns[options.into] = jobs
+
+    def _look_up(self, expression: str) -> object:
+        try:
+            return eval(expression, self._shell.user_global_ns, self._shell.user_ns)  # noqa: S307  the user's own
+        except Exception as error:  # noqa: BLE001  whatever it raises, it is the line that is off
+            said = f"{type(error).__name__}: {error}"
+        raise InvalidOptionError(f"{{{expression}}} has no value: {said}.")
+
+    @property
+    def _shell(self) -> InteractiveShell:
+        assert self.shell is not None
+        return self.shell
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics and the completion of their options and fields."""
+    shell.register_magics(AsanaMagics)
+    shell.set_hook("complete_command", _complete, re_key=r"%?%?asana_jobs")  # type: ignore[no-untyped-call]
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="%asana_jobs",
+        description="Read Asana's asynchronous jobs as a DataFrame.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    add = parser.add_argument
+    add("gids", nargs="*", metavar="GID", help="gids of jobs, apart by spaces or commas")
+    add(
+        "--fields",
+        action="append",
+        default=[],
+        metavar="F,F,…",
+        help="fields to read, such as status,new_task.name (default: all)",
+    )
+    add("--wait", action="store_true", help="wait until all jobs are finished")
+    add("--watch", action="store_true", help="show the jobs live in a widget")
+    add("--into", metavar="NAME", help="put the frame into this variable instead of showing it")
+    add(
+        "--errors",
+        choices=ERRORS,
+        default="coerce",
+        help="what becomes of jobs that cannot be read (default: coerce)",
+    )
+    add("--help", "-h", action="store_true", help="show this")
+    return parser
+
+
+def _complete(_: Any, event: Any) -> list[str]:
+    """Complete options, and fields after --fields, also after a comma."""
+    before = event.line[: len(event.text_until_cursor)] if event.text_until_cursor else event.line
+    *rest, last = before.split(" ")
+    if rest and rest[-1] == "--fields":
+        return [name for name in NAMES if name.startswith(last.rpartition(",")[2])]
+    if rest and rest[-1] == "--errors":
+        return [name for name in ERRORS if name.startswith(last)]
+    return [name for name in OPTIONS if name.startswith(last)]

@@ -1,1 +1,0 @@
-"""The commands of ``asana-jobs``: one a module, and what they share."""

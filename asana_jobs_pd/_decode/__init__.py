@@ -1,0 +1,1 @@
+"""From the lines of an export file to Arrow batches."""

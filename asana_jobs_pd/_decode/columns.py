@@ -1,0 +1,229 @@
+"""Decoded values to Arrow arrays: whole columns at a time, cell by cell where one does not fit."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate, chain
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+import msgspec
+import pyarrow as pa
+
+from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, Shape, mended
+from asana_jobs_pd._decode.inferred_schema import Node, observe
+from asana_jobs_pd._decode.issues import shown
+
+__all__ = ["TYPES", "Rows", "Special", "array_of", "type_of"]
+
+TYPES: dict[str, pa.DataType] = {
+    "text": pa.string(),
+    "gid": pa.string(),
+    "time": pa.timestamp("us", "UTC"),
+    "date": pa.date32(),
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "raw": pa.binary(),
+    "json": pa.string(),
+}
+_WORDS = {
+    "time": "not a time",
+    "date": "not a date",
+    "int": "a whole number beyond 64 bits",
+    "float": "a whole number that a float does not hold",
+}
+_any = msgspec.json.Decoder().decode
+_MISFITS = (pa.ArrowException, OverflowError, TypeError, ValueError)
+
+Misfit: TypeAlias = Callable[[int, str, str, str], None]
+"""Gets the position, the column, the value and the reason."""
+Special: TypeAlias = Callable[[Sequence[Any], "Rows"], pa.Array]
+
+
+class Rows:
+    """Where the values of a column come from: to tell the line of the one that does not fit.
+
+    Parameters
+    ----------
+    line
+        Returns file and line of the row at a position.
+    misfit
+        Is told of a value that does not fit.
+    special
+        Makes the arrays of further kinds.
+    """
+
+    def __init__(
+        self,
+        line: Callable[[int], tuple[int, int]],
+        misfit: Misfit,
+        special: dict[str, Special] | None = None,
+    ) -> None:
+        self.line = line
+        self.misfit = misfit
+        self.special = special or {}
+
+    def inside(self, offsets: Sequence[int]) -> Rows:
+        """Return the same for the items of a list column."""
+
+        def row(position: int) -> int:
+            return bisect_right(offsets, position) - 1
+
+        return Rows(
+            lambda position: self.line(row(position)),
+            lambda position, *what: self.misfit(row(position), *what),
+            self.special,
+        )
+
+
+def type_of(node: Node) -> pa.DataType:
+    """Return the Arrow type of a field."""
+    if node.kind == "object":
+        return pa.struct([(key, type_of(child)) for key, child in node.keys.items()])
+    if node.kind == "list":
+        assert node.item is not None
+        return pa.list_(type_of(node.item))
+    return TYPES[node.kind]
+
+
+def array_of(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
+    """Return decoded values as an Arrow array.
+
+    Parameters
+    ----------
+    shape
+        What they were decoded into.
+    values
+        One a row.
+    column
+        Its name in a report.
+    rows
+        Where they come from.
+    """
+    kind = shape.node.kind
+    if kind in rows.special:
+        return rows.special[kind](values, rows)
+    if kind in _MAKERS:
+        return _MAKERS[kind](shape, values, column, rows)
+    try:
+        return pa.array(values, TYPES[kind])
+    except _MISFITS:
+        return _numbers(values, kind, column, rows)
+
+
+def _objects(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
+    if not shape.children:
+        return pa.array([None if value is None else {} for value in values], pa.struct([]))
+    missing = _mask(values)
+    there = values
+    if missing is not None:
+        there = [shape.blank if value is None else value for value in values]
+    children = [
+        array_of(inner, list(map(attrgetter(name), there)), f"{column}.{key}", rows)
+        for key, (name, inner) in shape.children.items()
+    ]
+    return pa.StructArray.from_arrays(children, list(shape.children), mask=missing)
+
+
+def _mask(values: Sequence[Any]) -> pa.Array | None:
+    missing = [value is None for value in values]
+    return pa.array(missing) if True in missing else None
+
+
+def _lists(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
+    assert shape.item is not None
+    offsets = list(accumulate([len(value) if value else 0 for value in values], initial=0))
+    flat = list(chain.from_iterable(filter(None, values)))
+    items = array_of(shape.item, flat, f"{column}[]", rows.inside(offsets))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, mask=_mask(values))
+
+
+def _raws(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
+    texts: list[bytes | None] = []
+    for position, value in enumerate(values):
+        text: bytes | None = bytes(value) or None
+        if text is not None:
+            try:
+                parsed = _any(text)
+            except MALFORMED:
+                text, parsed = _salvaged(text, position, column, rows)
+            observe(shape.node, parsed, lambda place=position: rows.line(place))  # type: ignore[misc]
+        texts.append(None if text == b"null" else text)
+    return pa.array(texts, TYPES["raw"])
+
+
+def _salvaged(text: bytes, position: int, column: str, rows: Rows) -> tuple[bytes | None, Any]:
+    """Return JSON that cannot be decoded with what can be: halves of pairs mended, else nothing."""
+    better = mended(text)
+    try:
+        value = _any(better)
+    except MALFORMED as error:
+        reason = f"cannot be read: {error}"
+    else:
+        rows.misfit(position, column, shown(text), MENDED)
+        return better, value
+    rows.misfit(position, column, shown(text), reason)
+    return None, None
+
+
+def _texts(_shape: Shape, values: Sequence[Any], _column: str, _rows: Rows) -> pa.Array:
+    return pa.array([_text(value) for value in values], TYPES["json"])
+
+
+def _times(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
+    return _cast(pa.array(values, pa.string()), shape.node.kind, column, rows)
+
+
+def _text(value: Any) -> str | None:
+    """Return a text as it is, other JSON as it was written."""
+    text = bytes(value)
+    if not text or text == b"null":
+        return None
+    if text[:1] != b'"':
+        return text.decode("utf-8", "replace")
+    try:
+        return str(_any(text))
+    except MALFORMED:
+        return text.decode("utf-8", "replace")
+
+
+def _cast(texts: pa.Array, kind: str, column: str, rows: Rows, start: int = 0) -> pa.Array:
+    """Return texts as times or dates, halving the array until what is none stands alone."""
+    type_ = TYPES[kind]
+    try:
+        return texts.cast(type_)
+    except pa.ArrowInvalid:
+        pass
+    if len(texts) == 1:
+        rows.misfit(start, column, shown(texts[0].as_py()), _WORDS[kind])
+        return pa.nulls(1, type_)
+    half = len(texts) // 2
+    left = _cast(texts[:half], kind, column, rows, start)
+    return pa.concat_arrays([left, _cast(texts[half:], kind, column, rows, start + half)])
+
+
+def _numbers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.Array:
+    """Return values one by one: gids as text, numbers that fit."""
+    if kind == "gid":
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+    fitting = []
+    for position, value in enumerate(values):
+        try:
+            pa.scalar(value, TYPES[kind])
+            fitting.append(value)
+        except _MISFITS:
+            rows.misfit(position, column, shown(str(value)), _WORDS.get(kind, f"not {kind}"))
+            fitting.append(None)
+    return pa.array(fitting, TYPES[kind])
+
+
+_MAKERS: dict[str, Callable[[Shape, Sequence[Any], str, Rows], pa.Array]] = {
+    "object": _objects,
+    "list": _lists,
+    "raw": _raws,
+    "json": _texts,
+    "time": _times,
+    "date": _times,
+}

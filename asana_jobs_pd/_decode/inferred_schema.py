@@ -1,0 +1,223 @@
+"""What was seen of a type of row: a tree of fields that grows, and merges in any order. Pure.
+
+Documented fields have the kind that the schema says. Of the others only is noted what came
+(`Node.seen`); what they are is decided once, by `settled`, when everything has been seen. Merging
+is associative and commutative, so that neither batches nor processes can be told from the result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from asana_jobs_pd._decode.schema import SCHEMA, Spec, kind_by_name
+
+__all__ = [
+    "Node",
+    "Place",
+    "child_of",
+    "learn",
+    "merge",
+    "node_of",
+    "observe",
+    "root_of",
+    "settled",
+]
+
+Place = tuple[int, int, int]
+"""Where something was seen first: number of the file, line, order in its object."""
+
+NOWHERE: Place = (2**62, 0, 0)
+TEXT, BOOL, INT, HUGE, FLOAT, OBJECT, LIST, DEEP = (1 << bit for bit in range(8))
+_OF_TYPE = {str: TEXT, bool: BOOL, int: INT, float: FLOAT, dict: OBJECT, list: LIST}
+DEEPEST = 12
+"""Objects in objects beyond this stay JSON text."""
+WIDEST = 1000
+"""So do objects with more different keys."""
+
+_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class Node(msgspec.Struct):
+    """A field, and what is inside.
+
+    Parameters
+    ----------
+    kind
+        A kind of the schema, ``object`` or ``list``; ``raw`` for what the schema does not know,
+        which is kept as JSON until it is settled; ``json``, after that, for text of any kind.
+    first
+        Where it was seen first.
+    keys
+        The fields of an object, as far as seen.
+    item
+        What a list holds.
+    seen
+        For ``raw``: the kinds of values, as bits.
+    closed
+        For an object: whether other keys are of no interest.
+    """
+
+    kind: str
+    first: Place = NOWHERE
+    keys: dict[str, Node] = msgspec.field(default_factory=dict)
+    item: Node | None = None
+    seen: int = 0
+    closed: bool = False
+
+
+def root_of(resource_type: str) -> Node:
+    """Return the tree of a type of row of which nothing has been seen yet."""
+    spec = SCHEMA.get(resource_type, {})
+    root = Node("object")
+    for key in ("gid", "resource_type"):
+        root.keys[key] = node_of(spec.get(key), key)
+    return root
+
+
+def node_of(spec: Spec | None, key: str = "") -> Node:
+    """Return a field as the schema has it, or as its name says."""
+    if isinstance(spec, str):
+        return Node(spec)
+    if isinstance(spec, dict):
+        return Node("object")
+    if isinstance(spec, list):
+        return Node("list", item=node_of(spec[0]))
+    return Node(kind_by_name(key) or "raw")
+
+
+def child_of(spec: Spec | None, key: str) -> Spec | None:
+    """Return what the schema says of a key of an object."""
+    return spec.get(key) if isinstance(spec, dict) else None
+
+
+def learn(text: bytes, node: Node, spec: Spec | None, line: tuple[int, int]) -> bool:
+    """Add the keys that a JSON text has and the tree does not; return whether there were any."""
+    if node.kind == "object" and text[:1] == b"{":
+        grown = False
+        for order, (key, part) in enumerate(_parts(text).items()):
+            child = node.keys.get(key)
+            if child is None:
+                if node.closed or not nameable(key):
+                    continue
+                child = node.keys[key] = node_of(child_of(spec, key), key)
+                child.first = (*line, order)
+                grown = True
+            if child.kind in ("object", "list"):
+                grown |= learn(bytes(part), child, child_of(spec, key), line)
+        return grown
+    if node.kind == "list" and node.item is not None and text[:1] == b"[":
+        inside = spec[0] if isinstance(spec, list) else None
+        return sum(learn(bytes(part), node.item, inside, line) for part in _items(text)) > 0
+    return False
+
+
+def nameable(key: str) -> bool:
+    """Whether a key can be a column: quotes, backslashes and control characters cannot."""
+    return json.dumps(key, ensure_ascii=False)[1:-1] == key
+
+
+def observe(node: Node, value: object, line: Callable[[], tuple[int, int]], depth: int = 0) -> None:
+    """Note what kind of value a ``raw`` field has, and what is inside."""
+    if value is None or node.kind != "raw":
+        return
+    bit = _OF_TYPE[type(value)]
+    if isinstance(value, int) and bit == INT and not -(2**63) <= value < 2**63:
+        bit = HUGE
+    if bit in (OBJECT, LIST) and depth >= DEEPEST:
+        bit |= DEEP
+    node.seen |= bit
+    if node.seen & DEEP:
+        node.keys, node.item = {}, None
+    elif isinstance(value, dict):
+        _observe_keys(node, value, line, depth)
+    elif isinstance(value, list):
+        if node.item is None:
+            node.item = Node("raw")
+        for item in value:
+            observe(node.item, item, line, depth + 1)
+
+
+def _observe_keys(
+    node: Node, value: dict[str, object], line: Callable[[], tuple[int, int]], depth: int
+) -> None:
+    for order, (key, inner) in enumerate(value.items()):
+        child = node.keys.get(key)
+        if child is None:
+            if not nameable(key):
+                continue
+            child = node.keys[key] = Node(kind_by_name(key) or "raw")
+            child.first = (*line(), order)
+            if len(node.keys) > WIDEST:
+                node.seen |= DEEP
+                node.keys, node.item = {}, None
+                return
+        observe(child, inner, line, depth + 1)
+
+
+def merge(one: Node, other: Node) -> Node:
+    """Return what two trees of the same type of row have seen together."""
+    whole = Node(one.kind, min(one.first, other.first), closed=one.closed)
+    whole.seen = one.seen | other.seen
+    if whole.seen & DEEP:
+        return whole
+    for key in dict.fromkeys((*one.keys, *other.keys)):
+        here, there = one.keys.get(key), other.keys.get(key)
+        whole.keys[key] = merge(here, there) if here and there else (here or there)  # type: ignore[assignment]
+    whole.item = merge(one.item, other.item) if one.item and other.item else one.item or other.item
+    if one.kind == "raw" and len(whole.keys) > WIDEST:
+        whole.seen |= DEEP
+        whole.keys, whole.item = {}, None
+    return whole
+
+
+def settled(node: Node, spec: Spec | None) -> Node:
+    """Return the tree with every field decided, in the order of the schema, then of the file.
+
+    An object wins over a list, a list over a scalar; scalars of different kinds become text.
+    """
+    if node.kind == "raw":
+        return _decided(node)
+    if node.kind == "list" and node.item is not None:
+        inside = spec[0] if isinstance(spec, list) else None
+        return Node("list", node.first, item=settled(node.item, inside))
+    if node.kind != "object":
+        return node
+    keys = node.keys
+    if node.closed:  # asked for, but never there
+        keys = {key: child for key, child in keys.items() if child.kind != "raw" or child.seen}
+    keys = keys or {key: node_of(child_of(spec, key), key) for key in _usual(spec)}
+    known = spec if isinstance(spec, dict) else {}
+    order = [key for key in known if key in keys]
+    order += sorted(keys.keys() - known.keys(), key=lambda key: (keys[key].first, key))
+    return Node("object", node.first, {key: settled(keys[key], known.get(key)) for key in order})
+
+
+def _usual(spec: Spec | None) -> Iterable[str]:
+    """Return the columns of an object that was always null."""
+    if not isinstance(spec, dict):
+        return ()
+    if "name" in spec:
+        return ("gid", "name")
+    return [key for key, inner in spec.items() if isinstance(inner, str)]
+
+
+def _decided(node: Node) -> Node:
+    seen = node.seen
+    if seen & DEEP or not seen:
+        return Node("json", node.first)
+    if seen & OBJECT and node.keys:
+        order = sorted(node.keys, key=lambda key: (node.keys[key].first, key))
+        return Node("object", node.first, {key: _decided_child(node.keys[key]) for key in order})
+    if seen & LIST and not seen & OBJECT:
+        inside = _decided_child(node.item) if node.item is not None else Node("json")
+        return Node("list", node.first, item=inside)
+    one = {TEXT: "text", BOOL: "bool", INT: "int", FLOAT: "float", INT | FLOAT: "float"}
+    return Node(one.get(seen, "json"), node.first)
+
+
+def _decided_child(node: Node) -> Node:
+    return _decided(node) if node.kind == "raw" else node

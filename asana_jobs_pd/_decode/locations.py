@@ -1,0 +1,163 @@
+"""Where files and folders are: on this machine, or behind a URL that fsspec opens."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from asana_jobs_pd._http.redaction import clean, hide_query
+from asana_jobs_pd.errors import ExportFileError, InvalidOptionError, MissingExtraError
+
+__all__ = ["File", "RemoteFile", "StorageOptions", "filesystem_of", "is_url", "located", "said"]
+
+StorageOptions: TypeAlias = Mapping[str, Any] | None
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
+_BLOCK = 8 << 20
+_SECRET = 8
+"""Characters; a shorter option is no secret."""
+
+
+def is_url(path: str) -> bool:
+    """Whether a path is one for fsspec; a Windows drive is none."""
+    return _URL.match(path) is not None
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file behind a URL; as a text, the URL without what may be a credential."""
+
+    url: str
+    path: str = field(repr=False)
+    filesystem: Any = field(repr=False)
+
+    def __str__(self) -> str:
+        return hide_query(self.url)
+
+    __repr__ = __str__
+
+    def size(self) -> int:
+        """Return its bytes, 0 where the server does not say.
+
+        Raises
+        ------
+        ExportFileError
+            When it is not there, or not ours to read.
+        """
+        try:
+            return int(self.filesystem.size(self.path) or 0)
+        except Exception as error:  # noqa: BLE001  each file system has errors of its own
+            reason = said(error)
+        raise self.unreadable(reason)
+
+    def open(self) -> io.BufferedReader:
+        """Return the file, opened for reading.
+
+        Raises
+        ------
+        ExportFileError
+            When that is not possible; so does reading, when the connection fails.
+        """
+        try:
+            return io.BufferedReader(_Raw(self, self.filesystem.open(self.path, "rb")), _BLOCK)
+        except Exception as error:  # noqa: BLE001
+            reason = said(error)
+        raise self.unreadable(reason)
+
+    def unreadable(self, reason: str) -> ExportFileError:
+        """Return the error that says so."""
+        return ExportFileError(f"{self} cannot be read: {reason}.", path=str(self))
+
+
+File: TypeAlias = str | RemoteFile
+"""A local path, or what is behind a URL."""
+
+
+class _Raw(io.RawIOBase):
+    """A remote file whose errors are not taken for damage of the file."""
+
+    def __init__(self, file: RemoteFile, opened: Any) -> None:
+        self._file = file
+        self._opened = opened
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return int(self._opened.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            part = self._opened.read(len(buffer))
+        except Exception as error:  # noqa: BLE001
+            reason = said(error)
+        else:
+            buffer[: len(part)] = part
+            return len(part)
+        raise self._file.unreadable(reason)
+
+    def close(self) -> None:
+        self._opened.close()
+        super().close()
+
+
+def located(path: str | os.PathLike[str], options: StorageOptions = None) -> File:
+    """Return a path as a local one, or as what fsspec makes of its URL.
+
+    Parameters
+    ----------
+    path
+        A path or a URL; ``file://`` is local.
+    options
+        Of the file system, such as ``{"anon": True}``.
+
+    Raises
+    ------
+    MissingExtraError
+        When fsspec, or what it needs for this kind of URL, is not installed.
+    InvalidOptionError
+        When the URL is of no known kind, or the options do not suit it.
+    """
+    text = os.fspath(path)
+    if not is_url(text):
+        return text
+    filesystem, inside = filesystem_of(text, options)
+    return inside if filesystem is None else RemoteFile(text, inside, filesystem)
+
+
+def filesystem_of(url: str, options: StorageOptions = None) -> tuple[Any, str]:
+    """Return the file system of a URL, None for the local one, and the path in it."""
+    problem: Exception
+    try:
+        from fsspec.core import url_to_fs  # noqa: PLC0415  an extra
+        from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415
+
+        filesystem, path = url_to_fs(url, **(options or {}))
+        if type(filesystem) is LocalFileSystem:
+            return None, str(Path(path))
+        return filesystem, str(path)
+    except ImportError as error:
+        problem = _missing(url, said(error, options))
+    except Exception as error:  # noqa: BLE001
+        reason = said(error, options)
+        problem = InvalidOptionError(f"{hide_query(url)} cannot be opened: {reason}.")
+    raise problem
+
+
+def _missing(url: str, reason: str) -> MissingExtraError:
+    return MissingExtraError(
+        f"{hide_query(url)} needs a package that is not installed ({reason}): "
+        'pip install "asana_jobs_pd[remote]", and what belongs to its storage, such as s3fs, '
+        "gcsfs or adlfs."
+    )
+
+
+def said(error: BaseException, options: StorageOptions = None) -> str:
+    """Return what an error of a file system says, on one line, without secrets."""
+    secrets = [value for value in (options or {}).values() if isinstance(value, str)]
+    long = [value for value in secrets if len(value) >= _SECRET]
+    return clean(str(error), *long) or type(error).__name__

@@ -1,0 +1,245 @@
+"""From the lines of one type of row to an Arrow batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from asana_jobs_pd._decode.columns import Rows, array_of
+from asana_jobs_pd._decode.custom_fields import CustomFields, DisplayNeeded
+from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, build, mended, shape_of
+from asana_jobs_pd._decode.inferred_schema import Node, child_of, learn, node_of, root_of
+from asana_jobs_pd._decode.issues import Issue, shown
+from asana_jobs_pd._decode.locations import File
+from asana_jobs_pd._decode.scan_result import ReadOptions, spec_of
+from asana_jobs_pd._decode.schema import Spec
+
+__all__ = ["DIGEST", "LINE", "RowReader", "Source", "head_of", "text_of"]
+
+LINE = "#line"
+DIGEST = "#digest"
+"""Of a row without a gid, what tells it from others."""
+
+
+class _Head(msgspec.Struct):
+    resource_type: msgspec.Raw = msgspec.Raw(b"")
+
+
+head_of = msgspec.json.Decoder(_Head).decode
+"""Decodes of a line its resource type alone."""
+text_of = msgspec.json.Decoder(str).decode
+
+
+class Source(NamedTuple):
+    """Lines of a file: which file, its number, the number of the first one."""
+
+    path: File
+    file: int
+    first_line: int
+
+
+class RowReader:
+    """Decodes the lines of one type of row; grows with what it meets.
+
+    Parameters
+    ----------
+    name
+        The type.
+    options
+        What to read.
+    note
+        Keeps an issue.
+    bad_line
+        Raises that a line cannot be read, or returns it as an issue.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: ReadOptions,
+        note: Callable[[Issue], None],
+        bad_line: Callable[[Source, int, bytes, str], Issue],
+    ) -> None:
+        self.name = name
+        self._note = note
+        self._bad_line = bad_line
+        self.fields = CustomFields(always_display=options.custom_fields == "long")
+        self.spec = spec_of(name, options)
+        self.root = root_of(name)
+        if options.columns is not None:
+            _restrict(self.root, self.spec, options.columns)
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        self._shape = shape_of(self.root, self.name, self.fields.shape)
+        self._decoders = [msgspec.json.Decoder(self._shape.struct).decode]
+        if self.fields.exact is not None:
+            exact = shape_of(self.root, self.name, self.fields.exact)
+            self._decoders.insert(0, msgspec.json.Decoder(exact.struct).decode)
+
+    def read(self, source: Source, numbers: list[int], lines: list[bytes]) -> pa.RecordBatch | None:
+        """Return the rows of these lines as a batch, None without any."""
+        try:
+            issues, table = self._read(source, numbers, lines)
+        except DisplayNeeded:
+            self._rebuild()
+            issues, table = self._read(source, numbers, lines)
+        for issue in issues:
+            self._note(issue)
+        if self.fields.expect():
+            self._rebuild()
+        return table
+
+    def _read(
+        self, source: Source, numbers: list[int], lines: list[bytes]
+    ) -> tuple[list[Issue], pa.RecordBatch | None]:
+        rows, strays = self._decoded(lines)
+        issues: list[Issue] = []
+        if strays:
+            lines = list(lines)
+            for place in strays:
+                lines[place] = self._clean(source, numbers[place], lines[place], issues)
+            if self._learn(source, numbers, lines, strays):
+                rows, strays = self._decoded(lines)
+        for place in strays:
+            rows[place] = self._built(source, numbers[place], lines[place], issues)
+        if None in rows:
+            there = [place for place, row in enumerate(rows) if row is not None]
+            rows = [rows[place] for place in there]
+            numbers = [numbers[place] for place in there]
+            lines = [lines[place] for place in there]
+        return issues, self._table(source, rows, numbers, lines, issues) if rows else None
+
+    def _clean(self, source: Source, number: int, line: bytes, issues: list[Issue]) -> bytes:
+        """Return a line without what is not Unicode, if that is all that is wrong with it."""
+        line = line.strip()
+        try:
+            head_of(line)
+        except MALFORMED:
+            better = mended(line)
+            if better != line:
+                where = (source.file, number, self.name)
+                issues.append(Issue(*where, None, None, shown(line), MENDED))
+            return better
+        return line
+
+    def _decoded(self, lines: list[bytes]) -> tuple[list[Any], list[int]]:
+        """Return a row a line, and where there are others than expected."""
+        try:
+            return list(map(self._decoders[0], lines)), []
+        except MALFORMED:
+            pass
+        rows = list(map(self._row, lines))
+        return rows, [place for place, row in enumerate(rows) if row is None]
+
+    def _row(self, line: bytes) -> Any:
+        """Return the row of a line, None when it is another than expected."""
+        for decode in self._decoders:
+            try:
+                return decode(line)
+            except MALFORMED:
+                pass
+        return None
+
+    def _learn(
+        self, source: Source, numbers: list[int], lines: list[bytes], strays: list[int]
+    ) -> bool:
+        """Add the keys of such lines to the tree; return whether there were new ones."""
+        ever, left, most = False, strays, 1
+        while left:
+            grown = False
+            for place in left[:most]:
+                with suppress(*MALFORMED):  # told when it is built
+                    where = (source.file, numbers[place])
+                    grown |= learn(lines[place].strip(), self.root, self.spec, where)
+            left = left[most:]
+            if grown:
+                self._rebuild()
+                there = [lines[place] for place in left]
+                left = [left[place] for place in self._decoded(there)[1]]
+            ever |= grown
+            most *= 2
+        return ever
+
+    def _built(self, source: Source, number: int, line: bytes, issues: list[Issue]) -> Any:
+        """Return the row of a line in which something does not fit, None when there is none."""
+        found: list[tuple[str, str, str]] = []
+        try:
+            actual = text_of(bytes(head_of(line).resource_type))
+            if actual != self.name:
+                raise msgspec.DecodeError(f"it has two resource types, {self.name} and {actual}")
+            row = build(self._shape, line, "", lambda *what: found.append(what))
+        except MALFORMED as error:
+            issues.append(self._bad_line(source, number, line, str(error)))
+            return None
+        where = (source.file, number, self.name, self._gid(row))
+        issues += [Issue(*where, *what) for what in found]
+        return row
+
+    def _gid(self, row: Any) -> str | None:
+        gid = getattr(row, self._shape.children["gid"][0])
+        return None if gid is None else str(gid)
+
+    def _table(
+        self,
+        source: Source,
+        rows: list[Any],
+        numbers: list[int],
+        lines: list[bytes],
+        issues: list[Issue],
+    ) -> pa.RecordBatch:
+        def misfit(place: int, column: str, value: str, reason: str) -> None:
+            where = (source.file, numbers[place], self.name, self._gid(rows[place]))
+            issues.append(Issue(*where, column, value, reason))
+
+        context = Rows(
+            lambda place: (source.file, numbers[place]),
+            misfit,
+            {"custom_fields": self.fields.array},
+        )
+        columns: dict[str, pa.Array] = {LINE: pa.array(numbers, pa.int64())}
+        # Custom fields go first: they may need to be read in another way.
+        order = sorted(self._shape.children, key=lambda key: key != "custom_fields")
+        for key in order:
+            attribute, shape = self._shape.children[key]
+            if key != "resource_type":
+                values = list(map(attrgetter(attribute), rows))
+                columns[key] = array_of(shape, values, key, context)
+                if key == "gid":
+                    columns[DIGEST] = _digests(values, lines)
+        return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+def _digests(gids: Sequence[Any], lines: Sequence[bytes]) -> pa.Array:
+    if None not in gids:
+        return pa.nulls(len(gids), pa.binary())
+    digests = [
+        None if gid is not None else blake2b(line, digest_size=16).digest()
+        for gid, line in zip(gids, lines, strict=True)
+    ]
+    return pa.array(digests, pa.binary())
+
+
+def _restrict(root: Node, spec: Spec, columns: Sequence[str]) -> None:
+    """Leave only these columns, and what they are in."""
+    root.closed = True
+    for column in columns:
+        node, inside = root, spec
+        *parents, last = column.split(".")
+        for key in parents:
+            deeper = child_of(inside, key)
+            if key not in node.keys:
+                node.keys[key] = node_of(deeper, key)
+                node.keys[key].closed = isinstance(deeper, dict)
+            node, inside = node.keys[key], deeper  # type: ignore[assignment]
+            if not node.closed:
+                break
+        else:
+            child = node.keys.setdefault(last, node_of(child_of(inside, last), last))
+            child.closed = False

@@ -1,0 +1,190 @@
+"""From the lines of files to Arrow batches, and what was learnt of them on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple, TypeAlias
+
+import pyarrow as pa
+
+from asana_jobs_pd._decode.decoders import MALFORMED
+from asana_jobs_pd._decode.issues import Issue, shown
+from asana_jobs_pd._decode.lines import Chunk, Truncated, read_chunks
+from asana_jobs_pd._decode.locations import File
+from asana_jobs_pd._decode.row_reader import RowReader, Source, head_of, text_of
+from asana_jobs_pd._decode.scan_result import ReadOptions, ScanResult
+from asana_jobs_pd._gc_pause import gc_paused
+from asana_jobs_pd.errors import ExportFileError
+
+__all__ = ["Batch", "Claim", "Scanner"]
+
+_TYPE = re.compile(rb'\s*\{\s*(?:"gid"\s*:\s*"[^"\\]*"\s*,\s*)?"resource_type"\s*:\s*"([^"\\]+)"')
+_BUNDLE = 4000
+"""Rows that are decoded at a time."""
+_FIRST_BUNDLE, _GROWTH = 64, 8
+"""Fewer at first, as what is not expected yet is decoded more than once."""
+
+
+class Batch(NamedTuple):
+    """Some rows of one type.
+
+    Parameters
+    ----------
+    resource_type
+        Their type.
+    table
+        A column a key, objects as structs, unknown keys as JSON; `LINE` and `DIGEST`.
+    place
+        File, chunk and order in it: sorted by it, batches are in the order of the files.
+    """
+
+    resource_type: str
+    table: pa.RecordBatch
+    place: tuple[int, int, int]
+
+
+Claim: TypeAlias = Callable[[int, int, int], bool]
+
+
+def _everything(_file: int, _chunk: int, _position: int) -> bool:
+    return True
+
+
+class Scanner:
+    """Reads files, or its share of them; `learned` tells what it has seen so far.
+
+    Parameters
+    ----------
+    options
+        What to read.
+    claim
+        Whether to read a chunk, by the numbers of its file and itself and how far in the file it
+        ends, in bytes on disk; all of them by default. Asked once for each chunk, in turn.
+    """
+
+    def __init__(self, options: ReadOptions, claim: Claim = _everything) -> None:
+        self.learned = ScanResult()
+        self.options = options
+        self._claim = claim
+        self._readers: dict[str, RowReader] = {}
+        self._bundle = _FIRST_BUNDLE
+
+    def scan(self, path: File, file: int) -> Generator[Batch, None, None]:
+        """Yield the rows of a file in batches.
+
+        Parameters
+        ----------
+        path
+            The file.
+        file
+            Its number.
+
+        Raises
+        ------
+        ExportFileError
+            When it cannot be read, or a line of it, unless `on_bad_lines` allows that.
+        """
+        first = False
+
+        def claim(number: int, position: int) -> bool:
+            nonlocal first
+            mine = self._claim(file, number, position)
+            first |= mine and number == 0
+            return mine
+
+        try:
+            for chunk in read_chunks(path, claim, self.options.max_line_bytes):
+                yield from self.batches(path, file, chunk)
+        except Truncated as error:
+            reason = str(error)
+        else:
+            return
+        message = f"the file is damaged or ends early: {reason}"
+        if self.options.on_bad_lines == "error":
+            raise ExportFileError(f"{path}: {message}. Download it again.", path=str(path))
+        if first:  # of several that read this file, one says it
+            self.learned.issues.add(Issue(file, 0, None, None, None, None, message))
+
+    def batches(self, path: File, file: int, chunk: Chunk) -> list[Batch]:
+        """Return the rows of a chunk, by type."""
+        batches: list[Batch] = []
+        start = order = 0
+        with gc_paused():
+            while start < len(chunk.lines):
+                size = min(self._bundle, _BUNDLE)
+                lines = chunk.lines[start : start + size]
+                source = Source(path, file, chunk.first_line + start)
+                start += size
+                self._bundle = size * _GROWTH
+                for name, (numbers, texts) in self._sorted(source, lines).items():
+                    table = self._reader(name).read(source, numbers, texts)
+                    if table is not None:
+                        batches.append(Batch(name, table, (file, chunk.number, order)))
+                        order += 1
+        return batches
+
+    def note(self, issue: Issue) -> None:
+        """Keep an issue; one without a type of row is that of a line that was left out."""
+        self.learned.issues.add(issue)
+        self.learned.skipped += issue.resource_type is None
+
+    def bad_line(self, source: Source, number: int, line: bytes, reason: str) -> Issue:
+        """Raise that a line cannot be read, or return it as an issue."""
+        if self.options.on_bad_lines != "error":
+            return Issue(source.file, number, None, None, None, shown(line), reason)
+        raise ExportFileError(
+            f"{source.path}: line {number} cannot be read: {reason}; it begins "
+            f"{line[:60].decode('utf-8', 'replace')!r}. on_bad_lines='skip' leaves such lines out.",
+            path=str(source.path),
+            line=number,
+        )
+
+    def _reader(self, name: str) -> RowReader:
+        reader = self._readers.get(name)
+        if reader is None:
+            reader = self._readers[name] = RowReader(name, self.options, self.note, self.bad_line)
+            self.learned.roots[name] = reader.root
+            self.learned.known[name] = reader.fields.known
+        return reader
+
+    def _sorted(
+        self, source: Source, lines: Sequence[bytes]
+    ) -> dict[str, tuple[list[int], list[bytes]]]:
+        """Return numbers and lines by type of row."""
+        found: dict[str, tuple[list[int], list[bytes]]] = {}
+        of: dict[bytes, tuple[list[int], list[bytes]] | None] = {}
+        match, types = _TYPE.match, self.options.resource_types
+        for number, line in enumerate(lines, source.first_line):
+            head = match(line)
+            key = head[1] if head else self._type_of(source, number, line)
+            if key is None:
+                continue
+            if key not in of:
+                name = key.decode("utf-8", "replace")
+                of[key] = found.setdefault(name, ([], [])) if _wanted(name, types) else None
+            group = of[key]
+            if group is not None:
+                group[0].append(number)
+                group[1].append(line)
+        return found
+
+    def _type_of(self, source: Source, number: int, line: bytes) -> bytes | None:
+        """Return the type of a row the long way, or None for a line that is none."""
+        if not line.strip():
+            return None
+        try:
+            text = bytes(head_of(line).resource_type)
+            if text[:1] == b'"' and len(text) > len('""'):
+                return text_of(text).encode()
+            reason = "it has no resource_type, as rows of graph and resource exports do"
+            if not self._readers:
+                reason += "; an organization export has other rows and cannot be read"
+        except MALFORMED as error:
+            reason = str(error)
+        self.note(self.bad_line(source, number, line, reason))
+        return None
+
+
+def _wanted(name: str, types: tuple[str, ...] | None) -> bool:
+    return types is None or name in types

@@ -1,0 +1,163 @@
+"""Jobs in, their export files on disk: resumed, verified, a few at a time."""
+
+from __future__ import annotations
+
+import os
+
+import pandas as pd
+
+from asana_jobs_pd._download.downloader import Run, folder_of
+from asana_jobs_pd._download.export_files import errors_of, summary
+from asana_jobs_pd._http.client import Client, is_whole
+from asana_jobs_pd._http.connect import check_client
+from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
+from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.read import check_errors
+from asana_jobs_pd._jobs.schema import dtype_of
+from asana_jobs_pd.errors import InvalidOptionError, PartialDownloadError, ReadInterrupted
+from asana_jobs_pd.typing import Errors, Gids
+
+__all__ = ["download_asana_exports"]
+
+
+def download_asana_exports(
+    jobs: pd.DataFrame | Gids,
+    dest: str | os.PathLike[str] = ".",
+    *,
+    overwrite: bool = False,
+    max_workers: int = 4,
+    max_inflated: int | None = None,
+    errors: Errors = "coerce",
+    client: Client | None = None,
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Download the files of succeeded exports, resumed and verified.
+
+    Sends one ``GET`` to the signed URL of each file, and one to its job where the frame has no
+    URL, or one that has expired. A file that is there already costs no request, if the frame
+    says that it belongs to a succeeded export. The token goes to Asana only.
+
+    Parameters
+    ----------
+    jobs
+        A frame of jobs, wherever it has been, or gids as `read_asana_jobs` takes them. It is
+        not changed. A repeated gid is downloaded once.
+    dest
+        The folder for the files, made when it is not there. They are named
+        ``<job gid>-graph.jsonl.gz`` and ``<job gid>-resource.jsonl.gz``, readable by you alone.
+        Until a file is whole and verified its name ends in ``.part``, and ``.part.etag`` beside
+        it says what content that is.
+    overwrite
+        Whether to fetch a file that is there already. If not, its ``file.sha256`` is computed;
+        it is not inflated again.
+    max_workers
+        Files at the same time, at about 1 MiB of memory each.
+    max_inflated
+        Bytes that a file may inflate to before it is given up; None for any number. Inflating
+        needs no memory to speak of, but time.
+    errors
+        What becomes of rows without a file, be it that their job is no export, is not finished
+        or failed, or that the download did. ``"coerce"``: they say why in ``file.error``.
+        ``"raise"``: everything is downloaded first, then a `PartialDownloadError` carries the
+        frame. ``"drop"``: they are left out.
+    client
+        What to ask with; None takes the one of the last `connect`, else the environment's.
+    progress
+        Whether to show bars, one in all and one a file. None shows them after a second, unless
+        ``ASANA_JOBS_PROGRESS=0``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A new frame with the rows of `jobs` in their order and with their index; a job with two
+        exports has two rows, the graph export first. Our columns are cast to their dtypes; the
+        signed URLs in it stay as they were, and renewed ones are not kept. Added, or replaced,
+        are ``file.kind`` (``graph`` or ``resource``), ``file.path`` (absolute),
+        ``file.bytes`` (on disk, ``Int64``), ``file.sha256`` (hexadecimal) and ``file.error``;
+        the others are ``string``.
+
+    Raises
+    ------
+    InvalidFrameError, InvalidGidError, InvalidOptionError
+        Before anything is sent.
+    PartialDownloadError
+        With ``errors="raise"``, when a row has no file.
+    AuthenticationError
+        When the token is not accepted: at once, with the frame in ``.frame``.
+    ReadInterrupted
+        A KeyboardInterrupt with ``.frame``; what is on disk stays there, and the next download
+        goes on from it.
+
+    See Also
+    --------
+    read_asana_jobs : From gids to a frame of jobs.
+
+    Notes
+    -----
+    A file gets its name once its length, the CRC of its content and the end of its gzip stream
+    are right. A part is continued if its ETag has not changed, also by another process; two
+    downloads of one file wait for each other. Asana deletes export files after 30 days.
+    https://developers.asana.com/reference/creategraphexport
+
+    Examples
+    --------
+    >>> import asana_jobs_pd as aj
+    >>> from asana_jobs_pd.sandbox import Sandbox
+    >>> from tempfile import mkdtemp
+    >>> with Sandbox() as asana:
+    ...     gids = asana.gids(2, "graph_export_request")
+    ...     asana.finish(*gids)
+    ...     client = aj.connect(asana.token, base_url=asana.base_url)
+    ...     files = aj.download_asana_exports(gids, mkdtemp())
+    >>> list(files["file.kind"])
+    ['graph', 'graph']
+    """
+    _check(errors, max_workers, max_inflated, client)
+    folder = folder_of(dest)
+    frame, gids = _frame_of(jobs)
+    run = Run(client, progress)
+    files = run.fetch(
+        frame,
+        gids,
+        folder,
+        max_workers=max_workers,
+        overwrite=overwrite,
+        max_inflated=max_inflated,
+    )
+    return _settle(files, run, errors)
+
+
+def _frame_of(jobs: pd.DataFrame | Gids) -> tuple[pd.DataFrame, pd.Series]:
+    if not isinstance(jobs, pd.DataFrame):
+        jobs = pd.DataFrame({"gid": pd.Series(parse_gids(jobs), dtype=dtype_of("text"))})
+    gids = gids_of(jobs)
+    return cast_frame(jobs, gids), gids
+
+
+def _settle(frame: pd.DataFrame, run: Run, errors: Errors) -> pd.DataFrame:
+    """Return the frame, or raise how the download ended."""
+    missing = frame["file.path"].isna().to_numpy(bool)
+    if run.interrupted:
+        raise ReadInterrupted(
+            f"Interrupted: {int((~missing).sum())} of {len(frame)} files are there. What there is, "
+            "is in .frame (in a notebook: sys.last_value.frame); download again, and it goes on.",
+            frame=frame,
+        )
+    if run.refused is not None:
+        run.refused.frame = frame
+        raise run.refused
+    if errors == "drop":
+        return frame[~missing]
+    if errors == "raise" and missing.any():
+        failed = errors_of(frame[missing])
+        raise PartialDownloadError(summary(failed, len(frame)), frame=frame, errors=failed)
+    return frame
+
+
+def _check(errors: str, max_workers: object, max_inflated: object, client: Client | None) -> None:
+    check_errors(errors)
+    if not is_whole(max_workers, 1):
+        raise InvalidOptionError(f"max_workers={max_workers!r}: give a whole number, at least 1.")
+    if max_inflated is not None and not is_whole(max_inflated, 1):
+        raise InvalidOptionError(f"max_inflated={max_inflated!r}: give bytes, or None.")
+    check_client(client)

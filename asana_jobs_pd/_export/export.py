@@ -1,0 +1,306 @@
+"""What was found for Dask: lazily computed frames by type of row, and what there is to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from asana_jobs_pd._decode.issues import Issue
+from asana_jobs_pd._decode.locations import File
+from asana_jobs_pd._export.resolve_schema import Field
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+
+__all__ = [
+    "TEXT",
+    "AsanaDaskExport",
+    "AsanaExport",
+    "Backend",
+    "ByType",
+    "Counted",
+    "catalogue",
+    "issues_frame",
+    "to_frame",
+]
+
+F = TypeVar("F")
+
+
+class ByType(Mapping[str, F]):
+    """A mapping of `resource_type` to frames.
+
+    Parameters
+    ----------
+    frames
+        What it holds.
+    """
+
+    _absent = "is not in this export"
+
+    def __init__(self, frames: dict[str, F]) -> None:
+        self._frames = frames
+
+    def __getitem__(self, resource_type: str) -> F:
+        try:
+            return self._frames[resource_type]
+        except KeyError:
+            there = ", ".join(map(repr, self._frames)) or "nothing"
+        raise KeyError(f"{resource_type!r} {self._absent}; there is {there}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._frames)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+
+Backend: TypeAlias = Literal["numpy_nullable", "pyarrow"]
+TEXT = pd.StringDtype("pyarrow")
+
+
+def to_frame(table: pa.Table, backend: Backend) -> pd.DataFrame:
+    """Return a table as a DataFrame with a RangeIndex.
+
+    Parameters
+    ----------
+    table
+        Is used up where that saves memory.
+    backend
+        ``"numpy_nullable"``: `string`, `boolean`, `Int64`, `Float64`, `datetime64[us, UTC]`,
+        `category`; dates and lists, for which pandas has nothing of its own, as `ArrowDtype`.
+        ``"pyarrow"``: `ArrowDtype` for all.
+    """
+    mapper = pd.ArrowDtype if backend == "pyarrow" else _nullable
+    frame: pd.DataFrame = table.to_pandas(
+        types_mapper=mapper, date_as_object=False, self_destruct=True, split_blocks=True
+    )
+    return frame
+
+
+def _nullable(type_: pa.DataType) -> Any:
+    if pa.types.is_string(type_):
+        return TEXT
+    if pa.types.is_boolean(type_):
+        return pd.BooleanDtype()
+    if pa.types.is_integer(type_):
+        return pd.Int64Dtype()
+    if pa.types.is_floating(type_):
+        return pd.Float64Dtype()
+    if pa.types.is_nested(type_) or pa.types.is_date(type_):
+        return pd.ArrowDtype(type_)
+    return None
+
+
+def issues_frame(issues: Sequence[Issue], paths: Sequence[File]) -> pd.DataFrame:
+    """Return issues as a frame: file, line, resource_type, gid, column, value, reason."""
+    frame = pd.DataFrame(
+        {
+            "file": [str(paths[issue.file]) for issue in issues],
+            "line": [issue.line or None for issue in issues],
+            "resource_type": [issue.resource_type for issue in issues],
+            "gid": [issue.gid for issue in issues],
+            "column": [issue.column for issue in issues],
+            "value": [issue.value for issue in issues],
+            "reason": [issue.reason for issue in issues],
+        }
+    )
+    return frame.astype({name: "Int64" if name == "line" else TEXT for name in frame.columns})
+
+
+def catalogue(fields: Sequence[Field], filled: Mapping[str, int]) -> pd.DataFrame:
+    """Return custom fields as a frame, one a row, with how many rows have a value."""
+    options = pa.array([field.options for field in fields], pa.list_(pa.string()))
+    return pd.DataFrame(
+        {
+            "column": _texts([field.column for field in fields]),
+            "gid": _texts([field.gid for field in fields]),
+            "name": _texts([field.name for field in fields]),
+            "type": _texts([field.kind for field in fields]),
+            "representation_type": _texts([field.representation for field in fields]),
+            "precision": pd.array([field.precision for field in fields], "Int64"),
+            "format": _texts([field.format for field in fields]),
+            "currency_code": _texts([field.currency for field in fields]),
+            "options": pd.arrays.ArrowExtensionArray(options),
+            "rows": np.array([filled[field.column] for field in fields], np.int64),
+        }
+    )
+
+
+def _texts(values: Sequence[str | None]) -> Any:
+    return pd.array(values, TEXT)
+
+
+class AsanaExport(ByType[pd.DataFrame]):
+    """The DataFrames of an export, by `resource_type`; made by `read_asana_export`.
+
+    Attributes
+    ----------
+    custom_fields : pandas.DataFrame
+        The catalogue: one row a custom field over all types of row, in the order in which they
+        came first. `column`, `gid`, `name`, `type`, `representation_type`, `precision`,
+        `format`, `currency_code`, `options` (of an enum, in Asana's order) and `rows`, the number
+        of rows with a value.
+    custom_field_values : pandas.DataFrame or None
+        With ``custom_fields="long"``: one row a value; else None.
+    issues : pandas.DataFrame
+        What did not fit and became missing, lines that were left out, custom fields that changed:
+        `file`, `line` (from 1), `resource_type`, `gid`, `column`, `value`, `reason`. The first
+        10,000; `issue_count` counts all.
+    issue_count : int
+        How many issues there are.
+    """
+
+    def __init__(
+        self,
+        frames: dict[str, pd.DataFrame],
+        *,
+        custom_fields: pd.DataFrame,
+        custom_field_values: pd.DataFrame | None = None,
+        issues: pd.DataFrame,
+        issue_count: int,
+        summary: pd.DataFrame,
+    ) -> None:
+        super().__init__(frames)
+        self.custom_fields = custom_fields
+        self.custom_field_values = custom_field_values
+        self.issues = issues
+        self.issue_count = issue_count
+        self._summary = summary
+
+    def report(self) -> pd.DataFrame:
+        """Return what was loaded, one row a type of row.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by `resource_type`: `rows`, `columns`, `duplicates` (repeated rows that were
+            dropped, the last of each kept), `issues`; `as_of.from` and `as_of.to`, the time in
+            which Asana wrote the export, when it was loaded through a frame of jobs; and
+            `latest`, the latest `modified_at` or `created_at` in the rows.
+        """
+        return self._summary.copy()
+
+    def __repr__(self) -> str:
+        rows = ", ".join(
+            f"{name} {len(frame):,} x {frame.shape[1]}" for name, frame in self._frames.items()
+        )
+        return f"<AsanaExport: {rows or 'no rows'}; {self._issues()}>"
+
+    def _repr_html_(self) -> str:
+        return f"{self._summary.to_html(escape=True)}<p>{escape(self._issues())}</p>"
+
+    def _issues(self) -> str:
+        if not self.issue_count:
+            return "no issues"
+        return f"{self.issue_count:,} issue{'s' * (self.issue_count > 1)}, see .issues"
+
+
+class Counted(NamedTuple):
+    """What is known when everything has been read once more."""
+
+    custom_fields: pd.DataFrame
+    issues: pd.DataFrame
+    issue_count: int
+    summary: pd.DataFrame
+
+
+class AsanaDaskExport(ByType["dd.DataFrame"]):
+    """Dask DataFrames of an export, by `resource_type`; ``read_asana_export(engine="dask")``.
+
+    Their partitions are read from the files when they are computed, on the active
+    `dask.distributed` client or whatever scheduler Dask is set to. Computed, they are what the
+    pandas engine gives, the index included; divisions are known.
+
+    Attributes
+    ----------
+    custom_field_values : dask.dataframe.DataFrame or None
+        With ``custom_fields="long"``: one row a value; else None. Its index begins anew in each
+        partition.
+    """
+
+    def __init__(
+        self,
+        frames: dict[str, dd.DataFrame],
+        *,
+        custom_fields: pd.DataFrame,
+        custom_field_values: dd.DataFrame | None,
+        rows: Mapping[str, int],
+        count: Callable[[], Counted],
+    ) -> None:
+        super().__init__(frames)
+        self._custom_fields = custom_fields
+        self.custom_field_values = custom_field_values
+        self._rows = dict(rows)
+        self._count = count
+        self._counted: Counted | None = None
+
+    @property
+    def custom_fields(self) -> pd.DataFrame:
+        """The catalogue, as `AsanaExport` has it; `rows` is missing until it is counted."""
+        return self._custom_fields if self._counted is None else self._counted.custom_fields
+
+    @property
+    def issues(self) -> pd.DataFrame:
+        """What did not fit, as `AsanaExport` has it; the first look reads all files once more."""
+        return self._all().issues
+
+    @property
+    def issue_count(self) -> int:
+        """How many issues there are; the first look reads all files once more."""
+        return self._all().issue_count
+
+    def report(self) -> pd.DataFrame:
+        """Return what there is, one row a type of row, as `AsanaExport.report`.
+
+        The first call reads all files once more, on the cluster; only counts come back.
+        """
+        return self._all().summary.copy()
+
+    def compute(self) -> AsanaExport:
+        """Return everything in memory, as the pandas engine gives it.
+
+        All files are read, and all frames come to this process.
+        """
+        import dask  # noqa: PLC0415  there, since its frames are
+
+        values = self.custom_field_values
+        parts = [*self._frames.values(), *([] if values is None else [values])]
+        found = list(dask.compute(*parts))
+        long = None if values is None else found.pop().reset_index(drop=True)
+        counted = self._all()
+        return AsanaExport(
+            dict(zip(self._frames, found, strict=True)),
+            custom_fields=counted.custom_fields,
+            custom_field_values=long,
+            issues=counted.issues,
+            issue_count=counted.issue_count,
+            summary=counted.summary,
+        )
+
+    def _all(self) -> Counted:
+        if self._counted is None:
+            self._counted = self._count()
+        return self._counted
+
+    def __repr__(self) -> str:
+        words = ", ".join(
+            f"{name} {self._rows[name]:,} x {len(frame.columns)} in {frame.npartitions}"
+            for name, frame in self._frames.items()
+        )
+        return f"<AsanaDaskExport: {words or 'no rows'}>"
+
+    def _repr_html_(self) -> str:
+        index = pd.Index(list(self._frames), name="resource_type")
+        columns = {
+            "rows": [self._rows[name] for name in self._frames],
+            "columns": [len(frame.columns) for frame in self._frames.values()],
+            "partitions": [frame.npartitions for frame in self._frames.values()],
+        }
+        table = pd.DataFrame(columns, index=index).to_html(escape=True)
+        return f"{table}<p>{escape('Computed by Dask when asked for.')}</p>"

@@ -1,0 +1,195 @@
+"""The public verbs of export files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
+
+from asana_jobs_pd._decode.locations import StorageOptions
+from asana_jobs_pd._export.arrow_memory import compact_memory
+from asana_jobs_pd._export.assemble import assemble
+from asana_jobs_pd._export.export import AsanaExport, Backend
+from asana_jobs_pd._export.request import (
+    BadLines,
+    CustomFieldsAs,
+    ExportPaths,
+    Request,
+    check_one_of,
+    check_request,
+    check_whole,
+)
+from asana_jobs_pd._export.workers import scanned
+from asana_jobs_pd._progress import Progress
+from asana_jobs_pd.errors import InvalidOptionError
+
+if TYPE_CHECKING:
+    from asana_jobs_pd._export.export import AsanaDaskExport
+
+__all__ = ["MAX_LINE_BYTES", "Engine", "check_engine", "read_asana_export", "ticker"]
+
+MAX_LINE_BYTES = 64 << 20
+
+
+Engine: TypeAlias = Literal["pandas", "dask"]
+
+
+@overload
+def read_asana_export(
+    paths: ExportPaths,
+    *,
+    engine: Literal["pandas"] = "pandas",
+    resource_types: str | Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
+    custom_fields: CustomFieldsAs = "columns",
+    dtype_backend: Backend = "numpy_nullable",
+    on_bad_lines: BadLines = "error",
+    workers: int | None = None,
+    blocksize: None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    storage_options: StorageOptions = None,
+    progress: bool | None = None,
+) -> AsanaExport: ...
+
+
+@overload
+def read_asana_export(
+    paths: ExportPaths,
+    *,
+    engine: Literal["dask"],
+    resource_types: str | Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
+    custom_fields: CustomFieldsAs = "columns",
+    dtype_backend: Backend = "numpy_nullable",
+    on_bad_lines: BadLines = "error",
+    workers: None = None,
+    blocksize: int | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    storage_options: StorageOptions = None,
+    progress: bool | None = None,
+) -> AsanaDaskExport: ...
+
+
+def read_asana_export(
+    paths: ExportPaths,
+    *,
+    engine: Engine = "pandas",
+    resource_types: str | Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
+    custom_fields: CustomFieldsAs = "columns",
+    dtype_backend: Backend = "numpy_nullable",
+    on_bad_lines: BadLines = "error",
+    workers: int | None = None,
+    blocksize: int | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    storage_options: StorageOptions = None,
+    progress: bool | None = None,
+) -> AsanaExport | AsanaDaskExport:
+    """Load graph and resource exports into typed DataFrames, one a type of row.
+
+    The dtypes follow a table made from Asana's published description, so that they do not
+    depend on the data; what that does not know is decided over all files together. The page
+    *exports* of the documentation has all rules.
+
+    Parameters
+    ----------
+    paths
+        One file or several, or the frame that a download returned (rows without a file are
+        passed over). Gzip or plain; JSON Lines, or one JSON document. Also URLs that fsspec opens
+        (extra ``[remote]``); those are read by one process.
+    engine
+        ``"pandas"``, or ``"dask"`` (extra ``[dask]``) for what is larger than memory, or than one
+        machine: the files are read once to learn their columns, then lazily, partition by
+        partition, on the active `dask.distributed` client. Its workers must see the same files
+        under the same paths.
+    resource_types
+        Only rows of these types, such as ``"task"``; None for all.
+    columns
+        Only these columns, in this order: ``"name"``, ``"assignee.gid"``, ``"assignee"`` for all
+        in it, ``"custom_fields"`` or ``"custom_fields.Priority"``. Less is decoded then. A frame
+        has those of them that its type of row has.
+    custom_fields
+        ``"columns"``: a typed column each, named ``custom_fields.<name>``, with `` [<gid>]`` where
+        two share a name. ``"long"``: one frame of all values, `custom_field_values`. ``"raw"``: a
+        list column, as it came.
+    dtype_backend
+        ``"numpy_nullable"`` or ``"pyarrow"``, as in pandas. Either way dates are
+        ``date32[day][pyarrow]`` and lists Arrow lists, for which pandas has nothing of its own.
+    on_bad_lines
+        What becomes of lines that are no rows, and of files that end early: ``"error"`` raises,
+        ``"warn"`` leaves them out with one warning, ``"skip"`` without. Both note them in
+        `issues`.
+    workers
+        How many processes read at the same time; None for one, or for large files up to four,
+        one a core. The result is the same. Not with Dask, whose own workers they are.
+    blocksize
+        With Dask: how many bytes of text make a partition, about; None for 256 MiB. A file has one
+        partition or more.
+    max_line_bytes
+        A line, or a document, of more is refused: the bound on memory.
+    storage_options
+        For paths that are URLs: what fsspec needs to open them.
+    progress
+        True shows a bar at once, False never; None after a second. With Dask there is none: its
+        dashboard shows more.
+
+    Returns
+    -------
+    AsanaExport or AsanaDaskExport
+        A mapping of `resource_type` to DataFrame, with `custom_fields`, `issues` and `report()`;
+        with Dask, of Dask DataFrames that, computed, are the same.
+        Rows are in the order of the files. Of repeated rows the last is kept; they are the same
+        by their gid, and rows without one when they are identical to the byte.
+
+    Raises
+    ------
+    ExportFileError
+        When a file cannot be read: missing, damaged, another format, a malformed line.
+    ExportWorkerError
+        When a worker process was ended.
+    MissingExtraError
+        When the engine, or a URL, needs a package that is not installed.
+    InvalidOptionError, InvalidFieldError, InvalidFrameError
+        When an option, a column or a frame cannot be what it is.
+    """
+    check_engine(engine, workers, blocksize)
+    request = check_request(
+        paths,
+        resource_types=resource_types,
+        columns=columns,
+        custom_fields=custom_fields,
+        dtype_backend=dtype_backend,
+        on_bad_lines=on_bad_lines,
+        workers=workers,
+        max_line_bytes=max_line_bytes,
+        storage_options=storage_options,
+    )
+    if engine == "dask":
+        from asana_jobs_pd._export.dask_load import BLOCKSIZE, load_with_dask  # noqa: PLC0415  an extra
+
+        return load_with_dask(request, dtype_backend, blocksize or BLOCKSIZE)
+    with Progress(sum(request.sizes), "Loading", progress, "B") as bar:
+        asked = (request.paths, request.options, request.workers, ticker(request, bar))
+        with compact_memory(), scanned(*asked) as parts:
+            return assemble(parts, request, dtype_backend)
+
+
+def ticker(request: Request, bar: Progress) -> Callable[[int, int], None]:
+    before = [sum(request.sizes[:number]) for number in range(len(request.sizes))]
+    return lambda file, position: bar.tick(before[file] + position)
+
+
+def check_engine(engine: Engine, workers: int | None, blocksize: int | None) -> None:
+    """Raise when an option does not go with the engine.
+
+    Raises
+    ------
+    InvalidOptionError
+        For the first that does not.
+    """
+    check_one_of("engine", engine, get_args(Engine))
+    if engine == "dask" and workers is not None:
+        raise InvalidOptionError(f"workers={workers!r}: with engine='dask', Dask's workers read.")
+    if engine != "dask" and blocksize is not None:
+        raise InvalidOptionError(f"blocksize={blocksize!r}: it goes with engine='dask' only.")
+    if blocksize is not None:
+        check_whole("blocksize", blocksize)

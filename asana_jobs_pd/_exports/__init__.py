@@ -1,1 +1,0 @@
-"""From a signed URL to typed frames."""

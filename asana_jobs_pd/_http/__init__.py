@@ -1,0 +1,1 @@
+"""One Asana API, one token: requests, limits, retries and signed URLs."""

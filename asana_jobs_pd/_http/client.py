@@ -1,0 +1,401 @@
+"""A client: one token at one server, requests within its limits, errors in words."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, NoReturn, Self
+from urllib.parse import urlencode
+
+import orjson
+
+from asana_jobs_pd._http.auth import Token, check_base_url, find_token, is_loopback
+from asana_jobs_pd._http.rate_limit import Cancelled, Limiter, limiter_for
+from asana_jobs_pd._http.redaction import mask_logs, redact
+from asana_jobs_pd._http.responses import Changes, PostResult, Record, read_answer, read_posted
+from asana_jobs_pd._http.retry import (
+    RetryPolicy,
+    Sent,
+    backoff,
+    retry_after_of,
+    send_once,
+    status_of,
+    wait_before_retry,
+)
+from asana_jobs_pd._http.signed_urls import SignedTransport
+from asana_jobs_pd._http.transport import ConnectionFailure, Response, Transport
+from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
+
+__all__ = ["BASE_URL", "Client", "check_options", "is_seconds", "is_whole"]
+
+
+def check_options(
+    requests_per_minute: int | None,
+    max_in_flight: int,
+    timeout: tuple[float, float],
+    max_retries: int,
+) -> None:
+    """Refuse what an option of a client cannot be, by name and value.
+
+    Raises
+    ------
+    InvalidOptionError
+        For the first one that is off.
+    """
+    if requests_per_minute is not None and not is_whole(requests_per_minute, 1):
+        raise InvalidOptionError(
+            f"requests_per_minute={requests_per_minute!r}: give a whole number of at least 1, "
+            "or None for no limit of our own."
+        )
+    if not is_whole(max_in_flight, 1):
+        raise InvalidOptionError(
+            f"max_in_flight={max_in_flight!r}: give a whole number of at least 1; Asana allows 50."
+        )
+    if not is_whole(max_retries, 0):
+        raise InvalidOptionError(f"max_retries={max_retries!r}: give a whole number, 0 for none.")
+    seconds = timeout if isinstance(timeout, tuple) else ()
+    if len(seconds) != 2 or not all(is_seconds(each) and each > 0 for each in seconds):  # noqa: PLR2004
+        raise InvalidOptionError(
+            f"timeout={timeout!r}: give seconds to connect and seconds between bytes, as (10, 60)."
+        )
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Whether it is an int of at least so much; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_seconds(value: object) -> bool:
+    """Whether it is a finite number of seconds, 0 or more; True and False are none."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < math.inf  # type: ignore[operator]
+
+
+BASE_URL = "https://app.asana.com/api/1.0"
+
+log = logging.getLogger("asana_jobs_pd")
+_NEVER = threading.Event()
+_ONE_TRY = RetryPolicy(0)
+
+
+class Client:
+    """Reads jobs from one Asana with one token; `connect` makes one.
+
+    Threads share it. It keeps its connections until it is closed, shows its token to nobody
+    and refuses to be pickled; after a fork it starts afresh.
+
+    Parameters
+    ----------
+    token
+        A personal access token, service account token or OAuth access token. None looks in
+        the environment (``ASANA_ACCESS_TOKEN``, ``ASANA_PAT``, ``ASANA_TOKEN``), then in the
+        keyring, then asks where somebody can answer.
+    base_url
+        Where Asana is: https, or a loopback address. None takes the environment's
+        ``ASANA_BASE_URL``, or Asana's own.
+    requests_per_minute
+        The budget of the token: 1,500 on paid domains, 150 on free ones; None for no limit
+        of our own. All clients of a token in a process share one budget; the newest sets it.
+    max_in_flight
+        Requests at the same time; Asana allows 50.
+    timeout
+        Seconds to connect, and seconds between two bytes.
+    max_retries
+        How often a request is tried again after a connection failure or a status of 429,
+        500, 502, 503 or 504, within ten minutes.
+    proxies, verify
+        As in requests: a mapping of proxies, a CA bundle's path or False. None takes the
+        environment's (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``, …). A loopback address is
+        reached without a proxy.
+    opt_pretty
+        Ask for indented JSON: slower, for debugging with a proxy that shows traffic.
+    ledger
+        Whether to take down which jobs are read and started, for `recent_jobs`. None does so
+        unless Asana is at a loopback address or ``ASANA_JOBS_LEDGER=0``.
+    limiter
+        A limiter of your own instead of the token's.
+
+    Notes
+    -----
+    Limits: https://developers.asana.com/docs/rate-limits
+    """
+
+    def __init__(
+        self,
+        token: str | Token | None = None,
+        *,
+        base_url: str | None = None,
+        requests_per_minute: int | None = 1500,
+        max_in_flight: int = 50,
+        timeout: tuple[float, float] = (10.0, 60.0),
+        max_retries: int = 5,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str | None = None,
+        opt_pretty: bool = False,
+        ledger: bool | None = None,
+        limiter: Limiter | None = None,
+    ) -> None:
+        check_options(requests_per_minute, max_in_flight, timeout, max_retries)
+        self.base_url = check_base_url(base_url or os.environ.get("ASANA_BASE_URL") or BASE_URL)
+        self.opt_pretty = opt_pretty
+        self.ledger = ledger
+        self.refused_fields: frozenset[str] = frozenset()
+        self._token = token if isinstance(token, Token) else find_token(token)
+        self._policy = RetryPolicy(max_retries)
+        self.changes = Changes()
+        self._closed = False
+        self._make_transport: Callable[[], Transport] = lambda: Transport(
+            self.base_url,
+            self._token,
+            pool_size=max_in_flight,
+            timeout=timeout,
+            proxies=proxies,
+            verify=verify,
+        )
+        self._make_signed: Callable[[], SignedTransport] = lambda: SignedTransport(
+            loopback=is_loopback(self.base_url), timeout=timeout, proxies=proxies, verify=verify
+        )
+        self._make_limiter: Callable[[], Limiter] = lambda: (
+            limiter
+            or limiter_for(
+                self._token.fingerprint, self.base_url, requests_per_minute, max_in_flight
+            )
+        )
+        self.reopen()
+        mask_logs()
+        _clients.add(self)
+
+    def reopen(self) -> None:
+        """Start afresh with new connections, as in a forked process."""
+        self.limiter = self._make_limiter()
+        self._transport = self._make_transport()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else repr(self.limiter)
+        return f"<Client {self.base_url} {self._token!r} {state}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TokenError(
+            "A Client is never pickled, since its token would travel along; "
+            "the other process calls connect() itself."
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._closed
+
+    @property
+    def max_in_flight(self) -> int:
+        """How many requests may be under way at the same time."""
+        return self.limiter.budget.max_in_flight
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """How often and how long a failed request is tried again."""
+        return self._policy
+
+    def signed_transport(self) -> SignedTransport:
+        """Return what fetches signed URLs: through this client's proxies, without its token.
+
+        Raises
+        ------
+        ClientClosedError
+            When the client was closed.
+        """
+        self._check_open()
+        return self._make_signed()
+
+    def close(self) -> None:
+        """Close the connections; the client cannot be used any more."""
+        self._closed = True
+        self._transport.close()
+
+    def get_job(self, gid: str, opt_fields: tuple[str, ...] = ()) -> Record:
+        """Return the record of one job, as Asana sends it.
+
+        Raises
+        ------
+        RequestError
+            When there is none.
+        """
+        result = self.ask_job(gid, opt_fields)
+        if isinstance(result, RequestError):
+            raise result
+        return result
+
+    def ask_job(
+        self,
+        gid: str,
+        opt_fields: tuple[str, ...] = (),
+        *,
+        stop: threading.Event = _NEVER,
+        background: bool = False,
+    ) -> Record | RequestError:
+        """Return the record of one job, or the error that says why there is none.
+
+        Parameters
+        ----------
+        gid
+            The job's gid.
+        opt_fields
+            The fields to ask for; none for Asana's compact record.
+        stop
+            Set by another thread, ends the waiting.
+        background
+            Let others go first, and do not try again: who polls will ask again anyway, and
+            wants to know what is wrong now.
+
+        Raises
+        ------
+        Cancelled
+            When `stop` was set meanwhile.
+        """
+        url = f"{self.base_url}/jobs/{gid}{_query(opt_fields, self.opt_pretty)}"
+        return read_answer(self._ask(url, stop, background), gid, self._token)
+
+    def ask_me(self) -> str:
+        """Return the gid of the token's user, empty when Asana does not say; asked once."""
+        url = f"{self.base_url}/users/me?opt_fields=gid"
+        answer = self._ask(url, _NEVER, background=True)
+        user = read_answer(answer, "", self._token)
+        gid = None if isinstance(user, RequestError) else user.get("gid")
+        return gid if isinstance(gid, str) else ""
+
+    def post_job(
+        self,
+        path: str,
+        data: Mapping[str, Any],
+        *,
+        what: str,
+        gid: str,
+        stop: threading.Event = _NEVER,
+    ) -> PostResult:
+        """Ask Asana to start a job, once: it is sent again only when it surely did not arrive.
+
+        Parameters
+        ----------
+        path
+            Of the endpoint, such as ``/exports/graph``.
+        data
+            What Asana calls ``data``.
+        what, gid
+            What the job starts from, such as ``"Project"``, and its gid: for the errors.
+        stop
+            Set by another thread, ends the waiting.
+
+        Raises
+        ------
+        Cancelled
+            When `stop` was set before it was sent.
+
+        Notes
+        -----
+        Nothing is decided here about a 429, which may stand for a limit on running jobs as
+        well: the caller knows what it is running.
+        """
+        url = f"{self.base_url}{path}{_query((), self.opt_pretty)}"
+        body = orjson.dumps({"data": data})
+        sent = send_once(lambda: self._send_post(url, body, stop), self._policy, stop)
+        return read_posted(sent, what, gid, self._token)
+
+    def _ask(
+        self, url: str, stop: threading.Event, background: bool
+    ) -> Response | ConnectionFailure:
+        began, tries = time.monotonic(), 0
+        while True:
+            tries += 1
+            answer = self._send(url, stop, background)
+            if status_of(answer) == HTTPStatus.OK:
+                return answer
+            policy = _ONE_TRY if background else self._policy
+            wait = wait_before_retry(policy, answer, tries, time.monotonic() - began)
+            if wait is None:
+                return answer
+            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+                continue  # the limiter's gate makes it wait, with everyone else
+            if stop.wait(wait):
+                raise Cancelled
+
+    def _send(
+        self, url: str, stop: threading.Event, background: bool
+    ) -> Response | ConnectionFailure:
+        self._check_open()
+        started = self.limiter.acquire(stop, background=background)
+        closed_for = None
+        try:
+            answer = self._transport.get(url)
+            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+                closed_for = retry_after_of(answer) or self._gate_backoff()
+        finally:
+            self.limiter.release(started, closed_for=closed_for)
+        self._note_changes(answer)
+        return answer
+
+    def _send_post(self, url: str, body: bytes, stop: threading.Event) -> Sent:
+        self._check_open()
+        started = self.limiter.acquire(stop, post=True)
+        accepted, closed_for = True, None
+        sent_at, began = time.time_ns() // 1000, time.monotonic()
+        try:
+            answer = self._transport.post(url, body)
+            took = time.monotonic() - began
+            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+                # Without a time it is a limit on what runs at once: no business of the others.
+                accepted, closed_for = False, retry_after_of(answer)
+        finally:
+            self.limiter.release(started, accepted=accepted, closed_for=closed_for, post=True)
+        self._note_changes(answer)
+        return Sent(answer, sent_at, took)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientClosedError("This client was closed; connect() makes a new one.")
+
+    def _note_changes(self, answer: Response | ConnectionFailure) -> None:
+        if isinstance(answer, Response) and answer.changes:
+            self.changes.note(self._token.hide(redact, change) for change in answer.changes)
+
+    def _gate_backoff(self) -> float:
+        """Return the seconds to close the gate for, when the server does not say."""
+        return backoff(3 + self.limiter.refusals, random.random())  # noqa: S311
+
+
+@lru_cache(maxsize=64)
+def _query(opt_fields: tuple[str, ...], opt_pretty: bool) -> str:
+    parts = {"opt_fields": ",".join(opt_fields), "opt_pretty": "true" if opt_pretty else ""}
+    query = urlencode({name: value for name, value in parts.items() if value}, safe=",")
+    return f"?{query}" if query else ""
+
+
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _reopen_after_fork() -> None:
+    # Two processes on one socket would read each other's answers.
+    for client in list(_clients):
+        client.reopen()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reopen_after_fork)

@@ -1,0 +1,115 @@
+"""Many calls in daemon threads, results in the order of the items, interruptible at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from asana_jobs_pd._http.rate_limit import Cancelled
+
+__all__ = ["Batch"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Batch(Generic[T, R]):
+    """Calls one function on every item, in a few threads of its own.
+
+    The threads are daemons: neither an interrupt nor the end of the process waits for a call
+    that is under way. An executor's threads would be joined at exit.
+
+    Parameters
+    ----------
+    call
+        Gets one item; may raise ``Cancelled`` once ``stop`` is set. Whatever else it raises ends
+        the batch and comes out of ``run``.
+    items
+        What to call it on.
+    workers
+        How many threads at the most.
+
+    Attributes
+    ----------
+    results : list
+        One a position, in the order of the items; None where there is none (yet).
+    stop : threading.Event
+        Set it to start no more calls.
+    """
+
+    def __init__(self, call: Callable[[T], R], items: Sequence[T], workers: int) -> None:
+        self._call = call
+        self._items = items
+        self._todo = deque(range(len(items)))
+        self._workers = min(workers, len(items))
+        self._alive = 0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._failure: BaseException | None = None
+        self.results: list[R | None] = [None] * len(items)
+        self.stop = threading.Event()
+
+    @property
+    def done(self) -> int:
+        """How many items were taken up."""
+        return len(self._items) - len(self._todo)
+
+    def run(self, tick: Callable[[int], object] = bool, every: float = 0.1) -> None:
+        """Return when all is done, or the batch was stopped; call `tick` every so many seconds."""
+        try:
+            self._start()
+            while not self._over.wait(every):
+                tick(self.done)
+                if self.stop.is_set():
+                    self._over.wait(every)  # a moment for answers that are on their way
+                    break
+        finally:
+            self.stop.set()
+        if self._failure is not None:
+            raise self._failure
+        tick(self.done)
+
+    def settle(self, seconds: float) -> None:
+        """Give calls that were told to stop so many seconds to end."""
+        self._over.wait(seconds)
+
+    def _start(self) -> None:
+        self._over.clear()
+        for _ in range(self._workers):
+            thread = threading.Thread(target=self._work, name="asana-jobs", daemon=True)
+            with self._lock:
+                self._alive += 1
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads; those there are will do
+                self._leave()
+                if self._todo and self._over.is_set() and not self.stop.is_set():
+                    raise
+                return
+        if not self._workers:
+            self._over.set()
+
+    def _work(self) -> None:
+        try:
+            while not self.stop.is_set():
+                try:
+                    position = self._todo.popleft()
+                except IndexError:
+                    return
+                self.results[position] = self._call(self._items[position])
+        except Cancelled:
+            pass
+        except BaseException as error:  # noqa: BLE001  it is raised again where it is seen
+            with self._lock:
+                self._failure = self._failure or error  # the first one tells
+            self.stop.set()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._alive -= 1
+            if not self._alive:
+                self._over.set()

@@ -1,0 +1,335 @@
+"""One limiter for each token and process: a line to wait in, and one gate for all."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+
+__all__ = [
+    "BACKGROUND_SHARE",
+    "MAX_POSTS",
+    "WINDOW",
+    "Budget",
+    "Cancelled",
+    "Limiter",
+    "limiter_for",
+]
+
+MAX_POSTS = 15
+"""Requests in flight other than GET that Asana allows; it counts them apart."""
+
+
+class Budget:
+    """What one token may still send.
+
+    Parameters
+    ----------
+    limit
+        Requests in a window; None for no limit of our own.
+    window
+        Its length in seconds.
+    max_in_flight
+        GET requests at the same time; of POSTs there may be ``MAX_POSTS`` besides.
+
+    Notes
+    -----
+    A 429 closes the gate for everyone until the server's time, or ours, is up. One request
+    then tries whether it is open. From a 429 on, the budget is the smaller of half of what it
+    was and what the server accepted in the last window, less a margin; it recovers by a tenth of
+    the limit at a time, and waits twice as long for the next step whenever a step proved one too
+    many. A twentieth of the limit always stays: when another program used the token up, we had
+    few requests or none in that window, which says nothing about what there will be for us.
+    """
+
+    def __init__(self, limit: int | None, window: float, max_in_flight: int) -> None:
+        self.window = window
+        self.limit = self.allowed = math.inf
+        self.configure(limit, max_in_flight)
+        self.in_flight = self.posts_in_flight = 0
+        self.closings = 0
+        self.refusals = 0
+        self.opens_at = -math.inf
+        self._last_closed = -math.inf
+        self._testing = False
+        self._patience = 1
+        self._next_step = math.inf
+        self._ends: deque[float] = deque()
+        self._accepted: deque[float] = deque()
+
+    def configure(self, limit: int | None, max_in_flight: int) -> None:
+        """Set the limits anew; what was sent, and what a 429 taught, stay on the account."""
+        self.max_in_flight = max_in_flight
+        new = math.inf if limit is None else limit
+        if new != self.limit:
+            self.limit = self.allowed = new
+
+    def delay(self, now: float, share: float = 1.0, *, post: bool = False) -> float:
+        """Return the seconds until a request may start: 0 for now, inf for "on a response".
+
+        With a `share` below 1 it may only use that part of the window.
+        """
+        if now < self.opens_at:
+            return self.opens_at - now
+        sent = self.in_flight + self.posts_in_flight
+        if self._testing and sent:
+            return math.inf
+        if self.posts_in_flight >= MAX_POSTS if post else self.in_flight >= self.max_in_flight:
+            return math.inf
+        self._recover(now)
+        if self.allowed == math.inf:
+            return 0.0
+        self._forget(now)
+        over = sent + len(self._ends) - max(1, int(self.allowed * share))
+        if over < 0:
+            return 0.0
+        return self._ends[over] + self.window - now if over < len(self._ends) else math.inf
+
+    def used(self, now: float) -> int:
+        """Return how many requests the window holds."""
+        self._forget(now)
+        return self.in_flight + self.posts_in_flight + len(self._ends)
+
+    def start(self, *, post: bool = False) -> None:
+        """Note that a request starts."""
+        self._count(1, post=post)
+
+    def end(self, now: float, *, accepted: bool, post: bool = False) -> None:
+        """Note a response, or that none will come."""
+        self._count(-1, post=post)
+        self._ends.append(now)
+        if accepted:
+            self._accepted.append(now)
+            self._testing = False
+            self.refusals = 0
+        if self.limit == math.inf:
+            self._forget(now)
+
+    def close(self, now: float, wait: float, *, started: float) -> None:
+        """Close the gate for `wait` seconds, because of a 429 to a request of `started`.
+
+        Answers to requests that were under way when the gate closed belong to that closing.
+        """
+        self.opens_at = max(self.opens_at, now + wait)
+        self._testing = True
+        if started <= self._last_closed:  # clocks are coarse, and the gate was closed since
+            return
+        self.closings += 1
+        self.refusals += 1
+        self._last_closed = now
+        self._forget(now)
+        if self.limit < math.inf:
+            least = max(1, self.limit // 20)
+            # Counted by responses, it may be a few more than the server had in any window.
+            accepted = len(self._accepted) * 31 // 32
+            self.allowed = max(least, min(self.allowed // 2, accepted))
+        self._patience = min(2 * self._patience, 16)
+        self._next_step = self.opens_at + self._patience * self.window
+
+    def _count(self, step: int, *, post: bool) -> None:
+        if post:
+            self.posts_in_flight += step
+        else:
+            self.in_flight += step
+
+    def _recover(self, now: float) -> None:
+        if self.allowed >= self.limit or now < self._next_step:
+            return
+        self.allowed = min(self.limit, self.allowed + max(1, self.limit // 10))
+        self._next_step = now + self._patience * self.window
+        if self.allowed == self.limit:
+            self._patience = 1
+
+    def _forget(self, now: float) -> None:
+        for times in (self._ends, self._accepted):
+            while times and times[0] + self.window <= now:
+                times.popleft()
+
+
+WINDOW = 60.0
+"""Asana counts requests a minute."""
+BACKGROUND_SHARE = 0.8
+"""How much of a window background requests may fill: a read in the foreground finds room."""
+
+
+class Cancelled(Exception):  # noqa: N818  not an error: the reader wants no more
+    """Raised in a worker whose read was stopped."""
+
+
+class Limiter:
+    """Lets requests start in order, within a budget that all threads share.
+
+    Foreground requests go before background ones (the polls of a monitor), each kind in the
+    order of its coming; background ones leave a fifth of the window free for them. POSTs stand
+    in a line of their own, since Asana counts those in flight apart, and go first when both
+    wait for the window. Only the first in line keeps an eye on the clock.
+
+    Parameters
+    ----------
+    limit, max_in_flight, window
+        As for `Budget`.
+    clock
+        Returns seconds; monotonic.
+    """
+
+    def __init__(
+        self,
+        limit: int | None,
+        max_in_flight: int,
+        *,
+        window: float = WINDOW,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.budget = Budget(limit, window, max_in_flight)
+        self._clock = clock
+        self.start_afresh()
+        _all.add(self)
+
+    def start_afresh(self) -> None:
+        """Forget who waits and what is under way: in a forked process they are no more."""
+        self._lock = threading.Lock()
+        self._foreground: deque[threading.Condition] = deque()
+        self._background: deque[threading.Condition] = deque()
+        self._posts: deque[threading.Condition] = deque()
+        self.budget.in_flight = self.budget.posts_in_flight = 0
+
+    def __repr__(self) -> str:
+        budget = self.budget
+        return f"<Limiter {budget.allowed} of {budget.limit} in {budget.window:g} s>"
+
+    def configure(self, limit: int | None, max_in_flight: int) -> None:
+        """Set the limits anew, for all who share this limiter."""
+        with self._lock:
+            self.budget.configure(limit, max_in_flight)
+            self._call_next()
+
+    def acquire(
+        self, stop: threading.Event, *, background: bool = False, post: bool = False
+    ) -> float:
+        """Wait until a request may start; return the time at which it does.
+
+        Raises
+        ------
+        Cancelled
+            When `stop` is set, before or while waiting (``wake`` makes waiters look).
+        """
+        with self._lock:
+            if stop.is_set():
+                raise Cancelled
+            now = self._clock()
+            share = BACKGROUND_SHARE if background else 1.0
+            if self._others_wait(now, post=post) or self.budget.delay(now, share, post=post) > 0:
+                now = self._wait_in_line(stop, share, post=post)
+            self.budget.start(post=post)
+            return now
+
+    def release(
+        self,
+        started: float,
+        *,
+        accepted: bool = True,
+        closed_for: float | None = None,
+        post: bool = False,
+    ) -> None:
+        """Note that the request of `started` has ended; a 429 closes the gate for a while."""
+        with self._lock:
+            now = self._clock()
+            self.budget.end(now, accepted=accepted and closed_for is None, post=post)
+            if closed_for is not None:
+                self.budget.close(now, closed_for, started=started)
+            self._call_next()
+
+    @property
+    def refusals(self) -> int:
+        """How often the gate closed since a request was last accepted."""
+        return self.budget.refusals
+
+    def wake(self) -> None:
+        """Make all who wait look whether they were stopped."""
+        with self._lock:
+            for turn in (*self._posts, *self._foreground, *self._background):
+                turn.notify()
+
+    def used(self) -> int:
+        """Return how many requests the current window holds."""
+        with self._lock:
+            return self.budget.used(self._clock())
+
+    def closed_for(self) -> float:
+        """Return for how many seconds the gate is still closed by a 429; 0 when it is open."""
+        with self._lock:
+            return max(0.0, self.budget.opens_at - self._clock())
+
+    def _wait_in_line(self, stop: threading.Event, share: float, *, post: bool) -> float:
+        lane = self._posts if post else self._foreground if share == 1.0 else self._background
+        turn = threading.Condition(self._lock)
+        lane.append(turn)
+        try:
+            while True:
+                now = self._clock()
+                first = turn is (self._posts[0] if post else self._first())
+                if not post and self._post_may_start(now):
+                    first = False
+                delay = self.budget.delay(now, share, post=post) if first else math.inf
+                if delay <= 0:
+                    return now
+                turn.wait(None if delay == math.inf else delay)
+                if stop.is_set():
+                    raise Cancelled
+        finally:
+            lane.remove(turn)
+            # Only now may the next one look: this one has not started yet.
+            self._call_next()
+
+    def _others_wait(self, now: float, *, post: bool) -> bool:
+        if post:
+            return bool(self._posts)
+        return bool(self._foreground or self._background) or self._post_may_start(now)
+
+    def _post_may_start(self, now: float) -> bool:
+        return bool(self._posts) and self.budget.delay(now, post=True) <= 0
+
+    def _first(self) -> threading.Condition | None:
+        for lane in (self._foreground, self._background):
+            if lane:
+                return lane[0]
+        return None
+
+    def _call_next(self) -> None:
+        if (turn := self._first()) is not None:
+            turn.notify()
+        if self._posts:
+            self._posts[0].notify()
+
+
+_all: weakref.WeakSet[Limiter] = weakref.WeakSet()
+_limiters: dict[tuple[str, str], Limiter] = {}
+_limiters_lock = threading.Lock()
+
+
+def limiter_for(fingerprint: str, origin: str, limit: int | None, max_in_flight: int) -> Limiter:
+    """Return the limiter of a token at a server, set to these limits: the newest ones count."""
+    with _limiters_lock:
+        limiter = _limiters.get((fingerprint, origin))
+        if limiter is None:
+            limiter = _limiters[fingerprint, origin] = Limiter(limit, max_in_flight)
+        else:
+            limiter.configure(limit, max_in_flight)
+        return limiter
+
+
+def _forget_after_fork() -> None:
+    # Another thread may have held a lock at the moment of the fork.
+    global _limiters_lock  # noqa: PLW0603
+    _limiters.clear()
+    _limiters_lock = threading.Lock()
+    for limiter in list(_all):
+        limiter.start_afresh()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,1 @@
+"""Poll jobs until they are finished."""

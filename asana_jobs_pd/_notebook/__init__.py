@@ -1,1 +1,0 @@
-"""What people look at: pictures, reports and sheets of a frame of jobs."""

@@ -1,0 +1,1 @@
+"""Charts, HTML reports and Excel files."""

@@ -1,0 +1,440 @@
+"""Two exports, row by row."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+import asana_jobs_pd as aj
+from asana_jobs_pd import compare_asana_exports
+from asana_jobs_pd._compare import compare
+from asana_jobs_pd._compare import inputs as dataset
+from asana_jobs_pd._decode import lines
+from asana_jobs_pd._parquet import writer as parquet
+
+ANA = {"gid": "12", "resource_type": "user", "name": "Ana"}
+WEB = {"gid": "9", "resource_type": "project", "name": "Web"}
+APP = {"gid": "8", "resource_type": "project", "name": "App"}
+TODO, DOING = ({"gid": gid, "resource_type": "section", "name": n} for gid, n in
+               (("10", "To do"), ("11", "Doing")))  # fmt: skip
+
+
+def priority(name, label="Priority", options=("High", "Low")):
+    return {
+        "gid": "3", "name": label, "type": "enum", "resource_subtype": "enum",
+        "enum_value": name and {"gid": "31", "name": name},
+        "enum_options": [{"gid": "31", "name": one} for one in options],
+    }  # fmt: skip
+
+
+def cost(number):
+    return {"gid": "2", "name": "Cost", "type": "number", "number_value": number, "precision": 2}
+
+
+def task(gid, **fields):
+    return {
+        "gid": gid, "resource_type": "task", "name": f"Task {gid}", "completed": False,
+        "completed_at": None, "due_on": "2024-09-15", "assignee": ANA,
+        "modified_at": "2024-02-22T02:06:58.147Z", "created_at": "2024-02-22T02:06:58Z",
+        "memberships": [{"project": WEB, "section": TODO}], "projects": [WEB],
+        "followers": [ANA], "custom_fields": [priority("High"), cost(5.2)], **fields,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def convert(export, tmp_path, monkeypatch):
+    """Convert rows to a dataset, in row groups and batches of a few."""
+    monkeypatch.setattr(parquet, "GROUP", 40_000)
+    monkeypatch.setattr(lines, "CHUNK", 30_000)
+    monkeypatch.setattr(dataset, "ROWS", 30)
+    numbers = iter(range(100))
+
+    def convert(*rows, **options):
+        folder = tmp_path / f"dataset{next(numbers)}"
+        aj.asana_export_to_parquet(export(*rows), folder, **options)
+        return folder
+
+    return convert
+
+
+def cells(frame):
+    """Return rows as tuples: gid, change, column, before, after."""
+    some = frame[["gid", "change", "column", "before", "after"]].astype(object)
+    return [tuple(row) for row in some.where(some.notna(), None).itertuples(index=False)]
+
+
+def test_an_export_is_the_same_as_itself(load):
+    """Nothing is reported, and every row counts as unchanged."""
+    export = load(task("1"), task("2"))
+    found = compare_asana_exports(export, export)
+    assert list(found) == ["task"]
+    assert len(found["task"]) == 0
+    assert found.summary().loc["task"].to_dict() == {
+        "added": 0, "removed": 0, "changed": 0, "unchanged": 2,
+        "closed": 0, "reopened": 0, "moved": 0, "rescheduled": 0, "reassigned": 0,
+    }  # fmt: skip
+
+
+def test_added_removed_changed(load):
+    """Added rows first, then removed ones, then cells in the order of rows and columns."""
+    old = load(task("1"), task("2"), task("3"))
+    new = load(task("4"), task("3", name="Third", due_on=None), task("1"))
+    frame = compare_asana_exports(old, new)["task"]
+    assert cells(frame) == [
+        ("4", "added", None, None, None),
+        ("2", "removed", None, None, None),
+        ("3", "changed", "name", "Task 3", "Third"),
+        ("3", "changed", "due_on", "2024-09-15", None),
+    ]
+    assert frame["name"].tolist() == ["Task 4", "Task 2", "Third", "Third"]
+    assert list(map(str, frame.dtypes[["gid", "column", "before", "after"]])) == ["string"] * 4
+    assert frame["change"].dtype.categories.tolist() == ["added", "removed", "changed"]
+
+
+def test_a_renamed_custom_field_is_the_same_field(load):
+    """It is matched by its gid; the name, and other options, are reported in `custom_fields`."""
+    old = load(task("1"), task("2"))
+    renamed = [priority("High", "Urgency", ("High", "Mid", "Low")), cost(5.2)]
+    other = [priority("Mid", "Urgency", ("High", "Mid", "Low")), cost(7)]
+    found = compare_asana_exports(old, load(task("1", custom_fields=renamed),
+                                            task("2", custom_fields=other)))  # fmt: skip
+    assert cells(found["task"]) == [
+        ("2", "changed", "custom_fields.Cost", "5.2", "7"),
+        ("2", "changed", "custom_fields.Urgency", "High", "Mid"),
+    ]
+    assert cells(found.custom_fields) == [
+        ("3", "changed", "name", "Priority", "Urgency"),
+        ("3", "changed", "options", '["High","Low"]', '["High","Mid","Low"]'),
+    ]
+
+
+def test_fields_that_swap_their_names_are_not_confused(load):
+    """The gid decides, not the name of the column."""
+    one, other = cost(1), {**cost(2), "gid": "5", "name": "Price"}
+    old = load(task("1", custom_fields=[one, other]))
+    new = load(task("1", custom_fields=[{**one, "name": "Price"}, {**other, "name": "Cost"}]))
+    assert cells(compare_asana_exports(old, new)["task"]) == []
+
+
+def test_a_field_of_another_gid_is_another_field(load):
+    """With the same name, the old one lost its values and the new one got some."""
+    old = load(task("1", custom_fields=[cost(1)]))
+    new = load(task("1", custom_fields=[{**cost(1), "gid": "77"}]))
+    found = compare_asana_exports(old, new)
+    assert cells(found["task"]) == [
+        ("1", "changed", "custom_fields.Cost", None, "1"),
+        ("1", "changed", "custom_fields.Cost", "1", None),
+    ]
+    assert cells(found.custom_fields) == [
+        ("77", "added", None, None, None),
+        ("2", "removed", None, None, None),
+    ]
+
+
+def test_plain_frames_match_fields_by_the_gid_in_the_name(load):
+    """As far as it stands there; else the names must be the same."""
+    old = {"task": pd.DataFrame({"gid": ["1"], "custom_fields.Cost [2]": [1.0]})}
+    new = {"task": pd.DataFrame({"gid": ["1"], "custom_fields.Price [2]": [2.0]})}
+    assert cells(compare_asana_exports(old, new)["task"]) == [
+        ("1", "changed", "custom_fields.Price [2]", "1", "2")
+    ]
+    export = load(task("1"))
+    plain = {"task": export["task"].drop(columns=["resource_type"])}
+    assert cells(compare_asana_exports(plain, export)["task"]) == []
+    assert cells(compare_asana_exports(old, export, columns="custom_fields")["task"]) == [
+        ("1", "changed", "custom_fields.Cost", "1", "5.2"),
+        ("1", "changed", "custom_fields.Priority", None, "High"),
+    ]
+
+
+def test_closed_moved_rescheduled_reassigned(load):
+    """The questions people have, each a frame with typed columns."""
+    bo = {**ANA, "gid": "13", "name": "Bo"}
+    old = load(task("1"), task("2"), task("3", completed=True, completed_at="2024-01-02T03:04:05Z"))
+    new = load(
+        task("1", completed=True, completed_at="2024-03-01T10:00:00.500Z", assignee=bo),
+        task("2", due_on="2024-09-18", assignee=None, projects=[APP, WEB],
+             memberships=[{"project": APP, "section": TODO}, {"project": WEB, "section": DOING}]),
+        task("3", memberships=[], projects=[], due_on=None),
+    )  # fmt: skip
+    found = compare_asana_exports(old, new)
+    assert found.closed.to_dict("list") == {
+        "resource_type": ["task"], "gid": ["1"], "name": ["Task 1"],
+        "completed_at": [pd.Timestamp("2024-03-01T10:00:00.500Z")],
+    }  # fmt: skip
+    assert found.reopened["gid"].tolist() == ["3"]
+    assert found.reopened["completed_at"].tolist() == [pd.Timestamp("2024-01-02T03:04:05Z")]
+    assert found.closed.dtypes["completed_at"] == "datetime64[us, UTC]"
+
+    moves = found.moved.astype(object)
+    moves = moves.where(moves.notna(), None).drop(columns=["resource_type", "name"])
+    assert [tuple(row) for row in moves.itertuples(index=False)] == [
+        ("2", "added", "8", "App", None, "To do"),
+        ("2", "section", "9", "Web", "To do", "Doing"),
+        ("3", "removed", "9", "Web", "To do", None),
+    ]
+
+    dates = found.rescheduled
+    assert dates["gid"].tolist() == ["2", "3"]
+    assert dates["days"].tolist() == [3.0, pd.NA]
+    assert dates["after"].tolist() == [pd.Timestamp("2024-09-18", tz="UTC"), pd.NaT]
+
+    people = found.reassigned.drop(columns=["resource_type", "name"]).fillna("")
+    assert people.to_numpy().tolist() == [
+        ["1", "12", "Ana", "13", "Bo"],
+        ["2", "12", "Ana", "", ""],
+    ]
+    counts = found.summary().loc["task"]
+    assert counts[["changed", "closed", "reopened", "moved"]].tolist() == [3, 1, 1, 2]
+    assert counts[["rescheduled", "reassigned"]].tolist() == [2, 2]
+
+
+def test_projects_say_where_a_task_went_when_there_are_no_memberships(load):
+    """As in loads of some columns."""
+    options = {"columns": ["gid", "name", "projects"]}
+    found = compare_asana_exports(
+        load(task("1"), **options), load(task("1", projects=[APP]), **options)
+    )
+    assert found.moved[["move", "project.name"]].to_numpy().tolist() == [
+        ["removed", "Web"],
+        ["added", "App"],
+    ]
+
+
+def test_a_renamed_person_changes_no_task(load):
+    """References are compared by gid; a name shows only together with another gid."""
+    anna = {**ANA, "name": "Anna"}
+    renamed = {**WEB, "name": "Website"}
+    old, new = load(task("1")), load(
+        task("1", assignee=anna, followers=[anna], projects=[renamed],
+             memberships=[{"project": renamed, "section": TODO}])
+    )  # fmt: skip
+    assert cells(compare_asana_exports(old, new)["task"]) == []
+    bo = {**ANA, "gid": "13", "name": "Bo"}
+    assert cells(compare_asana_exports(old, load(task("1", assignee=bo)))["task"]) == [
+        ("1", "changed", "assignee.gid", "12", "13"),
+        ("1", "changed", "assignee.name", "Ana", "Bo"),
+    ]
+
+
+def test_noise_is_no_change(load):
+    """Order of followers, rounding, an absent column, an empty list, the time of a change."""
+    old = load(task("1", followers=[ANA, {**ANA, "gid": "5"}], likes=[],
+                    custom_fields=[cost(0.1 + 0.2)]))  # fmt: skip
+    new = load(task("1", followers=[{**ANA, "gid": "5"}, ANA], custom_fields=[cost(0.3)],
+                    modified_at="2025-01-01T00:00:00Z"))  # fmt: skip
+    assert cells(compare_asana_exports(old, new)["task"]) == []
+    assert [row[2] for row in cells(compare_asana_exports(old, new, ignore=())["task"])] == [
+        "modified_at"
+    ]
+
+
+def test_what_is_asked_for(load):
+    """`columns` and `ignore` take a column or all in it, `resource_types` types of row."""
+    team = {"gid": "90", "resource_type": "team", "name": "A"}
+    old = load(task("1"), team)
+    new = load(task("1", name="B", assignee=None, due_on=None), {**team, "name": "B"})
+    found = compare_asana_exports(old, new, columns=["assignee", "due_on"])
+    assert [row[2] for row in cells(found["task"])] == [
+        "due_on", "assignee.gid", "assignee.name",
+    ]  # fmt: skip
+    found = compare_asana_exports(old, new, resource_types="team", ignore="name")
+    assert list(found) == ["team"]
+    assert cells(found["team"]) == []
+
+
+def test_links_are_compared_as_sets(load):
+    """Rows without a gid are there or not; the row says what it is, as JSON."""
+
+    def link(project, portfolio):
+        return {
+            "resource_type": "project_to_portfolio",
+            "project": {"gid": project, "resource_type": "project", "name": f"P{project}"},
+            "portfolio": {"gid": portfolio, "resource_type": "portfolio", "name": "All"},
+        }
+
+    old = load(link("1", "7"), link("2", "7"))
+    new = load(link("3", "7"), link("1", "7"))
+    frame = compare_asana_exports(old, new)["project_to_portfolio"]
+    assert frame["change"].tolist() == ["added", "removed"]
+    assert frame["gid"].isna().all()
+    assert json.loads(frame["after"][0]) == {"project.gid": "3", "portfolio.gid": "7"}
+    assert json.loads(frame["before"][1]) == {"project.gid": "2", "portfolio.gid": "7"}
+
+
+def test_types_of_row_on_one_side_only(load):
+    """All of them were added, or removed."""
+    team = {"gid": "90", "resource_type": "team", "name": "A"}
+    found = compare_asana_exports(load(task("1")), load(team))
+    assert cells(found["task"]) == [("1", "removed", None, None, None)]
+    assert cells(found["team"]) == [("90", "added", None, None, None)]
+    assert compare_asana_exports({}, {}).summary().empty
+
+
+def many(shift):
+    """Return tasks of which some differ by the shift."""
+    rows = [
+        task(
+            str(10**15 + number),
+            name=f"Task {number + (shift if number % 7 == 0 else 0)}",
+            completed=number % 3 < shift,
+            memberships=[{"project": WEB, "section": (TODO, DOING)[(number + shift) % 5 == 0]}],
+            custom_fields=[priority(("High", "Low")[(number + shift) % 11 == 0]), cost(number / 3)],
+        )
+        for number in range(200)
+    ]
+    links = [{"resource_type": "project_to_portfolio", "project": {"gid": str(n + shift)}}
+             for n in range(20)]  # fmt: skip
+    return [*rows[shift * 5 :], *links]
+
+
+def assert_same(one, other):
+    """Assert that two comparisons say the same."""
+    assert list(one) == list(other)
+    for name in one:
+        pd.testing.assert_frame_equal(one[name], other[name])
+    pd.testing.assert_frame_equal(one.summary(), other.summary())
+    pd.testing.assert_frame_equal(one.custom_fields, other.custom_fields)
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_datasets_and_frames_say_the_same(load, convert, monkeypatch, backend):
+    """Streamed from Parquet in many buckets, mixed with frames, and of either dtype_backend."""
+    old, new = load(*many(0)), load(*many(1), dtype_backend=backend)
+    expected = compare_asana_exports(old, new)
+    touched = [
+        n for n in range(5, 200)
+        if n % 7 == 0 or n % 3 == 0 or n % 5 in (0, 4) or n % 11 in (0, 10)
+    ]  # fmt: skip
+    assert expected.summary().loc["task", ["removed", "changed"]].tolist() == [5, len(touched)]
+    folders = convert(*many(0)), convert(*many(1))
+    assert_same(compare_asana_exports(*folders), expected)
+    monkeypatch.setattr(compare, "AT_ONCE", 10_000)
+    assert_same(compare_asana_exports(*folders), expected)
+    assert_same(compare_asana_exports(old, folders[1]), expected)
+    assert_same(compare_asana_exports(str(folders[0]), new), expected)
+
+
+def test_a_dataset_may_be_a_url(load, convert):
+    """As fsspec has them."""
+    pytest.importorskip("fsspec")
+    folder = convert(task("1"))
+    new = load(task("1", name="B"))
+    assert cells(compare_asana_exports(folder.as_uri(), new)["task"]) == [
+        ("1", "changed", "name", "Task 1", "B")
+    ]
+    found = compare_asana_exports(f"simplecache::{folder.as_uri()}", new)
+    assert cells(found["task"]) == [("1", "changed", "name", "Task 1", "B")]
+
+
+def test_types_of_row_with_strange_names_are_found(load, convert):
+    """The manifest says where they are."""
+    old = convert({"gid": "1", "resource_type": "../x", "name": "A"})
+    found = compare_asana_exports(old, load({"gid": "1", "resource_type": "../x", "name": "B"}))
+    assert cells(found["../x"]) == [("1", "changed", "name", "A", "B")]
+
+
+def test_a_dataset_that_cannot_be_read(convert, monkeypatch, tmp_path):
+    """Says so, and leaves no temporary files behind; nor does one that can."""
+    folders = convert(*many(0)), convert(*many(1))
+    monkeypatch.setattr(compare, "AT_ONCE", 10_000)
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(spool))
+    compare_asana_exports(*folders)
+    assert list(spool.iterdir()) == []
+    part = folders[1] / "task" / "part-00000.parquet"
+    content = bytearray(part.read_bytes())
+    content[1000:3000] = bytes(2000)
+    part.write_bytes(content)
+    with pytest.raises(aj.errors.ExportFileError, match=r"^new: .*dataset1 cannot be read: "):
+        compare_asana_exports(*folders)
+    assert list(spool.iterdir()) == []
+
+
+def test_an_unfinished_dataset_is_refused(convert):
+    """An upload that was cut off has no mark."""
+    folder = convert(task("1"))
+    (folder / "_SUCCESS").unlink()
+    with pytest.raises(aj.errors.ExportFileError, match="was cut off; convert again"):
+        compare_asana_exports(folder, folder)
+
+
+def test_frames_that_have_been_elsewhere(load, tmp_path):
+    """CSV, gid in the index, ints for gids, repeated rows: the last counts; nothing is modified."""
+    export = load(task("1"), task("2"))
+    frame = export["task"][["gid", "name", "completed", "due_on"]]
+    path = tmp_path / "tasks.csv"
+    frame.to_csv(path, index=False)
+    again = pd.read_csv(path)
+    assert cells(compare_asana_exports({"task": frame}, {"task": again})["task"]) == []
+    indexed = frame.set_index("gid")
+    assert cells(compare_asana_exports({"task": frame}, {"task": indexed})["task"]) == []
+    twice = pd.concat([frame.assign(name="earlier"), frame])
+    before = twice.copy()
+    assert cells(compare_asana_exports({"task": frame}, {"task": twice})["task"]) == []
+    pd.testing.assert_frame_equal(twice, before)
+    mixed = frame.astype({"name": object})
+    mixed.loc[0, "name"] = 7
+    assert cells(compare_asana_exports({"task": frame}, {"task": mixed})["task"]) == [
+        ("1", "changed", "name", "Task 1", "7")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "error", "words"),
+    [
+        (5, aj.errors.AsanaJobsError, "old: int cannot be compared"),
+        ({"task": [1]}, aj.errors.AsanaJobsError, r"old\['task'\] is no DataFrame: list"),
+        ({"task": pd.DataFrame({"name": ["A"]})}, aj.errors.InvalidFrameError, "has no 'gid'"),
+        ({"task": pd.DataFrame({"gid": [1.5]})}, aj.errors.InvalidFrameError, "holds floats"),
+        ({"task": pd.DataFrame([["1", "2"]], columns=["gid", "gid"])},
+         aj.errors.InvalidFrameError, "more than one column 'gid'"),
+        ("/nowhere", aj.errors.ExportFileError, "holds no dataset of an export"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared(old, error, words):
+    """It says which side, and what to give instead."""
+    with pytest.raises(error, match=words):
+        compare_asana_exports(old, {})
+
+
+def test_long_custom_fields_are_refused(load, convert):
+    """They would be left out silently."""
+    with pytest.raises(aj.errors.AsanaJobsError, match="custom_fields='long'"):
+        compare_asana_exports({}, convert(task("1"), custom_fields="long"))
+    with pytest.raises(aj.errors.AsanaJobsError, match="custom_fields='long'"):
+        compare_asana_exports({}, load(task("1"), custom_fields="long"))
+
+
+def test_raw_custom_fields_are_a_set(load):
+    """One column, compared by the gids and values in it."""
+    fields = [priority("High"), cost(1)]
+    raw = {"custom_fields": "raw"}
+    old = load(task("1", custom_fields=fields), **raw)
+    assert (
+        cells(
+            compare_asana_exports(old, load(task("1", custom_fields=fields[::-1]), **raw))["task"]
+        )
+        == []
+    )
+    found = compare_asana_exports(old, load(task("1", custom_fields=[fields[0], cost(2)]), **raw))
+    assert [row[2] for row in cells(found["task"])] == ["custom_fields"]
+
+
+def test_how_it_shows(load):
+    """One line in text, a table in HTML in which names are escaped, and counts by column."""
+    name = "<script>alert(1)</script>"
+    old, new = load(task("1")), load(task("1", name=name), {"gid": "4", "resource_type": name})
+    found = compare_asana_exports(old, new)
+    assert "task +0 -0 ~1" in repr(found)
+    assert repr(compare_asana_exports({}, {})) == "<ExportComparison: nothing to compare>"
+    html = found._repr_html_()
+    assert "<script>" not in html
+    assert "0 custom fields differ" in html
+    assert found.columns_changed().to_numpy().tolist() == [["task", "name", 1]]
+    with pytest.raises(KeyError, match="'nope' is in neither export; there is"):
+        found["nope"]
+    assert len(found) == 2

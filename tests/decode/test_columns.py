@@ -1,0 +1,250 @@
+"""Columns of a load: their names, their dtypes, and what becomes of what does not fit."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+from export_fixtures import issues_of, task
+
+import asana_jobs_pd as aj
+from asana_jobs_pd.errors import InvalidFieldError
+
+HUGE = "9007199254740993123"
+
+
+def test_the_schema_decides_dtypes(load):
+    """Whatever the values are, and when they are all null too."""
+    full = task(
+        "1",
+        name="é",
+        completed=True,
+        created_at="2024-02-22T02:06:58.147Z",
+        due_on="2024-09-15",
+        num_likes=3,
+        actual_time_minutes=2,
+        assignee={"gid": "12", "resource_type": "user", "name": "Ana"},
+        followers=[{"gid": "5", "name": "B"}],
+        external={"gid": "x", "data": "d"},
+    )
+    empty = dict.fromkeys(full) | task("1")
+    for row in (full, empty):
+        frame = load(row)["task"]
+        dtypes = {name: str(dtype) for name, dtype in frame.dtypes.items()}
+        assert dtypes["gid"] == dtypes["assignee.gid"] == dtypes["external.data"] == "string"
+        assert dtypes["completed"] == "boolean"
+        assert dtypes["created_at"] == "datetime64[us, UTC]"
+        assert dtypes["due_on"] == "date32[day][pyarrow]"
+        assert dtypes["num_likes"] == "Int64"
+        assert dtypes["actual_time_minutes"] == "Float64"
+        assert dtypes["followers"].startswith("list<")
+    assert load(full)["task"].at[0, "due_on"] == dt.date(2024, 9, 15)
+    assert load(full)["task"].at[0, "created_at"] == pd.Timestamp("2024-02-22T02:06:58.147Z")
+    assert list(load(full)["task"].at[0, "followers"]) == [{"gid": "5", "name": "B"}]
+
+
+def test_pyarrow_dtypes_for_all(load):
+    """As `dtype_backend` of pandas."""
+    frame = load(
+        task(name="a", completed=True, created_at="2024-01-01T00:00:00Z"), dtype_backend="pyarrow"
+    )["task"]
+    assert all(isinstance(dtype, pd.ArrowDtype) for dtype in frame.dtypes)
+
+
+def test_gids_are_texts_of_any_length(load):
+    """A number is the text of it, exactly; nothing goes through a float."""
+    line = f'{{"gid": {HUGE}, "resource_type": "task", "parent": {{"gid": {HUGE}7}}}}'
+    frame = load(line, task(HUGE + "1", parent={"gid": "7"}))["task"]
+    assert list(frame["gid"]) == [HUGE, HUGE + "1"]
+    assert list(frame["parent.gid"]) == [HUGE + "7", "7"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("created_at", "yesterday", "not a time"),
+        ("due_on", "2024-13-45", "not a date"),
+        ("due_on", 20240913, "not a date"),
+        ("num_likes", "3", "not a whole number"),
+        ("num_likes", 2**70, "a whole number beyond 64 bits"),
+        ("num_likes", True, "not a whole number"),
+        ("actual_time_minutes", "3", "not a number"),
+        ("completed", "yes", "not true or false"),
+        ("notes", {"a": 1}, "not a text"),
+        ("assignee", "12", "not an object"),
+        ("followers", {"gid": "1"}, "not a list"),
+        ("gid_of", 1.5, None),
+    ],
+)
+def test_what_does_not_fit_is_missing_and_reported(load, field, value, reason):
+    """One cell, never its column, and the others of its row are there."""
+    if reason is None:
+        field, reason = "assignee", "not an object"
+    rows = [task(str(n), name=f"n{n}") for n in range(5)]
+    rows[3][field] = value
+    rows[4][field] = None
+    data = load(*rows)
+    frame = data["task"]
+    assert list(frame["name"]) == [f"n{n}" for n in range(5)]
+    column = field if field in frame.columns else f"{field}.gid"
+    assert frame[column].isna().all()
+    [(line, gid, where, shown, why)] = issues_of(data)
+    assert (line, gid, where, why) == (4, "3", field, reason)
+    assert str(value).strip('"').lower()[:5] in shown.lower() or isinstance(value, dict)
+    assert data.report().at["task", "issues"] == 1
+
+
+def test_what_does_not_fit_inside_objects_and_lists(load):
+    """The path says where; what is beside it stays."""
+    data = load(
+        task(
+            assignee={"gid": "1", "name": 7},
+            memberships=[{"project": {"gid": "9", "name": "Web"}, "section": "x"}],
+            stories=[
+                {"gid": "1", "created_at": "2024-01-01T00:00:00Z"},
+                {"gid": "2", "created_at": "?"},
+            ],
+        )
+    )
+    frame = data["task"]
+    assert frame.at[0, "assignee.gid"] == "1"
+    assert frame.at[0, "memberships"][0]["project"] == {"gid": "9", "name": "Web"}
+    assert [story["gid"] for story in frame.at[0, "stories"]] == ["1", "2"]
+    assert frame.at[0, "stories"][1]["created_at"] is None
+    assert {issue[2] for issue in issues_of(data)} == {
+        "assignee.name",
+        "memberships[].section",
+        "stories[].created_at",
+    }
+
+
+def test_timestamps_with_and_without_fractions(load):
+    """Milliseconds, microseconds, none, and another zone, in one column."""
+    texts = [
+        "2024-01-01T00:00:00Z",
+        "2024-01-01T00:00:00.147Z",
+        "2024-01-01T00:00:00.147258Z",
+        "2024-01-01T02:00:00+02:00",
+    ]
+    frame = load(*(task(str(n), created_at=text) for n, text in enumerate(texts)))["task"]
+    assert list(frame["created_at"]) == [pd.Timestamp(text).tz_convert("UTC") for text in texts]
+
+
+def test_unknown_fields_are_inferred_over_all_rows(load):
+    """Numbers, texts, objects, lists; a name that ends in _at or _on is a time or a date."""
+    rows = [task(str(n)) for n in range(9)]
+    rows[8] |= {
+        "new_int": 7,
+        "new_float": 1,
+        "new_bool": True,
+        "new_text": "x",
+        "checked_at": "2024-01-01T00:00:00Z",
+        "new_ref": {"gid": "4", "name": "R", "seen_on": "2024-01-02"},
+        "new_list": [1, 2],
+        "new_things": [{"gid": 5, "n": 1.5}],
+    }
+    rows[2] |= {"new_float": 0.5}
+    frame = load(*rows)["task"]
+    last = frame.iloc[8]
+    assert frame["new_int"].dtype == "Int64"
+    assert frame["new_float"].dtype == "Float64"
+    assert list(frame["new_float"].dropna()) == [0.5, 1.0]
+    assert frame["new_bool"].dtype == "boolean"
+    assert frame["checked_at"].dtype == "datetime64[us, UTC]"
+    assert (last["new_ref.gid"], last["new_ref.name"], last["new_ref.seen_on"]) == (
+        "4",
+        "R",
+        dt.date(2024, 1, 2),
+    )
+    assert list(last["new_list"]) == [1, 2]
+    assert list(last["new_things"]) == [{"gid": "5", "n": 1.5}]
+
+
+def test_an_unknown_field_of_several_kinds_has_one_answer(load):
+    """An object wins, then a list; what else came is reported. Scalars together become text."""
+    data = load(
+        task("1", new="x", other=1, many=[1], huge=1),
+        task("2", new={"gid": "4"}, other="x", many="m", huge=2**80),
+        task("3", new=None, other=True, many=None, huge=None),
+    )
+    frame = data["task"]
+    assert list(frame["new.gid"].fillna("")) == ["", "4", ""]
+    assert list(frame["other"]) == ["1", "x", "true"]
+    assert list(frame["huge"].fillna("")) == ["1", str(2**80), ""]
+    assert list(frame.at[0, "many"]) == [1]
+    assert [issue[:4] for issue in issues_of(data)] == [
+        (1, "1", "new", '"x"'),
+        (2, "2", "many", '"m"'),
+    ]
+
+
+def test_odd_keys_and_texts(load):
+    """Duplicate keys (the last counts), half emoji, bytes that are none, unspeakable names."""
+    data = load(
+        b'{"resource_type":"task","gid":"1","name":"a","name":"b"}',
+        b'{"gid":"2","resource_type":"task",'
+        b'"name":"x\\ud83d y \\ud83d\\ude00 \\\\ud83d","strange":"\\udc00"}',
+        b'{"gid":"3","resource_type":"task","name":"\xff"}',
+        b'{"gid":"4","resource_type":"task","quo\\"te":1,"caf\\u00e9":2}',
+    )
+    frame = data["task"].set_index("gid")
+    assert list(frame["name"].dropna()) == ["b", "x\ufffd y 😀 \\ud83d", "\ufffd"]
+    assert frame.at["2", "strange"] == "\ufffd"
+    assert frame.at["4", "café"] == 2
+    assert [issue[0] for issue in issues_of(data)] == [2, 3, 4]
+
+
+def test_depth_and_width_have_bounds(load):
+    """A thousand objects in each other, and a thousand different keys, stay JSON text."""
+    deep = '{"a":' * 900 + "1" + "}" * 900
+    wide = {f"k{n}": n for n in range(1500)}
+    data = load(f'{{"gid":"1","resource_type":"task","deep":{deep}}}', task("2", wide=wide))
+    assert data["task"].shape[1] < 20
+    assert data["task"]["wide"].iloc[1].startswith('{"k0"')
+
+
+def test_columns_restricts_and_orders(load):
+    """Objects whole or in part; the others are not even looked at."""
+    row = task(
+        name="n",
+        assignee={"gid": "1", "name": "A", "x": 1},
+        num_likes="bad",
+        custom_fields=[
+            {"gid": "8", "name": "Cost", "type": "number", "number_value": 1.5},
+            {"gid": "9", "name": "Note", "type": "text", "text_value": "t"},
+        ],
+    )
+    data = load(row, columns=["custom_fields.Note", "assignee.name", "gid"])
+    assert list(data["task"].columns) == ["custom_fields.Note", "assignee.name", "gid"]
+    assert list(data["task"].iloc[0]) == ["t", "A", "1"]
+    assert not len(data.issues)
+    assert list(load(row, columns="assignee")["task"].columns) == [
+        "assignee.gid",
+        "assignee.name",
+        "assignee.x",
+    ]
+    with pytest.raises(InvalidFieldError, match=r"'assigne'.*'assignee'"):
+        load(row, columns="assigne")
+
+
+def test_resource_types_restricts(load):
+    """Other rows are left out, wherever in the line their type stands."""
+    rows = [
+        task(),
+        {"assignee": {"resource_type": "user"}, "resource_type": "team", "gid": "2"},
+        {"resource_type": "tag", "gid": "3"},
+    ]
+    assert list(load(*rows)) == ["tag", "task", "team"]
+    assert list(load(*rows, resource_types="team")) == ["team"]
+    assert list(load(*rows, resource_types=["task", "tag"])) == ["tag", "task"]
+
+
+def test_the_repr_says_what_is_there(load):
+    """In one line, and as HTML in which nothing of the file is markup."""
+    data = load(task(), task("2", num_likes="x"), {"gid": "1", "resource_type": "<b>x</b>"})
+    assert repr(data) == "<AsanaExport: <b>x</b> 1 x 2, task 2 x 3; 1 issue, see .issues>"
+    assert "<b>x" not in data._repr_html_()
+    with pytest.raises(KeyError, match=r"'story'.*'task'"):
+        data["story"]
+    assert isinstance(data, aj.AsanaExport)

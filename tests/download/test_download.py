@@ -1,0 +1,243 @@
+"""From jobs to files on disk, when all goes well, and which rows have none."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pandas as pd
+import pytest
+from export_fixtures import check, names, only, ranges
+
+import asana_jobs_pd as aj
+from asana_jobs_pd import _progress as progress
+from asana_jobs_pd._download.export_files import FILE_COLUMNS
+from asana_jobs_pd.errors import AuthenticationError, InvalidGidError, InvalidOptionError
+
+
+def test_a_file_is_there_with_its_name(asana, client, jobs, gid, content, tmp_path):
+    """Absolute path, size and hash; named by the gid; nothing else in the folder."""
+    files = jobs.asana.download(tmp_path / "new" / "folder", client=client)
+    check(only(files), content)
+    assert names(tmp_path / "new" / "folder") == [f"{gid}-resource.jsonl.gz"]
+    assert only(files)["file.kind"] == "resource"
+    assert asana.stats.authorization_on_exports == 0
+
+
+def test_the_frame_that_comes_back(client, jobs, content, tmp_path):
+    """A copy with five more columns in their dtypes; index, rows and URLs stay."""
+    jobs = jobs.assign(mine=[1.5]).set_axis(["a"])
+    before = jobs.copy()
+    files = jobs.asana.download(tmp_path, client=client)
+    pd.testing.assert_frame_equal(jobs, before)
+    pd.testing.assert_frame_equal(files[jobs.columns], jobs)
+    assert files.dtypes[list(FILE_COLUMNS)].to_dict() == FILE_COLUMNS
+    empty = jobs[:0].asana.download(tmp_path, client=client)
+    assert empty.dtypes[list(FILE_COLUMNS)].to_dict() == FILE_COLUMNS
+
+
+def test_a_fresh_url_is_used(asana, client, jobs, content, tmp_path):
+    """One request for the file, none for the job."""
+    jobs.asana.download(tmp_path, client=client)
+    assert (asana.stats.requests, asana.stats.downloads) == (0, 1)
+
+
+def test_a_finished_file_is_not_fetched_again(asana, client, jobs, content, tmp_path):
+    """Not a request is sent; its size and hash are told all the same."""
+    jobs.asana.download(tmp_path, client=client)
+    asana.reset_stats()
+    again = jobs.drop(columns="new_resource_export.download_url").asana.download(
+        tmp_path, client=client
+    )
+    check(only(again), content)
+    assert (asana.stats.requests, asana.stats.downloads) == (0, 0)
+
+
+def test_overwrite_fetches_it_again(asana, client, jobs, gid, content, tmp_path):
+    """And replaces what is there, in one step."""
+    target = tmp_path / f"{gid}-resource.jsonl.gz"
+    target.write_bytes(b"something else")
+    kept = only(jobs.asana.download(tmp_path, client=client))
+    assert kept["file.bytes"] == 14
+    check(only(jobs.asana.download(tmp_path, overwrite=True, client=client)), content)
+
+
+@pytest.mark.parametrize("columns", [["gid"], ["gid", "status"], ["gid", "resource_subtype"]])
+def test_a_frame_that_says_little_is_enough(client, jobs, content, tmp_path, columns):
+    """What is missing is asked for; gids alone do."""
+    files = jobs[columns].asana.download(tmp_path, client=client)
+    check(only(files), content)
+    assert list(files.columns) == [*columns, *FILE_COLUMNS]
+    check(only(aj.download_asana_exports(jobs["gid"], tmp_path, client=client)), content)
+
+
+@pytest.mark.parametrize("url", ["…", "https://s3.example/f?…", "http://s3.example/f", "no url"])
+def test_a_url_that_is_none_is_asked_for(client, jobs, content, tmp_path, url):
+    """A masked one, say: nothing is sent where it leads, if that is not https."""
+    jobs["new_resource_export.download_url"] = "http://s3.example/" + url
+    check(only(jobs.asana.download(tmp_path, client=client)), content)
+
+
+def test_a_job_with_two_exports_has_two_rows(asana, client, tmp_path):
+    """As in Asana's own example; the label of the row is repeated."""
+    gid = asana.gids(1)[0]
+    urls = [asana.export_url(gid, kind) for kind in ("graph_export", "export_request")]
+    graph, resource = ({"gid": "7", "download_url": url} for url in urls)
+    both = {"new_graph_export": graph, "new_resource_export": resource}
+    asana.record(gid, {"gid": gid, "status": "succeeded", **both})
+    other = asana.gids(2, "duplicate_task")[1]
+    asana.finish(other)
+    jobs = aj.read_asana_jobs([gid, other], client=client).set_axis(["a", "b"])
+    files = jobs.asana.download(tmp_path, client=client)
+    assert list(files.index) == ["a", "a", "b"]
+    assert list(files["file.kind"][:2]) == ["graph", "resource"]
+    assert names(tmp_path) == [f"{gid}-graph.jsonl.gz", f"{gid}-resource.jsonl.gz"]
+    again = files.asana.download(tmp_path, client=client)
+    pd.testing.assert_frame_equal(again, files)
+    (first, second, _) = aj.download_asana_exports(
+        [gid, other], tmp_path, client=client
+    ).itertuples()
+    assert first[0] == second[0] == 0
+
+
+def test_a_repeated_gid_is_downloaded_once(asana, client, jobs, content, tmp_path):
+    """Each of its rows has the file."""
+    files = pd.concat([jobs, jobs, jobs]).asana.download(tmp_path, client=client)
+    for _, row in files.iterrows():
+        check(row, content)
+    assert asana.stats.downloads == 1
+
+
+def test_rows_without_a_file_keep_their_place_and_say_why(asana, client, tmp_path):
+    """Not finished, failed, no export, not yours: one row each, and the file in between."""
+    done, pending, failed = asana.gids(3, "graph_export_request")
+    other = asana.gids(1, "duplicate_task")[0]
+    asana.finish(done, other)
+    asana.progress(pending)
+    asana.progress(failed, status="failed")
+    gids = [pending, failed, done, other, "99"]
+    jobs = aj.read_asana_jobs(gids, errors="coerce", client=client)
+    for frame in (jobs, jobs[["gid"]]):
+        files = frame.asana.download(tmp_path, client=client)
+        assert list(files["gid"]) == gids
+        assert files["file.path"].notna().tolist() == [False, False, True, False, False]
+        assert files["file.error"].isna().tolist() == [False, False, True, False, False]
+        said = list(files["file.error"].fillna(""))
+        for words, text in zip(
+            ["not finished", "failed", "", "no export", "404"], said, strict=True
+        ):
+            assert words in text
+
+
+def test_raise_carries_the_frame(asana, client, jobs, content, tmp_path):
+    """Everything is downloaded first; the error says by name what is missing."""
+    pending = asana.gids(2, "export_request")[1]
+    asana.progress(pending)
+    both = pd.concat([jobs, aj.read_asana_jobs(pending, client=client)], ignore_index=True)
+    with pytest.raises(aj.PartialDownloadError, match="1 of 2 rows have no file") as caught:
+        both.asana.download(tmp_path, errors="raise", client=client)
+    check(caught.value.frame.iloc[0], content)
+    (error,) = caught.value.errors.values()
+    assert (error.gid, error.kind) == (pending, "resource")
+    assert "not finished" in error.reason
+    assert pending in str(caught.value)
+
+
+def test_drop_leaves_them_out(asana, client, jobs, content, tmp_path):
+    """Only rows with a file come back, under their labels."""
+    pending = asana.gids(2, "export_request")[1]
+    asana.progress(pending)
+    both = pd.concat([aj.read_asana_jobs(pending, client=client), jobs]).set_axis(["a", "b"])
+    files = both.asana.download(tmp_path, errors="drop", client=client)
+    assert list(files.index) == ["b"]
+    check(only(files), content)
+
+
+def test_a_token_that_is_refused_ends_it(asana, jobs, tmp_path):
+    """At once, with the frame."""
+    with aj.Client(asana.token + "0", base_url=asana.base_url) as stranger:
+        for frame in (jobs[["gid"]], jobs[["gid", "status", "resource_subtype"]]):
+            with pytest.raises(AuthenticationError) as caught:
+                frame.asana.download(tmp_path, client=stranger)
+            assert caught.value.frame["file.error"].notna().all()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"errors": "ignore"},
+        {"max_workers": 0},
+        {"max_workers": True},
+        {"max_inflated": 0},
+        {"max_inflated": 1.5},
+        {"client": "token"},
+        {"dest": ""},
+        {"dest": b"x"},
+        {"dest": None},
+        {"dest": "a\0b"},
+        {"progress": "yes"},
+    ],
+)
+def test_an_option_that_is_none_is_refused(asana, client, jobs, tmp_path, options):
+    """By name and value, before anything is sent."""
+    asana.reset_stats()
+    with pytest.raises(InvalidOptionError, match=next(iter(options))):
+        jobs.asana.download(**{"dest": tmp_path, "client": client, **options})
+    assert (asana.stats.requests, asana.stats.downloads) == (0, 0)
+
+
+def test_a_closed_client_is_refused(client, jobs, tmp_path):
+    """Also where nothing would have to be asked of Asana."""
+    client.close()
+    with pytest.raises(aj.errors.ClientClosedError):
+        jobs.asana.download(tmp_path, client=client)
+
+
+def test_what_is_no_gid_is_refused(asana, client, tmp_path):
+    """A gid becomes a name on disk: digits, nothing else."""
+    for gid in ("../../etc/passwd", "1/2", "1\n", ""):
+        frame = pd.DataFrame({"gid": [gid], "status": ["succeeded"]})
+        with pytest.raises(InvalidGidError):
+            frame.asana.download(tmp_path, client=client)
+
+
+def test_names_never_come_from_the_server(asana, client, gid, tmp_path):
+    """A redirect is followed to wherever it is allowed to lead, and changes nothing."""
+    asana.fault("redirect", where="exports", location=asana.export_url("77", "graph_export"))
+    files = aj.download_asana_exports(gid, tmp_path, client=client)
+    assert pd.isna(only(files)["file.error"])
+    assert names(tmp_path) == [f"{gid}-resource.jsonl.gz"]
+
+
+def test_many_files_a_few_at_a_time(asana, client, tmp_path):
+    """All arrive, in the order of the rows."""
+    gids = asana.gids(9, "graph_export_request")
+    asana.finish(*gids)
+    files = aj.download_asana_exports(gids, tmp_path, max_workers=3, client=client)
+    assert files["file.error"].isna().all()
+    assert [path.rpartition("/")[2] for path in files["file.path"].str.replace("\\", "/")] == [
+        f"{gid}-graph.jsonl.gz" for gid in gids
+    ]
+    assert ranges(asana) == [None] * 9
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_bars_show_bytes_of_all_and_of_each(asana, client, jobs, gid, tmp_path, monkeypatch):
+    """One in all and one a file; nothing of the URL."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "PATIENCE", 0.05)
+    asana.fault("slow", where="exports", seconds=0.6)
+    jobs.asana.download(tmp_path, client=client)
+    shown = terminal.getvalue()
+    assert "Asana exports 1/1" in shown
+    assert f"{gid}-resource" in shown
+    assert "B/s" in shown
+    assert "Amz" not in shown
+    terminal.truncate(0)
+    jobs.asana.download(tmp_path, overwrite=True, progress=False, client=client)
+    assert terminal.getvalue() == ""

@@ -1,0 +1,131 @@
+"""A row of a frame, or Asana's record, says which files there should be."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import asana_jobs_pd as aj
+from asana_jobs_pd._download.export_files import entries_of_record, entries_of_rows
+from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
+
+URL = "https://s3.example/f?X-Amz-Signature=5ec2e7"
+GRAPH = {"gid": "7", "download_url": URL, "completed_at": "2026-01-01T00:00:00.000Z"}
+RESOURCE = {"gid": "8", "download_url": URL + "2", "completed_at": None}
+
+
+def entries(*records, fields=None, **columns):
+    frame = aj.asana_jobs_from_records([{"gid": "1", **record} for record in records], fields)
+    frame = frame.assign(**columns)
+    gids = gids_of(frame)
+    return entries_of_rows(cast_frame(frame, gids), gids)
+
+
+def only(found):
+    ((entry,),) = found
+    return entry
+
+
+def test_a_succeeded_export_has_its_file():
+    """With the URL that the frame has."""
+    entry = only(entries({"status": "succeeded", "new_graph_export": GRAPH}))
+    assert (entry.kind, entry.file.name, entry.file.url) == ("graph", "1-graph.jsonl.gz", URL)
+    assert URL not in repr(entry)
+
+
+def test_both_exports_are_two_files():
+    """As in Asana's own example; the graph export first."""
+    both = {"new_graph_export": GRAPH, "new_resource_export": RESOURCE}
+    ((one, two),) = entries({"status": "succeeded", **both})
+    assert [one.file.name, two.file.name] == ["1-graph.jsonl.gz", "1-resource.jsonl.gz"]
+    assert [one.file.url, two.file.url] == [URL, URL + "2"]
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"status": "in_progress", "new_graph_export": GRAPH}, "not finished (in_progress)"),
+        ({"status": "not_started"}, "not finished (not_started)"),
+        ({"status": "dreaming"}, "not finished (dreaming)"),
+        ({"status": "failed", "new_graph_export": GRAPH}, "the job failed"),
+        ({"status": "succeeded", "resource_subtype": "duplicate_task"}, "a duplicate_task makes"),
+    ],
+)
+def test_why_there_is_no_file(record, said):
+    """In words, without asking anybody."""
+    entry = only(entries(record))
+    assert entry.file is None
+    assert said in entry.problem
+
+
+def test_a_job_that_is_not_yours_is_not_asked_again():
+    """A 403 or 404 will not change; its words are kept."""
+    columns = {"error.status": pd.array([404], "Int16"), "error.message": "nothing here"}
+    entry = only(entries({}, **columns))
+    assert "404 nothing here" in entry.problem
+
+
+@pytest.mark.parametrize(
+    ("record", "fields"),
+    [
+        ({}, None),
+        ({"status": "succeeded"}, ["status"]),
+        ({"status": "succeeded", "resource_subtype": "domain_export"}, None),
+    ],
+)
+def test_a_row_that_does_not_say_enough_is_asked(record, fields):
+    """Without a status, or without anything that tells which export there is."""
+    assert entries(record, fields=fields) == [()]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"resource_subtype": "graph_export_request"},
+        {"new_graph_export": {"gid": "7"}},
+        {"resource_subtype": "graph_export_request", "new_graph_export": {"gid": "7"}},
+    ],
+)
+def test_a_known_kind_needs_no_asking_yet(record):
+    """The URL is asked for when the file's turn comes, and not at all if it is there."""
+    entry = only(entries({"status": "succeeded", **record}))
+    assert (entry.file.name, entry.file.url) == ("1-graph.jsonl.gz", None)
+
+
+def test_rows_of_an_earlier_download_stay_one_file_each():
+    """A frame of files can be downloaded again, and does not double."""
+    both = {"status": "succeeded", "new_graph_export": GRAPH, "new_resource_export": RESOURCE}
+    found = entries(both, both, **{"file.kind": ["graph", "resource"]})
+    assert [[entry.file.url for entry in row] for row in found] == [[URL], [URL + "2"]]
+
+
+def test_a_row_without_a_gid_says_so():
+    """It keeps its place."""
+    frame = pd.DataFrame({"gid": pd.Series(["1", None], dtype="string")})
+    first, (second,) = entries_of_rows(frame, gids_of(frame))
+    assert first == ()
+    assert "no gid" in second.problem
+
+
+def test_a_record_without_a_url_means_that_the_file_is_gone():
+    """Asana deletes exports after 30 days; when it was completed is said."""
+    record = {"status": "succeeded", "new_graph_export": {**GRAPH, "download_url": None}}
+    (entry,) = entries_of_record("1", record)
+    assert entry.kind == "graph"
+    assert "gone" in entry.problem
+    assert "30 days" in entry.problem
+    assert "2026-01-01" in entry.problem
+
+
+def test_a_record_without_an_export_has_no_file():
+    """Whatever it made."""
+    (entry,) = entries_of_record("1", {"status": "succeeded", "resource_subtype": "duplicate_task"})
+    assert "there is no export file: a duplicate_task makes none" in entry.problem
+
+
+@pytest.mark.parametrize("odd", ["x", 5, [], {"download_url": 5}, {"download_url": {}}, {}])
+def test_an_odd_record_breaks_nothing(odd):
+    """What is not as documented has no file."""
+    (entry,) = entries_of_record("1", {"status": "succeeded", "new_graph_export": odd})
+    assert entry.file is None
+    assert entry.problem

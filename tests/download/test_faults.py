@@ -1,0 +1,332 @@
+"""What networks, file stores and disks do on their bad days, over real sockets."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import textwrap
+
+import pandas as pd
+import pytest
+from export_fixtures import check, fetched, names, only, packed, ranges
+
+import asana_jobs_pd as aj
+from asana_jobs_pd._download import downloader as engine
+from asana_jobs_pd._download import url_source as source
+
+
+@pytest.fixture
+def download(client, jobs, tmp_path):
+    """Download the one file of these jobs into the folder, and return its row."""
+
+    def call(frame=jobs, **options):
+        return only(frame.asana.download(tmp_path, client=client, **options))
+
+    return call
+
+
+def plant(tmp_path, gid, data, etag):
+    """Put down what an earlier, interrupted download left."""
+    part = tmp_path / f"{gid}-resource.jsonl.gz.part"
+    part.write_bytes(data)
+    part.with_name(f"{part.name}.etag").write_text(etag)
+    return part
+
+
+def etag_of(content):
+    return f'"{hashlib.md5(content).hexdigest()}"'
+
+
+def test_a_part_on_disk_is_not_fetched_again(asana, download, gid, content, tmp_path):
+    """Only the rest is asked for, of the same content."""
+    plant(tmp_path, gid, content[:5000], etag_of(content))
+    check(download(), content)
+    assert ranges(asana) == ["bytes=5000-"]
+    assert asana.stats.export_bytes == len(content) - 5000
+    assert names(tmp_path) == [f"{gid}-resource.jsonl.gz"]
+
+
+@pytest.mark.parametrize("fault", ["truncate", "reset"])
+def test_a_cut_connection_is_continued(asana, download, content, fault):
+    """From the byte where it was cut."""
+    asana.fault(fault, where="exports", bytes=3000)
+    check(download(), content)
+    assert ranges(asana) == [None, "bytes=3000-"]
+
+
+def test_many_cuts_end_well_as_long_as_bytes_come(asana, download, content):
+    """More cuts than there are tries: each brought the file further."""
+    for place in range(1, 5):
+        asana.fault("truncate", where="exports", bytes=place * 1000)
+    check(download(), content)
+    assert ranges(asana) == [None, *(f"bytes={sum(range(n)) * 1000}-" for n in range(2, 6))]
+
+
+def test_a_changed_etag_starts_over(asana, download, gid, content, tmp_path):
+    """What is on disk is of a file that is no more."""
+    asana.fault("truncate", where="exports", bytes=3000)
+    plant(tmp_path, gid, content[:1000], '"of-another-edition"')
+    check(download(), content)
+    assert ranges(asana) == ["bytes=1000-", "bytes=3000-"]
+
+
+def test_a_file_that_changes_on_the_way_starts_over(asana, download, gid, content, tmp_path):
+    """The part of the first edition does not meet the second."""
+    asana.fault("truncate", where="exports", bytes=3000)
+    asana.fault("reset", where="exports", times=3)
+    assert "goes on where it stood" in download()["file.error"]
+    assert (tmp_path / f"{gid}-resource.jsonl.gz.part").read_bytes() == content[:3000]
+    asana.republish(gid)
+    row = download()
+    assert pd.isna(row["file.error"])
+    check(row, fetched(asana, gid))
+    assert row["file.sha256"] != hashlib.sha256(content).hexdigest()
+
+
+def test_200_to_a_range_starts_over(asana, download, gid, content, tmp_path):
+    """Some servers ignore ranges; nothing is doubled."""
+    asana.fault("whole", where="exports")
+    plant(tmp_path, gid, content[:5000], etag_of(content))
+    check(download(), content)
+    assert asana.stats.export_bytes == len(content)
+
+
+@pytest.mark.parametrize("fault", ["html", "empty"])
+def test_a_page_of_a_proxy_does_not_cost_the_part(asana, download, gid, content, tmp_path, fault):
+    """200 to a Range starts over only for what begins like a file."""
+    asana.fault(fault, where="exports", status=200)
+    plant(tmp_path, gid, content[:5000], etag_of(content))
+    assert "the part is kept" in download()["file.error"]
+    check(download(), content)
+    assert ranges(asana) == ["bytes=5000-"] * 2
+
+
+def test_416_with_a_complete_part_finishes(asana, download, gid, content, tmp_path):
+    """A process that was killed before it renamed the file had all bytes."""
+    plant(tmp_path, gid, content, etag_of(content))
+    check(download(), content)
+    assert asana.stats.export_bytes == 0
+
+
+def test_416_with_a_part_that_is_too_long_starts_over(asana, download, gid, content, tmp_path):
+    """It cannot be of this file, whatever its ETag says."""
+    plant(tmp_path, gid, content + packed(b""), etag_of(content))
+    check(download(), content)
+    assert ranges(asana) == [f"bytes={len(content) + 20}-", None]
+
+
+def test_a_part_that_went_bad_on_disk_starts_over(asana, download, gid, content, tmp_path):
+    """Once: then the file itself is to blame."""
+    bad = bytearray(content[:5000])
+    bad[2500] ^= 0xFF
+    plant(tmp_path, gid, bytes(bad), etag_of(content))
+    check(download(), content)
+    assert ranges(asana)[-1] is None
+
+
+def test_an_expired_url_is_renewed(asana, download, jobs, gid, content):
+    """A URL that says so is not even tried."""
+    stale = asana.export_url(gid, "export_request").replace("Expires=300", "Expires=1")
+    old = jobs.assign(**{"new_resource_export.download_url": stale})
+    check(download(old), content)
+    assert asana.stats.requests == 1
+    assert ranges(asana) == [None]
+
+
+def test_a_refused_url_is_renewed_and_the_download_goes_on(asana, download, content):
+    """403 in the middle: the part stays."""
+    asana.fault("truncate", where="exports", bytes=3000)
+    asana.fault("status", where="exports", status=403)
+    check(download(), content)
+    assert ranges(asana) == [None, "bytes=3000-", "bytes=3000-"]
+    assert asana.stats.requests == 1
+
+
+def test_a_life_shorter_than_the_margin_does_not_loop(sandbox, tmp_path):
+    """A URL that lives for a second is asked for and used."""
+    asana = sandbox(clock=None, url_lifetime=1, export_rows=20)
+    (gid,) = asana.gids(1, "export_request")
+    asana.finish(gid)
+    with aj.Client(asana.token, base_url=asana.base_url) as client:
+        row = only(aj.download_asana_exports(gid, tmp_path, client=client))
+    assert pd.isna(row["file.error"])
+    assert asana.stats.requests <= 3
+
+
+def test_a_clock_that_is_wrong_costs_one_request(sandbox, tmp_path):
+    """All URLs look expired to it; what Asana has just given is used all the same."""
+    asana = sandbox(export_rows=20)  # its clock stands in another year
+    (gid,) = asana.gids(1, "export_request")
+    asana.finish(gid)
+    with aj.Client(asana.token, base_url=asana.base_url) as client:
+        jobs = aj.read_asana_jobs(gid, client=client)
+        row = only(jobs.asana.download(tmp_path, client=client))
+    assert pd.isna(row["file.error"])
+    assert (asana.stats.requests, asana.stats.downloads) == (2, 1)
+
+
+def test_a_file_that_is_gone_says_so(asana, download, gid, jobs, tmp_path):
+    """The URL is dead, and the job has none any more."""
+    asana.expire_export(gid)
+    for frame in (jobs, jobs[["gid"]]):
+        row = download(frame)
+        assert pd.isna(row["file.path"])
+        assert "gone" in row["file.error"]
+        assert "30 days" in row["file.error"]
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_fresh_urls_that_are_refused_end_in_words(asana, download, content, status):
+    """After a few renewals, not for ever."""
+    asana.fault("status", where="exports", status=status, times=99)
+    row = download()
+    assert "gone" in row["file.error"]
+    assert str(status) in row["file.error"]
+    assert asana.stats.requests <= source._MOST_RENEWALS
+
+
+def test_trouble_of_the_file_store_is_waited_out(asana, download, content):
+    """503 and no answer at all, now and then."""
+    asana.fault("status", where="exports", status=503)
+    asana.fault("reset", where="exports")
+    check(download(), content)
+
+
+def test_trouble_that_lasts_ends_in_words(asana, download, gid, content, tmp_path):
+    """With what the store said; the part is kept, and the next download goes on."""
+    plant(tmp_path, gid, content[:5000], etag_of(content))
+    asana.fault("status", where="exports", status=503, times=3)
+    row = download()
+    assert "503 SlowDown, in 3 tries" in row["file.error"]
+    assert pd.isna(row["file.sha256"])
+    check(download(), content)
+    assert ranges(asana)[-1] == "bytes=5000-"
+
+
+def test_a_network_that_is_gone_is_not_tried_for_every_file(asana, client, tmp_path, monkeypatch):
+    """A file that failed for want of any answer speaks for those that wait."""
+    monkeypatch.setattr(engine, "OUTAGE", 0.0)
+    gids = asana.gids(8, "export_request")
+    asana.finish(*gids)
+    jobs = aj.read_asana_jobs(gids, client=client)
+    asana.fault("reset", where="exports", times=999)
+    files = jobs.asana.download(tmp_path, max_workers=2, client=client)
+    said = files["file.error"].str
+    assert said.contains("the connection failed").any()
+    assert said.startswith("given up: nothing came from the network").sum() >= 4
+    assert asana.stats.downloads <= 12
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data[:-6] + bytes([data[-6] ^ 1]) + data[-5:], "CRC or length"),
+        (lambda data: data[:-3], "in the middle of its gzip stream"),
+        (lambda data: data[:2000], "in the middle of its gzip stream"),
+        (lambda data: data + b"junk", "after the end"),
+        (lambda _: b"", "empty"),
+        (lambda _: b'{"gid": "1"}\n', "looks like JSON"),
+        (lambda _: b"<html>captive portal</html>", "looks like XML"),
+    ],
+)
+def test_a_corrupt_file_never_gets_its_name(asana, download, gid, content, tmp_path, change, said):
+    """The error says what is wrong, and nothing is left that would be wrong again."""
+    asana.publish(gid, change(content))
+    row = download()
+    assert said in row["file.error"]
+    assert pd.isna(row["file.path"])
+    assert names(tmp_path) == []
+    assert asana.stats.downloads == 1
+
+
+def test_several_gzip_members_are_one_file(asana, download, gid, content):
+    """As gzip allows."""
+    asana.publish(gid, content + content)
+    check(download(), content + content)
+
+
+def test_a_bomb_is_stopped_at_the_limit(asana, download, gid, tmp_path):
+    """With a limit; without, it is a file like any other, and needs no memory."""
+    bomb = packed(bytes(8 * 2**20), 9)
+    asana.publish(gid, bomb)
+    for _ in range(2):  # the part is kept: with a higher limit, the download goes on
+        assert "more than the 1,000,000 bytes" in download(max_inflated=10**6)["file.error"]
+    assert asana.stats.downloads == 1
+    check(download(), bomb)
+
+
+def test_a_redirect_to_elsewhere_is_not_followed(asana, download):
+    """Not to plain http, nor to a file; its query is not told."""
+    for place in ("http://s3.example/f?X-Amz-Signature=5ec2e7", "file:///etc/passwd", "//[bad"):
+        asana.fault("redirect", where="exports", location=place)
+        said = download()["file.error"]
+        assert "not https" in said or "no server" in said or "not a URL" in said
+        assert "5ec2e7" not in said
+
+
+def test_a_redirect_that_never_ends_ends(asana, download, gid):
+    """After a handful."""
+    url = asana.export_url(gid, "export_request")
+    asana.fault("redirect", where="exports", location=url, times=50)
+    assert "redirects" in download()["file.error"]
+
+
+def test_a_dest_that_is_a_file(download, client, jobs, tmp_path):
+    """Or is below one: no exception, but words in every row."""
+    (tmp_path / "file").write_text("x")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        row = only(jobs.asana.download(place, client=client))
+        assert "not a folder" in row["file.error"]
+
+
+def test_a_folder_that_has_the_name(download, gid, tmp_path):
+    """It is left alone."""
+    (tmp_path / f"{gid}-resource.jsonl.gz").mkdir()
+    assert "move it away" in download()["file.error"]
+    assert (tmp_path / f"{gid}-resource.jsonl.gz").is_dir()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_is_not_ours(download, tmp_path):
+    """The error says that it is about permissions."""
+    tmp_path.chmod(0o500)
+    try:
+        assert "permission" in download()["file.error"]
+    finally:
+        tmp_path.chmod(0o700)
+
+
+FULL = """
+import resource, sys
+import asana_jobs_pd as aj
+base_url, gid, dest, limit = sys.argv[1:]
+client = aj.connect("t" * 9, base_url=base_url)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
+print(aj.download_asana_exports(gid, dest)["file.error"].iloc[0])
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(aj.download_asana_exports(gid, dest)["file.error"].iloc[0])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_a_disk_that_is_full_keeps_the_part(sandbox, tmp_path):
+    """What fits is kept to the byte, and the next download fetches the rest."""
+    asana = sandbox(token="t" * 9, clock=None, export_rows=60)
+    (gid,) = asana.gids(1, "export_request")
+    asana.finish(gid)
+    arguments = [textwrap.dedent(FULL), asana.base_url, gid, tmp_path, "4000"]
+    run = subprocess.run(
+        [sys.executable, "-c", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    first, second = run.stdout.splitlines()
+    assert "larger than this file system or a limit" in first
+    assert second == "<NA>"
+    assert ranges(asana) == [None, "bytes=4000-"]
+    assert names(tmp_path) == [f"{gid}-resource.jsonl.gz"]

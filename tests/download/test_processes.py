@@ -1,0 +1,192 @@
+"""Processes that are killed, meet each other, or are interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pandas as pd
+import pytest
+from conftest import TOKEN
+from export_fixtures import check, names, only, ranges
+
+import asana_jobs_pd as aj
+from asana_jobs_pd._download.downloader import Downloads
+from asana_jobs_pd._download.export_files import ExportFile
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+SCRIPT = """
+import sys
+import asana_jobs_pd as aj
+base_url, token, gid, dest = sys.argv[1:]
+client = aj.connect(token, base_url=base_url)
+row = aj.download_asana_exports(gid, dest).iloc[0]
+print(row["file.sha256"], row["file.bytes"], row["file.error"])
+"""
+
+
+def process(asana, gid, dest):
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, asana.base_url, TOKEN, gid, str(dest)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(condition, seconds=20.0):
+    """Wait for something that another process or thread does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+@posix
+def test_a_killed_process_costs_no_byte(asana, client, jobs, gid, content, tmp_path):
+    """What it wrote is kept, its lock is free, and only the rest is fetched."""
+    part = tmp_path / f"{gid}-resource.jsonl.gz.part"
+    asana.fault("slow", where="exports", seconds=30.0)
+    with process(asana, gid, tmp_path) as killed:
+        until(lambda: part.exists() and part.stat().st_size > len(content) // 10)
+        killed.send_signal(signal.SIGKILL)
+    kept = part.stat().st_size
+    asana.reset_stats()
+    check(only(jobs.asana.download(tmp_path, client=client)), content)
+    assert ranges(asana) == [f"bytes={kept}-"]
+    until(lambda: asana.stats.export_bytes)
+    assert asana.stats.export_bytes == len(content) - kept
+    assert names(tmp_path) == [f"{gid}-resource.jsonl.gz"]
+
+
+def test_two_processes_fetch_it_once(asana, gid, content, tmp_path):
+    """The second waits, and takes the file that the first made."""
+    asana.fault("slow", where="exports", seconds=1.0)
+    both = [process(asana, gid, tmp_path) for _ in range(2)]
+    said = [one.communicate(timeout=60)[0].split() for one in both]
+    assert said[0] == said[1]
+    assert said[0][1:] == [str(len(content)), "<NA>"]
+    assert asana.stats.downloads == 1
+    assert asana.stats.export_bytes == len(content)
+
+
+@posix
+def test_the_second_goes_on_where_the_first_was_killed(asana, gid, content, tmp_path):
+    """Waiting ends when the first does, however it does."""
+    part = tmp_path / f"{gid}-resource.jsonl.gz.part"
+    asana.fault("slow", where="exports", seconds=30.0)
+    with process(asana, gid, tmp_path) as first:
+        until(lambda: part.exists() and part.stat().st_size > 2000)
+        with process(asana, gid, tmp_path) as second:
+            until(lambda: asana.stats.requests >= 2)
+            first.send_signal(signal.SIGKILL)
+            assert second.communicate(timeout=60)[0].split()[1:] == [str(len(content)), "<NA>"]
+    assert len(ranges(asana)) == 2
+    assert ranges(asana)[1].startswith("bytes=")
+
+
+@posix
+@pytest.mark.parametrize("fault", ["slow", "delay"])
+def test_an_interrupt_ends_at_once(asana, client, content, tmp_path, fault):
+    """Promised within 0.3 s: the frame is there, and so are the parts."""
+    gids = asana.gids(5, "export_request")
+    asana.finish(*gids)
+    jobs = aj.read_asana_jobs(gids, client=client)
+    asana.fault(fault, where="exports", seconds=20.0, times=4)
+    main, sent = threading.get_ident(), []
+
+    def interrupt():
+        until(lambda: asana.stats.downloads == 4)
+        time.sleep(0.3)
+        sent.append(time.monotonic())
+        signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(aj.ReadInterrupted, match="0 of 5 files") as caught:
+        jobs.asana.download(tmp_path, client=client)
+    assert time.monotonic() - sent[0] < 1.5
+    frame = caught.value.frame
+    assert frame["file.error"].str.contains("goes on where it stood").all()
+    if fault == "slow":
+        parts = [name for name in names(tmp_path) if name.endswith(".part")]
+        assert len(parts) == 4
+        again = frame.asana.download(tmp_path, client=client)
+        assert again["file.error"].isna().all()
+        assert sum(asked is not None for asked in ranges(asana)) == 4
+
+
+EXIT = """
+import os, signal, sys, threading, time
+import asana_jobs_pd as aj
+base_url, token, gid, dest = sys.argv[1:]
+client = aj.connect(token, base_url=base_url)
+def interrupt():
+    time.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    aj.download_asana_exports(gid, dest)
+except KeyboardInterrupt:
+    print(time.time(), flush=True)
+"""
+
+
+@posix
+def test_no_thread_is_waited_for(asana, gid, content, tmp_path):
+    """The process ends although a request is under way for a minute yet."""
+    asana.fault("delay", where="exports", seconds=60.0)
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(EXIT), asana.base_url, TOKEN, gid, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert time.time() - float(run.stdout) < 5
+
+
+def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path):
+    """As a widget does it from another thread; the part stays, and its lock is free."""
+    asana.fault("slow", where="exports", seconds=30.0)
+    downloads = Downloads([ExportFile(gid, "resource")], tmp_path, client)
+    seen = []
+    runner = threading.Thread(target=downloads.run, args=(seen.append,), daemon=True)
+    runner.start()
+    until(lambda: downloads.progress[0].done > 1000)
+    downloads.cancel()
+    began = time.monotonic()
+    runner.join(10)
+    assert time.monotonic() - began < 2
+    assert downloads.results == {}
+    assert not downloads.interrupted
+    assert seen[0][0].total == len(content)
+    again = Downloads([ExportFile(gid, "resource")], tmp_path, client)
+    again.run()
+    (result,) = again.results.values()
+    assert result.size == len(content)
+    assert again.progress[0].state == "done"
+    assert ranges(asana)[1].startswith("bytes=")
+
+
+def test_waiting_for_another_can_be_cancelled(asana, client, gid, content, tmp_path):
+    """A second download of a file waits for the first, but not against our will."""
+    asana.fault("slow", where="exports", seconds=30.0)
+    first, second = (Downloads([ExportFile(gid, "resource")], tmp_path, client) for _ in range(2))
+    threads = []
+    for downloads in (first, second):
+        threads.append(threading.Thread(target=downloads.run, daemon=True))
+        threads[-1].start()
+        until(lambda: first.progress[0].done > 1000)
+    assert second.progress[0].state == "waiting"
+    second.cancel()
+    threads[1].join(10)
+    assert not threads[1].is_alive()
+    assert first.progress[0].state == "running"
+    first.cancel()
+    threads[0].join(10)
+    assert pd.isna(only(aj.download_asana_exports(gid, tmp_path, client=client))["file.error"])

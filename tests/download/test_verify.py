@@ -1,0 +1,136 @@
+"""A verifier tells whole gzip files from all others, however their bytes arrive."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import tracemalloc
+import zlib
+
+import pytest
+from export_fixtures import packed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asana_jobs_pd._download import verify
+from asana_jobs_pd._download.verify import CorruptFileError, Verifier
+
+TEXT = b"".join(b'{"gid": "%d", "name": "n%d"}\n' % (n, n * 7919 % 1000) for n in range(4000))
+FILE = packed(TEXT)
+
+
+@pytest.fixture(autouse=True, params=["isal", "zlib"])
+def inflater(request, monkeypatch):
+    """ISA-L where it is installed, and what stands in for it elsewhere."""
+    if request.param == "zlib":
+        monkeypatch.setattr(verify, "igzip_lib", None)
+    elif verify.igzip_lib is None:
+        pytest.skip("isal is not installed here")
+
+
+def verified(data, step=1000, limit=None):
+    verifier = Verifier(limit)
+    for place in range(0, len(data), step):
+        verifier.feed(data[place : place + step])
+    verifier.finish()
+    return verifier
+
+
+def refused(data, step=1000, limit=None):
+    with pytest.raises(CorruptFileError) as caught:
+        verified(data, step, limit)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000, 10**6])
+def test_a_whole_file_passes(step):
+    """Its size, its hash and what it inflates to are known, in one pass."""
+    verifier = verified(FILE, step)
+    assert verifier.size == len(FILE)
+    assert verifier.sha256 == hashlib.sha256(FILE).hexdigest()
+    assert verifier.inflated == len(TEXT)
+
+
+@given(
+    parts=st.lists(st.binary(max_size=300), min_size=1, max_size=4),
+    zeros=st.integers(0, 40),
+    step=st.integers(1, 400),
+)
+def test_members_follow_each_other(parts, zeros, step):
+    """A gzip file may have several members, with zeros between and after them."""
+    data = b"".join(packed(part) + b"\0" * zeros for part in parts)
+    assert verified(data, step).inflated == sum(map(len, parts))
+
+
+@given(cut=st.integers(0, len(FILE) - 1), step=st.sampled_from([64, 999, 10**6]))
+def test_every_cut_is_seen(cut, step):
+    """A file that ends too early never passes, wherever it was cut."""
+    said = refused(FILE[:cut], step)
+    assert "in the middle" in said if cut else "empty" in said
+
+
+@given(place=st.integers(0, len(FILE) - 1), bit=st.integers(0, 7))
+def test_what_gzip_refuses_is_refused(place, bit):
+    """A flipped bit passes only where it changes nothing that a file has: header fields."""
+    data = bytearray(FILE)
+    data[place] ^= 1 << bit
+    try:
+        same = gzip.decompress(data) == TEXT
+    except (OSError, EOFError, zlib.error):
+        same = False
+    if same:
+        assert verified(bytes(data)).inflated == len(TEXT)
+    else:
+        assert refused(bytes(data))
+
+
+@pytest.mark.parametrize(("place", "what"), [(-1, "length"), (-6, "CRC")])
+def test_crc_and_length_are_checked(place, what):
+    """The error says what was wrong."""
+    data = bytearray(FILE)
+    data[place] ^= 1
+    assert "CRC or length does not match" in refused(bytes(data)), what
+
+
+def test_bytes_after_the_end_are_not_overlooked():
+    """Something appended is not the file that was exported."""
+    assert "after the end" in refused(FILE + b"<Error>")
+    assert "after the end" in refused(FILE + b"\x1f")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'{"gid": "1"}\n', "looks like JSON"),
+        (b"\n[1]", "looks like JSON"),
+        (b"<Error><AWSAccessKeyId>KEY</AWSAccessKeyId></Error>", "looks like XML"),
+        (b"PK\3\4", "not gzip"),
+    ],
+)
+def test_what_is_not_gzip_is_named(data, said):
+    """Without quoting it: an error page holds keys."""
+    words = refused(data)
+    assert said in words
+    assert "KEY" not in words
+
+
+def test_a_bomb_needs_no_memory():
+    """64 MiB of zeros in 64 KiB are inflated bit by bit."""
+    bomb = packed(bytes(64 * 2**20), 9)
+    assert len(bomb) < 2**17
+    tracemalloc.start()
+    try:
+        assert verified(bomb, 2**18).inflated == 64 * 2**20
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_a_bomb_can_be_stopped():
+    """At the limit that was set, not at the end."""
+    bomb = packed(bytes(64 * 2**20), 9)
+    verifier = Verifier(10**6)
+    with pytest.raises(CorruptFileError, match="more than the 1,000,000 bytes"):
+        verifier.feed(bomb)
+    assert verifier.inflated < 2 * 10**6

@@ -1,0 +1,418 @@
+"""Exports with Dask: the same as with pandas, read lazily, on workers that may be lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from pandas.testing import assert_frame_equal, assert_series_equal
+from rows import field, task, write
+
+import asana_jobs_pd as aj
+from asana_jobs_pd import errors
+from asana_jobs_pd._decode import lines
+from asana_jobs_pd._export import dask_blocks as blocks
+from asana_jobs_pd._export import dask_load as distributed_load
+from asana_jobs_pd._export.dask_load import ReadPartition
+from asana_jobs_pd._parquet import dask_write as dask_parquet
+from asana_jobs_pd._parquet import writer as parquet
+from asana_jobs_pd.sandbox._exports import export_rows
+
+dask = pytest.importorskip("dask")
+distributed = pytest.importorskip("distributed")
+
+pytestmark = pytest.mark.xdist_group("dask")
+
+TOKEN = "2/1200000000000001/1200000000000002:0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two worker processes on this machine."""
+    settings = {
+        "distributed.worker.daemon": True,
+        "distributed.comm.timeouts.connect": "60s",
+        "distributed.scheduler.worker-ttl": None,
+        "distributed.admin.log-format": "%(message)s",
+    }
+    with dask.config.set(settings):
+        with distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            memory_limit=0,
+            silence_logs=50,
+        ) as running:
+            yield running
+
+
+@pytest.fixture
+def client(cluster):
+    """The active client."""
+    with distributed.Client(cluster, set_as_default=True) as connected:
+        connected.wait_for_workers(2, timeout=60)
+        yield connected
+
+
+@pytest.fixture
+def threads():
+    """Dask without a cluster, in this process."""
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Chunks of a few rows, so that small files have many, and shares; in this process only."""
+    for module in (lines, blocks):
+        monkeypatch.setattr(module, "CHUNK", 25_000)
+    monkeypatch.setattr(distributed_load, "LARGE", 60)
+    monkeypatch.setattr(distributed_load, "MOST_SHARES", 3)
+
+
+LINK = {"resource_type": "project_to_portfolio", "portfolio": {"gid": "7"}, "project": {"gid": "8"}}
+OPTIONS = {"enum_options": [{"gid": f"3{n}", "name": n} for n in ("Low", "High", "Never used")]}
+FIRST = [
+    task("1", name="comes again", num_likes=1),
+    task("9007199254740993", due_on="2026-02-30"),
+    task("2", assignee={"gid": "12", "name": "Ana"}, custom_fields=[
+        field("51", "enum", {"gid": "3Low", "name": "Low"}, "Priority", **OPTIONS),
+        field("52", "number", 1, "Priority"), field("54", "number", 5.25),
+    ]),
+    LINK, LINK, {"gid": "ext-1", "resource_type": "something/new", "size": 3},
+]  # fmt: skip
+LATER = [
+    task("1", name="the last", late={"key": [1, 2]}),
+    task("3", late="a text now", custom_fields=[
+        field("51", "enum", {"gid": "3High", "name": "High"}, "Urgency", **OPTIONS),
+        field("54", "text", "a number before"),
+        field("55", "multi_enum", [{"name": "API"}, {"name": "Web"}], **OPTIONS),
+    ]),
+    dict(reversed(LINK.items())), LINK,
+    {"gid": "ext-1", "resource_type": "something/new", "size": 4.5},
+]  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Files whose columns are only known together, and which repeat each other's rows."""
+    document = tmp_path / "document.json"
+    document.write_text(json.dumps({"data": [task("77", name="in a document"), task("2")]}))
+    return [
+        write(tmp_path / "a.jsonl.gz", FIRST),
+        write(tmp_path / "b.jsonl.gz", export_rows("export_request", 60, "7")),
+        str(document),
+        write(tmp_path / "c.jsonl.gz", LATER),
+    ]
+
+
+def assert_same(found, expected):
+    """Assert that a computed load is what the pandas engine gives, cell by cell."""
+    assert list(found) == list(expected)
+    for name in expected:
+        assert_frame_equal(found[name], expected[name], check_categorical=True)
+    assert_frame_equal(found.custom_fields, expected.custom_fields)
+    assert_frame_equal(found.issues, expected.issues)
+    assert_frame_equal(found.report(), expected.report())
+    assert found.issue_count == expected.issue_count
+    if expected.custom_field_values is not None:
+        assert_frame_equal(found.custom_field_values, expected.custom_field_values)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"dtype_backend": "pyarrow"},
+        {"custom_fields": "long"},
+        {"custom_fields": "raw", "resource_types": ["task", "team"]},
+        {"columns": ["name", "assignee", "custom_fields"]},
+    ],
+    ids=str,
+)
+def test_computed_it_is_what_pandas_gives(files, small, threads, options):
+    """Cell by cell, with the index, the categories and the names, in partitions of a few rows."""
+    found = aj.read_asana_export(files, engine="dask", blocksize=25_000, **options)
+    expected = aj.read_asana_export(files, **options)
+    assert found["task"].npartitions > 4
+    assert_same(found.compute(), expected)
+    for name in expected:
+        assert_frame_equal(found[name]._meta, expected[name][:0])
+
+
+def test_on_a_cluster_of_two_processes(files, client):
+    """The same; the plan and the partitions are made by the workers."""
+    found = aj.read_asana_export(files, engine="dask")
+    expected = aj.read_asana_export(files)
+    assert found["task"].npartitions == 4  # one a file
+    assert_same(found.compute(), expected)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_worker_that_is_killed_with_its_partitions(files, client):
+    """What it held is read again by the other one, and is the same."""
+    found = aj.read_asana_export(files, engine="dask")["task"].persist()
+    distributed.wait(found, timeout=60)
+    holders = client.who_has(found)
+    assert all(holders.values())
+    victim = next(iter(holders.values()))[0]
+    lost = [key for key, workers in holders.items() if victim in workers]
+    assert lost
+    process = client.run(os.getpid, workers=[victim])[victim]
+    os.kill(process, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while victim in client.scheduler_info()["workers"] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert victim not in client.scheduler_info()["workers"]
+    assert_frame_equal(found.compute(), aj.read_asana_export(files)["task"])
+    again = client.who_has(found)
+    assert all(victim not in again[key] for key in lost)
+
+
+def test_no_token_travels(files, client):
+    """Not in what is sent, not in the workers, although this process has one."""
+    aj.connect(TOKEN)
+    url = "https://x/?X-Amz-Signature=s3cret"
+    jobs = pd.DataFrame({"gid": ["1", "2"], "file.path": files[:2]})
+    jobs["new_graph_export.download_url"] = url
+    data = jobs.asana.load(engine="dask")
+    sent = pickle.dumps(dict(data["task"].dask)) + repr(data).encode() + data._repr_html_().encode()
+    assert b"a.jsonl.gz" in sent
+    for secret in (TOKEN, "s3cret", "X-Amz"):
+        assert secret.encode() not in sent
+
+    assert_frame_equal(data["task"].compute(), jobs.asana.load()["task"])
+
+    def knows():
+        import gc
+
+        from asana_jobs_pd._http.client import Client
+
+        return [repr(one) for one in gc.get_objects() if isinstance(one, Client)]
+
+    assert not any(client.run(knows).values())
+
+
+def test_only_the_columns_that_dask_needs_are_made(files, threads, monkeypatch):
+    """No others are decoded, and they are the same; partitions are known by their divisions."""
+    frame = aj.read_asana_export(files, engine="dask")["task"]
+    expected = aj.read_asana_export(files)["task"]
+    asked = []
+    monkeypatch.setattr(
+        ReadPartition, "__call__",
+        lambda self, *args, columns=None, call=ReadPartition.__call__: (
+            asked.append(columns) or call(self, *args, columns=columns)),
+    )  # fmt: skip
+    assert_series_equal(frame["name"].compute(), expected["name"])
+    assert asked == [["name"]] * 4
+    for name in expected.columns:
+        assert_series_equal(frame[name].compute(), expected[name])
+    some = ["custom_fields.text", "gid", "late.key"]
+    assert_frame_equal(frame[some].compute(), expected[some])
+    assert frame.known_divisions
+    assert_frame_equal(frame.loc[3:5].compute(), expected.loc[3:5])
+    assert len(frame) == len(expected)
+
+
+def test_what_is_known_at_once_and_what_is_counted_later(files, threads, monkeypatch):
+    """Names of custom fields cost nothing; issues and the report are counted once."""
+    found = aj.read_asana_export(files, engine="dask")
+    expected = aj.read_asana_export(files)
+    columns = ["column", "gid", "type", "options"]
+    assert_frame_equal(found.custom_fields[columns], expected.custom_fields[columns])
+    assert found.custom_fields["rows"].isna().all()
+    assert_frame_equal(found.report(), expected.report())
+    for path in files:
+        Path(path).unlink()
+    assert_frame_equal(found.issues, expected.issues)
+    assert_frame_equal(found.custom_fields, expected.custom_fields)
+    assert found.issue_count == expected.issue_count > 0
+
+
+def test_how_it_shows(files, threads):
+    """Rows, columns and partitions, without reading again."""
+    found = aj.read_asana_export(files, engine="dask")
+    rows, columns = aj.read_asana_export(files)["task"].shape
+    assert f"task {rows} x {columns} in 4" in repr(found)
+    assert "<td>4</td>" in found._repr_html_()
+    assert len(found) == len(list(found))
+    with pytest.raises(KeyError, match="'nope' is not in this export; there is 'message'"):
+        found["nope"]
+
+
+def test_a_damaged_file(files, small, threads):
+    """Gives what came before the damage, which is told once, however many shares read it."""
+    content = Path(files[1]).read_bytes()
+    Path(files[1]).write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(errors.ExportFileError, match="damaged or ends early"):
+        aj.read_asana_export(files, engine="dask")
+    found = aj.read_asana_export(files, engine="dask", blocksize=25_000, on_bad_lines="skip")
+    assert_same(found.compute(), aj.read_asana_export(files, on_bad_lines="skip"))
+
+
+def test_a_file_that_changes_between_the_passes(files, threads):
+    """Is an error, not other rows than were planned."""
+    found = aj.read_asana_export(files[0], engine="dask")
+    rows = [{**row, "gid": "5"} if row.get("gid") == "2" else row for row in FIRST]
+    write(Path(files[0]), rows)
+    with pytest.raises(errors.ExportFileError, match="has changed since it was read first"):
+        found["task"].compute()
+
+
+def test_errors_come_from_the_workers_as_they_are(files, client, tmp_path):
+    """With the file and the line."""
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"gid":"1","resource_type":"task"}\n{"gid": oops\n')
+    with pytest.raises(errors.ExportFileError, match="line 2 cannot be read") as caught:
+        aj.read_asana_export([*files, bad], engine="dask")
+    assert (caught.value.path, caught.value.line) == (str(bad), 2)
+    with pytest.warns(errors.AsanaValueWarning, match="1 lines were left out"):
+        found = aj.read_asana_export(bad, engine="dask", on_bad_lines="warn")
+    assert found["task"]["gid"].compute().tolist() == ["1"]
+
+
+@pytest.mark.parametrize("custom_fields", ["columns", "long"])
+def test_nothing_to_load(tmp_path, threads, custom_fields):
+    """No rows give no frames, and their values an empty one."""
+    path = tmp_path / "none.jsonl"
+    path.write_text("\n")
+    options = {"custom_fields": custom_fields}
+    found = aj.read_asana_export(path, engine="dask", **options)
+    assert repr(found) == "<AsanaDaskExport: no rows>"
+    assert_same(found.compute(), aj.read_asana_export(path, **options))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"engine": "polars"}, "give one of 'pandas', 'dask'"),
+        ({"engine": "dask", "workers": 2}, "Dask's workers read"),
+        ({"blocksize": 5}, "goes with engine='dask' only"),
+        ({"engine": "dask", "blocksize": 0}, "give a whole number"),
+    ],
+)
+def test_options_that_do_not_go_together(files, options, words):
+    """Are errors in words."""
+    with pytest.raises(errors.InvalidOptionError, match=words):
+        aj.read_asana_export(files, **options)
+
+
+def test_without_dask(files, monkeypatch):
+    """It says which extra to install."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "dask"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "dask", None)
+    with pytest.raises(errors.MissingExtraError, match=r'pip install "asana_jobs_pd\[dask\]"'):
+        aj.read_asana_export(files, engine="dask")
+
+
+def test_a_url(files, threads):
+    """Goes through fsspec on the workers."""
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    with contextlib.suppress(FileNotFoundError):
+        memory.rm("/dask", recursive=True)
+    memory.pipe("/dask/a.jsonl.gz", Path(files[0]).read_bytes())
+    found = aj.read_asana_export("memory://dask/a.jsonl.gz", engine="dask")
+    assert_frame_equal(found["task"].compute(), aj.read_asana_export(files[0])["task"])
+
+
+def assert_same_dataset(folder, expected):
+    """Assert that a dataset holds what the pandas engine writes, and says the same of it."""
+    there = sorted(path.name for path in expected.iterdir())
+    assert sorted(path.name for path in folder.iterdir()) == there
+    for name in there:
+        if (expected / name).is_dir():
+            found, wanted = (pq.read_table(one / name) for one in (folder, expected))
+            assert found.equals(wanted)
+            assert found.schema.metadata == wanted.schema.metadata
+        elif name.endswith(".parquet"):
+            assert pq.read_table(folder / name).equals(pq.read_table(expected / name))
+    manifests = [json.loads((one / "_manifest.json").read_text()) for one in (folder, expected)]
+    for manifest in manifests:
+        for table in manifest["tables"]:
+            files = table.pop("files")
+            rows = sum(file["rows"] for file in files)
+            assert rows == table.get("rows", rows)
+    assert manifests[0] == manifests[1]
+
+
+@pytest.mark.parametrize("custom_fields", ["columns", "long"])
+def test_datasets_are_what_pandas_writes(files, small, threads, tmp_path, custom_fields):
+    """In more parts, with the same rows, schema, catalogue, issues and report."""
+    options = {"custom_fields": custom_fields}
+    report = aj.asana_export_to_parquet(
+        files, tmp_path / "dask", engine="dask", blocksize=25_000, **options
+    )
+    expected = aj.asana_export_to_parquet(files, tmp_path / "pandas", **options)
+    assert_same_dataset(tmp_path / "dask", tmp_path / "pandas")
+    same = [name for name in expected.columns if name not in ("path", "files", "bytes")]
+    assert_frame_equal(report[same], expected[same])
+    assert report.loc["task", "files"] > 4
+    assert report.loc["task", "files"] == len(list((tmp_path / "dask" / "task").iterdir()))
+
+
+def test_workers_write_the_datasets(files, client, tmp_path):
+    """Each its parts, put in place as a whole; nothing is left beside them."""
+    jobs = pd.DataFrame({"gid": ["1", "2", "3", "4"], "file.path": files})
+    jobs.asana.to_parquet(tmp_path / "dask", engine="dask")
+    aj.asana_export_to_parquet(files, tmp_path / "pandas")
+    assert_same_dataset(tmp_path / "dask", tmp_path / "pandas")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_large_parts_have_several_files(files, threads, tmp_path, monkeypatch):
+    """In an order that is that of the rows."""
+    monkeypatch.setattr(dask_parquet, "GROUP", 10_000)
+    monkeypatch.setattr(parquet, "FILE", 20_000)
+    aj.asana_export_to_parquet(files[1:2], tmp_path / "dask", engine="dask")
+    names = sorted(path.name for path in (tmp_path / "dask" / "task").iterdir())
+    assert names[:2] == ["part-00000-00000.parquet", "part-00000-00001.parquet"]
+    gids = pq.read_table(tmp_path / "dask" / "task")["gid"].to_pylist()
+    assert gids == aj.read_asana_export(files[1])["task"]["gid"].tolist()
+
+
+def test_workers_write_to_a_url(files, threads, tmp_path):
+    """Parts go there directly, and the mark last; a failure leaves nothing."""
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    with contextlib.suppress(FileNotFoundError):
+        memory.rm("/made", recursive=True)
+    url = "memory://made/export"
+    for overwrite in (False, True):
+        aj.asana_export_to_parquet(files, url, engine="dask", overwrite=overwrite)
+        local = tmp_path / f"copy{overwrite}"
+        memory.get("/made/export", str(local), recursive=True)
+        if not overwrite:
+            aj.asana_export_to_parquet(files, tmp_path / "pandas")
+        assert_same_dataset(local, tmp_path / "pandas")
+    with pytest.raises(errors.ExportWriteError, match="overwrite=True replaces it"):
+        aj.asana_export_to_parquet(files, url, engine="dask")
+
+
+@pytest.mark.parametrize("where", ["local", "memory://broken/export"])
+def test_when_a_worker_cannot_write(files, threads, tmp_path, monkeypatch, where):
+    """There is nothing where the dataset would be, and the error says so."""
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(dask_parquet, "_place", full)
+    dest = tmp_path / "export" if where == "local" else where
+    with pytest.raises(errors.ExportWriteError, match=r"by a worker: .*No space left on device"):
+        aj.asana_export_to_parquet(files, dest, engine="dask")
+    assert not [path for path in tmp_path.iterdir() if "export" in path.name]
+    if where != "local":
+        assert not pytest.importorskip("fsspec").filesystem("memory").find("/broken")

@@ -1,0 +1,344 @@
+"""A load as a whole: repeated rows, order, and that nobody can tell how it was done."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zlib
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from export_fixtures import as_lines, task
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import asana_jobs_pd as aj
+from asana_jobs_pd._decode import lines, scan
+from asana_jobs_pd._export import workers
+from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
+from asana_jobs_pd.sandbox import Sandbox
+
+
+def assert_same(one, other):
+    assert list(one) == list(other)
+    for name in one:
+        pd.testing.assert_frame_equal(one[name], other[name])
+    for view in ("issues", "custom_fields"):
+        pd.testing.assert_frame_equal(getattr(one, view), getattr(other, view))
+    pd.testing.assert_frame_equal(one.report(), other.report())
+
+
+def test_of_repeated_rows_the_last_is_kept(load, export):
+    """By type and gid, over all files, where it stood; without a gid when identical to the byte."""
+    link = {
+        "resource_type": "project_to_portfolio",
+        "project": {"gid": "1"},
+        "portfolio": {"gid": "2"},
+    }
+    spaced = json.dumps(link, separators=(" , ", ":"))
+    rows = [
+        task("1", name="old"),
+        task("2"),
+        {"gid": "1", "resource_type": "team"},
+        link,
+        link,
+        spaced,
+        task("3"),
+    ]
+    one, two = export(*rows), export(task("1", name="new"), link)
+    data = aj.read_asana_export([one, two, one.parent / one.name], workers=1)
+    assert list(data["task"]["gid"]) == ["2", "3", "1"]
+    assert data["task"]["name"].iloc[-1] == "new"
+    assert len(data["team"]) == 1
+    assert len(data["project_to_portfolio"]) == 2
+    assert dict(data.report()["duplicates"]) == {"project_to_portfolio": 2, "task": 1, "team": 0}
+
+
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["x", "2024-01-01", "2024-01-01T00:00:00.5Z", "é"]),
+)
+VALUES = st.recursive(
+    CELLS,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["gid", "name", "a", "b_on"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+KEYS = (
+    "name",
+    "completed",
+    "created_at",
+    "num_likes",
+    "assignee",
+    "followers",
+    "new",
+    "newer_at",
+    "more",
+)
+FIELD = st.fixed_dictionaries(
+    {
+        "gid": st.sampled_from(["1", "2", 1]),
+        "name": st.sampled_from(["A", "B"]),
+        "type": st.sampled_from(["text", "number", "enum", "odd"]),
+    },
+    optional={
+        "text_value": CELLS,
+        "number_value": CELLS,
+        "enum_value": st.none() | st.fixed_dictionaries({"name": st.sampled_from("XYZ")}),
+        "enum_options": st.lists(st.fixed_dictionaries({"name": st.sampled_from("XYZ")})),
+        "display_value": st.sampled_from(["p", "q"]),
+        "representation_type": st.sampled_from(["formula", "text"]),
+        "resource_subtype": st.sampled_from(["text", "enum", None, 5, "\ud800"]),
+        "precision": st.sampled_from([None, 2, 2.0, 2**70, "x"]),
+    },
+)
+ROW = st.fixed_dictionaries(
+    {"gid": st.sampled_from("123456"), "resource_type": st.sampled_from(["task", "novelty"])},
+    optional={**dict.fromkeys(KEYS, VALUES), "custom_fields": VALUES | st.lists(FIELD, max_size=3)},
+)
+
+
+@settings(max_examples=30)
+@given(
+    rows=st.lists(ROW, max_size=12),
+    chunk=st.integers(20, 2000),
+    bundle=st.integers(1, 5),
+    cut=st.integers(0, 12),
+    mode=st.sampled_from(["columns", "long", "raw"]),
+)
+def test_borders_of_batches_cannot_be_told(tmp_path_factory, rows, chunk, bundle, cut, mode):
+    """Any rows, cut anywhere, read by any number of scanners: the same frames and issues."""
+    path = tmp_path_factory.mktemp("any") / "a.jsonl"
+    path.write_bytes(as_lines(rows) or b"\n")
+    options = scan.ReadOptions(custom_fields=mode, on_bad_lines="skip")
+    whole = assembled(path, options, [lambda *_: True])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "CHUNK", chunk)
+        patch.setattr(scan, "_BUNDLE", bundle)
+        claims = [lambda _f, n, _p, k=k: (n + cut) % 3 == k for k in range(3)]
+        assert_same(whole, assembled(path, options, claims))
+
+
+def assembled(path, options, claims):
+    from asana_jobs_pd._export.assemble import assemble
+    from asana_jobs_pd._export.request import Request
+
+    parts = []
+    for claim in claims:
+        scanner = scan.Scanner(options, claim)
+        parts.append(workers.Part(scanner.learned, list(scanner.scan(str(path), 0))))
+    return assemble(parts, Request([str(path)], [1], options, 1, (pd.NaT, pd.NaT)), "pyarrow")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Both kinds of export of the sandbox, as files, and their rows."""
+    folder = tmp_path_factory.mktemp("exports")
+    found = {}
+    with Sandbox(export_rows=300) as asana:
+        from sandbox.conftest import fetch
+
+        for kind in ("graph_export", "export_request"):
+            path = folder / f"{kind}.jsonl.gz"
+            path.write_bytes(fetch(asana.export_url("5", kind)).body)
+            found[kind] = (
+                path,
+                [json.loads(line) for line in zlib.decompress(path.read_bytes(), 31).splitlines()],
+            )
+    return found
+
+
+@pytest.mark.parametrize("kind", ["graph_export", "export_request"])
+def test_every_cell_of_an_export_arrives(exported, kind):
+    """Compared with the rows themselves, by a walk that knows nothing of Arrow."""
+    path, rows = exported[kind]
+    data = aj.read_asana_export(path, workers=1)
+    names = {
+        one["gid"]: column
+        for one, column in zip(
+            data.custom_fields.to_dict("records"), data.custom_fields["column"], strict=True
+        )
+    }
+    last = {}
+    for number, row in enumerate(rows):
+        last[row["resource_type"], row.get("gid") or json.dumps(row)] = number
+    for name, frame in data.items():
+        kept = [
+            rows[number] for number in sorted(n for (kind_, _), n in last.items() if kind_ == name)
+        ]
+        assert len(frame) == len(kept)
+        for got, row in zip(frame.to_dict("records"), kept, strict=True):
+            expected = dict(cells(row, names))
+            for column, value in expected.items():
+                assert plain(got.pop(column)) == value, (name, column)
+            assert all(not isinstance(value, str) or pd.isna(value) for value in got.values())
+
+
+def cells(row, names, prefix=""):
+    for key, value in row.items():
+        if key == "custom_fields":
+            for one in value:
+                yield names[one["gid"]], value_of(one)
+        elif isinstance(value, dict):
+            yield from cells(value, names, f"{prefix}{key}.")
+        elif value is not None:
+            yield prefix + key, comparable(value)
+
+
+def value_of(one):
+    kind = one["type"]
+    value = one[{"multi_enum": "multi_enum_values"}.get(kind, f"{kind}_value")]
+    if value is None:
+        return None
+    if kind == "enum":
+        return value["name"]
+    if kind == "multi_enum":
+        return [option["name"] for option in value]
+    if kind == "date":
+        return comparable(value["date_time"] or f"{value['date']}T00:00:00Z")
+    keys = {"people": ("gid", "name", "email"), "reference": ("gid", "resource_type", "name")}.get(
+        kind
+    )
+    return [{key: item.get(key) for key in keys} for item in value] if keys else comparable(value)
+
+
+def comparable(value):
+    """Return a value so that 1 and 1.0, and two ways to write a time, are the same."""
+    if isinstance(value, list):
+        return [comparable(item) for item in value]
+    if isinstance(value, dict):
+        return {key: comparable(item) for key, item in value.items() if item is not None}
+    if (
+        isinstance(value, str)
+        and len(value) in (10, 20, 24)
+        and value[4:5] == "-"
+        and value[7:8] == "-"
+    ):
+        return pd.Timestamp(value).tz_localize("UTC") if len(value) == 10 else pd.Timestamp(value)
+    return value
+
+
+def plain(value):
+    if isinstance(value, (list, dict)) or type(value).__name__ == "ndarray":
+        return comparable_items(value)
+    if pd.isna(value):
+        return None
+    return pd.Timestamp(value, tz="UTC") if type(value).__name__ == "date" else value
+
+
+def comparable_items(value):
+    if isinstance(value, dict):
+        return {key: comparable_items(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) or type(value).__name__ == "ndarray":
+        return [comparable_items(item) for item in value]
+    return value
+
+
+def test_processes_give_what_one_gives(export, monkeypatch):
+    """Order, dtypes, issues with their lines; with two of them on several files."""
+    monkeypatch.setattr(lines, "CHUNK", 512)
+    monkeypatch.setenv("PYTHONWARNINGS", "")
+    rows = [
+        task(str(n % 180), num_likes="x" if n % 50 == 7 else n, new={"a": n} if n > 150 else "t")
+        for n in range(200)
+    ]
+    paths = [export(*rows[:120]), export(*rows[120:])]
+    one = aj.read_asana_export(paths, workers=1)
+    monkeypatch.undo()  # the others have chunks of the usual size: everything is in the first
+    two = aj.read_asana_export(paths, workers=2)
+    assert_same(one, two)
+    assert one.issue_count == 4 + 151
+
+
+def test_a_script_needs_no_guard(export, tmp_path):
+    """Worker processes do not run the script again."""
+    script = tmp_path / "s.py"
+    script.write_text(
+        "import asana_jobs_pd as aj\nprint('once')\n"
+        f"print(len(aj.read_asana_export({str(export(task()))!r}, workers=2)['task']))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert run.stdout.split() == ["once", "1"]
+
+
+def test_an_error_in_another_process_is_the_same_error(export, monkeypatch):
+    """It carries the file and the line."""
+    monkeypatch.setattr(
+        workers, "claimer", lambda _folder: lambda *_: False
+    )  # all is left to the other
+    with pytest.raises(ExportFileError, match="line 2 cannot be read") as caught:
+        aj.read_asana_export(export(task(), "{"), workers=2)
+    assert caught.value.line == 2
+
+
+def test_a_worker_that_is_killed_is_an_error_in_words(export, monkeypatch):
+    """The system may take it when memory is short."""
+    launch = subprocess.Popen
+
+    def doomed(*args, **kwargs):
+        process = launch(*args, **kwargs)
+        process.kill()
+        return process
+
+    monkeypatch.setattr(workers.subprocess, "Popen", doomed)
+    with pytest.raises(ExportWorkerError, match=r"by signal 9.*workers=1"):
+        aj.read_asana_export(export(task()), workers=2)
+
+
+def test_an_interrupt_ends_the_workers(export, monkeypatch):
+    """At once; none is left behind, nor is anything of theirs."""
+    started = []
+    launch = subprocess.Popen
+    monkeypatch.setattr(
+        workers.subprocess, "Popen", lambda *a, **k: started.append(launch(*a, **k)) or started[-1]
+    )
+
+    def interrupted(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers, "claimer", lambda _folder: interrupted)
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        aj.read_asana_export(export(task()), workers=2)
+    assert time.monotonic() - before < 2
+    assert started[0].poll() is not None
+
+
+def test_the_process_is_left_as_it_was(export):
+    """The cycle collector runs again, and Arrow's memory pool is the one before."""
+    pool = pa.default_memory_pool().backend_name
+    assert gc.isenabled()
+    with pytest.raises(ExportFileError):
+        aj.read_asana_export(export("{"), workers=1)
+    assert gc.isenabled()
+    assert pa.default_memory_pool().backend_name == pool
+    assert threading.active_count() < 5
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_nothing_in_a_list_of_objects_stays_nothing(load, monkeypatch):
+    """Also where no object has come yet that would say what is in them."""
+    monkeypatch.setattr(scan, "_BUNDLE", 1)
+    data = load(
+        {"gid": "1", "resource_type": "task", "followers": [None]},
+        {"gid": "2", "resource_type": "task", "followers": [{"gid": None}]},
+    )
+    assert [list(cell) for cell in data["task"]["followers"]] == [[None], [{"gid": None}]]

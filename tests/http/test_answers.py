@@ -1,0 +1,232 @@
+"""From bytes to a record, or to an error that says what happened and what to do."""
+
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asana_jobs_pd._http.auth import Token
+from asana_jobs_pd._http.responses import read_answer
+from asana_jobs_pd._http.transport import MAX_BODY, ConnectionFailure, Response
+from asana_jobs_pd.errors import (
+    AuthenticationError,
+    BodyError,
+    NetworkError,
+    RequestError,
+    RequestTimeoutError,
+    StatusError,
+)
+
+from .conftest import GID, SIGNATURE, TOKEN
+
+SECRET = Token(TOKEN, "a test")
+JSON = {"Content-Type": "application/json"}
+
+
+def read(body, status=200, headers=JSON, token=SECRET):
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return read_answer(Response(status, headers, body), GID, token)
+
+
+def envelope(message=None, **more):
+    return {"errors": [{"message": message, **more}]}
+
+
+@given(st.dictionaries(st.text(), st.none() | st.integers(-(2**53), 2**53) | st.text()))
+def test_a_record_comes_as_it_is(record):
+    """What is under "data" is returned, unknown fields and all."""
+    record["gid"] = GID
+    assert read({"data": record, "more": 1}) == record
+
+
+def test_a_record_may_lack_its_gid():
+    """Asana sends it always, but a gid that is absent is no other gid."""
+    assert read({"data": {"status": "succeeded"}}) == {"status": "succeeded"}
+
+
+@pytest.mark.parametrize("gid", ["1", 1200000000000000, None, ["1200000000000000"]])
+def test_a_record_about_another_job_is_no_answer(gid):
+    """A gid that is not the one asked for, or no string, is an error that names it."""
+    error = read({"data": {"gid": gid}})
+    assert isinstance(error, BodyError)
+    assert f"Job {GID}: the answer is about another job" in str(error)
+    assert str(gid) in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"data": []}, {"data": None}, {"data": "x"}, {"data": [{"gid": GID}]}),
+        *([], None, 1, "data", {}, {"gid": GID}, {"errors": []}, True),
+        *(b"", b" ", b"\xff\xfe", b'{"data": {"gid": ', b"<html></html>", b"\x00", b"NaN"),
+        *(b'{"data": {"gid": "1", "x": NaN}}', b"[" * 100_000, b'{"a":' * 100_000),
+    ],
+)
+def test_what_is_no_job_is_an_error_that_quotes_it(body):
+    """Any other JSON, and what is none, is a BodyError that says where to look."""
+    error = read(body)
+    assert isinstance(error, BodyError)
+    assert (error.kind, error.status, error.gid) == ("body", 200, GID)
+    assert "not the JSON of a job" in str(error)
+    assert "Is base_url Asana's, and is there a proxy in between?" in str(error)
+    assert len(str(error)) < 500
+
+
+def test_an_empty_body_is_called_empty():
+    """Nothing is said to be nothing, and the kind of content is named."""
+    assert "an empty body" in str(read(b""))
+    assert "'<p>Hi</p>' (text/html)" in str(
+        read(b"<p>Hi</p>", headers={"Content-Type": "text/html"})
+    )
+    assert "(no content type)" in str(read(b"x", headers={}))
+
+
+def test_a_body_beyond_the_cap_is_not_parsed():
+    """One byte more than 16 MiB is refused, though it is JSON."""
+    body = json.dumps({"data": {"gid": GID}}).encode()
+    assert read(body + b" " * (MAX_BODY - len(body))) == {"gid": GID}
+    error = read(body + b" " * (MAX_BODY + 1 - len(body)))
+    assert isinstance(error, BodyError)
+    assert "larger than 16,777,216 bytes" in str(error)
+
+
+pieces = st.lists(
+    st.sampled_from(
+        ["\ud83d", "\ude00", "😀", "\\", "u", "ud83d", "ude00", "\\ud83d", '"', "é", "x"]
+    )
+)
+
+
+@given(pieces.map("".join))
+def test_half_an_emoji_does_not_cost_the_row(name):
+    """A surrogate without its other half becomes U+FFFD; all else stays as it was."""
+    whole = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    body = json.dumps({"data": {"gid": GID, "name": name, name: [name, 12345678901234567]}})
+    expected = {"gid": GID, "name": whole, whole: [whole, 12345678901234567]}
+    assert read(body.encode()) == expected
+
+
+@given(st.binary(max_size=300), st.sampled_from([200, 400, 404, 500, 503]))
+def test_any_bytes_are_an_answer_or_an_error(body, status):
+    """Whatever comes, nothing but a RequestError comes of it."""
+    result = read(body, status)
+    assert isinstance(result, RequestError)
+    assert pickle.loads(pickle.dumps(result)).args == result.args
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "step"),
+    [
+        (400, "400 Bad Request", "Check the gid and the field names."),
+        (401, "401 Unauthorized", "Make a new token at https://app.asana.com/0/my-apps"),
+        (402, "402 Payment Required", "This needs a paid plan."),
+        (403, "403 Forbidden", "Only the creator of a job can read it"),
+        (404, "404 Not Found", "it is not yours"),
+        (412, "412 Precondition Failed", ""),
+        (429, "429 Too Many Requests", "read again later"),
+        (451, "451 Unavailable For Legal Reasons", ""),
+        (500, "500 Internal Server Error", "support finds the incident by its phrase"),
+        (503, "503 Service Unavailable", ""),
+        (599, "599", ""),
+    ],
+)
+def test_what_a_status_error_says(status, title, step):
+    """The gid, the status, Asana's own words, what to do next, and its help."""
+    help_text = "read https://developers.asana.com/docs/errors"
+    error = read(envelope("So it is.", help=help_text), status)
+    assert str(error).startswith(f"Job {GID}: {title}: So it is. ")
+    assert step in str(error)
+    assert str(error).endswith(f"Asana's help: {help_text}")
+    assert (error.kind, error.status, error.gid) == ("http", status, GID)
+    assert (error.reason, error.help, error.phrase) == ("So it is.", help_text, None)
+    assert type(error) is (AuthenticationError if status == 401 else StatusError)
+
+
+def test_a_401_names_where_the_token_came_from():
+    """Who has several tokens sees which one was refused."""
+    error = read(envelope("Not Authorized"), 401, token=Token(TOKEN, "the keyring"))
+    assert "The token came from the keyring." in str(error)
+
+
+def test_a_500_tells_its_phrase():
+    """Asana's support asks for it."""
+    error = read(envelope("Server Error", phrase="6 sad squid snuggle softly"), 500)
+    assert error.phrase == "6 sad squid snuggle softly"
+    assert "Phrase: 6 sad squid snuggle softly." in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"<html>Bad Gateway</html>", [], {}, {"errors": None}, {"errors": []}),
+        *(
+            {"errors": ["x"]},
+            {"errors": {"message": "x"}},
+            envelope(None),
+            envelope(""),
+            envelope(5),
+        ),
+    ],
+)
+def test_an_error_without_a_message(body):
+    """What a proxy or a bad day sends is quoted, and the status still told."""
+    error = read(body, 502)
+    assert f"Job {GID}: 502 Bad Gateway: without a message from Asana: " in str(error)
+    assert (error.help, error.phrase) == (None, None)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_says_that_it_is_not_followed(status):
+    """The token stays where it was sent; base_url or a proxy is to be looked at."""
+    assert "a redirect, which is not followed; check base_url" in str(read(b"", status))
+
+
+@pytest.mark.parametrize(
+    ("timed_out", "kind", "name"),
+    [(True, RequestTimeoutError, "timeout"), (False, NetworkError, "network")],
+)
+def test_no_answer(timed_out, kind, name):
+    """The reason is told, and that a refresh asks only for the rest."""
+    error = read_answer(ConnectionFailure("no luck", timed_out=timed_out), GID, SECRET)
+    assert type(error) is kind
+    assert (error.kind, error.status, error.reason) == (name, None, "no luck")
+    assert str(error).startswith(f"Job {GID}: no luck. ")
+    assert "refresh()" in str(error)
+
+
+opaque = Token("Opaque/token'with\"all&kinds<of>signs", "a test")
+echoes = {
+    "as it is": lambda text: text,
+    "as JSON": lambda text: json.dumps(text)[1:-1],
+    "as JSON with slashes": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+}
+
+
+@pytest.mark.parametrize("token", [SECRET, opaque], ids=["pat", "opaque"])
+@pytest.mark.parametrize("echo", echoes.values(), ids=echoes)
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 404, 500, 503])
+def test_an_echoed_token_is_not_told(token, echo, status):
+    """A server that repeats the token, anywhere and cut anywhere, does not get it into an error."""
+    for length in (0, 110, 1990, 3990, 19_990):
+        _echo_after(length, token, echo, status)
+
+
+def _echo_after(length, token, echo, status):
+    secret = token.header.encode().decode().removeprefix("Bearer ")
+    text = " " * length + echo(secret) + " " * 20_000
+    for form in (
+        "{}",
+        "<h1>{}</h1>",
+        '{{"errors": [{{"message": "{0}", "help": "{0}", "phrase": "{0}"}}]}}',
+        '{{"data": ["{}"]}}',
+        '{{"data": {{"gid": "{}"}}}}',
+        f'{{{{"data": ["https://x/y?X-Amz-Signature={SIGNATURE}&{{}}"]}}}}',
+    ):
+        error = read(form.format(text).encode(), status, {"Content-Type": text}, token)
+        said = f"{error} {error!r} {vars(error)!r}"
+        assert secret not in said
+        assert echo(secret) not in said
+        assert secret[:12] not in said
+        assert SIGNATURE not in said

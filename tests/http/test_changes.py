@@ -1,0 +1,61 @@
+"""What Asana announces is passed on once, in words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asana_jobs_pd._http.responses import MOST, Changes, describe_change
+
+INFO = "https://forum.asana.com/t/1"
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (
+            f"name=new_ids;info={INFO};affected=true",
+            (
+                "Asana announces a change of its API, 'new_ids'; it affects this request; "
+                f"read {INFO}."
+            ),
+        ),
+        (
+            f" name = new_ids ; info={INFO} ;affected=false",
+            (
+                "Asana announces a change of its API, 'new_ids'; it does not affect this request; "
+                f"read {INFO}."
+            ),
+        ),
+        ("name=a;affected=perhaps", "Asana announces a change of its API, 'a'."),
+        ("something else", "Asana announces a change of its API, 'something else'."),
+        ("", "Asana announces a change of its API, ''."),
+    ],
+)
+def test_a_header_in_words(header, words):
+    """Name, effect and where to read on; what has another form is quoted."""
+    assert describe_change(header) == words
+
+
+@given(st.text())
+def test_any_header_is_one_line(header):
+    """Nothing in it ends the line or floods the screen."""
+    words = describe_change(header)
+    assert len(words.splitlines()) == 1
+    assert len(words) < 800
+
+
+def test_each_change_is_told_once():
+    """It may come with every answer, several in one header, and in several headers."""
+    changes = Changes()
+    changes.note(["name=a;affected=true,name=b", "name=c;info=https://x/?,1"])
+    assert [text.split("'")[1] for text in changes.take()] == ["a", "b", "c"]
+    changes.note(["name=b", "name=a;affected=true", "name=d"])
+    assert [text.split("'")[1] for text in changes.take()] == ["d"]
+    assert changes.take() == []
+
+
+def test_a_server_that_announces_without_end():
+    """No more than a hundred are kept."""
+    changes = Changes()
+    changes.note(f"name={number}" for number in range(2 * MOST))
+    assert len(changes.take()) == MOST

@@ -1,0 +1,138 @@
+"""Requests to signed URLs carry nothing of ours, and can be ended from outside."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._http.signed_urls import SignedTransport
+from asana_jobs_pd._http.transport import ConnectionFailure
+
+from .conftest import TOKEN, http
+
+
+@pytest.fixture
+def transport():
+    made = SignedTransport(loopback=True, timeout=(1, 2), proxies=None, verify=None)
+    yield made
+    made.close()
+
+
+def body(answer):
+    with answer:
+        return b"".join(iter(answer.read, b""))
+
+
+def sent(server):
+    """Return the headers of the requests, as one lower-case text."""
+    return b"\n".join(server.heads).decode().lower()
+
+
+def test_nothing_of_ours_goes_along(scripted, tmp_path, monkeypatch):
+    """No token, no netrc, no cookies: S3 refuses a second authorization, and it would leak."""
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    server = scripted(http(200, b"x", "Set-Cookie: session=secret"))
+    with Client(TOKEN, base_url=f"{server.origin}/api/1.0") as client:
+        transport = client.signed_transport()
+        for _ in range(2):
+            assert body(transport.open(f"{server.origin}/f?X-Amz-Signature=1", {})) == b"x"
+    assert len(server.heads) == 2
+    for word in ("authorization", "cookie", "secret", TOKEN.lower()):
+        assert word not in sent(server)
+    assert "accept-encoding: identity" in sent(server)
+
+
+def test_the_bytes_come_as_they_are(scripted, transport):
+    """A Content-Encoding is not undone: what is stored is what is verified."""
+    server = scripted(http(200, b"\x1f\x8bnot really gzip", "Content-Encoding: gzip"))
+    assert body(transport.open(f"{server.origin}/f", {})) == b"\x1f\x8bnot really gzip"
+
+
+def test_blanks_in_a_url_do_not_reach_the_server(scripted, transport):
+    """Asana's own examples have them, and a fragment."""
+    server = scripted(http(200, b"x"))
+    assert body(transport.open(f"{server.origin}/download/ f.gz?a=1& b=2#_=_", {})) == b"x"
+    assert server.heads[0].startswith(b"GET /download/f.gz?a=1&b=2 HTTP/1.1")
+
+
+def test_a_range_is_asked_for_after_a_redirect_too(scripted, transport):
+    """Redirects are followed with the same headers."""
+    last = scripted(http(206, b"rest"))
+    first = scripted(http(302, b"", f"Location: {last.origin}/g"))
+    answer = transport.open(f"{first.origin}/f", {"Range": "bytes=5-"})
+    assert answer.status == 206
+    assert body(answer) == b"rest"
+    assert "range: bytes=5-" in sent(last)
+
+
+@pytest.mark.parametrize("place", ["http://s3.example/f?sig=5ec2e7", "ftp://127.0.0.1/f", "//["])
+def test_a_redirect_that_is_not_allowed(scripted, transport, place):
+    """It ends there, in words without the query."""
+    server = scripted(http(302, b"", f"Location: {place}"))
+    answer = transport.open(f"{server.origin}/f", {})
+    assert isinstance(answer, ConnectionFailure)
+    assert not answer.retryable
+    assert "5ec2e7" not in answer.reason
+
+
+def test_this_machine_is_out_of_bounds_for_a_client_of_asana(scripted):
+    """A URL or redirect from elsewhere does not reach programs on this machine."""
+    server = scripted(http(200, b"x"))
+    with Client(TOKEN, base_url="https://app.asana.com/api/1.0") as client:
+        answer = client.signed_transport().open(f"{server.origin}/f", {})
+    assert isinstance(answer, ConnectionFailure)
+    assert server.heads == []
+
+
+def test_no_server_is_words(transport):
+    """Nothing is raised for what the network does."""
+    answer = transport.open("http://127.0.0.1:9/f?X-Amz-Signature=5ec2e7", {})
+    assert isinstance(answer, ConnectionFailure)
+    assert answer.retryable
+    assert "5ec2e7" not in answer.reason
+
+
+def test_a_cut_is_words(scripted, transport):
+    """What came before is given; then the reason."""
+    server = scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12345")
+    with transport.open(f"{server.origin}/f", {}) as answer:
+        assert answer.read() == b"12345"
+        assert isinstance(answer.read(), ConnectionFailure)
+
+
+def test_reading_that_waits_ends_when_the_transport_closes(sandbox):
+    """At once, in whichever thread it is."""
+    asana = sandbox(clock=None)
+    asana.fault("slow", where="exports", seconds=60.0)
+    transport = SignedTransport(loopback=True, timeout=(5, 30), proxies=None, verify=None)
+    answer = transport.open(asana.export_url("5", "graph_export"), {})
+    assert answer.read()
+    ends = []
+
+    def read():
+        while data := answer.read():
+            if isinstance(data, ConnectionFailure):
+                break
+        ends.append(time.monotonic())
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    time.sleep(0.2)
+    closed = time.monotonic()
+    transport.close()
+    reader.join(10)
+    assert ends[0] - closed < 2
+    late = transport.open(asana.export_url("5", "graph_export"), {})
+    assert isinstance(late, ConnectionFailure)
+
+
+def test_it_shows_nothing(transport):
+    """Neither proxies nor URLs."""
+    assert repr(transport) == "<SignedTransport>"
+    assert not hasattr(transport, "__dict__")

@@ -1,0 +1,347 @@
+"""Exports become Parquet datasets that hold what reading them gives."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+from pandas.testing import assert_frame_equal
+from rows import field, task, write
+
+import asana_jobs_pd as aj
+from asana_jobs_pd import errors
+from asana_jobs_pd._parquet import writer as parquet
+from asana_jobs_pd.sandbox._exports import export_rows
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="named pipes and signals")
+
+
+OPTIONS = {"enum_options": [{"gid": f"3{n}", "name": n} for n in ("Low", "High", "Never used")]}
+ODD = [
+    task("1", name="kept twice", num_likes=1),
+    task("9007199254740993", name="a gid beyond a float", due_on="2026-02-30"),
+    task("2", assignee={"gid": "12", "name": "Ana"}, custom_fields=[
+        field("51", "enum", {"gid": "3Low", "name": "Low"}, "Priority", **OPTIONS),
+        field("52", "enum", None, "Priority"),
+        field("53", "date", {"date": "2026-01-02", "date_time": None}),
+        field("54", "number", 5.25),
+    ]),
+    {"resource_type": "project_to_portfolio", "portfolio": {"gid": "7"}, "project": {"gid": "8"}},
+    {"resource_type": "project_to_portfolio", "project": {"gid": "8"}, "portfolio": {"gid": "7"}},
+    {"resource_type": "project_to_portfolio", "portfolio": {"gid": "7"}, "project": {"gid": "8"}},
+    {"gid": "ext-1", "resource_type": "something/new", "size": 3},
+]  # fmt: skip
+LATE = [
+    task("1", name="the last", num_likes="many", late={"key": [1, 2]}),
+    task("3", due_on="2026-02-03", late="a text now", custom_fields=[
+        field("51", "enum", {"gid": "3High", "name": "High"}, "Priority", **OPTIONS),
+        field("55", "multi_enum", [{"name": "API"}, {"name": "Web"}], **OPTIONS),
+        field("56", "people", [{"gid": "12", "name": "Ana"}]),
+        field("54", "number", None, "renamed"),
+    ]),
+    {"gid": "ext-1", "resource_type": "something/new", "size": 4.5},
+    {"gid": "01", "resource_type": "something/new"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Four files: both kinds of the sandbox, and rows that are hard to get right."""
+    return [
+        write(tmp_path / "a.jsonl.gz", export_rows("graph_export", 200, "7")),
+        write(tmp_path / "b.jsonl.gz", ODD),
+        write(tmp_path / "c.jsonl.gz", export_rows("export_request", 200, "7")),
+        write(tmp_path / "d.jsonl.gz", LATE),
+    ]
+
+
+@pytest.fixture
+def dest(tmp_path):
+    """A folder in an otherwise empty one."""
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out" / "export"
+
+
+def assert_equal(read, frame):
+    """Hold that frames with Arrow's dtypes have the same columns, dtypes and cells."""
+    assert read.dtypes.to_dict() == frame.dtypes.to_dict()
+    assert list(read) == list(frame)
+    for name in frame:
+        cells = (pa.array(one[name]).to_pylist() for one in (read, frame))
+        assert next(cells) == next(cells)
+
+
+def assert_same(data, dest, written):
+    """Hold that datasets are what was loaded with the dtypes of Arrow, cell by cell."""
+    assert list(written.index) == list(data)
+    for name, frame in data.items():
+        assert_equal(pd.read_parquet(written.path[name], dtype_backend="pyarrow"), frame)
+    assert_frame_equal(written[data.report().columns], data.report())
+    issues = pd.read_parquet(dest / "_issues.parquet", dtype_backend="pyarrow")
+    assert issues.to_dict("list") == data.issues.astype(issues.dtypes).to_dict("list")
+
+
+@pytest.mark.parametrize("how", ["columns", "long", "raw"])
+def test_datasets_hold_what_reading_gives(files, dest, how):
+    """Values, dtypes, order, custom fields, issues, counts, in each form of custom fields."""
+    data = aj.read_asana_export(files, custom_fields=how, dtype_backend="pyarrow")
+    assert len(data.issues) == (3 if how == "raw" else 4)
+    assert data.report()["duplicates"].to_dict().items() >= {
+        "project_to_portfolio": 1, "something/new": 1,
+    }.items()  # fmt: skip
+    written = aj.asana_export_to_parquet(files, dest, custom_fields=how)
+    assert_same(data, dest, written)
+    if how == "long":
+        values = pd.read_parquet(dest / "_custom_field_values", dtype_backend="pyarrow")
+        assert_equal(values, data.custom_field_values)
+
+
+@pytest.mark.parametrize("group", [1, 100_000])
+def test_small_row_groups_and_files_change_nothing(group, files, dest, monkeypatch):
+    """Many groups in many files are read as one dataset, in the same order."""
+    monkeypatch.setattr(parquet, "GROUP", group)
+    monkeypatch.setattr(parquet, "PIECES", 2)
+    monkeypatch.setattr(parquet, "FILE", 20_000)
+    data = aj.read_asana_export(files * 2, dtype_backend="pyarrow")
+    written = aj.asana_export_to_parquet(files * 2, dest)
+    groups = pq.read_metadata(dest / "task" / "part-00000.parquet").num_row_groups
+    assert written.files["task"] > 1 or groups > 1
+    assert_same(data, dest, written)
+
+
+def test_processes_change_nothing(files, dest):
+    """Two of them give the datasets of one."""
+    data = aj.read_asana_export(files, dtype_backend="pyarrow", workers=1)
+    assert_same(data, dest, aj.asana_export_to_parquet(files, dest, workers=2))
+
+
+def test_plain_pandas_reads_nullable_dtypes(files, dest):
+    """Without further ado, all columns but lists have the dtypes of `read_asana_export`."""
+    data = aj.read_asana_export(files)
+    written = aj.asana_export_to_parquet(files, dest)
+    for name, frame in data.items():
+        read = pd.read_parquet(written.path[name])
+        for column in frame:
+            if not str(frame[column].dtype).startswith(("list", "struct")):
+                assert read[column].dtype.name == frame[column].dtype.name
+                values = read[column].astype(frame[column].dtype)
+                pd.testing.assert_series_equal(values, frame[column])
+
+
+def test_categories_are_all_options(files, dest):
+    """An enum reads as a category, with the options that no row has too, in Asana's order."""
+    aj.asana_export_to_parquet(files, dest)
+    column = pd.read_parquet(dest / "task")["custom_fields.Priority [51]"]
+    assert list(column.cat.categories) == ["Low", "High", "Never used"]
+
+
+def test_the_catalogue_is_beside_them(files, dest):
+    """Custom fields with their columns, options and number of values."""
+    aj.asana_export_to_parquet(files, dest)
+    there = pd.read_parquet(dest / "_custom_fields.parquet")
+    data = aj.read_asana_export(files).custom_fields
+    assert there["column"].tolist() == data["column"].tolist()
+    assert there["rows"].tolist() == data["rows"].tolist()
+    options = [None if one is None else list(one) for one in there["options"]]
+    assert options == [None if one is pd.NA else list(one) for one in data["options"]]
+
+
+@pytest.mark.parametrize("how", ["columns", "long"])
+def test_the_manifest_names_every_file(files, dest, how):
+    """Folders, files, rows; the mark of success is empty."""
+    written = aj.asana_export_to_parquet(files, dest, custom_fields=how)
+    manifest = json.loads((dest / "_manifest.json").read_text("utf-8"))
+    named = {
+        dest / table["folder"] / file["name"]: (file["rows"], file["bytes"])
+        for table in manifest["tables"]
+        for file in table["files"]
+    }
+    there = {path for path in dest.glob("*/*") if path.is_file()}
+    assert set(named) == there
+    for path, (rows, size) in named.items():
+        assert pq.read_metadata(path).num_rows == rows
+        assert path.stat().st_size == size
+    sizes = [size for path, (_, size) in named.items() if path.parent.name[0] != "_"]
+    assert written["bytes"].sum() == sum(sizes)
+    assert manifest["sources"] == files
+    assert (dest / "_SUCCESS").read_bytes() == b""
+
+
+def test_a_different_cell_is_noticed(files):
+    """What compares frames in these tests can fail."""
+    frame = aj.read_asana_export(files, dtype_backend="pyarrow")["task"]
+    other = frame.copy()
+    other.loc[3, "name"] = "another"
+    with pytest.raises(AssertionError):
+        assert_equal(other, frame)
+    with pytest.raises(AssertionError):
+        assert_equal(frame.astype({"name": "string"}), frame)
+
+
+def test_a_type_with_an_odd_name_has_a_folder_of_ours(files, dest):
+    """Whatever a file calls its rows, nothing is written outside dest."""
+    written = aj.asana_export_to_parquet(files, dest)
+    folder = Path(written.path["something/new"])
+    assert folder.parent == dest
+    assert folder.name.startswith("other-")
+
+
+def test_other_tools_read_them(files, dest):
+    """Arrow's datasets, which DuckDB, polars and Dask are like, take the folder for one table."""
+    aj.asana_export_to_parquet(files, dest)
+    table = pyarrow.dataset.dataset(dest / "task").to_table(columns=["gid", "due_on"])
+    assert table.schema.field("due_on").type == "date32"
+    assert "9007199254740993" in table["gid"].to_pylist()
+
+
+def test_only_what_was_asked_for(files, dest):
+    """Types and columns are chosen as in reading."""
+    options = {"resource_types": "task", "columns": ["num_likes", "custom_fields.date", "name"]}
+    written = aj.asana_export_to_parquet(files, dest, **options)
+    assert list(written.index) == ["task"]
+    data = aj.read_asana_export(files, dtype_backend="pyarrow", **options)
+    assert_same(data, dest, written)
+
+
+def test_nothing_to_convert_is_a_dataset_of_nothing(tmp_path, dest):
+    """No rows of the wanted type: no folder but the mark, and an empty frame."""
+    source = write(tmp_path / "a.jsonl.gz", ODD)
+    written = aj.asana_export_to_parquet(source, dest, resource_types="goal")
+    assert len(written) == 0
+    assert (dest / "_SUCCESS").exists()
+
+
+def test_the_accessor_converts_downloaded_files(files, dest):
+    """A frame of files, rows without one passed over."""
+    frame = pd.DataFrame({"gid": ["1", "2"], "file.path": [files[1], None]})
+    written = frame.asana.to_parquet(dest)
+    assert written.rows["task"] == 3
+
+
+def test_both_passes_have_a_bar(files, dest, capsys):
+    """In bytes of the files, then in rows; with False there is none."""
+    aj.asana_export_to_parquet(files, dest, progress=True)
+    said = capsys.readouterr().err
+    assert "Reading: 100%" in said
+    assert "Writing: 100%" in said
+    aj.asana_export_to_parquet(files, dest, progress=False, overwrite=True)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("temp_dir", [7, b"folder"])
+def test_temp_dir_is_a_path(files, dest, temp_dir):
+    """Anything else is refused before anything is read."""
+    with pytest.raises(errors.InvalidOptionError, match="temp_dir="):
+        aj.asana_export_to_parquet(files, dest, temp_dir=temp_dir)
+
+
+def test_bad_lines_leave_nothing(tmp_path, dest):
+    """An error in the last line: no dataset, no temporary folder; skipped, it is in the issues."""
+    source = tmp_path / "bad.jsonl"
+    source.write_text("\n".join(map(json.dumps, ODD)) + "\n{oops\n", "utf-8")
+    with pytest.raises(errors.ExportFileError, match="line 8"):
+        aj.asana_export_to_parquet(source, dest)
+    assert list(dest.parent.iterdir()) == []
+    aj.asana_export_to_parquet(source, dest, on_bad_lines="skip")
+    assert pd.read_parquet(dest / "_issues.parquet")["line"].max() == 8
+
+
+def test_a_dataset_is_replaced_only_when_asked(files, dest):
+    """Without overwrite it is an error, before anything is read; with it, nothing old is left."""
+    aj.asana_export_to_parquet(files, dest)
+    with pytest.raises(errors.ExportWriteError, match="overwrite=True") as caught:
+        aj.asana_export_to_parquet(files, dest)
+    assert caught.value.path == str(dest)
+    aj.asana_export_to_parquet(files[1], dest, resource_types="task", overwrite=True)
+    assert sorted(path.name for path in dest.iterdir() if path.is_dir()) == ["task"]
+    assert [path.name for path in dest.parent.iterdir()] == ["export"]
+
+
+SCRIPT = """
+import sys
+import asana_jobs_pd as aj
+aj.asana_export_to_parquet(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), progress=False)
+"""
+
+
+def started(source, dest, workers):
+    """Start a conversion that waits for more of a pipe; return when it has begun to work."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(source), str(dest), str(workers)],
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    pipe = source.open("wb")
+    pipe.write(b"".join(json.dumps(row).encode() + b"\n" for row in ODD))
+    pipe.flush()
+    deadline = time.monotonic() + 60
+    while not list(dest.parent.glob(".export.part-*/scratch/worker0")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process, pipe
+
+
+@POSIX
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupt_leaves_nothing(tmp_path, dest, workers):
+    """Ctrl-C ends it, though it waits for data, and there is neither a dataset nor a rest."""
+    source = tmp_path / "pipe"
+    os.mkfifo(source)
+    process, pipe = started(source, dest, workers)
+    with pipe:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in said
+    assert list(dest.parent.iterdir()) == []
+
+
+@POSIX
+def test_a_killed_process_leaves_no_dataset(tmp_path, dest):
+    """What it was at is under another name, and does not keep the next one from that place."""
+    source = tmp_path / "pipe"
+    os.mkfifo(source)
+    process, pipe = started(source, dest, 1)
+    with pipe:
+        process.kill()
+        process.communicate(timeout=30)
+    assert not dest.exists()
+    aj.asana_export_to_parquet(write(tmp_path / "b.jsonl.gz", ODD), dest)
+    assert (dest / "_SUCCESS").exists()
+
+
+LIMITED = """
+import resource, sys
+import asana_jobs_pd as aj
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    aj.asana_export_to_parquet(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), progress=False)
+except aj.errors.ExportWriteError as error:
+    print(error)
+"""
+
+
+@POSIX
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_takes_no_more_is_said_in_words(tmp_path, dest, workers):
+    """By whichever process it was met, and nothing is left."""
+    source = write(tmp_path / "a.jsonl.gz", list(export_rows("graph_export", 500, "7")) * 5)
+    run = subprocess.run(
+        [sys.executable, "-c", LIMITED, source, str(dest), str(workers)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert f"{dest} cannot be written: a file is larger" in run.stdout, run.stderr
+    assert list(dest.parent.iterdir()) == []

@@ -1,0 +1,242 @@
+"""Pictures: what is on the Axes."""
+
+from __future__ import annotations
+
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from made import NAME, SIGNATURE, at, export, few, frame, many, record
+
+from asana_jobs_pd._palette import LOOKS
+from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError, MissingExtraError
+
+mpl.use("Agg")
+from matplotlib import dates
+from matplotlib import pyplot as plt
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """No figure of another test."""
+    plt.close("all")
+    yield
+    plt.close("all")
+
+
+def bars(ax, label):
+    """Return when the bars of a label begin and end, as times."""
+    found = [part for part in ax.collections if part.get_label() == label]
+    boxes = [path.get_extents() for part in found for path in part.get_paths()]
+    return [
+        tuple(pd.Timestamp(dates.num2date(x)).round("ms") for x in (box.x0, box.x1))
+        for box in boxes
+    ]
+
+
+def words(ax):
+    legend = ax.get_legend()
+    return [text.get_text() for text in (legend.get_texts() if legend else [])]
+
+
+def labels(ax):
+    return [tick.get_text() for tick in ax.get_yticklabels()]
+
+
+def test_a_timelines_bars_are_the_times_of_the_jobs():
+    """One collection a state, from created_at to completed_at, or to fetched_at."""
+    ax = few().asana.plot.timeline()
+    assert bars(ax, "succeeded") == [(at("08:00:00"), at("08:10:00"))]
+    assert bars(ax, "in progress") == [(at("08:30:00"), at("09:00:00"))]
+    assert bars(ax, "failed") == []
+
+
+def test_what_is_running_has_an_open_end():
+    """It fades out behind the moment when it was read, in steps that become fainter."""
+    ax = few().asana.plot.timeline()
+    tails = [part for part in ax.collections if part.get_label() == "_open end"]
+    begins = [bar[0] for bar in bars(ax, "_open end")]
+    assert min(begins) == at("09:00:00")
+    for tail in tails:
+        alphas = tail.get_facecolor()[:, 3].tolist()
+        assert len(alphas) == 10
+        assert alphas == sorted(alphas, reverse=True)
+    finished = few().iloc[[0, 2]].asana.plot.timeline()
+    assert bars(finished, "_open end") == []
+
+
+def test_what_was_seen_is_pale():
+    """A bar from a monitor's history is told from what Asana reports, in the legend too."""
+    history = pd.DataFrame(
+        {
+            "gid": ["14", "14"],
+            "status": ["in_progress", "succeeded"],
+            "at": [at("08:05:00"), at("08:06:00")],
+        }
+    )
+    ax = few().asana.plot.timeline(history=history)
+    assert bars(ax, "succeeded, as seen") == [(at("08:05:00"), at("08:06:00"))]
+    alpha = {
+        part.get_label(): part.get_facecolor()[0][3]
+        for part in ax.collections
+        if isinstance(part, PolyCollection)
+    }
+    assert alpha["succeeded, as seen"] < 0.5 < alpha["succeeded"]
+    assert "pale: as seen" in words(ax)
+
+
+def test_moments_and_failures_are_marked():
+    """What failed has a cross, what is known at one moment only a dot."""
+    ax = few().asana.plot.timeline()
+    spots = {part.get_label(): part.get_offsets()[:, 0] for part in ax.collections}
+    assert list(spots["_failed"]) == [dates.date2num(at("08:20:00"))]
+    assert list(spots["_moment"]) == [dates.date2num(at("09:00:00"))]
+
+
+def test_each_job_of_a_few_is_named_and_missing_times_are_said():
+    """Labels under their kinds; words where no time is known; the legend counts."""
+    ax = few().asana.plot.timeline()
+    assert len(labels(ax)) == 6 + 5
+    assert {"graph export", "duplicate task", "12"} <= set(labels(ax))
+    said = [text.get_text() for text in ax.texts]
+    assert sorted(said) == ["succeeded, times not known", "unreadable, times not known"]
+    assert words(ax)[:2] == ["succeeded (2)", "in progress (1)"]
+
+
+def test_names_are_no_formulas_and_hold_no_signature():
+    """A dollar is a dollar: broken TeX draws, and a signed URL in a name is masked."""
+    bad = frame(
+        record(1, "succeeded", new_task={"gid": "1", "name": r"$\nope{ $5"}),
+        record(2, "$x^2$ $", new_task={"gid": "1", "name": f"a?X-Amz-Signature={SIGNATURE}"}),
+        record(3, "succeeded", subtype="$kind_$ $\\bad{"),
+    )
+    for draw in (bad.asana.plot.timeline, bad.asana.plot.status):
+        ax = draw()
+        ax.figure.canvas.draw()
+        assert "$x^2$ $ (1)" in words(ax)
+        assert not any(SIGNATURE[:6] in label for label in labels(ax))
+        assert any("$\\bad{" in label for label in labels(ax))
+    assert r"$\nope{ $5  1" in labels(bad.asana.plot.timeline())
+    assert NAME[:27] + "…  14" in labels(few().asana.plot.timeline())
+
+
+def test_thousands_stay_readable_and_quick():
+    """Their kinds are the labels, the figure does not grow, and a collection a state draws them."""
+    ax = many(1500).asana.plot.timeline()
+    assert [label.split("  ")[0] for label in labels(ax)] == ["graph export", "resource export"]
+    assert ax.figure.get_figheight() < 8
+    assert "300 without known times not shown" in ax.get_xlabel()
+    assert len(bars(ax, "succeeded")) == 600
+    assert len(ax.collections) < 20
+    ax.figure.canvas.draw()
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_the_axis_names_its_zone(zone):
+    """UTC unless asked otherwise; the ticks are in it."""
+    ax = few().asana.plot.timeline(tz=zone)
+    ax.figure.canvas.draw()
+    assert ax.get_xlabel() == f"time ({zone or 'UTC'})"
+    told = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert ("09:00" in told) == (zone is not None) or "08:30" in told
+    assert ax.xaxis.get_major_formatter()._tz.utcoffset(at("08:00:00")) == pd.Timedelta(
+        hours=0 if zone is None else 1
+    )
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+@pytest.mark.parametrize("verb", ["timeline", "status"])
+def test_colours_follow_the_ground(style, verb):
+    """The light ones of the palette on a dark style, the dark ones on a light style."""
+    with plt.style.context(style):
+        ax = getattr(few().asana.plot, verb)()
+    colours = {to_hex(handle.get_facecolor()) for handle in ax.get_legend().get_patches()}
+    dark = style == "dark_background"
+    assert {LOOKS["succeeded"].colour(dark=dark), LOOKS["failed"].colour(dark=dark)} <= colours
+
+
+def test_a_ground_that_can_be_seen_through_is_taken_for_paper():
+    """Behind it may be anything; the colours for light grounds are the safer ones."""
+    figure = plt.figure(facecolor="none")
+    ax = few().asana.plot.status(ax=figure.add_subplot(facecolor="none"))
+    assert to_hex(ax.patches[0].get_facecolor()) == LOOKS["succeeded"].light
+
+
+def test_status_counts_each_kind():
+    """A bar a state, stacked, kinds by size; a repeated gid counts once."""
+    jobs = pd.concat([many(100), many(100).head(10)])
+    ax = jobs.asana.plot.status()
+    summary = jobs.asana.summary().drop(index="total")
+    assert labels(ax) == ["graph export", "resource export", "duplicate task"]
+    drawn = {bar.get_label().split(" (")[0]: list(bar.datavalues) for bar in ax.containers}
+    order = ["graph_export_request", "export_request", "duplicate_task"]
+    for state, word in (("succeeded", "succeeded"), ("in_progress", "in progress")):
+        assert drawn[word] == summary.loc[order, state].tolist()
+    ends = np.sum(list(drawn.values()), axis=0)
+    assert list(ends) == summary.loc[order, "total"].tolist()
+
+
+@pytest.mark.parametrize("verb", ["timeline", "status"])
+def test_habits_of_pandas(verb):
+    """Draws on ``ax=`` and returns it; title, legend, figsize and keyword arguments."""
+    figure, ax = plt.subplots()
+    draw = getattr(few().asana.plot, verb)
+    assert draw(ax=ax, title="T", legend=False, alpha=0.5) is ax
+    assert ax.get_title(loc="left") == "T"
+    assert ax.get_legend() is None
+    drawn = ax.collections[0] if verb == "timeline" else ax.patches[0]
+    assert drawn.get_alpha() == 0.5
+    assert plt.get_fignums() == [figure.number]
+    assert list(draw(figsize=(5, 4)).figure.get_size_inches()) == [5, 4]
+
+
+@pytest.mark.parametrize("verb", ["timeline", "status"])
+@pytest.mark.parametrize("jobs", [few()[:0], pd.DataFrame({"gid": ["1"]}), few()[3:4]])
+def test_little_is_drawn_too(verb, jobs):
+    """No jobs, no columns, no times: a picture that says so, and no warning."""
+    ax = getattr(jobs.asana.plot, verb)()
+    ax.figure.canvas.draw()
+    said = [text.get_text() for text in ax.texts]
+    if not len(jobs):
+        assert said == ["no jobs"]
+    elif verb == "timeline":
+        assert said[0].endswith("times not known")
+
+
+def test_one_moment_has_a_width():
+    """An axis of a single moment is a minute wide, not years."""
+    ax = frame(record(1, "in_progress")).asana.plot.timeline()
+    low, high = ax.get_xlim()
+    assert high - low == pytest.approx(1 / 1440)
+
+
+def test_what_does_not_fit_is_told():
+    """Axes that are none, zones that are none, frames that are none."""
+    with pytest.raises(InvalidOptionError, match="ax is a str"):
+        few().asana.plot.status(ax="x")
+    with pytest.raises(InvalidOptionError, match="Mars/Base"):
+        few().asana.plot.timeline(tz="Mars/Base")
+    with pytest.raises(InvalidFrameError, match="gid"):
+        _ = pd.DataFrame({"a": [1]}).asana.plot
+
+
+@pytest.mark.parametrize("verb", ["timeline", "status"])
+def test_without_matplotlib_the_extra_is_named(verb, monkeypatch):
+    """What to install, without a chain of errors."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtraError, match=r"asana_jobs_pd\[plot\]") as caught:
+        getattr(few().asana.plot, verb)()
+    assert isinstance(caught.value, ImportError)
+    assert caught.value.__context__ is None
+
+
+def test_the_frame_is_left_alone():
+    """A picture changes nothing."""
+    jobs = frame(export(1, "succeeded", "08:00:00", "08:10:00"))
+    before = jobs.copy(deep=True)
+    jobs.asana.plot.timeline(), jobs.asana.plot.status()
+    pd.testing.assert_frame_equal(jobs, before)
