@@ -46,6 +46,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from asana_jobs_pd._public import public
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -98,6 +100,7 @@ def warn_user(message: str, category: type[Warning]) -> None:
 E = TypeVar("E")
 
 
+@public
 class AsanaJobsError(Exception):
     """The base of all errors of this package."""
 
@@ -249,6 +252,7 @@ class _PartialError(AsanaJobsError, Generic[E]):
         self.errors = errors or {}
 
 
+@public
 class PartialStartError(_PartialError["RequestError"]):
     """Some jobs were not started, or it is not known; every parent has its row in ``.frame``.
 
@@ -266,6 +270,7 @@ class StartStoppedError(PartialStartError):
     """The starting of jobs was stopped, or took too long; what was started is in ``.frame``."""
 
 
+@public
 class PartialReadError(_PartialError["RequestError"]):
     """Some jobs could not be read; the others are in ``.frame``.
 
@@ -300,6 +305,7 @@ class DownloadError(AsanaJobsError):
         self.reason = reason or message
 
 
+@public
 class PartialDownloadError(_PartialError["DownloadError"]):
     """Some rows have no file; the others are in ``.frame``, with their paths.
 
@@ -313,6 +319,7 @@ class PartialDownloadError(_PartialError["DownloadError"]):
     """
 
 
+@public
 class WaitTimeoutError(AsanaJobsError, TimeoutError):
     """Not all jobs were finished in time; ``.frame`` has them as they stood then."""
 
@@ -321,6 +328,7 @@ class WaitTimeoutError(AsanaJobsError, TimeoutError):
         self.frame = frame
 
 
+@public
 class ReadInterrupted(KeyboardInterrupt):
     """A read or a download was interrupted; what it had is in ``.frame``.
 
@@ -332,10 +340,12 @@ class ReadInterrupted(KeyboardInterrupt):
         self.frame = frame
 
 
+@public
 class StartInterrupted(ReadInterrupted):
     """The starting of jobs was interrupted; what was started is in ``.frame``."""
 
 
+@public
 class AsanaChangeWarning(FutureWarning):
     """Asana announced a change of its API in an ``Asana-Change`` header."""
 
@@ -344,6 +354,7 @@ class AsanaLedgerWarning(UserWarning):
     """The ledger cannot be written: `recent_jobs` will not know what is read from now on."""
 
 
+@public
 class AsanaStartWarning(UserWarning):
     """Jobs were not started, or an export comes from Asana's cache and may be stale."""
 

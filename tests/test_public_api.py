@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import subprocess
 import sys
@@ -20,6 +21,15 @@ def test_all_is_true():
         assert getattr(aj, name) is not None
         assert name in dir(aj)
     assert aj.__version__
+
+
+def test_public_objects_say_where_they_are_imported_from():
+    """Help and tracebacks name the package, not the room; dir() lists nothing else."""
+    for name in aj.__all__:
+        item = getattr(aj, name)
+        if not inspect.ismodule(item):
+            assert item.__module__ == "asana_jobs_pd", name
+    assert set(dir(aj)) == {*aj.__all__, "__version__"}
 
 
 def test_what_is_not_there_is_an_attribute_error():

@@ -19,6 +19,7 @@ from asana_jobs_pd._compare.inputs import DatasetSide, Export, FrameSide, Side, 
 from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._export.request import names_of
+from asana_jobs_pd._public import public
 
 __all__ = ["MOST", "bucket_of", "compare_asana_exports", "shared_out"]
 
@@ -83,6 +84,7 @@ IN_MEMORY = 1 << 30
 """The same for two sides that are in memory anyway: Arrow's texts must stay below 2 GiB."""
 
 
+@public
 def compare_asana_exports(
     old: Export,
     new: Export,

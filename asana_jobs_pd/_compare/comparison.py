@@ -11,6 +11,7 @@ import orjson
 import pandas as pd
 
 from asana_jobs_pd._export.export import TEXT, ByType
+from asana_jobs_pd._public import public
 
 __all__ = ["ExportComparison", "finished", "moves", "reassignments", "reschedules"]
 
@@ -110,6 +111,7 @@ def _times(texts: pd.Series) -> pd.Series:
     return pd.to_datetime(texts, utc=True, format="ISO8601").dt.as_unit("us")
 
 
+@public
 class ExportComparison(ByType[pd.DataFrame]):
     """What was added, removed and changed, by `resource_type`; made by `compare_asana_exports`.
 

@@ -14,12 +14,14 @@ from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.read import check_errors
 from asana_jobs_pd._jobs.schema import dtype_of
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError, PartialDownloadError, ReadInterrupted
 from asana_jobs_pd.typing import Errors, Gids
 
 __all__ = ["download_asana_exports"]
 
 
+@public
 def download_asana_exports(
     jobs: pd.DataFrame | Gids,
     dest: str | os.PathLike[str] = ".",

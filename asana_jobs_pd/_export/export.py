@@ -13,6 +13,7 @@ import pyarrow as pa
 from asana_jobs_pd._decode.issues import Issue
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._export.resolve_schema import Field
+from asana_jobs_pd._public import public
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -136,6 +137,7 @@ def _texts(values: Sequence[str | None]) -> Any:
     return pd.array(values, TEXT)
 
 
+@public
 class AsanaExport(ByType[pd.DataFrame]):
     """The DataFrames of an export, by `resource_type`; made by `read_asana_export`.
 
@@ -210,6 +212,7 @@ class Counted(NamedTuple):
     summary: pd.DataFrame
 
 
+@public
 class AsanaDaskExport(ByType["dd.DataFrame"]):
     """Dask DataFrames of an export, by `resource_type`; ``read_asana_export(engine="dask")``.
 

@@ -20,6 +20,7 @@ from asana_jobs_pd._export.request import (
 )
 from asana_jobs_pd._export.workers import scanned
 from asana_jobs_pd._progress import Progress
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def read_asana_export(
 ) -> AsanaDaskExport: ...
 
 
+@public
 def read_asana_export(
     paths: ExportPaths,
     *,

@@ -33,6 +33,7 @@ from asana_jobs_pd._http.retry import (
 )
 from asana_jobs_pd._http.signed_urls import SignedTransport
 from asana_jobs_pd._http.transport import ConnectionFailure, Response, Transport
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
 
 __all__ = ["BASE_URL", "Client", "check_options", "is_seconds", "is_whole"]
@@ -87,6 +88,7 @@ _NEVER = threading.Event()
 _ONE_TRY = RetryPolicy(0)
 
 
+@public
 class Client:
     """Reads jobs from one Asana with one token; `connect` makes one.
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from asana_jobs_pd._http.auth import ENVIRONMENT, find_token
 from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError
 
 __all__ = ["check_client", "connect", "connected_client", "default_client", "forget_default"]
@@ -16,6 +17,7 @@ __all__ = ["check_client", "connect", "connected_client", "default_client", "for
 log = logging.getLogger("asana_jobs_pd")
 
 
+@public
 def connect(
     token: str | None = None,
     *,

@@ -21,6 +21,7 @@ from asana_jobs_pd._jobs.fetch import ReadResult
 from asana_jobs_pd._jobs.fields import EVERYTHING, Plan, plan_fields
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.schema import COLUMNS
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidGidError, RequestError
 from asana_jobs_pd.typing import Fields
 
@@ -257,6 +258,7 @@ _ATTRIBUTES = {
 }
 
 
+@public
 def asana_jobs_from_records(
     records: Sequence[Record], fields: Fields | None = None, *, strict: bool = True
 ) -> pd.DataFrame:

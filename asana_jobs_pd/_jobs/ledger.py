@@ -18,6 +18,7 @@ from asana_jobs_pd._http.connect import connected_client
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger_file import LedgerFile
 from asana_jobs_pd._jobs.ledger_writer import flush, ledger_path
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError, LedgerError
 from asana_jobs_pd.typing import Gids
 
@@ -31,6 +32,7 @@ _TEXTS = ("gid", "resource_subtype", "status", "source.gid", "label")
 _TIMES = ("seen.first", "seen.last")
 
 
+@public
 def recent_jobs(
     days: float | None = 30,
     status: str | Sequence[str] | None = None,

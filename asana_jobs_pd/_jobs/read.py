@@ -17,6 +17,7 @@ from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger_writer import warn_of_trouble
 from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS
 from asana_jobs_pd._jobs.states import is_finished
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
     InvalidOptionError,
@@ -62,6 +63,7 @@ def merge_news(frame: pd.DataFrame, rows: np.ndarray, news: pd.DataFrame) -> pd.
 MOST_TOLD = 3
 
 
+@public
 def read_asana_jobs(
     gids: Gids,
     fields: Fields | None = None,
@@ -141,6 +143,7 @@ def read_asana_jobs(
     return _settle(frame, frame["gid"], fetched, errors).reset_index(drop=True)
 
 
+@public
 def refresh_asana_jobs(
     jobs: pd.DataFrame,
     *,

@@ -19,6 +19,7 @@ from asana_jobs_pd._monitor.job_table import JobState, JobTable
 from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell
 from asana_jobs_pd._monitor.poller import FINAL, Poller
 from asana_jobs_pd._monitor.schedule import Clock, RealClock, pace_in_words
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError, TokenError
 from asana_jobs_pd.typing import Gids, MonitorState
 
@@ -134,6 +135,7 @@ class Standing:
 TICK = 0.1
 
 
+@public
 class JobsMonitor(Standing):
     """Asks for jobs again and again, in threads of its own, until all are finished.
 

@@ -14,6 +14,7 @@ from asana_jobs_pd._jobs.as_jobs import gids_of
 from asana_jobs_pd._jobs.read import check_errors, summary_of, warn_of_changes
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._progress import Progress
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     InvalidOptionError,
     PartialReadError,
@@ -27,6 +28,7 @@ __all__ = ["wait_asana_jobs", "wait_asana_jobs_async"]
 TICK = 0.1
 
 
+@public
 def wait_asana_jobs(
     jobs: Gids,
     *,
@@ -99,6 +101,7 @@ def wait_asana_jobs(
     return wait.settle(interrupted=interrupted)
 
 
+@public
 async def wait_asana_jobs_async(
     jobs: Gids,
     *,

@@ -44,6 +44,7 @@ from asana_jobs_pd._parquet.destination import (
 )
 from asana_jobs_pd._parquet.writer import Conversion, readable_by_pandas
 from asana_jobs_pd._progress import Progress
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["asana_export_to_parquet"]
 
 
+@public
 def asana_export_to_parquet(
     paths: ExportPaths,
     dest: str | os.PathLike[str],

@@ -20,6 +20,7 @@ from asana_jobs_pd._files import replace_file
 from asana_jobs_pd._http.redaction import redact
 from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
 from asana_jobs_pd._jobs.views import change_texts, each_column, masked
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaValueWarning,
     InvalidFrameError,
@@ -187,6 +188,7 @@ _TIME_FORMAT = "yyyy-mm-dd hh:mm:ss.000"
 _WIDEST, _LOOKED_AT = 44, 200
 
 
+@public
 def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """Write jobs to an ``.xlsx`` file.
 

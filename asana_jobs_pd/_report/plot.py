@@ -10,6 +10,7 @@ import pandas as pd
 
 from asana_jobs_pd._jobs.views import once
 from asana_jobs_pd._palette import kind_words, look_of, ordered_states
+from asana_jobs_pd._public import public
 from asana_jobs_pd._report.timeline import (
     axes_for,
     draw_timeline,
@@ -88,6 +89,7 @@ class AsanaPlot:
         )
 
 
+@public
 def plot_asana_timeline(
     jobs: pd.DataFrame,
     *,
@@ -163,6 +165,7 @@ def plot_asana_timeline(
     return ax
 
 
+@public
 def plot_asana_status(
     jobs: pd.DataFrame,
     *,

@@ -13,6 +13,7 @@ from asana_jobs_pd._files import replace_file
 from asana_jobs_pd._formatting import time_words
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._palette import LOOKS, Look
+from asana_jobs_pd._public import public
 from asana_jobs_pd._report.report_model import MOST_TOLD, Failure, File, Report, report_of
 from asana_jobs_pd._report.report_svg import (
     Child,
@@ -257,6 +258,7 @@ def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+@public
 def asana_jobs_report(
     jobs: pd.DataFrame,
     path: str | os.PathLike[str],

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._public import public
 from asana_jobs_pd._start.resource_export import ResourceExport, export_parameters
 from asana_jobs_pd._start.start_jobs import How, start_jobs
 from asana_jobs_pd.typing import (
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 
+@public
 def duplicate_project(
     projects: Gids,
     *,
@@ -77,6 +79,7 @@ def duplicate_project(
     return start_jobs("duplicate_project", projects, options, how)
 
 
+@public
 def duplicate_task(
     tasks: Gids,
     *,
@@ -111,6 +114,7 @@ def duplicate_task(
     return start_jobs("duplicate_task", tasks, {"name": name, "include": include}, how)
 
 
+@public
 def duplicate_portfolio(
     portfolios: Gids,
     *,
@@ -145,6 +149,7 @@ def duplicate_portfolio(
     return start_jobs("duplicate_portfolio", portfolios, {"name": name, "include": include}, how)
 
 
+@public
 def instantiate_project(
     templates: Gids,
     *,
@@ -201,6 +206,7 @@ def instantiate_project(
     return start_jobs("instantiate_project", templates, options, how)
 
 
+@public
 def instantiate_task(
     templates: Gids,
     *,
@@ -231,6 +237,7 @@ def instantiate_task(
     return start_jobs("instantiate_task", templates, {"name": name}, how)
 
 
+@public
 def save_project_as_template(
     projects: Gids,
     *,
@@ -271,6 +278,7 @@ def save_project_as_template(
     return start_jobs("save_project_as_template", projects, options, how)
 
 
+@public
 def export_graph(
     parents: Gids,
     *,
@@ -355,6 +363,7 @@ def export_graph(
     return start_jobs("export_graph", parents, {}, how)
 
 
+@public
 def export_resources(
     workspaces: Gids,
     resources: ResourceType | ResourceExport | Iterable[ResourceType | ResourceExport],

@@ -9,6 +9,7 @@ from dataclasses import InitVar, dataclass, field
 from typing import Any, Self, get_args
 
 from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._public import public
 from asana_jobs_pd._start.endpoints import check_choice, iso_instant
 from asana_jobs_pd.errors import InvalidFieldError, InvalidGidError, InvalidOptionError
 from asana_jobs_pd.typing import (
@@ -37,6 +38,7 @@ _FILTERS_OF: dict[str, tuple[str, ...]] = {
 }
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class ResourceExport:
     """One kind of resource in an export: which of them, and what of each.

@@ -20,6 +20,7 @@ from asana_jobs_pd._jobs.as_jobs import gids_of
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell
 from asana_jobs_pd._palette import UNREADABLE
+from asana_jobs_pd._public import public
 from asana_jobs_pd._widget.controls import (
     Controls,
     Kit,
@@ -56,6 +57,7 @@ class _Frame(t.TraitType[pd.DataFrame, pd.DataFrame]):
         return frame
 
 
+@public
 class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A live table of jobs: watches them, and downloads the exports among them.
 
