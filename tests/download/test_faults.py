@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
-import textwrap
 
 import pandas as pd
 import pytest
+from child_process import run_child
 from export_fixtures import check, fetched, names, only, packed, ranges
 
 import asana_jobs_pd as aj
@@ -311,22 +309,17 @@ print(aj.download_asana_exports(gid, dest)["file.error"].iloc[0])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
 def test_a_disk_that_is_full_keeps_the_part(sandbox, tmp_path):
     """What fits is kept to the byte, and the next download fetches the rest."""
     asana = sandbox(token="t" * 9, clock=None, export_rows=60)
     (gid,) = asana.gids(1, "export_request")
     asana.finish(gid)
-    arguments = [textwrap.dedent(FULL), asana.base_url, gid, tmp_path, "4000"]
-    run = subprocess.run(
-        [sys.executable, "-c", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    first, second = run.stdout.splitlines()
+    dest = tmp_path / "exports"
+    printed = run_child(FULL, asana.base_url, gid, dest, 4000, folder=tmp_path)
+    first, second = printed.splitlines()
     assert "larger than this file system or a limit" in first
     assert second == "<NA>"
     assert ranges(asana) == [None, "bytes=4000-"]
-    assert names(tmp_path) == [f"{gid}-resource.jsonl.gz"]
+    assert names(dest) == [f"{gid}-resource.jsonl.gz"]
