@@ -1,10 +1,11 @@
-"""What the system says of files, in words with a remedy. Pure."""
+"""Local paths as users give them, files that are replaced whole, and disk errors in words."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable
@@ -12,7 +13,59 @@ from pathlib import Path
 
 from asana_jobs_pd.errors import InvalidOptionError
 
-__all__ = ["explain_os_error", "replace_file"]
+__all__ = ["explain_os_error", "local_path", "replace_file"]
+
+_URL = re.compile(r"\s*(?:[A-Za-z0-9]+::)*([A-Za-z][A-Za-z0-9+.-]+):/")
+"""A scheme has two letters or more (`C:/` is a drive); a `Path` made of a URL keeps one slash."""
+
+
+def local_path(path: object, option: str, example: str = "folder") -> Path:
+    """Return the absolute path of a file or folder on this machine, with ``~`` expanded.
+
+    The one rule for every option that names a place to write to. It need not exist.
+
+    Parameters
+    ----------
+    path
+        What the user gave.
+    option
+        The name of the option, for the error.
+    example
+        What to ask for in the error: ``"folder"`` or ``"file"``.
+
+    Raises
+    ------
+    InvalidOptionError
+        When it is a URL, no path at all, or cannot be made absolute.
+    """
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    if not isinstance(text, str) or not text or "\0" in text:
+        given = type(path).__name__ if isinstance(text, bytes | bytearray) else repr(path)
+        raise InvalidOptionError(f"{option}={given}: give the path of a {example}, as text.")
+    if url := _URL.match(text):  # the rest may hold a password or a signature
+        raise InvalidOptionError(
+            f"{option}='{url[1]}://…' is a URL. Give the path of a local {example} and upload "
+            "the result afterwards."
+        )
+    try:
+        absolute = Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise InvalidOptionError(
+            f"{option}={text!r}: there is no home folder for '~'; give an absolute path, or "
+            f"'./{text}' for a folder of that name."
+        ) from None
+    except OSError:
+        raise InvalidOptionError(
+            f"{option}={text!r}: the current folder no longer exists; give an absolute path."
+        ) from None
+    try:
+        str(absolute).encode()
+    except UnicodeEncodeError:
+        raise InvalidOptionError(
+            f"{option}={str(absolute)!r}: this path is not valid UTF-8, so no column or report "
+            f"could hold it; choose another {example}."
+        ) from None
+    return absolute
 
 
 def replace_file(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
@@ -23,7 +76,7 @@ def replace_file(path: str | os.PathLike[str], write: Callable[[Path], object]) 
     path
         The file; a symbolic link is followed, and the permissions of what it replaces are kept.
     write
-        Gets the path of the new file, which is there and empty.
+        Gets the path of the new file, which exists and is empty.
 
     Returns
     -------
@@ -33,11 +86,15 @@ def replace_file(path: str | os.PathLike[str], write: Callable[[Path], object]) 
     Raises
     ------
     InvalidOptionError
-        When its folder is not there, or it is a folder itself.
+        When it is no local path, its folder does not exist, or it is a folder itself.
     OSError
-        When it cannot be written; what was there before still is.
+        When it cannot be written; the previous file is kept.
     """
-    target = Path(path).expanduser().resolve()
+    absolute = local_path(path, "path", "file")
+    try:
+        target = absolute.resolve()
+    except RuntimeError:  # before Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(absolute)) from None
     if not target.parent.is_dir():
         raise InvalidOptionError(f"path={str(path)!r}: there is no folder {str(target.parent)!r}.")
     if target.is_dir():

@@ -6,8 +6,9 @@ import os
 
 import pandas as pd
 
-from asana_jobs_pd._download.downloader import Run, folder_of
+from asana_jobs_pd._download.downloader import Run
 from asana_jobs_pd._download.export_files import errors_of, summary
+from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, is_whole
 from asana_jobs_pd._http.connect import check_client
 from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
@@ -115,7 +116,7 @@ def download_asana_exports(
     ['graph', 'graph']
     """
     _check(errors, max_workers, max_inflated, client)
-    folder = folder_of(dest)
+    folder = local_path(dest, "dest")
     frame, gids = _frame_of(jobs)
     run = Run(client, progress)
     files = run.fetch(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -34,9 +32,9 @@ from asana_jobs_pd._jobs.fields import plan_fields
 from asana_jobs_pd._jobs.ledger_writer import note_file
 from asana_jobs_pd._jobs.read import warn_of_changes
 from asana_jobs_pd._progress import Progress
-from asana_jobs_pd.errors import AuthenticationError, InvalidOptionError
+from asana_jobs_pd.errors import AuthenticationError
 
-__all__ = ["Bars", "Downloads", "Run", "folder_of"]
+__all__ = ["Bars", "Downloads", "Run"]
 
 OUTAGE = 5.0
 """Seconds without any answer after which a file that failed for good speaks for all."""
@@ -335,20 +333,3 @@ class Run:
         if refused is not None:
             forget_default(self._client())
         warn_of_changes(self._client())
-
-
-def folder_of(dest: str | os.PathLike[str]) -> Path:
-    """Return the absolute path of a folder, ``~`` expanded; it need not be there.
-
-    Raises
-    ------
-    InvalidOptionError
-        When it is no path.
-    """
-    path = os.fspath(dest) if isinstance(dest, str | os.PathLike) else ""
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise InvalidOptionError(f"dest={dest!r}: give the path of a folder.")
-    folder = Path(path)
-    with contextlib.suppress(RuntimeError):  # a ~ that is nobody's home is a name like others
-        folder = folder.expanduser()
-    return folder.absolute()

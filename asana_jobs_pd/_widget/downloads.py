@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from asana_jobs_pd._download.downloader import Run, folder_of
+from asana_jobs_pd._download.downloader import Run
 from asana_jobs_pd._download.export_files import FileProgress
+from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
@@ -113,7 +114,7 @@ class Transfers:
             run.cancel()
 
     def _fetch(self, order: Order, done: Callable[[pd.DataFrame], object]) -> None:
-        folder = folder_of(order.dest.strip() or ".")
+        folder = local_path(order.dest.strip() or ".", "dest")
         drawing = _Drawing(self._panel)
         self._run = run = Run(order.client, shown=False, tick=drawing)
         if self._cancelled.is_set():

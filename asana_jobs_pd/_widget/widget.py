@@ -13,7 +13,7 @@ import ipywidgets as w
 import pandas as pd
 import traitlets as t
 
-from asana_jobs_pd._download.downloader import folder_of
+from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.connect import default_client
 from asana_jobs_pd._jobs.as_jobs import gids_of
@@ -127,7 +127,7 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         dest: str | os.PathLike[str] = "exports/",
         now: Callable[[], float] = time.time,
     ) -> None:
-        folder_of(dest)
+        local_path(dest, "dest")
         super().__init__()
         self.monitor = jobs if isinstance(jobs, JobsMonitor) else JobsMonitor(jobs, client=client)
         self._owner, self._client = self.monitor is not jobs, client
