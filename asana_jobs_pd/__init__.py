@@ -18,7 +18,8 @@ from asana_jobs_pd import _accessor as _accessor  # registers df.asana
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from asana_jobs_pd import errors, ledger, typing
+    from asana_jobs_pd import errors, ledger, sandbox, typing
+    from asana_jobs_pd._accessor import AsanaAccessor, accessor
     from asana_jobs_pd._compare.compare import compare_asana_exports
     from asana_jobs_pd._compare.comparison import ExportComparison
     from asana_jobs_pd._download.download import download_asana_exports
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AsanaAccessor",
     "AsanaChangeWarning",
     "AsanaDaskExport",
     "AsanaExport",
@@ -78,6 +80,7 @@ __all__ = [
     "ResourceExport",
     "StartInterrupted",
     "WaitTimeoutError",
+    "accessor",
     "asana_export_to_parquet",
     "asana_jobs_from_records",
     "asana_jobs_report",
@@ -108,6 +111,8 @@ __all__ = [
 ]
 
 _LAZY = {
+    "AsanaAccessor": "asana_jobs_pd._accessor",
+    "accessor": "asana_jobs_pd._accessor",
     "AsanaChangeWarning": "asana_jobs_pd.errors",
     "AsanaDaskExport": "asana_jobs_pd._export.export",
     "AsanaExport": "asana_jobs_pd._export.export",
@@ -152,18 +157,20 @@ _LAZY = {
 logging.getLogger("asana_jobs_pd").addHandler(logging.NullHandler())
 
 
-def __getattr__(name: str) -> object:
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # which see the imports above
 
-        return version("asana_jobs_pd")
-    if name in ("errors", "ledger", "sandbox", "typing"):
-        return importlib.import_module(f"asana_jobs_pd.{name}")
-    if name not in _LAZY:
-        raise AttributeError(f"module 'asana_jobs_pd' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_LAZY[name]), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("asana_jobs_pd")
+        if name in ("errors", "ledger", "sandbox", "typing"):
+            return importlib.import_module(f"asana_jobs_pd.{name}")
+        if name not in _LAZY:
+            raise AttributeError(f"module 'asana_jobs_pd' has no attribute {name!r}")
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

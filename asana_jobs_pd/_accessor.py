@@ -1,174 +1,108 @@
-"""``df.asana``: what a frame of jobs can do, wherever it has been."""
+"""The `df.asana` accessor."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+import inspect
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 import pandas as pd
 
+import asana_jobs_pd as aj
+from asana_jobs_pd._public import public
+
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
-    from datetime import tzinfo
-    from pathlib import Path
 
-    from asana_jobs_pd._decode.locations import StorageOptions
-    from asana_jobs_pd._export.export import AsanaDaskExport, AsanaExport, Backend
-    from asana_jobs_pd._export.request import BadLines, CustomFieldsAs
     from asana_jobs_pd._http.client import Client
     from asana_jobs_pd._report.plot import AsanaPlot
     from asana_jobs_pd._widget.widget import JobsWidget
-    from asana_jobs_pd.typing import Errors, Until
 
-__all__ = ["AsanaAccessor"]
+__all__ = ["AsanaAccessor", "accessor"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
+class _Verb(Generic[P, R]):
+    """A method that calls a public function with the frame, under its signature and docstring.
+
+    The function is imported when the method is first looked up: importing the package stays cheap.
+    """
+
+    def __init__(self, function: Callable[[], Callable[Concatenate[Any, P], R]]) -> None:
+        self._function = function
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(
+        self, accessor: None, owner: type
+    ) -> Callable[Concatenate[AsanaAccessor, P], R]: ...
+    @overload
+    def __get__(self, accessor: AsanaAccessor, owner: type) -> Callable[P, R]: ...
+    def __get__(self, accessor: AsanaAccessor | None, owner: type) -> Callable[..., R]:
+        method = _method(self._name, self._function())
+        setattr(AsanaAccessor, self._name, method)
+        bound: Callable[..., R] = method.__get__(accessor, owner)
+        return bound
+
+
+def _method(name: str, function: Callable[..., R]) -> Any:
+    @wraps(function)
+    def method(self: AsanaAccessor, *args: Any, **kwargs: Any) -> R:
+        return function(self._frame, *args, **kwargs)
+
+    frame, *options = inspect.signature(function).parameters.values()
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = inspect.signature(function).replace(parameters=[own, *options])
+    method.__signature__ = signature  # type: ignore[attr-defined]
+    method.__name__, method.__qualname__ = name, f"AsanaAccessor.{name}"
+    entry = re.compile(rf"^( *){frame.name}\n(?:(?:\1 +.*)?\n)*", re.MULTILINE)
+    method.__doc__ = entry.sub("", function.__doc__ or "", count=1)
+    del method.__wrapped__  # its signature has the frame
+    return method
+
+
+@public
 @pd.api.extensions.register_dataframe_accessor("asana")
 class AsanaAccessor:
-    """Asana jobs in a DataFrame: refresh them, and see what they say.
+    """Asana jobs in a DataFrame: ``df.asana``.
 
-    Works on any frame with the gids of jobs in ``gid``, as a column or in the index; our
-    columns are recognized by name, yours are left alone. Nothing here changes the frame.
+    Works on any frame with job gids in ``gid``, as a column or an index level. Our columns are
+    recognized by name; other columns are left alone. No method changes the frame in place.
+
+    Type checkers see ``df.asana`` as ``Any``; `accessor` returns it typed.
+
+    Examples
+    --------
+    >>> import asana_jobs_pd as aj
+    >>> jobs = aj.asana_jobs_from_records([{"gid": "1", "status": "in_progress"}])
+    >>> len(jobs.asana.pending)
+    1
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        # pandas keeps this object: a check here would speak of a frame that has changed since.
+        # pandas caches this object: a check here would speak of a frame that has changed since.
         self._frame = frame
 
-    def refresh(
-        self,
-        *,
-        finished: bool = False,
-        errors: Errors = "coerce",
-        client: Client | None = None,
-        progress: bool | None = None,
-    ) -> pd.DataFrame:
-        """Ask Asana again for the jobs that are not finished; see `refresh_asana_jobs`."""
-        from asana_jobs_pd._jobs.read import refresh_asana_jobs
-
-        return refresh_asana_jobs(
-            self._frame, finished=finished, errors=errors, client=client, progress=progress
-        )
-
-    def to_parquet(
-        self,
-        dest: str | os.PathLike[str],
-        *,
-        engine: Literal["pandas", "dask"] = "pandas",
-        resource_types: str | Sequence[str] | None = None,
-        columns: str | Sequence[str] | None = None,
-        custom_fields: CustomFieldsAs = "columns",
-        on_bad_lines: BadLines = "error",
-        overwrite: bool = False,
-        workers: int | None = None,
-        blocksize: int | None = None,
-        max_line_bytes: int = 64 << 20,
-        storage_options: StorageOptions = None,
-        temp_dir: str | os.PathLike[str] | None = None,
-        progress: bool | None = None,
-    ) -> pd.DataFrame:
-        """Convert all downloaded files to Parquet datasets; see `asana_export_to_parquet`.
-
-        Reads the files in ``file.path``; rows without one are passed over.
-
-        Raises
-        ------
-        InvalidFrameError
-            When no row has a file.
-        """
-        from asana_jobs_pd._parquet.convert import asana_export_to_parquet
-
-        return asana_export_to_parquet(
-            self._frame,
-            dest,
-            engine=engine,
-            resource_types=resource_types,
-            columns=columns,
-            custom_fields=custom_fields,
-            on_bad_lines=on_bad_lines,
-            overwrite=overwrite,
-            workers=workers,
-            blocksize=blocksize,
-            max_line_bytes=max_line_bytes,
-            storage_options=storage_options,
-            temp_dir=temp_dir,
-            progress=progress,
-        )
-
-    def wait(
-        self,
-        *,
-        timeout: float | None = None,
-        until: Until = "all",
-        errors: Errors = "coerce",
-        client: Client | None = None,
-        progress: bool | None = None,
-    ) -> pd.DataFrame:
-        """Wait until the jobs are finished, and return their frame; see `wait_asana_jobs`."""
-        from asana_jobs_pd._monitor.wait import wait_asana_jobs
-
-        return wait_asana_jobs(
-            self._checked(),
-            timeout=timeout,
-            until=until,
-            errors=errors,
-            client=client,
-            progress=progress,
-        )
-
-    async def wait_async(
-        self,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109  the same as without await
-        until: Until = "all",
-        errors: Errors = "coerce",
-        client: Client | None = None,
-        progress: bool | None = None,
-    ) -> pd.DataFrame:
-        """Wait in a cell that awaits; see `wait_asana_jobs_async`."""
-        from asana_jobs_pd._monitor.wait import wait_asana_jobs_async
-
-        return await wait_asana_jobs_async(
-            self._checked(),
-            timeout=timeout,
-            until=until,
-            errors=errors,
-            client=client,
-            progress=progress,
-        )
-
-    def download(
-        self,
-        dest: str | os.PathLike[str] = ".",
-        *,
-        overwrite: bool = False,
-        max_workers: int = 4,
-        max_inflated: int | None = None,
-        errors: Errors = "coerce",
-        client: Client | None = None,
-        progress: bool | None = None,
-    ) -> pd.DataFrame:
-        """Download the files of succeeded exports into a folder; see `download_asana_exports`."""
-        from asana_jobs_pd._download.download import download_asana_exports
-
-        return download_asana_exports(
-            self._frame,
-            dest,
-            overwrite=overwrite,
-            max_workers=max_workers,
-            max_inflated=max_inflated,
-            errors=errors,
-            client=client,
-            progress=progress,
-        )
+    refresh = _Verb(lambda: aj.refresh_asana_jobs)
+    wait = _Verb(lambda: aj.wait_asana_jobs)
+    wait_async = _Verb(lambda: aj.wait_asana_jobs_async)
+    download = _Verb(lambda: aj.download_asana_exports)
+    load = _Verb(lambda: aj.read_asana_export)
+    to_parquet = _Verb(lambda: aj.asana_export_to_parquet)
+    report = _Verb(lambda: aj.asana_jobs_report)
+    to_excel = _Verb(lambda: aj.asana_jobs_to_excel)
 
     def watch(
         self, *, client: Client | None = None, dest: str | os.PathLike[str] = "exports/"
     ) -> JobsWidget:
-        """Show the jobs live, and download what they export; see `JobsWidget`."""
-        from asana_jobs_pd._widget.widget import JobsWidget
-
-        return JobsWidget(self._checked(), client=client, dest=dest)
+        """Show the jobs live in a notebook, and download their exports; see `JobsWidget`."""
+        return aj.JobsWidget(self._checked(), client=client, dest=dest)
 
     def changes(self, previous: pd.DataFrame) -> pd.DataFrame:
         """Return what is different from an earlier frame of the same jobs.
@@ -224,109 +158,12 @@ class AsanaAccessor:
 
         return results(self._frame)
 
-    @overload
-    def load(
-        self,
-        *,
-        engine: Literal["pandas"] = "pandas",
-        resource_types: str | Sequence[str] | None = None,
-        columns: str | Sequence[str] | None = None,
-        custom_fields: CustomFieldsAs = "columns",
-        dtype_backend: Backend = "numpy_nullable",
-        on_bad_lines: BadLines = "error",
-        workers: int | None = None,
-        blocksize: None = None,
-        max_line_bytes: int = 64 << 20,
-        progress: bool | None = None,
-    ) -> AsanaExport: ...
-
-    @overload
-    def load(
-        self,
-        *,
-        engine: Literal["dask"],
-        resource_types: str | Sequence[str] | None = None,
-        columns: str | Sequence[str] | None = None,
-        custom_fields: CustomFieldsAs = "columns",
-        dtype_backend: Backend = "numpy_nullable",
-        on_bad_lines: BadLines = "error",
-        workers: None = None,
-        blocksize: int | None = None,
-        max_line_bytes: int = 64 << 20,
-        progress: bool | None = None,
-    ) -> AsanaDaskExport: ...
-
-    def load(
-        self,
-        *,
-        engine: Literal["pandas", "dask"] = "pandas",
-        resource_types: str | Sequence[str] | None = None,
-        columns: str | Sequence[str] | None = None,
-        custom_fields: CustomFieldsAs = "columns",
-        dtype_backend: Backend = "numpy_nullable",
-        on_bad_lines: BadLines = "error",
-        workers: int | None = None,
-        blocksize: int | None = None,
-        max_line_bytes: int = 64 << 20,
-        progress: bool | None = None,
-    ) -> AsanaExport | AsanaDaskExport:
-        """Load all downloaded files together; see `read_asana_export`.
-
-        Reads the files in ``file.path``; rows without one are passed over. Nothing else of the
-        frame goes to the workers of Dask.
-
-        Raises
-        ------
-        InvalidFrameError
-            When no row has a file.
-        """
-        from asana_jobs_pd._export.read import read_asana_export
-
-        read: Callable[..., Any] = read_asana_export  # whose overloads are ours
-        data: AsanaExport | AsanaDaskExport = read(
-            self._frame,
-            engine=engine,
-            resource_types=resource_types,
-            columns=columns,
-            custom_fields=custom_fields,
-            dtype_backend=dtype_backend,
-            on_bad_lines=on_bad_lines,
-            workers=workers,
-            blocksize=blocksize,
-            max_line_bytes=max_line_bytes,
-            progress=progress,
-        )
-        return data
-
     @property
     def plot(self) -> AsanaPlot:
-        """Pictures: ``jobs.asana.plot.timeline()`` and ``.status()``. Needs matplotlib."""
+        """Charts: ``jobs.asana.plot.timeline()`` and ``.status()``. Needs matplotlib."""
         from asana_jobs_pd._report.plot import AsanaPlot
 
         return AsanaPlot(self._checked())
-
-    def report(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        title: str = "Asana jobs",
-        history: pd.DataFrame | None = None,
-        start: str | None = None,
-        end: str | None = None,
-        tz: str | tzinfo | None = None,
-    ) -> Path:
-        """Write one HTML file that needs nothing else; see `asana_jobs_report`."""
-        from asana_jobs_pd._report.report import asana_jobs_report
-
-        return asana_jobs_report(
-            self._frame, path, title=title, history=history, start=start, end=end, tz=tz
-        )
-
-    def to_excel(self, path: str | os.PathLike[str]) -> Path:
-        """Write an ``.xlsx`` file that opens as it was; see `asana_jobs_to_excel`."""
-        from asana_jobs_pd._report.excel import asana_jobs_to_excel
-
-        return asana_jobs_to_excel(self._frame, path)
 
     @property
     def pending(self) -> pd.DataFrame:
@@ -365,3 +202,27 @@ class AsanaAccessor:
 
         gids_of(self._frame)
         return self._frame
+
+
+@public
+def accessor(frame: pd.DataFrame) -> AsanaAccessor:
+    """Return ``frame.asana``, typed for type checkers and editors.
+
+    Parameters
+    ----------
+    frame
+        A frame of jobs; it is not copied.
+
+    Returns
+    -------
+    AsanaAccessor
+        The same object as ``frame.asana``.
+
+    Examples
+    --------
+    >>> import asana_jobs_pd as aj
+    >>> jobs = aj.asana_jobs_from_records([{"gid": "1", "status": "succeeded"}])
+    >>> aj.accessor(jobs).pending.empty
+    True
+    """
+    return cast(AsanaAccessor, frame.asana)
