@@ -37,15 +37,12 @@ connect._default.set(None, implicit=True)
 SHOTS = os.environ.get("ASANA_JOBS_SHOTS")
 
 
-def pytest_collection_modifyitems(config, items):
+def pytest_collection_modifyitems(items):
     here = Path(__file__).parent
-    ours = [item for item in items if here in item.path.parents]
-    for item in ours:
-        item.add_marker(pytest.mark.browser)
-        item.add_marker(pytest.mark.filterwarnings("ignore"))  # Jupyter's own, of its parts
-    if not config.getoption("-m"):
-        items[:] = [item for item in items if item not in ours]
-        config.hook.pytest_deselected(items=ours)
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.filterwarnings("ignore"))  # Jupyter's own
 
 
 def pytest_generate_tests(metafunc):

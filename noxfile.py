@@ -1,0 +1,64 @@
+"""Sessions for contributors: ``nox`` lists them with ``nox -l``; CONTRIBUTING.md tells more."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+
+
+def install_group(session: nox.Session, *groups: str) -> None:
+    """Install dependency groups of pyproject.toml."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, lint, and hold the import contract."""
+    session.install(".[test]")
+    install_group(session, "lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the package, and a user's script, with mypy and pyright."""
+    session.install(".[test]")
+    install_group(session, "lint")
+    session.run("mypy")
+    session.run("mypy", "tests/typing")
+    session.run("basedpyright", "--project", "pyproject.toml")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the quick suite against the built package; arguments go to pytest."""
+    session.install(".[test]")
+    session.run("pytest", "-q", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Run everything but the browser's tests, with coverage."""
+    session.install(".[test]")
+    session.run("pytest", "-q", "-n", "auto", "-m", "not browser", "--cov", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Run the widget in JupyterLab and Notebook 7; needs Chromium on PATH, or CHROMIUM."""
+    session.install(".[test]")
+    install_group(session, "browser")
+    session.run("pytest", "-q", "-m", "browser", *session.posargs)
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """Run the quick suite on the oldest supported dependencies."""
+    session.install("-c", ".ci/oldest.txt", ".[test]")
+    session.run("pytest", "-q", "-n", "auto", *session.posargs)
