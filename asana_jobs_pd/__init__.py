@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._download.download import download_asana_exports
     from asana_jobs_pd._export.export import AsanaDaskExport, AsanaExport
     from asana_jobs_pd._export.read import read_asana_export
-    from asana_jobs_pd._http.client import Client
-    from asana_jobs_pd._http.connect import connect
+    from asana_jobs_pd._http.client import Client, connect
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
     from asana_jobs_pd._jobs.ledger import recent_jobs
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
@@ -134,7 +133,7 @@ _LAZY = {
     "asana_jobs_report": "asana_jobs_pd._report.report",
     "asana_jobs_to_excel": "asana_jobs_pd._report.excel",
     "compare_asana_exports": "asana_jobs_pd._compare.compare",
-    "connect": "asana_jobs_pd._http.connect",
+    "connect": "asana_jobs_pd._http.client",
     "download_asana_exports": "asana_jobs_pd._download.download",
     "duplicate_portfolio": "asana_jobs_pd._start.api",
     "duplicate_project": "asana_jobs_pd._start.api",

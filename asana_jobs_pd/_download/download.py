@@ -9,8 +9,7 @@ import pandas as pd
 from asana_jobs_pd._download.downloader import Run
 from asana_jobs_pd._download.export_files import errors_of, summary
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._http.client import Client, is_whole
-from asana_jobs_pd._http.connect import check_client
+from asana_jobs_pd._http.client import Client, check_client, is_whole
 from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.read import check_errors

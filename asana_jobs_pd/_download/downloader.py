@@ -23,8 +23,7 @@ from asana_jobs_pd._download.export_files import (
 )
 from asana_jobs_pd._download.transfer import Tools, Transfer
 from asana_jobs_pd._download.url_source import said
-from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.connect import default_client, forget_default
+from asana_jobs_pd._http.client import Client, default_client, forget_default
 from asana_jobs_pd._http.parallel_map import Batch
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._jobs.fetch import fetch_jobs

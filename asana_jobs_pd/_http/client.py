@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import os
@@ -13,12 +14,16 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 from urllib.parse import urlencode
 
-import orjson
-
-from asana_jobs_pd._http.auth import Token, check_base_url, find_token, is_loopback
+from asana_jobs_pd._http.auth import (
+    ENVIRONMENT,
+    Token,
+    check_base_url,
+    find_token,
+    is_loopback,
+)
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter, limiter_for
 from asana_jobs_pd._http.redaction import mask_logs, redact
 from asana_jobs_pd._http.responses import Changes, PostResult, Record, read_answer, read_posted
@@ -36,7 +41,18 @@ from asana_jobs_pd._http.transport import ConnectionFailure, Response, Transport
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
 
-__all__ = ["BASE_URL", "Client", "check_options", "is_seconds", "is_whole"]
+__all__ = [
+    "BASE_URL",
+    "Client",
+    "check_client",
+    "check_options",
+    "connect",
+    "connected_client",
+    "default_client",
+    "forget_default",
+    "is_seconds",
+    "is_whole",
+]
 
 
 def check_options(
@@ -287,7 +303,7 @@ class Client:
     def post_job(
         self,
         path: str,
-        data: Mapping[str, Any],
+        body: bytes,
         *,
         what: str,
         gid: str,
@@ -299,8 +315,8 @@ class Client:
         ----------
         path
             Of the endpoint, such as ``/exports/graph``.
-        data
-            What Asana calls ``data``.
+        body
+            JSON with what Asana calls ``data``.
         what, gid
             What the job starts from, such as ``"Project"``, and its gid: for the errors.
         stop
@@ -317,7 +333,6 @@ class Client:
         well: the caller knows what it is running.
         """
         url = f"{self.base_url}{path}{_query((), self.opt_pretty)}"
-        body = orjson.dumps({"data": data})
         sent = send_once(lambda: self._send_post(url, body, stop), self._policy, stop)
         return read_posted(sent, what, gid, self._token)
 
@@ -401,3 +416,127 @@ def _reopen_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reopen_after_fork)
+
+
+@public
+def connect(
+    token: str | None = None,
+    *,
+    base_url: str | None = None,
+    requests_per_minute: int | None = 1500,
+    max_in_flight: int = 50,
+    timeout: tuple[float, float] = (10.0, 60.0),
+    max_retries: int = 5,
+    proxies: Mapping[str, str] | None = None,
+    verify: bool | str | None = None,
+    opt_pretty: bool = False,
+    ledger: bool | None = None,
+) -> Client:
+    """Make a client, and the default for all that follows.
+
+    Nothing is sent yet. The parameters are those of `Client`.
+
+    Returns
+    -------
+    Client
+        Also usable as a context manager, and as ``client=`` of every verb.
+
+    Raises
+    ------
+    TokenError
+        When there is no token, or a malformed one.
+    InvalidOptionError
+        When an option cannot be what it is.
+
+    Examples
+    --------
+    >>> import asana_jobs_pd as aj
+    >>> aj.connect(requests_per_minute=150)  # a free domain  # doctest: +SKIP
+    """
+    client = Client(
+        token,
+        base_url=base_url,
+        requests_per_minute=requests_per_minute,
+        max_in_flight=max_in_flight,
+        timeout=timeout,
+        max_retries=max_retries,
+        proxies=proxies,
+        verify=verify,
+        opt_pretty=opt_pretty,
+        ledger=ledger,
+    )
+    _default.set(client, implicit=False)
+    log.info("%r is the default client from now on", client)
+    return client
+
+
+def default_client(*, ask: bool = True) -> Client:
+    """Return the client of the last ``connect()``, else one made from the environment.
+
+    Parameters
+    ----------
+    ask
+        Whether a person may be asked for a token.
+
+    Raises
+    ------
+    TokenError
+        When there is no token.
+    """
+    return _default.get(ask=ask)
+
+
+class _Default:
+    """The client that verbs use when they are given none."""
+
+    def __init__(self) -> None:
+        self._client: Client | None = None
+        self._implicit = True
+        self._environment = ""
+
+    def set(self, client: Client | None, *, implicit: bool) -> None:
+        self._client, self._implicit = client, implicit
+        self._environment = _environment()
+
+    def get(self, *, ask: bool = True) -> Client:
+        client = self._client
+        stale = self._implicit and self._environment != _environment()
+        if client is None or client.closed or stale:
+            if not ask:
+                find_token(None, ask=False)
+            client = Client()
+            self.set(client, implicit=True)
+        return client
+
+    def peek(self) -> Client | None:
+        return None if self._client is None or self._client.closed else self._client
+
+    def forget(self, client: Client) -> None:
+        """Drop an implicit client whose token was not accepted, so that the next one counts."""
+        if self._client is client and self._implicit:
+            self._client = None
+
+
+def check_client(client: object) -> None:
+    """Refuse what the ``client`` of a verb cannot be; None stands for the default one."""
+    if client is not None and not isinstance(client, Client):
+        raise InvalidOptionError(f"client is a {type(client).__name__}; connect() makes one.")
+
+
+def connected_client() -> Client | None:
+    """Return the client of the last ``connect()`` or read, None when there is none yet."""
+    return _default.peek()
+
+
+def forget_default(client: Client) -> None:
+    """Let the next read look for a token anew, when `client` was made without ``connect()``."""
+    _default.forget(client)
+
+
+def _environment() -> str:
+    names = (*ENVIRONMENT, "ASANA_BASE_URL")
+    values = "\0".join(os.environ.get(name, "") for name in names)
+    return hashlib.sha256(values.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_default = _Default()

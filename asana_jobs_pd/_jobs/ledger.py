@@ -13,8 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._http.account import account_of
-from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.connect import connected_client
+from asana_jobs_pd._http.client import Client, connected_client
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger_file import LedgerFile
 from asana_jobs_pd._jobs.ledger_writer import flush, ledger_path

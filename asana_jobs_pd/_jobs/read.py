@@ -7,8 +7,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.connect import check_client, default_client, forget_default
+from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
 from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
 from asana_jobs_pd._jobs.fetch import Fetched, fetch_jobs
 from asana_jobs_pd._jobs.fields import Plan, plan_fields, plan_for_columns

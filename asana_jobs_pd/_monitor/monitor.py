@@ -11,8 +11,7 @@ from typing import NoReturn, Self
 
 import pandas as pd
 
-from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.connect import check_client, default_client, forget_default
+from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
 from asana_jobs_pd._jobs.fetch import ReadResult, ask_planned
 from asana_jobs_pd._jobs.fields import Plan
 from asana_jobs_pd._monitor.job_table import JobState, JobTable

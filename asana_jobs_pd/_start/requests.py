@@ -32,7 +32,7 @@ class StartRequest:
     gid
         Of the parent.
     body
-        The JSON of Asana's ``data``.
+        What is sent: JSON with Asana's ``data``.
     """
 
     verb: Endpoint
@@ -43,12 +43,6 @@ class StartRequest:
     def path(self) -> str:
         """Where it goes to."""
         return self.verb.path.format(gid=self.gid)
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What Asana calls ``data``."""
-        data: dict[str, Any] = orjson.loads(self.body)
-        return data
 
 
 def plan_requests(
@@ -86,7 +80,7 @@ def plan_requests(
     for gid, name in zip(parents, names, strict=True):
         data = {verb.parent: gid} if verb.parent else {}
         data |= {} if name is None else {"name": name}
-        requests.append(StartRequest(verb, gid, orjson.dumps({**data, **rest})))
+        requests.append(StartRequest(verb, gid, orjson.dumps({"data": {**data, **rest}})))
     return requests
 
 
@@ -97,7 +91,7 @@ def requests_frame(requests: Sequence[StartRequest]) -> pd.DataFrame:
         "source.action": [request.verb.name for request in requests],
         "request.method": ["POST"] * len(requests),
         "request.path": [request.path for request in requests],
-        "request.body": [orjson.dumps({"data": request.data}).decode() for request in requests],
+        "request.body": [request.body.decode() for request in requests],
     }
     text = dtype_of("text")
     return pd.DataFrame({name: pd.Series(cells, dtype=text) for name, cells in columns.items()})

@@ -157,7 +157,7 @@ class Starter:
         try:
             posted = self._client.post_job(
                 request.path,
-                request.data,
+                request.body,
                 what=request.verb.what,
                 gid=request.gid,
                 stop=self._stop,

@@ -11,8 +11,13 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from asana_jobs_pd._http.client import Client, is_seconds
-from asana_jobs_pd._http.connect import check_client, default_client, forget_default
+from asana_jobs_pd._http.client import (
+    Client,
+    check_client,
+    default_client,
+    forget_default,
+    is_seconds,
+)
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.states import is_cached

@@ -14,8 +14,7 @@ import pandas as pd
 import traitlets as t
 
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.connect import default_client
+from asana_jobs_pd._http.client import Client, default_client
 from asana_jobs_pd._jobs.as_jobs import gids_of
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell

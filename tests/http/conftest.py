@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 
-from asana_jobs_pd._http import connect as connecting
+from asana_jobs_pd._http import client as connecting
 from asana_jobs_pd._http import rate_limit as limits
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd.errors import RequestError

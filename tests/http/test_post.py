@@ -24,7 +24,7 @@ CREATED = http(201, orjson.dumps({"data": JOB}))
 
 def post(client, path="/exports/graph", data=None, **options):
     data = {"parent": "12"} if data is None else data
-    return client.post_job(path, data, what="Project", gid="12", **options)
+    return client.post_job(path, orjson.dumps({"data": data}), what="Project", gid="12", **options)
 
 
 @given(st.none() | st.integers(100, 599), st.booleans())
