@@ -1,6 +1,6 @@
-"""Derive `asana_jobs_pd/_exports/schema.py` from Asana's published OpenAPI description.
+"""Derive `asana_jobs_pd/_decode/schema.py` from Asana's published OpenAPI description.
 
-`python scripts/export_schema.py PATH_TO_OPENAPI_YAML > asana_jobs_pd/_exports/schema.py`, then
+`python scripts/export_schema.py PATH_TO_OPENAPI_YAML > asana_jobs_pd/_decode/schema.py`, then
 `ruff format` it. The description is at
 https://github.com/Asana/openapi/blob/master/defs/asana_oas.yaml. Needs PyYAML.
 """
