@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, Shape, mended
 from asana_jobs_pd._decode.inferred_schema import Node, observe
-from asana_jobs_pd._decode.issues import shown
+from asana_jobs_pd._decode.scan_result import abbreviate
 
 __all__ = ["TYPES", "Rows", "Special", "array_of", "type_of"]
 
@@ -162,9 +162,9 @@ def _salvaged(text: bytes, position: int, column: str, rows: Rows) -> tuple[byte
     except MALFORMED as error:
         reason = f"cannot be read: {error}"
     else:
-        rows.misfit(position, column, shown(text), MENDED)
+        rows.misfit(position, column, abbreviate(text), MENDED)
         return better, value
-    rows.misfit(position, column, shown(text), reason)
+    rows.misfit(position, column, abbreviate(text), reason)
     return None, None
 
 
@@ -197,7 +197,7 @@ def _cast(texts: pa.Array, kind: str, column: str, rows: Rows, start: int = 0) -
     except pa.ArrowInvalid:
         pass
     if len(texts) == 1:
-        rows.misfit(start, column, shown(texts[0].as_py()), _WORDS[kind])
+        rows.misfit(start, column, abbreviate(texts[0].as_py()), _WORDS[kind])
         return pa.nulls(1, type_)
     half = len(texts) // 2
     left = _cast(texts[:half], kind, column, rows, start)
@@ -214,7 +214,7 @@ def _numbers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.Ar
             pa.scalar(value, TYPES[kind])
             fitting.append(value)
         except _MISFITS:
-            rows.misfit(position, column, shown(str(value)), _WORDS.get(kind, f"not {kind}"))
+            rows.misfit(position, column, abbreviate(str(value)), _WORDS.get(kind, f"not {kind}"))
             fitting.append(None)
     return pa.array(fitting, TYPES[kind])
 

@@ -1,34 +1,173 @@
-"""Custom fields as they come in rows: an array of lists, and the definitions they belong to."""
+"""Custom fields: what msgspec decodes them into, and the array and definitions they become.
+
+A field that is known has a type of its own in which its definition stands as literals: msgspec
+compares them while decoding and creates no objects. A field that is described in any other way
+does not fit that type and is decoded as any field.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, chain
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, Literal, Union
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from asana_jobs_pd._decode.columns import Rows, array_of
-from asana_jobs_pd._decode.decoders import MALFORMED, Shape, decoder_of
-from asana_jobs_pd._decode.field_types import (
-    DEFINED,
-    INTERIM,
-    VALUES,
-    Definition,
-    Described,
-    Known,
-    any_field,
-    exact_fields,
-    exact_type,
-    kind_of,
-    label,
-)
+from asana_jobs_pd._decode.decoders import MALFORMED, Shape, decoder_of, shape_of
 from asana_jobs_pd._decode.inferred_schema import Node
+from asana_jobs_pd._decode.scan_result import Definition, KnownFields
 
-__all__ = ["CustomFields", "DisplayNeeded"]
+__all__ = ["INTERIM", "CustomFields", "DisplayNeeded", "label"]
+
+_PEOPLE = pa.list_(pa.struct([("gid", pa.string()), ("name", pa.string()), ("email", pa.string())]))
+_LINKS = pa.list_(
+    pa.struct([("gid", pa.string()), ("resource_type", pa.string()), ("name", pa.string())])
+)
+INTERIM: dict[str, pa.DataType] = {
+    "text": pa.string(),
+    "number": pa.float64(),
+    "enum": pa.string(),
+    "multi_enum": pa.list_(pa.string()),
+    "date": pa.timestamp("us", "UTC"),
+    "people": _PEOPLE,
+    "reference": _LINKS,
+    "display": pa.string(),
+}
+"""The value of a custom field by its kind: one of these is filled."""
+_KINDS = INTERIM.keys() - {"display"}
+
+
+def label(gid: object) -> str:
+    """Return the name of a custom field's column before names are settled."""
+    return f"custom_fields:{gid}"
+
+
+def displays(kind: str, representation: str | None) -> bool:
+    """Whether the value of such a custom field may be in `display_value` only."""
+    return kind not in _KINDS or representation in ("formula", "custom_id")
+
+
+DEFINED = (
+    "gid",
+    "name",
+    "resource_subtype",
+    "type",
+    "representation_type",
+    "precision",
+    "format",
+    "currency_code",
+)
+"""The keys of a definition."""
+Described = tuple[Any, ...]
+"""Their values."""
+
+_PERSON = {"gid": Node("gid"), "name": Node("text"), "email": Node("text")}
+_LINK = {"gid": Node("gid"), "resource_type": Node("text"), "name": Node("text")}
+_OPTION = Node("object", keys={"name": Node("text")}, closed=True)
+_DAY = {"date": Node("text"), "date_time": Node("text")}
+VALUES = {
+    "text": ("text_value", Node("text")),
+    "number": ("number_value", Node("float")),
+    "enum": ("enum_value", _OPTION),
+    "multi_enum": ("multi_enum_values", Node("list", item=_OPTION)),
+    "date": ("date_value", Node("object", keys=_DAY, closed=True)),
+    "people": ("people_value", Node("list", item=Node("object", keys=_PERSON, closed=True))),
+    "reference": ("reference_value", Node("list", item=Node("object", keys=_LINK, closed=True))),
+}
+"""By kind: the key of the value, and what it is."""
+_NOTHING = msgspec.Raw(b"")
+_text_of = decoder_of(str | None)
+
+
+def any_field(*, display: bool, always_display: bool) -> Shape:
+    """Return the shape of the `custom_fields` of a row.
+
+    Parameters
+    ----------
+    display
+        Whether display values are decoded.
+    always_display
+        Whether those of all fields are of interest.
+    """
+    keys = {key: Node("gid" if key == "gid" else "text") for key in DEFINED}
+    keys["precision"] = Node("int64")
+    keys |= dict(VALUES.values())
+    keys["enum_options"] = Node("raw")
+    if display:
+        keys["display_value"] = Node("text")
+    item = shape_of(Node("object", keys=keys, closed=True))
+
+    def relevant(parts: Mapping[str, msgspec.Raw]) -> Iterable[str]:
+        try:
+            subtype, type_, representation = (
+                _text_of(parts.get(key, b"null"))
+                for key in ("resource_subtype", "type", "representation_type")
+            )
+        except MALFORMED:
+            return item.children
+        kind = kind_of(subtype, type_, representation)
+        return _relevant(item, kind, representation, always_display=always_display)
+
+    item.relevant = relevant
+    return Shape(Node("custom_fields"), list[item.struct] | None, item=item)  # type: ignore[name-defined]
+
+
+def kind_of(subtype: str | None, type_: str | None, representation: str | None) -> str:
+    """Return the kind of a custom field, "" for one that does not say."""
+    return subtype or type_ or representation or ""
+
+
+def _relevant(
+    item: Shape, kind: str, representation: str | None, *, always_display: bool
+) -> list[str]:
+    """Return the keys that say something of a field of this kind."""
+    keys = [*DEFINED]
+    if kind in VALUES:
+        keys.append(VALUES[kind][0])
+    if kind in ("enum", "multi_enum"):
+        keys.append("enum_options")
+    if always_display or displays(kind, representation):
+        keys.append("display_value")
+    return [key for key in keys if key in item.children]
+
+
+def exact_type(item: Shape, described: Described, *, always_display: bool) -> type | None:
+    """Return a type for a field that is described so, None when there cannot be one.
+
+    Its attributes are called as those of the type for any; there is none for the gid.
+    """
+    said = dict(zip(DEFINED, described, strict=True))
+    gid = said["gid"]
+    if not isinstance(gid, str):
+        return None
+    kind = kind_of(said["resource_subtype"], said["type"], said["representation_type"])
+    required: list[Any] = []
+    others: list[Any] = []
+    names = {}
+    for key in _relevant(item, kind, said["representation_type"], always_display=always_display):
+        if key == "gid":
+            continue
+        attribute, shape = item.children[key]
+        names[attribute] = key
+        if key not in said:
+            others.append((attribute, shape.type, _NOTHING if shape.type is msgspec.Raw else None))
+        elif said[key] is None:
+            others.append((attribute, None, None))
+        else:
+            required.append((attribute, Literal[said[key]]))
+    return msgspec.defstruct(
+        "Field", required + others, rename=names, tag_field="gid", tag=gid, gc=False
+    )
+
+
+def exact_fields(shape: Shape, types: Iterable[Any]) -> Shape:
+    """Return the shape of the `custom_fields` of a row in which only such are."""
+    return Shape(shape.node, list[Union[tuple(types)]] | None, item=shape.item)  # type: ignore[misc]  # noqa: UP007
+
 
 _MOST_EXACT = 2000
 """Fields of a type of row, beyond which no more are expected exactly."""
@@ -80,7 +219,7 @@ class CustomFields:
     """
 
     def __init__(self, *, always_display: bool = False) -> None:
-        self.known = Known()
+        self.known = KnownFields()
         self._always = always_display
         self._codes = _Codes(self.known.definitions)
         self._options: dict[tuple[str, bytes], list[str]] = {}
@@ -166,7 +305,7 @@ class CustomFields:
         if len(others):
             described = map(self._described, _pick(flat, others))
             found[others] = np.fromiter(map(self._codes.__getitem__, described), np.int32)
-        if not self.display and any(one.shows for one in known):
+        if not self.display and any(displays(one.kind, one.representation) for one in known):
             self._decode_as(display=True)
             raise DisplayNeeded
         distinct, firsts = np.unique(found, return_index=True)
@@ -190,7 +329,7 @@ class CustomFields:
                 array = self._of_kind(kind, _pick(flat, where), some)
                 columns[kind] = _spread(array, where, len(flat))
         if self.display and len(flat):
-            shows = np.array([one.shows for one in known] or [False])
+            shows = np.array([displays(one.kind, one.representation) for one in known] or [False])
             where = np.flatnonzero(shows[codes] | self._always)
             texts = list(map(self._value("display_value"), _pick(flat, where)))
             columns["display"] = _spread(pa.array(texts, pa.string()), where, len(flat))

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from asana_jobs_pd._decode.inferred_schema import Node
-from asana_jobs_pd._decode.issues import shown
+from asana_jobs_pd._decode.scan_result import abbreviate
 
 __all__ = ["MALFORMED", "MENDED", "Report", "Shape", "build", "decoder_of", "mended", "shape_of"]
 
@@ -170,9 +170,9 @@ def _build_leaf(shape: Shape, text: bytes, column: str, report: Report) -> Any:
             return msgspec.convert(whole, shape.type)
     better = mended(text)
     if better != text:
-        report(column, shown(text), MENDED)
+        report(column, abbreviate(text), MENDED)
         return build(shape, better, column, report)
-    report(column, shown(text), _WORDS[kind])
+    report(column, abbreviate(text), _WORDS[kind])
     return None
 
 
@@ -184,7 +184,7 @@ def mended(text: bytes) -> bytes:
 
 def _build_object(shape: Shape, text: bytes, column: str, report: Report) -> Any:
     if text[:1] != b"{":
-        report(column, shown(text), _WORDS["object"])
+        report(column, abbreviate(text), _WORDS["object"])
         return None
     parts = _parts(text)
     prefix = f"{column}." if column else ""
@@ -195,13 +195,13 @@ def _build_object(shape: Shape, text: bytes, column: str, report: Report) -> Any
             values[attribute] = build(inner, bytes(parts[key]), prefix + key, report)
     if not shape.node.closed:
         for key in parts.keys() - shape.children.keys():
-            report(prefix + key, shown(bytes(parts[key])), "a key that cannot be a column")
+            report(prefix + key, abbreviate(bytes(parts[key])), "a key that cannot be a column")
     return shape.struct(**values)
 
 
 def _build_list(shape: Shape, text: bytes, column: str, report: Report) -> Any:
     if text[:1] != b"[":
-        report(column, shown(text), _WORDS["list"])
+        report(column, abbreviate(text), _WORDS["list"])
         return None
     assert shape.item is not None
     return [build(shape.item, bytes(part), f"{column}[]", report) for part in _items(text)]
@@ -210,14 +210,14 @@ def _build_list(shape: Shape, text: bytes, column: str, report: Report) -> Any:
 def _build_fields(shape: Shape, text: bytes, column: str, report: Report) -> Any:
     """Return custom fields; a report names them by their gids."""
     if text[:1] != b"[":
-        report(column, shown(text), _WORDS["list"])
+        report(column, abbreviate(text), _WORDS["list"])
         return None
     assert shape.item is not None
     built = []
     for part in map(bytes, _items(text)):
         gid = bytes(_parts(part).get("gid", b"null")) if part[:1] == b"{" else b"null"
         if gid == b"null":
-            report(column, shown(part), "not a custom field with a gid")
+            report(column, abbreviate(part), "not a custom field with a gid")
             continue
         name = gid.decode("utf-8", "replace").strip('"')
         built.append(build(shape.item, part, f"{column}:{name}", report))

@@ -15,9 +15,8 @@ from asana_jobs_pd._decode.columns import Rows, array_of
 from asana_jobs_pd._decode.custom_fields import CustomFields, DisplayNeeded
 from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, build, mended, shape_of
 from asana_jobs_pd._decode.inferred_schema import Node, child_of, learn, node_of, root_of
-from asana_jobs_pd._decode.issues import Issue, shown
 from asana_jobs_pd._decode.locations import File
-from asana_jobs_pd._decode.scan_result import ReadOptions, spec_of
+from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, abbreviate, spec_of
 from asana_jobs_pd._decode.schema import Spec
 
 __all__ = ["DIGEST", "LINE", "RowReader", "Source", "head_of", "text_of"]
@@ -125,7 +124,7 @@ class RowReader:
             better = mended(line)
             if better != line:
                 where = (source.file, number, self.name)
-                issues.append(Issue(*where, None, None, shown(line), MENDED))
+                issues.append(Issue(*where, None, None, abbreviate(line), MENDED))
             return better
         return line
 

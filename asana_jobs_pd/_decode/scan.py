@@ -9,11 +9,10 @@ from typing import NamedTuple, TypeAlias
 import pyarrow as pa
 
 from asana_jobs_pd._decode.decoders import MALFORMED
-from asana_jobs_pd._decode.issues import Issue, shown
 from asana_jobs_pd._decode.lines import Chunk, Truncated, read_chunks
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.row_reader import RowReader, Source, head_of, text_of
-from asana_jobs_pd._decode.scan_result import ReadOptions, ScanResult
+from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult, abbreviate
 from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd.errors import ExportFileError
 
@@ -132,7 +131,7 @@ class Scanner:
     def bad_line(self, source: Source, number: int, line: bytes, reason: str) -> Issue:
         """Raise that a line cannot be read, or return it as an issue."""
         if self.options.on_bad_lines != "error":
-            return Issue(source.file, number, None, None, None, shown(line), reason)
+            return Issue(source.file, number, None, None, None, abbreviate(line), reason)
         raise ExportFileError(
             f"{source.path}: line {number} cannot be read: {reason}; it begins "
             f"{line[:60].decode('utf-8', 'replace')!r}. on_bad_lines='skip' leaves such lines out.",

@@ -1,24 +1,39 @@
-"""What to read of files, and what was learnt of them on the way. Pure."""
+"""What to read from files, and what a scan learns: keys, custom fields, issues."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+from collections.abc import Callable, Iterable
 from typing import Literal, TypeVar
 
 import msgspec
 
-from asana_jobs_pd._decode.field_types import Known
 from asana_jobs_pd._decode.inferred_schema import Node, merge
-from asana_jobs_pd._decode.issues import Issues
 from asana_jobs_pd._decode.schema import SCHEMA, Spec
 
-__all__ = ["ReadOptions", "ScanResult", "spec_of"]
+__all__ = [
+    "MAX_ISSUES",
+    "Definition",
+    "Issue",
+    "Issues",
+    "KnownFields",
+    "ReadOptions",
+    "ScanResult",
+    "abbreviate",
+    "spec_of",
+]
 
 T = TypeVar("T")
+LineKey = tuple[int, int]
+"""Number of the file and number of the line."""
+MAX_ISSUES = 10_000
+"""Rows of `data.issues`; the count goes on."""
+_MAX_VALUE_LENGTH = 200
+_NO_LINE: LineKey = (2**62, 0)
 
 
 class ReadOptions(msgspec.Struct, frozen=True):
-    """What to read; goes to other processes as it is."""
+    """What to read; also sent to worker processes."""
 
     resource_types: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None
@@ -27,8 +42,146 @@ class ReadOptions(msgspec.Struct, frozen=True):
     max_line_bytes: int = 64 << 20
 
 
+class Issue(msgspec.Struct, frozen=True, order=True):
+    """A value that did not fit, a line that could not be read, or a file that ends early.
+
+    `file` is the number of the file; `line` counts from 1 and is 0 for a whole file.
+    """
+
+    file: int
+    line: int
+    resource_type: str | None
+    gid: str | None
+    column: str | None
+    value: str | None
+    reason: str
+
+
+class Issues(msgspec.Struct):
+    """The first issues in the order of the files, and the number of all by `resource_type`."""
+
+    rows: list[Issue] = msgspec.field(default_factory=list)
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """The number of all issues."""
+        return sum(self.counts.values())
+
+    def add(self, issue: Issue) -> None:
+        """Count an issue, and keep it if it is among the first."""
+        name = issue.resource_type or ""
+        self.counts[name] = self.counts.get(name, 0) + 1
+        if len(self.rows) < 2 * MAX_ISSUES:
+            self.rows.append(issue)
+        else:
+            self.rows = [*_first(self.rows), issue]
+
+    def merged(self, other: Issues) -> Issues:
+        """Return the issues of both."""
+        counts = {
+            name: self.counts.get(name, 0) + other.counts.get(name, 0)
+            for name in sorted(self.counts.keys() | other.counts.keys())
+        }
+        return Issues(_first([*self.rows, *other.rows]), counts)
+
+    def sorted(self) -> list[Issue]:
+        """Return the first issues in the order of the files."""
+        return _first(self.rows)
+
+
+def _first(rows: Iterable[Issue]) -> list[Issue]:
+    return heapq.nsmallest(MAX_ISSUES, rows, key=_order)
+
+
+def _order(issue: Issue) -> tuple[int, int, str, str, str]:
+    return (issue.file, issue.line, issue.column or "", issue.reason, issue.value or "")
+
+
+def abbreviate(text: bytes | str) -> str:
+    """Return a value for display, cut when it is long."""
+    whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return whole if len(whole) <= _MAX_VALUE_LENGTH else whole[: _MAX_VALUE_LENGTH - 1] + "…"
+
+
+class Definition(msgspec.Struct):
+    """A custom field as rows describe it; a field that changes has several.
+
+    `first` and `last` are the lines in which this description occurs first and last.
+    """
+
+    gid: str
+    name: str | None
+    kind: str
+    representation: str | None
+    precision: int | None
+    format: str | None
+    currency: str | None
+    first: LineKey = _NO_LINE
+    last: LineKey = (-1, 0)
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What tells it from other definitions."""
+        return (
+            self.gid,
+            self.name,
+            self.kind,
+            self.representation,
+            self.precision,
+            self.format,
+            self.currency,
+        )
+
+
+class KnownFields(msgspec.Struct):
+    """What is known of the custom fields of a type of row.
+
+    Parameters
+    ----------
+    definitions
+        In the order of their codes in the interim array.
+    options
+        By gid: the lists of options that came, each with the line in which it came last.
+    used
+        By gid: the names of the options that rows have.
+    """
+
+    definitions: list[Definition] = msgspec.field(default_factory=list)
+    options: dict[str, list[tuple[LineKey, list[str]]]] = msgspec.field(default_factory=dict)
+    used: dict[str, set[str]] = msgspec.field(default_factory=dict)
+
+    def merged(self, other: KnownFields) -> KnownFields:
+        """Return what both know; codes lose their meaning."""
+        definitions: dict[tuple[object, ...], Definition] = {}
+        for definition in (*self.definitions, *other.definitions):
+            same = definitions.get(definition.identity, definition)
+            definitions[definition.identity] = msgspec.structs.replace(
+                definition,
+                first=min(definition.first, same.first),
+                last=max(definition.last, same.last),
+            )
+        merged = KnownFields(list(definitions.values()))
+        for known in (self, other):
+            for gid, lists in known.options.items():
+                for line, names in lists:
+                    merged.note_options(gid, names, line)
+            for gid, used in known.used.items():
+                merged.used[gid] = merged.used.get(gid, set()) | used
+        return merged
+
+    def note_options(self, gid: str, names: list[str], line: LineKey) -> None:
+        """Note a list of options and the line in which it came."""
+        lists = self.options.setdefault(gid, [])
+        for position, (last, known_names) in enumerate(lists):
+            if known_names == names:
+                lists[position] = (max(last, line), names)
+                return
+        lists.append((line, names))
+
+
 class ScanResult(msgspec.Struct):
-    """What was learnt from files, or parts of them; merges in any order.
+    """What was learned from files, or parts of them; merges in any order.
 
     Parameters
     ----------
@@ -43,26 +196,28 @@ class ScanResult(msgspec.Struct):
     """
 
     roots: dict[str, Node] = msgspec.field(default_factory=dict)
-    known: dict[str, Known] = msgspec.field(default_factory=dict)
+    known: dict[str, KnownFields] = msgspec.field(default_factory=dict)
     issues: Issues = msgspec.field(default_factory=Issues)
     skipped: int = 0
 
     def merged(self, other: ScanResult) -> ScanResult:
-        """Return what both have learnt."""
-        roots = _joined(self.roots, other.roots, merge)
-        known = _joined(self.known, other.known, Known.merged)
+        """Return what both have learned."""
+        roots = _merged_values(self.roots, other.roots, merge)
+        known = _merged_values(self.known, other.known, KnownFields.merged)
         issues = self.issues.merged(other.issues)
         return ScanResult(roots, known, issues, self.skipped + other.skipped)
 
 
-def _joined(one: dict[str, T], other: dict[str, T], join: Callable[[T, T], T]) -> dict[str, T]:
-    both = {name: join(one[name], other[name]) for name in one.keys() & other.keys()}
-    whole = one | other | both
-    return {name: whole[name] for name in sorted(whole)}
+def _merged_values(
+    left: dict[str, T], right: dict[str, T], join: Callable[[T, T], T]
+) -> dict[str, T]:
+    both = {name: join(left[name], right[name]) for name in left.keys() & right.keys()}
+    merged = left | right | both
+    return {name: merged[name] for name in sorted(merged)}
 
 
 def spec_of(resource_type: str, options: ReadOptions) -> dict[str, Spec]:
-    """Return what the schema says of a type of row, under these options."""
+    """Return the schema of a type of row under these options."""
     spec: dict[str, Spec] = {"custom_fields": "custom_fields"} | SCHEMA.get(resource_type, {})
     if options.custom_fields == "raw":
         del spec["custom_fields"]

@@ -12,11 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._decode.field_types import Definition
-from asana_jobs_pd._decode.issues import Issues
 from asana_jobs_pd._decode.row_reader import DIGEST
 from asana_jobs_pd._decode.scan import Batch
-from asana_jobs_pd._decode.scan_result import ScanResult
+from asana_jobs_pd._decode.scan_result import Definition, Issues, ScanResult
 from asana_jobs_pd._export.deduplicate import RowKeys
 from asana_jobs_pd._export.export import (
     TEXT,
@@ -34,7 +32,7 @@ from asana_jobs_pd._export.finalize import (
     pivoted,
 )
 from asana_jobs_pd._export.request import Request, Time, Window
-from asana_jobs_pd._export.resolve_schema import ResolvedSchema, settle
+from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
 from asana_jobs_pd._export.workers import Part
 from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd.errors import AsanaValueWarning, warn_user
@@ -67,7 +65,7 @@ def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExpo
     """
     learned = reduce(ScanResult.merged, (part.learned for part in parts))
     warn_lost(learned, request)
-    settled = settle(learned, request.options)
+    settled = resolve_schema(learned, request.options)
     check_columns(settled)
     assembly = _Assembly(settled)
     frames = {}

@@ -14,12 +14,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from asana_jobs_pd._decode.issues import Issues
 from asana_jobs_pd._decode.lines import CHUNK
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.row_reader import DIGEST, LINE
 from asana_jobs_pd._decode.scan import Batch, Scanner
-from asana_jobs_pd._decode.scan_result import ReadOptions, ScanResult
+from asana_jobs_pd._decode.scan_result import Issues, ReadOptions, ScanResult
 from asana_jobs_pd._export.deduplicate import RowKeys, keys_of
 from asana_jobs_pd._export.finalize import conformed
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema

@@ -18,9 +18,8 @@ import msgspec
 import pandas as pd
 import pyarrow as pa
 
-from asana_jobs_pd._decode.issues import Issues
 from asana_jobs_pd._decode.locations import File
-from asana_jobs_pd._decode.scan_result import ScanResult
+from asana_jobs_pd._decode.scan_result import Issues, ScanResult
 from asana_jobs_pd._export.assemble import Facts, latest_of, summary, warn_lost
 from asana_jobs_pd._export.dask_blocks import (
     Block,
@@ -48,7 +47,7 @@ from asana_jobs_pd._export.finalize import (
     schema_of,
 )
 from asana_jobs_pd._export.request import Request
-from asana_jobs_pd._export.resolve_schema import ResolvedSchema, settle
+from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
 from asana_jobs_pd.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ def planned(request: Request, blocksize: int) -> Plan:
     surveys = _surveys(request)
     learned = reduce(ScanResult.merged, (one.learned for some in surveys for one in some))
     warn_lost(learned, request)
-    settled = settle(learned, request.options)
+    settled = resolve_schema(learned, request.options)
     check_columns(settled)
     return Plan(request, learned, settled, blocks_of(request.paths, surveys, blocksize))
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from asana_jobs_pd._decode.issues import Issue
 from asana_jobs_pd._decode.locations import File
+from asana_jobs_pd._decode.scan_result import Issue
 from asana_jobs_pd._export.resolve_schema import Field
 from asana_jobs_pd._public import public
 

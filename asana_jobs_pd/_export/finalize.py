@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._decode.columns import TYPES, Rows, array_of, type_of
+from asana_jobs_pd._decode.custom_fields import INTERIM, label
 from asana_jobs_pd._decode.decoders import MALFORMED, build, decoder_of, shape_of
-from asana_jobs_pd._decode.field_types import INTERIM, Definition, label
 from asana_jobs_pd._decode.inferred_schema import Node
-from asana_jobs_pd._decode.issues import Issue, shown
 from asana_jobs_pd._decode.row_reader import LINE
 from asana_jobs_pd._decode.scan import Batch
+from asana_jobs_pd._decode.scan_result import Definition, Issue, abbreviate
 from asana_jobs_pd._decode.schema import SCHEMA
 from asana_jobs_pd._export.resolve_schema import Field, ResolvedSchema, flat_columns
 from asana_jobs_pd.errors import InvalidFieldError
@@ -164,7 +164,7 @@ def _recoded(
                 value = items.field(source)[at].as_py()
                 if value is not None:
                     reason = f"of type {one.kind}, where the custom field has another now"
-                    inside.misfit(at, label(one.gid), shown(str(value)), reason)
+                    inside.misfit(at, label(one.gid), abbreviate(str(value)), reason)
     children = [items.field(kind) for kind in INTERIM]
     again = pa.StructArray.from_arrays(
         [pa.array(to[codes], pa.int32()), *children], ["field", *INTERIM]

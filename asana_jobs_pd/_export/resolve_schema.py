@@ -8,12 +8,18 @@ from collections.abc import Iterator
 
 import msgspec
 
-from asana_jobs_pd._decode.field_types import INTERIM, Definition, Known
+from asana_jobs_pd._decode.custom_fields import INTERIM
 from asana_jobs_pd._decode.inferred_schema import Node, settled
-from asana_jobs_pd._decode.issues import Issue
-from asana_jobs_pd._decode.scan_result import ReadOptions, ScanResult, spec_of
+from asana_jobs_pd._decode.scan_result import (
+    Definition,
+    Issue,
+    KnownFields,
+    ReadOptions,
+    ScanResult,
+    spec_of,
+)
 
-__all__ = ["Field", "ResolvedSchema", "flat_columns", "settle"]
+__all__ = ["Field", "ResolvedSchema", "flat_columns", "resolve_schema"]
 
 _LABEL = re.compile(r"custom_fields:([^.\[]*).*")
 
@@ -85,7 +91,7 @@ class ResolvedSchema(msgspec.Struct):
         return msgspec.structs.replace(issue, column=column)
 
 
-def settle(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
+def resolve_schema(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
     """Return the columns of everything that was learnt, merged before.
 
     A custom field is called, and has the kind, what its last definition in the order of the files
@@ -95,13 +101,13 @@ def settle(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
     roots = {
         name: settled(root, spec_of(name, options)) for name, root in sorted(learned.roots.items())
     }
-    known = Known()
+    known = KnownFields()
     for one in learned.known.values():
         known = known.merged(one)
     by_gid: dict[str, list[Definition]] = {}
-    for definition in sorted(known.definitions, key=lambda one: (one.first, one.key_text)):
+    for definition in sorted(known.definitions, key=lambda one: (one.first, repr(one.identity))):
         by_gid.setdefault(definition.gid, []).append(definition)
-    last = [max(some, key=lambda one: (one.last, one.key_text)) for some in by_gid.values()]
+    last = [max(some, key=lambda one: (one.last, repr(one.identity))) for some in by_gid.values()]
     names = Counter(one.name for one in last)
     fields = [_field(one, known, shared=names[one.name] > 1) for one in last]
     place = {field.gid: number for number, field in enumerate(fields)}
@@ -113,7 +119,7 @@ def settle(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
     return ResolvedSchema(options, roots, fields, of_type, issues)
 
 
-def _field(one: Definition, known: Known, *, shared: bool) -> Field:
+def _field(one: Definition, known: KnownFields, *, shared: bool) -> Field:
     plain = f"custom_fields.{one.name}"
     column = (
         f"{plain if one.name else 'custom_fields'} [{one.gid}]" if shared or not one.name else plain
@@ -132,7 +138,7 @@ def _field(one: Definition, known: Known, *, shared: bool) -> Field:
     )
 
 
-def _options(known: Known, gid: str) -> list[str]:
+def _options(known: KnownFields, gid: str) -> list[str]:
     """Return the names of options: of the last list first, then of earlier ones, then as used."""
     lists = sorted(known.options.get(gid, ()), key=lambda pair: (pair[0], pair[1]), reverse=True)
     names = [name for _, some in lists for name in some]

@@ -28,7 +28,7 @@ from asana_jobs_pd._export.request import (
     Request,
     check_request,
 )
-from asana_jobs_pd._export.resolve_schema import ResolvedSchema, settle
+from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
 from asana_jobs_pd._export.workers import spooled
 from asana_jobs_pd._parquet.destination import (
     CATALOGUE,
@@ -191,7 +191,7 @@ def _converted(
         shares = spooled(request.paths, request.options, request.workers, tick, stage.scratch)
     learned = reduce(ScanResult.merged, (share.learned for share in shares))
     warn_lost(learned, request)
-    settled = settle(learned, request.options)
+    settled = resolve_schema(learned, request.options)
     check_columns(settled)
     with Progress(sum(share.rows for share in shares), "Writing", progress, unit="row") as bar:
         conversion = Conversion(shares, settled, stage.dataset, bar.tick)

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from asana_jobs_pd._decode.issues import Issues
 from asana_jobs_pd._decode.locations import said
+from asana_jobs_pd._decode.scan_result import Issues
 from asana_jobs_pd._export.assemble import Facts
 from asana_jobs_pd._export.dask_blocks import Block, Reading, read_block
 from asana_jobs_pd._export.dask_load import Count, Plan, count_of, totals

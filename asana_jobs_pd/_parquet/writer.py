@@ -19,9 +19,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from asana_jobs_pd._decode.field_types import Definition
-from asana_jobs_pd._decode.issues import Issues
 from asana_jobs_pd._decode.row_reader import DIGEST
+from asana_jobs_pd._decode.scan_result import Definition, Issues
 from asana_jobs_pd._export.assemble import Facts, kept_of, later, latest_of
 from asana_jobs_pd._export.export import to_frame
 from asana_jobs_pd._export.finalize import (
