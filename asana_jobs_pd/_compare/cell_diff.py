@@ -1,8 +1,8 @@
-"""What is different between two tables: rows matched by key, compared column by column. Pure."""
+"""Differences between two tables: rows matched by key, compared column by column."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +12,20 @@ import pyarrow.compute as pc
 
 from asana_jobs_pd._compare.cell_values import LABELS, common_type, conform, differ, texts
 
-__all__ = ["CHANGES", "KEY", "KINDS", "Pair", "changes", "is_one_of", "pairs_of", "prepared"]
+__all__ = [
+    "CHANGES",
+    "KEY",
+    "KINDS",
+    "ColumnPair",
+    "FieldKey",
+    "comparable",
+    "diff",
+    "is_within",
+    "pair_columns",
+]
 
 KINDS = ("added", "removed", "changed")
-KEY, PLACE, NAME = "#key", "#place", "#name"
+KEY, POSITION, NAME, MODIFIED = "#key", "#position", "#name", "#modified"
 CHANGES = pa.schema(
     [
         ("gid", pa.string()),
@@ -24,28 +34,25 @@ CHANGES = pa.schema(
         ("column", pa.string()),
         ("before", pa.string()),
         ("after", pa.string()),
-        ("place", pa.int64()),
+        ("position", pa.int64()),
         ("order", pa.int32()),
     ]
 )
-"""`change` by its place in `KINDS`; `place` and `order` say where the row belongs."""
+"""`change` indexes `KINDS`; rows are sorted by `change`, `position` and `order`."""
 
 
-class Pair(NamedTuple):
-    """A column of the new side and what it is on the old one.
+class FieldKey(NamedTuple):
+    """Identity of a custom field: its gid, or its name and type when it has none."""
 
-    Parameters
-    ----------
-    column
-        Its name in the result.
-    old, new
-        Its name on each side, None where there is none: nothing is there then.
-    type
-        Holds the values of both.
-    any_order
-        Whether the order of its lists of texts means nothing.
-    gid
-        The place of the pair whose gid says whether this one, a name, is of interest.
+    gid: str | None
+    name: str | None = None
+    type: str | None = None
+
+
+class ColumnPair(NamedTuple):
+    """A column of either input (None where there is none) and a type that holds both.
+
+    `gid` is the index of the pair that holds the gid of which this column is a label.
     """
 
     column: str
@@ -56,235 +63,252 @@ class Pair(NamedTuple):
     gid: int | None = None
 
 
-def pairs_of(
-    old: pa.Schema,
-    new: pa.Schema,
-    fields: tuple[dict[str, str], dict[str, str]],
+def pair_columns(
+    schemas: tuple[pa.Schema, pa.Schema],
+    fields: tuple[Mapping[str, FieldKey], Mapping[str, FieldKey]],
     columns: Sequence[str] | None,
     ignore: Sequence[str],
-) -> list[Pair]:
-    """Return which columns meet, in the order of the new side, then of the old one.
-
-    Parameters
-    ----------
-    old, new
-        The columns of each side, in plain types.
-    fields
-        Of each side, the gids of custom fields by column.
-    columns, ignore
-        The columns that are wanted, all for None, and those that are not.
-    """
-    wanted = [
-        (here, there)
-        for here, there in _matched(old.names, new.names, *fields)
-        if _wanted(here or there or "", columns, ignore)
-        or _wanted(there or here or "", columns, ignore)
+) -> list[ColumnPair]:
+    """Match the columns of both inputs: in the order of the new one, then of the old one."""
+    old_schema, new_schema = schemas
+    matched = [
+        (old, new)
+        for old, new in _match(old_schema.names, new_schema.names, *fields)
+        if any(_selected(name, columns, ignore) for name in (old, new) if name is not None)
     ]
-    names = [there or here or "" for here, there in wanted]
-    kept = [n for n, name in enumerate(names) if not _is_type_of(name, names)]
-    places = {names[n]: place for place, n in enumerate(kept)}
+    names = [new or old or "" for old, new in matched]
+    compared = [index for index, name in enumerate(names) if not _is_type_of(name, names)]
+    index_of = {names[index]: number for number, index in enumerate(compared)}
     pairs = []
-    for n in kept:
-        column, (here, there) = names[n], wanted[n]
+    for index in compared:
+        column, (old, new) = names[index], matched[index]
         type_ = common_type(
-            old.field(here).type if here else pa.null(),
-            new.field(there).type if there else pa.null(),
+            old_schema.field(old).type if old else pa.null(),
+            new_schema.field(new).type if new else pa.null(),
         )
         stem, _, leaf = column.rpartition(".")
-        pairs.append(
-            Pair(
-                column,
-                here,
-                there,
-                type_ or pa.string(),
-                column.startswith("custom_fields"),
-                places.get(f"{stem}.gid") if leaf in LABELS else None,
-            )
-        )
+        gid = index_of.get(f"{stem}.gid") if leaf in LABELS else None
+        any_order = column.startswith("custom_fields")
+        pairs.append(ColumnPair(column, old, new, type_ or pa.string(), any_order, gid))
     return pairs
 
 
 def _is_type_of(column: str, names: Sequence[str]) -> bool:
-    """Whether a column says of what type the object is whose gid stands beside it."""
     stem, _, leaf = column.rpartition(".")
     return leaf == "resource_type" and f"{stem}.gid" in names
 
 
-def _matched(
-    old: Sequence[str], new: Sequence[str], old_gids: dict[str, str], new_gids: dict[str, str]
+def _match(
+    old: Sequence[str],
+    new: Sequence[str],
+    old_fields: Mapping[str, FieldKey],
+    new_fields: Mapping[str, FieldKey],
 ) -> Iterator[tuple[str | None, str | None]]:
-    """Yield the columns of both sides that are the same: custom fields by gid, else by name."""
-    by_gid = {gid: column for column, gid in old_gids.items()}
-    left = dict.fromkeys(old)
+    """Yield matching columns: custom fields by key, all others by name."""
+    unmatched = dict.fromkeys(old)
     for column in new:
-        gid = new_gids.get(column)
-        here = by_gid.get(gid) if gid is not None else None
-        if here is None and column in left and (gid is None or column not in old_gids):
-            here = column
-        left.pop(here, None)  # type: ignore[arg-type]
-        yield here, column
-    yield from ((column, None) for column in left)
+        match = None
+        if column in new_fields:
+            match = _same_field(new_fields[column], old_fields, unmatched)
+        if match is None and column in unmatched:
+            known_on_both = column in new_fields and column in old_fields
+            match = None if known_on_both else column
+        unmatched.pop(match, None)  # type: ignore[arg-type]
+        yield match, column
+    yield from ((column, None) for column in unmatched)
 
 
-def _wanted(column: str, columns: Sequence[str] | None, ignore: Sequence[str]) -> bool:
-    if column in ("gid", "resource_type") or is_one_of(column, ignore):
+def _same_field(
+    field: FieldKey, candidates: Mapping[str, FieldKey], unmatched: Mapping[str, None]
+) -> str | None:
+    """Return the column of the same field: by gid, or by name and type if either has no gid."""
+    by_label = []
+    for column, other in candidates.items():
+        if column not in unmatched:
+            continue
+        if field.gid is not None and field.gid == other.gid:
+            return column
+        if None in (field.gid, other.gid) and field[1:] == other[1:]:
+            by_label.append(column)
+    return by_label[0] if len(by_label) == 1 else None
+
+
+def _selected(column: str, columns: Sequence[str] | None, ignore: Sequence[str]) -> bool:
+    if column in ("gid", "resource_type") or is_within(column, ignore):
         return False
-    return columns is None or is_one_of(column, columns)
+    return columns is None or is_within(column, columns)
 
 
-def is_one_of(column: str, names: Iterable[str]) -> bool:
-    """Whether a column is one of these, or in one of them: ``assignee.gid`` is in ``assignee``."""
+def is_within(column: str, names: Iterable[str]) -> bool:
+    """Whether a column is one of these names or nested in one: ``assignee.gid`` in ``assignee``."""
     return any(column == name or column.startswith(f"{name}.") for name in names)
 
 
-def prepared(table: pa.Table, pairs: Sequence[Pair], side: str, place: int) -> pa.Table:
-    """Return the rows of one side with their key, their places, and a column for each pair.
+def comparable(table: pa.Table, pairs: Sequence[ColumnPair], which: str, start: int) -> pa.Table:
+    """Return rows of one input (`which` is "old" or "new") with their keys and paired columns.
 
-    Parameters
-    ----------
-    table
-        With a column ``gid``, and the pairs' columns of this side.
-    pairs
-        What meets.
-    side
-        ``"old"`` or ``"new"``.
-    place
-        Of the first row, on its side.
+    `start` is the position of the first row in its input.
     """
     columns: dict[str, pa.Array] = {}
     for number, pair in enumerate(pairs):
-        name = getattr(pair, side)
+        name = getattr(pair, which)
         if name is not None:
-            columns[str(number)] = _as_type(_whole(table[name]), pair)
-    gids = _whole(table["gid"])
-    names = _whole(table["name"]) if "name" in table.column_names else pa.nulls(len(table))
+            columns[str(number)] = _as_type(_combined(table[name]), pair)
+    gids = _combined(table["gid"])
+    names = _combined(table["name"]) if "name" in table.column_names else pa.nulls(len(table))
     head = {
         "gid": gids,
         KEY: _keys(gids, pairs, columns),
-        PLACE: pa.array(np.arange(place, place + len(table))),
+        POSITION: pa.array(np.arange(start, start + len(table))),
         NAME: texts(names).cast(pa.string()),
     }
+    if "modified_at" in table.column_names:
+        head[MODIFIED] = _modified(_combined(table["modified_at"]))
     return pa.table(head | columns)
 
 
-def _as_type(array: pa.Array, pair: Pair) -> pa.Array:
+def _as_type(array: pa.Array, pair: ColumnPair) -> pa.Array:
     if pair.type == pa.string():
         return texts(array, any_order=pair.any_order).cast(pa.string())
     return conform(array, pair.type)
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    whole = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+def _modified(array: pa.Array) -> pa.Array:
+    try:
+        return array.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # not times
+        return pa.nulls(len(array), pa.int64())
 
 
-def _keys(gids: pa.Array, pairs: Sequence[Pair], columns: dict[str, pa.Array]) -> pa.Array:
-    """Return the gids; of a row without one, all that it says, as JSON."""
+def _combined(column: pa.ChunkedArray) -> pa.Array:
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
+
+
+def _keys(gids: pa.Array, pairs: Sequence[ColumnPair], columns: dict[str, pa.Array]) -> pa.Array:
+    """Return the gids; for a row without one, its content as JSON."""
     if not gids.null_count:
         return gids
-    without = pc.is_null(gids)
-    said = {
+    missing = pc.is_null(gids)
+    content = {
         pairs[int(number)].column: texts(
-            array.filter(without), any_order=pairs[int(number)].any_order
+            array.filter(missing), any_order=pairs[int(number)].any_order
         ).to_pylist()
         for number, array in columns.items()
         if pairs[int(number)].gid is None
     }
-    rows = zip(*said.values(), strict=True) if said else [()] * gids.null_count
-    bodies = [
-        orjson.dumps({name: text for name, text in zip(said, row, strict=True) if text is not None})
+    rows = zip(*content.values(), strict=True) if content else [()] * gids.null_count
+    documents = [
+        orjson.dumps(
+            {name: text for name, text in zip(content, row, strict=True) if text is not None}
+        )
         for row in rows
     ]
-    keys = pa.array([body.decode() for body in bodies], pa.string())
-    place = np.cumsum(without.to_numpy(zero_copy_only=False)) - 1
-    return pc.coalesce(gids, keys.take(pa.array(np.maximum(place, 0))))
+    keys = pa.array([document.decode() for document in documents], pa.string())
+    index = np.cumsum(missing.to_numpy(zero_copy_only=False)) - 1
+    return pc.coalesce(gids, keys.take(pa.array(np.maximum(index, 0))))
 
 
-def changes(old: pa.Table, new: pa.Table, pairs: Sequence[Pair]) -> tuple[pa.Table, int]:
-    """Return what is different between prepared rows, and how many are the same.
+def diff(
+    old: pa.Table, new: pa.Table, pairs: Sequence[ColumnPair], *, partial: bool = False
+) -> tuple[pa.Table, int]:
+    """Return the changes between comparable rows, and how many rows are the same.
 
-    Of rows with the same key on one side the last is taken. Keys do not need to be in order.
+    With `partial`, rows that only the old table has count as the same.
     """
-    old, new = _last_of_each(old), _last_of_each(new)
-    found = pc.index_in(_whole(new[KEY]), value_set=_whole(old[KEY]))
-    at = pc.fill_null(found, -1).to_numpy().astype(np.int64)
-    gone = np.ones(len(old), bool)
-    gone[at[at >= 0]] = False
-    parts = [
-        _whole_rows(new, np.flatnonzero(at < 0), "added"),
-        _whole_rows(old, np.flatnonzero(gone), "removed"),
-    ]
-    both = np.flatnonzero(at >= 0)
-    touched = np.zeros(len(both), bool)
-    for part, mask in _cells(_Matched(old, new, at[both], both), pairs):
-        touched |= mask
+    old, new = _deduplicated(old), _deduplicated(new)
+    index = pc.index_in(_combined(new[KEY]), value_set=_combined(old[KEY]))
+    match = pc.fill_null(index, -1).to_numpy().astype(np.int64)
+    only_old = np.ones(len(old), bool)
+    only_old[match[match >= 0]] = False
+    parts = [_row_changes(new, np.flatnonzero(match < 0), "added")]
+    if not partial:
+        parts.append(_row_changes(old, np.flatnonzero(only_old), "removed"))
+    both = np.flatnonzero(match >= 0)
+    changed = np.zeros(len(both), bool)
+    for part, mask in _cell_changes(_MatchedRows(old, new, match[both], both), pairs):
+        changed |= mask
         parts.append(part)
-    return pa.concat_tables(parts), int((~touched).sum())
+    same = int((~changed).sum()) + (int(only_old.sum()) if partial else 0)
+    return pa.concat_tables(parts), same
 
 
-def _last_of_each(table: pa.Table) -> pa.Table:
-    codes = _whole(table[KEY]).dictionary_encode()
-    if len(codes.dictionary) == len(table):
+def _deduplicated(table: pa.Table) -> pa.Table:
+    """Keep one row a key: the one modified last; if that is unknown or equal, the last in order."""
+    encoded = _combined(table[KEY]).dictionary_encode()
+    if len(encoded.dictionary) == len(table):
         return table
-    last = np.empty(len(codes.dictionary), np.int64)
-    last[codes.indices.to_numpy()] = np.arange(len(table))
+    codes = encoded.indices.to_numpy()
+    order = np.arange(len(table))
+    if MODIFIED in table.column_names:
+        times = _combined(table[MODIFIED])
+        unknown = np.zeros(len(encoded.dictionary), bool)
+        unknown[codes[times.is_null().to_numpy(zero_copy_only=False)]] = True
+        known = np.where(unknown[codes], 0, pc.fill_null(times, 0).to_numpy())
+        order = np.lexsort((order, known))
+    last = np.empty(len(encoded.dictionary), np.int64)
+    last[codes[order]] = order
     return table.take(pa.array(np.sort(last)))
 
 
-def _whole_rows(table: pa.Table, rows: np.ndarray, change: str) -> pa.Table:
-    some = table.select(["gid", NAME, KEY, PLACE]).take(pa.array(rows))
-    said = pc.if_else(pc.is_null(some["gid"]), some[KEY], pa.scalar(None, pa.string()))
-    nothing = pa.nulls(len(rows), pa.string())
-    before, after = (said if change == kind else nothing for kind in ("removed", "added"))
-    return _rows(some, change, (nothing, before, after), -1)
+def _row_changes(table: pa.Table, rows: np.ndarray, change: str) -> pa.Table:
+    taken = table.select(["gid", NAME, KEY, POSITION]).take(pa.array(rows))
+    content = pc.if_else(pc.is_null(taken["gid"]), taken[KEY], pa.scalar(None, pa.string()))
+    missing = pa.nulls(len(rows), pa.string())
+    before, after = (content if change == kind else missing for kind in ("removed", "added"))
+    return _change_rows(taken, change, (missing, before, after), -1)
 
 
-def _rows(rows: pa.Table, change: str, cells: Sequence[pa.Array], order: int) -> pa.Table:
-    """Return rows of the result; `cells` are column, before and after."""
+def _change_rows(rows: pa.Table, change: str, cells: Sequence[pa.Array], order: int) -> pa.Table:
+    """Return rows of the schema `CHANGES`; `cells` are column, before and after."""
     kinds = pa.array(np.full(len(rows), KINDS.index(change), np.int8))
     orders = pa.array(np.full(len(rows), order, np.int32))
-    columns = [rows["gid"], rows[NAME], kinds, *cells, rows[PLACE], orders]
+    columns = [rows["gid"], rows[NAME], kinds, *cells, rows[POSITION], orders]
     return pa.table(columns, schema=CHANGES)
 
 
-class _Matched(NamedTuple):
-    """Rows of both sides that have the same key."""
+class _MatchedRows(NamedTuple):
+    """Two tables, and the rows of each that have the same key."""
 
     old: pa.Table
     new: pa.Table
-    here: np.ndarray
-    there: np.ndarray
+    old_rows: np.ndarray
+    new_rows: np.ndarray
 
 
-def _cells(matched: _Matched, pairs: Sequence[Pair]) -> Iterator[tuple[pa.Table, np.ndarray]]:
-    """Yield for each pair of columns what changed in matched rows, and in which."""
-    gids = {pair.gid for pair in pairs if pair.gid is not None}
-    by_gid = {number: _mask(matched, number, pairs[number]) for number in gids}
-    heads = matched.new.select(["gid", NAME, PLACE])
+def _cell_changes(
+    matched: _MatchedRows, pairs: Sequence[ColumnPair]
+) -> Iterator[tuple[pa.Table, np.ndarray]]:
+    """Yield the changed cells of each pair of columns, and the mask of their rows."""
+    by_gid = {
+        pair.gid: _mask(matched, pair.gid, pairs[pair.gid])
+        for pair in pairs
+        if pair.gid is not None
+    }
+    heads = matched.new.select(["gid", NAME, POSITION])
     for number, pair in enumerate(pairs):
         mask = by_gid[number] if number in by_gid else _mask(matched, number, pair)
         if pair.gid is not None:
             mask &= by_gid[pair.gid]
-        rows = np.flatnonzero(mask)
-        if not len(rows):
+        changed = np.flatnonzero(mask)
+        if not len(changed):
             continue
-        places = matched.there[rows]
-        old = _taken(matched.old, number, matched.here[rows], pair)
-        new = _taken(matched.new, number, places, pair)
-        before, after = (texts(side, any_order=pair.any_order) for side in (old, new))
-        column = pa.array([pair.column] * len(rows), pa.string())
-        some = heads.take(pa.array(places))
-        yield _rows(some, "changed", (column, before, after), number), mask
+        old = _cells(matched.old, number, matched.old_rows[changed], pair)
+        new = _cells(matched.new, number, matched.new_rows[changed], pair)
+        before, after = (texts(cells, any_order=pair.any_order) for cells in (old, new))
+        column = pa.array([pair.column] * len(changed), pa.string())
+        rows = heads.take(pa.array(matched.new_rows[changed]))
+        yield _change_rows(rows, "changed", (column, before, after), number), mask
 
 
-def _mask(matched: _Matched, number: int, pair: Pair) -> np.ndarray:
-    old = _taken(matched.old, number, matched.here, pair)
-    new = _taken(matched.new, number, matched.there, pair)
+def _mask(matched: _MatchedRows, number: int, pair: ColumnPair) -> np.ndarray:
+    old = _cells(matched.old, number, matched.old_rows, pair)
+    new = _cells(matched.new, number, matched.new_rows, pair)
     return differ(old, new, any_order=pair.any_order)
 
 
-def _taken(table: pa.Table, number: int, rows: np.ndarray, pair: Pair) -> pa.Array:
+def _cells(table: pa.Table, number: int, rows: np.ndarray, pair: ColumnPair) -> pa.Array:
     name = str(number)
     if name not in table.column_names:
         return pa.nulls(len(rows), pair.type)
-    return _whole(table[name]).take(pa.array(rows))
+    return _combined(table[name]).take(pa.array(rows))

@@ -1,12 +1,12 @@
-"""Cells of two columns: whether they differ, and how they read. Whole columns at a time, pure.
+"""Equality and text of cells, for whole Arrow columns at a time.
 
-What counts as the same, whatever engine or `dtype_backend` the columns come from:
+Two cells are equal, whatever the engine or `dtype_backend` of their columns, when both are
 
-- missing, `nan` and an empty list: nothing is there;
-- times by instant, to the microsecond; dates as dates; categories by their names;
+- missing, `nan` or an empty list;
+- the same instant, to the microsecond; the same date; the same category name;
 - numbers that differ by less than a billionth of themselves;
-- objects with a gid by it: a person or project that was renamed is still the same one;
-- lists of such objects, and of a multi-enum field's options, in any order. Other lists have one.
+- objects with the same gid: a renamed person or project is still the same one;
+- lists of such objects, or of a multi-enum field's options, in any order. Other lists are ordered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 __all__ = ["LABELS", "common_type", "conform", "differ", "is_set", "plain", "texts"]
 
 LABELS = ("name", "email", "resource_type", "resource_subtype")
-"""What only describes the object whose gid stands beside it."""
+"""Keys that describe an object with a gid; they do not decide whether it is the same."""
 TOLERANCE = 1e-9
 _TIME = pa.timestamp("us", "UTC")
 _PLAIN = (
@@ -36,41 +36,41 @@ _WIDER = ((pa.int64(), pa.float64()), (pa.date32(), _TIME))
 
 
 def plain(type_: pa.DataType) -> pa.DataType:
-    """Return the one type we use for all that hold the same values."""
+    """Return the type that stands for all types that hold the same values."""
     if pa.types.is_dictionary(type_):
         return plain(type_.value_type)
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         return pa.list_(plain(type_.value_type))
     if pa.types.is_struct(type_):
         return pa.struct([(field.name, plain(field.type)) for field in type_])
-    return next((one for holds, one in _PLAIN if holds(type_)), type_)
+    return next((target for matches, target in _PLAIN if matches(type_)), type_)
 
 
-def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    """Return a plain type that holds the values of two plain ones; None when there is none."""
-    if one == other or pa.types.is_null(other):
-        return one
-    if pa.types.is_null(one):
-        return other
-    if pa.types.is_struct(one) and pa.types.is_struct(other):
-        return _common_struct(one, other)
-    if pa.types.is_list(one) and pa.types.is_list(other):
-        item = common_type(one.value_type, other.value_type)
+def common_type(old: pa.DataType, new: pa.DataType) -> pa.DataType | None:
+    """Return a plain type that holds the values of two plain types, or None."""
+    if old == new or pa.types.is_null(new):
+        return old
+    if pa.types.is_null(old):
+        return new
+    if pa.types.is_struct(old) and pa.types.is_struct(new):
+        return _common_struct(old, new)
+    if pa.types.is_list(old) and pa.types.is_list(new):
+        item = common_type(old.value_type, new.value_type)
         return None if item is None else pa.list_(item)
-    return next((wide for narrow, wide in _WIDER if {one, other} == {narrow, wide}), None)
+    return next((wide for narrow, wide in _WIDER if {old, new} == {narrow, wide}), None)
 
 
-def _common_struct(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    here, there = ({field.name: field.type for field in type_} for type_ in (one, other))
-    inner = {
-        name: common_type(here.get(name, pa.null()), there.get(name, pa.null()))
-        for name in dict.fromkeys((*there, *here))
+def _common_struct(old: pa.DataType, new: pa.DataType) -> pa.DataType | None:
+    old_types, new_types = ({field.name: field.type for field in type_} for type_ in (old, new))
+    common = {
+        name: common_type(old_types.get(name, pa.null()), new_types.get(name, pa.null()))
+        for name in dict.fromkeys((*new_types, *old_types))
     }
-    return None if None in inner.values() else pa.struct(list(inner.items()))
+    return None if None in common.values() else pa.struct(list(common.items()))
 
 
 def conform(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Return an array as a plain type that `plain` and `common_type` gave for it."""
+    """Cast an array to a type returned by `plain` or `common_type`."""
     if array.type == type_:
         return array
     if pa.types.is_dictionary(array.type):
@@ -79,12 +79,10 @@ def conform(array: pa.Array, type_: pa.DataType) -> pa.Array:
         return pa.nulls(len(array), type_)
     mask = array.is_null() if array.null_count else None
     if pa.types.is_struct(array.type):
-        there = dict(zip((field.name for field in array.type), array.flatten(), strict=True))
+        names = [field.name for field in array.type]
+        by_name = dict(zip(names, array.flatten(), strict=True))
         children = [
-            conform(there[field.name], field.type)
-            if field.name in there
-            else pa.nulls(len(array), field.type)
-            for field in type_
+            conform(by_name.get(field.name, pa.nulls(len(array))), field.type) for field in type_
         ]
         return pa.StructArray.from_arrays(children, fields=list(type_), mask=mask)
     if pa.types.is_list(type_):
@@ -97,14 +95,9 @@ def conform(array: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def differ(old: pa.Array, new: pa.Array, *, any_order: bool = False) -> np.ndarray:
-    """Return where two arrays of one plain type differ, as a mask.
+    """Return a mask of the rows in which two arrays of one plain type differ.
 
-    Parameters
-    ----------
-    old, new
-        Of the same length.
-    any_order
-        Whether the order of lists of texts means nothing either.
+    `any_order` also ignores the order of lists of texts.
     """
     if pa.types.is_nested(old.type):
         codes = _codes(pa.concat_arrays([old, new]), any_order)
@@ -113,22 +106,17 @@ def differ(old: pa.Array, new: pa.Array, *, any_order: bool = False) -> np.ndarr
     if pa.types.is_null(old.type):
         return np.zeros(len(old), bool)
     if pa.types.is_floating(old.type):
-        return _differ_by_much(old, new)
-    here, there = (array.is_null().to_numpy(zero_copy_only=False) for array in (old, new))
+        before, after = (pc.fill_null(array, np.nan).to_numpy() for array in (old, new))
+        close = np.isclose(before, after, rtol=TOLERANCE, atol=0.0, equal_nan=True)
+        return ~np.asarray(close, bool)
+    before, after = (array.is_null().to_numpy(zero_copy_only=False) for array in (old, new))
     unequal = pc.fill_null(pc.not_equal(old, new), False).to_numpy(zero_copy_only=False)
-    result: np.ndarray = unequal | (here != there)
-    return result
-
-
-def _differ_by_much(old: pa.Array, new: pa.Array) -> np.ndarray:
-    here, there = (pc.fill_null(array, np.nan).to_numpy() for array in (old, new))
-    far = ~np.isclose(here, there, rtol=TOLERANCE, atol=0.0, equal_nan=True)
-    result: np.ndarray = far
-    return result
+    unequal |= before != after
+    return unequal
 
 
 def _codes(array: pa.Array, any_order: bool) -> np.ndarray:
-    """Return a number for each value, the same for the same ones; -1 for nothing."""
+    """Return an integer per value, equal for equal values; -1 for missing ones."""
     if pa.types.is_struct(array.type):
         return _struct_codes(array, any_order)
     if pa.types.is_list(array.type):
@@ -142,17 +130,17 @@ def _codes(array: pa.Array, any_order: bool) -> np.ndarray:
 
 def _struct_codes(array: pa.Array, any_order: bool) -> np.ndarray:
     names = [field.name for field in array.type]
-    parts = [
+    columns = [
         _codes(child, any_order)
         for name, child in zip(names, array.flatten(), strict=True)
         if "gid" not in names or name not in LABELS
     ]
-    if not parts:
+    if not columns:
         return np.full(len(array), -1, np.int32)
-    ends = np.arange(len(array) + 1, dtype=np.int64) * len(parts)
-    codes = _number(np.stack(parts, axis=1).reshape(-1), ends)
-    nothing = np.all(np.stack(parts) < 0, axis=0)
-    return np.where(nothing, -1, codes)
+    ends = np.arange(len(array) + 1, dtype=np.int64) * len(columns)
+    codes = _codes_of_runs(np.stack(columns, axis=1).reshape(-1), ends)
+    missing = np.all(np.stack(columns) < 0, axis=0)
+    return np.where(missing, -1, codes)
 
 
 def _list_codes(array: pa.Array, any_order: bool) -> np.ndarray:
@@ -162,46 +150,47 @@ def _list_codes(array: pa.Array, any_order: bool) -> np.ndarray:
     lengths = np.diff(offsets)
     if any_order or is_set(array.type):
         codes = codes[np.lexsort((codes, np.repeat(np.arange(len(array)), lengths)))]
-    nothing = array.is_null().to_numpy(zero_copy_only=False) | (lengths == 0)
-    return np.where(nothing, -1, _number(codes, offsets - offsets[0]))
+    missing = array.is_null().to_numpy(zero_copy_only=False) | (lengths == 0)
+    return np.where(missing, -1, _codes_of_runs(codes, offsets - offsets[0]))
 
 
-def _number(codes: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return a number for each run of codes, by where they end: equal runs get equal ones."""
+def _codes_of_runs(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return a code for each run of codes, equal for equal runs."""
     data = pa.py_buffer(np.ascontiguousarray(codes, np.int32))
-    bounds = pa.py_buffer(np.ascontiguousarray(ends * 4))
-    runs = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(ends) - 1, [None, bounds, data])
-    numbers: np.ndarray = runs.dictionary_encode().indices.to_numpy()
-    return numbers
+    bounds = pa.py_buffer(np.ascontiguousarray(offsets * 4))
+    buffers = [None, bounds, data]
+    runs = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
+    run_codes: np.ndarray = runs.dictionary_encode().indices.to_numpy()
+    return run_codes
 
 
 def is_set(type_: pa.DataType) -> bool:
-    """Whether a list holds objects with gids, directly or one further down: memberships do."""
+    """Whether the items of a list have gids, or hold objects that do, as memberships do."""
     item = type_.value_type
     if not pa.types.is_struct(item):
         return False
-    inner = [field for field in item if pa.types.is_struct(field.type)]
-    return any(field.name == "gid" for field in (*item, *(one for f in inner for one in f.type)))
+    nested = [inner for field in item if pa.types.is_struct(field.type) for inner in field.type]
+    return any(field.name == "gid" for field in (*item, *nested))
 
 
 def texts(array: pa.Array, *, any_order: bool = False) -> pa.Array:
-    """Return values of a plain type as text that says all: ISO 8601, shortest numbers, JSON."""
+    """Return values of a plain type as lossless text: ISO 8601, shortest numbers, JSON."""
     type_ = array.type
     if pa.types.is_string(type_):
         return array
     if pa.types.is_timestamp(type_):
-        return _iso(array)
+        return _iso_times(array)
     if pa.types.is_floating(type_):
         return pa.array(map(_shortest, array.to_pylist()), pa.string())
     if pa.types.is_nested(type_):
-        sort = pa.types.is_list(type_) and (any_order or is_set(type_))
-        return pa.array((_json(value, sort) for value in array.to_pylist()), pa.string())
+        unordered = pa.types.is_list(type_) and (any_order or is_set(type_))
+        return pa.array((_json(value, unordered) for value in array.to_pylist()), pa.string())
     return array.cast(pa.string())
 
 
-def _iso(array: pa.Array) -> pa.Array:
-    """Return times as text; Arrow writes all six digits of a fraction."""
+def _iso_times(array: pa.Array) -> pa.Array:
     text = array.cast(pa.timestamp("us")).cast(pa.string())
+    # Arrow writes all six digits of a fraction.
     text = pc.replace_substring_regex(pc.replace_substring(text, " ", "T"), r"\.?0*$", "")
     return pc.binary_join_element_wise(text, "Z", "")
 
@@ -210,9 +199,9 @@ def _shortest(number: float | None) -> str | None:
     return None if number is None else repr(number).removesuffix(".0")
 
 
-def _json(value: Any, sort: bool) -> str | None:
+def _json(value: Any, unordered: bool) -> str | None:
     if value is None:
         return None
-    if sort:
+    if unordered:
         value = sorted(value, key=orjson.dumps)
     return orjson.dumps(value).decode()

@@ -1,4 +1,4 @@
-"""Two exports, row by row."""
+"""`compare_asana_exports`: two exports, row by row."""
 
 from __future__ import annotations
 
@@ -7,81 +7,45 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from asana_jobs_pd._compare.cell_diff import CHANGES, KEY, KINDS, Pair, changes, pairs_of, prepared
+from asana_jobs_pd._compare.cell_diff import (
+    CHANGES,
+    KEY,
+    KINDS,
+    ColumnPair,
+    comparable,
+    diff,
+    pair_columns,
+)
 from asana_jobs_pd._compare.comparison import ExportComparison
-from asana_jobs_pd._compare.inputs import DatasetSide, Export, FrameSide, Side, field_gids
+from asana_jobs_pd._compare.inputs import (
+    CompareInput,
+    DatasetInput,
+    Export,
+    FramesInput,
+    field_keys,
+)
 from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._export.request import names_of
 from asana_jobs_pd._public import public
+from asana_jobs_pd.errors import InvalidOptionError
 
-__all__ = ["MOST", "bucket_of", "compare_asana_exports", "shared_out"]
+__all__ = ["MAX_PARTITIONS", "compare_asana_exports", "partition_of", "write_partitions"]
 
-MOST = 256
-"""Files that are open at a time."""
-
-
-def bucket_of(keys: pa.Array, count: int) -> np.ndarray:
-    """Return the bucket of each key: the same on every machine and in every run."""
-    hashes = pd.util.hash_array(
-        keys.to_numpy(zero_copy_only=False).astype(object), categorize=False
-    )
-    places: np.ndarray = (hashes % np.uint64(count)).astype(np.int64)
-    return places
-
-
-def shared_out(tables: Iterable[pa.Table], key: str, count: int, folder: Path) -> list[Path]:
-    """Write rows to so many files by their key, in their order; return the files.
-
-    Parameters
-    ----------
-    tables
-        All of one schema.
-    key
-        The column that decides.
-    count
-        How many files; one without rows is not written.
-    folder
-        Where; it must exist.
-    """
-    paths = [folder / f"{number}.arrow" for number in range(count)]
-    with ExitStack() as stack:
-        writers: dict[int, Any] = {}
-        for table in tables:
-            for number, some in _split(table, key, count):
-                if number not in writers:
-                    sink = stack.enter_context(pa.OSFile(str(paths[number]), "wb"))
-                    writers[number] = stack.enter_context(pa.ipc.new_stream(sink, table.schema))
-                writers[number].write_table(some)
-    return paths
-
-
-def _split(table: pa.Table, key: str, count: int) -> Iterator[tuple[int, pa.Table]]:
-    if not len(table):
-        return
-    places = bucket_of(table[key].combine_chunks(), count)
-    order = np.argsort(places, kind="stable")
-    bounds = np.searchsorted(places[order], np.arange(count + 1))
-    whole = table.take(pa.array(order)).combine_chunks()
-    for number in range(count):
-        start, end = int(bounds[number]), int(bounds[number + 1])
-        if end > start:
-            yield number, whole.slice(start, end - start)
-
-
-AT_ONCE = 32 << 20
-"""Bytes in Parquet, a fraction of those in memory, that are compared at a time.
-
-More are shared out to files first.
-"""
-IN_MEMORY = 1 << 30
-"""The same for two sides that are in memory anyway: Arrow's texts must stay below 2 GiB."""
+MAX_PARTITIONS = 256
+"""Partitions are files that are open at the same time."""
+PARTITION_BYTES = 32 << 20
+"""Uncompressed Parquet bytes compared at a time; in memory they take several times that."""
+MEMORY_PARTITION_BYTES = 1 << 30
+"""The same for two inputs in memory: Arrow strings must stay below 2 GiB."""
 
 
 @public
@@ -92,150 +56,247 @@ def compare_asana_exports(
     resource_types: str | Sequence[str] | None = None,
     columns: str | Sequence[str] | None = None,
     ignore: str | Sequence[str] = "modified_at",
+    partial: bool = False,
     storage_options: StorageOptions = None,
 ) -> ExportComparison:
-    """Compare two exports: which objects were added and removed, and which cells changed.
+    """Compare two exports: added and removed objects, and changed cells.
 
-    Objects meet by `resource_type` and gid, columns by name, those of custom fields by the gid of
-    the field: one that was renamed is the same. Rows without a gid, such as the links of graph
-    exports, are compared as sets.
+    Objects are matched by `resource_type` and gid, columns by name, and custom fields by their
+    gid, so that a renamed field is the same field; a field without a gid is matched by its name
+    and type. Rows without a gid, such as the links of graph exports, are compared as sets.
 
-    The same are: missing, an absent column and an empty list; times by instant, whatever the
-    dtype; numbers that differ by less than a billionth of themselves; categories by their names;
-    an object of another name with the same gid, such as an assignee who was renamed; lists of
-    objects with gids (memberships, followers, tags, …) and multi-enum values in any order. An
-    empty text is not missing.
+    These count as equal: a missing value, an absent column and an empty list; times that are the
+    same instant, whatever their dtype; numbers that differ by less than a billionth of themselves;
+    categories with the same name; objects with the same gid, such as an assignee who was renamed;
+    lists of objects with gids (memberships, followers, tags, …) and multi-enum values in any
+    order. An empty text is not missing.
 
     Parameters
     ----------
     old, new
-        What `read_asana_export` returned, a dict of DataFrames by `resource_type`, or the folder
-        of a Parquet dataset that `asana_export_to_parquet` wrote (local, or a URL for fsspec).
-        They may be of different kinds, and of different `dtype_backend`. Frames are not changed.
-        Datasets are read in batches and shared out to temporary files, so that memory is needed
-        for the result and a part of the rows.
+        The result of `read_asana_export`, a dict of DataFrames by `resource_type`, or the folder
+        of a Parquet dataset that `asana_export_to_parquet` wrote (a local path, or a URL for
+        fsspec). The two may be of different kinds and have different dtypes. DataFrames are not
+        modified. Datasets are read in batches and partitioned by gid into temporary files, so
+        that only the result and a fraction of the rows are in memory. Of several rows with one
+        gid the one modified last counts; if that is equal or unknown, the last one.
     resource_types
-        Only these types of row; None for all.
+        Compare only these types of rows; None for all.
     columns
-        Only these columns: ``"due_on"``, ``"assignee"`` for all in it, ``"custom_fields"``.
+        Compare only these columns: ``"due_on"``, ``"assignee"`` for everything in it,
+        ``"custom_fields"``.
     ignore
-        Not these columns. `modified_at` says nothing that the others do not.
+        Columns to leave out. `modified_at` only repeats what other columns say.
+    partial
+        True when `new` contains only what was modified since `old`, such as an incremental export:
+        objects and custom fields that it lacks count as unchanged, not as removed.
     storage_options
-        For datasets behind a URL: what fsspec needs to open them.
+        For datasets at URLs: what fsspec needs to open them.
 
     Returns
     -------
     ExportComparison
         A mapping of `resource_type` to DataFrame, with `summary()`, `closed`, `moved`,
-        `rescheduled`, …
+        `rescheduled` and others.
 
     Raises
     ------
     InvalidOptionError
-        For what cannot be compared.
+        When an input cannot be compared, or an option is invalid.
     InvalidFrameError
-        For a frame without gids.
+        When a DataFrame has no gids.
     ExportFileError
-        When a folder holds no dataset.
+        When a folder does not hold a dataset, or cannot be read.
+
+    Examples
+    --------
+    >>> diff = aj.compare_asana_exports("export-2026-11/", "export-2026-12/")
+    >>> diff.summary()
+    >>> diff["task"]
     """
-    sides = _side(old, "old", storage_options), _side(new, "new", storage_options)
+    if not isinstance(partial, bool):
+        raise InvalidOptionError(f"partial={partial!r}: give True or False.")
+    inputs = _input(old, "old", storage_options), _input(new, "new", storage_options)
     wanted = names_of("resource_types", resource_types)
-    shown = names_of("columns", columns)
-    hidden = names_of("ignore", ignore or None) or ()
-    types = dict.fromkeys(name for side in sides[::-1] for name in side.types())
+    selection = _Selection(
+        names_of("columns", columns), names_of("ignore", ignore or None) or (), partial
+    )
     frames, unchanged = {}, {}
-    for name in sorted(types):
+    for name in sorted({*inputs[0].types(), *inputs[1].types()}):
         if wanted is None or name in wanted:
-            found, unchanged[name] = _compared(sides, name, shown, hidden)
-            frames[name] = _frame(found)
-    return ExportComparison(frames, unchanged, _frame(_catalogues(sides)))
+            changes, unchanged[name] = _compare(inputs, name, selection)
+            frames[name] = _frame(changes)
+    return ExportComparison(frames, unchanged, _frame(_compare_catalogues(inputs, partial)))
 
 
-def _side(export: Export, what: str, options: StorageOptions) -> Side:
+class _Selection(NamedTuple):
+    """Which columns are compared, and whether the new input holds only what changed."""
+
+    columns: Sequence[str] | None
+    ignore: Sequence[str]
+    partial: bool
+
+
+def _input(export: Export, role: str, options: StorageOptions) -> CompareInput:
     if isinstance(export, str | os.PathLike):
-        return DatasetSide(export, what, options)
-    return FrameSide(export, what)
+        return DatasetInput(export, role, options)
+    return FramesInput(export, role)
 
 
-def _compared(
-    sides: tuple[Side, Side], name: str, columns: Sequence[str] | None, ignore: Sequence[str]
+def _compare(
+    inputs: tuple[CompareInput, CompareInput], name: str, selection: _Selection
 ) -> tuple[pa.Table, int]:
-    """Return what is different in a type of row, and how many rows are the same."""
-    schemas = [side.schema(name) for side in sides]
-    fields = [field_gids(side, schema.names) for side, schema in zip(sides, schemas, strict=True)]
-    pairs = pairs_of(schemas[0], schemas[1], (fields[0], fields[1]), columns, ignore)
-    streams = (_rows(sides[0], name, pairs, "old"), _rows(sides[1], name, pairs, "new"))
-    limit = IN_MEMORY if sides[0].in_memory and sides[1].in_memory else AT_ONCE
-    count = min(MOST, sum(side.size(name) for side in sides) // limit + 1)
-    if count == 1:
-        return changes(_one(streams[0], pairs, "old"), _one(streams[1], pairs, "new"), pairs)
-    return _by_buckets(streams, pairs, count)
+    """Return the changes of a resource type, and the number of unchanged rows."""
+    old, new = inputs
+    schemas = old.schema(name), new.schema(name)
+    fields = field_keys(old, schemas[0].names), field_keys(new, schemas[1].names)
+    pairs = pair_columns(schemas, fields, selection.columns, selection.ignore)
+    streams = _comparable_rows(old, name, pairs, "old"), _comparable_rows(new, name, pairs, "new")
+    limit = MEMORY_PARTITION_BYTES if old.in_memory and new.in_memory else PARTITION_BYTES
+    count = min(MAX_PARTITIONS, (old.size(name) + new.size(name)) // limit + 1)
+    if count > 1:
+        return _diff_partitions(streams, pairs, count, partial=selection.partial)
+    tables = _concat(streams[0], pairs, "old"), _concat(streams[1], pairs, "new")
+    return diff(*tables, pairs, partial=selection.partial)
 
 
-def _by_buckets(
-    streams: tuple[Iterator[pa.Table], Iterator[pa.Table]], pairs: list[Pair], count: int
+def _diff_partitions(
+    streams: tuple[Iterator[pa.Table], Iterator[pa.Table]],
+    pairs: list[ColumnPair],
+    count: int,
+    *,
+    partial: bool,
 ) -> tuple[pa.Table, int]:
-    parts, same = [], 0
+    parts, unchanged = [], 0
     with tempfile.TemporaryDirectory(prefix="asana-compare-") as folder:
-        files = []
-        for side, stream in zip(("old", "new"), streams, strict=True):
-            (Path(folder) / side).mkdir()
-            files.append(shared_out(stream, KEY, count, Path(folder) / side))
-        for old, new in zip(*files, strict=True):
-            found, unchanged = changes(
-                _one(_stored(old), pairs, "old"), _one(_stored(new), pairs, "new"), pairs
-            )
-            parts.append(found)
-            same += unchanged
-            for path in (old, new):
+        paths = []
+        for which, stream in zip(("old", "new"), streams, strict=True):
+            (Path(folder) / which).mkdir()
+            paths.append(write_partitions(stream, KEY, count, Path(folder) / which))
+        for old_path, new_path in zip(*paths, strict=True):
+            old = _concat(_read_partition(old_path), pairs, "old")
+            new = _concat(_read_partition(new_path), pairs, "new")
+            changes, same = diff(old, new, pairs, partial=partial)
+            parts.append(changes)
+            unchanged += same
+            for path in (old_path, new_path):
                 path.unlink(missing_ok=True)
-    return pa.concat_tables(parts), same
+    return pa.concat_tables(parts), unchanged
 
 
-def _stored(path: Path) -> Iterator[pa.Table]:
+def partition_of(keys: pa.Array, count: int) -> np.ndarray:
+    """Return the partition of each key: the same on every machine and in every run."""
+    hashes = pd.util.hash_array(
+        keys.to_numpy(zero_copy_only=False).astype(object), categorize=False
+    )
+    numbers: np.ndarray = (hashes % np.uint64(count)).astype(np.int64)
+    return numbers
+
+
+def write_partitions(tables: Iterable[pa.Table], key: str, count: int, folder: Path) -> list[Path]:
+    """Partition rows by a key into files, keeping their order; empty partitions have no file."""
+    paths = [folder / f"{number}.arrow" for number in range(count)]
+    with ExitStack() as stack:
+        writers: dict[int, Any] = {}
+        for table in tables:
+            for number, rows in _split(table, key, count):
+                if number not in writers:
+                    sink = stack.enter_context(pa.OSFile(str(paths[number]), "wb"))
+                    writers[number] = stack.enter_context(pa.ipc.new_stream(sink, table.schema))
+                writers[number].write_table(rows)
+    return paths
+
+
+def _split(table: pa.Table, key: str, count: int) -> Iterator[tuple[int, pa.Table]]:
+    if not len(table):
+        return
+    numbers = partition_of(table[key].combine_chunks(), count)
+    order = np.argsort(numbers, kind="stable")
+    bounds = np.searchsorted(numbers[order], np.arange(count + 1))
+    ordered = table.take(pa.array(order)).combine_chunks()
+    for number in range(count):
+        start, end = int(bounds[number]), int(bounds[number + 1])
+        if end > start:
+            yield number, ordered.slice(start, end - start)
+
+
+def _read_partition(path: Path) -> Iterator[pa.Table]:
     if path.exists():
         with pa.OSFile(str(path)) as source:
             yield pa.ipc.open_stream(source).read_all()
 
 
-def _rows(side: Side, name: str, pairs: list[Pair], which: str) -> Iterator[pa.Table]:
-    """Yield the prepared rows of a side."""
-    there = side.schema(name).names
-    columns = dict.fromkeys(getattr(pair, which) for pair in pairs)
-    needed = [column for column in ("gid", "name", *columns) if column in there]
-    place = 0
-    for table in side.tables(name, list(dict.fromkeys(needed))):
+def _comparable_rows(
+    export: CompareInput, name: str, pairs: list[ColumnPair], which: str
+) -> Iterator[pa.Table]:
+    available = export.schema(name).names
+    # Datasets have no repeated rows of which the one modified last had to be found.
+    head = ("gid", "name", "modified_at") if export.in_memory else ("gid", "name")
+    columns = dict.fromkeys((*head, *(getattr(pair, which) for pair in pairs)))
+    start = 0
+    for table in export.tables(name, [column for column in columns if column in available]):
         if len(table):
-            yield prepared(table, pairs, which, place)
-            place += len(table)
+            yield comparable(table, pairs, which, start)
+            start += len(table)
 
 
-def _one(tables: Iterator[pa.Table], pairs: list[Pair], which: str) -> pa.Table:
-    found = list(tables)
-    if found:
-        return pa.concat_tables(found)
-    return prepared(_nothing(pairs, which), pairs, which, 0)
+def _concat(tables: Iterator[pa.Table], pairs: list[ColumnPair], which: str) -> pa.Table:
+    parts = list(tables)
+    if parts:
+        return pa.concat_tables(parts)
+    types = {getattr(pair, which): pair.type for pair in pairs} | {"gid": pa.string()}
+    columns = {name: pa.nulls(0, type_) for name, type_ in types.items() if name is not None}
+    return comparable(pa.table(columns), pairs, which, 0)
 
 
-def _nothing(pairs: list[Pair], which: str) -> pa.Table:
-    names = {getattr(pair, which): pair.type for pair in pairs} | {"gid": pa.string()}
-    return pa.table({name: pa.nulls(0, type_) for name, type_ in names.items() if name is not None})
-
-
-def _catalogues(sides: tuple[Side, Side]) -> pa.Table:
-    """Return what is different in the definitions of custom fields."""
-    known = [side.catalogue for side in sides if side.catalogue is not None]
-    if len(known) < len(sides):
+def _compare_catalogues(inputs: tuple[CompareInput, CompareInput], partial: bool) -> pa.Table:
+    """Return the changes in the definitions of custom fields."""
+    old, new = (export.catalogue for export in inputs)
+    if old is None or new is None:
         return CHANGES.empty_table()
-    old, new = (frame.drop(columns=["column", "rows"]) for frame in known)
-    both = FrameSide({"": old}, "old.custom_fields"), FrameSide({"": new}, "new.custom_fields")
-    return _compared(both, "", None, ())[0]
+    old, new = _with_keys(old, new), _with_keys(new, old)
+    frames = (
+        FramesInput({"": old}, "old.custom_fields"),
+        FramesInput({"": new}, "new.custom_fields"),
+    )
+    changes, _ = _compare(frames, "", _Selection(None, (), partial))
+    return _without_keys(changes)
 
 
-def _frame(found: pa.Table) -> pd.DataFrame:
-    """Return changes in their order as a frame."""
-    order = [("change", "ascending"), ("place", "ascending"), ("order", "ascending")]
-    rows = found.sort_by(order)
+def _with_keys(fields: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Give each field without a gid that of the same field in the other export, or a JSON key."""
+    labels = list(zip(others["name"], others["type"], strict=True))
+    gids = dict(zip(labels, others["gid"], strict=True))
+    keys = []
+    for gid, *label in fields[["gid", "name", "type"]].astype(object).itertuples(index=False):
+        other = gids[tuple(label)] if labels.count(tuple(label)) == 1 else None
+        if not pd.isna(gid):
+            keys.append(gid)
+        elif other is not None and not pd.isna(other):
+            keys.append(other)
+        else:
+            name, type_ = (None if pd.isna(part) else part for part in label)
+            keys.append(orjson.dumps({"name": name, "type": type_}).decode())
+    return fields.drop(columns=["column", "rows"]).assign(gid=pd.array(keys, TEXT))
+
+
+def _without_keys(changes: pa.Table) -> pa.Table:
+    """Move the JSON keys of custom fields without a gid to where those of rows stand."""
+    changes = changes.combine_chunks()
+    is_key = pc.fill_null(pc.starts_with(changes["gid"], "{"), False)
+    missing = pa.scalar(None, pa.string())
+    for column, kind in (("after", "added"), ("before", "removed")):
+        rows = pc.and_(is_key, pc.equal(changes["change"], KINDS.index(kind)))
+        index = CHANGES.get_field_index(column)
+        values = pc.if_else(rows, changes["gid"], changes[column])
+        changes = changes.set_column(index, CHANGES.field(index), values)
+    gids = pc.if_else(is_key, missing, changes["gid"])
+    return changes.set_column(0, CHANGES.field(0), gids)
+
+
+def _frame(changes: pa.Table) -> pd.DataFrame:
+    order = [("change", "ascending"), ("position", "ascending"), ("order", "ascending")]
+    rows = changes.sort_by(order)
     kinds = pa.DictionaryArray.from_arrays(
         rows["change"].combine_chunks().cast(pa.int8()), pa.array(KINDS)
     )

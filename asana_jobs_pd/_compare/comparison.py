@@ -1,10 +1,10 @@
-"""What is different between two exports: frames by type of row, and the questions people have."""
+"""The result of a comparison: changes by resource type, and views of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -13,7 +13,7 @@ import pandas as pd
 from asana_jobs_pd._export.export import TEXT, ByType
 from asana_jobs_pd._public import public
 
-__all__ = ["ExportComparison", "finished", "moves", "reassignments", "reschedules"]
+__all__ = ["ExportComparison"]
 
 _DATES = ("due_on", "due_at", "start_on", "start_at")
 _ID = ["resource_type", "gid", "name"]
@@ -23,88 +23,93 @@ _MOVED = [
 ]  # fmt: skip
 
 
-def _cells(frames: Mapping[str, pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return the changed cells of these columns over all types of row."""
-    head = pd.DataFrame(
+def _changed_cells(frames: Mapping[str, pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    """Return the changed cells of these columns over all resource types."""
+    empty = pd.DataFrame(
         {name: pd.Series([], dtype=TEXT) for name in (*_ID, "column", "before", "after")}
     )
-    parts = [head]
+    parts = [empty]
     for name, frame in frames.items():
-        some = frame[frame["column"].isin(columns).to_numpy(bool)]
-        if len(some):
-            parts.append(some.assign(resource_type=pd.Series(name, some.index, TEXT))[[*head]])
+        cells = frame[frame["column"].isin(columns).to_numpy(bool)]
+        if len(cells):
+            parts.append(cells.assign(resource_type=pd.Series(name, cells.index, TEXT))[[*empty]])
     return pd.concat(parts, ignore_index=True)
 
 
-def finished(frames: Mapping[str, pd.DataFrame], after: str) -> pd.DataFrame:
-    """Return what has become complete (``"true"``), or no longer is (``"false"``)."""
-    cells = _cells(frames, ("completed", "completed_at"))
+def _completions(frames: Mapping[str, pd.DataFrame], after: str) -> pd.DataFrame:
+    """Return what became complete (``"true"``) or incomplete (``"false"``)."""
+    cells = _changed_cells(frames, ("completed", "completed_at"))
     rows = cells[(cells["column"] == "completed") & (cells["after"] == after)][_ID]
     times = cells[cells["column"] == "completed_at"].rename(
         columns={"after" if after == "true" else "before": "completed_at"}
     )
-    whole = rows.merge(times[["resource_type", "gid", "completed_at"]], "left")
-    return whole.assign(completed_at=_times(whole["completed_at"]))
+    merged = rows.merge(times[["resource_type", "gid", "completed_at"]], "left")
+    return merged.assign(completed_at=_times(merged["completed_at"]))
 
 
-def reschedules(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return what has other dates."""
-    cells = _cells(frames, _DATES)
+def _reschedules(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    cells = _changed_cells(frames, _DATES)
     cells["before"], cells["after"] = _times(cells["before"]), _times(cells["after"])
     seconds = (cells["after"] - cells["before"]).dt.total_seconds()
     return cells.assign(days=(seconds / 86_400).astype("Float64"))
 
 
-def reassignments(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return what has another assignee."""
-    cells = _cells(frames, ("assignee.gid", "assignee.name"))
-    parts = {leaf: cells[cells["column"] == f"assignee.{leaf}"] for leaf in ("gid", "name")}
-    rows = parts["gid"].drop(columns="column")
+def _reassignments(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    cells = _changed_cells(frames, ("assignee.gid", "assignee.name"))
+    by_leaf = {leaf: cells[cells["column"] == f"assignee.{leaf}"] for leaf in ("gid", "name")}
+    rows = by_leaf["gid"].drop(columns="column")
     rows = rows.rename(columns={"before": "before.gid", "after": "after.gid"})
-    names = parts["name"].rename(columns={"before": "before.name", "after": "after.name"})
-    whole = rows.merge(names[["resource_type", "gid", "before.name", "after.name"]], "left")
-    return whole[[*_ID, "before.gid", "before.name", "after.gid", "after.name"]]
+    names = by_leaf["name"].rename(columns={"before": "before.name", "after": "after.name"})
+    merged = rows.merge(names[["resource_type", "gid", "before.name", "after.name"]], "left")
+    return merged[[*_ID, "before.gid", "before.name", "after.gid", "after.name"]]
 
 
-def moves(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return what is in another project or section."""
-    cells = _cells(frames, ("memberships", "projects"))
-    told = set(
+class _Membership(NamedTuple):
+    """A task's place in a project."""
+
+    project: str | None
+    section_gid: str | None
+    section: str | None
+
+
+def _moves(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    cells = _changed_cells(frames, ("memberships", "projects"))
+    with_memberships = set(
         zip(*(cells.loc[cells["column"] == "memberships", key] for key in _ID[:2]), strict=True)
     )
     rows = [
         (cell.resource_type, cell.gid, cell.name, *move)
         for cell in cells.itertuples(index=False)
-        if cell.column == "memberships" or (cell.resource_type, cell.gid) not in told
-        for move in _moves(_places(cell.before), _places(cell.after))
+        if cell.column == "memberships" or (cell.resource_type, cell.gid) not in with_memberships
+        for move in _moves_of_task(_memberships(cell.before), _memberships(cell.after))
     ]
     frame = pd.DataFrame(rows, columns=_MOVED, dtype=object).astype(TEXT)
     return frame.assign(move=frame["move"].astype(pd.CategoricalDtype(list(_MOVES))))
 
 
-def _places(text: Any) -> dict[str, tuple[str | None, str | None, str | None]]:
-    """Return name of project, gid and name of section by the project's gid."""
-    found = {}
+def _memberships(text: Any) -> dict[str, _Membership]:
+    """Return memberships by the gid of the project, from the JSON of a cell."""
+    memberships = {}
     for item in orjson.loads(text) if isinstance(text, str) else ():
         project = item.get("project", item) or {}
         section = item.get("section") or {}
         if isinstance(project.get("gid"), str):
-            place = (project.get("name"), section.get("gid"), section.get("name"))
-            found[project["gid"]] = place
-    return found
+            memberships[project["gid"]] = _Membership(
+                project.get("name"), section.get("gid"), section.get("name")
+            )
+    return memberships
 
 
-def _moves(
-    before: dict[str, tuple[str | None, str | None, str | None]],
-    after: dict[str, tuple[str | None, str | None, str | None]],
+def _moves_of_task(
+    before: dict[str, _Membership], after: dict[str, _Membership]
 ) -> Iterator[tuple[str, str, str | None, str | None, str | None]]:
     for gid in [gid for gid in before if gid not in after]:
-        yield "removed", gid, before[gid][0], before[gid][2], None
-    for gid, (name, section, section_name) in after.items():
+        yield "removed", gid, before[gid].project, before[gid].section, None
+    for gid, new in after.items():
         if gid not in before:
-            yield "added", gid, name, None, section_name
-        elif before[gid][1] != section:
-            yield "section", gid, name, before[gid][2], section_name
+            yield "added", gid, new.project, None, new.section
+        elif before[gid].section_gid != new.section_gid:
+            yield "section", gid, new.project, before[gid].section, new.section
 
 
 def _times(texts: pd.Series) -> pd.Series:
@@ -113,25 +118,26 @@ def _times(texts: pd.Series) -> pd.Series:
 
 @public
 class ExportComparison(ByType[pd.DataFrame]):
-    """What was added, removed and changed, by `resource_type`; made by `compare_asana_exports`.
+    """Added, removed and changed objects by `resource_type`; returned by `compare_asana_exports`.
 
-    Each frame has a row for each object that was added or removed, and for each cell that changed:
+    Each frame has one row per object that was added or removed, and one per cell that changed:
 
     - `gid`, `name`: the object, as the new export calls it;
     - `change`: ``"added"``, ``"removed"`` or ``"changed"``, a category;
-    - `column`: of a changed cell, as the new export calls it; missing for added and removed;
-    - `before`, `after`: as text, whatever the dtype: times in ISO 8601 (UTC), numbers in their
-      shortest form, ``true`` and ``false``, lists as JSON; missing where nothing was. Of a row
-      without a gid, a link, all that it says, as JSON.
+    - `column`: the column of a changed cell, as the new export calls it; missing for added and
+      removed objects;
+    - `before`, `after`: as text, whatever the dtype: dates and times in ISO 8601 (UTC), numbers in
+      their shortest form, ``true`` and ``false``, lists as JSON; missing where there was no value.
+      For added and removed rows without a gid (links), their content as JSON.
 
-    All but `change` are `string`. Added rows come first, in the order of the new export, then the
-    removed ones in that of the old one, then the changed ones in that of the new.
+    All columns but `change` are `string`. Added rows come first, in the order of the new export;
+    then removed rows in the order of the old one; then changed cells in the order of the new one.
 
     Attributes
     ----------
     custom_fields : pandas.DataFrame
-        The same for the definitions of custom fields, matched by gid: a new name, another type,
-        other options. Empty when neither side has a catalogue.
+        The same for the definitions of custom fields: a new name, another type, other options.
+        Empty unless both inputs have a catalogue.
     """
 
     _absent = "is in neither export"
@@ -148,50 +154,51 @@ class ExportComparison(ByType[pd.DataFrame]):
 
     @property
     def closed(self) -> pd.DataFrame:
-        """What was completed in between: `resource_type`, `gid`, `name`, `completed_at`."""
-        return finished(self._frames, "true")
+        """Objects that were completed: `resource_type`, `gid`, `name`, `completed_at`."""
+        return _completions(self._frames, "true")
 
     @property
     def reopened(self) -> pd.DataFrame:
-        """What was completed and no longer is; as `closed`, with the earlier `completed_at`."""
-        return finished(self._frames, "false")
+        """Objects no longer completed; as `closed`, with the earlier `completed_at`."""
+        return _completions(self._frames, "false")
 
     @property
     def moved(self) -> pd.DataFrame:
-        """Tasks in another project or section, one row a project.
+        """Tasks that changed project or section, one row per project.
 
         `gid`, `name`, `move` (a category: ``"added"`` to the project, ``"removed"`` from it, or
-        ``"section"``), `project.gid`, `project.name`, `section.before`, `section.after`. Where an
-        export has no `memberships`, `projects` says it, and sections are missing.
+        ``"section"``), `project.gid`, `project.name`, `section.before`, `section.after`. Without
+        `memberships` in the export, `projects` is used and sections are missing.
         """
-        return moves(self._frames)
+        return _moves(self._frames)
 
     @property
     def rescheduled(self) -> pd.DataFrame:
-        """What has other dates: one row a column of `due_on`, `due_at`, `start_on`, `start_at`.
+        """Changed dates: one row per changed `due_on`, `due_at`, `start_on` or `start_at`.
 
         `resource_type`, `gid`, `name`, `column`, `before` and `after` as `datetime64[us, UTC]`
-        (dates at midnight), and `days` between them, `Float64`; missing where one is.
+        (dates at midnight), and the `days` between them, `Float64`; missing if either is.
         """
-        return reschedules(self._frames)
+        return _reschedules(self._frames)
 
     @property
     def reassigned(self) -> pd.DataFrame:
-        """What has another assignee.
+        """Objects with another assignee.
 
         `resource_type`, `gid`, `name`, `before.gid`, `before.name`, `after.gid`, `after.name`.
         """
-        return reassignments(self._frames)
+        return _reassignments(self._frames)
 
     def summary(self) -> pd.DataFrame:
-        """Return how much is different, one row a type of row.
+        """Return the number of changes, one row per resource type.
 
         Returns
         -------
         pandas.DataFrame
-            Indexed by `resource_type`, all `int64`: `added`, `removed`, `changed`, `unchanged`
-            objects; of those that changed, `closed`, `reopened`, `moved`, `rescheduled`,
-            `reassigned`.
+            Indexed by `resource_type`, all `int64`: `added`, `removed`, `changed` and `unchanged`
+            objects; of the changed ones, `closed`, `reopened`, `moved`, `rescheduled` and
+            `reassigned`. With ``partial=True``, objects that only the old export has count as
+            unchanged.
         """
         names = list(self._frames)
         index = pd.Index(names, name="resource_type", dtype=TEXT)
@@ -207,7 +214,7 @@ class ExportComparison(ByType[pd.DataFrame]):
         return pd.DataFrame(columns, index=index).astype(np.int64)
 
     def columns_changed(self) -> pd.DataFrame:
-        """Return how many cells changed in each column, the most first in each type of row.
+        """Return the number of changed cells per column, most frequent first in each type.
 
         Returns
         -------
@@ -219,21 +226,21 @@ class ExportComparison(ByType[pd.DataFrame]):
             for name, frame in self._frames.items()
             for column, count in frame["column"].value_counts().items()
         ]
-        found = pd.DataFrame(counts, columns=["resource_type", "column", "changes"])
-        return found.astype({"resource_type": TEXT, "column": TEXT, "changes": np.int64})
+        frame = pd.DataFrame(counts, columns=["resource_type", "column", "changes"])
+        return frame.astype({"resource_type": TEXT, "column": TEXT, "changes": np.int64})
 
     def __repr__(self) -> str:
-        words = ", ".join(
+        counts = ", ".join(
             f"{name} +{_objects(frame, 'added'):,} -{_objects(frame, 'removed'):,} "
             f"~{_objects(frame, 'changed'):,}"
             for name, frame in self._frames.items()
         )
-        return f"<ExportComparison: {words or 'nothing to compare'}>"
+        return f"<ExportComparison: {counts or 'nothing to compare'}>"
 
     def _repr_html_(self) -> str:
         fields = self.custom_fields["gid"].nunique()
-        words = f"{fields} custom field{'s' * (fields != 1)} differ{'s' * (fields == 1)}"
-        return f"{self.summary().to_html(escape=True)}<p>{escape(words)}, see .custom_fields</p>"
+        note = f"{fields} custom field{'s' * (fields != 1)} differ{'s' * (fields == 1)}"
+        return f"{self.summary().to_html(escape=True)}<p>{escape(note)}, see .custom_fields</p>"
 
 
 def _objects(frame: pd.DataFrame, change: str) -> int:

@@ -9,8 +9,7 @@ import pytest
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import compare_asana_exports
-from asana_jobs_pd._compare import compare
-from asana_jobs_pd._compare import inputs as dataset
+from asana_jobs_pd._compare import compare, inputs
 from asana_jobs_pd._decode import lines
 from asana_jobs_pd._parquet import writer as parquet
 
@@ -48,7 +47,7 @@ def convert(export, tmp_path, monkeypatch):
     """Convert rows to a dataset, in row groups and batches of a few."""
     monkeypatch.setattr(parquet, "GROUP", 40_000)
     monkeypatch.setattr(lines, "CHUNK", 30_000)
-    monkeypatch.setattr(dataset, "ROWS", 30)
+    monkeypatch.setattr(inputs, "BATCH_ROWS", 30)
     numbers = iter(range(100))
 
     def convert(*rows, **options):
@@ -311,7 +310,7 @@ def test_datasets_and_frames_say_the_same(load, convert, monkeypatch, backend):
     assert expected.summary().loc["task", ["removed", "changed"]].tolist() == [5, len(touched)]
     folders = convert(*many(0)), convert(*many(1))
     assert_same(compare_asana_exports(*folders), expected)
-    monkeypatch.setattr(compare, "AT_ONCE", 10_000)
+    monkeypatch.setattr(compare, "PARTITION_BYTES", 10_000)
     assert_same(compare_asana_exports(*folders), expected)
     assert_same(compare_asana_exports(old, folders[1]), expected)
     assert_same(compare_asana_exports(str(folders[0]), new), expected)
@@ -339,7 +338,7 @@ def test_types_of_row_with_strange_names_are_found(load, convert):
 def test_a_dataset_that_cannot_be_read(convert, monkeypatch, tmp_path):
     """Says so, and leaves no temporary files behind; nor does one that can."""
     folders = convert(*many(0)), convert(*many(1))
-    monkeypatch.setattr(compare, "AT_ONCE", 10_000)
+    monkeypatch.setattr(compare, "PARTITION_BYTES", 10_000)
     spool = tmp_path / "spool"
     spool.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(spool))
@@ -349,7 +348,7 @@ def test_a_dataset_that_cannot_be_read(convert, monkeypatch, tmp_path):
     content = bytearray(part.read_bytes())
     content[1000:3000] = bytes(2000)
     part.write_bytes(content)
-    with pytest.raises(aj.errors.ExportFileError, match=r"^new: .*dataset1 cannot be read: "):
+    with pytest.raises(aj.errors.ExportFileError, match=r"^new: cannot read .*dataset1: "):
         compare_asana_exports(*folders)
     assert list(spool.iterdir()) == []
 
@@ -358,7 +357,9 @@ def test_an_unfinished_dataset_is_refused(convert):
     """An upload that was cut off has no mark."""
     folder = convert(task("1"))
     (folder / "_SUCCESS").unlink()
-    with pytest.raises(aj.errors.ExportFileError, match="was cut off; convert again"):
+    with pytest.raises(
+        aj.errors.ExportFileError, match="is an unfinished dataset; convert the export again"
+    ):
         compare_asana_exports(folder, folder)
 
 
@@ -386,13 +387,13 @@ def test_frames_that_have_been_elsewhere(load, tmp_path):
 @pytest.mark.parametrize(
     ("old", "error", "words"),
     [
-        (5, aj.errors.AsanaJobsError, "old: int cannot be compared"),
-        ({"task": [1]}, aj.errors.AsanaJobsError, r"old\['task'\] is no DataFrame: list"),
-        ({"task": pd.DataFrame({"name": ["A"]})}, aj.errors.InvalidFrameError, "has no 'gid'"),
+        (5, aj.errors.AsanaJobsError, "old: cannot compare int"),
+        ({"task": [1]}, aj.errors.AsanaJobsError, r"old\['task'\] is not a DataFrame but list"),
+        ({"task": pd.DataFrame({"name": ["A"]})}, aj.errors.InvalidFrameError, "no column 'gid'"),
         ({"task": pd.DataFrame({"gid": [1.5]})}, aj.errors.InvalidFrameError, "holds floats"),
         ({"task": pd.DataFrame([["1", "2"]], columns=["gid", "gid"])},
          aj.errors.InvalidFrameError, "more than one column 'gid'"),
-        ("/nowhere", aj.errors.ExportFileError, "holds no dataset of an export"),
+        ("/nowhere", aj.errors.ExportFileError, "is not a dataset of an export"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared(old, error, words):
@@ -438,3 +439,137 @@ def test_how_it_shows(load):
     with pytest.raises(KeyError, match="'nope' is in neither export; there is"):
         found["nope"]
     assert len(found) == 2
+
+
+def test_a_partial_export_removes_nothing(load, convert):
+    """What an incremental export lacks is unchanged: tasks, resource types and custom fields."""
+    team = {"gid": "90", "resource_type": "team", "name": "A"}
+    old = load(task("1"), task("2"), task("3"), team)
+    rows = [task("2", name="Second", custom_fields=[cost(7)]), task("4")]
+    assert compare_asana_exports(old, load(*rows)).summary()["removed"].tolist() == [2, 1]
+    for new in (load(*rows), convert(*rows)):
+        found = compare_asana_exports(old, new, partial=True)
+        assert cells(found["task"]) == [
+            ("4", "added", None, None, None),
+            ("2", "changed", "name", "Task 2", "Second"),
+            ("2", "changed", "custom_fields.Cost", "5.2", "7"),
+            ("2", "changed", "custom_fields.Priority", "High", None),
+        ]
+        counts = found.summary()[["added", "removed", "changed", "unchanged"]]
+        assert counts.loc["task"].tolist() == [1, 0, 1, 2]
+        assert counts.loc["team"].tolist() == [0, 0, 0, 1]
+    only_cost = load(task("2", custom_fields=[cost(5.2)]))
+    assert "removed" in set(compare_asana_exports(old, only_cost).custom_fields["change"])
+    assert cells(compare_asana_exports(old, only_cost, partial=True).custom_fields) == []
+    with pytest.raises(aj.errors.InvalidOptionError, match="partial='yes'"):
+        compare_asana_exports(old, old, partial="yes")
+
+
+def test_partial_in_partitions(load, convert, monkeypatch):
+    """Partitioning by gid changes none of the counts."""
+    full, delta = many(0), many(1)[50:90]
+    expected = compare_asana_exports(load(*full), load(*delta), partial=True)
+    assert expected.summary()["removed"].sum() == 0
+    assert expected.summary()[["changed", "unchanged"]].loc["task"].sum() == 200
+    monkeypatch.setattr(compare, "PARTITION_BYTES", 10_000)
+    assert_same(compare_asana_exports(convert(*full), convert(*delta), partial=True), expected)
+
+
+@pytest.mark.parametrize("times", [
+    ("2024-02-22T02:06:58.147Z", "2024-02-22T02:06:58Z"),
+    pd.to_datetime(["2024-02-22T02:06:58.147Z", "2024-02-22T02:06:58Z"], format="ISO8601"),
+])  # fmt: skip
+def test_of_repeated_rows_the_one_modified_last_counts(load, times):
+    """Compared as times, whatever the order; without times, the last row counts."""
+    later, earlier = times
+    frame = pd.DataFrame(
+        {"gid": ["1", "1"], "name": ["new", "old"], "modified_at": [later, earlier]}
+    )
+    new = pd.DataFrame({"gid": ["1"], "name": ["new"]})
+    for old in (frame, frame[::-1]):
+        assert cells(compare_asana_exports({"task": old}, {"task": new})["task"]) == []
+    unknown = frame.assign(modified_at=[later, None])
+    assert cells(compare_asana_exports({"task": unknown}, {"task": new})["task"]) == [
+        ("1", "changed", "name", "old", "new")
+    ]
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_dates_are_the_same_in_parquet_and_frames(load, convert, backend):
+    """Naive datetime64, Arrow dates and Parquet dates are equal, and read as dates."""
+    launch = {"gid": "6", "name": "Launch", "type": "date"}
+    rows = [task("1", custom_fields=[{**launch, "date_value": {"date": "2024-08-23"}}]),
+            task("2", due_on=None, custom_fields=[{**launch, "date_value": None}])]  # fmt: skip
+    folder, loaded = convert(*rows), load(*rows, dtype_backend=backend)
+    naive = {
+        name: frame.assign(
+            **{
+                column: pd.to_datetime(frame[column].astype("string"))
+                for column in ("due_on", "custom_fields.Launch")
+                if column in frame
+            }
+        )
+        for name, frame in loaded.items()
+    }
+    for export in (loaded, naive):
+        for found in (compare_asana_exports(folder, export), compare_asana_exports(export, folder)):
+            assert cells(found["task"]) == []
+    moved = load(task("1", due_on="2024-09-16", custom_fields=rows[0]["custom_fields"]), rows[1])
+    for export in (folder, naive):
+        assert cells(compare_asana_exports(export, moved)["task"]) == [
+            ("1", "changed", "due_on", "2024-09-15", "2024-09-16")
+        ]
+
+
+def keyed(*fields, values):
+    """Return frames with a catalogue of fields: column, gid, name, type."""
+    catalogue = pd.DataFrame(fields, columns=["column", "gid", "name", "type"], dtype="string")
+    frame = pd.DataFrame({"gid": ["1"], **values})
+    return aj.AsanaExport(
+        {"task": frame},
+        custom_fields=catalogue.assign(rows=1),
+        issues=pd.DataFrame(),
+        issue_count=0,
+        summary=pd.DataFrame(),
+    )
+
+
+A, B = "custom_fields.Cost", "custom_fields.Cost [number]"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ([(A, None, "Cost", "number")], [(B, None, "Cost", "number")], []),
+        ([(A, "2", "Cost", "number")], [(B, None, "Cost", "number")], []),
+        ([(A, None, "Cost", "number")], [(B, "2", "Cost", "number")], []),
+        ([(A, "2", "Cost", "number")], [(B, "2", "Price", "number")], [("2", "name")]),
+        ([(A, None, "Cost", "number")], [(B, None, "Cost", "text")], [None, None]),
+        ([(A, None, "Cost", "number")], [(B, None, "Price", "number")], [None, None]),
+    ],
+)
+def test_fields_without_a_gid_are_matched_by_name_and_type(old, new, expected):
+    """Also when only one of the exports has gids; other names or types are other fields."""
+    found = compare_asana_exports(
+        keyed(*old, values={old[0][0]: [1.0]}), keyed(*new, values={new[0][0]: [1.0]})
+    )
+    assert len(found["task"]) == (2 if expected == [None, None] else 0)
+    changes = cells(found.custom_fields)
+    if expected == [None, None]:
+        assert [change for _, change, *_ in changes] == ["added", "removed"]
+        assert [gid for gid, *_ in changes] == [None, None]
+        name, type_ = new[0][2:]
+        assert json.loads(changes[0][-1]) == {"name": name, "type": type_}
+        assert json.loads(changes[1][-2]) == {"name": "Cost", "type": "number"}
+    else:
+        assert [(gid, column) for gid, _, column, *_ in changes] == expected
+
+
+def test_an_ambiguous_name_matches_no_field():
+    """Two fields with one name and type, told apart by gid, are not the one without a gid."""
+    old = keyed((A, "2", "Cost", "number"), (B, "3", "Cost", "number"),
+                values={A: [1.0], B: [2.0]})  # fmt: skip
+    new = keyed(("custom_fields.Cost [3]", None, "Cost", "number"),
+                values={"custom_fields.Cost [3]": [1.0]})  # fmt: skip
+    found = compare_asana_exports(old, new)
+    assert len(found["task"]) == 3
