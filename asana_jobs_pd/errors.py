@@ -89,12 +89,17 @@ __all__ = [
 _PACKAGE = str(Path(__file__).parent) + os.sep
 
 
-def warn_user(message: str, category: type[Warning]) -> None:
-    """Warn at the first line outside this package."""
-    frame, level = sys._getframe(), 1  # noqa: SLF001  what warnings itself looks at
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
+def warn_user(message: str, category: type[Warning], *, frame: pd.DataFrame | None = None) -> None:
+    """Warn at the first line outside this package; where warnings are errors, with ``.frame``."""
+    caller, level = sys._getframe(), 1  # noqa: SLF001  what warnings itself looks at
+    while caller.f_back is not None and caller.f_code.co_filename.startswith(_PACKAGE):
+        caller, level = caller.f_back, level + 1
+    try:
+        warnings.warn(message, category, stacklevel=level)
+    except Warning as warning:
+        if frame is not None:
+            warning.frame = frame  # type: ignore[attr-defined]
+        raise
 
 
 E = TypeVar("E")

@@ -28,7 +28,7 @@ from asana_jobs_pd._http.parallel_map import Batch
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._jobs.fetch import fetch_jobs
 from asana_jobs_pd._jobs.fields import plan_fields
-from asana_jobs_pd._jobs.ledger_writer import note_file
+from asana_jobs_pd._jobs.ledger import record_file
 from asana_jobs_pd._jobs.read import warn_of_changes
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import AuthenticationError
@@ -144,7 +144,7 @@ class Downloads:
             if transfer.unanswered:
                 self._notice_outage(began)
             if result.path is not None:
-                note_file(self._client, progress.file.gid, result.path)
+                record_file(self._client, progress.file.gid, result.path)
             return result
         self._batch.stop.set()
         raise Cancelled

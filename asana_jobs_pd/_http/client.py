@@ -292,14 +292,6 @@ class Client:
         url = f"{self.base_url}/jobs/{gid}{_query(opt_fields, self.opt_pretty)}"
         return read_answer(self._ask(url, stop, background), gid, self._token)
 
-    def ask_me(self) -> str:
-        """Return the gid of the token's user, empty when Asana does not say; asked once."""
-        url = f"{self.base_url}/users/me?opt_fields=gid"
-        answer = self._ask(url, _NEVER, background=True)
-        user = read_answer(answer, "", self._token)
-        gid = None if isinstance(user, RequestError) else user.get("gid")
-        return gid if isinstance(gid, str) else ""
-
     def post_job(
         self,
         path: str,

@@ -12,7 +12,7 @@ from typing import Any
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.parallel_map import Batch
 from asana_jobs_pd._jobs.fields import Plan
-from asana_jobs_pd._jobs.ledger_writer import flush, ledger_path, note_job
+from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import AuthenticationError, NetworkError, RequestError
 
@@ -46,8 +46,6 @@ NOT_ASKED = ReadResult()
 
 OUTAGE = 5.0
 """Seconds without any answer after which a request that failed for good speaks for all."""
-SHORT_WAIT = 0.2
-"""Seconds that a read waits for the ledger at the most."""
 
 
 @dataclass(slots=True)
@@ -98,16 +96,25 @@ def fetch_jobs(
     with Progress(len(gids), "Asana jobs", progress) as bar:
         try:
             batch.run(bar.tick)
-            if ledger_path(client):
-                flush(SHORT_WAIT)
         except KeyboardInterrupt:
             interrupted = True
         batch.stop.set()
         client.limiter.wake()
     rest = ReadResult(error=reader.outage) if reader.outage else NOT_ASKED
-    return Fetched(
-        gids, [outcome or rest for outcome in batch.results], reader.refused, interrupted
-    )
+    outcomes = [outcome or rest for outcome in batch.results]
+    try:
+        _record(gids, outcomes, client)
+    except KeyboardInterrupt:
+        interrupted = True
+    return Fetched(gids, outcomes, reader.refused, interrupted)
+
+
+def _record(gids: Sequence[str], outcomes: Sequence[ReadResult], client: Client) -> None:
+    recorder = Recorder(client)
+    for gid, outcome in zip(gids, outcomes, strict=True):
+        if outcome.record:
+            recorder.add(gid, outcome.record, outcome.asked_at)
+    recorder.write()
 
 
 def ask_planned(
@@ -115,22 +122,11 @@ def ask_planned(
 ) -> dict[str, Any] | RequestError:
     """Ask for one gid, without the optional fields when this Asana does not know them.
 
-    What came is taken down in the ledger.
-
     Raises
     ------
     Cancelled
         When `stop` was set meanwhile.
     """
-    result = _ask_planned(gid, plan, client, stop, background)
-    if not isinstance(result, RequestError):
-        note_job(client, gid, result)
-    return result
-
-
-def _ask_planned(
-    gid: str, plan: Plan, client: Client, stop: threading.Event, background: bool
-) -> dict[str, Any] | RequestError:
     optional = plan.optional - client.refused_fields
     ask = tuple(name for name in plan.ask if name not in plan.optional or name in optional)
     result = client.ask_job(gid, ask, stop=stop, background=background)

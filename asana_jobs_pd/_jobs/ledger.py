@@ -1,32 +1,44 @@
-"""The jobs that this machine has seen: Asana itself can list none."""
+"""The jobs that this machine has seen: Asana itself has no list of jobs."""
 
 from __future__ import annotations
 
-import sqlite3
+import contextlib
+import os
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+import platformdirs
 import pyarrow as pa
 
-from asana_jobs_pd._http.account import account_of
+from asana_jobs_pd._files import local_path
+from asana_jobs_pd._http.auth import is_loopback
 from asana_jobs_pd._http.client import Client, connected_client
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.ledger_file import LedgerFile
-from asana_jobs_pd._jobs.ledger_writer import flush, ledger_path
+from asana_jobs_pd._jobs.ledger_file import LOCK_TIMEOUT, LedgerFile, Sighting
 from asana_jobs_pd._public import public
-from asana_jobs_pd.errors import InvalidOptionError, LedgerError
+from asana_jobs_pd.errors import AsanaLedgerWarning, InvalidOptionError, LedgerError, warn_user
 from asana_jobs_pd.typing import Gids
 
-__all__ = ["forget", "path", "recent_jobs"]
+__all__ = [
+    "Recorder",
+    "forget",
+    "ledger_path",
+    "path",
+    "recent_jobs",
+    "record_file",
+    "warn_of_ledger_failures",
+]
 
 T = TypeVar("T")
-DAY = 86_400 * 10**6
-ANSWER = 10.0
-"""Seconds to wait for Asana to say whose token it is."""
+SETTING = "ASANA_JOBS_LEDGER"
+_OFF = ("0", "false", "no", "off")
+_DAY = 86_400 * 10**6
+_LABEL_LIMIT = 1000
 _TEXTS = ("gid", "resource_subtype", "status", "source.gid", "label")
 _TIMES = ("seen.first", "seen.last")
 
@@ -40,25 +52,24 @@ def recent_jobs(
 ) -> pd.DataFrame:
     """Return the jobs that were read or started on this machine, the latest first.
 
-    Asana can neither list jobs nor tell a gid again that was lost, so each gid that
-    `read_asana_jobs`, `JobsMonitor` or a start verb sees is taken down in a small file in the
-    user's data folder, without tokens and URLs. Sends nothing but, once for a token, one
-    ``GET /users/me``, and only when there is a client.
+    Asana can neither list jobs nor find a lost gid, so every job that `read_asana_jobs`,
+    `JobsMonitor` or a function that starts jobs sees is recorded in a small file in the user's
+    data folder, without tokens and URLs of files. Makes no request.
 
     Parameters
     ----------
     days
-        Those last seen in so many days; None for all.
+        Only jobs last seen within so many days; None for all.
     status
-        One status or several, as they were last seen; None for any.
+        One status or several, as last seen; None for any.
     client
-        Whose jobs: those of its token's user, and those of which it is not known whose they
-        are. None takes the client of the last `connect` or read; without one, everybody's.
+        Only jobs of this client's Asana (its ``base_url``). None takes the client of the last
+        `connect` or read; without one, the jobs of every Asana.
 
     Returns
     -------
     pandas.DataFrame
-        One row a job, ready for ``df.asana``: ``gid``, ``resource_type``, ``resource_subtype``,
+        One row per job, ready for ``df.asana``: ``gid``, ``resource_type``, ``resource_subtype``,
         ``status``, ``source.gid`` (what it was started from) and ``label`` are ``string``;
         ``seen.first`` and ``seen.last`` are ``datetime64[us, UTC]``; ``file.paths`` holds lists
         of the files that were downloaded.
@@ -68,33 +79,33 @@ def recent_jobs(
     LedgerError
         When the file cannot be read.
     InvalidOptionError
-        For what is no number of days, or no status.
+        When `days` is not a number of days, or `status` not a status.
 
     Examples
     --------
     >>> import asana_jobs_pd as aj
     >>> aj.recent_jobs(7).asana.refresh()  # doctest: +SKIP
     """
-    since = 0 if days is None else _now() - round(_days(days) * DAY)
+    since = 0 if days is None else _now() - round(_days(days) * _DAY)
     statuses = None if status is None else _statuses(status)
-    who = client or connected_client()
-    where = ledger_path(client)
-    if where is None:
-        return _frame([])
-    flush()
-    account = account_of(who, timeout=ANSWER) if who is not None else None
-    return _frame(_or_error(where, lambda file: file.recent(since, statuses, account or None)))
+    known = client or connected_client()
+    base_url = None if known is None else known.base_url
+    return _or_error(
+        client,
+        lambda file: _frame(file.recent(since, statuses, base_url)),
+        lambda: _frame([]),
+    )
 
 
 def forget(gids: Gids | None = None, *, before: datetime | str | None = None) -> int:
-    """Remove jobs from the ledger, and return how many they were.
+    """Remove jobs from the ledger, and return how many were removed.
 
     Parameters
     ----------
     gids
-        Which; in any form that `read_asana_jobs` takes.
+        Which jobs, in any form that `read_asana_jobs` takes.
     before
-        Instead of gids: those last seen before a time. Without both, all are removed.
+        Instead of gids: the jobs last seen before a time. Without both, all are removed.
 
     Raises
     ------
@@ -105,28 +116,177 @@ def forget(gids: Gids | None = None, *, before: datetime | str | None = None) ->
     """
     if gids is not None and before is not None:
         raise InvalidOptionError("Give either gids or before, not both.")
-    time_ = None if before is None else _microseconds(before)
+    until = None if before is None else _microseconds(before)
     wanted = None if gids is None else parse_gids(gids)
-    where = ledger_path()
-    if where is None:
-        return 0
-    flush()
-    return _or_error(where, lambda file: file.forget(wanted, time_))
+    return _or_error(None, lambda file: file.forget(wanted, until), lambda: 0)
 
 
 def path() -> Path | None:
-    """Return where the ledger is; None when ``ASANA_JOBS_LEDGER=0`` turns it off."""
+    """Return the path of the ledger; None when ``ASANA_JOBS_LEDGER=0`` turns it off.
+
+    Raises
+    ------
+    LedgerError
+        When there is no place for it, such as in a container without a home folder.
+    """
     return ledger_path()
 
 
-def _or_error(where: Path, call: Callable[[LedgerFile], T]) -> T:
+def ledger_path(client: Client | None = None) -> Path | None:
+    """Return the path of the ledger, None where none is kept: a sandbox has none by default."""
+    setting = os.environ.get(SETTING, "").strip()
+    wanted = None if client is None else client.ledger
+    if setting.lower() in _OFF or wanted is False:
+        return None
+    if setting not in ("", "1"):
+        with contextlib.suppress(InvalidOptionError):
+            return local_path(setting, SETTING, "file")
+        raise LedgerError(
+            f"{SETTING} does not name a file on this machine; set it to an absolute path."
+        )
+    if client is not None and wanted is None and is_loopback(client.base_url):
+        return None
+    folder = platformdirs.user_data_dir("asana_jobs_pd", appauthor=False)
+    if folder.startswith("~"):
+        raise LedgerError(f"There is no home folder for the job ledger; name a file in {SETTING}.")
+    return Path(folder) / "ledger.sqlite3"
+
+
+class Recorder:
+    """Collects the jobs that a call sees, and writes them to the ledger in one transaction.
+
+    For any thread. Raises nothing, whatever happens: `warn_of_ledger_failures` tells. What could
+    not be written goes into the next `write`.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._base_url = client.base_url
+        self._path: Path | None = None
+        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._jobs: dict[str, tuple[Mapping[str, Any], int, str | None]] = {}
+        self._files: dict[tuple[str, str, str], None] = {}
+        with _reported(""):
+            self._path = ledger_path(client)
+
+    def add(self, gid: str, record: Mapping[str, Any], at: int, source: str | None = None) -> None:
+        """Note a job that was seen at a time, in microseconds since 1970."""
+        if self._path is not None:
+            with self._lock:
+                known = self._jobs.get(gid)
+                self._jobs[gid] = (record, at, source or (known[2] if known else None))
+
+    def add_file(self, gid: str, path: str) -> None:
+        """Note the file of a job."""
+        if self._path is not None:
+            with self._lock:
+                # SQLite holds Unicode only, and a path need not be that.
+                text = path.encode("utf-8", "backslashreplace").decode()
+                self._files[self._base_url, gid, text] = None
+
+    def write(self) -> None:
+        """Write what was noted."""
+        if not self._writing.acquire(timeout=LOCK_TIMEOUT):
+            return  # another thread is at it; the end of the call writes again
+        try:
+            self._write()
+        finally:
+            self._writing.release()
+
+    def _write(self) -> None:
+        with self._lock:
+            jobs, files = self._jobs.copy(), self._files.copy()
+        if self._path is None or not (jobs or files):
+            return
+        with _reported(str(self._path)):
+            LedgerFile(self._path).write(
+                [_sighting(gid, *seen, self._base_url) for gid, seen in jobs.items()], files
+            )
+            with self._lock:
+                self._jobs = {gid: s for gid, s in self._jobs.items() if s is not jobs.get(gid)}
+                self._files = {file: None for file in self._files if file not in files}
+
+
+def record_file(client: Client, gid: str, path: str) -> None:
+    """Record the file of a job."""
+    recorder = Recorder(client)
+    recorder.add_file(gid, path)
+    recorder.write()
+
+
+def warn_of_ledger_failures(frame: pd.DataFrame | None = None) -> None:
+    """Warn once of each reason why the ledger was not written; as an error it carries the frame."""
+    for failure in list(_failures.items()):
+        if failure not in _warned:
+            _warned.add(failure)
+            place = f"The job ledger {failure[0]}".rstrip()
+            warn_user(
+                f"{place} was not written: {failure[1]} Jobs are read and started as usual, but "
+                f"recent_jobs() will not list them. To turn the ledger off, set {SETTING}=0.",
+                AsanaLedgerWarning,
+                frame=frame,
+            )
+
+
+_failures: dict[str, str] = {}
+"""Why the last write failed, by the path of the ledger."""
+_warned: set[tuple[str, str]] = set()
+
+
+@contextlib.contextmanager
+def _reported(place: str) -> Iterator[None]:
     try:
+        yield
+    except Exception as error:  # noqa: BLE001  nothing else may suffer from the ledger
+        _failures[place] = _reason(error)
+    else:
+        _failures.pop(place, None)
+
+
+def _reason(error: Exception) -> str:
+    reason = _text(str(error)) or type(error).__name__
+    return reason if reason.endswith(".") else f"{reason}."
+
+
+def _sighting(
+    gid: str, record: Mapping[str, Any], at: int, source: str | None, base_url: str
+) -> Sighting:
+    """Return what the ledger keeps of a record: a few short texts, no URL of a file."""
+    created = [
+        value.get("name")
+        for key, value in record.items()
+        if key.startswith("new_") and isinstance(value, dict)
+    ]
+    label = next((name for name in map(_text, created) if name), None)
+    subtype, status = _text(record.get("resource_subtype")), _text(record.get("status"))
+    return Sighting(gid, at, base_url, subtype, status, source, label)
+
+
+def _text(value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
+    return value.encode("utf-8", "replace").decode()[:_LABEL_LIMIT]
+
+
+def _or_error(
+    client: Client | None, call: Callable[[LedgerFile], T], without: Callable[[], T]
+) -> T:
+    """Return what a call on the ledger returns, or `without` one; any error is a LedgerError."""
+    place = ""
+    try:
+        where = ledger_path(client)
+        if where is None:
+            return without()
+        place = f" {where}"
         return call(LedgerFile(where))
-    except (sqlite3.Error, OSError) as error:
-        reason = str(error) or type(error).__name__
+    except LedgerError as error:
+        if not place:
+            raise
+        reason = _reason(error)
+    except Exception as error:  # noqa: BLE001  whatever a damaged file leads to
+        reason = _reason(error)
     raise LedgerError(
-        f"The ledger {where} cannot be used: {reason}. Move it away, and a new one is begun; what "
-        "it knew is lost then."
+        f"The job ledger{place} cannot be used: {reason} If it is damaged, move it away: a new one "
+        "is started, without the jobs of the old one."
     )
 
 
@@ -163,14 +323,14 @@ def _statuses(status: str | Sequence[str]) -> list[str]:
     return names
 
 
-def _microseconds(time_: datetime | str) -> int:
+def _microseconds(before: datetime | str) -> int:
     try:
-        moment = pd.Timestamp(time_)
+        moment = pd.Timestamp(before)
         moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
         return int(moment.timestamp() * 10**6)
-    except (ValueError, TypeError):  # NaT is none either
+    except (ValueError, TypeError):  # NaT too
         pass
-    raise InvalidOptionError(f"before={time_!r} is no time, such as '2026-05-21'.")
+    raise InvalidOptionError(f"before={before!r} is not a time; give one such as '2026-05-21'.")
 
 
 def _now() -> int:

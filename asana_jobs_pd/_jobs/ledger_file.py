@@ -1,36 +1,62 @@
-"""The ledger on disk: an SQLite file that many kernels write to, on network homes too."""
+"""The ledger on disk: an SQLite file that many processes write to, on network file systems too."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-__all__ = ["LedgerFile", "Sighting"]
+from asana_jobs_pd.errors import LedgerError
 
-VERSION = 1
-PATIENCE = 5.0
-"""Seconds to wait for another process that writes."""
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+__all__ = ["LOCK_TIMEOUT", "LedgerFile", "Sighting"]
+
+LOCK_TIMEOUT = 0.2
+"""Seconds to wait for other processes in one call, at most."""
+VERSION = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
-    gid TEXT PRIMARY KEY, account TEXT NOT NULL, kind TEXT, status TEXT, source TEXT, label TEXT,
-    first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL
+    base_url TEXT NOT NULL, gid TEXT NOT NULL, subtype TEXT, status TEXT, source TEXT, label TEXT,
+    first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, PRIMARY KEY (base_url, gid)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS jobs_by_time ON jobs (last_seen);
 CREATE TABLE IF NOT EXISTS files (
-    gid TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (gid, path)
+    base_url TEXT NOT NULL, gid TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (base_url, gid, path)
 ) WITHOUT ROWID;
 """
-_SEEN = """
-INSERT INTO jobs (gid, account, kind, status, source, label, first_seen, last_seen)
-VALUES (?1, ?3, ?4, ?5, ?6, ?7, ?2, ?2)
-ON CONFLICT (gid) DO UPDATE SET
-    account = CASE excluded.account WHEN '' THEN account ELSE excluded.account END,
-    kind = coalesce(excluded.kind, kind),
+# Version 1 did not know the base URL of a job: such rows have an empty one until the job is seen.
+_JOBS_OF_VERSION_1 = (
+    "SELECT '' AS base_url, gid, kind AS subtype, status, source, label, first_seen, last_seen"
+)
+_FILES_OF_VERSION_1 = "SELECT '' AS base_url, gid, path"
+_VIEWS_OF_VERSION_1 = f"""
+CREATE TEMP VIEW jobs AS {_JOBS_OF_VERSION_1} FROM main.jobs;
+CREATE TEMP VIEW files AS {_FILES_OF_VERSION_1} FROM main.files;
+"""
+_MIGRATE_VERSION_1 = f"""
+ALTER TABLE jobs RENAME TO old_jobs;
+ALTER TABLE files RENAME TO old_files;
+DROP INDEX jobs_by_time;
+{_TABLES}
+INSERT INTO jobs {_JOBS_OF_VERSION_1} FROM old_jobs;
+INSERT INTO files {_FILES_OF_VERSION_1} FROM old_files;
+DROP TABLE old_jobs;
+DROP TABLE old_files;
+"""
+_ADOPT = (
+    "UPDATE OR IGNORE jobs SET base_url = :base_url WHERE base_url = '' AND gid = :gid",
+    "UPDATE OR IGNORE files SET base_url = :base_url WHERE base_url = '' AND gid = :gid",
+)
+_UPSERT = """
+INSERT INTO jobs (base_url, gid, subtype, status, source, label, first_seen, last_seen)
+VALUES (:base_url, :gid, :subtype, :status, :source, :label, :at, :at)
+ON CONFLICT (base_url, gid) DO UPDATE SET
+    subtype = coalesce(excluded.subtype, subtype),
     status = CASE WHEN excluded.last_seen < last_seen THEN coalesce(status, excluded.status)
                   ELSE coalesce(excluded.status, status) END,
     source = coalesce(excluded.source, source),
@@ -39,90 +65,65 @@ ON CONFLICT (gid) DO UPDATE SET
     last_seen = max(last_seen, excluded.last_seen)
 """
 _RECENT = """
-SELECT gid, kind, status, source, label, first_seen, last_seen,
-       (SELECT group_concat(path, char(0)) FROM files WHERE files.gid = jobs.gid)
-FROM jobs WHERE last_seen >= ?1 {where} ORDER BY last_seen DESC, gid
+SELECT gid, subtype, status, source, label, first_seen, last_seen,
+       (SELECT group_concat(path, char(0)) FROM files
+        WHERE files.base_url = jobs.base_url AND files.gid = jobs.gid)
+FROM jobs WHERE last_seen >= ? {conditions} ORDER BY last_seen DESC, gid
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A job as it was seen once.
-
-    Parameters
-    ----------
-    gid
-        Its gid.
-    at
-        When, in microseconds since 1970.
-    account
-        Whose it is, as a hash; empty when that is not known.
-    kind, status
-        ``resource_subtype`` and ``status``.
-    source
-        The gid of what it was started from.
-    label
-        A name for people.
-    """
+class Sighting(NamedTuple):
+    """A job as it was seen once; `at` counts microseconds since 1970."""
 
     gid: str
     at: int
-    account: str = ""
-    kind: str | None = None
+    base_url: str = ""
+    subtype: str | None = None
     status: str | None = None
     source: str | None = None
     label: str | None = None
 
 
 class LedgerFile:
-    """Reads and writes the ledger; each call opens it anew, and is one transaction.
+    """Reads and writes the ledger; each call opens the file, and is one transaction.
 
-    The journal is SQLite's own, not WAL, which does not work on network file systems. All
-    methods raise ``sqlite3.Error`` or ``OSError`` when the file does not allow what they do.
-
-    Parameters
-    ----------
-    path
-        The file; made, readable by its owner alone, when it is written to.
-    most_pages
-        Its greatest size in pages of 4 KiB; None for any.
+    The journal is SQLite's own, not WAL, which does not work on network file systems. `max_pages`
+    limits the size of the file, in pages of 4 KiB.
     """
 
-    def __init__(self, path: Path, *, most_pages: int | None = None) -> None:
+    def __init__(self, path: Path, *, max_pages: int | None = None) -> None:
         self.path = path
-        self._most_pages = most_pages
+        self._max_pages = max_pages
 
-    def write(self, sightings: Iterable[Sighting], files: Iterable[tuple[str, str]] = ()) -> None:
-        """Take down jobs, and the paths of their files, beside what is known of them."""
+    def write(
+        self, sightings: Iterable[Sighting], files: Iterable[tuple[str, str, str]] = ()
+    ) -> None:
+        """Add jobs, and files as base URL, gid and path, to what is known."""
+        rows = [sighting._asdict() for sighting in sightings]
         with self._writing() as connection:
-            connection.executemany(_SEEN, map(astuple, sightings))
-            connection.executemany("INSERT OR IGNORE INTO files VALUES (?, ?)", files)
-
-    def claim(self, gids: Iterable[str], account: str) -> None:
-        """Say whose jobs are, where that was not known."""
-        statement = "UPDATE jobs SET account = ? WHERE gid = ? AND account = ''"
-        with self._writing() as connection:
-            connection.executemany(statement, ((account, gid) for gid in gids))
+            for statement in (*_ADOPT, _UPSERT):
+                connection.executemany(statement, rows)
+            connection.executemany("INSERT OR IGNORE INTO files VALUES (?, ?, ?)", files)
 
     def recent(
-        self, since: int, statuses: Sequence[str] | None = None, account: str | None = None
+        self, since: int, statuses: Sequence[str] | None = None, base_url: str | None = None
     ) -> list[tuple[Any, ...]]:
-        """Return what was seen since a time, the latest first.
+        """Return the jobs seen since a time, the latest first, as the columns of ``_RECENT``.
 
-        ``gid, kind, status, source, label, first_seen, last_seen, paths`` (joined by NUL); of
-        one account and of unknown ones, or of all.
+        The paths of a job are joined by NUL. Jobs of an unknown base URL are always included.
         """
         if not self.path.exists():
             return []
-        where, values = "", [since]
-        if account is not None:
-            where += " AND account IN ('', ?)"
-            values.append(account)  # type: ignore[arg-type]
+        conditions, values = "", [since, *(statuses or ())]
         if statuses is not None:
-            where += f" AND status IN ({','.join('?' * len(statuses))})"
-            values.extend(statuses)  # type: ignore[arg-type]
-        with self._open() as connection:
-            return connection.execute(_RECENT.format(where=where), values).fetchall()
+            conditions += f" AND status IN ({','.join('?' * len(statuses))})"
+        if base_url is not None:
+            conditions += " AND base_url IN ('', ?)"
+            values.append(base_url)
+        with self._open("BEGIN") as (connection, version):
+            if version == 1:
+                _run_script(connection, _VIEWS_OF_VERSION_1)
+            return connection.execute(_RECENT.format(conditions=conditions), values).fetchall()
 
     def forget(self, gids: Sequence[str] | None, before: int | None) -> int:
         """Remove jobs by gid, or those last seen before a time; return how many."""
@@ -134,40 +135,43 @@ class LedgerFile:
                 connection.executemany(
                     "INSERT OR IGNORE INTO going VALUES (?)", ((gid,) for gid in gids)
                 )
-                which = "gid IN (SELECT gid FROM going)"
+                condition = "gid IN (SELECT gid FROM going)"
             else:
-                which = "1" if before is None else f"last_seen < {before:d}"
-            gone = connection.execute(f"DELETE FROM jobs WHERE {which}").rowcount  # noqa: S608
+                condition = "1" if before is None else f"last_seen < {before:d}"
+            gone = connection.execute(f"DELETE FROM jobs WHERE {condition}").rowcount  # noqa: S608
             connection.execute("DELETE FROM files WHERE gid NOT IN (SELECT gid FROM jobs)")
         return gone
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Iterator[Connection]:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        with self._open() as connection:
-            if self._most_pages is not None:
-                connection.execute(f"PRAGMA max_page_count = {self._most_pages:d}")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {VERSION:d}")
-                yield connection
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):  # a full disk has rolled it back already
-                    connection.execute("ROLLBACK")
-                raise
+        began = time.monotonic()
+        with self._open("BEGIN IMMEDIATE") as (connection, version):
+            wait_left = max(0.0, LOCK_TIMEOUT - (time.monotonic() - began))
+            if self._max_pages is not None:
+                connection.execute(f"PRAGMA max_page_count = {self._max_pages:d}")
+            _run_script(connection, _MIGRATE_VERSION_1 if version == 1 else _TABLES)
+            connection.execute(f"PRAGMA user_version = {VERSION:d}")
+            yield connection
+            connection.execute(f"PRAGMA busy_timeout = {round(1000 * wait_left):d}")
             connection.execute("COMMIT")
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(
-            sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
-        ) as connection:
+    def _open(self, begin: str) -> Iterator[tuple[Connection, int]]:
+        """Yield a connection in a transaction, which is rolled back when nobody commits it."""
+        import sqlite3  # noqa: PLC0415  some Pythons are built without it
+
+        connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT, isolation_level=None)
+        with contextlib.closing(connection):
+            connection.execute(begin)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
-                raise sqlite3.NotSupportedError(
-                    f"a newer asana_jobs_pd has written it (its version is {version})"
-                )
-            yield connection
+                raise LedgerError(f"a newer asana_jobs_pd has written it (version {version})")
+            yield connection, version
+
+
+def _run_script(connection: Connection, script: str) -> None:
+    """Execute statements within the transaction, which ``executescript`` would commit."""
+    for statement in filter(str.strip, script.split(";")):
+        connection.execute(statement)

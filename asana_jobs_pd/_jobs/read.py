@@ -13,7 +13,7 @@ from asana_jobs_pd._jobs.fetch import Fetched, fetch_jobs
 from asana_jobs_pd._jobs.fields import Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.frame import frame_of_outcomes
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.ledger_writer import warn_of_trouble
+from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS
 from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd._public import public
@@ -206,21 +206,21 @@ def _fetch_frame(
         forget_default(client)
     frame = frame_of_outcomes(unique, fetched.outcomes, plan)
     warn_of_changes(client)
-    warn_of_trouble()
     if len(unique) < len(wanted):
         position = {gid: row for row, gid in enumerate(unique)}
         frame = frame.take([position[gid] for gid in wanted]).reset_index(drop=True)
     return frame, fetched
 
 
-def warn_of_changes(client: Client) -> None:
-    """Warn of what Asana announced in its headers, once."""
+def warn_of_changes(client: Client, frame: pd.DataFrame | None = None) -> None:
+    """Warn of what Asana announced in its headers, once; as an error it carries the frame."""
     for change in client.changes.take():
-        warn_user(change, AsanaChangeWarning)
+        warn_user(change, AsanaChangeWarning, frame=frame)
 
 
 def _settle(frame: pd.DataFrame, gids: pd.Series, fetched: Fetched, errors: Errors) -> pd.DataFrame:
     """Return the frame, or raise how the reading ended."""
+    warn_of_ledger_failures(frame)
     failed = fetched.errors
     if fetched.interrupted:
         raise ReadInterrupted(

@@ -14,6 +14,7 @@ import pandas as pd
 from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
 from asana_jobs_pd._jobs.fetch import ReadResult, ask_planned
 from asana_jobs_pd._jobs.fields import Plan
+from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._monitor.job_table import JobState, JobTable
 from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell
 from asana_jobs_pd._monitor.poller import FINAL, Poller
@@ -254,7 +255,7 @@ class JobsMonitor(Standing):
             poller.refuse(str(error))
             raise
         self._client = client
-        poller.start(_Asker(client, poller.board.plan), client.limiter)
+        poller.start(_Asker(client, poller.board.plan), client.limiter, Recorder(client))
 
     def pause(self) -> None:
         """Ask for nothing until `resume`; requests that are under way still count."""
@@ -271,6 +272,7 @@ class JobsMonitor(Standing):
     def stop(self) -> None:
         """End the watching; requests that are under way are not waited for."""
         self._poller.stop()
+        self._poller.record()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Return True when it is done, stopped or refused, False after `timeout` seconds."""
@@ -280,6 +282,7 @@ class JobsMonitor(Standing):
             if left <= 0:
                 return False
             self._poller.finished.wait(left)
+        self._poller.record()
         return True
 
     def on_change(self, callback: Callable[[pd.DataFrame], object]) -> Callable[[], None]:

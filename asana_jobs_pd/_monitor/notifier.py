@@ -98,6 +98,8 @@ class Notifier:
         Makes the rows of some jobs, with the lock held.
     failed
         Hears in words of callbacks that raised.
+    afterwards
+        Called in the same thread once all listeners have heard.
     """
 
     def __init__(
@@ -105,12 +107,14 @@ class Notifier:
         lock: threading.RLock,
         rows: Callable[[Iterable[str]], pd.DataFrame],
         failed: Callable[[str], None],
+        afterwards: Callable[[], object] = bool,
     ) -> None:
         self.lock = lock
         self.changes = Callbacks("on_change")
         self.states = Callbacks("on_state")
         self._rows = rows
         self._failed = failed
+        self._afterwards = afterwards
         self._gids: dict[str, None] = {}
         self._state = False
         self._woken = False
@@ -148,6 +152,7 @@ class Notifier:
                 ended = self._tell_once(stop)
             except Exception as error:  # noqa: BLE001  rows that cannot be made into a frame
                 self._failed(f"{type(error).__name__}: {clean(str(error))}")
+            self._afterwards()
             stop.wait(RHYTHM)
 
     def _tell_once(self, stop: threading.Event) -> bool:

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.fetch import ReadResult
+from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._monitor.job_table import JobTable
 from asana_jobs_pd._monitor.notifier import Notifier
 from asana_jobs_pd._monitor.schedule import (
@@ -144,7 +145,8 @@ class Poller:
         self.limiter: Limiter | None = None
         self.lock = threading.RLock()
         self.finished = threading.Event()
-        self.teller = Notifier(self.lock, board.rows, self._callback_failed)
+        self.recorder: Recorder | None = None
+        self.teller = Notifier(self.lock, board.rows, self._callback_failed, self.record)
         self._stop = threading.Event()
         self._ask: Ask = _ask_nothing
         self._prepare()
@@ -162,12 +164,12 @@ class Poller:
         self._outage = NetworkBackoff()
         self._error_of: str | None = None
 
-    def start(self, ask: Ask, limiter: Limiter) -> None:
+    def start(self, ask: Ask, limiter: Limiter, recorder: Recorder | None = None) -> None:
         """Begin, unless it runs or all is over."""
         with self.lock:
             if self.state not in ("idle", "stopped", "unauthorized"):
                 return
-            self._ask, self.limiter = ask, limiter
+            self._ask, self.limiter, self.recorder = ask, limiter, recorder
             self.last_error = self.refused = None
             self.failed = False
             self._stop = threading.Event()
@@ -214,9 +216,15 @@ class Poller:
             self._outage.hurry(self.clock.now())
             self.signals.put("hurry")
 
+    def record(self) -> None:
+        """Write the jobs that changed to the ledger; without the lock, since a disk may be slow."""
+        if self.recorder is not None:
+            self.recorder.write()
+
     def after_fork(self) -> None:
         """Be stopped: the threads did not come along, and one may have held a lock."""
         self.lock = self.teller.lock = threading.RLock()
+        self.recorder = None
         self.finished = threading.Event()
         if self.state not in FINAL:
             self.state = "idle" if self.state == "idle" else "stopped"
@@ -297,6 +305,8 @@ class Poller:
         if news.changed:
             self.version += 1
             self.teller.row(gid)
+            if self.recorder is not None and error is None:
+                self.recorder.add(gid, outcome.record, outcome.asked_at)
         if news.over:
             self.schedule.forget(gid)
         else:

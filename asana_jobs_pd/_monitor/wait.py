@@ -11,6 +11,7 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client, is_seconds
 from asana_jobs_pd._jobs.as_jobs import gids_of
+from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.read import check_errors, summary_of, warn_of_changes
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._progress import Progress
@@ -168,7 +169,8 @@ class _Wait:
         """Return the frame, or raise how the waiting ended."""
         monitor, frame = self.monitor, self.monitor.frame
         if monitor.client is not None:
-            warn_of_changes(monitor.client)
+            warn_of_changes(monitor.client, frame)
+        warn_of_ledger_failures(frame)
         if monitor.refused is not None:
             monitor.refused.frame = frame
             raise monitor.refused

@@ -17,7 +17,7 @@ from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.responses import UNKNOWN, PostResult
 from asana_jobs_pd._jobs.fetch import ask_planned
 from asana_jobs_pd._jobs.fields import EVERYTHING
-from asana_jobs_pd._jobs.ledger_writer import note_job
+from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
 from asana_jobs_pd._monitor.schedule import Clock, RealClock, Signals
 from asana_jobs_pd._start.endpoints import Endpoint
@@ -86,6 +86,7 @@ class Starter:
         self._lock = threading.Lock()
         self._signals: Signals = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._recorder = Recorder(client)
         self.begun = [StartResult() for _ in requests]
         self.refused: AuthenticationError | None = None
         self.failure: BaseException | None = None
@@ -126,6 +127,7 @@ class Starter:
             finally:
                 with self._lock:
                     self._settle()
+                self._recorder.write()
 
     def _finished(self) -> bool:
         with self._lock:
@@ -162,11 +164,13 @@ class Starter:
                 gid=request.gid,
                 stop=self._stop,
             )
+            in_time = self._tell(self._note_posted, item, posted)
             if posted.delivery == "taken":
-                note_job(self._client, posted.record["gid"], posted.record, request.gid)
-            if not self._tell(self._note_posted, item, posted) and posted.record:
                 gid = posted.record["gid"]
-                log.warning("%s %s: job %s was started", request.verb.what, request.gid, gid)
+                if not in_time:
+                    log.warning("%s %s: job %s was started", request.verb.what, request.gid, gid)
+                self._recorder.add(gid, posted.record, posted.sent_at, request.gid)
+                self._recorder.write()  # nobody else knows this gid
             if posted.record.get("status") in FINAL_STATUSES:  # nobody would read all of it later
                 self._ask(posted.record["gid"])
         except (Cancelled, ClientClosedError) as error:  # before it was sent
@@ -221,6 +225,7 @@ class Starter:
             over = answer.status in _UNREADABLE
         else:
             over = answer.get("status") in FINAL_STATUSES
+            self._recorder.add(gid, answer, asked_at)
             for item in self._items.get(gid, ()):
                 self.begun[item].record, self.begun[item].asked_at = answer, asked_at
         if gid in self._queue.running:

@@ -20,6 +20,7 @@ from asana_jobs_pd._http.client import (
 )
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.states import is_cached
 from asana_jobs_pd._monitor.schedule import Clock, RealClock
 from asana_jobs_pd._progress import Progress
@@ -87,7 +88,8 @@ def start_jobs(name: str, parents: Gids, options: Mapping[str, Any], how: How) -
     begun = dict(zip(unique, starter.begun, strict=True))
     frame = started_frame(rows, [begun[row] for row in rows])
     for change in client.changes.take():
-        _warn(change, AsanaChangeWarning, frame)
+        warn_user(change, AsanaChangeWarning, frame=frame)
+    warn_of_ledger_failures(frame)
     return _settle(frame, starter, ending, how)
 
 
@@ -149,22 +151,14 @@ def _settle(frame: pd.DataFrame, starter: Starter, ending: str, how: How) -> pd.
         told = "\n".join([words, *(f"  {error}" for error in list(errors.values())[:MOST_TOLD])])
         if how.errors == "raise":
             raise PartialStartError(told, frame=frame, errors=errors)
-        _warn(told, AsanaStartWarning, frame)
+        warn_user(told, AsanaStartWarning, frame=frame)
     if (cached := int(is_cached(frame).sum())) > 0:
         told = (
             f"{cached} of {len(frame)} exports come from Asana's cache: they were completed before "
             "they were requested, up to 4 hours ago. frame.asana.cached shows them."
         )
-        _warn(told, AsanaStartWarning, frame)
+        warn_user(told, AsanaStartWarning, frame=frame)
     return frame
-
-
-def _warn(message: str, category: type[Warning], frame: pd.DataFrame) -> None:
-    try:
-        warn_user(message, category)
-    except Warning as warning:
-        warning.frame = frame  # type: ignore[attr-defined]  # warnings are errors here: no gid lost
-        raise
 
 
 def _errors(begun: Sequence[StartResult]) -> dict[str, RequestError]:

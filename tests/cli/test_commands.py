@@ -22,7 +22,6 @@ from asana_jobs_pd import read_asana_export, read_asana_jobs
 from asana_jobs_pd.__main__ import main
 from asana_jobs_pd._cli.console import Live, Size
 from asana_jobs_pd._cli.watch import table_lines
-from asana_jobs_pd._jobs import ledger_writer
 
 JOBS = [f"1203900000000{number:03d}" for number in range(3)]
 """The gids of the first graph exports that a sandbox starts."""
@@ -56,7 +55,6 @@ def done(asana):
 @pytest.fixture
 def ledger(tmp_path, monkeypatch):
     """A ledger of its own."""
-    monkeypatch.setattr(ledger_writer, "_writers", {})
     monkeypatch.setenv("ASANA_JOBS_LEDGER", str(tmp_path / "ledger.sqlite3"))
     return tmp_path / "ledger.sqlite3"
 
