@@ -99,7 +99,7 @@ def by_duckdb_text(path):
 
 
 def by_duckdb_schema(path):
-    """Read with the whole documented schema and custom fields pivoted: what does not fit is lost."""
+    """Read with the whole schema given and custom fields pivoted: what does not fit is lost."""
     import duckdb
 
     columns = {key: duckdb_type(spec) for kind in ROWS for key, spec in SCHEMA[kind].items()}
@@ -113,7 +113,8 @@ def by_duckdb_schema(path):
         "select distinct f.gid, f.name, f.type from (select unnest(custom_fields) f from export)"
     ).fetchall()
     pivoted = [
-        f"list_filter(custom_fields, lambda f: f.gid = '{gid}')[1].{VALUE_OF[kind]} as \"{name} [{gid}]\""
+        f"list_filter(custom_fields, lambda f: f.gid = '{gid}')[1].{VALUE_OF[kind]}"
+        f' as "{name} [{gid}]"'
         for gid, name, kind in fields
     ]
     return {

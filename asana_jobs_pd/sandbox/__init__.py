@@ -1,4 +1,4 @@
-"""An Asana of one's own on 127.0.0.1, for notebooks, tests and benchmarks.
+"""A mock Asana API server on 127.0.0.1, for notebooks, tests and benchmarks.
 
 It imports nothing else of `asana_jobs_pd`, so that it checks the client independently.
 """

@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own: `python -m asana_jobs_pd.sandbox`."""
+"""Run the sandbox as a process: `python -m asana_jobs_pd.sandbox`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,28 @@ _GIDS_SHOWN = 5
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line; what is not given is left to `Sandbox`."""
+    """Parse the command line; options that are not given keep the defaults of `Sandbox`."""
     parser = argparse.ArgumentParser(
         prog="python -m asana_jobs_pd.sandbox",
-        description="Run an Asana of your own on 127.0.0.1 until Ctrl-C.",
+        description="Run a mock Asana server on 127.0.0.1 until Ctrl-C.",
         argument_default=argparse.SUPPRESS,
     )
     add = parser.add_argument
     add("--port", type=int, help="port to listen on (default: a free one)")
-    add("--seed", type=int, help="decides names, durations, outcomes and rows")
-    add("--token", help="the access token that is let in (default: sandbox)")
-    add("--latency", type=float, help="seconds before every answer of the API")
-    add("--time-scale", type=float, help="how much faster than real time jobs progress")
-    add("--requests-per-minute", type=int, help="requests accepted in any window")
+    add("--seed", type=int, help="seed of all names, durations, outcomes and rows")
+    add("--token", help="the accepted access token (default: sandbox)")
+    add("--latency", type=float, help="seconds before each API response")
+    add("--time-scale", type=float, help="how many times faster than real time jobs progress")
+    add("--requests-per-minute", type=int, help="requests accepted per window")
     add("--window", type=float, help="length of the window in seconds (default: 60)")
-    add("--max-in-flight", type=int, help="requests answered at the same time")
-    add("--max-jobs", type=int, help="started jobs that run at the same time (default: 5)")
-    add("--retry-after", choices=("yes", "no", "text"), help="what a 429 says of it")
-    add("--url-lifetime", type=float, help="seconds for which a signed URL is good")
+    add("--max-in-flight", type=int, help="GET requests served concurrently")
+    add("--max-jobs", type=int, help="started jobs that may run concurrently (default: 5)")
+    add(
+        "--retry-after",
+        choices=("yes", "no", "text"),
+        help="whether a 429 carries Retry-After, or text instead of seconds",
+    )
+    add("--url-lifetime", type=float, help="seconds until a signed URL expires")
     add("--export-rows", type=int, help="rows in an export file")
     return parser.parse_args(arguments)
 
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for variable, value in asana.environ.items():
             print(f"export {variable}={value}")
         print("# jobs:", *asana.gids(_GIDS_SHOWN), flush=True)
-        # A wait without end cannot be interrupted on Windows.
+        # An endless wait cannot be interrupted on Windows.
         while not ended.wait(0.2):
             pass
 

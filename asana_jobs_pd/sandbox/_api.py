@@ -1,4 +1,4 @@
-"""The API: `GET /api/1.0/jobs/{gid}`, and the POSTs that start jobs."""
+"""The API: `GET /api/1.0/jobs/{gid}` and the POSTs that start jobs."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ Selection = dict[str, frozenset[str]]
 
 
 class UnknownFieldError(ValueError):
-    """A name in `opt_fields` that this Asana does not know."""
+    """An unknown name in `opt_fields`."""
 
 
 class Fields:
-    """The fields of a job that can be asked for.
+    """The fields of a job that `opt_fields` can name.
 
     Parameters
     ----------
     known
-        Their names, `new_task.name` and the like; None for those of Asana's documentation.
+        Accepted names, such as `new_task.name`; None for those that Asana documents.
     """
 
     def __init__(self, known: Iterable[str] | None = None) -> None:
@@ -79,12 +79,12 @@ class Fields:
         self._compact: Selection = dict.fromkeys(self._tops, frozenset({_ITSELF}))
 
     def parse(self, names: tuple[str, ...]) -> Selection:
-        """Turn names into a selection; no names select the compact record.
+        """Return the selection for some names; none select the compact record.
 
         Raises
         ------
         UnknownFieldError
-            If one of them is not known.
+            If one of them is unknown.
         """
         if not names:
             return self._compact
@@ -97,7 +97,7 @@ class Fields:
         return {top: frozenset(leaves) for top, leaves in selection.items()}
 
     def select(self, record: Mapping[str, Any], selection: Selection) -> dict[str, Any]:
-        """Return what a selection leaves of a record; what this Asana has no name for stays."""
+        """Return the selected part of a record; undocumented keys are always included."""
         chosen = {}
         for key, value in record.items():
             if key in selection:
@@ -110,18 +110,18 @@ class Fields:
 def _part(value: Any, leaves: frozenset[str]) -> Any:
     if not isinstance(value, dict):
         return value
-    whole = _ITSELF in leaves
+    compact = _ITSELF in leaves
     return {
         key: item
         for key, item in value.items()
-        if key in leaves or key == "gid" or key not in _LEAVES or (whole and key not in _DETAILS)
+        if key in leaves or key == "gid" or key not in _LEAVES or (compact and key not in _DETAILS)
     }
 
 
 PREFIX = "/api/1.0/"
 _JOBS = PREFIX + "jobs/"
 _ME = PREFIX + "users/me"
-_LONGEST_GID = 30
+_MAX_GID_LENGTH = 30
 
 
 class Query(NamedTuple):
@@ -133,7 +133,7 @@ class Query(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def parse_query(query: str) -> Query:
-    """Read the options of a query; repeated and blank fields are no matter."""
+    """Parse a query string; repeated and blank fields are ignored."""
     options = parse_qs(query, keep_blank_values=True)
     names = ",".join(options.get("opt_fields", ())).split(",")
     fields = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
@@ -141,33 +141,33 @@ def parse_query(query: str) -> Query:
 
 
 def gid_of(path: str) -> str | None:
-    """Return the gid of a job's path, or None for any other path."""
+    """Return the gid in the path of a job, or None for any other path."""
     gid = path.removeprefix(_JOBS)
     return None if gid == path or not gid or "/" in gid else unquote(gid)
 
 
 class Api:
-    """Answers requests for jobs as Asana does.
+    """Responds to API requests as Asana does.
 
     Parameters
     ----------
     token
-        The bearer token that is let in.
+        The accepted bearer token.
     fields
-        What can be asked for.
+        The fields that can be requested.
     jobs
-        What there is.
+        The jobs.
     starts
-        What starts more.
+        The endpoints that start jobs.
     changes
-        `Asana-Change` headers of every answer.
+        `Asana-Change` headers of every response.
     """
 
     def __init__(
         self, *, token: str, fields: Fields, jobs: Jobs, starts: Starts, changes: Iterable[str]
     ) -> None:
         self._bearer = f"bearer {token}"
-        # Each token has a user of its own.
+        # Each token has its own user.
         self._user = {"gid": str(1200 * 10**12 + crc32(token.encode())), "resource_type": "user"}
         self._fields = fields
         self._parse = lru_cache(maxsize=1024)(fields.parse)
@@ -177,13 +177,13 @@ class Api:
         self._refusals: dict[str, tuple[int, str | None]] = {}
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request, whatever it asks for."""
+        """Return the response to a request."""
         answer = self._route(request)
         answer.headers += self._headers
         return answer
 
     def refuse(self, gid: str, status: int, message: str | None = None) -> None:
-        """Answer requests for a gid with an error from now on; 200 takes it back."""
+        """Respond to requests for a gid with an error until called with status 200."""
         self._refusals[gid] = (status, message)
         if status == 200:  # noqa: PLR2004
             del self._refusals[gid]
@@ -212,12 +212,12 @@ class Api:
 
     @property
     def jobs_started(self) -> int:
-        """How many jobs were started."""
+        """Number of jobs started."""
         return self._starts.started
 
     @property
     def jobs_running(self) -> int:
-        """How many of them have not ended."""
+        """How many of them are running."""
         return self._starts.running
 
     def _start(self, request: Request, start: Start, query: Query) -> Answer:
@@ -229,10 +229,10 @@ class Api:
         refusal = self._unreadable(query)
         if refusal is not None:
             return refusal
-        begun = self._starts.start(request, start)
-        if isinstance(begun, Answer):
-            return begun
-        answer = self._job(begun, query)
+        started = self._starts.start(request, start)
+        if isinstance(started, Answer):
+            return started
+        answer = self._job(started, query)
         answer.status = 201
         return answer
 
@@ -255,7 +255,7 @@ class Api:
         selection = self._parse(query.opt_fields)
         record = self._jobs.record(gid)
         if record is None:
-            digits = gid.isascii() and gid.isdigit() and len(gid) <= _LONGEST_GID
+            digits = gid.isascii() and gid.isdigit() and len(gid) <= _MAX_GID_LENGTH
             return (
                 error(404, _no_job(gid, 404)) if digits else error(400, f"job: Not a Long: {gid}")
             )

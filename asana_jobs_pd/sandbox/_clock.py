@@ -1,4 +1,4 @@
-"""The sandbox's time: it stands still until told otherwise, or runs with the real one."""
+"""The sandbox's clock: advanced by hand, or running."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Clock:
     Parameters
     ----------
     start
-        The instant at which it stands first.
+        The initial time.
     """
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
@@ -24,29 +24,29 @@ class Clock:
         self._seconds = 0.0
 
     def begin(self) -> None:
-        """Start to run; a standing clock has nothing to do."""
+        """Start running; does nothing here."""
 
     def now(self) -> float:
-        """Return the seconds since the start, by which jobs progress and URLs expire."""
+        """Return the seconds since the start; jobs progress and URLs expire by these."""
         return self._seconds
 
     def client_now(self) -> float:
-        """Return the seconds since the start as a client feels them: limits count these."""
+        """Return the unscaled seconds since the start; rate limits count by these."""
         return self._seconds
 
     def advance(self, seconds: float) -> None:
-        """Move on by so many seconds, 0 or more."""
+        """Advance by a number of seconds, 0 or more."""
         if seconds < 0:
-            raise ValueError(f"a clock does not go back: {seconds}")
+            raise ValueError(f"cannot advance by a negative number of seconds: {seconds}")
         self._seconds += seconds
 
     def instant(self, seconds: float) -> datetime:
-        """Return the UTC instant so many seconds after the start."""
+        """Return the UTC time at a number of seconds after the start."""
         return self.start + timedelta(seconds=seconds)
 
 
 class RunningClock(Clock):
-    """Real time, `scale` times as fast."""
+    """A running clock, `scale` times as fast as real time."""
 
     def __init__(self, scale: float = 1.0) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class RunningClock(Clock):
         self.begin()
 
     def begin(self) -> None:
-        """Start to run, at the real UTC time."""
+        """Start running at the current UTC time."""
         self.start = datetime.now(UTC)
         self._zero = time.monotonic()
 
@@ -67,21 +67,21 @@ class RunningClock(Clock):
         return time.monotonic() - self._zero
 
     def advance(self, seconds: float) -> None:
-        """Refuse: real time cannot be driven."""
+        """Raise: a running clock cannot be advanced."""
         raise RuntimeError(
-            f"the clock runs with real time and cannot be advanced by {seconds} s: "
+            f"the clock follows real time and cannot be advanced by {seconds} s; "
             "use Sandbox(clock=Clock())"
         )
 
 
 def iso(instant: datetime, *, fraction: bool = True) -> str:
-    """Write an instant as Asana does: `2026-01-01T02:06:58.147Z`, or without the fraction."""
+    """Format a time as Asana does: `2026-01-01T02:06:58.147Z`, or without the fraction."""
     naive = instant.replace(tzinfo=None)
     return naive.isoformat(timespec="milliseconds" if fraction else "seconds") + "Z"
 
 
 @lru_cache(maxsize=8)
 def http_date(second: datetime) -> str:
-    """Write an instant for a `Date` header, in English whatever the locale."""
+    """Format a time for a `Date` header, in English whatever the locale."""
     day, month = _DAYS[second.weekday()], _MONTHS[second.month - 1]
     return f"{day}, {second.day:02d} {month} {second:%Y %H:%M:%S} GMT"

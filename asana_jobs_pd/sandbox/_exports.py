@@ -1,4 +1,4 @@
-"""Export files behind signed URLs, as S3 serves them."""
+"""Export files, served behind signed URLs as S3 does."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _REPEAT_EVERY = 50
 def export_rows(resource_type: str, count: int, seed: str) -> Iterator[Json]:
     """Yield the rows of a `graph_export` or an `export_request`.
 
-    The first rows are one of each type, then they come in no order. Every fiftieth row of an
-    `export_request` repeats an earlier one, as overlapping filters do.
+    The first rows are one of each type, the others come in random order. Every fiftieth row of
+    an `export_request` repeats an earlier one, as overlapping filters do.
     """
     workspace = Workspace(seed)
     table = _GRAPH if resource_type == "graph_export" else _RESOURCE
@@ -80,7 +80,7 @@ def _task(workspace: Workspace) -> Json:
 
 
 def _task_core(workspace: Workspace, project: Json) -> Json:
-    """Make what task rows of both kinds of export have in common."""
+    """Return what task rows of both kinds of export have in common."""
     rng = workspace.rng
     done = workspace.chance(0.5)
     section = rng.choice(workspace.sections[project["gid"]])
@@ -138,7 +138,7 @@ def _message(workspace: Workspace) -> Json:
 
 
 def _graph_task(workspace: Workspace) -> Json:
-    """Make a task of a graph export: the trimmed shape, whose people have addresses."""
+    """Return a task of a graph export: a trimmed shape, people with e-mail addresses."""
     project = workspace.rng.choice(workspace.projects)
     people = [
         {"gid": user["gid"], "name": user["name"], "email": f"{user['gid']}@example.com"}
@@ -262,11 +262,11 @@ class Exports:
     Parameters
     ----------
     seed
-        Decides what is in them.
+        Seed of the contents.
     clock
-        Tells when a URL has expired.
+        The clock by which URLs expire.
     lifetime
-        Seconds for which a URL is good, rounded up to whole ones.
+        Seconds until a URL expires, rounded up.
     rows
         Rows in a file.
     """
@@ -283,7 +283,7 @@ class Exports:
         self._file = lru_cache(maxsize=256)(self._make)
 
     def url(self, gid: str, resource_type: str) -> str:
-        """Return a URL of a job's `graph_export` or `export_request`, signed now."""
+        """Return a freshly signed URL of a job's `graph_export` or `export_request`."""
         path = f"/exports/{resource_type}_{gid}.jsonl.gz"
         now = self._clock.instant(self._clock.now())
         query = {
@@ -296,15 +296,15 @@ class Exports:
         return f"{self.origin}{path}?{urlencode(query)}"
 
     def republish(self, gid: str) -> None:
-        """Change the content of a job's files, and so their ETags."""
+        """Change the content, and so the ETag, of a job's files."""
         self._editions[gid] = self._editions.get(gid, 0) + 1
 
     def publish(self, gid: str, content: bytes | None) -> None:
-        """Serve these bytes as a job's files from now on; None for no file any more."""
+        """Serve these bytes as a job's files from now on; None deletes them."""
         self._contents[gid] = content
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request for a file."""
+        """Return the response to a request for a file."""
         if "authorization" in request.headers:
             return xml_error(400, "InvalidArgument", "Only one auth mechanism allowed")
         if request.method not in ("GET", "HEAD"):
@@ -363,7 +363,7 @@ def _file(content: bytes) -> File:
 
 
 def serve(file: File, asked: Mapping[str, str]) -> Answer:
-    """Answer with a file, or with the range of it that was asked for."""
+    """Return a file, or the requested range of it."""
     size = len(file.content)
     headers = (
         ("Content-Type", "application/gzip"),
@@ -384,10 +384,10 @@ def serve(file: File, asked: Mapping[str, str]) -> Answer:
 
 
 def byte_range(header: str | None, size: int) -> range | None:
-    """Return the bytes a `Range` header asks for.
+    """Return the bytes that a `Range` header requests.
 
-    None means the whole file, which S3 serves too when the header is not one it understands
-    or asks for several ranges; an empty range means that none of the bytes are there.
+    None means the whole file, which S3 also serves for an invalid header or several ranges; an
+    empty range means that it cannot be satisfied.
     """
     match = _RANGE.fullmatch(header or "")
     if match is None or match[0] == "bytes=-":

@@ -1,4 +1,4 @@
-"""Faults on demand: what networks, proxies and servers do on their bad days."""
+"""Faults on demand: what networks, proxies and servers do on a bad day."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ _GARBAGE = b'\xff\xfe{"data": {"gid": '
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault waiting for its requests.
+    """One queued fault.
 
     Attributes
     ----------
     kind
-        `reset` aborts the connection before the answer, or after `bytes` of the body;
+        `reset` aborts the connection before the response, or after `bytes` of the body;
         `truncate` announces the whole body and closes after `bytes`, or half of it;
-        `slow` lets the body trickle over `seconds`; `delay` answers after `seconds`;
-        `status` answers with an error envelope, `html` with a proxy's page, `empty` with
-        no body, `garbage` with 200 and what is not JSON, `redirect` with 302 to `location`;
-        `whole` answers a `Range` with 200 and the whole file.
+        `slow` spreads the body over `seconds`; `delay` responds after `seconds`;
+        `status` responds with an error envelope, `html` with a proxy's error page, `empty`
+        without a body, `garbage` with 200 and invalid JSON, `redirect` with 302 to `location`;
+        `whole` responds to a `Range` request with 200 and the whole file.
     times
-        How many requests it meets.
+        How many requests it applies to.
     gid
-        The job, or the parent of a job to be started, whose requests it meets; None for any.
+        The job, or the parent of a job to start, to whose requests it applies; None for any.
     where
-        Whether it meets requests to the API, for export files, or both.
+        Whether it applies to API requests, to requests for export files, or to both.
     method
-        Whether it meets only `GET`, say, or only `POST`; None for any.
+        The method it applies to; None for any.
     early
-        Whether it strikes before the request is carried out: a POST then starts nothing.
-        Otherwise it does, whatever becomes of the answer.
+        Whether it applies before the request is processed: a POST then starts nothing.
+        Otherwise the job is started, whatever happens to the response.
     """
 
     kind: FaultKind
@@ -55,19 +55,21 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
             raise ValueError(
-                f"no such fault: {self.kind!r}; there are {', '.join(get_args(FaultKind))}"
+                f"unknown fault {self.kind!r}; choose from {', '.join(get_args(FaultKind))}"
             )
         if self.where not in get_args(Where):
-            raise ValueError(f"where is one of {', '.join(get_args(Where))}, not {self.where!r}")
+            raise ValueError(
+                f"where must be one of {', '.join(get_args(Where))}, not {self.where!r}"
+            )
 
-    def meets(self, where: str, gid: str | None, method: str) -> bool:
-        """Whether a request to `api` or `exports` about a job runs into it."""
+    def applies(self, where: str, gid: str | None, method: str) -> bool:
+        """Whether the fault applies to a request."""
         right = self.where in (where, "any") and self.method in (None, method)
         return right and self.gid in (None, gid)
 
 
 class Faults:
-    """The faults that wait, first come, first served."""
+    """The queue of faults, first in, first out."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
@@ -77,17 +79,17 @@ class Faults:
         self._waiting.append(fault)
 
     def take(self, where: str, gid: str | None, method: str) -> Fault | None:
-        """Return the fault a request runs into, used up by one."""
-        for place, fault in enumerate(self._waiting):
-            if fault.meets(where, gid, method):
+        """Return the fault that applies to a request, and use it up by one."""
+        for position, fault in enumerate(self._waiting):
+            if fault.applies(where, gid, method):
                 left = replace(fault, times=fault.times - 1)
-                self._waiting[place : place + 1] = [left] if left.times > 0 else []
+                self._waiting[position : position + 1] = [left] if left.times > 0 else []
                 return fault
         return None
 
 
 def strike(fault: Fault, answer: Answer, where: str) -> Answer:
-    """Return what a fault makes of the answer that was meant, of `api` or of `exports`."""
+    """Return the response that a fault makes of the intended one."""
     match fault.kind:
         case "status":
             return _error(fault, where)
@@ -111,10 +113,10 @@ def _error(fault: Fault, where: str) -> Answer:
 
 
 def _deliver_badly(fault: Fault, answer: Answer) -> Answer:
-    """Return the same answer, late, slow or in part."""
+    """Return the same response, late, slow or in part."""
     seconds = 1.0 if fault.seconds is None else fault.seconds
     match fault.kind:
-        case "whole":  # the site has seen to it
+        case "whole":  # handled by the site
             return answer
         case "delay":
             return replace(answer, delay=seconds)

@@ -1,4 +1,4 @@
-"""What goes back to the client, and Asana's envelopes for what went wrong."""
+"""HTTP/1.1 messages: requests parsed, responses with Asana's error envelopes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Request:
 
 
 class BadRequestError(Exception):
-    """What came in is not a request to be answered; the connection ends."""
+    """The input is not a valid request; the connection is closed."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -39,16 +39,16 @@ class BadRequestError(Exception):
 
 
 def parse(buffer: bytearray) -> tuple[Request, int] | None:
-    """Return the first request of a buffer and its length, or None while it is incomplete.
+    """Return the first request in a buffer and its length, or None while it is incomplete.
 
     Raises
     ------
     BadRequestError
-        If it cannot become one.
+        If it is not valid HTTP.
     """
     end = buffer.find(b"\r\n\r\n")
     if end < 0:
-        if buffer and not buffer[:1].isalpha():  # TLS, say, which would wait for ever
+        if buffer and not buffer[:1].isalpha():  # TLS, for example, which would wait forever
             raise BadRequestError(400)
         if len(buffer) > MAX_HEAD:
             raise BadRequestError(431)
@@ -103,16 +103,16 @@ def _body_length(headers: dict[str, str]) -> int:
 
 
 def _keeps_alive(version: str, headers: dict[str, str]) -> bool:
-    wish = headers.get("connection", "").lower()
+    option = headers.get("connection", "").lower()
     if version == "HTTP/1.0":
-        return "keep-alive" in wish
+        return "keep-alive" in option
     if "host" not in headers:
         raise BadRequestError(400)
-    return "close" not in wish
+    return "close" not in option
 
 
 def head(answer: Answer, *, keep_alive: bool, now: datetime) -> bytes:
-    """Return an answer's status line and headers."""
+    """Return the status line and headers of a response."""
     lines = [
         f"HTTP/1.1 {answer.status} {reason(answer.status)}",
         f"Date: {http_date(now.replace(microsecond=0))}",
@@ -156,7 +156,7 @@ _PHRASES = (
 
 @dataclass(slots=True)
 class Answer:
-    """One answer and how it is delivered."""
+    """One response and how it is delivered."""
 
     status: int
     body: bytes = b""
@@ -164,14 +164,14 @@ class Answer:
     delay: float = 0.0
     """Seconds before the first byte."""
     spread: float = 0.0
-    """Seconds over which the body trickles."""
+    """Seconds over which the body is spread."""
     cut: int | None = None
-    """Bytes of the body after which the connection ends as `ending` says."""
+    """Bytes of the body after which the connection ends, as `ending` says."""
     ending: Literal["keep", "close", "reset"] = "keep"
     in_flight: Lane | None = None
-    """Which of the in-flight limits it holds a place of until it is written."""
+    """The in-flight limit whose slot it holds until it is sent."""
     export: bool = False
-    """Whether its bytes are those of an export file."""
+    """Whether the body is an export file."""
 
     @property
     def never_starts(self) -> bool:
@@ -180,7 +180,7 @@ class Answer:
 
 
 def json_answer(content: Any, *, status: int = 200, pretty: bool = False) -> Answer:
-    """Answer with JSON, indented when it is to be pretty."""
+    """Return a JSON response, indented if `pretty`."""
     text = json.dumps(
         content,
         ensure_ascii=False,
@@ -191,7 +191,7 @@ def json_answer(content: Any, *, status: int = 200, pretty: bool = False) -> Ans
 
 
 def error(status: int, message: str | None = None, *, seed: object = 0) -> Answer:
-    """Answer with Asana's error envelope; a 500 carries the phrase its support asks for."""
+    """Return Asana's error envelope; a 500 carries the phrase that Asana's support asks for."""
     detail = {"message": message or MESSAGES.get(status) or reason(status), "help": HELP}
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         detail["phrase"] = phrase(seed)
@@ -205,14 +205,14 @@ def phrase(seed: object) -> str:
 
 
 def html(status: int) -> Answer:
-    """Answer with the page of a proxy that stands before Asana."""
+    """Return the error page of a proxy."""
     head = f"{status} {reason(status)}"
     page = f"<html>\n<head><title>{head}</title></head>\n<body><h1>{head}</h1></body>\n</html>\n"
     return Answer(status, page.encode(), _HTML)
 
 
 def xml_error(status: int, code: str, message: str) -> Answer:
-    """Answer with the error document of S3."""
+    """Return an S3 error document."""
     document = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{code}</Code><Message>{message}</Message>"
@@ -222,7 +222,7 @@ def xml_error(status: int, code: str, message: str) -> Answer:
 
 
 def reason(status: int) -> str:
-    """Return the words for a status code, known or not."""
+    """Return the reason phrase of a status code."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

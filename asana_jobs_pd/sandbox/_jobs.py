@@ -1,4 +1,4 @@
-"""Jobs as a function of the seed, the gid and the time."""
+"""Jobs as a function of seed, gid and time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GID = re.compile(r"12(\d\d)(\d{12})", re.ASCII)
 
 
 class Kind(NamedTuple):
-    """What a job does, and the object it brings about."""
+    """A kind of job and the object it creates."""
 
     resource_subtype: str
     new: str
@@ -36,7 +36,7 @@ class Kind(NamedTuple):
 
     @property
     def exports(self) -> bool:
-        """Whether its object is an export, which has a file instead of a name."""
+        """Whether its object is an export."""
         return self.new.endswith("_export")
 
 
@@ -55,7 +55,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of a job; times are seconds after the sandbox's start."""
+    """The course of a job; times are seconds after the sandbox's start."""
 
     kind: Kind
     created: float
@@ -73,19 +73,19 @@ class Plan:
 
 
 def gid_at(position: int, kind: str | None = None) -> str:
-    """Return the gid at a position of all jobs, whose kinds take turns, or of one kind's."""
+    """Return the n-th gid of all jobs, whose kinds take turns, or of one kind."""
     if kind is None:
         index, number = divmod(position, len(KINDS))
         return f"12{number:02d}{index:012d}"
     subtypes = [known.resource_subtype for known in KINDS]
     if kind not in subtypes:
-        raise ValueError(f"no such kind of job: {kind!r}; there are {', '.join(subtypes)}")
+        raise ValueError(f"unknown kind of job {kind!r}; choose from {', '.join(subtypes)}")
     return f"12{subtypes.index(kind):02d}{position:012d}"
 
 
 @lru_cache(maxsize=2**17)
 def plan(seed: int, gid: str) -> Plan | None:
-    """Return what becomes of a job, or None if no job has this gid."""
+    """Return the course of a job, or None if there is no such job."""
     match = _GID.fullmatch(gid)
     if match is None or int(match[1]) >= len(KINDS):
         return None
@@ -109,7 +109,7 @@ def plan(seed: int, gid: str) -> Plan | None:
 
 
 def _fails(position: int, index: int, rng: Random) -> bool:
-    """Decide about one in twelve: the twelfth of all, and none else of the first of a kind."""
+    """Fail about one in twelve: the twelfth of all, and no other among the first of a kind."""
     return position == 11 or (index > 2 and rng.random() < _FAILURE_SHARE)  # noqa: PLR2004
 
 
@@ -125,18 +125,18 @@ def _result(kind: Kind, rng: Random) -> dict[str, Any]:
 
 
 class Jobs:
-    """All jobs of a sandbox, with what its owner has decided about some of them.
+    """All jobs of a sandbox, with the overrides of its owner.
 
     Parameters
     ----------
     seed
-        Decides durations, outcomes and names.
+        Seed of durations, outcomes and names.
     clock
-        Tells how far they are.
+        The clock.
     objects
-        The `new_*` keys this Asana knows.
+        The known `new_*` keys.
     sign
-        Makes a fresh URL from the job's gid and the resource type of its export.
+        Returns a fresh URL for a job's gid and the resource type of its export.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Jobs:
         self._unfinished: dict[str, None] = {}
 
     def record(self, gid: str) -> dict[str, Any] | None:
-        """Return a job's whole record as of now, or None if there is no such job."""
+        """Return the full record of a job, or None if there is no such job."""
         if gid in self._records:
             return self._records[gid]
         job = self._job(gid)
@@ -172,7 +172,7 @@ class Jobs:
         return record
 
     def start(self, kind: str, now: float, *, again: str | None = None) -> str:
-        """Start a job of a kind, and return its gid; `again` gives the export of another one."""
+        """Start a job and return its gid; `again` is the job whose cached export it returns."""
         number = [known.resource_subtype for known in KINDS].index(kind)
         gid = f"12{number:02d}9{len(self._started):011d}"
         rng = Random(f"{self._seed}/started/{gid}")
@@ -192,29 +192,29 @@ class Jobs:
         return gid
 
     def running(self, now: float) -> int:
-        """Return how many of the jobs that were started have not ended."""
+        """Return the number of started jobs that are running."""
         for gid in tuple(self._unfinished):
             if not self.runs(gid, now):
                 del self._unfinished[gid]
         return len(self._unfinished)
 
     def runs(self, gid: str, now: float) -> bool:
-        """Whether a job that was started has not ended."""
+        """Whether a started job is running."""
         return gid in self._started and self._plans[gid].status(now) in _OPEN
 
     def replace(self, gid: str, record: dict[str, Any]) -> None:
-        """Serve this record, as it is now, for a gid from now on."""
+        """Serve a copy of this record for a gid from now on."""
         self._records[gid] = json.loads(json.dumps(record))
 
     def forget_url(self, gid: str) -> None:
-        """Serve a job's record without the URL of its export from now on."""
+        """Serve a job's record without its download URL from now on."""
         self._without_url.add(gid)
 
     def force(self, gid: str, status: Status) -> None:
-        """Put a job into a state, where it stays."""
+        """Put a job into a state and keep it there."""
         job = self._job(gid)
         if job is None:
-            raise ValueError(f"the sandbox has no job {gid!r}; ask it for some with gids(n)")
+            raise ValueError(f"the sandbox has no job {gid!r}; gids(n) returns gids of jobs")
         now = self._clock.now()
         times = {
             "not_started": (inf, inf),
@@ -228,7 +228,7 @@ class Jobs:
         return self._plans.get(gid) or plan(self._seed, gid)
 
     def _new(self, gid: str, job: Plan, status: Status) -> dict[str, Any] | None:
-        """Return the job's object: an export from the start, anything else while it lasts."""
+        """Return the object: exports exist from the start, others once the job runs."""
         if not job.kind.exports:
             return job.result if status in ("in_progress", "succeeded") else None
         done = status == "succeeded"

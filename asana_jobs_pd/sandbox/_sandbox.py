@@ -1,4 +1,4 @@
-"""The sandbox as its owner sees it."""
+"""The public face of the sandbox."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from ._clock import Clock, RunningClock
 from ._exports import Exports
 from ._faults import Fault, FaultKind, Where
 from ._jobs import Jobs, Status, gid_at
-from ._limits import Limits, RetryAfter
 from ._server import Server
-from ._site import Counters, SeenRequest, Site, Stats
+from ._site import Counters, Limits, RetryAfter, SeenRequest, Site, Stats
 from ._starts import Starts, parent_at
 
 if TYPE_CHECKING:
@@ -20,51 +19,50 @@ if TYPE_CHECKING:
 
 
 class Sandbox:
-    """An Asana of one's own on 127.0.0.1, with jobs that progress and export files.
+    """A mock Asana server on 127.0.0.1, with jobs that progress and export files.
 
-    It knows `GET /jobs/{gid}`, the POSTs that start jobs, and the signed URLs of exports, and
-    nothing else. Every job and every file follows from the seed, the gid and the clock. A graph
-    export of a portfolio or a team is kept for 4 hours and given again. All methods may be called
-    from any thread, and take effect at once.
+    It serves `GET /jobs/{gid}`, the POSTs that start jobs, and the signed URLs of export files.
+    Every job and every file is a function of the seed, the gid and the clock. A graph export of a
+    portfolio or a team is cached for 4 hours. All methods are thread-safe and take effect at once.
 
     Parameters
     ----------
     seed
-        Decides all names, durations, outcomes and rows.
+        Seed of all names, durations, outcomes and rows.
     token
-        The access token that is let in.
+        The accepted access token.
     port
-        The port to listen on; 0 chooses a free one.
+        Port to listen on; 0 picks a free one.
     latency
-        Real seconds before every answer of the API.
+        Real seconds before each API response.
     clock
-        A `Clock()` stands still until `advance`; None means real time.
+        A `Clock()` stands still until `advance` is called; None means real time.
     time_scale
-        How much faster than real time jobs progress and URLs expire; without `clock` only.
+        How many times faster than real time jobs progress and URLs expire; ignored with `clock`.
     requests_per_minute
-        Requests accepted in any window; None for no limit. Rejected requests count.
+        Requests accepted per window; None for no limit. Rejected requests count.
     window
-        Length of the window in seconds: of real time, whatever the scale, or of a standing clock.
+        Length of the window in seconds of real time, whatever the scale, or of a given clock.
     max_in_flight
-        GET requests answered at the same time; None for no limit.
+        GET requests served concurrently; None for no limit.
     max_posts_in_flight
-        The same for others.
+        The same for other methods.
     max_jobs
-        Jobs started by a POST that may run at the same time, else the answer is 429; None for
-        no limit. Of a workspace one resource export may run, else the answer is 403.
+        Jobs started by a POST that may run concurrently, else the response is 429; None for
+        no limit. One resource export may run per workspace, else the response is 403.
     retry_after
-        What a 429 of the window says: True for whole seconds, False for nothing, `"text"` for
-        a header that is not a number. A 429 for too many in flight never says anything.
+        The `Retry-After` of a 429 of the window: True for whole seconds, False for none,
+        `"text"` for a value that is not a number. A 429 for too many in flight never has one.
     known_fields
-        The `opt_fields` this Asana knows; None for those of Asana's documentation. A request
-        for any other is answered with 400.
+        Accepted `opt_fields`; None for those that Asana documents. A request for any other
+        gets a 400.
     url_lifetime
-        Seconds for which a signed URL is good, rounded up to whole ones.
+        Seconds until a signed URL expires, rounded up.
     export_rows
-        Rows in an export file. A file is made at its first retrieval, in about 0.2 ms a row,
-        during which nothing else is answered.
+        Rows in an export file. A file is generated when it is first requested, at about 0.2 ms
+        per row, during which nothing else is served.
     changes
-        `Asana-Change` headers to send with every answer of the API.
+        `Asana-Change` headers to send with every API response.
 
     Examples
     --------
@@ -120,7 +118,7 @@ class Sandbox:
         self._server = Server(self._site)
 
     def start(self) -> Self:
-        """Begin to listen, and let the clock run; once.
+        """Start listening, and start the clock; call it once.
 
         Raises
         ------
@@ -128,13 +126,13 @@ class Sandbox:
             If the port is taken.
         """
         if self._exports.origin:
-            raise RuntimeError("the sandbox was started before: make another one")
+            raise RuntimeError("the sandbox was started before; create a new one")
         self._clock.begin()
         self._exports.origin = f"http://127.0.0.1:{self._server.start(self._port)}"
         return self
 
     def stop(self) -> None:
-        """Drop all connections, close the port and end the thread; more than once is no harm."""
+        """Drop all connections, close the port and end the thread. May be called again."""
         self._server.stop()
 
     def __enter__(self) -> Self:
@@ -149,36 +147,38 @@ class Sandbox:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<Sandbox at {self._exports.origin or 'no port yet'}>"
+        return f"<Sandbox {self._exports.origin or '(not started)'}>"
 
     @property
     def base_url(self) -> str:
-        """What stands for `https://app.asana.com/api/1.0`; there is none before `start`."""
+        """The URL to use instead of `https://app.asana.com/api/1.0`; available after `start`."""
         if not self._exports.origin:
-            raise RuntimeError("the sandbox has no address yet: start it, or use it in a with")
+            raise RuntimeError(
+                "the sandbox has no address yet; start it, or use it in a with statement"
+            )
         return f"{self._exports.origin}/api/1.0"
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment variables that lead a client here."""
+        """Environment variables that point a client at this server."""
         return {"ASANA_ACCESS_TOKEN": self.token, "ASANA_BASE_URL": self.base_url}
 
     def gids(self, n: int, kind: str | None = None, start: int = 0) -> list[str]:
-        """Return gids of jobs; every seed has the same.
+        """Return gids of jobs; they are the same for every seed.
 
         Parameters
         ----------
         n
             How many.
         kind
-            A `resource_subtype` such as `"graph_export_request"`; None for all in turn.
+            A `resource_subtype` such as `"graph_export_request"`; None cycles through all.
         start
-            How many to pass over first.
+            How many to skip.
         """
         return [gid_at(position, kind) for position in range(start, start + n)]
 
     def parents(self, n: int, kind: str = "project", start: int = 0) -> list[str]:
-        """Return gids of what jobs can be started from; every seed has the same.
+        """Return gids of objects to start jobs from; they are the same for every seed.
 
         Parameters
         ----------
@@ -188,44 +188,44 @@ class Sandbox:
             `"project"`, `"task"`, `"portfolio"`, `"team"`, `"goal"`, `"project_template"`,
             `"task_template"` or `"workspace"`.
         start
-            How many to pass over first.
+            How many to skip.
         """
         return [parent_at(position, kind) for position in range(start, start + n)]
 
     def advance(self, seconds: float) -> None:
-        """Move a standing clock on."""
+        """Advance the clock that was passed as `clock`."""
         with self._site.lock:
             self._clock.advance(seconds)
 
     def finish(self, *gids: str) -> None:
-        """Let jobs succeed now, unless they ended before."""
+        """Make jobs succeed now, unless they have finished."""
         for gid in gids:
             self.progress(gid, status="succeeded")
 
     def progress(self, gid: str, *, status: Status = "in_progress") -> None:
-        """Put a job into a state, where it stays."""
+        """Put a job into a state and keep it there."""
         with self._site.lock:
             self._jobs.force(gid, status)
 
     def answer(self, gid: str, status: int, message: str | None = None) -> None:
-        """Answer requests for this job, or to start one from this parent, with an error.
+        """Respond with an error to requests for this job, or to start one from this parent.
 
-        From now on; 200 takes it back.
+        Holds until it is called again with status 200.
         """
         with self._site.lock:
             self._api.refuse(gid, status, message)
 
     def record(self, gid: str, data: dict[str, Any]) -> None:
-        """Serve this very record for a gid from now on, whatever it looks like.
+        """Serve this record for a gid from now on, whatever it looks like.
 
-        `opt_fields` select from it as from any other; keys this Asana has no name for always
-        come along. Signed URLs for it come from `export_url`.
+        `opt_fields` select from it as from any other; undocumented keys are always included.
+        `export_url` makes signed URLs for it.
         """
         with self._site.lock:
             self._jobs.replace(gid, data)
 
     def export_url(self, gid: str, resource_type: Literal["graph_export", "export_request"]) -> str:
-        """Return a URL, signed now, of an export file that any gid may have."""
+        """Return a freshly signed URL of the export file of any gid."""
         with self._site.lock:
             return self._exports.url(gid, resource_type)
 
@@ -235,14 +235,14 @@ class Sandbox:
             self._exports.republish(gid)
 
     def publish(self, gid: str, content: bytes) -> None:
-        """Serve these very bytes as a job's export files from now on, whatever they are."""
+        """Serve these bytes as a job's export files from now on."""
         with self._site.lock:
             self._exports.publish(gid, content)
 
     def expire_export(self, gid: str) -> None:
-        """Let a job's export files be gone, as Asana's are 30 days after their completion.
+        """Delete a job's export files, as Asana does 30 days after completion.
 
-        The job's record has no URL any more, and a URL that lives yet leads to a 404.
+        The job's record no longer has a URL, and URLs signed before lead to a 404.
         """
         with self._site.lock:
             self._exports.publish(gid, None)
@@ -262,7 +262,7 @@ class Sandbox:
         method: str | None = None,
         early: bool = False,
     ) -> None:
-        """Queue a fault for the next requests it fits; see `Fault` for what there is."""
+        """Queue a fault for the next matching requests; see `Fault`."""
         fault = Fault(
             kind=kind,
             times=times,
@@ -280,7 +280,7 @@ class Sandbox:
 
     @property
     def stats(self) -> Stats:
-        """The counters as they stand."""
+        """The current counters."""
         with self._site.lock:
             return self._site.counters.snapshot()
 
@@ -291,6 +291,6 @@ class Sandbox:
             return list(self._site.counters.seen)
 
     def reset_stats(self) -> None:
-        """Set all counters to zero and forget the requests; limits go on counting."""
+        """Reset all counters and forget the requests; rate limits keep counting."""
         with self._site.lock:
             self._site.counters = Counters()

@@ -1,4 +1,4 @@
-"""The server: a port of 127.0.0.1 and the thread in which its event loop runs."""
+"""The server: connections on a port of 127.0.0.1, in an event loop in its own thread."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from ._site import Site
 
 _CHUNK = 64 * 1024
-_TRICKLES = 20
-_GRACE = 0.05
+_PIECES = 20
+_RESET_DELAY = 0.05
 _NO_BODY = (204, 304)
 
 
 class Connection(asyncio.Protocol):
-    """One connection: requests come in, one at a time is answered."""
+    """One client connection; handles one request at a time."""
 
     _transport: asyncio.Transport
 
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
             self._stream()
 
     def _work(self) -> None:
-        """Take up the next request, if one has come in completely."""
+        """Handle the next request if it has arrived completely."""
         if self._answer is not None or not self._buffer or self._transport.is_closing():
             return
         try:
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
             self._respond()
 
     def _refuse(self, status: int) -> None:
-        """Say why and hang up, but read on a while: unread bytes would reset the connection."""
+        """Respond and close, but keep reading a while: unread bytes would reset the connection."""
         self._site.count("bad_requests")
         self._refused = True
         self._buffer.clear()
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
         body = memoryview(b"" if bodiless else answer.body)[: answer.cut]
         lead = head(answer, keep_alive=self._lasts(), now=self._site.instant())
         if answer.spread or len(body) > _CHUNK:
-            size = max(1, ceil(len(body) / _TRICKLES)) if answer.spread else _CHUNK
+            size = max(1, ceil(len(body) / _PIECES)) if answer.spread else _CHUNK
             self._pieces = (body[place : place + size] for place in range(0, len(body), size))
             self._transport.write(lead)
             self._stream()
@@ -128,7 +128,7 @@ class Connection(asyncio.Protocol):
             self._site.count("export_bytes", size)
 
     def _stream(self) -> None:
-        """Write the body until it is through, the client has to catch up, or it is to trickle."""
+        """Write the body until it is complete, the client lags behind, or a pause is due."""
         self._timer = None
         assert self._answer is not None
         assert self._pieces is not None
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(piece)
             self._sent(len(piece))
             if self._answer.spread:
-                pause = self._answer.spread / _TRICKLES
+                pause = self._answer.spread / _PIECES
                 self._timer = self._loop.call_later(pause, self._stream)
                 return
             if self._blocked:
@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         assert self._answer is not None
         if self._answer.ending == "reset":
-            self._timer = self._loop.call_later(_GRACE, self._reset)
+            self._timer = self._loop.call_later(_RESET_DELAY, self._reset)
         elif not self._lasts():
             self._transport.close()
         else:
@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
                 self._loop.call_soon(self._work)
 
     def _lasts(self) -> bool:
-        """Whether the connection outlives the answer."""
+        """Whether the connection stays open after the response."""
         assert self._request is not None
         assert self._answer is not None
         return self._request.keep_alive and self._answer.ending == "keep"
@@ -174,12 +174,12 @@ class Connection(asyncio.Protocol):
             self._site.leave(lane)
 
     def abort(self) -> None:
-        """Drop the connection at once."""
+        """Abort the connection."""
         self._transport.abort()
 
 
 class Server:
-    """A site on a port of 127.0.0.1, with its event loop in a thread of its own."""
+    """Serves a `Site` on a port of 127.0.0.1."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -187,12 +187,12 @@ class Server:
         self._thread: Thread | None = None
 
     def start(self, port: int) -> int:
-        """Listen, and return the port; 0 chooses a free one.
+        """Start listening and return the port; 0 picks a free one.
 
         Raises
         ------
         OSError, OverflowError
-            If the port is taken, or is none.
+            If the port is taken or invalid.
         """
         listening: Future[int] = Future()
         self._thread = Thread(
@@ -204,7 +204,7 @@ class Server:
         return listening.result()
 
     def stop(self) -> None:
-        """Close all sockets and wait for the thread; once is enough, more does no harm."""
+        """Close all sockets and wait for the thread. May be called again."""
         if self._thread is None:
             return
         with suppress(RuntimeError):  # the loop has ended before
@@ -212,7 +212,7 @@ class Server:
         self._thread.join()
 
     def _run(self, port: int, listening: Future[int]) -> None:
-        # The same kind of loop on all platforms: the others' accept and reset differently.
+        # The same loop on all platforms: others accept and reset differently.
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(self._serve(port, listening))
 

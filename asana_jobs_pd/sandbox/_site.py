@@ -1,11 +1,12 @@
-"""Everything behind the port: the API under its limits, the export files, the counters."""
+"""Request handling: the API under its rate limits, export files, counters."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field, replace
+from math import ceil
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ._api import PREFIX, Query, gid_of, parse_query
 from ._exports import gid_of_file
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from ._clock import Clock
     from ._exports import Exports
     from ._http import Request
-    from ._limits import Limits
+
+
+RetryAfter = bool | Literal["text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +33,30 @@ class Stats:
     Attributes
     ----------
     requests
-        Requests to the API, rejected ones included.
+        API requests, rejected ones included.
     by_status
-        How many of them got which status; 0 stands for a connection reset before the answer.
+        Their number per status; 0 stands for a connection reset before the response.
     throttled_rate, throttled_in_flight
-        The 429s given by either limit.
+        429 responses of either limit.
     most_in_flight
-        The most requests to the API held at once.
+        Maximum of API requests in flight.
     most_in_window
-        The most requests in one window, rejected ones included; 0 without `requests_per_minute`.
+        Maximum of requests in one window, rejected ones included; 0 without
+        `requests_per_minute`.
     jobs_started
-        Jobs that were started by a POST.
+        Jobs started by a POST.
     most_running
-        The most jobs started by a POST that ran at once.
+        Maximum of concurrently running jobs that were started by a POST.
     downloads
         Requests for export files.
     export_bytes
-        Bytes of export files handed to the network.
+        Bytes of export files sent.
     authorization_on_exports
-        Requests for export files that carried a token where none belongs.
+        Requests for export files that carried an Authorization header.
     connections
-        Connections accepted, those that ask for `/sandbox/stats` included.
+        Accepted connections, those for `/sandbox/stats` included.
     bad_requests
-        What came in and was not HTTP as it should be.
+        Requests that were not valid HTTP.
     """
 
     requests: int = 0
@@ -71,24 +75,24 @@ class Stats:
 
     @property
     def throttled(self) -> int:
-        """The 429s given by both limits."""
+        """429 responses of both limits."""
         return self.throttled_rate + self.throttled_in_flight
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the counters as they go into JSON, `throttled` included."""
+        """Return the counters for JSON, `throttled` included."""
         return {**asdict(self), "throttled": self.throttled}
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """One request as it came in; what it was authorized with is not kept.
+    """One received request; its Authorization header is not kept.
 
     Attributes
     ----------
     method, path
-        As sent; the query of an export's URL is a credential and not kept either.
+        As sent; the query of an export URL is a credential and not kept.
     opt_fields
-        The names asked for, in order; empty when there were none.
+        The requested fields, in order; empty when there were none.
     opt_pretty
         The value as sent, or None.
     range
@@ -96,7 +100,7 @@ class SeenRequest:
     at
         Seconds of the sandbox's clock.
     status
-        What was answered; 0 for a connection reset before the answer.
+        Status of the response; 0 for a connection reset before it.
     body
         As sent; empty when there was none.
     """
@@ -112,7 +116,7 @@ class SeenRequest:
 
 
 class Counters:
-    """The counters while they count; `snapshot` reads them."""
+    """Mutable counters; `snapshot` returns their current values."""
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -123,12 +127,12 @@ class Counters:
         self.seen: deque[SeenRequest] = deque(maxlen=10_000)
 
     def peak(self, in_flight: int, in_window: int) -> None:
-        """Keep the highest of both."""
+        """Update both maxima."""
         self.most_in_flight = max(self.most_in_flight, in_flight)
         self.most_in_window = max(self.most_in_window, in_window)
 
     def snapshot(self) -> Stats:
-        """Return the counters as they stand."""
+        """Return the current values."""
         return Stats(
             by_status=dict(sorted(self.by_status.items())),
             most_in_flight=self.most_in_flight,
@@ -138,11 +142,83 @@ class Counters:
         )
 
 
-class Site:
-    """Answers requests one at a time, counts them, and lets other threads change things between.
+class Limits:
+    """A sliding window that counts every request, rejected ones too, and slots in flight.
 
-    Whoever changes something of a part does it under `lock`.
+    Parameters
+    ----------
+    requests
+        Requests accepted per window; None for no limit.
+    window
+        Its length in seconds.
+    reads, writes
+        Requests in flight, GETs and others separately; None for no limit.
+    retry_after
+        Whether a 429 of the window has `Retry-After` in whole seconds; `"text"` for a value
+        that is not a number.
     """
+
+    def __init__(
+        self,
+        *,
+        requests: int | None = None,
+        window: float = 60.0,
+        reads: int | None = None,
+        writes: int | None = None,
+        retry_after: RetryAfter = True,
+    ) -> None:
+        self._requests = requests
+        self._window = window
+        self._max: dict[Lane, int | None] = {"reads": reads, "writes": writes}
+        self._retry_after = retry_after
+        self._times: deque[float] = deque()
+        self._now: dict[Lane, int] = {"reads": 0, "writes": 0}
+
+    @property
+    def now_in_flight(self) -> int:
+        """Requests in flight, of either kind."""
+        return sum(self._now.values())
+
+    @property
+    def in_window(self) -> int:
+        """Requests counted in the current window; 0 without a limit."""
+        return len(self._times)
+
+    def admit(self, now: float, lane: Lane) -> tuple[Answer, Literal["rate", "in_flight"]] | None:
+        """Count a request and reserve a slot, or return the rejection and its cause."""
+        if self._requests is not None and self._count(now) > self._requests:
+            answer = error(429)
+            answer.headers += self._hint(now)
+            return answer, "rate"
+        most = self._max[lane]
+        if most is not None and self._now[lane] >= most:
+            return error(429), "in_flight"
+        self._now[lane] += 1
+        return None
+
+    def leave(self, lane: Lane) -> None:
+        """Release the slot of an admitted request."""
+        self._now[lane] -= 1
+
+    def _count(self, now: float) -> int:
+        times = self._times
+        while times and times[0] <= now - self._window:
+            times.popleft()
+        times.append(now)
+        return len(times)
+
+    def _hint(self, now: float) -> tuple[tuple[str, str], ...]:
+        """Return when the window has room, if nothing else is sent until then."""
+        if self._retry_after is False:
+            return ()
+        if self._retry_after == "text":
+            return (("Retry-After", "soon"),)
+        blocking = self._times[-self._requests] if self._requests else now
+        return (("Retry-After", str(max(1, ceil(blocking + self._window - now)))),)
+
+
+class Site:
+    """Handles requests one at a time and counts them; hold `lock` to change anything."""
 
     def __init__(
         self, *, api: Api, exports: Exports, limits: Limits, clock: Clock, latency: float
@@ -157,7 +233,7 @@ class Site:
         self._latency = latency
 
     def handle(self, request: Request) -> Answer:
-        """Answer a request."""
+        """Return the response to a request."""
         with self.lock:
             if request.path.startswith(PREFIX):
                 return self._ask_api(request)
@@ -166,16 +242,16 @@ class Site:
             return self._ask_sandbox(request)
 
     def leave(self, lane: Lane) -> None:
-        """Take note that an answer with a place in flight goes out, or never will."""
+        """Release the in-flight slot of a response that is sent, or never will be."""
         with self.lock:
             self._limits.leave(lane)
 
     def instant(self) -> datetime:
-        """Return what time it is."""
+        """Return the current time."""
         return self._clock.instant(self._clock.now())
 
     def count(self, what: str, number: int = 1) -> None:
-        """Count what the wire sees."""
+        """Add to a counter."""
         with self.lock:
             self.counters.totals[what] += number
 

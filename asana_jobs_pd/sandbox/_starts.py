@@ -1,4 +1,4 @@
-"""The endpoints that start jobs, within Asana's limits on how many run at a time."""
+"""The endpoints that start jobs, within Asana's limits on concurrent jobs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _TIMES = ("created_at.after", "created_at.before", "modified_at.after", "modifie
 
 
 class BadBodyError(ValueError):
-    """What is wrong with a body, as Asana says it."""
+    """An invalid request body, in Asana's words."""
 
 
 def text(name: str, value: Any) -> None:
-    """Refuse what is no text."""
+    """Require a non-empty string."""
     if not isinstance(value, str):
         raise BadBodyError(f"{name}: Not a String: {value}")
     if not value:
@@ -39,25 +39,25 @@ def text(name: str, value: Any) -> None:
 
 
 def flag(name: str, value: Any) -> None:
-    """Refuse what is no boolean."""
+    """Require a boolean."""
     if not isinstance(value, bool):
         raise BadBodyError(f"{name}: Not a boolean: {value}")
 
 
 def gid(name: str, value: Any) -> None:
-    """Refuse what cannot be a gid."""
+    """Require a gid."""
     if not isinstance(value, str) or not _GID.fullmatch(value):
         raise BadBodyError(f"{name}: Not a Long: {value}")
 
 
 def day(name: str, value: Any) -> None:
-    """Refuse what is no day."""
+    """Require a date."""
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise BadBodyError(f"{name}: Not a valid date: {value}")
 
 
 def one_of(*choices: str) -> Check:
-    """Refuse what is none of these."""
+    """Require one of these values."""
 
     def check(name: str, value: Any) -> None:
         if value not in choices:
@@ -67,7 +67,7 @@ def one_of(*choices: str) -> Check:
 
 
 def names(*choices: str) -> Check:
-    """Refuse a comma-separated text that names anything else."""
+    """Require a comma-separated list of these values."""
 
     def check(name: str, value: Any) -> None:
         text(name, value)
@@ -79,17 +79,17 @@ def names(*choices: str) -> Check:
 
 
 def pairs(check: Check) -> Check:
-    """Refuse what is no list of gids with values."""
+    """Require a list of objects with gid and value."""
 
     def check_pairs(name: str, value: Any) -> None:
-        for place, item in enumerate(_list(name, value)):
-            members(f"{name}[{place}]", item, {"gid": text, "value": check}, ("gid",))
+        for position, item in enumerate(_list(name, value)):
+            members(f"{name}[{position}]", item, {"gid": text, "value": check}, ("gid",))
 
     return check_pairs
 
 
 def schedule(name: str, value: Any) -> None:
-    """Refuse what does not say how to shift dates."""
+    """Require a valid `schedule_dates`."""
     checks = {"should_skip_weekends": flag, "start_on": day, "due_on": day}
     members(name, value, checks, ("should_skip_weekends",))
     if len(value) != 2:  # noqa: PLR2004
@@ -97,11 +97,11 @@ def schedule(name: str, value: Any) -> None:
 
 
 def export_parameters(name: str, value: Any) -> None:
-    """Refuse what does not say which resources to export."""
+    """Require a valid `export_request_parameters`."""
     if not _list(name, value):
         raise BadBodyError(f"{name}: Missing input")
-    for place, item in enumerate(value):
-        where = f"{name}[{place}]"
+    for position, item in enumerate(value):
+        where = f"{name}[{position}]"
         checks = {"resource_type": one_of("task", "team", "message"), "fields": _fields}
         members(where, item, {**checks, "filters": _filters(item)}, ("resource_type",))
 
@@ -109,7 +109,7 @@ def export_parameters(name: str, value: Any) -> None:
 def members(
     name: str, value: Any, checks: Mapping[str, Check], required: tuple[str, ...] = ()
 ) -> None:
-    """Refuse an object that lacks a member, has an unknown one, or a wrong one."""
+    """Require an object with the required members, and only known, valid ones."""
     if not isinstance(value, dict):
         raise BadBodyError(f"{name}: Not an object: {value}")
     for key in required:
@@ -170,7 +170,7 @@ PARENTS = (
     "workspace",
 )
 LARGE = ("portfolio", "team")
-"""Parents of more than 1,000 tasks: their graph exports are cached."""
+"""Parents with more than 1,000 tasks: their graph exports are cached."""
 _CACHED_FOR = 4 * 3600.0
 _PARENT = re.compile(r"11(\d\d)\d{12}", re.ASCII)
 
@@ -183,12 +183,12 @@ class Start:
     resource_subtype: str
     parents: tuple[str, ...]
     member: str = ""
-    """Where the body names the parent; empty when the path does."""
+    """The body member that names the parent; empty when the path does."""
     checks: Mapping[str, Check] = field(default_factory=dict)
     required: tuple[str, ...] = ()
 
     def parent(self, path: str, data: Any) -> str | None:
-        """Return the gid of the parent that a request names; None if there is none."""
+        """Return the parent gid of a request, or None."""
         if not self.member:
             match = self.path.fullmatch(path)
             return match and match[1]
@@ -277,14 +277,14 @@ STARTS = (
 
 
 def parent_at(position: int, kind: str) -> str:
-    """Return the gid at a position of all parents of a kind."""
+    """Return the n-th gid of a kind of parent."""
     if kind not in PARENTS:
-        raise ValueError(f"no such kind of parent: {kind!r}; there are {', '.join(PARENTS)}")
+        raise ValueError(f"unknown kind of parent {kind!r}; choose from {', '.join(PARENTS)}")
     return f"11{PARENTS.index(kind):02d}{position:012d}"
 
 
 def kind_of(gid: str) -> str | None:
-    """Return what kind of parent has this gid, None if none has."""
+    """Return the kind of parent that has this gid, or None."""
     match = _PARENT.fullmatch(gid)
     number = int(match[1]) if match else len(PARENTS)
     return PARENTS[number] if number < len(PARENTS) else None
@@ -311,7 +311,7 @@ def data_of(request: Request) -> Any:
 
 
 def parent_of(request: Request) -> str | None:
-    """Return the parent that a request to start a job names; None for any other request."""
+    """Return the parent of a request to start a job; None for any other request."""
     start = start_of(request.path) if request.method == "POST" else None
     try:
         return None if start is None else start.parent(request.path, data_of(request))
@@ -325,28 +325,28 @@ class Starts:
     Parameters
     ----------
     jobs
-        What there is.
+        The jobs.
     clock
-        Tells the time.
-    most
-        Jobs that may run at the same time; None for no limit.
+        The clock.
+    max_jobs
+        Jobs that may run concurrently; None for no limit.
     """
 
-    def __init__(self, jobs: Jobs, clock: Clock, most: int | None) -> None:
+    def __init__(self, jobs: Jobs, clock: Clock, max_jobs: int | None) -> None:
         self._jobs = jobs
         self._clock = clock
-        self._most = most
+        self._max_jobs = max_jobs
         self._exporting: dict[str, str] = {}
         self._exports: dict[str, tuple[float, str]] = {}
         self.started = 0
 
     @property
     def running(self) -> int:
-        """How many jobs that were started have not ended."""
+        """Number of started jobs that are running."""
         return self._jobs.running(self._clock.now())
 
     def start(self, request: Request, start: Start) -> str | Answer:
-        """Start what a request asks for; return the job's gid, or why there is none."""
+        """Start the requested job; return its gid, or the error response."""
         try:
             data = data_of(request)
             members("data", data, start.checks, start.required)
@@ -370,7 +370,7 @@ class Starts:
         now = self._clock.now()
         if start.member == "workspace" and self._jobs.runs(self._exporting.get(parent, ""), now):
             return error(403, "An export request is already in progress for this workspace")
-        if self._most is not None and self.running >= self._most:
+        if self._max_jobs is not None and self.running >= self._max_jobs:
             return error(429, "You have too many duplication, instantiation or export jobs")
         return None
 

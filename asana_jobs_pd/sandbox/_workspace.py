@@ -1,4 +1,4 @@
-"""A workspace of people, projects and custom fields, from which exports draw their rows."""
+"""A workspace of people, projects and custom fields that export rows are made of."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ COLORS = ("red", "orange", "green", "aqua", "blue", "purple", "none")
 
 
 def gid(rng: Random) -> str:
-    """Make a gid of 16, 17 or 19 digits: many are above 2**53, some above 2**63."""
+    """Return a gid of 16, 17 or 19 digits: many above 2**53, some above 2**63."""
     digits = rng.choice((16, 16, 16, 17, 19))
     return str(rng.randrange(10 ** (digits - 1), 10**digits))
 
 
 def title(rng: Random, most: int = 4) -> str:
-    """Make a title of a few words, every third with something beyond plain ASCII letters."""
+    """Return a title of a few words; every third has something beyond ASCII letters."""
     words = rng.sample(WORDS, rng.randint(2, most))
     if rng.random() < 1 / 3:
         words.append(rng.choice(SPICES))
@@ -55,12 +55,12 @@ def title(rng: Random, most: int = 4) -> str:
 
 
 def text(rng: Random) -> str:
-    """Make a note of several lines, sometimes an empty one."""
+    """Return a note of several lines, sometimes empty."""
     return "\n".join(title(rng, 9) for _ in range(rng.randrange(4)))
 
 
 def person(rng: Random) -> str:
-    """Make a person's name."""
+    """Return a person's name."""
     return f"{rng.choice(FIRST_NAMES)} {rng.choice(LAST_NAMES)}"
 
 
@@ -100,7 +100,7 @@ _EMPTY_SHARE = 0.3
 
 
 def definitions(rng: Random) -> list[Json]:
-    """Make the custom fields of a workspace: one of every type, representation and format."""
+    """Return the custom fields of a workspace: one of every type, representation and format."""
     return [_definition(rng, *definition) for definition in _DEFINITIONS]
 
 
@@ -132,7 +132,7 @@ def _definition(rng: Random, name: str, kind: str, extra: Json) -> Json:
 
 
 def filled(definition: Json, rng: Random, users: list[Json]) -> Json:
-    """Return a custom field with a value, which is null, or an empty list, now and then."""
+    """Return a custom field with a value, which is sometimes null or an empty list."""
     kind = definition["type"]
     value: Any = [] if kind in _LISTS else None
     shown = None
@@ -190,7 +190,7 @@ def _items(definition: Json, rng: Random, users: list[Json]) -> list[Json]:
 
 
 class Workspace:
-    """People, teams, tags, portfolios and projects, all decided by a seed."""
+    """People, teams, tags, portfolios and projects, generated from a seed."""
 
     def __init__(self, seed: str) -> None:
         self.rng = rng = Random(seed)
@@ -212,7 +212,7 @@ class Workspace:
         }
 
     def resource(self, resource_type: str, name: str | None = None) -> Json:
-        """Make something new, in its compact form."""
+        """Return a new object in compact form."""
         return {
             "gid": gid(self.rng),
             "resource_type": resource_type,
@@ -220,29 +220,29 @@ class Workspace:
         }
 
     def custom_fields(self, project: Json, users: list[Json]) -> list[Json]:
-        """Fill in the custom fields of a project, people from among these users."""
+        """Return the custom fields of a project with values; people are among these users."""
         chosen = self._fields_of[project["gid"]]
         return [filled(self.fields[place], self.rng, users) for place in chosen]
 
     def chance(self, share: float) -> bool:
-        """Decide, true in that share of all cases."""
+        """Return True with this probability."""
         return self.rng.random() < share
 
     def maybe(self, items: list[Json], share: float = 0.7) -> Json | None:
-        """Return one of them, or None."""
+        """Return one of the items, or None."""
         return self.rng.choice(items) if self.chance(share) else None
 
     def some(self, items: list[Json], most: int = 3) -> list[Json]:
-        """Return up to so many of them, perhaps none."""
+        """Return up to `most` of the items, perhaps none."""
         return self.rng.sample(items, self.rng.randint(0, most))
 
     def day(self) -> str:
-        """Make a date."""
+        """Return a date."""
         rng = self.rng
         return f"{rng.randint(2016, 2026)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
 
     def moment(self) -> str:
-        """Make a timestamp, with a fraction of a second or, every fourth, without."""
+        """Return a timestamp; every fourth has no fraction of a second."""
         rng = self.rng
         fraction = f".{rng.randrange(1000):03d}" if self.chance(3 / 4) else ""
         clock = f"{rng.randrange(24):02d}:{rng.randrange(60):02d}:{rng.randrange(60):02d}"

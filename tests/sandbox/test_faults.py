@@ -206,7 +206,10 @@ def test_a_rejected_request_uses_up_no_fault(sandbox):
 
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
-    [("explode", {}, "no such fault: 'explode'.*reset"), ("reset", {"where": "x"}, "where is one")],
+    [
+        ("explode", {}, "unknown fault 'explode'.*reset"),
+        ("reset", {"where": "x"}, "where must be one"),
+    ],
 )
 def test_a_fault_that_does_not_exist_is_an_error(asana, kind, options, words):
     """It names those that do."""

@@ -32,7 +32,7 @@ def test_gids_of_one_kind(asana, ask):
     """A kind can be asked for; one that does not exist is an error that lists those that do."""
     gids = asana.gids(3, "export_request", start=2)
     assert {ask.job(gid).data["resource_subtype"] for gid in gids} == {"export_request"}
-    with pytest.raises(ValueError, match=r"no such kind of job: 'export'.*export_request"):
+    with pytest.raises(ValueError, match=r"unknown kind of job 'export'.*export_request"):
         asana.gids(1, "export")
 
 
@@ -158,7 +158,7 @@ def test_a_standing_clock_starts_at_a_known_instant(asana, ask):
 
 def test_time_does_not_go_back():
     """A clock can be advanced by 0 or more."""
-    with pytest.raises(ValueError, match="does not go back"):
+    with pytest.raises(ValueError, match="negative number of seconds"):
         Clock().advance(-1)
 
 

@@ -61,14 +61,14 @@ def test_several_threads_may_stop_it(sandbox):
 
 def test_a_sandbox_lives_once():
     """Starting it again is an error in words."""
-    with Sandbox() as asana, pytest.raises(RuntimeError, match="make another"):
+    with Sandbox() as asana, pytest.raises(RuntimeError, match="create a new one"):
         asana.start()
 
 
 def test_an_address_comes_with_the_start():
     """Before it there is none, and the error says so."""
     asana = Sandbox()
-    assert "no port" in repr(asana)
+    assert "not started" in repr(asana)
     with pytest.raises(RuntimeError, match="start it"):
         _ = asana.environ
     with asana:

@@ -315,7 +315,7 @@ def test_other_methods_and_strangers_are_refused(asana, ask):
 def test_there_are_parents_of_every_kind(asana):
     """The same for every seed; no other kinds."""
     assert asana.parents(2, "task", start=1)[0] == asana.parents(2, "task")[1]
-    with pytest.raises(ValueError, match="no such kind of parent"):
+    with pytest.raises(ValueError, match="unknown kind of parent"):
         asana.parents(1, "user")
 
 
