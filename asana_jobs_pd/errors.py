@@ -1,41 +1,41 @@
-"""Every error and warning of the package, under one base.
+"""All errors and warnings of the package.
 
 ::
 
     AsanaJobsError
-    ├── InvalidGidError (ValueError)       a gid that is none; nothing was sent
-    ├── InvalidFieldError (ValueError)     a field that is none; nothing was sent
-    ├── InvalidFrameError (ValueError)     a frame that df.asana cannot work on
-    ├── InvalidOptionError (ValueError)    an option with a value it cannot have
-    ├── MissingExtraError (ImportError)    what it needs is an extra that is not installed
+    ├── InvalidGidError (ValueError)       not a valid gid; no request was made
+    ├── InvalidFieldError (ValueError)     not a field of a job; no request was made
+    ├── InvalidFrameError (ValueError)     a DataFrame that df.asana cannot work with
+    ├── InvalidOptionError (ValueError)    invalid option value
+    ├── MissingExtraError (ImportError)    an optional dependency is not installed
     ├── TokenError                         no token, or one that must not be sent
-    ├── ClientClosedError                  the client was closed before
+    ├── ClientClosedError                  the client is closed
     ├── ExportFileError (ValueError)       an export file that cannot be read     .path .line
-    ├── ExportWorkerError                  a process that read one ended early
+    ├── ExportWorkerError                  a worker process died
     ├── ExportWriteError (OSError)         a dataset that cannot be written       .path
     ├── RequestError                       one request failed     .gid .kind
-    │   ├── StatusError                    Asana answered with an error     .status
-    │   │   └── AuthenticationError        401: the token is not accepted   .frame
-    │   ├── NetworkError                   no answer came
-    │   │   └── RequestTimeoutError        no answer came in time
-    │   └── BodyError                      an answer that is no job
-    ├── LedgerError                        the file of gids that were seen cannot be used
-    ├── PartialReadError                   some of many failed    .frame .errors
-    ├── DownloadError                      one file is not there  .gid .kind .reason
-    ├── PartialDownloadError               some of many are not   .frame .errors
-    ├── WaitTimeoutError (TimeoutError)    jobs were not finished in time    .frame
+    │   ├── StatusError                    Asana responded with an error status     .status
+    │   │   └── AuthenticationError        401: the token was rejected   .frame
+    │   ├── NetworkError                   no response
+    │   │   └── RequestTimeoutError        no response in time
+    │   └── BodyError                      a response that is not a job
+    ├── LedgerError                        the ledger of known jobs cannot be used
+    ├── PartialReadError                   some jobs could not be read    .frame .errors
+    ├── DownloadError                      one file could not be downloaded  .gid .kind .reason
+    ├── PartialDownloadError               some files could not be    .frame .errors
+    ├── WaitTimeoutError (TimeoutError)    jobs did not finish in time    .frame
     └── PartialStartError                  some jobs were not started    .frame .errors
         └── StartStoppedError              stopped before all were started
 
     ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
-    └── StartInterrupted                   the same, while jobs were started
+    └── StartInterrupted                   the same, while jobs were being started
     AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
-    AsanaLedgerWarning (UserWarning)       the file of gids that were seen cannot be written
-    AsanaStartWarning (UserWarning)        jobs not started, or an export out of Asana's cache
+    AsanaLedgerWarning (UserWarning)       the ledger of known jobs cannot be written
+    AsanaStartWarning (UserWarning)        jobs not started, or a cached export
     AsanaValueWarning (UserWarning)        a value that does not fit its column
 
-Messages name the gid and the status, repeat what Asana said, and say what to do next.
-None of them holds a token or a signed URL, and all of them survive pickling.
+Messages name the gid and the status, quote Asana, and say what to do next. They contain no token
+and no signed URL. All errors can be pickled.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ _PACKAGE = str(Path(__file__).parent) + os.sep
 
 
 def warn_user(message: str, category: type[Warning], *, frame: pd.DataFrame | None = None) -> None:
-    """Warn at the first line outside this package; where warnings are errors, with ``.frame``."""
-    caller, level = sys._getframe(), 1  # noqa: SLF001  what warnings itself looks at
+    """Warn at the caller's line; a warning that is turned into an error carries ``.frame``."""
+    caller, level = sys._getframe(), 1  # noqa: SLF001  as warnings does
     while caller.f_back is not None and caller.f_code.co_filename.startswith(_PACKAGE):
         caller, level = caller.f_back, level + 1
     try:
@@ -107,46 +107,46 @@ E = TypeVar("E")
 
 @public
 class AsanaJobsError(Exception):
-    """The base of all errors of this package."""
+    """Base of all errors of this package."""
 
 
 class InvalidGidError(AsanaJobsError, ValueError):
-    """A value that is not a gid. Nothing was sent."""
+    """Not a valid gid. No request was made."""
 
 
 class InvalidFieldError(AsanaJobsError, ValueError):
-    """A name that is not a field of a job. Nothing was sent."""
+    """Not a field of a job. No request was made."""
 
 
 class InvalidFrameError(AsanaJobsError, ValueError):
-    """A DataFrame that ``df.asana`` cannot work on. Nothing was sent."""
+    """A DataFrame that ``df.asana`` cannot work with. No request was made."""
 
 
 class InvalidOptionError(AsanaJobsError, ValueError):
-    """An option with a value it cannot have. Nothing was sent."""
+    """Invalid option value. No request was made."""
 
 
 class MissingExtraError(AsanaJobsError, ImportError):
-    """What is asked for needs a package that comes with an extra, which is not installed."""
+    """An optional dependency is not installed; the message names the extra."""
 
 
 class TokenError(AsanaJobsError):
-    """There is no token, or it must not be sent as it is, or where it would go."""
+    """There is no token, or it must not be sent: malformed, or to an insecure address."""
 
 
 class ClientClosedError(AsanaJobsError):
-    """The client was closed; ``connect()`` makes a new one."""
+    """The client is closed; ``connect()`` creates a new one."""
 
 
 class ExportFileError(AsanaJobsError, ValueError):
-    """An export file that cannot be read: damaged, of another kind, or with a malformed line.
+    """An export file that cannot be read: damaged, in another format, or with a malformed line.
 
     Attributes
     ----------
     path : str
         The file.
     line : int or None
-        The line, counted from 1, when it is one line that cannot be read.
+        Number of the malformed line, from 1, where it is one line that cannot be read.
     """
 
     def __init__(self, message: str = "", *, path: str = "", line: int | None = None) -> None:
@@ -156,16 +156,16 @@ class ExportFileError(AsanaJobsError, ValueError):
 
 
 class ExportWorkerError(AsanaJobsError):
-    """A process that read a part of an export ended early; ``workers=1`` does without any."""
+    """A worker process died; ``workers=1`` needs none."""
 
 
 class ExportWriteError(AsanaJobsError, OSError):
-    """A dataset that cannot be written: it is there already, the disk is full, no permission.
+    """A dataset that cannot be written: it exists, the disk is full, or permission is denied.
 
     Attributes
     ----------
     path : str
-        The folder, or a URL without what may be a credential.
+        The folder, or the URL without credentials.
     """
 
     def __init__(self, message: str = "", *, path: str = "") -> None:
@@ -174,20 +174,20 @@ class ExportWriteError(AsanaJobsError, OSError):
 
 
 class RequestError(AsanaJobsError):
-    """One request failed for good.
+    """One request failed, retries included.
 
     Attributes
     ----------
     gid : str
-        The gid that was asked for.
+        The requested gid.
     kind : {"http", "network", "timeout", "body"}
-        What failed; the frame's ``error.kind``.
+        What failed: the frame's ``error.kind``.
     status : int or None
-        The HTTP status, when there was an answer.
+        The HTTP status, if there was a response.
     reason : str
-        What Asana said, or what went wrong: the frame's ``error.message``.
+        Asana's message, or what went wrong: the frame's ``error.message``.
     help, phrase : str or None
-        What else Asana said; its support asks for the phrase.
+        Asana's help text, and the phrase that its support asks for.
     """
 
     kind: ErrorKind = "network"
@@ -199,7 +199,7 @@ class RequestError(AsanaJobsError):
         gid: str = "",
         status: int | None = None,
         reason: str = "",
-        help: str | None = None,  # noqa: A002  Asana's own name for it
+        help: str | None = None,  # noqa: A002  Asana's name
         phrase: str | None = None,
     ) -> None:
         super().__init__(message)
@@ -211,39 +211,39 @@ class RequestError(AsanaJobsError):
 
 
 class StatusError(RequestError):
-    """Asana answered with an error status."""
+    """Asana responded with an error status."""
 
     kind = "http"
 
 
 class AuthenticationError(StatusError):
-    """Asana does not accept the token (401). What was read before is in ``.frame``."""
+    """Asana rejected the token (401). Partial results are in ``.frame``."""
 
     frame: pd.DataFrame | None = None
 
 
 class NetworkError(RequestError):
-    """No answer came: the connection could not be made, or broke."""
+    """No response: the connection could not be made, or broke."""
 
 
 class RequestTimeoutError(NetworkError):
-    """No answer came in time."""
+    """No response in time."""
 
     kind = "timeout"
 
 
 class BodyError(RequestError):
-    """The answer is not the JSON that Asana documents."""
+    """The response is not the JSON that Asana documents."""
 
     kind = "body"
 
 
 class LedgerError(AsanaJobsError):
-    """The ledger, the file of gids that this machine has seen, cannot be read or written."""
+    """The ledger, the file of jobs known on this machine, cannot be read or written."""
 
 
 class _PartialError(AsanaJobsError, Generic[E]):
-    """Some of many did not succeed; each kind says what its frame and its errors are."""
+    """Some of many requests failed."""
 
     def __init__(
         self,
@@ -259,20 +259,20 @@ class _PartialError(AsanaJobsError, Generic[E]):
 
 @public
 class PartialStartError(_PartialError["RequestError"]):
-    """Some jobs were not started, or it is not known; every parent has its row in ``.frame``.
+    """Some jobs were not started, or it is unknown; every parent has its row in ``.frame``.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        What ``errors="coerce"`` would have returned: the jobs that were started, and by
-        ``source.state`` what became of the other parents.
+        What ``errors="coerce"`` would have returned; ``source.state`` says what happened to
+        each parent.
     errors : dict of str to RequestError
-        The error of each parent that has one, by its gid.
+        The error of each parent that has one, by gid.
     """
 
 
 class StartStoppedError(PartialStartError):
-    """The starting of jobs was stopped, or took too long; what was started is in ``.frame``."""
+    """Starting jobs was stopped, or took too long; the started jobs are in ``.frame``."""
 
 
 @public
@@ -284,21 +284,21 @@ class PartialReadError(_PartialError["RequestError"]):
     frame : pandas.DataFrame
         What ``errors="coerce"`` would have returned.
     errors : dict of str to RequestError
-        The error of each gid that failed, in the order of the request.
+        The error of each gid that failed, in input order.
     """
 
 
 class DownloadError(AsanaJobsError):
-    """The file of one export is not there.
+    """The file of one export could not be downloaded.
 
     Attributes
     ----------
     gid : str
         The job's gid.
     kind : {"graph", "resource"} or None
-        Which of its exports, where that is known.
+        Which of its exports, where known.
     reason : str
-        Why: the frame's ``file.error``.
+        The reason: the frame's ``file.error``.
     """
 
     def __init__(
@@ -319,14 +319,14 @@ class PartialDownloadError(_PartialError["DownloadError"]):
     frame : pandas.DataFrame
         What ``errors="coerce"`` would have returned.
     errors : dict of str to DownloadError
-        By the file's name without its endings (``"1208…-graph"``), or by the gid where it is
-        not known which file there would be.
+        By file name without suffixes (``"1208…-graph"``), or by gid where the kind of file is
+        unknown.
     """
 
 
 @public
 class WaitTimeoutError(AsanaJobsError, TimeoutError):
-    """Not all jobs were finished in time; ``.frame`` has them as they stood then."""
+    """Not all jobs finished in time; ``.frame`` has their last known state."""
 
     def __init__(self, message: str = "", *, frame: pd.DataFrame | None = None) -> None:
         super().__init__(message)
@@ -335,7 +335,7 @@ class WaitTimeoutError(AsanaJobsError, TimeoutError):
 
 @public
 class ReadInterrupted(KeyboardInterrupt):
-    """A read or a download was interrupted; what it had is in ``.frame``.
+    """A read, wait or download was interrupted; partial results are in ``.frame``.
 
     In a notebook: ``sys.last_value.frame``.
     """
@@ -347,16 +347,16 @@ class ReadInterrupted(KeyboardInterrupt):
 
 @public
 class StartInterrupted(ReadInterrupted):
-    """The starting of jobs was interrupted; what was started is in ``.frame``."""
+    """Starting jobs was interrupted; the started jobs are in ``.frame``."""
 
 
 @public
 class AsanaChangeWarning(FutureWarning):
-    """Asana announced a change of its API in an ``Asana-Change`` header."""
+    """Asana announced an API change in an ``Asana-Change`` header."""
 
 
 class AsanaLedgerWarning(UserWarning):
-    """The ledger cannot be written: `recent_jobs` will not know what is read from now on."""
+    """The ledger cannot be written: `recent_jobs` will miss the jobs read from now on."""
 
 
 @public

@@ -1,4 +1,4 @@
-"""Types for annotations: what a job's status, a field and the options can be."""
+"""Types for annotations: statuses, fields and options."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ JobStatus: TypeAlias = Literal["not_started", "in_progress", "succeeded", "faile
 """The documented statuses; the last two are terminal. Asana may add more."""
 
 ErrorKind: TypeAlias = Literal["http", "network", "timeout", "body"]
-"""What ``error.kind`` can be."""
+"""Values of ``error.kind``."""
 
 Errors: TypeAlias = Literal["raise", "coerce", "drop"]
-"""What becomes of the jobs that cannot be read."""
+"""What to do with jobs that cannot be read."""
 
 MonitorState: TypeAlias = Literal[
     "idle",
@@ -54,11 +54,11 @@ MonitorState: TypeAlias = Literal[
     "done",
     "stopped",
 ]
-"""What a `JobsMonitor` is doing; after the last three of them it sends nothing any more."""
+"""State of a `JobsMonitor`; after the last three it sends no more requests."""
 
 Gid: TypeAlias = str | int | np.integer
 Gids: TypeAlias = Gid | Iterable[Gid] | pd.Series | pd.Index | np.ndarray | pd.DataFrame
-"""One gid or many; of a DataFrame, its ``gid`` column."""
+"""One gid or many; a DataFrame stands for its ``gid`` column."""
 
 JobField: TypeAlias = Literal[
     "gid",
@@ -102,13 +102,13 @@ JobField: TypeAlias = Literal[
     "new_resource_export.completed_at",
     "new_resource_export.download_url",
 ]
-"""What ``fields`` takes; the table is ``asana_jobs_pd._jobs.schema``, and a test compares them."""
+"""Values of ``fields``; a test compares them with the table in ``_jobs/schema.py``."""
 
 Fields: TypeAlias = JobField | str | Iterable[JobField | str]
 """One field or many."""
 
 Until: TypeAlias = Literal["all", "any"]
-"""What to wait for: all jobs, or one more than are finished already."""
+"""What to wait for: all jobs, or one more than have finished already."""
 
 ProjectPart: TypeAlias = Literal[
     "allocations",
@@ -128,7 +128,7 @@ ProjectPart: TypeAlias = Literal[
     "task_templates",
     "task_type_default",
 ]
-"""What can be taken along when a project is duplicated; tasks, views and rules always are."""
+"""What to include when a project is duplicated; tasks, views and rules always are."""
 
 TaskPart: TypeAlias = Literal[
     "assignee",
@@ -142,7 +142,7 @@ TaskPart: TypeAlias = Literal[
     "subtasks",
     "tags",
 ]
-"""What can be taken along when a task is duplicated."""
+"""What to include when a task is duplicated."""
 
 PortfolioPart: TypeAlias = Literal[
     "description",
@@ -153,7 +153,7 @@ PortfolioPart: TypeAlias = Literal[
     "child_projects",
     "child_portfolios",
 ]
-"""What can be taken along when a portfolio is duplicated; fields and views always are."""
+"""What to include when a portfolio is duplicated; fields and views always are."""
 
 PrivacySetting: TypeAlias = Literal["public_to_workspace", "private_to_team", "private"]
 """Who sees a project; Asana has deprecated ``private_to_team``."""
@@ -162,11 +162,11 @@ Day: TypeAlias = str | date
 """``"2026-05-21"``, a date, a datetime or a Timestamp."""
 
 Instant: TypeAlias = str | date
-"""A day, which begins at midnight UTC, or a time with a time zone."""
+"""A date, meaning midnight UTC, or a time with a time zone."""
 
 
 class ScheduleDates(TypedDict, total=False):
-    """How the dates of a duplicated project are shifted: by its first day, or by its last."""
+    """How to shift the dates of a duplicated project: by its start or its due date."""
 
     should_skip_weekends: Required[bool]
     start_on: Day
@@ -174,7 +174,7 @@ class ScheduleDates(TypedDict, total=False):
 
 
 ResourceType: TypeAlias = Literal["task", "team", "message"]
-"""What a resource export can hold."""
+"""Resource types of a resource export."""
 
 ExportFilters = TypedDict(
     "ExportFilters",
@@ -192,7 +192,7 @@ ExportFilters = TypedDict(
     },
     total=False,
 )
-"""What narrows a resource export down, by Asana's names; the first two are for tasks only."""
+"""Filters of a resource export, by Asana's names; the first two are for tasks only."""
 
 TaskExportField: TypeAlias = Literal[
     "actual_time_minutes",
@@ -241,7 +241,7 @@ TaskExportField: TypeAlias = Literal[
     "tags",
     "workspace",
 ]
-"""The fields of a task in a resource export; parts of them are named like ``assignee.name``."""
+"""Fields of a task in a resource export; nested ones are named like ``assignee.name``."""
 
 TeamExportField: TypeAlias = Literal[
     "custom_field_settings",
@@ -263,7 +263,7 @@ TeamExportField: TypeAlias = Literal[
     "team_member_removal_access_level",
     "visibility",
 ]
-"""The fields of a team in a resource export."""
+"""Fields of a team in a resource export."""
 
 MessageExportField: TypeAlias = Literal[
     "attachments",
@@ -283,10 +283,10 @@ MessageExportField: TypeAlias = Literal[
     "text",
     "title",
 ]
-"""The fields of a message in a resource export."""
+"""Fields of a message in a resource export."""
 
 StartErrors: TypeAlias = Literal["coerce", "raise"]
-"""What becomes of parents whose job was not started; every one has its row in either case."""
+"""What to do when jobs were not started; every parent has its row in either case."""
 
 StartState: TypeAlias = Literal["started", "refused", "unknown", "not_sent"]
-"""What ``source.state`` can be: what became of the request to start a job."""
+"""Values of ``source.state``: the outcome of the request to start a job."""
