@@ -7,37 +7,34 @@ are the same for any number of processes.
 
 from __future__ import annotations
 
-import gzip
 import io
+import json
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import msgspec
 
+from asana_jobs_pd._decode.decoders import MALFORMED, mended
+from asana_jobs_pd._decode.gunzip import Damage, decompressed
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd.errors import ExportFileError
 
-__all__ = ["CHUNK", "Chunk", "Truncated", "read_chunks"]
-
-try:
-    from isal import igzip, isal_zlib
-
-    _DAMAGE: tuple[Any, ...] = (EOFError, OSError, zlib.error, isal_zlib.error)
-    _unzip: Any = igzip.open
-except ImportError:  # no wheel for this platform
-    _DAMAGE = (EOFError, OSError, zlib.error)
-    _unzip = gzip.open
-
+__all__ = ["CHUNK", "Chunk", "FileEnd", "read_chunks"]
 
 CHUNK = 12 << 20
-"""Bytes; what is in memory at a time, but for a line that is longer."""
-SLICE = 2000
-"""Rows of a document that are taken for a chunk."""
-_DOCUMENT = re.compile(rb"\s*(?:\[|\{\s*\"data\"\s*:\s*\[)")
+"""Bytes in memory at a time, unless a line is longer."""
+DOCUMENT_CHUNK = 2000
+"""Rows of a JSON document that make a chunk."""
+_PIECE = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_DOCUMENT = re.compile(r"\s*(?:\[|\{\s*\"data\"\s*:\s*\[)")
+_ROW_OF_ITS_OWN = re.compile(rb"\n\s*\{[^\n]*\"resource_type\"[^\n]*\}\s*(?:\n|$)")
+_document_starts = re.compile(_DOCUMENT.pattern.encode()).match
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
+_SAMPLE = 1000
 
 
 class _Data(msgspec.Struct):
@@ -52,12 +49,24 @@ class Chunk(NamedTuple):
     lines: list[bytes]
 
 
-class Truncated(Exception):  # noqa: N818  not an error until someone decides so
-    """The file ends early, or is damaged; what came before it was good."""
+class FileEnd(NamedTuple):
+    """How a file ends that does not end as it should.
+
+    `line` is the first line that is missing or incomplete, `text` what there is of it; both are
+    empty when every line is there.
+    """
+
+    reason: str
+    early: bool
+    line: int = 0
+    text: bytes = b""
+
+
+Claim = Callable[[int, int], bool]
 
 
 def read_chunks(
-    path: File, claim: Callable[[int, int], bool], max_line_bytes: int
+    path: File, claim: Claim, max_line_bytes: int, on_end: Callable[[FileEnd], None]
 ) -> Iterator[Chunk]:
     """Yield the lines of a file, in chunks.
 
@@ -66,68 +75,138 @@ def read_chunks(
     path
         A local file, or one behind a URL.
     claim
-        Whether to yield a chunk, by its number and how far in the file it ends, in bytes as they
-        are on disk; asked once for each, in turn.
+        Whether to yield a chunk, by its number and how far in the file it ends, in bytes on disk;
+        asked once for each, in turn, and once more for the end of a file that is damaged.
     max_line_bytes
         A longer line, or a longer document, is refused.
+    on_end
+        Is called, by one of the processes that share a file, when it does not end as it should.
 
     Raises
     ------
     ExportFileError
-        When there is no such file, it is empty, or a line is too long.
-    Truncated
-        After the last good line of a damaged file.
+        When there is no such file, or a line is too long.
     """
     with _Blocks(path) as blocks:
-        first = next(blocks, b"").removeprefix(b"\xef\xbb\xbf")
-        if _DOCUMENT.match(first):
+        yield from _Reader(path, blocks, max_line_bytes, on_end).chunks(claim)
+
+
+class _Reader:
+    """Cuts the blocks of a file into chunks."""
+
+    def __init__(
+        self, path: File, blocks: _Blocks, limit: int, on_end: Callable[[FileEnd], None]
+    ) -> None:
+        self._path = path
+        self._blocks = blocks
+        self._limit = limit
+        self._on_end = on_end
+
+    def chunks(self, claim: Claim) -> Iterator[Chunk]:
+        first = next(self._blocks, b"").removeprefix(_BOM)
+        if _document_starts(first):
             if claim(0, 0):
-                yield from _document(path, first, blocks, max_line_bytes)
-            return
-        for chunk in _split(path, first, blocks, claim, max_line_bytes):
-            if chunk.lines and max(map(len, chunk.lines)) > max_line_bytes:
-                at = next(n for n, line in enumerate(chunk.lines) if len(line) > max_line_bytes)
-                raise _too_long(path, chunk.first_line + at, max_line_bytes)
-            yield chunk
-
-
-def _split(
-    path: File, block: bytes, blocks: _Blocks, claim: Callable[[int, int], bool], limit: int
-) -> Iterator[Chunk]:
-    number, newlines, at_start = 0, 0, True
-    chunk: Chunk | None = None
-    rest: list[bytes] = []
-    damage: Truncated | None = None
-    while block:
-        start = 0 if at_start else block.find(b"\n") + 1
-        if chunk is not None:
-            rest.append(block[: start - 1] if start else block)
-            if sum(map(len, rest)) > limit:
-                raise _too_long(path, chunk.first_line + len(chunk.lines), limit)
-            if start:
-                yield _completed(chunk, rest)
-                chunk, rest = None, []
-        if claim(number, blocks.position) and (at_start or start):
-            lines = (block[start:] if start else block).split(b"\n")
-            after = newlines + (start > 0) + len(lines) - 1
-            chunk, rest = Chunk(number, newlines + (start > 0) + 1, lines), [lines.pop()]
-            if not rest[0]:
-                yield chunk
-                chunk = None
-            newlines = after
+                yield from self._document(first)
+        elif _is_binary(first):
+            if claim(0, 0):
+                reason = "the file is damaged: it is neither gzip nor JSON text"
+                self._on_end(FileEnd(reason, early=True, line=1))
         else:
+            yield from self._split(first, claim)
+
+    def _split(self, block: bytes, claim: Claim) -> Iterator[Chunk]:
+        number, newlines, tail = 0, 0, b""
+        chunk: Chunk | None = None
+        rest: list[bytes] = []
+        while block:
+            start = block.find(b"\n") + 1 if tail else 0
+            if chunk is not None:
+                rest.append(block[: start - 1] if start else block)
+                self._check_length(sum(map(len, rest)), chunk.first_line + len(chunk.lines))
+                if start:
+                    yield self._checked(_completed(chunk, rest))
+                    chunk = None
+            if claim(number, self._blocks.position) and (start or not tail):
+                lines = (block[start:] if start else block).split(b"\n")
+                chunk, rest = Chunk(number, newlines + (start > 0) + 1, lines), [lines.pop()]
+                if not rest[0]:
+                    yield self._checked(chunk)
+                    chunk = None
             newlines += block.count(b"\n")
-        at_start = block.endswith(b"\n")
-        number += 1
+            tail = _tail(tail, block)
+            number += 1
+            block = next(self._blocks, b"")
+        cut, damage = "", self._blocks.damage
+        if chunk is not None:
+            # A last line without a newline is whole unless the file is damaged.
+            cut = "" if damage else _cut(b"".join(rest))
+            yield self._checked(chunk if damage or cut else _completed(chunk, rest))
+        if cut or damage or self._blocks.trailing:
+            self._end(newlines + 1, tail, cut, lambda: claim(number, self._blocks.position))
+
+    def _end(self, line: int, tail: bytes, cut: str, claimed: Callable[[], bool]) -> None:
+        """Tell how the file ends, as the process that has its last line or claims its end."""
+        damage, trailing = self._blocks.damage, self._blocks.trailing
+        if cut:
+            damage = f"the file ends early: line {line} {cut}"
+        elif not claimed():
+            return
+        if damage:
+            self._on_end(FileEnd(damage, early=True, line=line, text=tail))
+        else:
+            self._on_end(FileEnd(trailing, early=False))
+
+    def _document(self, first: bytes) -> Iterator[Chunk]:
+        """Yield the rows of one JSON document as if each stood on a line of its own."""
+        text = self._whole(first)
+        damage, trailing = self._blocks.damage, self._blocks.trailing
+        end = FileEnd(trailing, early=False) if trailing else None
         try:
-            block = next(blocks, b"")
-        except Truncated as error:
-            damage, block = error, b""
-    if chunk is not None:
-        # Of a damaged file, the last line is not whole.
-        yield chunk if damage else _completed(chunk, rest)
-    if damage:
-        raise damage
+            is_list = text.lstrip()[:1] == b"["
+            rows = _ITEMS(text) if is_list else msgspec.json.decode(text, type=_Data).data
+            lines = list(map(bytes, rows))
+        except MALFORMED as error:
+            lines, rest = _whole_rows(text)
+            if _has_lines(text, lines):
+                yield from self._split(text, lambda *_: True)
+                return
+            reason = damage or f"the JSON document cannot be read: {error}"
+            end = FileEnd(reason, early=True, line=len(lines) + 1, text=rest)
+        if damage and (end is None or not end.early):
+            end = FileEnd(damage, early=True, line=len(lines) + 1)
+        for start in range(0, len(lines), DOCUMENT_CHUNK):
+            number = start // DOCUMENT_CHUNK
+            yield Chunk(number, start + 1, lines[start : start + DOCUMENT_CHUNK])
+        if end is not None:
+            self._on_end(end)
+
+    def _whole(self, first: bytes) -> bytes:
+        parts, size = [first], len(first)
+        for block in self._blocks:
+            parts.append(block)
+            size += len(block)
+            if size > self._limit:
+                raise ExportFileError(
+                    f"{self._path}: one JSON document of more than {self._limit:,} bytes, which "
+                    "has to fit in memory; allow it with max_line_bytes=…",
+                    path=str(self._path),
+                )
+        return b"".join(parts)
+
+    def _checked(self, chunk: Chunk) -> Chunk:
+        if chunk.lines and max(map(len, chunk.lines)) > self._limit:
+            for number, line in enumerate(chunk.lines, chunk.first_line):
+                self._check_length(len(line), number)
+        return chunk
+
+    def _check_length(self, length: int, line: int) -> None:
+        if length > self._limit:
+            raise ExportFileError(
+                f"{self._path}: line {line} has more than {self._limit:,} bytes; "
+                "allow it with max_line_bytes=…",
+                path=str(self._path),
+                line=line,
+            )
 
 
 def _completed(chunk: Chunk, rest: list[bytes]) -> Chunk:
@@ -135,45 +214,91 @@ def _completed(chunk: Chunk, rest: list[bytes]) -> Chunk:
     return chunk
 
 
-def _document(path: File, first: bytes, blocks: Iterator[bytes], limit: int) -> Iterator[Chunk]:
-    """Yield the rows of one JSON document as if each stood on a line of its own."""
-    parts, size = [first], len(first)
-    for block in blocks:
-        parts.append(block)
-        size += len(block)
-        if size > limit:
-            raise ExportFileError(
-                f"{path}: one JSON document of more than {limit:,} bytes, which has to be in "
-                "memory as a whole; allow it with max_line_bytes=…",
-                path=str(path),
-            )
-    text = b"".join(parts)
+def _tail(before: bytes, block: bytes) -> bytes:
+    """Return the beginning of the line that is incomplete after a block."""
+    start = block.rfind(b"\n") + 1
+    return block[start : start + _SAMPLE] if start else (before + block)[:_SAMPLE]
+
+
+def _is_binary(block: bytes) -> bool:
+    sample = block[:_SAMPLE]
+    return (len(sample) - len(sample.translate(None, _CONTROL))) * 20 > len(sample)
+
+
+def _cut(line: bytes) -> str:
+    """Return in which way a last line without a newline is incomplete, if it is."""
+    line = line.strip()
+    if not line:
+        return ""
     try:
-        is_list = text.lstrip()[:1] == b"["
-        rows = _ITEMS(text) if is_list else msgspec.json.decode(text, type=_Data).data
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = str(error)
-    else:
-        for start in range(0, len(rows), SLICE):
-            lines = [bytes(row) for row in rows[start : start + SLICE]]
-            yield Chunk(start // SLICE, start + 1, lines)
-        return
-    raise ExportFileError(f"{path}: the JSON document cannot be read: {reason}.", path=str(path))
+        msgspec.json.decode(mended(line), type=msgspec.Raw)
+    except MALFORMED as error:
+        if not line.endswith(b"}") or "truncated" in str(error):
+            return f"cannot be read: {error}"
+    return ""
+
+
+def _has_lines(text: bytes, rows: list[bytes]) -> bool:
+    """Whether what looks like a document is JSON Lines that begin with a list."""
+    return not any(row[:1] == b"{" for row in rows) and _ROW_OF_ITS_OWN.search(text) is not None
+
+
+def _whole_rows(text: bytes) -> tuple[list[bytes], bytes]:
+    """Return the rows of a damaged document up to the damage, and what begins there."""
+    whole = text.decode("utf-8", "surrogateescape")
+    scan = json.JSONDecoder(strict=False, parse_int=len, parse_float=len).raw_decode
+    start = _DOCUMENT.match(whole)
+    assert start is not None
+    position, rows = _past_space(whole, start.end()), []
+    while True:
+        try:
+            value, end = scan(whole, position)
+        except (ValueError, RecursionError):
+            break
+        after = _past_space(whole, end)
+        if not isinstance(value, dict) and whole[after : after + 1] not in (",", "]"):
+            break
+        rows.append(whole[position:end].encode("utf-8", "surrogateescape"))
+        position = after
+        if whole[after : after + 1] != ",":
+            break
+        position = _past_space(whole, after + 1)
+    return rows, whole[position : position + _SAMPLE].encode("utf-8", "surrogateescape")
+
+
+def _past_space(text: str, position: int) -> int:
+    while text[position : position + 1] in (" ", "\t", "\n", "\r"):
+        position += 1
+    return position
 
 
 class _Blocks:
-    """The content of a file, decompressed, in blocks of one size but for the last."""
+    """The content of a file, decompressed, in blocks of one size but for the last.
+
+    Once the last one has been read, `damage` and `trailing` say how the file ends.
+    """
 
     def __init__(self, path: File) -> None:
+        self._path = path
         self._file = _open(path)
-        head = self._file.peek(2)[:2]
-        self._stream = _unzip(self._file, "rb") if head == b"\x1f\x8b" else self._file
-        self._damage = ""
+        try:
+            self._read, self._layers = decompressed(self._file, path)
+        except BaseException:
+            self._file.close()
+            raise
+        self._pieces = self._all_pieces()
+        self._left = b""
+        self.damage = ""
 
     @property
     def position(self) -> int:
         """How much of the file has been read."""
         return self._file.tell()
+
+    @property
+    def trailing(self) -> str:
+        """What follows the gzip data, in words."""
+        return next((layer.trailing for layer in self._layers if layer.trailing), "")
 
     def __enter__(self) -> Self:
         return self
@@ -185,36 +310,54 @@ class _Blocks:
         return self
 
     def __next__(self) -> bytes:
-        parts: list[bytes] = []
-        missing = CHUNK
+        parts, size = [self._left], len(self._left)
+        for piece in self._pieces:
+            parts.append(piece)
+            size += len(piece)
+            if size >= CHUNK:
+                break
+        whole = b"".join(parts)
+        self._left = whole[CHUNK:]
+        if not whole:
+            raise StopIteration
+        return whole[:CHUNK]
+
+    def _all_pieces(self) -> Iterator[bytes]:
+        """Yield the content; after damage, what else a careful reader finds before it."""
+        read, yielded = self._read, 0
         try:
-            while missing and not self._damage and (part := self._stream.read1(missing)):
-                parts.append(part)
-                missing -= len(part)
-        except _DAMAGE as error:
-            self._damage = str(error) or type(error).__name__
-        if parts:
-            return b"".join(parts) if len(parts) > 1 else parts[0]
-        if self._damage:
-            raise Truncated(self._damage)
-        raise StopIteration
+            while piece := read(_PIECE):
+                yielded += len(piece)
+                yield piece
+            if not self._file.tell():
+                self._note_damage("it is empty, without even the end of a gzip file")
+        except (Damage, OSError) as error:
+            self._note_damage(str(error))
+            if self._layers:
+                yield from self._rest_with_care(yielded)
+
+    def _rest_with_care(self, skipped: int) -> Iterator[bytes]:
+        with _open(self._path) as file:
+            read, self._layers = decompressed(file, self._path, careful=True)
+            try:
+                while piece := read(_PIECE):
+                    if skipped < len(piece):
+                        yield piece[skipped:]
+                    skipped = max(0, skipped - len(piece))
+                self.damage = ""
+            except (Damage, OSError) as error:
+                self._note_damage(str(error))
+
+    def _note_damage(self, reason: str) -> None:
+        self.damage = f"the file is damaged or ends early: {reason}"
 
 
 def _open(path: File) -> io.BufferedReader:
     try:
         file = Path(path).open("rb") if isinstance(path, str) else path.open()  # noqa: SIM115
-        if file.peek(1):
-            return file
-        file.close()
-        reason = "it is empty, without even the end of a gzip file; download it again"
+        file.peek(1)
     except OSError as error:
         reason = error.strerror or str(error)
+    else:
+        return file
     raise ExportFileError(f"{path} cannot be read: {reason}.", path=str(path))
-
-
-def _too_long(path: File, line: int, limit: int) -> ExportFileError:
-    return ExportFileError(
-        f"{path}: line {line} has more than {limit:,} bytes; allow it with max_line_bytes=…",
-        path=str(path),
-        line=line,
-    )

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import pyarrow as pa
 
 from asana_jobs_pd._decode.decoders import MALFORMED
-from asana_jobs_pd._decode.lines import Chunk, Truncated, read_chunks
+from asana_jobs_pd._decode.lines import Chunk, FileEnd, read_chunks
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.row_reader import RowReader, Source, head_of, text_of
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult, abbreviate
@@ -84,26 +84,24 @@ class Scanner:
         ExportFileError
             When it cannot be read, or a line of it, unless `on_bad_lines` allows that.
         """
-        first = False
+        chunks = read_chunks(
+            path,
+            lambda chunk, position: self._claim(file, chunk, position),
+            self.options.max_line_bytes,
+            lambda end: self._file_ended(path, file, end),
+        )
+        for chunk in chunks:
+            yield from self.batches(path, file, chunk)
 
-        def claim(number: int, position: int) -> bool:
-            nonlocal first
-            mine = self._claim(file, number, position)
-            first |= mine and number == 0
-            return mine
-
-        try:
-            for chunk in read_chunks(path, claim, self.options.max_line_bytes):
-                yield from self.batches(path, file, chunk)
-        except Truncated as error:
-            reason = str(error)
-        else:
-            return
-        message = f"the file is damaged or ends early: {reason}"
-        if self.options.on_bad_lines == "error":
-            raise ExportFileError(f"{path}: {message}. Download it again.", path=str(path))
-        if first:  # of several that read this file, one says it
-            self.learned.issues.add(Issue(file, 0, None, None, None, None, message))
+    def _file_ended(self, path: File, file: int, end: FileEnd) -> None:
+        """Raise that a file ends early, or note how it ends."""
+        if end.early and self.options.on_bad_lines == "error":
+            message = f"{path}: {end.reason}. Download it again."
+            raise ExportFileError(message, path=str(path), line=end.line)
+        value = abbreviate(end.text) if end.text else None
+        self.learned.issues.add(Issue(file, end.line, None, None, None, value, end.reason))
+        if end.early:
+            self.learned.ended_early.append(file)
 
     def batches(self, path: File, file: int, chunk: Chunk) -> list[Batch]:
         """Return the rows of a chunk, by type."""

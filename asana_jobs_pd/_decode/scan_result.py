@@ -193,19 +193,23 @@ class ScanResult(msgspec.Struct):
         What did not fit.
     skipped
         How many lines could not be read.
+    ended_early
+        The numbers of the files that are damaged or end early: rows of theirs are missing.
     """
 
     roots: dict[str, Node] = msgspec.field(default_factory=dict)
     known: dict[str, KnownFields] = msgspec.field(default_factory=dict)
     issues: Issues = msgspec.field(default_factory=Issues)
     skipped: int = 0
+    ended_early: list[int] = msgspec.field(default_factory=list)
 
     def merged(self, other: ScanResult) -> ScanResult:
         """Return what both have learned."""
         roots = _merged_values(self.roots, other.roots, merge)
         known = _merged_values(self.known, other.known, KnownFields.merged)
         issues = self.issues.merged(other.issues)
-        return ScanResult(roots, known, issues, self.skipped + other.skipped)
+        ended_early = sorted({*self.ended_early, *other.ended_early})
+        return ScanResult(roots, known, issues, self.skipped + other.skipped, ended_early)
 
 
 def _merged_values(

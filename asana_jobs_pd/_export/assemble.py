@@ -37,7 +37,16 @@ from asana_jobs_pd._export.workers import Part
 from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd.errors import AsanaValueWarning, warn_user
 
-__all__ = ["Facts", "assemble", "kept_of", "later", "latest_of", "summary", "warn_lost"]
+__all__ = [
+    "Facts",
+    "assemble",
+    "incomplete_files",
+    "kept_of",
+    "later",
+    "latest_of",
+    "summary",
+    "warn_lost",
+]
 
 Found: TypeAlias = tuple[Batch, list[Definition]]
 
@@ -84,6 +93,7 @@ def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExpo
         issues=issues_frame([settled.named(one) for one in issues.sorted()], request.paths),
         issue_count=issues.count,
         summary=summary(assembly.facts, issues, request.window),
+        incomplete_files=incomplete_files(learned, request),
     )
 
 
@@ -197,14 +207,28 @@ def _times(times: list[Time]) -> pd.DatetimeIndex:
 
 
 def warn_lost(learned: ScanResult, request: Request) -> None:
+    """Warn once, when asked to, of lines that were left out and of files that end early."""
     if request.options.on_bad_lines != "warn":
         return
     lost = [issue for issue in learned.issues.sorted() if issue.resource_type is None]
-    if lost:
-        first = lost[0]
-        where = f" line {first.line}" if first.line else ""
-        warn_user(
-            f"{learned.skipped} lines were left out; the first: {request.paths[first.file]}"
-            f"{where}: {first.reason}. See .issues.",
-            AsanaValueWarning,
-        )
+    if not lost:
+        return
+    first = lost[0]
+    line = f" line {first.line}" if first.line else ""
+    counts = [
+        _counted(learned.skipped, "line was left out", "lines were left out"),
+        _counted(len(learned.ended_early), "file ends early", "files end early"),
+    ]
+    summary = "; ".join(filter(None, counts)) or "Not everything was read"
+    path = request.paths[first.file]
+    warn_user(
+        f"{summary}; the first: {path}{line}: {first.reason}. See .issues.", AsanaValueWarning
+    )
+
+
+def _counted(count: int, singular: str, plural: str) -> str:
+    return f"{count:,} {singular if count == 1 else plural}" if count else ""
+
+
+def incomplete_files(learned: ScanResult, request: Request) -> list[str]:
+    return [str(request.paths[file]) for file in learned.ended_early]

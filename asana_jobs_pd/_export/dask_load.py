@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issues, ScanResult
-from asana_jobs_pd._export.assemble import Facts, latest_of, summary, warn_lost
+from asana_jobs_pd._export.assemble import Facts, incomplete_files, latest_of, summary, warn_lost
 from asana_jobs_pd._export.dask_blocks import (
     Block,
     Reading,
@@ -120,6 +120,7 @@ def load_with_dask(request: Request, backend: Backend, blocksize: int) -> AsanaD
         custom_field_values=values,
         rows={name: sum(block.left for block in plan.blocks[name]) for name in names},
         count=lambda: _counted(plan),
+        incomplete_files=incomplete_files(plan.learned, plan.request),
     )
 
 

@@ -156,6 +156,9 @@ class AsanaExport(ByType[pd.DataFrame]):
         10,000; `issue_count` counts all.
     issue_count : int
         How many issues there are.
+    incomplete_files : list of str
+        The files that are damaged or end early; `issues` says where. Empty when all rows of all
+        files are here.
     """
 
     def __init__(
@@ -167,12 +170,14 @@ class AsanaExport(ByType[pd.DataFrame]):
         issues: pd.DataFrame,
         issue_count: int,
         summary: pd.DataFrame,
+        incomplete_files: Sequence[str] = (),
     ) -> None:
         super().__init__(frames)
         self.custom_fields = custom_fields
         self.custom_field_values = custom_field_values
         self.issues = issues
         self.issue_count = issue_count
+        self.incomplete_files = list(incomplete_files)
         self._summary = summary
 
     def report(self) -> pd.DataFrame:
@@ -200,7 +205,9 @@ class AsanaExport(ByType[pd.DataFrame]):
     def _issues(self) -> str:
         if not self.issue_count:
             return "no issues"
-        return f"{self.issue_count:,} issue{'s' * (self.issue_count > 1)}, see .issues"
+        count = len(self.incomplete_files)
+        early = f"{count} incomplete file{'s' * (count > 1)}, " if count else ""
+        return f"{early}{self.issue_count:,} issue{'s' * (self.issue_count > 1)}, see .issues"
 
 
 class Counted(NamedTuple):
@@ -225,6 +232,8 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
     custom_field_values : dask.dataframe.DataFrame or None
         With ``custom_fields="long"``: one row a value; else None. Its index begins anew in each
         partition.
+    incomplete_files : list of str
+        The files that are damaged or end early.
     """
 
     def __init__(
@@ -235,12 +244,14 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
         custom_field_values: dd.DataFrame | None,
         rows: Mapping[str, int],
         count: Callable[[], Counted],
+        incomplete_files: Sequence[str] = (),
     ) -> None:
         super().__init__(frames)
         self._custom_fields = custom_fields
         self.custom_field_values = custom_field_values
         self._rows = dict(rows)
         self._count = count
+        self.incomplete_files = list(incomplete_files)
         self._counted: Counted | None = None
 
     @property
@@ -284,6 +295,7 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
             issues=counted.issues,
             issue_count=counted.issue_count,
             summary=counted.summary,
+            incomplete_files=self.incomplete_files,
         )
 
     def _all(self) -> Counted:
