@@ -30,7 +30,7 @@ from asana_jobs_pd.sandbox._exports import export_rows
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
-pytestmark = pytest.mark.xdist_group("dask")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask")]
 
 TOKEN = "2/1200000000000001/1200000000000002:0123456789abcdef0123456789abcdef"
 
@@ -279,7 +279,7 @@ def test_errors_come_from_the_workers_as_they_are(files, client, tmp_path):
     with pytest.raises(errors.ExportFileError, match="line 2 cannot be read") as caught:
         aj.read_asana_export([*files, bad], engine="dask")
     assert (caught.value.path, caught.value.line) == (str(bad), 2)
-    with pytest.warns(errors.AsanaValueWarning, match="1 lines were left out"):
+    with pytest.warns(errors.AsanaValueWarning, match="1 line was left out"):
         found = aj.read_asana_export(bad, engine="dask", on_bad_lines="warn")
     assert found["task"]["gid"].compute().tolist() == ["1"]
 
