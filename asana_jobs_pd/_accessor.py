@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
+import numpy as np
 import pandas as pd
 
 import asana_jobs_pd as aj
@@ -102,7 +103,7 @@ class AsanaAccessor:
         self, *, client: Client | None = None, dest: str | os.PathLike[str] = "exports/"
     ) -> JobsWidget:
         """Show the jobs live in a notebook, and download their exports; see `JobsWidget`."""
-        return aj.JobsWidget(self._checked(), client=client, dest=dest)
+        return aj.JobsWidget(self._frame, client=client, dest=dest)
 
     def changes(self, previous: pd.DataFrame) -> pd.DataFrame:
         """Return what is different from an earlier frame of the same jobs.
@@ -161,30 +162,32 @@ class AsanaAccessor:
     @property
     def plot(self) -> AsanaPlot:
         """Charts: ``jobs.asana.plot.timeline()`` and ``.status()``. Needs matplotlib."""
+        from asana_jobs_pd._jobs.as_jobs import as_jobs
         from asana_jobs_pd._report.plot import AsanaPlot
 
-        return AsanaPlot(self._checked())
+        as_jobs(self._frame)
+        return AsanaPlot(self._frame)
 
     @property
     def pending(self) -> pd.DataFrame:
         """The rows that are not finished: what ``refresh()`` would ask for."""
         from asana_jobs_pd._jobs.states import is_finished
 
-        return self._frame[~is_finished(self._checked())]
+        return self._rows(lambda jobs: jobs["gid"].notna().to_numpy(bool) & ~is_finished(jobs))
 
     @property
     def failed(self) -> pd.DataFrame:
         """The rows without success: failed, answered by 403 or 404, or never started."""
         from asana_jobs_pd._jobs.states import is_failed
 
-        return self._frame[is_failed(self._checked())]
+        return self._rows(is_failed)
 
     @property
     def exports(self) -> pd.DataFrame:
         """The rows of graph and resource exports, ready or not."""
         from asana_jobs_pd._jobs.states import is_export
 
-        return self._frame[is_export(self._checked())]
+        return self._rows(is_export)
 
     @property
     def cached(self) -> pd.DataFrame:
@@ -192,16 +195,15 @@ class AsanaAccessor:
 
         Of more than 1,000 tasks it keeps one for 4 hours: what is in it may be stale.
         """
-        from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
         from asana_jobs_pd._jobs.states import is_cached
 
-        return self._frame[is_cached(cast_frame(self._frame, gids_of(self._frame)))]
+        return self._rows(is_cached)
 
-    def _checked(self) -> pd.DataFrame:
-        from asana_jobs_pd._jobs.as_jobs import gids_of
+    def _rows(self, mask: Callable[[pd.DataFrame], np.ndarray]) -> pd.DataFrame:
+        from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 
-        gids_of(self._frame)
-        return self._frame
+        jobs = as_jobs(self._frame)
+        return with_index_of(jobs[mask(jobs)], self._frame)
 
 
 @public

@@ -10,7 +10,7 @@ from asana_jobs_pd._download.downloader import Run
 from asana_jobs_pd._download.export_files import errors_of, summary
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, check_client, is_whole
-from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.read import check_errors
 from asana_jobs_pd._jobs.schema import dtype_of
@@ -116,24 +116,24 @@ def download_asana_exports(
     """
     _check(errors, max_workers, max_inflated, client)
     folder = local_path(dest, "dest")
-    frame, gids = _frame_of(jobs)
+    rows = _frame_of(jobs)
+    frame = as_jobs(rows, verified=True)
     run = Run(client, progress)
     files = run.fetch(
         frame,
-        gids,
+        frame["gid"],
         folder,
         max_workers=max_workers,
         overwrite=overwrite,
         max_inflated=max_inflated,
     )
-    return _settle(files, run, errors)
+    return _settle(with_index_of(files, rows), run, errors)
 
 
-def _frame_of(jobs: pd.DataFrame | Gids) -> tuple[pd.DataFrame, pd.Series]:
-    if not isinstance(jobs, pd.DataFrame):
-        jobs = pd.DataFrame({"gid": pd.Series(parse_gids(jobs), dtype=dtype_of("text"))})
-    gids = gids_of(jobs)
-    return cast_frame(jobs, gids), gids
+def _frame_of(jobs: pd.DataFrame | Gids) -> pd.DataFrame:
+    if isinstance(jobs, pd.DataFrame):
+        return jobs
+    return pd.DataFrame({"gid": pd.Series(parse_gids(jobs), dtype=dtype_of("text"))})
 
 
 def _settle(frame: pd.DataFrame, run: Run, errors: Errors) -> pd.DataFrame:

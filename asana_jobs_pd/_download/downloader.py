@@ -260,9 +260,9 @@ class Run:
         Parameters
         ----------
         frame
-            A frame of jobs of our own, as `cast_frame` returns it, which may be changed.
+            A frame of jobs of our own, as `as_jobs` returns it, which may be changed.
         gids
-            What `gids_of` made of its gids.
+            Its gids.
         folder
             Where the files go.
         max_workers, overwrite, max_inflated
@@ -297,7 +297,7 @@ class Run:
             return
         plan = plan_fields(list(ASKED_FIELDS), strict=True)
         fetched = fetch_jobs(wanted, plan, self._client(), progress=self._shown)
-        for gid, outcome in zip(wanted, fetched.outcomes, strict=True):
+        for gid, outcome in zip(wanted, fetched.results, strict=True):
             if outcome.record:
                 self._told[gid] = entries_of_record(gid, outcome.record)
             else:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.as_jobs import gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd._jobs.states import GONE
 from asana_jobs_pd.errors import DownloadError
@@ -158,7 +158,7 @@ def entries_of_rows(jobs: pd.DataFrame, gids: pd.Series) -> list[tuple[Entry, ..
     Parameters
     ----------
     jobs
-        A frame of jobs, as ``cast_frame`` returns it.
+        A frame of jobs, as `as_jobs` returns it.
     gids
         Their gids, missing where there is none.
     """
@@ -301,7 +301,7 @@ def with_files(
 def errors_of(rows: pd.DataFrame) -> dict[str, DownloadError]:
     """Return the errors of rows without a file, by the name of the file or the gid."""
     found: dict[str, DownloadError] = {}
-    gids = gids_of(rows)
+    gids = as_jobs(rows)["gid"]
     for gid, kind, reason in zip(gids, rows["file.kind"], rows["file.error"], strict=True):
         key = "no gid" if pd.isna(gid) else gid
         known = None if pd.isna(kind) else kind

@@ -1,159 +1,340 @@
-"""Any frame of jobs, wherever it has been, back to the table's dtypes. Pure."""
+"""`as_jobs`: any frame of jobs, however it travelled, checked and in the table's dtypes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from asana_jobs_pd._jobs.gids import FLOATS, gid_series, parse_gids
-from asana_jobs_pd._jobs.schema import COLUMNS, dtype_of
+from asana_jobs_pd._jobs.gids import FLOATS, foreign_frame, gid_series, parse_column
+from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, Kind, dtype_of, is_part
+from asana_jobs_pd._jobs.states import is_verified
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError, warn_user
 
-__all__ = ["as_times", "cast_column", "cast_frame", "gids_of", "parse_times"]
-
-
-def parse_times(texts: pd.Series, tell: Callable[[int], str]) -> pd.Series:
-    """Return ISO 8601 texts, with or without a fraction, as ``datetime64[us, UTC]``.
-
-    Parameters
-    ----------
-    texts
-        Texts, times or missing values.
-    tell
-        Gets the position of the first value that is no time, and says whose it is.
-
-    Warns
-    -----
-    AsanaValueWarning
-        When values are no times: they become missing.
-    """
-    times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce")
-    lost = np.flatnonzero(times.isna() & texts.notna())
-    if len(lost):
-        warn_user(
-            f"{tell(int(lost[0]))} {texts.iloc[lost[0]]!r}, which is not a time; it became "
-            f"missing ({len(lost)} such).",
-            AsanaValueWarning,
-        )
-    return times.dt.as_unit("us")
-
+__all__ = [
+    "as_jobs",
+    "as_times",
+    "cast_column",
+    "cast_frame",
+    "gids_of",
+    "is_ours",
+    "join_columns",
+    "parse_times",
+    "with_index_of",
+]
 
 _EXACT = 2**53
 """Up to here a float holds every whole number."""
-_TEXT = dtype_of("text")
+_TEXT, _TIME = dtype_of("text"), dtype_of("time")
+_IN_UTC = " (UTC)"
+"""What `asana_jobs_to_excel` appends to the name of a column of times."""
 
 
-def gids_of(jobs: pd.DataFrame) -> pd.Series:
-    """Return the gid of each row as text, missing where there is none, when these are jobs.
+def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
+    """Return a checked copy with our columns in their dtypes; the user's columns stay as they are.
 
-    Raises
-    ------
-    InvalidFrameError
-        When there is no ``gid``, it went through floats, or these are other things than jobs.
-    InvalidGidError
-        For a value that is no gid.
-    """
-    if not isinstance(jobs, pd.DataFrame):
-        raise InvalidFrameError(f"Give a DataFrame of jobs, not a {type(jobs).__name__}.")
-    column = gid_series(jobs)
-    there = column.notna().to_numpy(bool)
-    if pd.api.types.is_float_dtype(column.dtype) and there.any():
-        first = column[there].iloc[0]
-        raise InvalidFrameError(f"The column 'gid' holds floats, such as {first!r}. {FLOATS}")
-    _check_type(jobs)
-    texts = np.full(len(column), None, object)
-    texts[there] = parse_gids(column.array[there])
-    return pd.Series(texts, index=jobs.index, dtype=_TEXT, name="gid")
-
-
-def cast_frame(jobs: pd.DataFrame, gids: pd.Series) -> pd.DataFrame:
-    """Return a copy with our columns in the table's dtypes, the others as they are.
+    Index levels with our names become columns, empty texts become missing. `with_index_of` turns
+    the levels back.
 
     Parameters
     ----------
     jobs
         A frame of jobs.
-    gids
-        What `gids_of` made of its gids.
+    verified
+        Whether to blank a ``status`` that may not come from Asana; see `is_verified`.
 
     Raises
     ------
     InvalidFrameError
-        When a value cannot be what its column holds, or a column of ours is there twice.
+        When it is not a frame of jobs, or a column of ours cannot be cast.
+    InvalidGidError
+        When values of ``gid`` are not gids.
     """
-    ours = [name for name in jobs.columns if isinstance(name, str) and name in COLUMNS]
+    frame = _flat(jobs)
+    gids = gid_series(frame)
+    if pd.api.types.is_float_dtype(gids.dtype) and gids.notna().any():
+        first = gids.dropna().iloc[0]
+        raise InvalidFrameError(f"The column 'gid' holds floats, such as {first!r}. {FLOATS}")
+    frame["gid"] = _texts(parse_column(gids))
+    for name in _ours(frame):
+        if name != "gid":
+            frame[name] = cast_column(frame[name], name)
+    _check_values(frame)
+    if verified and "status" in frame.columns and not is_verified(frame):
+        frame["status"] = _texts([None] * len(frame))
+    return frame
+
+
+def with_index_of(rows: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return rows that came of `as_jobs` with the levels and flags that the frame `jobs` has."""
+    moved = [name for name in jobs.index.names if _is_moved(name, jobs)]
+    if moved:
+        kept = iter(range(rows.index.nlevels))
+        levels = [
+            pd.Index(rows[name]) if name in moved else rows.index.get_level_values(next(kept))
+            for name in jobs.index.names
+        ]
+        rows = rows.drop(columns=moved)
+        rows.index = _index(levels, len(rows))
+    if not jobs.flags.allows_duplicate_labels and rows.index.is_unique and rows.columns.is_unique:
+        rows = rows.set_flags(allows_duplicate_labels=False)
+    return rows
+
+
+def join_columns(frame: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with more columns, its class, attrs and the name of its columns kept."""
+    joined = pd.concat([frame, more.set_axis(frame.index)], axis=1)
+    joined.columns.name = frame.columns.name
+    finalized: pd.DataFrame = joined.__finalize__(frame)  # type: ignore[operator]
+    return finalized
+
+
+def _flat(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy in which our names are columns."""
+    if not isinstance(jobs, pd.DataFrame):
+        kind = type(jobs).__name__
+        raise InvalidFrameError(foreign_frame(jobs) or f"Give a DataFrame of jobs, not a {kind}.")
+    if jobs.columns.nlevels > 1:
+        raise InvalidFrameError("The columns have several levels; flatten them to one.")
+    frame = jobs.copy().set_flags(allows_duplicate_labels=True)
+    if isinstance(frame.columns.dtype, pd.CategoricalDtype):
+        frame.columns = frame.columns.astype(object)
+    names = list(frame.index.names)
+    moved = [name for name in names if _is_moved(name, frame)]
+    if twice := [name for name in moved if moved.count(name) > 1]:
+        raise InvalidFrameError(f"The index has more than one level {twice[0]!r}; keep one.")
+    if moved:
+        levels = [frame.index.get_level_values(place) for place in range(len(names))]
+        columns = pd.DataFrame({level.name: level.array for level in levels if level.name in moved})
+        frame.index = _index([level for level in levels if level.name not in moved], len(frame))
+        frame = join_columns(frame, columns)
+    return _without_units(frame)
+
+
+def _texts(values: list[str | None]) -> pd.api.extensions.ExtensionArray:
+    return pd.arrays.ArrowStringArray(pa.array(values, pa.large_string()))
+
+
+def _index(levels: list[pd.Index], rows: int) -> pd.Index:
+    if len(levels) > 1:
+        return pd.MultiIndex.from_arrays(levels)
+    return levels[0] if levels else pd.RangeIndex(rows)
+
+
+def _is_moved(name: object, frame: pd.DataFrame) -> bool:
+    return is_ours(name) and name not in frame.columns
+
+
+def is_ours(name: object) -> bool:
+    """Tell whether a column is one of a job's fields, known or not."""
+    return isinstance(name, str) and (name in COLUMNS or is_part(name))
+
+
+def _without_units(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with the names of times as they were before an Excel file."""
+    names = {
+        name: bare
+        for name in frame.columns
+        if isinstance(name, str)
+        and (bare := name.removesuffix(_IN_UTC)) != name
+        and bare in COLUMNS
+        and COLUMNS[bare].kind == "time"
+        and bare not in frame.columns
+    }
+    return frame.rename(columns=names) if names else frame
+
+
+def _ours(frame: pd.DataFrame) -> list[str]:
+    ours = [name for name in frame.columns if is_ours(name)]
     if len(set(ours)) < len(ours):
         twice = next(name for name in ours if ours.count(name) > 1)
         raise InvalidFrameError(f"The frame has more than one column {twice!r}; keep one.")
-    frame = jobs.copy()
-    if "gid" in ours:
-        frame["gid"] = gids.array
-        ours.remove("gid")
-    for name in ours:
-        frame[name] = cast_column(jobs[name], name)
-    return frame
+    return ours
+
+
+def _check_values(frame: pd.DataFrame) -> None:
+    """Refuse frames of other things than jobs, and a status column of the user's own."""
+    _check_column(frame, "resource_type", ("job",), "These are not jobs:")
+    if not is_verified(frame):
+        _check_column(frame, "status", STATUSES, "The status is not Asana's:")
+
+
+def _check_column(frame: pd.DataFrame, name: str, known: Sequence[str], subject: str) -> None:
+    if name not in frame.columns:
+        return
+    others = frame[name].dropna()
+    others = others[~others.isin(known)]
+    if len(others):
+        raise InvalidFrameError(
+            f"{subject} {name!r} holds {others.iloc[0]!r} ({len(others)} of {len(frame)} rows). "
+            "Rename that column if it is yours, or remove those rows."
+        )
 
 
 def cast_column(column: pd.Series, name: str) -> pd.Series:
     """Return a column of ours in its dtype."""
-    kind = COLUMNS[name].kind
-    dtype = dtype_of(kind)
-    if column.dtype == dtype:
-        return column
+    kind: Kind = COLUMNS[name].kind if name in COLUMNS else "text"
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
     if kind == "time":
         return as_times(column, name)
-    if kind == "text" and pd.api.types.is_float_dtype(column.dtype):
-        column = _without_floats(column, name)
     try:
-        return column.astype(dtype)
-    except (TypeError, ValueError) as error:
-        said = str(error)
-    raise InvalidFrameError(f"The column {name!r} cannot be {dtype}: {said}.")
+        return _as_text(column, name) if kind == "text" else _as_number(column)
+    except (TypeError, ValueError, OverflowError, pa.ArrowException) as error:
+        reason = str(error)
+    raise InvalidFrameError(f"The column {name!r} cannot be {dtype_of(kind)}: {reason}.")
 
 
-def as_times(column: pd.Series, name: str) -> pd.Series:
-    """Return a column of times or texts as ``datetime64[us, UTC]``; `name` is for messages."""
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        aware = column if column.dt.tz is not None else column.dt.tz_localize("UTC")
-        moved: pd.Series = aware.dt.tz_convert("UTC").dt.as_unit("us")
-        return moved
-    if pd.api.types.is_numeric_dtype(column.dtype) and column.notna().any():
-        raise InvalidFrameError(
-            f"The column {name!r} holds numbers, such as {column.dropna().iloc[0]!r}, and not "
-            "times; convert it first, for example with pd.to_datetime(…, unit='ms', utc=True)."
-        )
-    return parse_times(column, lambda _: f"{name!r} holds")
+def _as_text(column: pd.Series, name: str) -> pd.Series:
+    if pd.api.types.is_float_dtype(column.dtype):
+        column = _whole_numbers(column, name)
+    elif column.dtype == object and pd.api.types.infer_dtype(column) != "string":
+        floats = column.map(lambda value: isinstance(value, float | np.floating)).to_numpy(bool)
+        floats &= column.notna().to_numpy(bool)
+        texts = column.where(column.isna(), column.map(str))
+        if floats.any():
+            numbers = _whole_numbers(column[floats].astype("float64"), name)
+            texts[floats] = numbers.astype(_TEXT).to_numpy(object)
+        column = texts
+    text = column if column.dtype == _TEXT else column.astype(_TEXT)
+    empty = (text == "").to_numpy(bool, na_value=False)
+    return text.mask(empty) if empty.any() else text
 
 
-def _check_type(jobs: pd.DataFrame) -> None:
-    if "resource_type" not in jobs.columns:
-        return
-    types = jobs["resource_type"].dropna()
-    others = types[types != "job"]
-    if len(others):
-        raise InvalidFrameError(
-            f"These are not jobs: 'resource_type' holds {others.iloc[0]!r}. Rename that column if "
-            "it is yours."
-        )
+def _as_number(column: pd.Series) -> pd.Series:
+    dtype = dtype_of("number")
+    if column.dtype == dtype:
+        return column
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        column = column.where(column != "", None).astype(object)
+        column = pd.to_numeric(column.where(column.notna(), None))
+    numbers = pd.Series(column.to_numpy("float64", na_value=np.nan), column.index)
+    return pd.Series(numbers.astype(dtype), name=column.name)
 
 
-def _without_floats(column: pd.Series, name: str) -> pd.Series:
+def _whole_numbers(column: pd.Series, name: str) -> pd.Series:
     """Return what a file format made floats of as the whole numbers they were, if they still are.
 
     A gid that has lost digits must not pass for one: it becomes missing, with a warning.
     """
     numbers = column.to_numpy("float64", na_value=np.nan)
-    whole = np.isnan(numbers) | ((numbers % 1 == 0) & (np.abs(numbers) < _EXACT))
-    if not name.endswith(".gid"):
-        return column if not whole.all() else column.astype("Int64")
-    if not whole.all():
+    missing = np.isnan(numbers)
+    whole = ~missing & (np.abs(numbers) < _EXACT)
+    whole &= np.where(whole, numbers, 0.5) % 1 == 0
+    lost = int((~whole & ~missing).sum())
+    if lost and not name.endswith(".gid"):
+        return column
+    if lost:
         warn_user(
-            f"{int((~whole).sum())} values of {name!r} went through floats, lost digits and "
-            "became missing. Read that column as text too, for example with pd.read_csv(path, "
-            f'dtype={{"gid": "string", "{name}": "string"}}), or ask again with '
+            f"{lost} values of {name!r} went through floats, lost digits and became missing. Read "
+            "the file with aj.read_jobs_file(path), or that column as text, for example with "
+            f'pd.read_csv(path, dtype={{"gid": "string", "{name}": "string"}}); or ask again with '
             "refresh(finished=True).",
             AsanaValueWarning,
         )
-    return column.where(whole).astype("Int64")
+    integers = pd.arrays.IntegerArray(np.where(whole, numbers, 0).astype("int64"), ~whole)
+    return pd.Series(integers, column.index, name=column.name)
+
+
+def as_times(column: pd.Series, name: str) -> pd.Series:
+    """Return a column of times or texts as ``datetime64[us, UTC]``; `name` is for messages."""
+    dtype = column.dtype
+    if dtype == _TIME:
+        return column
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return _in_microseconds(column.dt.tz_convert("UTC"))
+    if isinstance(dtype, np.dtype) and dtype.kind == "M":
+        return _in_microseconds(column.dt.tz_localize("UTC"))
+    if isinstance(dtype, pd.ArrowDtype) and pa.types.is_temporal(dtype.pyarrow_dtype):
+        return _from_arrow(column, name)
+    if pd.api.types.is_numeric_dtype(dtype) and column.notna().any():
+        raise InvalidFrameError(
+            f"The column {name!r} holds numbers, such as {column.dropna().iloc[0]!r}, and not "
+            "times; convert it first, for example with pd.to_datetime(…, unit='ms', utc=True)."
+        )
+    texts = column.astype(object).mask(column == "")
+    times, problem = parse_times(texts, lambda _: f"The column {name!r} holds")
+    if problem:
+        warn_user(problem, AsanaValueWarning)
+    return times
+
+
+def parse_times(texts: pd.Series, describe: Callable[[int], str]) -> tuple[pd.Series, str]:
+    """Return ISO 8601 texts as ``datetime64[us, UTC]``, and which of them are no times.
+
+    Parameters
+    ----------
+    texts
+        Texts, times or missing values, as objects.
+    describe
+        Gets the position of the first value that is no time, and says whose it is.
+
+    Returns
+    -------
+    tuple of Series and str
+        The times, missing where a value is no time, and a message if there is one.
+    """
+    try:
+        times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce").dt.as_unit("us")
+    except (TypeError, ValueError, OverflowError):
+        times = pd.Series(pd.NaT, texts.index, _TIME, name=texts.name)
+    unread = np.flatnonzero(times.isna() & texts.notna())
+    if not len(unread):
+        return times, ""
+    values = times.array.copy()
+    lost = []
+    for place in unread.tolist():
+        time = _instant(texts.iloc[place])
+        if time is None:
+            lost.append(place)
+        else:
+            values[place] = time
+    series = pd.Series(values, texts.index, name=texts.name)
+    if not lost:
+        return series, ""
+    return series, (
+        f"{describe(lost[0])} {texts.iloc[lost[0]]!r}, which is not a time; it became missing "
+        f"({len(lost)} of {len(texts)} values)."
+    )
+
+
+def _instant(value: object) -> pd.Timestamp | None:
+    """Return a time that pandas cannot read, such as one of the year 1."""
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if time is None:
+            return None
+        naive = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+        return pd.Timestamp(np.datetime64(naive, "us"), tz="UTC")
+    except (ValueError, OverflowError):
+        return None
+
+
+def _in_microseconds(times: pd.Series) -> pd.Series:
+    converted: pd.Series = times.dt.as_unit("us")
+    return converted
+
+
+def _from_arrow(column: pd.Series, name: str) -> pd.Series:
+    values = column.array.__arrow_array__()
+    try:
+        times = values.cast(pa.timestamp("us", "UTC"), safe=False)
+    except pa.ArrowException as error:
+        reason = str(error)
+    else:
+        index = pd.DatetimeIndex(pd.Series(times.to_numpy(zero_copy_only=False)), tz="UTC")
+        return pd.Series(index.as_unit("us"), column.index, name=column.name)
+    raise InvalidFrameError(f"The column {name!r} holds no times: {reason}.")
+
+
+def gids_of(jobs: pd.DataFrame) -> pd.Series:
+    """Return the gids of a frame's rows."""
+    return as_jobs(jobs)["gid"]
+
+
+def cast_frame(jobs: pd.DataFrame, _gids: pd.Series) -> pd.DataFrame:
+    """Return a frame as `as_jobs` does."""
+    return as_jobs(jobs)

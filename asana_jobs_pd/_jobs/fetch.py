@@ -1,4 +1,4 @@
-"""Fetch many jobs at the same time, and know how it ended."""
+"""Fetch many jobs concurrently."""
 
 from __future__ import annotations
 
@@ -11,29 +11,33 @@ from typing import Any
 
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.parallel_map import Batch
+from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.fields import Plan
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._progress import Progress
-from asana_jobs_pd.errors import AuthenticationError, NetworkError, RequestError
+from asana_jobs_pd.errors import AuthenticationError, BodyError, NetworkError, RequestError
 
-__all__ = ["NEVER", "NOT_ASKED", "Fetched", "ReadResult", "ask_planned", "fetch_jobs"]
+__all__ = [
+    "NEVER",
+    "NOT_ASKED",
+    "FetchResult",
+    "ReadResult",
+    "fetch_job",
+    "fetch_jobs",
+    "not_a_job",
+]
 
 NEVER = -(2**63)
-"""What NumPy takes for "not a time"."""
+"""NumPy's NaT as an integer."""
+OUTAGE = 5.0
+"""Seconds without any response after which a request that failed for good ends the read."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """A record, or the error that says why there is none; neither when it was not asked for.
+    """A record, or the error why there is none; neither when the job was not requested.
 
-    Parameters
-    ----------
-    asked_at
-        Microseconds since 1970 (UTC), or ``NEVER``.
-    record
-        What Asana answered, empty when it did not; its signed URLs stay out of the repr.
-    error
-        Why there is no record.
+    ``asked_at`` is in microseconds since 1970 (UTC), or ``NEVER``.
     """
 
     asked_at: int = NEVER
@@ -44,83 +48,65 @@ class ReadResult:
 NOT_ASKED = ReadResult()
 
 
-OUTAGE = 5.0
-"""Seconds without any answer after which a request that failed for good speaks for all."""
-
-
 @dataclass(slots=True)
-class Fetched:
-    """What became of each gid, and of the whole.
-
-    Parameters
-    ----------
-    gids
-        What was to be asked for, each once.
-    outcomes
-        One a gid, in their order.
-    refused
-        The answer that the token is not accepted, which ended the reading.
-    interrupted
-        Whether Ctrl-C or a kernel interrupt ended it.
-    """
+class FetchResult:
+    """The result of each gid, and how the fetch ended: by a 401, by Ctrl-C, or normally."""
 
     gids: Sequence[str]
-    outcomes: list[ReadResult] = field(repr=False)
+    results: list[ReadResult] = field(repr=False)
     refused: AuthenticationError | None = None
     interrupted: bool = False
 
     @property
     def errors(self) -> dict[str, RequestError]:
         """The error of each gid that has one."""
-        pairs = zip(self.gids, self.outcomes, strict=True)
-        return {gid: outcome.error for gid, outcome in pairs if outcome.error is not None}
+        pairs = zip(self.gids, self.results, strict=True)
+        return {gid: result.error for gid, result in pairs if result.error is not None}
 
     @property
     def read(self) -> int:
         """How many have a record."""
-        return sum(bool(outcome.record) for outcome in self.outcomes)
+        return sum(bool(result.record) for result in self.results)
 
 
 def fetch_jobs(
     gids: Sequence[str], plan: Plan, client: Client, *, progress: bool | None
-) -> Fetched:
-    """Ask for every gid once, at most ``client.max_in_flight`` at the same time.
+) -> FetchResult:
+    """Fetch every gid once, at most ``client.max_in_flight`` at a time.
 
-    A 401, an interrupt and a network that is gone end it at once: what came before is
-    returned, the rest is not asked for.
+    A 401, an interrupt and a lost network end it at once; the remaining gids are not requested.
     """
     reader = _Reader(plan, client)
     batch = Batch(reader.read, gids, client.max_in_flight)
     reader.stop = batch.stop
     interrupted = False
-    with Progress(len(gids), "Asana jobs", progress) as bar:
-        try:
-            batch.run(bar.tick)
-        except KeyboardInterrupt:
-            interrupted = True
-        batch.stop.set()
-        client.limiter.wake()
-    rest = ReadResult(error=reader.outage) if reader.outage else NOT_ASKED
-    outcomes = [outcome or rest for outcome in batch.results]
     try:
-        _record(gids, outcomes, client)
+        with Progress(len(gids), "Asana jobs", progress) as bar:
+            try:
+                batch.run(bar.tick)
+            finally:
+                batch.stop.set()
+                client.limiter.wake()
+        _record(gids, batch.results, client)
     except KeyboardInterrupt:
         interrupted = True
-    return Fetched(gids, outcomes, reader.refused, interrupted)
+    rest = ReadResult(error=reader.outage) if reader.outage else NOT_ASKED
+    results = [result or rest for result in batch.results]
+    return FetchResult(gids, results, reader.refused, interrupted)
 
 
-def _record(gids: Sequence[str], outcomes: Sequence[ReadResult], client: Client) -> None:
+def _record(gids: Sequence[str], results: Sequence[ReadResult | None], client: Client) -> None:
     recorder = Recorder(client)
-    for gid, outcome in zip(gids, outcomes, strict=True):
-        if outcome.record:
-            recorder.add(gid, outcome.record, outcome.asked_at)
+    for gid, result in zip(gids, results, strict=True):
+        if result and result.record:
+            recorder.add(gid, result.record, result.asked_at)
     recorder.write()
 
 
-def ask_planned(
+def fetch_job(
     gid: str, plan: Plan, client: Client, *, stop: threading.Event, background: bool = False
 ) -> dict[str, Any] | RequestError:
-    """Ask for one gid, without the optional fields when this Asana does not know them.
+    """Fetch one job, without the optional fields when this Asana does not know them.
 
     Raises
     ------
@@ -128,21 +114,31 @@ def ask_planned(
         When `stop` was set meanwhile.
     """
     optional = plan.optional - client.refused_fields
-    ask = tuple(name for name in plan.ask if name not in plan.optional or name in optional)
-    result = client.ask_job(gid, ask, stop=stop, background=background)
+    fields = tuple(name for name in plan.ask if name not in plan.optional or name in optional)
+    result = client.ask_job(gid, fields, stop=stop, background=background)
     if optional and _is_bad_request(result):
-        # Perhaps this Asana does not know those; if it is the gid, less does not help.
-        fewer = tuple(name for name in ask if name not in optional)
-        again = client.ask_job(gid, fewer, stop=stop, background=background)
-        if not _is_bad_request(again):
-            if not isinstance(again, RequestError):
+        # Perhaps this Asana does not know those; if it is the gid, fewer fields do not help.
+        fewer = tuple(name for name in fields if name not in optional)
+        retried = client.ask_job(gid, fewer, stop=stop, background=background)
+        if not _is_bad_request(retried):
+            if not isinstance(retried, RequestError):
                 client.refused_fields |= optional
-            return again
-    return result
+            result = retried
+    return result if isinstance(result, RequestError) else not_a_job(gid, result) or result
+
+
+def not_a_job(gid: str, record: dict[str, Any]) -> BodyError | None:
+    """Return the error of a record that says it is something other than a job."""
+    kind = record.get("resource_type")
+    if kind is None or kind == "job":
+        return None
+    reason = f"the response is not a job: its resource_type is {clean(str(kind))!r}"
+    message = f"Job {gid}: {reason}. Check the gid and base_url."
+    return BodyError(message, gid=gid, status=HTTPStatus.OK.value, reason=reason)
 
 
 class _Reader:
-    """Reads one gid after the other, in several threads, and sees when to give up."""
+    """Reads one job after the other, from several threads, until the token or network fails."""
 
     def __init__(self, plan: Plan, client: Client) -> None:
         self._plan = plan
@@ -154,7 +150,7 @@ class _Reader:
 
     def read(self, gid: str) -> ReadResult:
         began, asked_at = time.monotonic(), time.time_ns() // 1000
-        result = ask_planned(gid, self._plan, self._client, stop=self.stop)
+        result = fetch_job(gid, self._plan, self._client, stop=self.stop)
         if not isinstance(result, RequestError):
             self._answered_at = time.monotonic()
             return ReadResult(asked_at, result)

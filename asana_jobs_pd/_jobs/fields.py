@@ -59,10 +59,9 @@ def plan_fields(fields: Fields | None, *, strict: bool = True) -> Plan:
 
 
 def plan_for_columns(columns: Iterable[object]) -> Plan:
-    """Return the plan that fills the columns of a frame again: its fields, else all.
+    """Return the plan that fills the columns of a frame again: its fields and the status, else all.
 
-    Columns that look like parts of a ``new_*`` object which the table does not know are asked
-    for as well, unless Asana refuses them.
+    Unknown parts of ``new_*`` objects are requested too, unless Asana refuses them.
     """
     present = [name for name in columns if isinstance(name, str)]
     known = {row.column for row in FIELDS if row.ask}
@@ -72,7 +71,9 @@ def plan_for_columns(columns: Iterable[object]) -> Plan:
     )
     if not rows or len(rows) == len(known):
         return EVERYTHING
-    return _plan(rows, others, optional=frozenset(others))
+    rows = rows if COLUMNS["status"] in rows else [*rows, COLUMNS["status"]]
+    optional = (row.ask for row in rows if row.ask and row.optional)
+    return _plan(rows, others, optional=frozenset((*others, *optional)))
 
 
 def _plan(

@@ -1,77 +1,139 @@
-"""From records to a typed frame. Pure."""
+"""Job records to a typed frame."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd._jobs.as_jobs import parse_times
-from asana_jobs_pd._jobs.fetch import ReadResult
+from asana_jobs_pd._jobs.fetch import ReadResult, not_a_job
 from asana_jobs_pd._jobs.fields import EVERYTHING, Plan, plan_fields
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.schema import COLUMNS
 from asana_jobs_pd._public import public
-from asana_jobs_pd.errors import InvalidGidError, RequestError
+from asana_jobs_pd.errors import AsanaValueWarning, InvalidGidError, RequestError, warn_user
 from asana_jobs_pd.typing import Fields
 
-__all__ = ["asana_jobs_from_records", "columns_of", "frame_of_outcomes", "jobs_frame"]
+__all__ = ["asana_jobs_from_records", "columns_of", "frame_of_results"]
 
 Record: TypeAlias = dict[str, Any]
 Tree: TypeAlias = dict[str, Any]
-"""The fields of the table as they nest: a dict for an object, None for a leaf."""
+"""The documented fields as they nest: a dict for an object, None for a leaf."""
 Leaves: TypeAlias = dict[str, pa.Array]
 """The columns of one chunk, by path."""
-Strangers: TypeAlias = tuple[str, Sequence[int], Sequence[object]]
-"""Values that are not in the table: their path, their rows, themselves."""
+Extras: TypeAlias = tuple[str, Sequence[int], Sequence[object]]
+"""Undocumented values: their path, their rows, themselves."""
 
 TEXT = pa.large_string()
 CHUNK = 2000
-DEEPEST = 4
+MAX_FLATTENED = 4
+MAX_DEPTH = 250
 _MISFITS = (pa.ArrowException, TypeError, ValueError)
 
 
-class _Objects(NamedTuple):
-    """Objects of one kind in a chunk: their rows, themselves, all their keys."""
+@public
+def asana_jobs_from_records(
+    records: Sequence[Record], fields: Fields | None = None, *, strict: bool = True
+) -> pd.DataFrame:
+    """Convert job records that you already have to the frame that `read_asana_jobs` returns.
 
-    rows: Sequence[int]
-    values: Sequence[Record]
-    keys: set[str]
-
-
-def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArray]:
-    """Return the plan's columns, then what else arrived.
+    For records from another client, from a file, or from the response to the request that
+    started a job. No request is made.
 
     Parameters
     ----------
     records
-        One a row, empty for a row that has none.
-    plan
-        Which columns to return, and whether to keep what else arrived.
+        What Asana calls ``data``: one dict a job, each with its ``gid``.
+    fields, strict
+        As in `read_asana_jobs`.
 
     Returns
     -------
-    dict of str to pyarrow.ChunkedArray
-        ``large_string`` columns, each as long as `records`.
+    pandas.DataFrame
+        One row a record, in their order, with a RangeIndex. ``fetched_at`` and ``error.*`` are
+        missing, except that ``error.*`` says so when a record is not one of a job.
+        ``jobs.asana.refresh()`` asks Asana for what is not finished.
 
     Raises
     ------
     InvalidGidError
-        When one is not a dict.
+        When a record has no gid.
+    InvalidFieldError
+        When a field is not one.
+    """
+    plan = EVERYTHING if fields is None else plan_fields(fields, strict=strict)
+    rows = list(records)
+    columns = columns_of(rows, replace(plan, columns=(COLUMNS["gid"], *plan.columns)))
+    gids = _gids_of(rows, columns.pop("gid"))
+    errors: list[RequestError | None] = []
+    if any(record.get("resource_type") not in (None, "job") for record in rows):
+        errors = [not_a_job(gid, row) for gid, row in zip(gids.to_pylist(), rows, strict=True)]
+        kept = [{} if error else row for error, row in zip(errors, rows, strict=True)]
+        columns = columns_of(kept, plan)
+    asked_at = np.full(len(rows), "NaT", "M8[us]")
+    return _frame(gids, columns, asked_at, errors, problems=None)
+
+
+def frame_of_results(
+    gids: Sequence[str | None],
+    results: Sequence[ReadResult],
+    plan: Plan,
+    problems: list[str] | None = None,
+) -> pd.DataFrame:
+    """Return the frame of what was fetched: one row a gid, in their order.
+
+    Values that do not fit their column become missing; `problems` collects the messages, and
+    without it they are warnings.
+    """
+    asked_at = np.fromiter((result.asked_at for result in results), "int64", len(results))
+    columns = columns_of([result.record for result in results], plan)
+    errors = [result.error for result in results]
+    return _frame(pa.array(gids, TEXT), columns, asked_at.view("M8[us]"), errors, problems)
+
+
+def _frame(
+    gids: pa.Array | pa.ChunkedArray,
+    columns: Mapping[str, pa.ChunkedArray],
+    asked_at: np.ndarray,
+    errors: Sequence[RequestError | None],
+    problems: list[str] | None,
+) -> pd.DataFrame:
+    """Return ``gid``, the columns, ``fetched_at`` and ``error.*`` as a frame."""
+    rows, messages = len(asked_at), [] if problems is None else problems
+    data: dict[str, Any] = {"gid": _strings(gids)}
+    for name, array in columns.items():
+        timed = name in COLUMNS and COLUMNS[name].kind == "time"
+        data[name] = _to_times(array, name, gids, messages) if timed else _strings(array)
+    data["fetched_at"] = _utc(asked_at)
+    data |= _error_columns(errors, rows)
+    frame = pd.DataFrame(data, index=pd.RangeIndex(rows), copy=False)
+    if problems is None:
+        for message in messages:
+            warn_user(message, AsanaValueWarning, frame=frame)
+    return frame
+
+
+def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArray]:
+    """Return the plan's columns, then what else arrived, as ``large_string`` columns.
+
+    Raises
+    ------
+    InvalidGidError
+        When a record is not a dict.
     """
     tree = _tree(row.column for row in plan.columns)
     chunks: list[tuple[int, Leaves]] = []
-    strangers: list[Strangers] = []
+    extras: list[Extras] = []
     for start in range(0, len(records), CHUNK):
         part = records[start : start + CHUNK]
         if set(map(type, part)) != {dict}:
@@ -83,10 +145,18 @@ def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArr
         if plan.everything:
             found.extend(_unknown(objects, array, present))
         else:
-            found = [(name, objects.rows, _asked(part, name)) for name in plan.others]
-        strangers += found
-    wanted = {row.column: _joined(row.column, chunks) for row in plan.columns}
-    return wanted | _texts(strangers, plan.others, len(records))
+            found = [(name, objects.rows, _values_at(part, name)) for name in plan.others]
+        extras += found
+    documented = {row.column: _joined(row.column, chunks) for row in plan.columns}
+    return documented | _extra_columns(extras, plan.others, len(records))
+
+
+class _Objects(NamedTuple):
+    """Objects of one kind in a chunk: their rows, themselves, all their keys."""
+
+    rows: Sequence[int]
+    values: Sequence[Record]
+    keys: set[str]
 
 
 def _joined(column: str, chunks: Sequence[tuple[int, Leaves]]) -> pa.ChunkedArray:
@@ -133,18 +203,18 @@ def _leaves(array: pa.StructArray, tree: Tree, prefix: str = "") -> Iterator[tup
 
 def _to_arrow(
     part: Sequence[Record], start: int, tree: Tree
-) -> tuple[pa.StructArray, list[Strangers]]:
+) -> tuple[pa.StructArray, list[Extras]]:
     struct = _struct(tree)
     try:
         return pa.array(part, struct), []
     except _MISFITS:
-        misfits: list[Strangers] = []
+        misfits: list[Extras] = []
         tidy = [_tidy(record, tree, "", row, misfits) for row, record in enumerate(part, start)]
         return pa.array(tidy, struct), misfits
 
 
-def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Strangers]) -> Record:
-    """Return the record with text for leaves; what should be an object and is none is moved."""
+def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Extras]) -> Record:
+    """Return the record with text for leaves; what should be an object and is not is moved."""
     tidy: Record = {}
     for name, inner in tree.items():
         value = record.get(name)
@@ -159,10 +229,10 @@ def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Stran
 
 def _unknown(
     objects: _Objects, array: pa.StructArray, tree: Tree, prefix: str = ""
-) -> Iterator[Strangers]:
-    """Yield what the table does not know; Arrow's nulls tell where objects are."""
-    for key in sorted(objects.keys - tree.keys() - {"gid"}):
-        yield prefix + key, *_under(key, objects.rows, objects.values)
+) -> Iterator[Extras]:
+    """Yield what the schema does not know; Arrow's nulls tell where objects are."""
+    for key in sorted(objects.keys - tree.keys() - {"gid"}, key=str):
+        yield f"{prefix}{key}", *_values_of(key, objects.rows, objects.values)
     record = objects.values.__getitem__  # noqa: PD011  a list of ours
     for name, inner in tree.items():
         if not inner or not (places := _valid(child := array.field(name))):
@@ -175,7 +245,7 @@ def _unknown(
             yield from _unknown(inside, below, inner, f"{prefix}{name}.")
 
 
-def _under(
+def _values_of(
     key: str, rows: Sequence[int], objects: Sequence[Record]
 ) -> tuple[list[int], list[object]]:
     """Return the values of a key, and their rows, where objects have it."""
@@ -190,20 +260,20 @@ def _valid(array: pa.Array) -> list[int]:
     return places
 
 
-def _asked(part: Sequence[Record], name: str) -> list[object]:
-    """Return the values of a field outside the table."""
+def _values_at(part: Sequence[Record], name: str) -> list[object]:
+    """Return the values of an undocumented field."""
     values: list[object] = list(part)
     for key in name.split("."):
         values = [value.get(key) if isinstance(value, dict) else None for value in values]
     return values
 
 
-def _texts(
-    strangers: Iterable[Strangers], asked: Sequence[str], rows: int
+def _extra_columns(
+    extras: Iterable[Extras], asked: Sequence[str], rows: int
 ) -> dict[str, pa.ChunkedArray]:
     cells: defaultdict[str, list[str | None]] = defaultdict(lambda: [None] * rows)
-    for stranger in strangers:
-        for column, places, texts in _flatten(*stranger):
+    for extra in extras:
+        for column, places, texts in _flatten(*extra):
             cell = cells[column]
             for place, text in zip(places, texts, strict=True):
                 cell[place] = text
@@ -221,7 +291,7 @@ def _flatten(
     """Yield the columns of values: the leaves of ``new_*`` objects, else their text."""
     leaves: tuple[list[int], list[str]] = [], []
     objects: tuple[list[int], list[Record]] = [], []
-    deeper = depth <= DEEPEST and path[:4] == "new_"
+    deeper = depth <= MAX_FLATTENED and path[:4] == "new_"
     for row, value in zip(rows, values, strict=True):
         if deeper and value and isinstance(value, dict):
             objects[0].append(row)
@@ -232,20 +302,48 @@ def _flatten(
     if leaves[0]:
         yield path, *leaves
     for key in dict.fromkeys(chain.from_iterable(objects[1])):
-        yield from _flatten(f"{path}.{key}", *_under(key, *objects), depth + 1)
+        yield from _flatten(f"{path}.{key}", *_values_of(key, *objects), depth + 1)
 
 
 def _text(value: object) -> str:
-    """Return a text as it is, anything else as JSON."""
-    if isinstance(value, str):
-        # A lone surrogate, half of an emoji, has no place in UTF-8.
-        if value.isascii():
-            return value
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    try:
-        return orjson.dumps(value, default=str).decode()
-    except orjson.JSONEncodeError:  # nested beyond reason
-        return f"<{type(value).__name__} that cannot be shown>"
+    """Return a text as it is, anything else as JSON, numbers of any size with all their digits."""
+    text = value
+    if not isinstance(text, str):
+        if _is_too_deep(value):
+            return f"<{type(value).__name__} that cannot be shown>"
+        try:
+            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+        except (TypeError, ValueError):  # not JSON: records that the user made
+            text = str(value)
+    # A lone surrogate, half of an emoji, has no place in UTF-8.
+    return (
+        text
+        if text.isascii()
+        else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
+
+
+def _is_too_deep(value: object) -> bool:
+    """Tell whether a value nests deeper than `MAX_DEPTH`, which is the same on every Python."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        nested = (each for each in level if isinstance(each, dict | list | tuple))
+        level = [
+            inner
+            for each in nested
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _gids_of(records: Sequence[Record], texts: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return the gids of the records, checked: at once where they are digits, else one by one."""
+    digits = not texts.null_count and pc.all(pc.ascii_is_decimal(texts)).as_py()
+    if not digits or pc.any(pc.starts_with(texts, "0")).as_py():  # an int 0 became a text
+        return pa.array(parse_gids([record.get("gid", "") for record in records]), TEXT)
+    return texts
 
 
 _TIME = pa.timestamp("us", "UTC")
@@ -258,104 +356,13 @@ _ATTRIBUTES = {
 }
 
 
-@public
-def asana_jobs_from_records(
-    records: Sequence[Record], fields: Fields | None = None, *, strict: bool = True
-) -> pd.DataFrame:
-    """Return job records that you have already as the frame that `read_asana_jobs` returns.
-
-    For records of another client, of a file, or of the answer to the request that started a
-    job. Nothing is sent.
-
-    Parameters
-    ----------
-    records
-        What Asana calls ``data``: one dict a job, each with its ``gid``.
-    fields, strict
-        As in `read_asana_jobs`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a record, in their order, with a RangeIndex; ``fetched_at`` and ``error.*`` are
-        missing. ``jobs.asana.refresh()`` asks Asana for what is not finished.
-
-    Raises
-    ------
-    InvalidGidError
-        When a record has no gid.
-    InvalidFieldError
-        When a field is not one.
-    """
-    plan = EVERYTHING if fields is None else plan_fields(fields, strict=strict)
-    rows = list(records)
-    return jobs_frame(None, rows, plan)
-
-
-def frame_of_outcomes(
-    gids: Sequence[str | None], outcomes: Sequence[ReadResult], plan: Plan
-) -> pd.DataFrame:
-    """Return the frame of what was fetched: one row a gid, in their order."""
-    asked_at = np.fromiter((outcome.asked_at for outcome in outcomes), "int64", len(outcomes))
-    errors = [outcome.error for outcome in outcomes]
-    return jobs_frame(gids, [outcome.record for outcome in outcomes], plan, asked_at, errors)
-
-
-def jobs_frame(
-    gids: Sequence[str | None] | None,
-    records: Sequence[Record],
-    plan: Plan,
-    asked_at: np.ndarray | None = None,
-    errors: Sequence[RequestError | None] = (),
-) -> pd.DataFrame:
-    """Return the frame of records, with the table's dtypes whatever came.
-
-    Columns: ``gid``, those of the plan, what else arrived, ``fetched_at``, ``error.*``.
-
-    Parameters
-    ----------
-    gids
-        One a row, None where there is no job; None for those of the records.
-    records
-        One a row; an empty record where there is none.
-    plan
-        Which columns.
-    asked_at
-        Microseconds since 1970, ``NEVER`` where it was not asked for; None for all of these.
-    errors
-        One a row, or none at all.
-    """
-    rows = len(records)
-    if gids is None:
-        plan = replace(plan, columns=(COLUMNS["gid"], *plan.columns))
-    with gc_paused():
-        columns = columns_of(records, plan)
-    ids = _gids_of(records, columns.pop("gid")) if gids is None else pa.array(gids, TEXT)
-    data: dict[str, Any] = {"gid": _strings(ids)}
-    for name, array in columns.items():
-        timed = name in COLUMNS and COLUMNS[name].kind == "time"
-        data[name] = _to_times(array, name, ids) if timed else _strings(array)
-    times = np.full(rows, "NaT", "M8[us]") if asked_at is None else asked_at.view("M8[us]")
-    data["fetched_at"] = _utc(times)
-    data |= _error_columns(errors, rows)
-    return pd.DataFrame(data, index=pd.RangeIndex(rows), copy=False)
-
-
-def _gids_of(records: Sequence[Record], texts: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return the gids of the records, checked: at once where they are digits, else one by one."""
-    digits = not texts.null_count and pc.all(pc.ascii_is_decimal(texts)).as_py()
-    if not digits or pc.any(pc.starts_with(texts, "0")).as_py():  # an int 0 became a text
-        return pa.array(parse_gids([record.get("gid", "") for record in records]), TEXT)
-    return texts
-
-
 def _error_columns(errors: Sequence[RequestError | None], rows: int) -> dict[str, Any]:
-    some = any(errors)
+    failed = any(errors)
     data: dict[str, Any] = {}
     for name, attribute in _ATTRIBUTES.items():
         type_ = TEXT if COLUMNS[name].kind == "text" else pa.int16()
         array = pa.nulls(rows, type_)
-        if some:
+        if failed:
             array = pa.array([getattr(error, attribute, None) for error in errors], type_)
         data[name] = _strings(array) if type_ is TEXT else _numbers(array)
     return data
@@ -377,10 +384,15 @@ def _utc(times: np.ndarray) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(times, tz="UTC", copy=False)
 
 
-def _to_times(array: pa.ChunkedArray, column: str, gids: pa.Array) -> pd.DatetimeIndex:
-    """Return ISO 8601 texts as UTC times; what is none becomes missing, with a warning."""
+def _to_times(
+    array: pa.ChunkedArray, column: str, gids: pa.Array, problems: list[str]
+) -> pd.DatetimeIndex:
+    """Return ISO 8601 texts as UTC times; other texts become missing, with a message."""
     try:
         return _utc(array.cast(_TIME).to_numpy())
     except pa.ArrowInvalid:
-        texts = pd.Series(_strings(array))
-    return pd.DatetimeIndex(parse_times(texts, lambda row: f"{column} of job {gids[row]} is"))
+        texts = pd.Series(_strings(array)).astype(object)
+    times, problem = parse_times(texts, lambda row: f"{column} of job {gids[row]} is")
+    if problem:
+        problems.append(problem)
+    return pd.DatetimeIndex(times)

@@ -1,61 +1,126 @@
-"""What counts as a gid, and where gids are found: pure, before anything is sent."""
+"""What counts as a gid, and where gids are found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NoReturn
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from asana_jobs_pd._http.redaction import redact
 from asana_jobs_pd.errors import InvalidFrameError, InvalidGidError
 from asana_jobs_pd.typing import Gids
 
-__all__ = ["FLOATS", "gid_series", "parse_gid", "parse_gids"]
+__all__ = [
+    "FLOATS",
+    "ReadUrl",
+    "foreign_frame",
+    "gid_series",
+    "job_url_gid",
+    "no_url",
+    "parse_column",
+    "parse_gid",
+    "parse_gids",
+]
+
+ReadUrl: TypeAlias = Callable[[str], str | None]
+"""Returns the gid in a URL, or None when the URL is not of the wanted kind."""
 
 FLOATS = (
-    "Floats lose the last digits of a gid. Read them as text, for example with "
+    "Floats lose the last digits of a gid. Read them as text: aj.read_jobs_file(path), or "
     'pd.read_csv(path, dtype={"gid": "string"}).'
 )
+MAX_DIGITS = 100
+MAX_SHOWN = 3
+
+_JOB_URL = re.compile(
+    r"(?:https?://)?app\.asana\.com(?::443)?/(?:api/[0-9]+\.[0-9]+/)?jobs/([0-9]{1,100})/?(?:[?#].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_QUOTES = (
+    "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\uff02\uff07"
+)
+_FORMULA = re.compile(f"=\\s*[{_QUOTES}].*[{_QUOTES}]", re.DOTALL)
+_HINTS = (
+    (
+        re.compile(r"[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+|[0-9]+[.,]0+"),
+        "Rounded numbers have lost digits: format that column as text where they come from.",
+    ),
+    (
+        re.compile(r"[0-9]{1,3}([\s,.'\u2019_][0-9]{3})+"),
+        "Remove thousands separators.",
+    ),
+    (
+        re.compile(r"(?i)([a-z][a-z0-9+.-]*://|(www\.|app\.)?asana\.com).*", re.DOTALL),
+        "That URL cannot be read here: give the gid instead.",
+    ),
+    (
+        re.compile(r"[0-9]+([\s,;]+[0-9]+)+[\s,;]*"),
+        "Give several gids as a list.",
+    ),
+)
+"""What a text looks like, and what to do about it."""
 
 
-def parse_gids(gids: Gids) -> list[str]:
+def parse_gids(gids: Gids, *, read_url: ReadUrl | None = None) -> list[str]:
     """Return the gids of any accepted form as text, in order, repeats kept.
 
     Parameters
     ----------
     gids
-        A string of digits, an int above 0, an iterable of these, a Series, an Index, an array,
-        or a frame with a ``gid`` column or index level.
+        A gid, an iterable of gids, or a frame with a ``gid`` column or index level.
+    read_url
+        What reads the gid of a URL; None accepts URLs of jobs.
 
     Raises
     ------
     InvalidGidError
-        For the first value that is no gid; it names the value and its position.
+        When some are not gids: it counts them and names the first ones.
     """
+    read_url = read_url or job_url_gid
+    if advice := foreign_frame(gids):
+        raise InvalidGidError(f"{advice} No request was made.")
     if isinstance(gids, pd.DataFrame):
         gids = gid_series(gids)
     if isinstance(gids, str | int | np.integer) or not isinstance(gids, Iterable):
-        return [_gid(gids, "gid")]
-    if isinstance(gids, np.ndarray):
-        gids = gids.ravel() if gids.ndim < 2 else _refuse(gids.tolist(), "gids", "")  # noqa: PLR2004
-    values = list(gids)
+        return [parse_gid(gids, "gid", read_url=read_url)]
+    name = getattr(gids, "name", None) if isinstance(gids, pd.Series | pd.Index) else None
+    values = _values(gids)
     if _are_digits(values):
         return values
-    return [_gid(value, "gids", position) for position, value in enumerate(values)]
+    texts = [_read(value, read_url) for value in values]
+    return _checked(values, texts, [text is None for text in texts], name)
 
 
-def parse_gid(value: object, where: str) -> str:
+def parse_column(column: pd.Series) -> list[str | None]:
+    """Return the gids of a frame's column as text, None where it is blank."""
+    values = list(column.array)
+    if _are_digits(values):
+        return values
+    texts = [_read(value, job_url_gid) for value in values]
+    bad = [text is None and not _is_blank(value) for value, text in zip(values, texts, strict=True)]
+    return _checked(values, texts, bad, column.name)
+
+
+def no_url(_url: str) -> None:
+    """Accept no URL."""
+
+
+def parse_gid(value: object, where: str, *, read_url: ReadUrl = no_url) -> str:
     """Return one gid as text; `where` names it in the error."""
-    return _gid(value, where)
+    text = _read(value, read_url)
+    if text is None:
+        raise InvalidGidError(f"{where} = {_shown(value)} is not a gid. {_advice([value])}")
+    return text
 
 
-def _are_digits(values: list[Any]) -> bool:
-    """Tell at once what holds for nearly every list: texts of digits, nothing else."""
-    if set(map(type, values)) != {str} or "" in values:
-        return False
-    digits = "".join(values)
-    return digits.isascii() and digits.isdigit()
+def job_url_gid(url: str) -> str | None:
+    """Return the gid in the URL of a job, of the web or of the API."""
+    match = _JOB_URL.fullmatch(url)
+    return match[1] if match else None
 
 
 def gid_series(frame: pd.DataFrame) -> pd.Series:
@@ -64,40 +129,141 @@ def gid_series(frame: pd.DataFrame) -> pd.Series:
     Raises
     ------
     InvalidFrameError
-        When it has neither, or two columns of that name.
+        When it has neither, or two of them.
     """
     if "gid" in frame.columns:
         column = frame["gid"]
         if isinstance(column, pd.DataFrame):
             raise InvalidFrameError("The frame has more than one column 'gid'; keep one.")
         return column
+    if list(frame.index.names).count("gid") > 1:
+        raise InvalidFrameError("The index has more than one level 'gid'; keep one.")
     if "gid" in frame.index.names:
         return frame.index.get_level_values("gid").to_series(index=frame.index)
     raise InvalidFrameError(
-        "The frame has no 'gid', neither as a column nor as the index; its columns are "
-        f"{_some(frame.columns)}. Rename the column with the gids of the jobs to 'gid'."
+        "The frame has no 'gid', neither as a column nor in its index; its columns are "
+        f"{_names(frame.columns)}. Rename the column with the gids of the jobs to 'gid'."
     )
 
 
-def _some(names: Iterable[object]) -> str:
+def foreign_frame(value: object) -> str:
+    """Say how to convert a frame of another library to pandas; empty if it is none."""
+    kind = f"{type(value).__module__.partition('.')[0]} {type(value).__name__}"
+    if isinstance(value, pd.DataFrame) or not hasattr(value, "columns"):
+        return ""
+    for method in ("to_pandas", "toPandas", "compute", "collect"):
+        if hasattr(value, method):
+            call = "collect().to_pandas" if method == "collect" else method
+            return f"This is a {kind}, not a pandas DataFrame; convert it with .{call}()."
+    return ""
+
+
+def _values(gids: Iterable[Any]) -> list[Any]:
+    if _is_buffer(gids) or (isinstance(gids, np.ndarray) and gids.ndim > 1):
+        raise InvalidGidError(f"gids = {_shown(gids)} is not a list of gids. {_advice([gids])}")
+    if isinstance(gids, np.ndarray):
+        return list(gids.ravel())
+    return gids.to_pylist() if hasattr(gids, "to_pylist") else list(gids)
+
+
+def _is_buffer(value: object) -> bool:
+    """Tell whether iterating over it would give single bytes or characters."""
+    if isinstance(value, np.ndarray | np.generic):
+        return False
+    try:
+        with memoryview(value) as view:  # type: ignore[arg-type]
+            return view.format in (None, "b", "B", "c", "u", "w")
+    except TypeError:
+        return False
+    except ValueError:  # a memoryview that was released
+        return True
+
+
+def _are_digits(values: list[Any]) -> bool:
+    """Tell at once what holds for nearly every list: texts of digits, nothing else."""
+    if set(map(type, values)) != {str} or "" in values:
+        return False
+    digits = "".join(values)
+    return digits.isascii() and digits.isdigit() and len(max(values, key=len)) <= MAX_DIGITS
+
+
+def _read(value: object, read_url: ReadUrl) -> str | None:
+    if isinstance(value, str):
+        text = _clean(value)
+        if _is_digits(text):
+            return text
+        return read_url(text) if text else None
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return str(int(value)) if 0 < value < 10**MAX_DIGITS else None
+    return None
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+
+
+def _clean(text: str) -> str:
+    """Return a text without what spreadsheets and people put around and into digits."""
+    if _is_digits(text):
+        return str(text)
+    text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf").strip()
+    if _FORMULA.fullmatch(text):
+        text = text[1:]
+    before = None
+    while text != before:
+        before, text = text, text.strip().strip(_QUOTES)
+    return text
+
+
+def _is_blank(value: object) -> bool:
+    if isinstance(value, str):
+        return not _clean(value)
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))  # type: ignore[call-overload]
+
+
+def _checked(
+    values: Sequence[object], texts: list[Any], bad: Sequence[bool], name: object
+) -> list[Any]:
+    positions = [position for position, wrong in enumerate(bad) if wrong]
+    if not positions:
+        return texts
+    if len(values) == 1 and name is None:
+        parse_gid(values[0], "gids[0]")
+    column = "" if name is None else f" in the column {str(name)!r}"
+    first = [f"gids[{place}] = {_shown(values[place])}" for place in positions[:MAX_SHOWN]]
+    more = ", …" if len(positions) > MAX_SHOWN else ""
+    verb = "is not a gid" if len(positions) == 1 else "are not gids"
+    raise InvalidGidError(
+        f"{len(positions)} of {len(values)} values{column} {verb}: {', '.join(first)}{more}. "
+        f"{_advice([values[place] for place in positions])}"
+    )
+
+
+def _advice(values: Sequence[object]) -> str:
+    """Say what to do about values that are not gids."""
+    hints = list(dict.fromkeys(hint for value in values if (hint := _hint(value))))
+    general = "A gid is a string of digits, or a positive int."
+    return " ".join([*(hints[:MAX_SHOWN] or [general]), "No request was made."])
+
+
+def _hint(value: object) -> str:
+    if isinstance(value, str) and (text := _clean(value)):
+        return next((hint for pattern, hint in _HINTS if pattern.fullmatch(text)), "")
+    if _is_blank(value):
+        return "Leave out blank values, for example with .dropna()."
+    if isinstance(value, float | np.floating):
+        return FLOATS
+    return "Decode bytes to text first." if isinstance(value, bytes) or _is_buffer(value) else ""
+
+
+def _shown(value: object) -> str:
+    try:
+        text = redact(repr(value)[:1000])
+    except ValueError:  # an int of thousands of digits
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004
+
+
+def _names(names: Iterable[object]) -> str:
     shown = [repr(name) for name in names]
     return ", ".join(shown[:8]) + (", …" if len(shown) > 8 else "") if shown else "none"  # noqa: PLR2004
-
-
-def _gid(value: object, where: str, position: int | None = None) -> str:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return str(value)
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
-        return str(int(value))
-    place = where if position is None else f"{where}[{position}]"
-    return _refuse(value, place, FLOATS if isinstance(value, float | np.floating) else "")
-
-
-def _refuse(value: object, place: str, hint: str) -> NoReturn:
-    shown = repr(value)
-    if len(shown) > 60:  # noqa: PLR2004
-        shown = shown[:59] + "…"
-    raise InvalidGidError(
-        f"{place} = {shown} is not a gid: a gid is a string of digits, or an int above 0. "
-        f"{hint or 'Nothing was sent.'}"
-    )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import get_args
 
 import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
-from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
-from asana_jobs_pd._jobs.fetch import Fetched, fetch_jobs
+from asana_jobs_pd._jobs.as_jobs import as_jobs, is_ours, join_columns, with_index_of
+from asana_jobs_pd._jobs.fetch import NOT_ASKED, FetchResult, fetch_jobs
 from asana_jobs_pd._jobs.fields import Plan, plan_fields, plan_for_columns
-from asana_jobs_pd._jobs.frame import frame_of_outcomes
+from asana_jobs_pd._jobs.frame import frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS
@@ -19,6 +21,7 @@ from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
+    AsanaValueWarning,
     InvalidOptionError,
     PartialReadError,
     ReadInterrupted,
@@ -27,39 +30,33 @@ from asana_jobs_pd.errors import (
 )
 from asana_jobs_pd.typing import Errors, Fields, Gids
 
-__all__ = ["merge_news", "read_asana_jobs", "refresh_asana_jobs"]
+__all__ = ["read_asana_jobs", "refresh_asana_jobs", "update_rows"]
 
-_TOLD_ALWAYS = frozenset(row.column for row in BOOKKEEPING)
+_ALWAYS_UPDATED = frozenset(row.column for row in BOOKKEEPING)
 
 
-def merge_news(frame: pd.DataFrame, rows: np.ndarray, news: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with news in some of its rows; where an error came, what was stays.
+def update_rows(frame: pd.DataFrame, rows: np.ndarray, fresh: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with fresh values in some rows; a row with an error keeps its old values.
 
-    Parameters
-    ----------
-    frame
-        A frame of jobs in the table's dtypes; it is not changed.
-    rows
-        The positions of the rows that there is news of.
-    news
-        What was fetched, one row each; columns that are new come last.
+    `fresh` has a row for each position in `rows`; its new columns come last.
     """
-    asked = news["fetched_at"].notna() | news["error.kind"].notna()
-    read = (asked & news["error.kind"].isna()).to_numpy(bool)
-    more = [name for name in news.columns if name not in frame.columns and name != "gid"]
-    empty = news.iloc[:0][more].reindex(range(len(frame))).set_axis(frame.index)
-    merged = pd.concat([frame, empty], axis=1)
-    for name in news.columns.drop("gid"):
-        told = asked.to_numpy(bool) if name in _TOLD_ALWAYS else read
-        if name not in COLUMNS:  # it may be missing because Asana would not have it asked for
-            told = read & news[name].notna().to_numpy(bool)
-        column = merged[name].astype(news[name].dtype).array.copy()
-        column[rows[told]] = news[name].array[told]
-        merged[name] = column
-    return merged
+    asked = (fresh["fetched_at"].notna() | fresh["error.kind"].notna()).to_numpy(bool)
+    read = asked & fresh["error.kind"].isna().to_numpy(bool)
+    new = [name for name in fresh.columns if name not in frame.columns]
+    updated = join_columns(frame, fresh.iloc[:0][new].reindex(range(len(frame))))
+    for name in fresh.columns.drop("gid"):
+        changed = asked if name in _ALWAYS_UPDATED else read
+        if name not in COLUMNS:  # missing perhaps because Asana refused the field
+            changed = read & fresh[name].notna().to_numpy(bool)
+        if not is_ours(name) and updated[name].dtype != fresh[name].dtype:
+            continue  # a column of the user's that has the name of an undocumented field
+        column = updated[name].astype(fresh[name].dtype).array.copy()
+        column[rows[changed]] = fresh[name].array[changed]
+        updated[name] = column
+    return updated
 
 
-MOST_TOLD = 3
+MAX_SHOWN = 3
 
 
 @public
@@ -138,8 +135,9 @@ def read_asana_jobs(
     check_errors(errors)
     plan = plan_fields(fields, strict=strict)
     wanted = parse_gids(gids)
-    frame, fetched = _fetch_frame(wanted, plan, client, progress)
-    return _settle(frame, frame["gid"], fetched, errors).reset_index(drop=True)
+    fetched = _fetch(wanted, plan, client, progress)
+    frame = fetched.build(lambda fresh: fresh)
+    return fetched.finish(frame, frame["gid"], errors).reset_index(drop=True)
 
 
 @public
@@ -183,67 +181,121 @@ def refresh_asana_jobs(
         than jobs.
     """
     check_errors(errors)
-    gids = gids_of(jobs)
-    frame = cast_frame(jobs, gids)
+    frame = as_jobs(jobs, verified=True)
+    gids = frame["gid"]
     due = gids.notna().to_numpy(bool) & (finished | ~is_finished(frame))
-    news, fetched = _fetch_frame(
-        gids[due].tolist(), plan_for_columns(jobs.columns), client, progress
-    )
-    frame = merge_news(frame, np.flatnonzero(due), news)
-    return _settle(frame, gids, fetched, errors)
+    fetched = _fetch(gids[due].tolist(), plan_for_columns(frame.columns), client, progress)
+    refreshed = fetched.build(lambda fresh: update_rows(frame, np.flatnonzero(due), fresh))
+    return fetched.finish(with_index_of(refreshed, jobs), gids, errors)
 
 
-def _fetch_frame(
-    wanted: list[str], plan: Plan, client: Client | None, progress: bool | None
-) -> tuple[pd.DataFrame, Fetched]:
+@dataclass
+class _Fetched:
+    """What was fetched for a read or a refresh."""
+
+    wanted: list[str]
+    plan: Plan
+    result: FetchResult
+    client: Client | None
+    warnings: list[tuple[str, type[Warning]]] = field(default_factory=list)
+
+    def build(self, complete: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+        """Return the frame that `complete` makes of the fetched rows; Ctrl-C does not lose it."""
+        try:
+            return complete(self._frame())
+        except KeyboardInterrupt:
+            self.result.interrupted = True
+            return complete(self._frame())
+
+    def _frame(self) -> pd.DataFrame:
+        problems: list[str] = []
+        unique = self.result.gids
+        frame = frame_of_results(unique, self.result.results, self.plan, problems)
+        self.warnings = [(problem, AsanaValueWarning) for problem in problems]
+        if len(unique) == len(self.wanted):
+            return frame
+        position = {gid: row for row, gid in enumerate(unique)}
+        return frame.take([position[gid] for gid in self.wanted]).reset_index(drop=True)
+
+    def finish(self, frame: pd.DataFrame, gids: pd.Series, errors: Errors) -> pd.DataFrame:
+        """Return the frame, or raise how the read ended; every exception carries the frame."""
+        ending = self._ending(frame, errors)
+        try:
+            self._warn(frame)
+        except Warning:
+            if ending is None:
+                raise
+        if ending is not None:
+            raise ending
+        if errors == "drop" and self.result.errors:
+            return frame[~gids.isin(list(self.result.errors)).to_numpy(bool)]
+        return frame
+
+    def _ending(self, frame: pd.DataFrame, errors: Errors) -> BaseException | None:
+        result, asked = self.result, len(self.result.gids)
+        if result.interrupted:
+            return ReadInterrupted(
+                f"Interrupted: {result.read} of {asked} jobs were read. Partial results are in "
+                ".frame (in a notebook: sys.last_value.frame); .frame.asana.refresh() reads the "
+                "others.",
+                frame=frame,
+            )
+        if result.refused is not None:
+            result.refused.frame = frame
+            return result.refused
+        if result.errors and errors == "raise":
+            message = summary_of(result.errors, asked)
+            return PartialReadError(message, frame=frame, errors=result.errors)
+        return None
+
+    def _warn(self, frame: pd.DataFrame) -> None:
+        warnings = self.warnings
+        if self.client is not None:
+            changes = self.client.changes.take()
+            warnings = [*warnings, *((change, AsanaChangeWarning) for change in changes)]
+        try:
+            _warn_each(warnings, frame)
+        finally:
+            warn_of_ledger_failures(frame)
+
+
+def _fetch(wanted: list[str], plan: Plan, client: Client | None, progress: bool | None) -> _Fetched:
     unique = list(dict.fromkeys(wanted))
     check_client(client)
     if not unique:
-        return frame_of_outcomes([], [], plan), Fetched([], [])
-    client = client or default_client()
-    fetched = fetch_jobs(unique, plan, client, progress=progress)
-    if fetched.refused:
+        return _Fetched(wanted, plan, FetchResult([], []), None)
+    try:
+        client = client or default_client()
+        result = fetch_jobs(unique, plan, client, progress=progress)
+    except KeyboardInterrupt:
+        result = FetchResult(unique, [NOT_ASKED] * len(unique), interrupted=True)
+    if result.refused and client:
         forget_default(client)
-    frame = frame_of_outcomes(unique, fetched.outcomes, plan)
-    warn_of_changes(client)
-    if len(unique) < len(wanted):
-        position = {gid: row for row, gid in enumerate(unique)}
-        frame = frame.take([position[gid] for gid in wanted]).reset_index(drop=True)
-    return frame, fetched
+    return _Fetched(wanted, plan, result, client)
 
 
 def warn_of_changes(client: Client, frame: pd.DataFrame | None = None) -> None:
     """Warn of what Asana announced in its headers, once; as an error it carries the frame."""
-    for change in client.changes.take():
-        warn_user(change, AsanaChangeWarning, frame=frame)
+    _warn_each([(change, AsanaChangeWarning) for change in client.changes.take()], frame)
 
 
-def _settle(frame: pd.DataFrame, gids: pd.Series, fetched: Fetched, errors: Errors) -> pd.DataFrame:
-    """Return the frame, or raise how the reading ended."""
-    warn_of_ledger_failures(frame)
-    failed = fetched.errors
-    if fetched.interrupted:
-        raise ReadInterrupted(
-            f"Interrupted: {fetched.read} of {len(fetched.gids)} jobs were read. What there is, is "
-            "in .frame (in a notebook: sys.last_value.frame); its .asana.refresh() goes on.",
-            frame=frame,
-        )
-    if fetched.refused is not None:
-        fetched.refused.frame = frame
-        raise fetched.refused
-    if failed and errors == "raise":
-        raise PartialReadError(summary_of(failed, len(fetched.gids)), frame=frame, errors=failed)
-    if failed and errors == "drop":
-        return frame[~gids.isin(list(failed)).to_numpy(bool)]
-    return frame
+def _warn_each(warnings: Iterable[tuple[str, type[Warning]]], frame: pd.DataFrame | None) -> None:
+    first: Warning | None = None
+    for message, category in warnings:
+        try:
+            warn_user(message, category, frame=frame)
+        except Warning as warning:
+            first = first or warning
+    if first is not None:
+        raise first
 
 
 def summary_of(failed: dict[str, RequestError], asked: int) -> str:
     """Say which jobs could not be read, and why."""
     lines = [f"{len(failed)} of {asked} jobs could not be read:"]
-    lines += [f"  {error}" for error in list(failed.values())[:MOST_TOLD]]
-    if len(failed) > MOST_TOLD:
-        lines.append(f"  … and {len(failed) - MOST_TOLD} more: .errors has them by gid.")
+    lines += [f"  {error}" for error in list(failed.values())[:MAX_SHOWN]]
+    if len(failed) > MAX_SHOWN:
+        lines.append(f"  … and {len(failed) - MAX_SHOWN} more: .errors has them by gid.")
     lines.append('What was read is in .frame; errors="coerce" returns it.')
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api.types import is_object_dtype
 
 from asana_jobs_pd._http.redaction import SUSPECT, clean, hide_query, may_hold_secret, redact
-from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, dtype_of, is_part
 from asana_jobs_pd._jobs.states import has_object, kinds_of
 
@@ -20,11 +20,11 @@ __all__ = [
     "changes",
     "each_column",
     "masked",
-    "once",
     "overview",
     "render",
     "results",
     "summary",
+    "unique_jobs",
 ]
 
 
@@ -84,7 +84,7 @@ def summary(jobs: pd.DataFrame) -> pd.DataFrame:
         in the order of a job's life, others by name, ``unknown`` for jobs without one (they
         could not be read), ``total``. Counts are ``int64``; a repeated gid counts once.
     """
-    rows = once(jobs)
+    rows = unique_jobs(jobs)
     missing = pd.Series(pd.NA, index=rows.index, dtype=_TEXT)
     kinds = rows.get("resource_subtype", missing).fillna("unknown")
     states = rows.get("status", missing).fillna("unknown")
@@ -109,7 +109,7 @@ def results(jobs: pd.DataFrame) -> pd.DataFrame:
         one row. What the frame has no column for is missing. Until a job has succeeded,
         its object may be inconsistent.
     """
-    rows = once(jobs)
+    rows = unique_jobs(jobs)
     parts = [_created(rows[has_object(rows, kind)], kind) for kind in kinds_of(rows)]
     found = pd.concat([_created(rows[:0], ""), *parts])
     return found.sort_index(kind="stable").reset_index(drop=True)
@@ -138,7 +138,7 @@ def changes(jobs: pd.DataFrame, previous: pd.DataFrame) -> pd.DataFrame:
         in ISO 8601. ``fetched_at`` is not compared, and of a signed URL only what comes before
         its signature.
     """
-    new, old = (once(frame).set_index("gid") for frame in (jobs, previous))
+    new, old = (unique_jobs(frame).set_index("gid") for frame in (jobs, previous))
     new = new[new.index.isin(old.index)]
     old = old.reindex(new.index)
     ours = [name for name in new.columns if name in COLUMNS or is_part(name)]
@@ -168,14 +168,12 @@ def _as_text(column: pd.Series) -> pd.Series:
     return text
 
 
-def once(jobs: pd.DataFrame, *, without_gid: bool = False) -> pd.DataFrame:
+def unique_jobs(jobs: pd.DataFrame, *, without_gid: bool = False) -> pd.DataFrame:
     """Return the jobs in their dtypes, each gid once, with ``gid`` as a column.
 
     Rows without a gid are left out unless they are wanted: all of them are kept then.
     """
-    gids = gids_of(jobs)
-    frame = cast_frame(jobs, gids).reset_index(drop=True)
-    frame["gid"] = gids.array
+    frame = as_jobs(jobs).reset_index(drop=True)
     missing, repeated = frame["gid"].isna(), frame["gid"].duplicated()
     return frame[missing | ~repeated] if without_gid else frame[~(missing | repeated)]
 

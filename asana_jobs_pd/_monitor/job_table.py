@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.fetch import ReadResult
-from asana_jobs_pd._jobs.fields import Plan, plan_for_columns
-from asana_jobs_pd._jobs.frame import frame_of_outcomes
+from asana_jobs_pd._jobs.fields import plan_for_columns
+from asana_jobs_pd._jobs.frame import frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.read import merge_news
+from asana_jobs_pd._jobs.read import update_rows
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES, STATUSES, Row, dtype_of
 from asana_jobs_pd._jobs.states import GONE
 from asana_jobs_pd.errors import RequestError
@@ -90,18 +90,17 @@ class JobTable:
 
     def __init__(self, jobs: Gids) -> None:
         if isinstance(jobs, pd.DataFrame):
-            gids = gids_of(jobs)
-            frame = cast_frame(jobs, gids)
+            frame = as_jobs(jobs, verified=True)
+            self.plan = plan_for_columns(frame.columns)
         else:
-            gids = pd.Series(parse_gids(jobs), dtype=dtype_of("text"), name="gid")
-            frame = gids.to_frame()
-        self.plan = _plan(frame.columns)
-        if not isinstance(jobs, pd.DataFrame):
-            frame = frame_of_outcomes(gids.tolist(), [ReadResult()] * len(gids), self.plan)
+            gids = parse_gids(jobs)
+            self.plan = plan_for_columns(())
+            frame = frame_of_results(gids, [ReadResult()] * len(gids), self.plan)
         self._frame = frame
+        self._shape = jobs.iloc[:0] if isinstance(jobs, pd.DataFrame) else frame.iloc[:0]
         self._records: dict[str, ReadResult] = {}
         self._errors: dict[str, ReadResult] = {}
-        self.jobs = _jobs_of(frame, gids, self.plan.columns)
+        self.jobs = _jobs_of(frame, frame["gid"], self.plan.columns)
         self.open = sum(not job.over for job in self.jobs.values())
         self.counter = Counter(job.status for job in self.jobs.values())
         self.history: deque[tuple[str, str, int]] = deque(
@@ -142,7 +141,7 @@ class JobTable:
         self._frame = self._up_to_date(self._frame, {gid: self.jobs[gid].rows for gid in self._due})
         self._records.clear()
         self._errors.clear()
-        return self._frame.copy()
+        return with_index_of(self._frame.copy(), self._shape)
 
     def rows(self, gids: Iterable[str]) -> pd.DataFrame:
         """Return the rows of some jobs as they stand, in the order of the frame."""
@@ -150,7 +149,8 @@ class JobTable:
         places: dict[str, list[int]] = {}
         for place, (_, gid) in enumerate(pairs):
             places.setdefault(gid, []).append(place)
-        return self._up_to_date(self._frame.iloc[[row for row, _ in pairs]], places)
+        rows = self._up_to_date(self._frame.iloc[[row for row, _ in pairs]], places)
+        return with_index_of(rows, self._shape)
 
     def history_frame(self) -> pd.DataFrame:
         """Return the changes of status that were seen: ``gid``, ``status``, ``at``."""
@@ -168,19 +168,11 @@ class JobTable:
         for outcomes in (self._records, self._errors):  # an error is later than a record beside it
             gids = [gid for gid in rows if gid in outcomes]
             if gids:
-                news = frame_of_outcomes(gids, [outcomes[gid] for gid in gids], self.plan)
+                news = frame_of_results(gids, [outcomes[gid] for gid in gids], self.plan)
                 counts = [len(rows[gid]) for gid in gids]
                 places = np.array([row for gid in gids for row in rows[gid]])
-                frame = merge_news(frame, places, news.take(np.repeat(range(len(gids)), counts)))
+                frame = update_rows(frame, places, news.take(np.repeat(range(len(gids)), counts)))
         return frame
-
-
-def _plan(columns: Iterable[object]) -> Plan:
-    """Return what fills these columns again, and the status: it says when a job is finished."""
-    plan = plan_for_columns(columns)
-    if any(row.column == "status" for row in plan.columns):
-        return plan
-    return plan_for_columns([*columns, "status"])
 
 
 def _note_error(job: JobState, error: RequestError) -> None:

@@ -12,7 +12,7 @@ from typing import NoReturn, Self
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
-from asana_jobs_pd._jobs.fetch import ReadResult, ask_planned
+from asana_jobs_pd._jobs.fetch import ReadResult, fetch_job
 from asana_jobs_pd._jobs.fields import Plan
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._monitor.job_table import JobState, JobTable
@@ -321,7 +321,7 @@ class _Asker:
 
     def __call__(self, gid: str, stop: threading.Event) -> ReadResult:
         asked_at = time.time_ns() // 1000
-        result = ask_planned(gid, self._plan, self._client, stop=stop, background=True)
+        result = fetch_job(gid, self._plan, self._client, stop=stop, background=True)
         if isinstance(result, AuthenticationError):
             forget_default(self._client)
         if isinstance(result, RequestError):

@@ -10,7 +10,7 @@ from typing import get_args
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client, is_seconds
-from asana_jobs_pd._jobs.as_jobs import gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.read import check_errors, summary_of, warn_of_changes
 from asana_jobs_pd._monitor.monitor import JobsMonitor
@@ -187,7 +187,7 @@ class _Wait:
         if failed and self._errors == "raise":
             raise PartialReadError(summary_of(failed, self.total), frame=frame, errors=failed)
         if failed and self._errors == "drop":
-            return frame[~gids_of(frame).isin(list(failed)).to_numpy(bool)]
+            return frame[~as_jobs(frame)["gid"].isin(list(failed)).to_numpy(bool)]
         return frame
 
     def _standing(self) -> str:

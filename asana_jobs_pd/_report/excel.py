@@ -18,7 +18,7 @@ import pandas as pd
 
 from asana_jobs_pd._files import replace_file
 from asana_jobs_pd._http.redaction import redact
-from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.views import change_texts, each_column, masked
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
@@ -251,12 +251,9 @@ def _need_xlsxwriter() -> Any:
 
 
 def _sheet_frame(jobs: pd.DataFrame) -> pd.DataFrame:
-    gids = gids_of(jobs)
-    frame = cast_frame(jobs, gids)
+    frame = with_index_of(as_jobs(jobs), jobs)
     if any(name is not None for name in frame.index.names):
-        frame = frame.reset_index(allow_duplicates=True)
-        if "gid" not in jobs.columns:
-            frame["gid"] = gids.array
+        frame = frame.set_flags(allows_duplicate_labels=True).reset_index(allow_duplicates=True)
     return masked(frame)
 
 

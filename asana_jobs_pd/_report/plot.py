@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._jobs.views import once
+from asana_jobs_pd._jobs.views import unique_jobs
 from asana_jobs_pd._palette import kind_words, look_of, ordered_states
 from asana_jobs_pd._public import public
 from asana_jobs_pd._report.timeline import (
@@ -213,7 +213,7 @@ def plot_asana_status(
 
 def _counts(jobs: pd.DataFrame) -> pd.DataFrame:
     """Return the number of jobs, kinds by size from the top, states in their order."""
-    rows = once(jobs, without_gid=True)
+    rows = unique_jobs(jobs, without_gid=True)
     missing = pd.Series(pd.NA, rows.index, "string")
     kinds = rows.get("resource_subtype", missing).fillna("unknown kind").to_numpy(object)
     counts = pd.crosstab(kinds, states_of(rows))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from asana_jobs_pd._formatting import size_words, time_words
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.states import is_export, is_failed
 from asana_jobs_pd._palette import UNREADABLE, Look, kind_words, look_of, ordered_states
 from asana_jobs_pd._report.timeline_data import Arrangement, arrange
@@ -150,8 +150,7 @@ def _reason(status: object, message: object, more: object) -> str:
 def _files(jobs: pd.DataFrame, folder: Path) -> list[File]:
     if not {"file.path", "file.error"} & set(jobs.columns):
         return []
-    gids = gids_of(jobs)
-    rows = cast_frame(jobs, gids).reset_index(drop=True).assign(gid=gids.array)
+    rows = as_jobs(jobs).reset_index(drop=True)
     empty = pd.Series(pd.NA, rows.index, "string")
     names = ("gid", "file.kind", "file.path", "file.bytes", "file.sha256", "file.error")
     columns = [rows.get(name, empty).astype(object) for name in names]

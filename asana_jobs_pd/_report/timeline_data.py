@@ -17,7 +17,7 @@ from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.as_jobs import as_times, cast_column
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES, dtype_of
 from asana_jobs_pd._jobs.states import is_finished, kinds_of
-from asana_jobs_pd._jobs.views import once
+from asana_jobs_pd._jobs.views import unique_jobs
 from asana_jobs_pd._palette import UNKNOWN, UNREADABLE, kind_words
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 
@@ -110,7 +110,7 @@ def spans_of(
     InvalidFrameError
         When these are no jobs, or a column or the history is not what it should be.
     """
-    rows = once(jobs, without_gid=True)
+    rows = unique_jobs(jobs, without_gid=True)
     first, final, last = _sights(rows, history)
     finished = is_finished(rows)
     created = _reported(rows, "created_at").min(axis=1)

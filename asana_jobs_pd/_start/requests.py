@@ -12,7 +12,7 @@ import pandas as pd
 
 from asana_jobs_pd._jobs.fetch import NEVER, ReadResult
 from asana_jobs_pd._jobs.fields import EVERYTHING
-from asana_jobs_pd._jobs.frame import frame_of_outcomes
+from asana_jobs_pd._jobs.frame import frame_of_results
 from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd._start.endpoints import Endpoint, check_option, check_text
 from asana_jobs_pd.errors import InvalidOptionError, RequestError
@@ -149,7 +149,7 @@ def started_frame(rows: Sequence[StartRequest], begun: Sequence[StartResult]) ->
     """Return the frame of requests: one row each, with the columns of a read and of its source."""
     gids = [each.record.get("gid") for each in begun]
     outcomes = [ReadResult(each.asked_at, each.record, each.error) for each in begun]
-    frame = frame_of_outcomes(gids, outcomes, EVERYTHING)
+    frame = frame_of_results(gids, outcomes, EVERYTHING)
     text, moment = dtype_of("text"), dtype_of("time")
     frame["source.gid"] = pd.Series([row.gid for row in rows], dtype=text)
     frame["source.action"] = pd.Series([row.verb.name for row in rows], dtype=text)

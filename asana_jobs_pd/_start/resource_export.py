@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Self, get_args
 
-from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.gids import no_url, parse_gids
 from asana_jobs_pd._public import public
 from asana_jobs_pd._start.endpoints import check_choice, iso_instant
 from asana_jobs_pd.errors import InvalidFieldError, InvalidGidError, InvalidOptionError
@@ -215,7 +215,7 @@ def _filters(resource_type: str, given: object) -> dict[str, Any]:
 
 def _people(value: Any, where: str) -> list[str]:
     try:
-        gids = list(dict.fromkeys(parse_gids(value)))
+        gids = list(dict.fromkeys(parse_gids(value, read_url=no_url)))
     except InvalidGidError as error:
         said = str(error)
     else:

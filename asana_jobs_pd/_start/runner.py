@@ -15,7 +15,7 @@ from typing import Any
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.responses import UNKNOWN, PostResult
-from asana_jobs_pd._jobs.fetch import ask_planned
+from asana_jobs_pd._jobs.fetch import fetch_job
 from asana_jobs_pd._jobs.fields import EVERYTHING
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
@@ -183,7 +183,7 @@ class Starter:
     def _ask(self, gid: str) -> None:
         try:
             asked_at = time.time_ns() // 1000
-            answer = ask_planned(gid, EVERYTHING, self._client, stop=self._stop, background=True)
+            answer = fetch_job(gid, EVERYTHING, self._client, stop=self._stop, background=True)
             self._tell(self._note_answer, gid, answer, asked_at)
         except Cancelled:
             pass

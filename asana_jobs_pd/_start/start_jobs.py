@@ -19,7 +19,7 @@ from asana_jobs_pd._http.client import (
     is_seconds,
 )
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.gids import no_url, parse_gids
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.states import is_cached
 from asana_jobs_pd._monitor.schedule import Clock, RealClock
@@ -74,7 +74,7 @@ class How:
 def start_jobs(name: str, parents: Gids, options: Mapping[str, Any], how: How) -> pd.DataFrame:
     """Do what the function of that name in `asana_jobs_pd` does."""
     how.check()
-    rows = plan_requests(ENDPOINTS[name], parse_gids(parents), options)
+    rows = plan_requests(ENDPOINTS[name], parse_gids(parents, read_url=no_url), options)
     unique = list(dict.fromkeys(rows))
     if how.dry_run:
         return requests_frame(unique)

@@ -16,6 +16,8 @@ from asana_jobs_pd.errors import (
     PartialReadError,
 )
 
+NOW = pd.Timestamp("2026-01-01T00:00:00Z")
+
 
 @pytest.fixture
 def jobs(asana, client):
@@ -237,7 +239,9 @@ def test_floats_in_an_object_column_are_refused():
 
 def test_other_gids_that_lost_digits_become_missing_and_are_told():
     """new_task.gid beyond 2**53 as a float must not pass for a gid; below it can be restored."""
-    frame = pd.DataFrame({"gid": ["1", "2"], "status": "failed", "new_task.gid": [2.0**60, 12.0]})
+    frame = pd.DataFrame(
+        {"gid": ["1", "2"], "status": "failed", "fetched_at": NOW, "new_task.gid": [2.0**60, 12.0]}
+    )
     with pytest.warns(AsanaValueWarning, match=r'"new_task\.gid": "string"'):
         refreshed = frame.asana.refresh()
     assert refreshed["new_task.gid"].isna().tolist() == [True, False]
@@ -246,7 +250,8 @@ def test_other_gids_that_lost_digits_become_missing_and_are_told():
 
 def test_numbers_in_texts_stay_readable():
     """A name that a CSV reader took for a number is a text again."""
-    frame = pd.DataFrame({"gid": ["1", "2"], "status": "failed", "new_task.name": [7.0, None]})
+    data = {"gid": ["1", "2"], "status": "failed", "fetched_at": NOW}
+    frame = pd.DataFrame({**data, "new_task.name": [7.0, None]})
     assert frame.asana.refresh().at[0, "new_task.name"] == "7"
     frame["new_task.name"] = [1.5, 2.0]
     assert frame.asana.refresh().at[0, "new_task.name"] == "1.5"
@@ -274,7 +279,7 @@ def test_numbers_in_texts_stay_readable():
 )
 def test_columns_come_back_to_their_dtypes(column, value, want):
     """Whatever a file format made of them."""
-    frame = pd.DataFrame({"gid": ["1"], "status": ["failed"], column: [value]})
+    frame = pd.DataFrame({"gid": ["1"], "status": ["failed"], "fetched_at": [NOW], column: [value]})
     refreshed = frame.asana.refresh()
     assert refreshed[column].dtype == aj.read_asana_jobs([])[column].dtype
     got = refreshed.at[0, column]
