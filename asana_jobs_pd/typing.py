@@ -62,9 +62,9 @@ Gids: TypeAlias = Gid | Iterable[Gid] | pd.Series | pd.Index | np.ndarray | pd.D
 
 JobField: TypeAlias = Literal[
     "gid",
-    "resource_type",
-    "resource_subtype",
     "status",
+    "resource_subtype",
+    "resource_type",
     "new_project",
     "new_project.gid",
     "new_project.resource_type",

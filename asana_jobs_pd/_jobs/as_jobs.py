@@ -193,7 +193,7 @@ def _as_text(column: pd.Series, name: str) -> pd.Series:
         column = _whole_numbers(column, name)
     elif column.dtype == object and pd.api.types.infer_dtype(column) != "string":
         floats = column.map(lambda value: isinstance(value, float | np.floating)).to_numpy(bool)
-        floats &= column.notna().to_numpy(bool)
+        floats = floats & column.notna().to_numpy(bool)
         texts = column.where(column.isna(), column.map(str))
         if floats.any():
             numbers = _whole_numbers(column[floats].astype("float64"), name)

@@ -98,9 +98,9 @@ def _export(parent: str, what: str) -> tuple[Row, ...]:
 
 FIELDS: tuple[Row, ...] = (
     Row("gid", "text", "globally unique identifier of the job", None),
-    Row("resource_type", "text", "base type of the resource: `job`", None),
-    Row("resource_subtype", "text", "kind of job, such as `duplicate_task`", "resource_subtype"),
     Row("status", "text", "`not_started`, `in_progress`, `succeeded` or `failed`", "status"),
+    Row("resource_subtype", "text", "kind of job, such as `duplicate_task`", "resource_subtype"),
+    Row("resource_type", "text", "base type of the resource: `job`", None),
     *_named("new_project", "the created project"),
     *_named("new_task", "the created task"),
     Row(
@@ -129,7 +129,7 @@ FIELDS: tuple[Row, ...] = (
     *_export("new_graph_export", "the graph export"),
     *_export("new_resource_export", "the resource export"),
 )
-"""The fields of a job, in the order of Asana's example."""
+"""The documented fields of a job, in the order of the columns."""
 
 BOOKKEEPING: tuple[Row, ...] = (
     Row("fetched_at", "time", "when the row was asked for", None),

@@ -18,9 +18,9 @@ DONE = pd.Timestamp("2012-02-22T03:06:58.147Z")
 
 SEED_ROW = {
     "gid": "12345",
-    "resource_type": "job",
-    "resource_subtype": "duplicate_task",
     "status": "in_progress",
+    "resource_subtype": "duplicate_task",
+    "resource_type": "job",
     "new_project.gid": "12345",
     "new_project.resource_type": "project",
     "new_project.name": "Stuff to buy",

@@ -137,7 +137,7 @@ def test_gids_alone_grow_into_jobs(asana, client):
     """A frame with nothing but gids gets all the columns, after the user's."""
     frame = pd.DataFrame({"mine": [1, 2], "gid": asana.gids(2)}, index=["a", "b"])
     jobs = frame.asana.refresh(client=client)
-    assert list(jobs.columns[:3]) == ["mine", "gid", "resource_type"]
+    assert list(jobs.columns[:3]) == ["mine", "gid", "status"]
     assert list(jobs.index) == ["a", "b"]
     assert jobs["status"].notna().all()
     assert jobs["error.status"].dtype == "Int16"
