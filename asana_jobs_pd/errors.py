@@ -19,6 +19,7 @@
     │   ├── NetworkError                   no response
     │   │   └── RequestTimeoutError        no response in time
     │   └── BodyError                      a response that is not a job
+    ├── NoThreadsError (RuntimeError)      no thread can be started    .frame
     ├── LedgerError                        the ledger of known jobs cannot be used
     ├── PartialReadError                   some jobs could not be read    .frame .errors
     ├── DownloadError                      one file could not be downloaded  .gid .kind .reason
@@ -73,6 +74,7 @@ __all__ = [
     "LedgerError",
     "MissingExtraError",
     "NetworkError",
+    "NoThreadsError",
     "PartialDownloadError",
     "PartialReadError",
     "PartialStartError",
@@ -236,6 +238,12 @@ class BodyError(RequestError):
     """The response is not the JSON that Asana documents."""
 
     kind = "body"
+
+
+class NoThreadsError(AsanaJobsError, RuntimeError):
+    """The system cannot start another thread; a wait that was about to begin has ``.frame``."""
+
+    frame: pd.DataFrame | None = None
 
 
 class LedgerError(AsanaJobsError):

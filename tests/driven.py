@@ -28,7 +28,7 @@ class DrivenClock:
             if waits:
                 self._waiting[turn] = (signals, deadline)
         try:
-            return signals.get(block=waits, timeout=60)
+            return signals.get(block=waits, timeout=120)
         except queue.Empty:
             return None
         finally:
@@ -60,7 +60,7 @@ class DrivenClock:
         until(lambda: over() or quiet())
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=120.0):
     """Return when a condition holds; it must, within a time that only a hang can take."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -8,11 +8,28 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from asana_jobs_pd._http.rate_limit import Cancelled
+from asana_jobs_pd.errors import NoThreadsError
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "start_thread"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def start_thread(name: str, call: Callable[..., object], *arguments: object) -> None:
+    """Start a daemon thread: neither an interrupt nor the end of the process waits for it."""
+    try:
+        threading.Thread(target=call, args=arguments, name=name, daemon=True).start()
+    except RuntimeError as error:
+        reason = str(error)
+    else:
+        return
+    raise NoThreadsError(
+        f"The system cannot start another thread ({reason}). Reading, refreshing, waiting, "
+        "watching, starting jobs and downloading need threads; loading files and everything done "
+        "on a DataFrame do not. Raise the limit (ulimit -u, or the container's limit of processes) "
+        "or end other programs."
+    )
 
 
 class Batch(Generic[T, R]):
@@ -78,12 +95,11 @@ class Batch(Generic[T, R]):
     def _start(self) -> None:
         self._over.clear()
         for _ in range(self._workers):
-            thread = threading.Thread(target=self._work, name="asana-jobs", daemon=True)
             with self._lock:
                 self._alive += 1
             try:
-                thread.start()
-            except RuntimeError:  # the system has no more threads; those there are will do
+                start_thread("asana-jobs", self._work)
+            except NoThreadsError:  # those there are will do
                 self._leave()
                 if self._todo and self._over.is_set() and not self.stop.is_set():
                     raise

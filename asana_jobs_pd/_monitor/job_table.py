@@ -1,7 +1,4 @@
-"""What is known of each watched job; the frame is made of it only when somebody looks.
-
-Not safe for threads by itself: who shares it holds a lock.
-"""
+"""What is known of each watched job; the frame is made of it only when somebody looks."""
 
 from __future__ import annotations
 
@@ -16,76 +13,55 @@ import pandas as pd
 
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.fetch import ReadResult
-from asana_jobs_pd._jobs.fields import plan_for_columns
+from asana_jobs_pd._jobs.fields import EVERYTHING, plan_for_columns
 from asana_jobs_pd._jobs.frame import frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.read import update_rows
-from asana_jobs_pd._jobs.schema import FINAL_STATUSES, STATUSES, Row, dtype_of
+from asana_jobs_pd._jobs.schema import FINAL_STATUSES, STATUSES, Row
 from asana_jobs_pd._jobs.states import GONE
 from asana_jobs_pd.errors import RequestError
 from asana_jobs_pd.typing import Gids
 
-__all__ = ["UNREADABLE", "JobState", "JobTable", "News"]
+__all__ = ["UNREADABLE", "Change", "JobState", "JobTable"]
 
 UNREADABLE = "unreadable"
-PATIENCE = 5
-"""So many refusals in a row, such as 400, end a job: they do not change by asking again."""
-CHANGES_A_JOB = 10
-
-_Failure = tuple[str, int | None]
+MAX_REFUSALS = 5
+"""This many refusals in a row, such as 400, end a job: asking again does not change them."""
+HISTORY_PER_JOB = 10
 
 
 @dataclass(slots=True)
 class JobState:
     """What is known of one job.
 
-    Attributes
-    ----------
-    rows : list of int
-        The positions of its rows.
-    status : str
-        Its status; ``"unknown"`` before there is one, ``"unreadable"`` when it cannot be read.
-    over : bool
-        Whether it is not asked for any more.
-    error : RequestError or None
-        Why the last request for it failed.
+    `rows` are its positions in the frame; `status` is ``"unknown"`` before there is one and
+    ``"unreadable"`` when the job cannot be read; `fingerprint` and `failure` tell whether a
+    response brings anything new.
     """
 
     rows: list[int]
     status: str
-    over: bool
-    face: tuple[object, ...]
-    failure: _Failure | None = None
+    finished: bool
+    fingerprint: tuple[object, ...]
+    failure: tuple[str, int | None] | None = None
     error: RequestError | None = None
     refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What an outcome has changed: anything at all, the status, and whether the job is over."""
+class Change:
+    """What a response has changed about a job."""
 
-    changed: bool
-    status_changed: bool
-    over: bool
+    any: bool
+    status: bool
+    finished: bool
 
 
 class JobTable:
-    """The jobs of a frame, or of gids, as they stand.
+    """The jobs of a frame, or of gids, as last read. Callers hold a lock."""
 
-    Parameters
-    ----------
-    jobs
-        A frame of jobs, which is copied, or whatever `read_asana_jobs` takes as gids.
-
-    Raises
-    ------
-    InvalidFrameError, InvalidGidError
-        When they are no jobs.
-    """
-
-    # What callers read: the jobs by gid, how many are not over, and the changes seen.
     jobs: dict[str, JobState]
-    open: int
+    unfinished: int
     history: deque[tuple[str, str, int]]
 
     def __init__(self, jobs: Gids) -> None:
@@ -94,62 +70,62 @@ class JobTable:
             self.plan = plan_for_columns(frame.columns)
         else:
             gids = parse_gids(jobs)
-            self.plan = plan_for_columns(())
+            self.plan = EVERYTHING
             frame = frame_of_results(gids, [ReadResult()] * len(gids), self.plan)
-        self._frame = frame
+        self._frame, self._text = frame, frame["gid"].dtype
         self._shape = jobs.iloc[:0] if isinstance(jobs, pd.DataFrame) else frame.iloc[:0]
         self._records: dict[str, ReadResult] = {}
         self._errors: dict[str, ReadResult] = {}
-        self.jobs = _jobs_of(frame, frame["gid"], self.plan.columns)
-        self.open = sum(not job.over for job in self.jobs.values())
-        self.counter = Counter(job.status for job in self.jobs.values())
-        self.history: deque[tuple[str, str, int]] = deque(
-            maxlen=max(1000, CHANGES_A_JOB * len(self.jobs))
-        )
+        self.jobs = _job_states(frame, frame["gid"], self.plan.columns)
+        self.unfinished = sum(not job.finished for job in self.jobs.values())
+        self._counter = Counter(job.status for job in self.jobs.values())
+        self.history = deque(maxlen=max(1000, HISTORY_PER_JOB * len(self.jobs)))
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many jobs there are by status: of a job's life in its order, then others."""
-        order = [*STATUSES, *sorted(self.counter.keys() - set(STATUSES))]
-        return {status: self.counter[status] for status in order if self.counter[status]}
+        """The number of jobs by status: in the order of a job's life, then others."""
+        order = [*STATUSES, *sorted(self._counter.keys() - set(STATUSES))]
+        return {status: self._counter[status] for status in order if self._counter[status]}
 
-    def note(self, gid: str, outcome: ReadResult) -> News:
-        """Take down what came of a request for a job."""
+    def update(self, gid: str, result: ReadResult) -> Change:
+        """Take over the response to a request for a job."""
         job = self.jobs[gid]
-        before = (job.status, job.face, job.failure)
-        was_over = job.over
-        if outcome.error is None:
-            self._records[gid] = outcome
+        before = (job.status, job.fingerprint, job.failure)
+        was_finished = job.finished
+        if result.error is None:
+            self._records[gid] = result
             self._errors.pop(gid, None)
-            job.status = _status_of(outcome.record)
-            job.face = _face(outcome.record, self.plan.columns)
+            job.status = _status_of(result.record)
+            job.fingerprint = tuple(_fingerprint(result.record, row) for row in self.plan.columns)
             job.error, job.failure, job.refusals = None, None, 0
-            job.over = job.status in FINAL_STATUSES
+            job.finished = job.status in FINAL_STATUSES
         else:
-            self._errors[gid] = outcome
-            _note_error(job, outcome.error)
-        self.open += was_over - job.over  # in one step: it is read without the lock
+            self._errors[gid] = result
+            _note_error(job, result.error)
+        self.unfinished += was_finished - job.finished  # in one step: it is read without the lock
         status_changed = job.status != before[0]
         if status_changed:
-            self.counter[before[0]] -= 1
-            self.counter[job.status] += 1
-            self.history.append((gid, job.status, outcome.asked_at))
-        return News(before != (job.status, job.face, job.failure), status_changed, job.over)
+            self._counter[before[0]] -= 1
+            self._counter[job.status] += 1
+            self.history.append((gid, job.status, result.asked_at))
+        changed = before != (job.status, job.fingerprint, job.failure)
+        return Change(changed, status_changed, job.finished)
 
     def frame(self) -> pd.DataFrame:
-        """Return all rows as they stand, with the index and the other columns of the input."""
-        self._frame = self._up_to_date(self._frame, {gid: self.jobs[gid].rows for gid in self._due})
+        """Return all rows, with the index and the other columns of the input."""
+        new = self._records.keys() | self._errors.keys()
+        self._frame = self._updated(self._frame, {gid: self.jobs[gid].rows for gid in new})
         self._records.clear()
         self._errors.clear()
         return with_index_of(self._frame.copy(), self._shape)
 
     def rows(self, gids: Iterable[str]) -> pd.DataFrame:
-        """Return the rows of some jobs as they stand, in the order of the frame."""
+        """Return the rows of some jobs, in the order of the frame."""
         pairs = sorted((row, gid) for gid in gids for row in self.jobs[gid].rows)
-        places: dict[str, list[int]] = {}
-        for place, (_, gid) in enumerate(pairs):
-            places.setdefault(gid, []).append(place)
-        rows = self._up_to_date(self._frame.iloc[[row for row, _ in pairs]], places)
+        positions: dict[str, list[int]] = {}
+        for position, (_, gid) in enumerate(pairs):
+            positions.setdefault(gid, []).append(position)
+        rows = self._updated(self._frame.iloc[[row for row, _ in pairs]], positions)
         return with_index_of(rows, self._shape)
 
     def history_frame(self) -> pd.DataFrame:
@@ -157,21 +133,17 @@ class JobTable:
         gids, statuses, times = zip(*self.history, strict=True) if self.history else ((), (), ())
         at = pd.DatetimeIndex(np.array(times, "int64").view("M8[us]"), tz="UTC")
         data = {"gid": gids, "status": statuses, "at": at}
-        return pd.DataFrame(data).astype(dict.fromkeys(("gid", "status"), dtype_of("text")))
+        return pd.DataFrame(data).astype({"gid": self._text, "status": self._text})
 
-    @property
-    def _due(self) -> set[str]:
-        return self._records.keys() | self._errors.keys()
-
-    def _up_to_date(self, frame: pd.DataFrame, rows: dict[str, list[int]]) -> pd.DataFrame:
-        """Return the frame with what came since it was made; `rows` says where which job is."""
-        for outcomes in (self._records, self._errors):  # an error is later than a record beside it
-            gids = [gid for gid in rows if gid in outcomes]
+    def _updated(self, frame: pd.DataFrame, rows: dict[str, list[int]]) -> pd.DataFrame:
+        """Return a frame with the responses that came since; `rows` are the positions of jobs."""
+        for results in (self._records, self._errors):  # an error is later than a record beside it
+            gids = [gid for gid in rows if gid in results]
             if gids:
-                news = frame_of_results(gids, [outcomes[gid] for gid in gids], self.plan)
+                news = frame_of_results(gids, [results[gid] for gid in gids], self.plan)
                 counts = [len(rows[gid]) for gid in gids]
-                places = np.array([row for gid in gids for row in rows[gid]])
-                frame = update_rows(frame, places, news.take(np.repeat(range(len(gids)), counts)))
+                positions = np.array([row for gid in gids for row in rows[gid]])
+                frame = update_rows(frame, positions, news.take(np.repeat(range(len(gids)), counts)))
         return frame
 
 
@@ -179,11 +151,13 @@ def _note_error(job: JobState, error: RequestError) -> None:
     job.error, job.failure = error, (error.kind, error.status)
     refused = error.status is not None and HTTPStatus.BAD_REQUEST <= error.status < 500  # noqa: PLR2004
     job.refusals = job.refusals + 1 if refused else 0
-    if error.status in GONE or job.refusals >= PATIENCE:
-        job.status, job.over = UNREADABLE, True
+    if error.status in GONE or job.refusals >= MAX_REFUSALS:
+        job.status, job.finished = UNREADABLE, True
 
 
-def _jobs_of(frame: pd.DataFrame, gids: pd.Series, columns: Sequence[Row]) -> dict[str, JobState]:
+def _job_states(
+    frame: pd.DataFrame, gids: pd.Series, columns: Sequence[Row]
+) -> dict[str, JobState]:
     missing = [None] * len(frame)
 
     def values(name: str) -> list[Any]:
@@ -192,23 +166,23 @@ def _jobs_of(frame: pd.DataFrame, gids: pd.Series, columns: Sequence[Row]) -> di
         return frame[name].astype(object).where(frame[name].notna(), None).tolist()
 
     parts = [
-        values(row.column) if _told_apart(row) else [v is not None for v in values(row.column)]
+        values(row.column) if _is_compared(row) else [v is not None for v in values(row.column)]
         for row in columns
     ]
-    faces = list(zip(*parts, strict=True)) if parts else [()] * len(frame)
+    fingerprints = list(zip(*parts, strict=True)) if parts else [()] * len(frame)
     failures = list(zip(values("error.kind"), values("error.status"), strict=True))
     jobs: dict[str, JobState] = {}
-    told = zip(gids.tolist(), gids.notna(), values("status"), faces, failures, strict=True)
-    for row, (gid, there, status, face, (kind, code)) in enumerate(told):
-        if not there:
+    rows = zip(gids.tolist(), gids.notna(), values("status"), fingerprints, failures, strict=True)
+    for row, (gid, has_gid, status, fingerprint, (kind, code)) in enumerate(rows):
+        if not has_gid:
             continue
         if gid in jobs:
             jobs[gid].rows.append(row)
             continue
         gone = code in GONE
-        word = UNREADABLE if gone else status or "unknown"
+        shown = UNREADABLE if gone else status or "unknown"
         failure = (kind, code) if kind else None
-        jobs[gid] = JobState([row], word, gone or status in FINAL_STATUSES, face, failure)
+        jobs[gid] = JobState([row], shown, gone or status in FINAL_STATUSES, fingerprint, failure)
     return jobs
 
 
@@ -217,20 +191,15 @@ def _status_of(record: dict[str, Any]) -> str:
     return status if isinstance(status, str) and status else "unknown"
 
 
-def _face(record: dict[str, Any], columns: Sequence[Row]) -> tuple[object, ...]:
-    """Return what tells whether a record is another one than before."""
-    return tuple(_leaf(record, row) for row in columns)
-
-
-def _leaf(record: dict[str, Any], row: Row) -> object:
+def _fingerprint(record: dict[str, Any], row: Row) -> object:
     value: Any = record
     for key in row.column.split("."):
         value = value.get(key) if isinstance(value, dict) else None
-    if not _told_apart(row):
+    if not _is_compared(row):
         return value is not None
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def _told_apart(row: Row) -> bool:
+def _is_compared(row: Row) -> bool:
     """Whether the value counts, and not just that there is one: URLs are signed anew each time."""
     return row.kind == "text" and not row.column.endswith("download_url")

@@ -9,97 +9,62 @@ import threading
 import types
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
+from asana_jobs_pd._http.parallel_map import start_thread
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._monitor.schedule import Signals
+from asana_jobs_pd.errors import NoThreadsError
 
-__all__ = ["Callbacks", "Notifier"]
+__all__ = ["Notifier"]
 
 log = logging.getLogger("asana_jobs_pd")
 
-_Reference: TypeAlias = Callable[[], Callable[..., object] | None]
+MIN_INTERVAL = 0.2
+"""Seconds between two rounds: making rows takes some 20 ms, however few they are."""
+
+Event: TypeAlias = Literal["on_change", "on_state"]
 
 
-class Callbacks:
-    """Callbacks, called in the order in which they came.
+class _Listener:
+    """A callback, and what it has missed; a method is held weakly."""
 
-    Methods of objects are held weakly: a listener that is gone is not kept alive by what it
-    listened to.
-
-    Parameters
-    ----------
-    what
-        What they are called, in messages.
-    """
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._lock = threading.Lock()
-        self._references: list[_Reference] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._references)
-
-    def add(self, callback: Callable[..., object]) -> Callable[[], None]:
-        """Add a callback; call what is returned to take it away again."""
+    def __init__(self, event: Event, callback: Callable[..., object]) -> None:
         if not callable(callback):
-            raise TypeError(f"{self._what}: {callback!r} cannot be called.")
-        reference: _Reference
-        if isinstance(callback, types.MethodType):
-            reference = weakref.WeakMethod(callback)
-        else:
-
-            def reference() -> Callable[..., object]:
-                return callback
-
-        with self._lock:
-            self._references.append(reference)
-        return lambda: self._remove(reference)
+            raise TypeError(f"{event}: {callback!r} is not callable.")
+        self.event = event
+        self.missed_gids: dict[str, None] = {}
+        self.missed_state = False
+        weak = isinstance(callback, types.MethodType)
+        self.callback: Callable[[], Callable[..., object] | None] = (
+            weakref.WeakMethod(callback) if weak else lambda: callback
+        )
 
     def call(self, *arguments: Any) -> str | None:
-        """Call them all; return in words what the last one that failed raised."""
-        failure = None
-        for reference in tuple(self._references):
-            callback = reference()
-            if callback is None:
-                self._remove(reference)
-                continue
-            try:
-                callback(*arguments)
-            except Exception as error:
-                name = getattr(callback, "__qualname__", type(callback).__name__)
-                failure = f"{self._what}: {name} raised {type(error).__name__}: {clean(str(error))}"
-                log.exception("%s; the watching goes on", failure)
-        return failure
-
-    def _remove(self, reference: _Reference) -> None:
-        with self._lock, contextlib.suppress(ValueError):
-            self._references.remove(reference)
-
-
-RHYTHM = 0.2
-"""Seconds between two tellings: making rows costs some 20 ms, however few they are."""
+        """Call back; return in words what it raised."""
+        callback = self.callback()
+        if callback is None:
+            return None
+        try:
+            callback(*arguments)
+        except Exception as error:
+            name = getattr(callback, "__qualname__", type(callback).__name__)
+            failure = f"{self.event}: {name} raised {type(error).__name__}: {clean(str(error))}"
+            log.exception("%s; the monitor keeps running", failure)
+            return failure
+        return None
 
 
 class Notifier:
-    """Collects what changed, and tells it one call after the other.
+    """Collects what changed, and calls the listeners, one round after the other.
 
-    What changes while a callback takes its time, or within a fifth of a second, comes with the
-    next call: a slow listener hears less often, not later and later.
-
-    Parameters
-    ----------
-    lock
-        Held by whoever calls `row` and `state`.
-    rows
-        Makes the rows of some jobs, with the lock held.
-    failed
-        Hears in words of callbacks that raised.
-    afterwards
-        Called in the same thread once all listeners have heard.
+    What changes during a round, or within a fifth of a second, comes with the next one: a slow
+    listener hears less often, not later and later. A late one first hears of all that has changed
+    so far. `rows` makes the rows of some jobs, `failed` gets the words of callbacks that raised,
+    `afterwards` is called at the end of a round. All methods but `start` need `lock` held, and so
+    does `rows`.
     """
 
     def __init__(
@@ -110,60 +75,114 @@ class Notifier:
         afterwards: Callable[[], object] = bool,
     ) -> None:
         self.lock = lock
-        self.changes = Callbacks("on_change")
-        self.states = Callbacks("on_state")
         self._rows = rows
         self._failed = failed
         self._afterwards = afterwards
+        self._listeners: list[_Listener] = []
         self._gids: dict[str, None] = {}
-        self._state = False
-        self._woken = False
+        self._gids_so_far: dict[str, None] = {}
+        self._state_changed = self._state_changed_so_far = False
+        self._running = self._woken = False
         self._signals: Signals = queue.SimpleQueue()
+        self._calling = threading.Lock()
 
     def start(self, stop: threading.Event) -> None:
-        """Begin to tell, until `stop` is set and all is told."""
-        self._signals = queue.SimpleQueue()
-        self._woken = False
-        threading.Thread(
-            target=self._tell, args=(stop, self._signals), name="asana-jobs-tell", daemon=True
-        ).start()
+        """Start the thread; it ends once `stop` is set and all is told."""
+        with self.lock:
+            self._signals = queue.SimpleQueue()
+            self._woken = False
+            start_thread("asana-jobs-notify", self._run, stop, self._signals)
+            self._running = True
 
-    def row(self, gid: str) -> None:
+    def add(self, event: Event, callback: Callable[..., object]) -> Callable[[], None]:
+        """Add a listener; call what is returned to remove it again."""
+        listener = _Listener(event, callback)
+        with self.lock:
+            self._listeners.append(listener)
+            if event == "on_change":
+                listener.missed_gids = self._gids_so_far.copy()
+            else:
+                listener.missed_state = self._state_changed_so_far
+            if listener.missed_gids or listener.missed_state:
+                self.wake()
+        return lambda: self._remove(listener)
+
+    def job_changed(self, gid: str) -> None:
         """Note that something about a job has changed."""
-        self._gids[gid] = None
+        self._gids[gid] = self._gids_so_far[gid] = None
         self.wake()
 
-    def state(self) -> None:
-        """Note that something about the whole has changed."""
-        self._state = True
+    def state_changed(self) -> None:
+        """Note that the state or the last error has changed."""
+        self._state_changed = self._state_changed_so_far = True
         self.wake()
 
     def wake(self) -> None:
-        """Make the thread look, once."""
-        if not self._woken:
-            self._woken = True
-            self._signals.put(None)
+        """Make the thread look, once; where it has ended, another one looks."""
+        if self._running:
+            if not self._woken:
+                self._woken = True
+                self._signals.put(None)
+        elif self._listeners:
+            ended = threading.Event()
+            ended.set()
+            with contextlib.suppress(NoThreadsError):
+                self.start(ended)
+                self.wake()
 
-    def _tell(self, stop: threading.Event, signals: Signals) -> None:
+    def after_fork(self, lock: threading.RLock) -> None:
+        """Have no thread, and another lock: the old one may be held by nobody."""
+        self.lock, self._calling = lock, threading.Lock()
+        self._running = False
+
+    def _remove(self, listener: _Listener) -> None:
+        with self.lock, contextlib.suppress(ValueError):
+            self._listeners.remove(listener)
+
+    def _run(self, stop: threading.Event, signals: Signals) -> None:
         ended = False
         while not ended:
             signals.get()
-            try:
-                ended = self._tell_once(stop)
-            except Exception as error:  # noqa: BLE001  rows that cannot be made into a frame
-                self._failed(f"{type(error).__name__}: {clean(str(error))}")
+            with self._calling:
+                ended, calls, failure = self._next_round(stop, signals)
+                for listener, arguments in calls:
+                    failure = listener.call(*arguments) or failure
+            if failure:
+                self._failed(failure)
             self._afterwards()
-            stop.wait(RHYTHM)
+            stop.wait(MIN_INTERVAL)
 
-    def _tell_once(self, stop: threading.Event) -> bool:
+    def _next_round(
+        self, stop: threading.Event, signals: Signals
+    ) -> tuple[bool, list[tuple[_Listener, tuple[Any, ...]]], str | None]:
+        """Return whether it is the last round, whom to call with what, and what went wrong."""
+        calls: list[tuple[_Listener, tuple[Any, ...]]] = []
+        failure = None
         with self.lock:
             ended = stop.is_set()
-            gids, said = self._gids, self._state
-            self._gids, self._state, self._woken = {}, False, False
-            rows = self._rows(gids) if gids and self.changes else None
-        failure = self.changes.call(rows) if rows is not None else None
-        if said:
-            failure = self.states.call() or failure
-        if failure:
-            self._failed(failure)
-        return ended
+            gids, state_changed = self._gids, self._state_changed
+            self._gids, self._state_changed, self._woken = {}, False, False
+            if ended and signals is self._signals:  # and not started again
+                self._running = False
+            self._listeners = [each for each in self._listeners if each.callback() is not None]
+            try:
+                calls = self._changes(gids)
+            except Exception as error:  # noqa: BLE001  rows that cannot be made into a frame
+                failure = f"{type(error).__name__}: {clean(str(error))}"
+            for listener in self._listeners:
+                if listener.event == "on_state" and (state_changed or listener.missed_state):
+                    listener.missed_state = False
+                    calls.append((listener, ()))
+        return ended, calls, failure
+
+    def _changes(self, gids: dict[str, None]) -> list[tuple[_Listener, tuple[Any, ...]]]:
+        calls: list[tuple[_Listener, tuple[Any, ...]]] = []
+        rows: dict[tuple[str, ...], pd.DataFrame] = {}
+        for listener in self._listeners:
+            if listener.event == "on_change" and (due := {**listener.missed_gids, **gids}):
+                listener.missed_gids = {}
+                key = tuple(due)
+                if key not in rows:
+                    rows[key] = self._rows(due)
+                calls.append((listener, (rows[key],)))
+        return calls

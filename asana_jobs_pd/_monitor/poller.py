@@ -1,4 +1,4 @@
-"""The threads of a monitor: one decides what is due, a few ask, one tells who listens.
+"""The threads of a monitor: one decides what is due, a few poll, one notifies listeners.
 
 They are daemons and know nothing of the monitor: when nobody holds it any more, they end.
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeAlias
 
+from asana_jobs_pd._http.parallel_map import start_thread
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.fetch import ReadResult
@@ -24,39 +25,32 @@ from asana_jobs_pd._monitor.schedule import (
     NetworkBackoff,
     Schedule,
     Signals,
-    enter_budget,
-    leave_budget,
+    join_rate,
+    leave_rate,
     rate_of,
 )
-from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, NetworkError
+from asana_jobs_pd.errors import (
+    AsanaJobsError,
+    AuthenticationError,
+    NetworkError,
+    NoThreadsError,
+)
 from asana_jobs_pd.typing import MonitorState
 
-__all__ = ["FINAL", "MOST_WORKERS", "Ask", "Poller", "WorkerPool"]
+__all__ = ["FINAL_STATES", "MAX_WORKERS", "Ask", "Poller", "WorkerPool"]
 
-MOST_WORKERS = 25
+MAX_WORKERS = 25
 """Half of what Asana allows in flight: the rest is for reads in the foreground."""
 
 Ask: TypeAlias = Callable[[str, threading.Event], ReadResult]
 
 
 class WorkerPool:
-    """A few daemon threads; one more is started only when all are busy.
+    """A few daemon threads that poll; one more is started only when all are busy.
 
-    Parameters
-    ----------
-    ask
-        Asks for a job; may raise ``Cancelled`` once `stop` is set.
-    stop
-        Set it, and call `dismiss`, to end the threads.
-    report
-        Gets what came of a job, in the thread that asked.
-    failed
-        Hears in words of whatever else `ask` raised: then nothing can be asked any more.
-
-    Attributes
-    ----------
-    under_way : set of str
-        The jobs that were given and not reported yet; whoever reports takes them out.
+    `ask` asks for a job, and may raise ``Cancelled`` once `stop` is set; `report` gets the result,
+    in the same thread; `failed` gets in words whatever else `ask` raised: then nothing can be
+    polled any more. Whoever reports takes jobs out of `in_flight`.
     """
 
     def __init__(
@@ -72,70 +66,52 @@ class WorkerPool:
         self._failed = failed
         self._threads = 0
         self._todo: Signals = queue.SimpleQueue()
-        self.under_way: set[str] = set()
+        self.in_flight: set[str] = set()
 
-    def give(self, gid: str) -> None:
-        """Have a job asked for."""
-        self.under_way.add(gid)
+    def submit(self, gid: str) -> None:
+        """Have a job polled."""
+        self.in_flight.add(gid)
         self._todo.put(gid)
-        if self._threads < len(self.under_way):
-            self._threads += 1
-            threading.Thread(target=self._work, name="asana-jobs-poll", daemon=True).start()
+        if self._threads < len(self.in_flight):
+            try:
+                start_thread("asana-jobs-poll", self._work)
+            except NoThreadsError:
+                if not self._threads:  # else those there are will do
+                    raise
+            else:
+                self._threads += 1
 
     def dismiss(self) -> None:
-        """Wake those who wait, so that they see the stop."""
+        """Wake the threads that wait, so that they see the stop."""
         for _ in range(self._threads):
             self._todo.put(None)
 
     def _work(self) -> None:
         while (gid := self._todo.get()) is not None and not self._stop.is_set():
             try:
-                outcome = self._ask(gid, self._stop)
+                result = self._ask(gid, self._stop)
             except Cancelled:
                 return
             except Exception as error:  # noqa: BLE001  a thread has nobody to raise it to
-                said = clean(str(error))
-                ours = isinstance(error, AsanaJobsError)
-                self._failed(said if ours else f"{type(error).__name__}: {said}", self._stop)
+                self._failed(_text_of(error), self._stop)
                 return
-            self._report(gid, outcome, self._stop)
+            self._report(gid, result, self._stop)
 
 
-FINAL: tuple[MonitorState, ...] = ("done", "stopped", "unauthorized")
+FINAL_STATES: tuple[MonitorState, ...] = ("done", "stopped", "unauthorized")
+_RESTARTABLE: tuple[MonitorState, ...] = ("idle", "stopped", "unauthorized")
 
 
 class Poller:
-    """Asks for the jobs of a board until they are over; `start` begins anew after an end.
+    """Polls the jobs of a table until they are finished; `start` begins again after an end.
 
-    Parameters
-    ----------
-    board
-        The jobs; from now on only to be touched with ``lock`` held.
-    clock
-        What tells the time.
-
-    Attributes
-    ----------
-    lock : threading.RLock
-        Guards everything here.
-    state : str
-        A `MonitorState`.
-    last_error : str or None
-        What went wrong last, in words.
-    failed : bool
-        Whether it ended because it could not go on.
-    refused : AuthenticationError or None
-        The answer that the token is not accepted.
-    version : int
-        Grows with everything that can be seen.
-    crew : WorkerPool
-        Who asks.
-    signals : queue.SimpleQueue
-        Wakes the thread that decides; ``"end"`` makes it stop all.
+    `lock` guards everything here, the table too. `version` grows with every visible change;
+    `failed` tells that it ended because it could not go on; `signals` wakes the thread that
+    decides, and ``"end"`` makes it stop all.
     """
 
-    def __init__(self, board: JobTable, clock: Clock) -> None:
-        self.board = board
+    def __init__(self, table: JobTable, clock: Clock) -> None:
+        self.table = table
         self.clock = clock
         self.state: MonitorState = "idle"
         self.last_error: str | None = None
@@ -143,31 +119,31 @@ class Poller:
         self.refused: AuthenticationError | None = None
         self.version = 0
         self.limiter: Limiter | None = None
+        self.recorder: Recorder | None = None
         self.lock = threading.RLock()
         self.finished = threading.Event()
-        self.recorder: Recorder | None = None
-        self.teller = Notifier(self.lock, board.rows, self._callback_failed, self.record)
+        self.notifier = Notifier(self.lock, table.rows, self._callback_failed, self.record)
         self._stop = threading.Event()
         self._ask: Ask = _ask_nothing
         self._prepare()
         _all.add(self)
 
     def _prepare(self) -> None:
-        """Plan anew what is not over."""
+        """Schedule all unfinished jobs."""
         now = self.clock.now()
         self.schedule = Schedule(now)
-        due = {gid: job for gid, job in self.board.jobs.items() if not job.over}
+        due = {gid: job for gid, job in self.table.jobs.items() if not job.finished}
         self.schedule.add([gid for gid in due if due[gid].status == "unknown"], now, urgent=True)
         self.schedule.add([gid for gid in due if due[gid].status != "unknown"], now)
         self.signals: Signals = queue.SimpleQueue()
-        self.crew = WorkerPool(self._ask, self._stop, self._report, self._give_up)
-        self._outage = NetworkBackoff()
-        self._error_of: str | None = None
+        self.workers = WorkerPool(self._ask, self._stop, self._report, self._give_up)
+        self._backoff = NetworkBackoff()
+        self._error_gid: str | None = None
 
     def start(self, ask: Ask, limiter: Limiter, recorder: Recorder | None = None) -> None:
-        """Begin, unless it runs or all is over."""
+        """Begin, unless it is running or all jobs are finished."""
         with self.lock:
-            if self.state not in ("idle", "stopped", "unauthorized"):
+            if self.state not in _RESTARTABLE:
                 return
             self._ask, self.limiter, self.recorder = ask, limiter, recorder
             self.last_error = self.refused = None
@@ -176,75 +152,78 @@ class Poller:
             self._prepare()
             self.finished.clear()
             self.state = "idle"
-            self.teller.start(self._stop)
-            self._set_state("watching")
-            enter_budget(self.schedule, limiter)
-            threading.Thread(
-                target=self._decide, args=(self._stop,), name="asana-jobs-watch", daemon=True
-            ).start()
+            try:
+                self.notifier.start(self._stop)
+                self._set_state("watching")
+                join_rate(self.schedule, limiter)
+                start_thread("asana-jobs-watch", self._run, self._stop)
+            except NoThreadsError as error:
+                self._end("stopped", str(error))
+                raise
 
     def finish(self) -> None:
-        """Be done: there is nothing to ask for."""
+        """Be done: there is nothing to poll."""
         with self.lock:
             self._end("done")
 
     def refuse(self, reason: str) -> None:
-        """Say that it cannot begin: there is no token."""
+        """Note that it cannot begin: there is no token."""
         with self.lock:
-            if self.state in ("idle", "stopped", "unauthorized"):
+            if self.state in _RESTARTABLE:
                 self.state = "idle"
                 self._end("unauthorized", reason)
 
     def stop(self) -> None:
-        """End all of it, without waiting for requests that are under way."""
+        """End, without waiting for requests in flight."""
         with self.lock:
             self._end("stopped")
 
     def pause(self, *, paused: bool) -> None:
-        """Ask for nothing more, or go on."""
+        """Poll nothing more, or go on."""
         with self.lock:
-            if self.state in (*FINAL, "idle") or paused == (self.state == "paused"):
+            if self.state in (*FINAL_STATES, "idle") or paused == (self.state == "paused"):
                 return
             self.schedule.freeze(self.clock.now(), frozen=paused)
             self._set_state("paused" if paused else "watching")
             self.signals.put("pause")
 
-    def hurry(self) -> None:
-        """Ask for all that is not over, as soon as the limits allow."""
+    def poll_now(self) -> None:
+        """Poll all unfinished jobs, as soon as the limits allow."""
         with self.lock:
-            self.schedule.hurry(self.clock.now())
-            self._outage.hurry(self.clock.now())
-            self.signals.put("hurry")
+            self.schedule.make_all_due(self.clock.now())
+            self._backoff.skip(self.clock.now())
+            self.signals.put("poll")
 
     def record(self) -> None:
-        """Write the jobs that changed to the ledger; without the lock, since a disk may be slow."""
+        """Write what changed to the ledger; without the lock, since a disk may be slow."""
         if self.recorder is not None:
             self.recorder.write()
 
     def after_fork(self) -> None:
         """Be stopped: the threads did not come along, and one may have held a lock."""
-        self.lock = self.teller.lock = threading.RLock()
+        self.lock = threading.RLock()
+        self.notifier.after_fork(self.lock)
         self.recorder = None
         self.finished = threading.Event()
-        if self.state not in FINAL:
+        if self.state not in FINAL_STATES:
             self.state = "idle" if self.state == "idle" else "stopped"
             self.last_error = "The process was forked; start() watches from here, too."
-        if self.state in FINAL:
+        if self.state in FINAL_STATES:
             self.finished.set()
 
     def next_check(self) -> float | None:
-        """Return the seconds until the next request, None when there will be none by itself."""
+        """Return the seconds until the next request, None when none will come by itself."""
         with self.lock:
-            if self.state in (*FINAL, "idle", "paused") or self.limiter is None:
+            if self.state in (*FINAL_STATES, "idle", "paused") or self.limiter is None:
                 return None
             now = self.clock.now()
-            held = max(self.limiter.closed_for(), self._outage.left(now))
-            wait = 0.0 if self.crew.under_way else self.schedule.wait(now)
+            held = max(self.limiter.closed_for(), self._backoff.left(now))
+            wait = 0.0 if self.workers.in_flight else self.schedule.wait(now)
             return None if wait is None else max(wait, held)
 
     # What is due
 
-    def _decide(self, stop: threading.Event) -> None:
+    def _run(self, stop: threading.Event) -> None:
         wait: float | None = 0.0
         signals = self.signals
         while not stop.is_set():
@@ -253,13 +232,13 @@ class Poller:
             with self.lock:
                 if not stop.is_set():
                     try:
-                        wait = self._hand_out()
-                    except Exception as error:  # noqa: BLE001  no thread to be had, say
-                        self._give_up(f"{type(error).__name__}: {clean(str(error))}", stop)
+                        wait = self._dispatch()
+                    except Exception as error:  # noqa: BLE001  a thread has nobody to raise it to
+                        self._give_up(_text_of(error), stop)
 
-    def _hand_out(self) -> float | None:
-        """Give out what is due; return the seconds to wait, None until something happens."""
-        if not len(self.schedule) and not self.crew.under_way:
+    def _dispatch(self) -> float | None:
+        """Have polled what is due; return the seconds to wait, None until something happens."""
+        if not len(self.schedule) and not self.workers.in_flight:
             self._end("done")
             return None
         now, paused = self.clock.now(), self.state == "paused"
@@ -270,97 +249,104 @@ class Poller:
             return closed
         if self.state == "rate_limited":
             self._set_state("watching")
-        if (held := self._outage.left(now)) > 0:
+        if (held := self._backoff.left(now)) > 0:
             return held
-        most = 1 if self._outage else min(MOST_WORKERS, self.limiter.budget.max_in_flight)
+        most = 1 if self._backoff else min(MAX_WORKERS, self.limiter.budget.max_in_flight)
         self.schedule.set_rate(rate_of(self.schedule, self.limiter), now)
-        while len(self.crew.under_way) < most:
+        while len(self.workers.in_flight) < most:
             gid = self.schedule.take(now, urgent_only=paused)
             if gid is None:
                 return self.schedule.wait(now, urgent_only=paused)
-            self.crew.give(gid)
+            self.workers.submit(gid)
         return None
 
-    # What came of it
+    # What came back
 
-    def _report(self, gid: str, outcome: ReadResult, stop: threading.Event) -> None:
+    def _report(self, gid: str, result: ReadResult, stop: threading.Event) -> None:
         with self.lock:
             if not stop.is_set():
-                self._note(gid, outcome)
-                self.signals.put("answer")
+                self._take_over(gid, result)
+                self.signals.put("response")
 
     def _give_up(self, reason: str, stop: threading.Event) -> None:
         with self.lock:
             if not stop.is_set():
                 self._end("stopped", reason)
 
-    def _note(self, gid: str, outcome: ReadResult) -> None:
-        now, error = self.clock.now(), outcome.error
-        self.crew.under_way.discard(gid)
+    def _take_over(self, gid: str, result: ReadResult) -> None:
+        now, error = self.clock.now(), result.error
+        self.workers.in_flight.discard(gid)
         if error is not None and error.status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._complain(gid, str(error))  # of the token; it says nothing about the job
-            self.schedule.again(gid, now)
+            self._set_error(gid, str(error))  # of the token; it says nothing about the job
+            self.schedule.put_back(gid, now)
             return
-        news = self.board.note(gid, outcome)
-        if news.changed:
+        change = self.table.update(gid, result)
+        if change.any:
             self.version += 1
-            self.teller.row(gid)
+            self.notifier.job_changed(gid)
             if self.recorder is not None and error is None:
-                self.recorder.add(gid, outcome.record, outcome.asked_at)
-        if news.over:
+                self.recorder.add(gid, result.record, result.asked_at)
+        if change.finished:
             self.schedule.forget(gid)
         else:
-            self.schedule.again(gid, now, changed=news.status_changed)
+            self.schedule.put_back(gid, now, changed=change.status)
         if isinstance(error, AuthenticationError):
             self.refused = error
             self._end("unauthorized", str(error))
             return
         if error is not None:
-            self._complain(gid, str(error))
-        elif self._outage or gid == self._error_of:
-            self._complain(None, None)
-        self._outage.note(now, answered=not isinstance(error, NetworkError))
-        if self._outage and self.state != "paused":
+            self._set_error(gid, str(error))
+        elif self._backoff or gid == self._error_gid:
+            self._set_error(None, None)
+        self._backoff.note(now, answered=not isinstance(error, NetworkError))
+        if self._backoff and self.state != "paused":
             self._set_state("no_network")
-        elif self.state == "no_network" and not self._outage:
+        elif self.state == "no_network" and not self._backoff:
             self._set_state("watching")
 
-    # Saying
+    # What others see
 
-    def _complain(self, gid: str | None, words: str | None) -> None:
-        self._error_of = gid
-        if words != self.last_error:
-            self.last_error = words
-            self._see()
+    def _set_error(self, gid: str | None, text: str | None) -> None:
+        self._error_gid = gid
+        if text != self.last_error:
+            self.last_error = text
+            self._state_changed()
 
     def _set_state(self, state: MonitorState) -> None:
-        if state != self.state and self.state not in FINAL:
+        if state != self.state and self.state not in FINAL_STATES:
             self.state = state
-            self._see()
+            self._state_changed()
 
-    def _see(self) -> None:
+    def _state_changed(self) -> None:
         self.version += 1
-        self.teller.state()
+        self.notifier.state_changed()
 
-    def _callback_failed(self, words: str) -> None:
-        with self.lock:  # not told: the listener who hears of it may be the one that fails
-            self.last_error = words
+    def _callback_failed(self, text: str) -> None:
+        with (
+            self.lock
+        ):  # listeners are not told: the one that hears of it may be the one that fails
+            self.last_error = text
             self.version += 1
 
     def _end(self, state: MonitorState, reason: str | None = None) -> None:
-        if self.state in FINAL:
+        if self.state in FINAL_STATES:
             return
         if reason:
             self.last_error, self.failed = reason, True
-        self._set_state(state)
         self._stop.set()
-        leave_budget(self.schedule)
-        self.crew.dismiss()
+        self._set_state(state)
+        leave_rate(self.schedule)
+        self.workers.dismiss()
         self.signals.put(None)
-        self.teller.wake()
+        self.notifier.wake()
         if self.limiter is not None:
             self.limiter.wake()
         self.finished.set()
+
+
+def _text_of(error: Exception) -> str:
+    text = clean(str(error))
+    return text if isinstance(error, AsanaJobsError) else f"{type(error).__name__}: {text}"
 
 
 def _ask_nothing(gid: str, stop: threading.Event) -> ReadResult:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""How many polls a second the budget carries, shared by all monitors of a limiter; in words."""
+"""When to poll which job: delays that grow with a job's age, at the rate that the limits allow."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Protocol, TypeAlias
 from asana_jobs_pd._http.rate_limit import BACKGROUND_SHARE, Limiter
 
 __all__ = [
-    "FASTEST",
-    "FIRST",
-    "LONGEST",
+    "MAX_DELAY",
+    "MAX_RATE",
+    "MIN_DELAY",
     "Clock",
     "NetworkBackoff",
     "RealClock",
     "Schedule",
     "Signals",
     "delay_for",
-    "duration",
-    "enter_budget",
-    "leave_budget",
-    "pace_in_words",
+    "format_duration",
+    "join_rate",
+    "leave_rate",
     "rate_of",
+    "slow_rate_text",
 ]
 
 Signals: TypeAlias = "queue.SimpleQueue[str | None]"
@@ -35,66 +35,53 @@ Signals: TypeAlias = "queue.SimpleQueue[str | None]"
 
 
 class Clock(Protocol):
-    """What a monitor needs of a clock."""
+    """The time, which tests drive."""
 
     def now(self) -> float:
         """Return seconds; they never go back."""
 
     def wait(self, signals: Signals, seconds: float | None) -> str | None:
-        """Return the next signal, or None when so many seconds went by before."""
+        """Return the next signal, or None once so many seconds have passed."""
 
 
 class RealClock:
-    """Time as it goes by."""
+    """The monotonic time of this machine."""
 
     def now(self) -> float:
-        """Return seconds since some moment."""
+        """Return seconds; they never go back."""
         return time.monotonic()
 
     def wait(self, signals: Signals, seconds: float | None) -> str | None:
-        """Return the next signal, or None after so many seconds."""
+        """Return the next signal, or None once so many seconds have passed."""
         try:
-            # An hour at a time: some systems know no longer waits.
+            # An hour at a time: some systems do not support longer waits.
             return signals.get(timeout=None if seconds is None else min(seconds, 3600.0))
         except queue.Empty:
             return None
 
 
-FIRST = 2.0
-LONGEST = 60.0
-PART_OF_AGE = 0.25
+MIN_DELAY = 2.0
+MAX_DELAY = 60.0
+AGE_FRACTION = 0.25
 JITTER = 0.25
 
 
 def delay_for(age: float, chance: float) -> float:
-    """Return the seconds until a job is asked for again: a quarter of its age, 2 to 60.
+    """Return the seconds until the next poll of a job: a quarter of its age, 2 to 60.
 
-    Parameters
-    ----------
-    age
-        Seconds since it was first seen, or since something last happened to it.
-    chance
-        A number from 0 to 1; it makes the delay up to a quarter longer, so that jobs of one
-        age do not come all at once.
+    `age` counts since the job was first seen, or its status last changed; `chance`, from 0 to 1,
+    makes the delay up to a quarter longer, so that jobs of one age are spread.
     """
-    plain = min(max(age * PART_OF_AGE, FIRST), LONGEST / (1 + JITTER))
-    return plain * (1 + JITTER * chance)
+    delay = min(max(age * AGE_FRACTION, MIN_DELAY), MAX_DELAY / (1 + JITTER))
+    return delay * (1 + JITTER * chance)
 
 
 class Schedule:
-    """The jobs that are not finished, by when they are due.
+    """The unfinished jobs by the time of their next poll.
 
-    A job is either in the schedule or, once taken, with whoever took it, until it comes back
-    with `again`. Every step costs the logarithm of the number of jobs at most.
-
-    Parameters
-    ----------
-    now
-        The time, in seconds of any clock that does not go back.
-    rate
-        How many jobs a second may be taken in the long run.
-    chance
-        Returns numbers from 0 to 1.
+    A job is either here or, once taken, with whoever took it, until `put_back`. All methods cost
+    at most the logarithm of the number of jobs. `rate` is how many jobs per second may be taken
+    in the long run; where that is too few, time goes by more slowly in here (`stretch`).
     """
 
     def __init__(
@@ -112,7 +99,7 @@ class Schedule:
         self._heap: list[tuple[float, int, str]] = []
         self._turn = 0
         self._since: dict[str, float] = {}
-        # In units of one in a million seconds, whole: a sum of floats would drift.
+        # Whole millionths of polls per second: a sum of floats would drift.
         self._weights: dict[str, int] = {}
         self._weight = 0
 
@@ -121,38 +108,38 @@ class Schedule:
 
     @property
     def demand(self) -> float:
-        """How many jobs a second would be due without stretching."""
+        """How many jobs per second would be due without stretching."""
         return self._weight / 1e6
 
     @property
     def stretch(self) -> float:
-        """The factor of all delays: 1 when the budget carries all jobs."""
+        """The factor of all delays: 1 when the rate is sufficient."""
         return max(1.0, self.demand / self._rate)
 
     @property
     def interval(self) -> float:
-        """The seconds between two requests for the same job, on average; 0 without jobs."""
+        """The seconds between two polls of the same job, on average; 0 without jobs."""
         return len(self) / min(self.demand, self._rate) if self._weight else 0.0
 
     def add(self, gids: Iterable[str], now: float, *, urgent: bool = False) -> None:
-        """Take up jobs: at once when urgent, else spread over the first delay."""
+        """Add jobs: due at once when urgent, else spread over the first delay."""
         self._tick(now)
         new = list(gids)
-        for place, gid in enumerate(new, 1):
-            due = -math.inf if urgent else self._own_time + FIRST * place / len(new)
+        for position, gid in enumerate(new, 1):
+            due = -math.inf if urgent else self._own_time + MIN_DELAY * position / len(new)
             self._since[gid] = now
-            self._push(gid, due, FIRST)
+            self._push(gid, due, MIN_DELAY)
 
     def take(self, now: float, *, urgent_only: bool = False) -> str | None:
-        """Return the job that is due first, None when none is; it has left the schedule."""
+        """Remove and return the job that is due first; None when none is due."""
         if self.wait(now, urgent_only=urgent_only) != 0:
             return None
         gid = heapq.heappop(self._heap)[2]
         self._weight -= self._weights.pop(gid)
         return gid
 
-    def again(self, gid: str, now: float, *, changed: bool = False) -> None:
-        """Take a job back; the delay starts anew when something happened to it."""
+    def put_back(self, gid: str, now: float, *, changed: bool = False) -> None:
+        """Schedule a job that was taken; its delays start over when its status changed."""
         self._tick(now)
         if changed:
             self._since[gid] = now
@@ -160,10 +147,10 @@ class Schedule:
         self._push(gid, self._own_time + delay, delay)
 
     def forget(self, gid: str) -> None:
-        """Let go of a job that was taken and is finished."""
+        """Drop a job that was taken and is finished."""
         self._since.pop(gid, None)
 
-    def hurry(self, now: float) -> None:
+    def make_all_due(self, now: float) -> None:
         """Make all jobs due now, in the order in which they would have been."""
         self._tick(now)
         self._heap = [(-math.inf, turn, gid) for turn, (*_, gid) in enumerate(sorted(self._heap))]
@@ -179,12 +166,12 @@ class Schedule:
             return 0.0
         if urgent_only or self._frozen:
             return None
-        # A hair's breadth of rounding must not make someone wait for nothing, again and again.
+        # A rounding error must not make someone wait for nothing, again and again.
         left = (due - self._own_time) * self.stretch
         return left if left > 1e-6 else 0.0  # noqa: PLR2004
 
     def set_rate(self, rate: float, now: float) -> None:
-        """Change how many jobs a second may be taken."""
+        """Change how many jobs per second may be taken."""
         self._tick(now)
         self._rate = rate
 
@@ -206,7 +193,7 @@ class Schedule:
 
 
 class NetworkBackoff:
-    """Counts requests without an answer, one after the other; there is none to begin with."""
+    """Counts polls without a response, one after the other; falsy while there is none."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -216,62 +203,65 @@ class NetworkBackoff:
         return self._failures > 0
 
     def note(self, now: float, *, answered: bool) -> None:
-        """Note whether a request was answered: if not, the wait doubles, from 2 s to 60 s."""
+        """Note a poll; without a response, the wait doubles from 2 s to 60 s."""
         if answered:
             self._failures = 0
             return
-        wait = min(FIRST * 2.0 ** min(self._failures, 16), LONGEST)
+        until = now + min(MIN_DELAY * 2.0 ** min(self._failures, 16), MAX_DELAY)
+        self._until = max(self._until, until) if self._failures else until
         self._failures += 1
-        self._until = max(self._until, now + wait) if self._failures > 1 else now + wait
 
     def left(self, now: float) -> float:
-        """Return the seconds for which to ask for nothing."""
+        """Return the seconds until the next try."""
         return max(0.0, self._until - now) if self._failures else 0.0
 
-    def hurry(self, now: float) -> None:
-        """Try now."""
+    def skip(self, now: float) -> None:
+        """Allow the next try now."""
         self._until = now
 
 
-FASTEST = 25.0
-"""Polls a second at the most, whatever the budget: a monitor must not keep a processor busy."""
+MAX_RATE = 25.0
+"""Polls per second whatever the limits are: a monitor must not keep a processor busy."""
 
 _sharing: weakref.WeakKeyDictionary[Schedule, Limiter] = weakref.WeakKeyDictionary()
 
 
-def enter_budget(schedule: Schedule, limiter: Limiter) -> None:
-    """Note that a schedule draws on a limiter from now on."""
+def join_rate(schedule: Schedule, limiter: Limiter) -> None:
+    """Make a schedule one of those that share a limiter."""
     _sharing[schedule] = limiter
 
 
-def leave_budget(schedule: Schedule) -> None:
-    """Note that it does so no more."""
+def leave_rate(schedule: Schedule) -> None:
+    """End its share."""
     _sharing.pop(schedule, None)
 
 
 def rate_of(schedule: Schedule, limiter: Limiter) -> float:
-    """Return the polls a second that a schedule may have: its part, by demand, of what there is."""
+    """Return the polls per second of a schedule: its share, by demand, of what the limits allow."""
     budget = limiter.budget
-    carried = min(BACKGROUND_SHARE * budget.allowed / budget.window, FASTEST)
-    demands = [each.demand for each, its in list(_sharing.items()) if its is limiter]
+    total = min(BACKGROUND_SHARE * budget.allowed / budget.window, MAX_RATE)
+    demands = [other.demand for other, its in list(_sharing.items()) if its is limiter]
     if not schedule.demand or schedule not in _sharing:
-        return carried
-    return carried * schedule.demand / sum(demands)
+        return total
+    return total * schedule.demand / sum(demands)
 
 
-def pace_in_words(schedule: Schedule, limiter: Limiter) -> str:
-    """Say how often each job is asked for, when that is more rarely than it should be; else ""."""
+def slow_rate_text(schedule: Schedule, limiter: Limiter) -> str:
+    """Say how often each job is polled when the limits slow that down; else ""."""
     if schedule.stretch <= 1.05:  # noqa: PLR2004
         return ""
-    allowed, window = limiter.budget.allowed, duration(limiter.budget.window)
-    why = f"the budget of {allowed:,.0f} requests in {window}" if allowed < float("inf") else ""
+    allowed, window = limiter.budget.allowed, limiter.budget.window
+    limit = f"{MAX_RATE:g} requests per second"
+    if allowed < math.inf:
+        period = "per minute" if window == 60 else f"in {format_duration(window)}"  # noqa: PLR2004
+        limit = f"{allowed:,.0f} requests {period}"
     return (
-        f"Each job is asked about every {duration(schedule.interval)}: {len(schedule):,} jobs are "
-        f"more than {why or f'{FASTEST:g} requests a second'} would carry at the usual pace."
+        f"Each job is checked about every {format_duration(schedule.interval)}: {len(schedule):,} "
+        f"jobs share a limit of {limit}."
     )
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return seconds in the two largest units that count, such as ``6 min 40 s``."""
     whole = round(seconds) if seconds < 600 else round(seconds / 10) * 10  # noqa: PLR2004
     hours, rest = divmod(max(1, whole), 3600)

@@ -1,4 +1,4 @@
-"""Wait until jobs are finished: one line of progress, the frame at the end."""
+"""Wait until jobs are finished, with one line of progress."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from asana_jobs_pd._http.client import Client, is_seconds
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.read import check_errors, summary_of, warn_of_changes
-from asana_jobs_pd._monitor.monitor import JobsMonitor
+from asana_jobs_pd._monitor.monitor import TICK, JobsMonitor
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
+    AsanaJobsError,
     InvalidOptionError,
+    NoThreadsError,
     PartialReadError,
     ReadInterrupted,
+    RequestError,
     WaitTimeoutError,
 )
 from asana_jobs_pd.typing import Errors, Gids, Until
 
 __all__ = ["wait_asana_jobs", "wait_asana_jobs_async"]
-
-TICK = 0.1
 
 
 @public
@@ -41,43 +42,43 @@ def wait_asana_jobs(
 ) -> pd.DataFrame:
     """Wait until jobs are finished, and return their frame.
 
-    Asks for each job that is not finished again and again, first after 2 s, then more and more
-    rarely, at most every 60 s, within the token's budget; see `JobsMonitor`. While the network
-    is gone it goes on trying: give a `timeout` to limit that.
+    Polls each unfinished job, first after 2 s, then less and less often, at most every 60 s,
+    within the token's limits; see `JobsMonitor`. While the network is down it keeps trying: give a
+    `timeout` to limit that.
 
     Parameters
     ----------
     jobs
         A frame of jobs, which is not changed, or gids as in `read_asana_jobs`.
     timeout
-        Seconds to wait at the most; None waits as long as it takes.
+        The maximum number of seconds to wait; None waits as long as it takes.
     until
-        ``"all"`` waits until all are finished, ``"any"`` until one more is than at the call.
-        With nothing unfinished, both return at once.
+        ``"all"`` waits until all are finished, ``"any"`` until one more is finished than at the
+        time of the call. With nothing unfinished, both return at once.
     errors
-        What becomes of jobs that cannot be read: ``"coerce"`` says why in ``error.*``,
-        ``"drop"`` leaves their rows out, ``"raise"`` waits for the others, then raises.
-        A job whose status is ``failed`` is no error.
+        What to do about jobs that cannot be read. ``"coerce"``: their rows say why in
+        ``error.*``. ``"drop"``: their rows are left out. ``"raise"``: wait for the others, then
+        raise. A job whose status is ``failed`` is not an error.
     client
-        What to ask with; None takes the one of the last `connect`, else the environment's.
+        The client to use; None takes the one of the last `connect`, else the environment's.
     progress
         Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``.
 
     Returns
     -------
     pandas.DataFrame
-        A new frame, as `refresh_asana_jobs` returns it. Jobs are finished when their status is
-        ``succeeded`` or ``failed``, or they answered 403 or 404, or five times in a row another
-        refusal.
+        A new frame, as `refresh_asana_jobs` returns it. A job is finished when its status is
+        ``succeeded`` or ``failed``, when it answered 403 or 404, or five times in a row with
+        another refusal.
 
     Raises
     ------
     WaitTimeoutError
-        A TimeoutError with ``.frame``, as it stood when the time was up.
+        A TimeoutError with the frame as last seen in ``.frame``.
     ReadInterrupted
-        A KeyboardInterrupt with ``.frame``: Ctrl-C, or a kernel interrupt.
+        On Ctrl-C or a kernel interrupt: a KeyboardInterrupt with ``.frame``.
     AuthenticationError
-        When the token is not accepted, with ``.frame``.
+        When the token is rejected, with ``.frame``.
     PartialReadError
         With ``errors="raise"``, when jobs could not be read.
 
@@ -93,13 +94,17 @@ def wait_asana_jobs(
     """
     wait = _Wait(jobs, timeout, until, errors, client)
     interrupted = False
-    with Progress(wait.total, "Asana jobs finished", progress) as bar, wait.monitor:
-        try:
+    bar = wait.progress(progress)
+    try:
+        with bar, wait.monitor:
             for seconds in wait.ticks(bar):
                 wait.monitor.wait(seconds)
-        except KeyboardInterrupt:
-            interrupted = True
-    return wait.settle(interrupted=interrupted)
+    except KeyboardInterrupt:
+        interrupted = True
+    except NoThreadsError as error:
+        error.frame = wait.monitor.frame
+        raise
+    return wait.result(interrupted=interrupted)
 
 
 @public
@@ -112,21 +117,21 @@ async def wait_asana_jobs_async(
     client: Client | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Wait as `wait_asana_jobs` does, but let other tasks of the event loop go on meanwhile.
+    """Wait as `wait_asana_jobs` does, while other tasks of the event loop go on.
 
-    For cells and programs that await; cancelling the task ends it at once. Parameters, what is
-    returned and what is raised are those of `wait_asana_jobs`, but for the interrupt: in an
-    ``await`` it comes as a cancellation.
+    For cells and programs that await; cancelling the task ends it at once. Parameters, results and
+    errors are those of `wait_asana_jobs`, except that an interrupt arrives as a cancellation.
     """
     wait = _Wait(jobs, timeout, until, errors, client)
-    with Progress(wait.total, "Asana jobs finished", progress) as bar, wait.monitor:
+    bar = wait.progress(progress)
+    with bar, wait.monitor:
         for seconds in wait.ticks(bar):
             await asyncio.sleep(seconds)
-    return wait.settle(interrupted=False)
+    return wait.result(interrupted=False)
 
 
 class _Wait:
-    """A monitor, and when it has been waited for long enough."""
+    """A monitor, and the condition that ends the wait."""
 
     def __init__(
         self,
@@ -140,13 +145,15 @@ class _Wait:
         if until not in get_args(Until):
             raise InvalidOptionError(f"until={until!r}: give 'all' or 'any'.")
         if timeout is not None and not is_seconds(timeout):
-            raise InvalidOptionError(f"timeout={timeout!r}: give seconds, or None to wait on.")
+            raise InvalidOptionError(f"timeout={timeout!r}: give seconds, or None for no limit.")
         self._timeout = timeout
         self._errors = errors
         self.monitor = JobsMonitor(jobs, client=client)
-        self.total = len(self.monitor.jobs)
-        least = self.monitor.unfinished - 1 if until == "any" else 0
-        self._enough = max(0, least)
+        self._total = len(self.monitor.jobs)
+        self._enough = max(0, self.monitor.unfinished - 1) if until == "any" else 0
+
+    def progress(self, shown: bool | None) -> Progress:
+        return Progress(self._total, "Asana jobs finished", shown)
 
     def ticks(self, bar: Progress) -> Iterator[float]:
         """Yield seconds to wait, until it is over."""
@@ -161,43 +168,54 @@ class _Wait:
             yield left
             now = (monitor.unfinished, int(time.monotonic() - began))
             if now != shown:
-                bar.tick(self.total - now[0])
+                bar.tick(self._total - now[0])
                 shown = now
-        bar.tick(self.total - monitor.unfinished)
+        bar.tick(self._total - monitor.unfinished)
 
-    def settle(self, *, interrupted: bool) -> pd.DataFrame:
-        """Return the frame, or raise how the waiting ended."""
+    def result(self, *, interrupted: bool) -> pd.DataFrame:
+        """Return the frame, or raise how the wait ended."""
         monitor, frame = self.monitor, self.monitor.frame
-        if monitor.client is not None:
-            warn_of_changes(monitor.client, frame)
-        warn_of_ledger_failures(frame)
-        if monitor.refused is not None:
-            monitor.refused.frame = frame
-            raise monitor.refused
-        if interrupted:
-            raise ReadInterrupted(f"Interrupted: {self._standing()}", frame=frame)
         failed = {gid: job.error for gid, job in monitor.jobs.items() if job.error is not None}
-        if monitor.unfinished > self._enough:
-            if monitor.failed:
-                words = f"The waiting ended early: {monitor.last_error} {self._standing()}"
-                raise PartialReadError(words, frame=frame, errors=failed)
-            raise WaitTimeoutError(
-                f"Not finished within {self._timeout:g} s: {self._standing()}", frame=frame
-            )
-        if failed and self._errors == "raise":
-            raise PartialReadError(summary_of(failed, self.total), frame=frame, errors=failed)
+        if interrupted:
+            raise ReadInterrupted(f"Interrupted: {self._so_far()}", frame=frame)
+        error = self._error(frame, failed)
         if failed and self._errors == "drop":
-            return frame[~as_jobs(frame)["gid"].isin(list(failed)).to_numpy(bool)]
+            frame = frame[~as_jobs(frame)["gid"].isin(list(failed)).to_numpy(bool)]
+        try:
+            if monitor.client is not None:
+                warn_of_changes(monitor.client, frame)
+            warn_of_ledger_failures(frame)
+        except Warning:
+            if error is None:
+                raise
+        if error is not None:
+            raise error
         return frame
 
-    def _standing(self) -> str:
+    def _error(self, frame: pd.DataFrame, failed: dict[str, RequestError]) -> AsanaJobsError | None:
+        monitor = self.monitor
+        if monitor.refused is not None:
+            monitor.refused.frame = frame
+            return monitor.refused
+        if monitor.unfinished > self._enough and monitor.failed:
+            text = f"The wait ended early: {monitor.last_error} {self._so_far()}"
+            return PartialReadError(text, frame=frame, errors=failed)
+        if monitor.unfinished > self._enough:
+            text = f"Not finished within {self._timeout:g} s: {self._so_far()}"
+            return WaitTimeoutError(text, frame=frame)
+        if failed and self._errors == "raise":
+            text = summary_of(failed, self._total)
+            return PartialReadError(text, frame=frame, errors=failed)
+        return None
+
+    def _so_far(self) -> str:
         monitor = self.monitor
         counts = ", ".join(
             f"{count:,} {status.replace('_', ' ')}" for status, count in monitor.counts.items()
         )
-        error = f" The last error: {monitor.last_error}" if monitor.last_error else ""
+        error = f" Last error: {monitor.last_error}" if monitor.last_error else ""
         return (
-            f"{self.total - monitor.unfinished} of {self.total} jobs are finished ({counts}). What "
-            f"there is, is in .frame (in a notebook: sys.last_value.frame); its .asana.wait() "
-            f"waits on.{error}"
+            f"{self._total - monitor.unfinished} of {self._total} jobs are finished ({counts}). "
+            "Partial results are in .frame (in a notebook: sys.last_value.frame); call "
+            f".asana.wait() on it to continue.{error}"
         )

@@ -71,7 +71,7 @@ def _trouble(monitor: JobsMonitor) -> str | None:
     error = monitor.last_error
     named = _OF_JOB.match(error or "")
     job = monitor.jobs.get(named[1]) if named else None
-    return None if job and job.over and monitor.refused is None else error
+    return None if job and job.finished and monitor.refused is None else error
 
 
 @dataclass(frozen=True, slots=True)

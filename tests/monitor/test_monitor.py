@@ -23,6 +23,7 @@ from asana_jobs_pd.errors import (
     InvalidFrameError,
     InvalidGidError,
     InvalidOptionError,
+    NoThreadsError,
     TokenError,
 )
 
@@ -63,7 +64,7 @@ def watch(client, clock):
 def settled(monitor, clock):
     """Return when nothing is under way and the monitor waits for time to go by."""
     poller = monitor._poller
-    clock.settle(lambda: not poller.crew.under_way, over=lambda: not monitor.running)
+    clock.settle(lambda: not poller.workers.in_flight, over=lambda: not monitor.running)
 
 
 def go(monitor, clock, seconds, step=2.0):
@@ -88,7 +89,7 @@ def test_it_watches_until_all_are_finished(asana, client, clock, watch):
     assert monitor.running
     asana.advance(60)
     go(monitor, clock, 4)
-    assert monitor.wait(10)
+    assert monitor.wait(120)
     assert monitor.state == "done"
     assert not len(monitor.frame.asana.pending)
     assert asana.stats.requests == 2 * len(open_)
@@ -104,7 +105,7 @@ def test_gids_are_read_at_once(asana, watch, client):
     gids = asana.gids(9)
     asana.finish(*gids)
     monitor = watch(gids)
-    assert monitor.wait(10)
+    assert monitor.wait(120)
     want = aj.read_asana_jobs(gids, client=client)
     # Each answer signs its URLs anew, and is of another moment.
     moving = [name for name in want if name == "fetched_at" or name.endswith("url")]
@@ -134,7 +135,7 @@ def test_index_columns_and_repeats_stay(asana, client, clock, watch):
     monitor = aj.JobsMonitor(frame, client=client, clock=clock)
     monitor.on_change(heard.append)
     with monitor:
-        assert monitor.wait(10)
+        assert monitor.wait(120)
     jobs = monitor.frame
     assert asana.stats.requests == 2
     assert list(jobs.index) == ["a", "b", "a", "c"]
@@ -153,7 +154,7 @@ def test_the_status_is_asked_for_when_the_frame_has_none(asana, client, watch):
     asana.finish(*asana.gids(2))
     asana.reset_stats()
     monitor = watch(jobs)
-    assert monitor.wait(10)
+    assert monitor.wait(120)
     assert set(asana.requests[0].opt_fields) == {"new_task.name", "status"}
     assert monitor.frame["status"].tolist() == ["succeeded"]
 
@@ -216,7 +217,7 @@ def test_401_stops_it_in_words(asana, watch):
     """The words say what to do, and not the token."""
     with aj.Client(TOKEN + "0", base_url=asana.base_url) as stranger:
         monitor = watch(asana.gids(30), client=stranger)
-        assert monitor.wait(10)
+        assert monitor.wait(120)
     assert monitor.state == "unauthorized"
     assert "401" in monitor.last_error
     assert "https://app.asana.com/0/my-apps" in monitor.last_error
@@ -242,7 +243,7 @@ def test_jobs_that_are_gone_end(asana, client, clock, watch, gone):
     asana.answer(gid, gone)
     monitor = watch(jobs)
     go(monitor, clock, 4)
-    assert monitor.wait(10)
+    assert monitor.wait(120)
     assert monitor.state == "done"
     assert monitor.counts == {"unreadable": 1}
     row = monitor.frame.iloc[0]
@@ -257,7 +258,7 @@ def test_other_refusals_end_after_five(asana, clock, watch):
     asana.answer(gid, 400)
     monitor = watch([gid])
     go(monitor, clock, 120)
-    assert monitor.wait(10)
+    assert monitor.wait(120)
     assert asana.stats.by_status[400] >= 5
     assert monitor.frame["error.status"].tolist() == [400]
 
@@ -333,7 +334,7 @@ def test_a_429_is_waited_out_and_told(asana, clock, watch):
         assert monitor.frame["error.status"].isna().all()
         assert "429" in monitor.last_error
         go(monitor, clock, 10)
-        assert monitor.wait(10)
+        assert monitor.wait(120)
     assert monitor.frame["status"].tolist() == ["succeeded"]
     assert asana.stats.requests == 2
 
@@ -363,7 +364,7 @@ def test_pause_resume_and_refresh_now(asana, client, clock, watch):
     monitor.pause()
     asana.finish(*gids)
     monitor.refresh_now()
-    assert monitor.wait(10)
+    assert monitor.wait(120)
     assert monitor.state == "done"
 
 
@@ -385,7 +386,7 @@ def test_stop_and_start_again(asana, client, clock, watch):
     assert monitor.start() is monitor
     assert monitor.start().state == "watching"
     go(monitor, clock, 4)
-    assert monitor.wait(10)
+    assert monitor.wait(120)
     assert monitor.state == "done"
     assert monitor.start().state == "done"
 
@@ -424,7 +425,7 @@ def test_a_callback_may_stop_it(asana, client, clock, watch):
     monitor = aj.JobsMonitor(gids, client=client, clock=clock)
     monitor.on_change(lambda rows: monitor.stop())
     monitor.start()
-    assert monitor.wait(10)
+    assert monitor.wait(120)
     assert monitor.state == "stopped"
 
 
@@ -452,7 +453,7 @@ def test_methods_are_held_weakly_and_what_was_added_can_go(asana, client, clock,
         settled(monitor, clock)
     until(lambda: not ours())
     assert (Listener.heard, plain) == (0, [])
-    with pytest.raises(TypeError, match="cannot be called"):
+    with pytest.raises(TypeError, match="not callable"):
         monitor.on_change(None)
 
 
@@ -463,7 +464,7 @@ def test_a_monitor_that_nobody_holds_ends(asana, client, clock):
         asana.progress(gid)
     monitor = aj.JobsMonitor(gids, client=client, clock=clock).start()
     poller, gone = monitor._poller, weakref.ref(monitor)
-    until(lambda: poller.board.counts == {"in_progress": 9})
+    until(lambda: poller.table.counts == {"in_progress": 9})
     del monitor
     gc.collect()
     assert gone() is None
@@ -496,7 +497,7 @@ def test_a_closed_client_stops_it_in_words(asana, clock, watch):
         monitor = watch(asana.gids(9), client=client)
         settled(monitor, clock)
     monitor.refresh_now()
-    assert monitor.wait(10)
+    assert monitor.wait(120)
     assert monitor.state == "stopped"
     assert "closed" in monitor.last_error
 
@@ -523,8 +524,10 @@ def test_it_says_when_the_budget_does_not_carry_all(client, clock):
     mine = aj.Client("sandbox", base_url=client.base_url, limiter=limiter)
     with mine, aj.JobsMonitor(jobs, client=mine, clock=clock) as monitor:
         settled(monitor, clock)
-        assert monitor.pace.startswith("Each job is asked about every 12 min 30 s: 1,000 jobs are ")
-        assert "100 requests in 1 min" in monitor.pace
+        assert monitor.pace == (
+            "Each job is checked about every 12 min 30 s: 1,000 jobs share a limit of 100 requests "
+            "per minute."
+        )
     assert monitor.pace == ""
 
 
@@ -557,25 +560,27 @@ def test_an_hour_of_ticks_leaves_memory_flat(client, clock):
     records = [{"gid": str(number), "status": "in_progress"} for number in range(1, 21)]
     narrow = aj.asana_jobs_from_records(records, ["status", "new_task.gid"])
     poller = Poller(JobTable(narrow), clock)
-    poller.board.history = type(poller.board.history)(maxlen=20)
+    poller.table.history = type(poller.table.history)(maxlen=20)
     heard = [0]
-    poller.teller.changes.add(lambda rows: heard.__setitem__(0, heard[0] + len(rows)))
+    poller.notifier._running = True  # this thread is its thread, too
+    poller.notifier.add("on_change", lambda rows: heard.__setitem__(0, heard[0] + len(rows)))
     stop = threading.Event()
     poller.limiter = Limiter(None, 50, clock=clock.now)
-    poller.crew._threads = 25  # this thread is all of them
+    poller.workers._threads = 25  # this thread is all of them
 
     def tick(times):
         for _ in range(times):
             clock.advance(1)
-            poller._hand_out()
-            while not poller.crew._todo.empty():
-                gid = poller.crew._todo.get()
-                poller._note(gid, ask(gid, stop))
+            poller._dispatch()
+            while not poller.workers._todo.empty():
+                gid = poller.workers._todo.get()
+                poller._take_over(gid, ask(gid, stop))
             while not poller.signals.empty():
                 poller.signals.get()
-            poller.teller._tell_once(stop)
-            while not poller.teller._signals.empty():
-                poller.teller._signals.get()
+            for listener, rows in poller.notifier._next_round(stop, poller.notifier._signals)[1]:
+                listener.call(*rows)
+            while not poller.notifier._signals.empty():
+                poller.notifier._signals.get()
         gc.collect()
         return sys.getallocatedblocks()
 
@@ -590,23 +595,119 @@ def test_a_slow_listener_hears_less_often():
     """What changes during a call comes with the next one; no queue grows."""
     lock, stop, gate = threading.RLock(), threading.Event(), threading.Event()
     calls = []
-    teller = Notifier(lock, list, pytest.fail)
+    notifier = Notifier(lock, list, pytest.fail)
 
     def slow(gids):
         calls.append(gids)
-        assert gate.wait(20)
+        assert gate.wait(120)
 
-    teller.changes.add(slow)
-    teller.start(stop)
+    notifier.add("on_change", slow)
+    notifier.start(stop)
     with lock:
-        teller.row("first")
+        notifier.job_changed("first")
     until(lambda: calls)
     for number in range(500):
         with lock:
-            teller.row(str(number % 50))
-    assert teller._signals.qsize() <= 1
+            notifier.job_changed(str(number % 50))
+    assert notifier._signals.qsize() <= 1
     gate.set()
     until(lambda: len(calls) == 2)
     assert calls == [["first"], [str(number) for number in range(50)]]
     stop.set()
-    teller.wake()
+    with lock:
+        notifier.wake()
+
+
+def test_a_late_listener_first_hears_of_all_that_has_changed(asana, client, clock, watch):
+    """Once, in one frame; then of what changes, as the others do."""
+    gids = asana.gids(4)
+    asana.finish(*gids[:2])
+    for gid in gids[2:]:
+        asana.progress(gid)
+    early, late, states = [], [], []
+    monitor = aj.JobsMonitor(gids, client=client, clock=clock)
+    monitor.on_change(early.append)
+    with monitor:
+        until(lambda: sum(map(len, early)) == 4)
+        monitor.on_change(late.append)
+        monitor.on_state(lambda: states.append(monitor.state))
+        until(lambda: late and states)
+        assert sorted(late[0]["gid"]) == sorted(gids)
+        assert late[0].set_index("gid")["status"].value_counts().to_dict() == {
+            "succeeded": 2,
+            "in_progress": 2,
+        }
+        asana.finish(*gids)
+        go(monitor, clock, 4)
+        assert monitor.wait(120)
+    until(lambda: sum(map(len, late)) == 6)
+    assert sum(map(len, early)) == 6
+    assert {gid for rows in late[1:] for gid in rows["gid"]} == set(gids[2:])
+
+
+@pytest.mark.parametrize("ended", ["done", "stopped"])
+def test_a_listener_hears_of_the_past_after_the_end_too(asana, client, clock, watch, ended):
+    """Though the threads have ended; one that nothing has happened to hears nothing."""
+    gids = asana.gids(3)
+    asana.finish(*gids[:2])
+    if ended == "done":
+        asana.finish(*gids)
+    monitor = watch(gids)
+    until(lambda: monitor.counts.get("succeeded", 0) >= 2)
+    settled(monitor, clock)
+    monitor.stop()
+    until(lambda: not ours())
+    assert monitor.state == ended
+    heard, states = [], []
+    monitor.on_change(heard.append)
+    monitor.on_state(lambda: states.append(monitor.state))
+    until(lambda: heard and states)
+    until(lambda: not ours())
+    assert sorted(heard[0]["gid"]) == sorted(gids)
+    assert (len(heard), states) == (1, [ended])
+    idle = aj.JobsMonitor(gids, client=client)
+    idle.on_change(heard.append)
+    assert not ours()
+
+
+def test_without_threads_it_says_what_needs_them(asana, client, monkeypatch):
+    """An error of ours at the start; the monitor has ended, and can be started later."""
+    monitor = aj.JobsMonitor(asana.gids(2), client=client)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_more_threads)
+        with pytest.raises(NoThreadsError, match=r"watching, .*need threads"):
+            monitor.start()
+    assert monitor.state == "stopped"
+    assert "another thread" in monitor.last_error
+    asana.finish(*asana.gids(2))
+    assert monitor.start().wait(120)
+    assert monitor.state == "done"
+
+
+def test_a_pool_that_cannot_grow_goes_on_with_what_it_has(asana, client, clock, watch, monkeypatch):
+    """One thread for all jobs; without any, the monitor ends and says why."""
+    gids = asana.gids(6)
+    asana.finish(*gids)
+    started = []
+    start = threading.Thread.start
+
+    def one_worker(thread):
+        if thread.name == "asana-jobs-poll":
+            if len(started) >= limit:
+                no_more_threads(thread)
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", one_worker)
+    limit = 1
+    assert watch(gids).wait(120)
+    assert len(started) == 1
+    limit = 0
+    monitor = watch(gids)
+    assert monitor.wait(120)
+    assert (monitor.state, monitor.failed) == ("stopped", True)
+    assert "another thread" in monitor.last_error
+
+
+def no_more_threads(thread):
+    raise RuntimeError("can't start new thread")

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from asana_jobs_pd._http.rate_limit import Limiter
 from asana_jobs_pd._monitor.schedule import (
     Schedule,
-    duration,
-    enter_budget,
-    leave_budget,
-    pace_in_words,
+    format_duration,
+    join_rate,
+    leave_rate,
     rate_of,
+    slow_rate_text,
 )
 
 
 def schedule_of(jobs, limiter):
     schedule = Schedule(0.0)
     schedule.add([str(number) for number in range(jobs)], 0.0)
-    enter_budget(schedule, limiter)
+    join_rate(schedule, limiter)
     return schedule
 
 
@@ -43,7 +43,7 @@ def test_monitors_share_by_demand(sizes):
         assert rate == pytest.approx(20 * size / sum(sizes))
     assert rate_of(alone, other) == pytest.approx(20)
     for schedule in schedules[1:]:
-        leave_budget(schedule)
+        leave_rate(schedule)
     assert rate_of(schedules[0], limiter) == pytest.approx(20)
 
 
@@ -56,19 +56,19 @@ def test_a_budget_that_a_429_has_cut_is_what_counts():
 
 
 def test_words_are_there_only_when_the_budget_is_short():
-    """They say how often each job is asked for, and why."""
+    """They say how often each job is polled, and why."""
     limiter = Limiter(1500, 50)
     many, few = schedule_of(10_000, limiter), schedule_of(3, limiter)
     many.set_rate(20, 0.0)
     few.set_rate(20, 0.0)
-    assert pace_in_words(many, limiter) == (
-        "Each job is asked about every 8 min 20 s: 10,000 jobs are more than the budget of 1,500 "
-        "requests in 1 min would carry at the usual pace."
+    assert slow_rate_text(many, limiter) == (
+        "Each job is checked about every 8 min 20 s: 10,000 jobs share a limit of 1,500 requests "
+        "per minute."
     )
-    assert pace_in_words(few, limiter) == ""
+    assert slow_rate_text(few, limiter) == ""
     free = Limiter(None, 50)
     many.set_rate(25, 0.0)
-    assert "25 requests a second would" in pace_in_words(many, free)
+    assert "a limit of 25 requests per second" in slow_rate_text(many, free)
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_words_are_there_only_when_the_budget_is_short():
 )
 def test_durations_are_in_human_units(seconds, said):
     """The two largest units that count."""
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said

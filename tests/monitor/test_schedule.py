@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._monitor.schedule import FIRST, LONGEST, NetworkBackoff, Schedule, delay_for
+from asana_jobs_pd._monitor.schedule import (
+    MAX_DELAY,
+    MIN_DELAY,
+    NetworkBackoff,
+    Schedule,
+    delay_for,
+)
 
 ages = st.floats(0, 1e7)
 chances = st.floats(0, 1)
@@ -18,7 +24,7 @@ chances = st.floats(0, 1)
 @given(ages, chances)
 def test_a_delay_is_between_2_and_60_seconds(age, chance):
     """Whatever the age."""
-    assert FIRST <= delay_for(age, chance) <= LONGEST
+    assert MIN_DELAY <= delay_for(age, chance) <= MAX_DELAY
 
 
 @given(ages, ages, chances)
@@ -40,7 +46,7 @@ def run(schedule, seconds, *, step=0.25, now=0.0, alter=lambda gid, now: False):
     while now < end:
         while (gid := schedule.take(now)) is not None:
             taken.append((now, gid))
-            schedule.again(gid, now, changed=alter(gid, now))
+            schedule.put_back(gid, now, changed=alter(gid, now))
         now += step
     return taken
 
@@ -51,7 +57,7 @@ def test_one_job_is_asked_for_more_and_more_rarely():
     schedule.add(["1"], 0.0)
     times = [at for at, _ in run(schedule, 600)]
     gaps = [b - a for a, b in zip([0.0, *times], times, strict=False)]
-    assert times[0] == FIRST
+    assert times[0] == MIN_DELAY
     assert gaps == sorted(gaps)
     assert gaps[-1] == 48
     assert 15 < len(times) < 30
@@ -62,10 +68,10 @@ def test_a_change_starts_the_delays_anew():
     schedule = Schedule(0.0, chance=lambda: 0.0)
     schedule.add(["1"], 0.0)
     run(schedule, 400)
-    schedule.hurry(400.0)
+    schedule.make_all_due(400.0)
     assert schedule.take(400.0) == "1"
-    schedule.again("1", 400.0, changed=True)
-    assert schedule.wait(400.0) == pytest.approx(FIRST)
+    schedule.put_back("1", 400.0, changed=True)
+    assert schedule.wait(400.0) == pytest.approx(MIN_DELAY)
 
 
 @given(st.integers(1, 60), st.floats(0.05, 5), st.integers(0, 2**32))
@@ -86,7 +92,7 @@ def test_nobody_starves(jobs, rate):
     schedule = Schedule(0.0, rate=rate, chance=lambda: 0.5)
     gids = [str(number) for number in range(jobs)]
     schedule.add(gids, 0.0)
-    seconds = 3 * max(LONGEST, jobs / rate) + 10
+    seconds = 3 * max(MAX_DELAY, jobs / rate) + 10
     counts = Counter(gid for _, gid in run(schedule, seconds))
     assert min(counts[gid] for gid in gids) >= 1
 
@@ -108,19 +114,19 @@ def test_what_ends_speeds_up_the_rest_at_once():
     schedule.add([str(number) for number in range(1000)], 0.0)
     assert schedule.stretch == pytest.approx(500)
     assert schedule.interval == pytest.approx(1000)
-    schedule.hurry(0.0)
+    schedule.make_all_due(0.0)
     for _ in range(999):
         schedule.forget(schedule.take(0.0))
-    schedule.again(schedule.take(0.0), 0.0)
+    schedule.put_back(schedule.take(0.0), 0.0)
     assert schedule.stretch == 1
-    assert schedule.wait(0.0) == pytest.approx(FIRST)
+    assert schedule.wait(0.0) == pytest.approx(MIN_DELAY)
 
 
 def test_the_first_round_is_spread():
     """A hundred jobs do not come at the same instant."""
     schedule = Schedule(0.0)
     schedule.add([str(number) for number in range(100)], 0.0)
-    times = [at for at, _ in run(schedule, FIRST + 0.01, step=0.02)][:100]
+    times = [at for at, _ in run(schedule, MIN_DELAY + 0.01, step=0.02)][:100]
     assert len(set(times)) > 90
     assert [gid for _, gid in run(Schedule(0.0), 1)] == []
 
@@ -143,7 +149,7 @@ def test_frozen_time_makes_nothing_due_but_what_is_urgent():
     schedule.freeze(100.0, frozen=False)
     assert schedule.wait(100.0) == pytest.approx(1.0)
     schedule.freeze(100.0, frozen=True)
-    schedule.hurry(100.0)
+    schedule.make_all_due(100.0)
     assert schedule.take(100.0, urgent_only=True) == "a"
 
 
@@ -157,9 +163,9 @@ def test_demand_is_what_is_in_the_schedule(steps):
         if what == "t" and (gid := schedule.take(now)):
             out.append(gid)
         elif what == "a" and out:
-            schedule.again(out.pop(), now, changed=seconds > 45)
+            schedule.put_back(out.pop(), now, changed=seconds > 45)
         elif what == "h":
-            schedule.hurry(now)
+            schedule.make_all_due(now)
         inside = [gid for *_, gid in schedule._heap]
         assert sorted([*inside, *out]) == list("uvwxyz")
         assert schedule._weight == sum(schedule._weights.values())
@@ -177,7 +183,7 @@ def test_an_outage_holds_back_longer_and_longer():
         waits.append(outage.left(now))
         now += outage.left(now)
     assert waits == [2, 4, 8, 16, 32, 60, 60]
-    outage.hurry(now)
+    outage.skip(now)
     assert outage.left(now) == 0
     assert outage
     outage.note(now, answered=True)
