@@ -143,7 +143,9 @@ class JobTable:
                 news = frame_of_results(gids, [results[gid] for gid in gids], self.plan)
                 counts = [len(rows[gid]) for gid in gids]
                 positions = np.array([row for gid in gids for row in rows[gid]])
-                frame = update_rows(frame, positions, news.take(np.repeat(range(len(gids)), counts)))
+                frame = update_rows(
+                    frame, positions, news.take(np.repeat(range(len(gids)), counts))
+                )
         return frame
 
 
