@@ -169,7 +169,7 @@ def test_nothing_is_sent_when_nothing_changed(asana, show, driven, quiet, wire):
     widget = show(monitor, now=lambda: now[0])
     known(widget, "in_progress", 60)
     monitor.pause()
-    clock.settle(lambda: not monitor._poller.crew.under_way)
+    clock.settle(lambda: not monitor._poller.workers.in_flight)
     widget._tick()
     wire.clear()
     for _ in range(50):
@@ -180,7 +180,7 @@ def test_nothing_is_sent_when_nothing_changed(asana, show, driven, quiet, wire):
     asana.finish(gids[0])
     monitor.refresh_now()
     known(widget, "succeeded", 1)
-    clock.settle(lambda: not monitor._poller.crew.under_way)
+    clock.settle(lambda: not monitor._poller.workers.in_flight)
     widget._tick()
     assert 0 < wire.size < 20_000
     assert "succeeded" in wire.text()
@@ -199,7 +199,7 @@ def test_a_check_without_news_costs_a_few_hundred_bytes(asana, show, driven, qui
         for _ in range(seconds):
             now[0] += 1
             clock.advance(1)
-            clock.settle(lambda: not monitor._poller.crew.under_way)
+            clock.settle(lambda: not monitor._poller.workers.in_flight)
             widget._tick()
 
     go(20)
@@ -245,7 +245,7 @@ def test_an_hour_of_ticks_leaves_memory_flat(asana, show, driven, quiet):
             clock.advance(1)
             widget._tick()
             if tick % 600 == 0:
-                clock.settle(lambda: not monitor._poller.crew.under_way)
+                clock.settle(lambda: not monitor._poller.workers.in_flight)
         gc.collect()
         of_ours = [tracemalloc.Filter(True, f"*{part}*") for part in ("_notebook", "traitlets")]
         of_ours.append(tracemalloc.Filter(True, "*ipywidgets*"))
