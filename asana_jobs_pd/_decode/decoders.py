@@ -14,7 +14,17 @@ import msgspec
 from asana_jobs_pd._decode.inferred_schema import Node
 from asana_jobs_pd._decode.scan_result import abbreviate
 
-__all__ = ["MALFORMED", "MENDED", "Report", "Shape", "build", "decoder_of", "mended", "shape_of"]
+__all__ = [
+    "ABSENT_RAW",
+    "MALFORMED",
+    "MENDED",
+    "Report",
+    "Shape",
+    "build",
+    "decoder_of",
+    "mended",
+    "shape_of",
+]
 
 Report: TypeAlias = Callable[[str, str, str], None]
 """Gets the column, the value and the reason of a misfit."""
@@ -28,7 +38,7 @@ _ESCAPE = re.compile(
     rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-_NOTHING = msgspec.Raw(b"")
+ABSENT_RAW = msgspec.Raw(b"")
 _LEAVES: dict[str, Any] = {
     "text": str | None,
     "gid": str | int | None,
@@ -113,8 +123,13 @@ def shape_of(node: Node, row: str | None = None, custom_fields: Shape | None = N
     for number, (key, child) in enumerate(node.keys.items()):
         inner = shape_of(child, None, custom_fields)
         shape.children[key] = (f"f{number}", inner)
-        default = _NOTHING if inner.type is msgspec.Raw else None
-        fields.append((f"f{number}", inner.type, default))
+        type_: Any = inner.type
+        default: Any = None
+        if type_ is msgspec.Raw:
+            default = ABSENT_RAW
+        elif row is not None:
+            type_, default = type_ | msgspec.UnsetType, msgspec.UNSET
+        fields.append((f"f{number}", type_, default))
     if row is not None:
         attribute = shape.children["resource_type"][0]
         fields = [one for one in fields if one[0] != attribute]

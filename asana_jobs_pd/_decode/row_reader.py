@@ -5,23 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from asana_jobs_pd._decode.columns import Rows, array_of
 from asana_jobs_pd._decode.custom_fields import CustomFields, DisplayNeeded
-from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, build, mended, shape_of
+from asana_jobs_pd._decode.decoders import (
+    ABSENT_RAW,
+    MALFORMED,
+    MENDED,
+    Shape,
+    build,
+    mended,
+    shape_of,
+)
 from asana_jobs_pd._decode.inferred_schema import Node, child_of, learn, node_of, root_of
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, abbreviate, spec_of
 from asana_jobs_pd._decode.schema import Spec
 
-__all__ = ["DIGEST", "LINE", "RowReader", "Source", "head_of", "text_of"]
+__all__ = ["DIGEST", "KEYS", "LINE", "RowReader", "Source", "head_of", "text_of"]
 
 LINE = "#line"
+KEYS = "#keys"
+"""How many keys the object has."""
 DIGEST = "#digest"
 """Of a row without a gid, what tells it from others."""
 
@@ -183,7 +195,7 @@ class RowReader:
 
     def _gid(self, row: Any) -> str | None:
         gid = getattr(row, self._shape.children["gid"][0])
-        return None if gid is None else str(gid)
+        return None if gid is None or gid is msgspec.UNSET else str(gid)
 
     def _table(
         self,
@@ -203,16 +215,30 @@ class RowReader:
             {"custom_fields": self.fields.array},
         )
         columns: dict[str, pa.Array] = {LINE: pa.array(numbers, pa.int64())}
+        present = np.full(len(rows), len(self._shape.children), np.int32)
         # Custom fields go first: they may need to be read in another way.
         order = sorted(self._shape.children, key=lambda key: key != "custom_fields")
         for key in order:
             attribute, shape = self._shape.children[key]
             if key != "resource_type":
                 values = list(map(attrgetter(attribute), rows))
+                present -= _absent(shape, values)
                 columns[key] = array_of(shape, values, key, context)
                 if key == "gid":
                     columns[DIGEST] = _digests(values, lines)
+        columns[KEYS] = pa.array(present)
         return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+def _absent(shape: Shape, values: list[Any]) -> np.ndarray | int:
+    """Return which rows lack a key, for which their value becomes None."""
+    unset = ABSENT_RAW if shape.type is msgspec.Raw else msgspec.UNSET
+    absent = list(map(is_, values, repeat(unset)))
+    if True not in absent:
+        return 0
+    if unset is msgspec.UNSET:
+        values[:] = [None if value is unset else value for value in values]
+    return np.array(absent)
 
 
 def _digests(gids: Sequence[Any], lines: Sequence[bytes]) -> pa.Array:
@@ -228,7 +254,7 @@ def _digests(gids: Sequence[Any], lines: Sequence[bytes]) -> pa.Array:
 def _restrict(root: Node, spec: Spec, columns: Sequence[str]) -> None:
     """Leave only these columns, and what they are in."""
     root.closed = True
-    for column in columns:
+    for column in (*columns, "modified_at"):  # which tells the latest of repeated rows
         node, inside = root, spec
         *parents, last = column.split(".")
         for key in parents:

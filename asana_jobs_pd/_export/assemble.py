@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import reduce
 from typing import NamedTuple, TypeAlias
 
@@ -12,10 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._decode.row_reader import DIGEST
 from asana_jobs_pd._decode.scan import Batch
 from asana_jobs_pd._decode.scan_result import Definition, Issues, ScanResult
-from asana_jobs_pd._export.deduplicate import RowKeys
+from asana_jobs_pd._export.deduplicate import kept_rows
 from asana_jobs_pd._export.export import (
     TEXT,
     AsanaExport,
@@ -41,7 +40,6 @@ __all__ = [
     "Facts",
     "assemble",
     "incomplete_files",
-    "kept_of",
     "later",
     "latest_of",
     "summary",
@@ -116,7 +114,7 @@ class _Assembly:
         """
         settled, tell = self._settled, self.issues.add
         rows = sum(len(batch.table) for batch, _ in found)
-        kept = kept_of(rows, (batch.table for batch, _ in found))
+        kept = kept_rows(rows, (batch for batch, _ in found), name, tell)
         finals: list[pa.Table] = []
         start = 0
         latest: Time = pd.NaT
@@ -155,14 +153,6 @@ def _by_type(parts: list[Part]) -> dict[str, list[Found]]:
     for some in found.values():
         some.sort(key=lambda one: one[0].place)
     return found
-
-
-def kept_of(rows: int, batches: Iterable[pa.RecordBatch]) -> np.ndarray:
-    """Return which of so many rows of one type are to be kept, the last of repeated ones."""
-    keys = RowKeys(rows)
-    for batch in batches:
-        keys.add(batch.column("gid"), batch.column(DIGEST))
-    return keys.kept()
 
 
 def _used_up(found: list[Found]) -> Iterator[Found]:

@@ -6,7 +6,7 @@ can be run again, on another machine, and gives the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -18,8 +18,8 @@ from asana_jobs_pd._decode.lines import CHUNK
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.row_reader import DIGEST, LINE
 from asana_jobs_pd._decode.scan import Batch, Scanner
-from asana_jobs_pd._decode.scan_result import Issues, ReadOptions, ScanResult
-from asana_jobs_pd._export.deduplicate import RowKeys, keys_of
+from asana_jobs_pd._decode.scan_result import Issue, Issues, ReadOptions, ScanResult
+from asana_jobs_pd._export.deduplicate import Keys, RowKeys, keys_of
 from asana_jobs_pd._export.finalize import conformed
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd.errors import ExportFileError
@@ -37,13 +37,30 @@ __all__ = [
 
 
 class Rows(msgspec.Struct):
-    """Some rows of one type that stand together: where, how many, and their keys."""
+    """Some rows of one type that stand together: where, how many, and their `Keys` as bytes."""
 
     resource_type: str
     place: tuple[int, int, int]
     count: int
     low: bytes
     high: bytes | None
+    modified: bytes | None
+    counts: bytes
+
+    @classmethod
+    def of(cls, batch: Batch) -> Rows:
+        keys = keys_of(batch.table)
+        packed = [None if array is None else array.tobytes() for array in keys]
+        return cls(batch.resource_type, batch.place, len(keys.low), *packed)  # type: ignore[arg-type]
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(
+            np.frombuffer(self.low, np.uint64),
+            None if self.high is None else np.frombuffer(self.high, np.uint64),
+            None if self.modified is None else np.frombuffer(self.modified, np.int64),
+            np.frombuffer(self.counts, np.int32),
+        )
 
 
 class Survey(msgspec.Struct):
@@ -120,19 +137,20 @@ def survey(path: File, file: int, share: int, shares: int, options: ReadOptions)
     scanner = Scanner(options, lambda _file, chunk, _position: chunk % shares == share)
     rows, whole = [], False
     for batch in scanner.scan(path, file):
-        low, high = keys_of(batch.table.column("gid"), batch.table.column(DIGEST))
-        upper = None if high is None else high.tobytes()
-        rows.append(Rows(batch.resource_type, batch.place, len(low), low.tobytes(), upper))
+        rows.append(Rows.of(batch))
         whole |= batch.place[1] % shares != share
     return msgspec.msgpack.encode(Survey(scanner.learned, rows, whole))
 
 
 def blocks_of(
-    paths: Sequence[File], surveys: Sequence[Sequence[Survey]], blocksize: int
+    paths: Sequence[File],
+    surveys: Sequence[Sequence[Survey]],
+    blocksize: int,
+    note: Callable[[Issue], None],
 ) -> dict[str, list[Block]]:
     """Return the parts in which the rows of each type are read, in the order of the files.
 
-    Of repeated rows, over all files, the last is left.
+    Of repeated rows, over all files, one stays; `note` gets those that drop values.
 
     Parameters
     ----------
@@ -149,25 +167,25 @@ def blocks_of(
             by_type.setdefault(rows.resource_type, []).append(rows)
     span = max(1, blocksize // CHUNK)
     whole = [any(one.whole for one in some) for some in surveys]
-    return {
-        name: list(_blocks(sorted(by_type[name], key=lambda one: one.place), paths, whole, span))
-        for name in sorted(by_type)
-    }
+    blocks = {}
+    for name in sorted(by_type):
+        ordered = sorted(by_type[name], key=lambda rows: rows.place)
+        keys = RowKeys(sum(rows.count for rows in ordered))
+        for rows in ordered:
+            keys.add(rows.keys, rows.place[0])
+        blocks[name] = list(_blocks(ordered, keys.kept(name, note), paths, whole, span))
+    return blocks
 
 
 def _blocks(
-    rows: list[Rows], paths: Sequence[File], whole: Sequence[bool], span: int
+    rows: list[Rows], kept: np.ndarray, paths: Sequence[File], whole: Sequence[bool], span: int
 ) -> Iterator[Block]:
-    keys = RowKeys(sum(one.count for one in rows))
     parts: dict[tuple[int, int], tuple[int, int]] = {}  # rows and mark, by file and part
     for one in rows:
-        low = np.frombuffer(one.low, np.uint64)
-        keys.add_keys(low, None if one.high is None else np.frombuffer(one.high, np.uint64))
         file, chunk, _ = one.place
         place = file, 0 if whole[file] else chunk // span
         count, mark = parts.get(place, (0, 0))
-        parts[place] = count + one.count, (mark + _mark(low)) % 2**64
-    kept = keys.kept()
+        parts[place] = count + one.count, (mark + _mark(one.keys.low)) % 2**64
     seen = left = 0
     for (file, part), (count, mark) in parts.items():
         dropped = np.flatnonzero(~kept[seen : seen + count]).astype(np.int32)
@@ -223,7 +241,7 @@ def read_block(
     for batch, scanner in _batches(block, reading, keys):
         known = scanner.learned.known[reading.resource_type].definitions
         tables.append(conformed(batch, known, reading.settled, issues.add))
-        low, _ = keys_of(batch.table.column("gid"), batch.table.column(DIGEST))
+        low = keys_of(batch.table).low
         rows, mark = rows + len(low), (mark + _mark(low)) % 2**64
         if rows >= block.rows:
             break

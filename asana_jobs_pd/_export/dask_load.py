@@ -155,7 +155,9 @@ def planned(request: Request, blocksize: int) -> Plan:
     warn_lost(learned, request)
     settled = resolve_schema(learned, request.options)
     check_columns(settled)
-    return Plan(request, learned, settled, blocks_of(request.paths, surveys, blocksize))
+    return Plan(
+        request, learned, settled, blocks_of(request.paths, surveys, blocksize, learned.issues.add)
+    )
 
 
 def _everywhere(path: File) -> File:

@@ -187,7 +187,7 @@ class AsanaExport(ByType[pd.DataFrame]):
         -------
         pandas.DataFrame
             Indexed by `resource_type`: `rows`, `columns`, `duplicates` (repeated rows that were
-            dropped, the last of each kept), `issues`; `as_of.from` and `as_of.to`, the time in
+            dropped, the latest of each kept), `issues`; `as_of.from` and `as_of.to`, the time in
             which Asana wrote the export, when it was loaded through a frame of jobs; and
             `latest`, the latest `modified_at` or `created_at` in the rows.
         """

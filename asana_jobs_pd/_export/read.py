@@ -139,8 +139,8 @@ def read_asana_export(
     AsanaExport or AsanaDaskExport
         A mapping of `resource_type` to DataFrame, with `custom_fields`, `issues` and `report()`;
         with Dask, of Dask DataFrames that, computed, are the same.
-        Rows are in the order of the files. Of repeated rows the last is kept; they are the same
-        by their gid, and rows without one when they are identical to the byte.
+        Rows are in the order of the files. Of repeated rows (the same gid or, without one, the
+        same bytes) the one with the latest `modified_at` is kept, or else the last.
 
     Raises
     ------

@@ -119,7 +119,7 @@ class SpoolReader:
     Parameters
     ----------
     columns
-        Read only these, and not the others' bytes; None for all.
+        Read only these where there are any, and not the others' bytes; None for all.
     """
 
     def __init__(self, columns: Sequence[str] | None = None) -> None:
@@ -145,7 +145,7 @@ class SpoolReader:
         if self._columns is None:
             return pa.ipc.open_file(source)
         names = pa.ipc.open_file(source).schema.names
-        wanted = [names.index(name) for name in self._columns]
+        wanted = [names.index(name) for name in self._columns if name in names]
         return pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=wanted))
 
 

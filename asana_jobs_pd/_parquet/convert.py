@@ -74,8 +74,8 @@ def asana_export_to_parquet(
     """Convert graph and resource exports, of any size, to Parquet: a dataset a type of row.
 
     What `read_asana_export` would load is what the datasets hold, cell by cell: one schema over
-    all files, custom fields matched by their gid, repeated rows dropped and the last kept, rows in
-    the order of the files. Memory does not grow with the files but for 8 to 17 bytes a row. The
+    all files, custom fields matched by their gid, of repeated rows the latest kept, rows in
+    the order of the files. Memory does not grow with the files but for 21 to 29 bytes a row. The
     files are read once; what was read waits on disk, compressed, for the second pass.
 
     ::

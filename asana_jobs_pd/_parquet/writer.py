@@ -19,9 +19,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from asana_jobs_pd._decode.row_reader import DIGEST
 from asana_jobs_pd._decode.scan_result import Definition, Issues
-from asana_jobs_pd._export.assemble import Facts, kept_of, later, latest_of
+from asana_jobs_pd._export.assemble import Facts, later, latest_of
+from asana_jobs_pd._export.deduplicate import KEY_COLUMNS, kept_rows
 from asana_jobs_pd._export.export import to_frame
 from asana_jobs_pd._export.finalize import (
     conformed,
@@ -160,7 +160,7 @@ class Conversion:
     def _write(
         self, name: str, found: list[Found], longs: DatasetWriter | None, aside: BackgroundWriter
     ) -> None:
-        kept = _kept(found)
+        kept = self._kept(name, found)
         latest: Time = pd.NaT
         schema = schema_of(self._settled, name)
         writer = DatasetWriter(self._folder / folder_of(name), schema)
@@ -176,6 +176,11 @@ class Conversion:
         rows = int(kept.sum())
         self.facts[name] = Facts(rows, len(schema), len(kept) - rows, latest)
         self.files[name] = writer.files
+
+    def _kept(self, name: str, found: list[Found]) -> np.ndarray:
+        rows = sum(stored.rows for stored, _ in found)
+        with SpoolReader(KEY_COLUMNS) as read:
+            return kept_rows(rows, (read(stored) for stored, _ in found), name, self.issues.add)
 
     def _conformed(self, found: list[Found], kept: np.ndarray) -> Iterator[pa.Table]:
         start = 0
@@ -199,13 +204,6 @@ def _by_type(shares: Sequence[Share]) -> dict[str, list[Found]]:
     for some in found.values():
         some.sort(key=lambda one: one[0].place)
     return found
-
-
-def _kept(found: Sequence[Found]) -> np.ndarray:
-    with SpoolReader(["gid", DIGEST]) as read:
-        return kept_of(
-            sum(stored.rows for stored, _ in found), (read(stored).table for stored, _ in found)
-        )
 
 
 def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
