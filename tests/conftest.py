@@ -8,10 +8,9 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-from asana_jobs_pd._http import client as connecting
-from asana_jobs_pd._http import rate_limit as limits
-from asana_jobs_pd._http.client import Client
+from asana_jobs_pd import Client
 from asana_jobs_pd.sandbox import Clock, Sandbox
+from asana_jobs_pd.testing import reset
 
 for name, examples in (("quick", 20), ("thorough", 100)):
     settings.register_profile(
@@ -36,8 +35,7 @@ def clean_slate(monkeypatch):
     """No token of the person who runs the tests, and no client of another test."""
     for name in [name for name in os.environ if name.startswith("ASANA")]:
         monkeypatch.delenv(name)
-    connecting._default.set(None, implicit=True)
-    limits._limiters.clear()
+    reset()
 
 
 @pytest.fixture

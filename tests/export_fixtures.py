@@ -15,7 +15,6 @@ import pytest
 from conftest import TOKEN
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.retry import RetryPolicy
 
 ROWS = 60
@@ -38,8 +37,8 @@ def asana(sandbox):
 @pytest.fixture
 def client(asana):
     """A client that does not try for long."""
-    with Client(asana.token, base_url=asana.base_url, requests_per_minute=None) as made:
-        made._policy = Quick(retries=2)
+    with aj.Client(asana.token, base_url=asana.base_url, requests_per_minute=None) as made:
+        made.policy = Quick(retries=2)
         yield made
 
 

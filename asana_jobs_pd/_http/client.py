@@ -1,10 +1,10 @@
-"""A client: one token at one server, requests within its limits, errors in words."""
+"""A client: one token at one server; and the default client that verbs use."""
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
-import math
 import os
 import random
 import threading
@@ -13,31 +13,46 @@ import weakref
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 from urllib.parse import urlencode
 
 from asana_jobs_pd._http.auth import (
     ENVIRONMENT,
     Token,
     check_base_url,
+    environment,
     find_token,
     is_loopback,
 )
-from asana_jobs_pd._http.rate_limit import Cancelled, Limiter, limiter_for
+from asana_jobs_pd._http.rate_limit import Limiter, forget_limiters, limiter_for
 from asana_jobs_pd._http.redaction import mask_logs, redact
-from asana_jobs_pd._http.responses import Changes, PostResult, Record, read_answer, read_posted
+from asana_jobs_pd._http.responses import (
+    Changes,
+    PostResult,
+    Record,
+    change_headers,
+    read_job,
+    read_started_job,
+)
 from asana_jobs_pd._http.retry import (
     RetryPolicy,
     Sent,
     backoff,
     retry_after_of,
     send_once,
+    send_repeatedly,
     status_of,
-    wait_before_retry,
 )
 from asana_jobs_pd._http.signed_urls import SignedTransport
-from asana_jobs_pd._http.transport import ConnectionFailure, Response, Transport
+from asana_jobs_pd._http.transport import (
+    ConnectionFailure,
+    CustomTransport,
+    RequestsTransport,
+    Response,
+    Transport,
+    hide_proxies,
+)
+from asana_jobs_pd._options import check_client_options, is_seconds, is_whole
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
 
@@ -45,59 +60,19 @@ __all__ = [
     "BASE_URL",
     "Client",
     "check_client",
-    "check_options",
     "connect",
     "connected_client",
     "default_client",
     "forget_default",
     "is_seconds",
     "is_whole",
+    "reset",
 ]
 
-
-def check_options(
-    requests_per_minute: int | None,
-    max_in_flight: int,
-    timeout: tuple[float, float],
-    max_retries: int,
-) -> None:
-    """Refuse what an option of a client cannot be, by name and value.
-
-    Raises
-    ------
-    InvalidOptionError
-        For the first one that is off.
-    """
-    if requests_per_minute is not None and not is_whole(requests_per_minute, 1):
-        raise InvalidOptionError(
-            f"requests_per_minute={requests_per_minute!r}: give a whole number of at least 1, "
-            "or None for no limit of our own."
-        )
-    if not is_whole(max_in_flight, 1):
-        raise InvalidOptionError(
-            f"max_in_flight={max_in_flight!r}: give a whole number of at least 1; Asana allows 50."
-        )
-    if not is_whole(max_retries, 0):
-        raise InvalidOptionError(f"max_retries={max_retries!r}: give a whole number, 0 for none.")
-    seconds = timeout if isinstance(timeout, tuple) else ()
-    if len(seconds) != 2 or not all(is_seconds(each) and each > 0 for each in seconds):  # noqa: PLR2004
-        raise InvalidOptionError(
-            f"timeout={timeout!r}: give seconds to connect and seconds between bytes, as (10, 60)."
-        )
-
-
-def is_whole(value: object, least: int) -> bool:
-    """Whether it is an int of at least so much; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def is_seconds(value: object) -> bool:
-    """Whether it is a finite number of seconds, 0 or more; True and False are none."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value < math.inf  # type: ignore[operator]
-
-
 BASE_URL = "https://app.asana.com/api/1.0"
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 log = logging.getLogger("asana_jobs_pd")
 _NEVER = threading.Event()
@@ -116,7 +91,7 @@ class Client:
     token
         A personal access token, service account token or OAuth access token. None looks in
         the environment (``ASANA_ACCESS_TOKEN``, ``ASANA_PAT``, ``ASANA_TOKEN``), then in the
-        keyring, then asks where somebody can answer.
+        keyring, then prompts for it in an interactive session.
     base_url
         Where Asana is: https, or a loopback address. None takes the environment's
         ``ASANA_BASE_URL``, or Asana's own.
@@ -126,7 +101,8 @@ class Client:
     max_in_flight
         Requests at the same time; Asana allows 50.
     timeout
-        Seconds to connect, and seconds between two bytes.
+        Seconds to connect, and seconds between two bytes. A whole answer may take twice the
+        latter.
     max_retries
         How often a request is tried again after a connection failure or a status of 429,
         500, 502, 503 or 504, within ten minutes.
@@ -137,10 +113,18 @@ class Client:
     opt_pretty
         Ask for indented JSON: slower, for debugging with a proxy that shows traffic.
     ledger
-        Whether to take down which jobs are read and started, for `recent_jobs`. None does so
-        unless Asana is at a loopback address or ``ASANA_JOBS_LEDGER=0``.
+        Whether to record which jobs are read and started, for `recent_jobs`. None does so
+        unless Asana is at a loopback address, ``ASANA_JOBS_LEDGER=0`` or a `transport` is given.
     limiter
         A limiter of your own instead of the token's.
+    transport
+        An object that answers requests instead of the network: for tests without sockets. See
+        ``asana_jobs_pd.testing``. It gets the requests for export files, too, and needs no token.
+
+    Attributes
+    ----------
+    policy : RetryPolicy
+        How often and how long a failed request is tried again; may be replaced.
 
     Notes
     -----
@@ -161,43 +145,49 @@ class Client:
         opt_pretty: bool = False,
         ledger: bool | None = None,
         limiter: Limiter | None = None,
+        transport: Transport | None = None,
     ) -> None:
-        check_options(requests_per_minute, max_in_flight, timeout, max_retries)
-        self.base_url = check_base_url(base_url or os.environ.get("ASANA_BASE_URL") or BASE_URL)
-        self.opt_pretty = opt_pretty
-        self.ledger = ledger
-        self.refused_fields: frozenset[str] = frozenset()
-        self._token = token if isinstance(token, Token) else find_token(token)
-        self._policy = RetryPolicy(max_retries)
-        self.changes = Changes()
         self._closed = False
-        self._make_transport: Callable[[], Transport] = lambda: Transport(
-            self.base_url,
-            self._token,
-            pool_size=max_in_flight,
-            timeout=timeout,
-            proxies=proxies,
-            verify=verify,
-        )
-        self._make_signed: Callable[[], SignedTransport] = lambda: SignedTransport(
-            loopback=is_loopback(self.base_url), timeout=timeout, proxies=proxies, verify=verify
-        )
-        self._make_limiter: Callable[[], Limiter] = lambda: (
-            limiter
-            or limiter_for(
-                self._token.fingerprint, self.base_url, requests_per_minute, max_in_flight
-            )
-        )
+        self._limiter = limiter
+        self._custom = transport
+        self._limits = requests_per_minute, max_in_flight
+        self._timeout, self._verify = timeout, verify
+        self.opt_pretty = opt_pretty
+        self.ledger = False if ledger is None and transport is not None else ledger
+        self.refused_fields: frozenset[str] = frozenset()
+        self.changes = Changes()
+        try:
+            check_client_options(requests_per_minute, max_in_flight, timeout, max_retries)
+            self.policy = RetryPolicy(max_retries)
+            self._proxies = hide_proxies(proxies)
+            self.base_url = check_base_url(base_url or environment("ASANA_BASE_URL") or BASE_URL)
+            self._token = find_token(token, optional=transport is not None)
+        finally:
+            del token, base_url, proxies  # a traceback may show locals
         self.reopen()
         mask_logs()
         _clients.add(self)
 
     def reopen(self) -> None:
         """Start afresh with new connections, as in a forked process."""
-        self.limiter = self._make_limiter()
-        self._transport = self._make_transport()
+        key = self._token.fingerprint, self.base_url
+        self.limiter = self._limiter or limiter_for(*key, *self._limits)
+        self._transport: RequestsTransport | CustomTransport
+        if self._custom is not None:
+            self._transport = CustomTransport(self._custom, self._token)
+            return
+        self._transport = RequestsTransport(
+            self.base_url,
+            self._token,
+            pool_size=self._limits[1],
+            timeout=self._timeout,
+            proxies=self._proxies,
+            verify=self._verify,
+        )
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_transport"):
+            return "<Client, not set up>"
         state = "closed" if self._closed else repr(self.limiter)
         return f"<Client {self.base_url} {self._token!r} {state}>"
 
@@ -210,12 +200,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -228,21 +213,15 @@ class Client:
         """How many requests may be under way at the same time."""
         return self.limiter.budget.max_in_flight
 
-    @property
-    def policy(self) -> RetryPolicy:
-        """How often and how long a failed request is tried again."""
-        return self._policy
-
     def signed_transport(self) -> SignedTransport:
-        """Return what fetches signed URLs: through this client's proxies, without its token.
-
-        Raises
-        ------
-        ClientClosedError
-            When the client was closed.
-        """
+        """Return what fetches signed URLs: through this client's proxies, without its token."""
         self._check_open()
-        return self._make_signed()
+        return SignedTransport(
+            loopback=is_loopback(self.base_url),
+            timeout=self._timeout,
+            proxies=self._proxies,
+            verify=self._verify,
+        )
 
     def close(self) -> None:
         """Close the connections; the client cannot be used any more."""
@@ -250,13 +229,7 @@ class Client:
         self._transport.close()
 
     def get_job(self, gid: str, opt_fields: tuple[str, ...] = ()) -> Record:
-        """Return the record of one job, as Asana sends it.
-
-        Raises
-        ------
-        RequestError
-            When there is none.
-        """
+        """Return the record of one job as Asana sends it, or raise the `RequestError`."""
         result = self.ask_job(gid, opt_fields)
         if isinstance(result, RequestError):
             raise result
@@ -279,29 +252,29 @@ class Client:
         opt_fields
             The fields to ask for; none for Asana's compact record.
         stop
-            Set by another thread, ends the waiting.
+            Set by another thread, ends the waiting with ``Cancelled``.
         background
-            Let others go first, and do not try again: who polls will ask again anyway, and
-            wants to know what is wrong now.
-
-        Raises
-        ------
-        Cancelled
-            When `stop` was set meanwhile.
+            Let others go first, and do not retry: a poller asks again anyway, and wants to know
+            what is wrong now.
         """
         url = f"{self.base_url}/jobs/{gid}{_query(opt_fields, self.opt_pretty)}"
-        return read_answer(self._ask(url, stop, background), gid, self._token)
+        policy = _ONE_TRY if background else self.policy
+        answer = send_repeatedly(lambda: self._send(url, stop, background), policy, stop)
+        return read_job(answer, gid, self._token)
 
     def post_job(
         self,
         path: str,
         body: bytes,
         *,
-        what: str,
+        subject: str,
         gid: str,
         stop: threading.Event = _NEVER,
     ) -> PostResult:
         """Ask Asana to start a job, once: it is sent again only when it surely did not arrive.
+
+        A 429 is left to the caller, who knows what is running: it may also stand for a limit on
+        running jobs.
 
         Parameters
         ----------
@@ -309,42 +282,15 @@ class Client:
             Of the endpoint, such as ``/exports/graph``.
         body
             JSON with what Asana calls ``data``.
-        what, gid
+        subject, gid
             What the job starts from, such as ``"Project"``, and its gid: for the errors.
         stop
-            Set by another thread, ends the waiting.
-
-        Raises
-        ------
-        Cancelled
-            When `stop` was set before it was sent.
-
-        Notes
-        -----
-        Nothing is decided here about a 429, which may stand for a limit on running jobs as
-        well: the caller knows what it is running.
+            Set by another thread before it was sent, ends the waiting with ``Cancelled``.
         """
         url = f"{self.base_url}{path}{_query((), self.opt_pretty)}"
-        sent = send_once(lambda: self._send_post(url, body, stop), self._policy, stop)
-        return read_posted(sent, what, gid, self._token)
-
-    def _ask(
-        self, url: str, stop: threading.Event, background: bool
-    ) -> Response | ConnectionFailure:
-        began, tries = time.monotonic(), 0
-        while True:
-            tries += 1
-            answer = self._send(url, stop, background)
-            if status_of(answer) == HTTPStatus.OK:
-                return answer
-            policy = _ONE_TRY if background else self._policy
-            wait = wait_before_retry(policy, answer, tries, time.monotonic() - began)
-            if wait is None:
-                return answer
-            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-                continue  # the limiter's gate makes it wait, with everyone else
-            if stop.wait(wait):
-                raise Cancelled
+        sent = send_once(lambda: self._send_post(url, body, stop), self.policy, stop)
+        export = path.startswith("/exports/")
+        return read_started_job(sent, subject, gid, self._token, export=export)
 
     def _send(
         self, url: str, stop: threading.Event, background: bool
@@ -353,7 +299,7 @@ class Client:
         started = self.limiter.acquire(stop, background=background)
         closed_for = None
         try:
-            answer = self._transport.get(url)
+            answer = self._transport.get(url, stop)
             if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
                 closed_for = retry_after_of(answer) or self._gate_backoff()
         finally:
@@ -382,8 +328,9 @@ class Client:
             raise ClientClosedError("This client was closed; connect() makes a new one.")
 
     def _note_changes(self, answer: Response | ConnectionFailure) -> None:
-        if isinstance(answer, Response) and answer.changes:
-            self.changes.note(self._token.hide(redact, change) for change in answer.changes)
+        if isinstance(answer, Response) and "Asana-Change" in answer.headers:
+            changes = change_headers(answer)
+            self.changes.note(self._token.hide(redact, change) for change in changes)
 
     def _gate_backoff(self) -> float:
         """Return the seconds to close the gate for, when the server does not say."""
@@ -410,21 +357,20 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reopen_after_fork)
 
 
+def _like(model: Callable[P, T]) -> Callable[[Callable[..., T]], Callable[P, T]]:
+    """Give a function the signature of another one."""
+
+    def decorate(function: Callable[..., T]) -> Callable[P, T]:
+        function.__signature__ = inspect.signature(model)  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
 @public
-def connect(
-    token: str | None = None,
-    *,
-    base_url: str | None = None,
-    requests_per_minute: int | None = 1500,
-    max_in_flight: int = 50,
-    timeout: tuple[float, float] = (10.0, 60.0),
-    max_retries: int = 5,
-    proxies: Mapping[str, str] | None = None,
-    verify: bool | str | None = None,
-    opt_pretty: bool = False,
-    ledger: bool | None = None,
-) -> Client:
-    """Make a client, and the default for all that follows.
+@_like(Client)
+def connect(*token: str, **options: Any) -> Client:
+    """Make a client, the default for all that follows.
 
     Nothing is sent yet. The parameters are those of `Client`.
 
@@ -438,25 +384,17 @@ def connect(
     TokenError
         When there is no token, or a malformed one.
     InvalidOptionError
-        When an option cannot be what it is.
+        When an option has an invalid value.
 
     Examples
     --------
     >>> import asana_jobs_pd as aj
     >>> aj.connect(requests_per_minute=150)  # a free domain  # doctest: +SKIP
     """
-    client = Client(
-        token,
-        base_url=base_url,
-        requests_per_minute=requests_per_minute,
-        max_in_flight=max_in_flight,
-        timeout=timeout,
-        max_retries=max_retries,
-        proxies=proxies,
-        verify=verify,
-        opt_pretty=opt_pretty,
-        ledger=ledger,
-    )
+    try:
+        client = Client(*token, **options)
+    finally:
+        del token, options  # a traceback may show locals
     _default.set(client, implicit=False)
     log.info("%r is the default client from now on", client)
     return client
@@ -465,15 +403,7 @@ def connect(
 def default_client(*, ask: bool = True) -> Client:
     """Return the client of the last ``connect()``, else one made from the environment.
 
-    Parameters
-    ----------
-    ask
-        Whether a person may be asked for a token.
-
-    Raises
-    ------
-    TokenError
-        When there is no token.
+    Without `ask` nobody is prompted for a token.
     """
     return _default.get(ask=ask)
 
@@ -495,7 +425,7 @@ class _Default:
         stale = self._implicit and self._environment != _environment()
         if client is None or client.closed or stale:
             if not ask:
-                find_token(None, ask=False)
+                find_token(ask=False)
             client = Client()
             self.set(client, implicit=True)
         return client
@@ -504,15 +434,17 @@ class _Default:
         return None if self._client is None or self._client.closed else self._client
 
     def forget(self, client: Client) -> None:
-        """Drop an implicit client whose token was not accepted, so that the next one counts."""
+        """Drop an implicit client whose token was not accepted."""
         if self._client is client and self._implicit:
             self._client = None
 
 
 def check_client(client: object) -> None:
-    """Refuse what the ``client`` of a verb cannot be; None stands for the default one."""
+    """Refuse what is no client; None stands for the default one."""
     if client is not None and not isinstance(client, Client):
-        raise InvalidOptionError(f"client is a {type(client).__name__}; connect() makes one.")
+        raise InvalidOptionError(
+            f"client is a {type(client).__name__}, not a Client; connect() returns one."
+        )
 
 
 def connected_client() -> Client | None:
@@ -532,3 +464,12 @@ def _environment() -> str:
 
 
 _default = _Default()
+
+
+def reset() -> None:
+    """Forget the default client, and what rate limits were learned about each token.
+
+    Clients that are still in use go on as before.
+    """
+    _default.set(None, implicit=True)
+    forget_limiters()

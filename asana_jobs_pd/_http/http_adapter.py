@@ -1,33 +1,118 @@
-"""Requests to one server, for which what is the same for all of them is found out once."""
+"""A requests adapter for one server: little work per request, and a deadline for every answer."""
 
 from __future__ import annotations
 
 import io
 import logging
 import ssl
+import threading
+import time
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, parse_headers
 from typing import Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ProtocolError, ReadTimeoutError, SSLError
+from urllib3.exceptions import HTTPError, ProtocolError, ProxyError, ReadTimeoutError, SSLError
 
-__all__ = ["OneServerAdapter", "PlainResponse"]
+from asana_jobs_pd._http.rate_limit import Cancelled
+from asana_jobs_pd._http.redaction import own_request
+
+__all__ = ["AnswerTimeout", "OneServerAdapter", "PlainAdapter", "SlowAnswerError"]
+
+STOP_INTERVAL = 0.2
+"""Seconds between two looks at whether a request that waits was cancelled."""
+MAX_INTERIM_ANSWERS = 100
+"""Answers such as 103 Early Hints that may come before the final one."""
 
 _log = logging.getLogger("urllib3.connectionpool")
-"""Where urllib3 tells of requests, and queries are masked."""
+
+
+class SlowAnswerError(TimeoutError):
+    """An answer was not complete when its deadline came, though bytes kept coming."""
+
+
+class AnswerTimeout(urllib3.Timeout):
+    """The timeouts of one request: to connect, between bytes, and for the whole answer.
+
+    With `stop`, waiting for the answer ends with ``Cancelled`` soon after that is set.
+    """
+
+    def __init__(
+        self, connect: float, read: float, total: float, stop: threading.Event | None = None
+    ) -> None:
+        super().__init__(connect=connect, read=read)
+        self.silence, self.answer, self.stop = read, total, stop
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket until the deadline of an answer."""
+
+    def __init__(self, sock: Any, timeout: AnswerTimeout) -> None:
+        self._sock, self._raw = sock, sock.makefile("rb", buffering=0)
+        self._silence, self._stop = timeout.silence, timeout.stop
+        self._deadline = time.monotonic() + timeout.answer
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        silent_until = time.monotonic() + self._silence
+        while True:
+            if self._stop is not None and self._stop.is_set():
+                raise Cancelled
+            now = time.monotonic()
+            if now >= self._deadline:
+                raise SlowAnswerError
+            if now >= silent_until:
+                raise TimeoutError
+            left = min(silent_until, self._deadline) - now
+            self._sock.settimeout(left if self._stop is None else min(left, STOP_INTERVAL))
+            with suppress(TimeoutError):
+                return int(self._sock.recv_into(buffer))
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(HTTPResponse):
+    """A response read through a `_TimedReader`, after any interim ones."""
+
+    def __init__(
+        self, sock: Any, debuglevel: int = 0, method: str | None = None, *, timeout: AnswerTimeout
+    ) -> None:
+        self._timeout = timeout
+        super().__init__(_File(sock, timeout), debuglevel, method)  # type: ignore[arg-type]
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MAX_INTERIM_ANSWERS):
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if not 100 <= line[1] < 200 or line[1] == 101:  # noqa: PLR2004  1xx but a switch
+                return line
+            parse_headers(self.fp)
+        raise HTTPException(f"more than {MAX_INTERIM_ANSWERS} interim answers")
+
+
+class _File:
+    """All that ``HTTPResponse`` wants of a socket."""
+
+    def __init__(self, sock: Any, timeout: AnswerTimeout) -> None:
+        self._reader = _TimedReader(sock, timeout)
+
+    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
+        return io.BufferedReader(self._reader)
 
 
 class _Pool(HTTPConnectionPool):
-    """A pool that sends a request once and leaves the rest to those who know what it is for.
+    """A pool that sends a request once and leaves retries and redirects to its caller.
 
-    urllib3's `urlopen` weighs redirects, retries, the host, proxies and their headers anew for
-    each request, and makes a response that can do much more than be read. A quarter of what a
-    request costs, and nothing of it is ever wanted here. Proxies have pools of their own, which
-    go the usual way.
+    urllib3's `urlopen` weighs redirects, retries, the host, proxies and their headers for each
+    request, and returns a response that can do much more than be read: a quarter of the cost of
+    a request, and none of it is wanted here (ADR 14).
     """
 
     def urlopen(  # type: ignore[override]  # as requests calls it
@@ -37,57 +122,77 @@ class _Pool(HTTPConnectionPool):
         *,
         body: Any,
         headers: Any,
-        timeout: Any,
+        timeout: AnswerTimeout,
         chunked: bool,
         **_: Any,
     ) -> _Response:
-        """Send a request; its connection comes back when the body of the response was read."""
+        """Send a request; its connection returns to the pool once the body was read."""
         connection: Any = self._get_conn()
         try:
-            connection.timeout = timeout.connect_timeout
-            self._validate_conn(connection)  # connects, by TLS
+            self._connect(connection, timeout)
             with suppress(BrokenPipeError):  # there may be an answer all the same
                 connection.request(method, url, body=body, headers=headers, chunked=chunked)
-            connection.sock.settimeout(timeout.read_timeout)
-            # Not urllib3's own: a response that is no more than what the standard library has.
-            response = HTTPConnection.getresponse(connection)
-        except (OSError, HTTPException) as error:
+            response = _read_head(connection, timeout)
+        except (OSError, HTTPException, HTTPError) as error:
             self.give_back(connection, usable=False)
-            raise _as_of_urllib3(error, self, url) from error
+            raise self._translate(error, connection, url) from error
         except BaseException:
             self.give_back(connection, usable=False)
             raise
-        where, asked = (self.scheme, self.host, self.port), (method, url, response.status)
-        _log.debug('%s://%s:%s "%s %s HTTP/1.1" %s', *where, *asked)
+        origin = (self.scheme, self.host, self.port)
+        _log.debug('%s://%s:%s "%s %s HTTP/1.1" %s', *origin, method, url, response.status)
         return _Response(self, connection, response, url)
 
     def give_back(self, connection: Any, *, usable: bool) -> None:
-        """Take a connection back, closed when nothing more may be sent over it."""
+        """Return a connection to the pool, closed when nothing more may be sent over it."""
         if not usable:
             connection.close()
         self._put_conn(connection)
 
+    def _connect(self, connection: Any, timeout: AnswerTimeout) -> None:
+        connection.timeout = timeout.connect_timeout
+        if self.proxy is not None and connection.is_closed:
+            self._prepare_proxy(connection)
+        self._validate_conn(connection)  # connects, by TLS
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout.connect_timeout)
+
+    def _translate(self, error: Exception, connection: Any, url: str) -> Exception:
+        """Return an error as urllib3's own `urlopen` would raise it."""
+        if self.proxy is not None and not connection.has_connected_to_proxy:
+            return ProxyError("Unable to connect to proxy", error)
+        return error if isinstance(error, HTTPError) else _as_of_urllib3(error, self, url)
+
 
 class _SecurePool(_Pool, HTTPSConnectionPool):
-    """The same by HTTPS."""
+    """The same over TLS."""
+
+
+_POOLS = {"http": _Pool, "https": _SecurePool}
+
+
+def _read_head(connection: Any, timeout: AnswerTimeout) -> HTTPResponse:
+    """Return the response of the standard library, which can be read and little more."""
+    connection.response_class = partial(_TimedResponse, timeout=timeout)
+    try:
+        return HTTPConnection.getresponse(connection)
+    finally:
+        del connection.response_class  # a proxy's answer to CONNECT is read without
 
 
 class _Response:
-    """A response of which the status, the headers and the body can be read, once."""
+    """A response whose status, headers and body can be read, once."""
 
     def __init__(self, pool: _Pool, connection: Any, response: HTTPResponse, url: str) -> None:
         self._pool, self._connection, self._response, self._url = pool, connection, response, url
         self.status, self.headers = response.status, response.headers
+        self._read = False
 
-    def read(self, amt: int, decode_content: bool) -> bytes:
-        """Return the body, or so many bytes of a longer one; the connection is given back.
-
-        Raises
-        ------
-        HTTPError
-            Of urllib3: when it ends early, nothing comes, or it cannot be decoded.
-        """
-        usable = False
+    def read(self, amt: int, decode_content: bool = False) -> bytes:  # noqa: ARG002  as urllib3's
+        """Return the body as it came, or that many bytes of a longer one."""
+        if self._read:
+            return b""
+        self._read, usable = True, False
         try:
             body = self._response.read(amt)
             if self._response.length and len(body) < amt:
@@ -97,19 +202,15 @@ class _Response:
             raise _as_of_urllib3(error, self._pool, self._url) from error
         finally:
             self._pool.give_back(self._connection, usable=usable)
-        if decode_content and "Content-Encoding" in self.headers:
-            encoded = urllib3.HTTPResponse(
-                io.BytesIO(body), dict(self.headers.items()), self.status, preload_content=False
-            )
-            return encoded.read(amt, decode_content=True)
         return body
 
     def close(self) -> None:
-        """Do nothing: the connection was closed already, unless the whole body was read."""
+        """Do nothing: the connection was closed already unless the whole body was read."""
 
 
-def _as_of_urllib3(error: OSError | HTTPException, pool: _Pool, url: str) -> Exception:
-    """Return an error of a connection as urllib3 would, for requests to tell them apart."""
+def _as_of_urllib3(error: Exception, pool: _Pool, url: str) -> Exception:
+    if isinstance(error, SlowAnswerError):
+        return error
     if isinstance(error, TimeoutError):
         return ReadTimeoutError(pool, url, "Read timed out.")
     if isinstance(error, ssl.SSLError):
@@ -117,23 +218,43 @@ def _as_of_urllib3(error: OSError | HTTPException, pool: _Pool, url: str) -> Exc
     return ProtocolError("Connection aborted.", error)
 
 
-class PlainResponse(requests.Response):
-    """What is needed of a response: no cookie jar, no history."""
+class _PlainResponse(requests.Response):
+    """A response without a cookie jar and a history."""
 
     def __init__(self, request: requests.PreparedRequest, raw: Any) -> None:
         self.request, self.raw, self.status_code = request, raw, raw.status
         self.headers = raw.headers  # case-insensitive as well
 
 
-class OneServerAdapter(HTTPAdapter):
-    """An adapter for one server, which finds out once what is the same for all requests."""
+class PlainAdapter(HTTPAdapter):
+    """An adapter that keeps no cookies, and marks what urllib3 logs meanwhile as ours."""
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        own_request.active = True
+        try:
+            return super().send(*args, **kwargs)
+        finally:
+            own_request.active = False
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        return _PlainResponse(req, resp)
+
+
+class OneServerAdapter(PlainAdapter):
+    """An adapter for one server, which works out once what is the same for all requests."""
 
     def __init__(self, origin: str, pool_size: int) -> None:
         super().__init__(pool_connections=1, pool_maxsize=pool_size)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
         self._origin = origin
         self._pool: HTTPConnectionPool | None = None
         self._verified = False
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **options)
+        if type(manager) is urllib3.ProxyManager:  # SOCKS has pools of its own
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         if self._pool is None:
@@ -149,6 +270,3 @@ class OneServerAdapter(HTTPAdapter):
         """Return the path: https goes through a proxy by CONNECT, and http never does."""
         assert request.url is not None
         return request.url.removeprefix(self._origin)
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        return PlainResponse(req, resp)

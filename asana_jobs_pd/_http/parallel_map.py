@@ -1,4 +1,4 @@
-"""Many calls in daemon threads, results in the order of the items, interruptible at once."""
+"""Calls one function on many items in daemon threads; an interrupt ends it at once."""
 
 from __future__ import annotations
 
@@ -36,24 +36,10 @@ class Batch(Generic[T, R]):
     """Calls one function on every item, in a few threads of its own.
 
     The threads are daemons: neither an interrupt nor the end of the process waits for a call
-    that is under way. An executor's threads would be joined at exit.
+    under way, as an executor's exit would.
 
-    Parameters
-    ----------
-    call
-        Gets one item; may raise ``Cancelled`` once ``stop`` is set. Whatever else it raises ends
-        the batch and comes out of ``run``.
-    items
-        What to call it on.
-    workers
-        How many threads at the most.
-
-    Attributes
-    ----------
-    results : list
-        One a position, in the order of the items; None where there is none (yet).
-    stop : threading.Event
-        Set it to start no more calls.
+    `call` may raise ``Cancelled`` once `stop` is set; whatever else it raises ends the batch and
+    comes out of ``run``. `results` has one entry per item, in order, None where there is none.
     """
 
     def __init__(self, call: Callable[[T], R], items: Sequence[T], workers: int) -> None:
@@ -74,7 +60,7 @@ class Batch(Generic[T, R]):
         return len(self._items) - len(self._todo)
 
     def run(self, tick: Callable[[int], object] = bool, every: float = 0.1) -> None:
-        """Return when all is done, or the batch was stopped; call `tick` every so many seconds."""
+        """Return when all is done or the batch was stopped; call `tick` every so many seconds."""
         try:
             self._start()
             while not self._over.wait(every):
@@ -119,7 +105,7 @@ class Batch(Generic[T, R]):
             pass
         except BaseException as error:  # noqa: BLE001  it is raised again where it is seen
             with self._lock:
-                self._failure = self._failure or error  # the first one tells
+                self._failure = self._failure or error
             self.stop.set()
         finally:
             self._leave()

@@ -1,4 +1,4 @@
-"""One limiter for each token and process: a line to wait in, and one gate for all."""
+"""The rate limiter: one for each token and process, with one gate for all threads."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ __all__ = [
     "Budget",
     "Cancelled",
     "Limiter",
+    "forget_limiters",
     "limiter_for",
 ]
 
+WINDOW = 60.0
+"""Asana counts requests a minute."""
 MAX_POSTS = 15
 """Requests in flight other than GET that Asana allows; it counts them apart."""
+BACKGROUND_SHARE = 0.8
+"""How much of a window background requests may fill: a read in the foreground finds room."""
+
+
+class Cancelled(Exception):  # noqa: N818  not an error: the caller wants no more
+    """Raised in a worker whose read was stopped."""
 
 
 class Budget:
-    """What one token may still send.
+    """What one token may still send in a window of so many seconds.
 
-    Parameters
-    ----------
-    limit
-        Requests in a window; None for no limit of our own.
-    window
-        Its length in seconds.
-    max_in_flight
-        GET requests at the same time; of POSTs there may be ``MAX_POSTS`` besides.
+    A limit of None is none. GETs and POSTs in flight are counted apart.
 
-    Notes
-    -----
     A 429 closes the gate for everyone until the server's time, or ours, is up. One request
     then tries whether it is open. From a 429 on, the budget is the smaller of half of what it
     was and what the server accepted in the last window, less a margin; it recovers by a tenth of
     the limit at a time, and waits twice as long for the next step whenever a step proved one too
     many. A twentieth of the limit always stays: when another program used the token up, we had
-    few requests or none in that window, which says nothing about what there will be for us.
+    few requests or none in that window, so our own count says nothing about what remains.
     """
 
     def __init__(self, limit: int | None, window: float, max_in_flight: int) -> None:
@@ -62,14 +62,14 @@ class Budget:
         self._accepted: deque[float] = deque()
 
     def configure(self, limit: int | None, max_in_flight: int) -> None:
-        """Set the limits anew; what was sent, and what a 429 taught, stay on the account."""
+        """Set the limits anew; what was sent and learned stays."""
         self.max_in_flight = max_in_flight
         new = math.inf if limit is None else limit
         if new != self.limit:
             self.limit = self.allowed = new
 
     def delay(self, now: float, share: float = 1.0, *, post: bool = False) -> float:
-        """Return the seconds until a request may start: 0 for now, inf for "on a response".
+        """Return the seconds until a request may start: 0 for now, inf for after a response.
 
         With a `share` below 1 it may only use that part of the window.
         """
@@ -95,11 +95,11 @@ class Budget:
         return self.in_flight + self.posts_in_flight + len(self._ends)
 
     def start(self, *, post: bool = False) -> None:
-        """Note that a request starts."""
+        """Record that a request starts."""
         self._count(1, post=post)
 
     def end(self, now: float, *, accepted: bool, post: bool = False) -> None:
-        """Note a response, or that none will come."""
+        """Record a response, or that none will come."""
         self._count(-1, post=post)
         self._ends.append(now)
         if accepted:
@@ -150,30 +150,13 @@ class Budget:
                 times.popleft()
 
 
-WINDOW = 60.0
-"""Asana counts requests a minute."""
-BACKGROUND_SHARE = 0.8
-"""How much of a window background requests may fill: a read in the foreground finds room."""
-
-
-class Cancelled(Exception):  # noqa: N818  not an error: the reader wants no more
-    """Raised in a worker whose read was stopped."""
-
-
 class Limiter:
     """Lets requests start in order, within a budget that all threads share.
 
     Foreground requests go before background ones (the polls of a monitor), each kind in the
-    order of its coming; background ones leave a fifth of the window free for them. POSTs stand
-    in a line of their own, since Asana counts those in flight apart, and go first when both
-    wait for the window. Only the first in line keeps an eye on the clock.
-
-    Parameters
-    ----------
-    limit, max_in_flight, window
-        As for `Budget`.
-    clock
-        Returns seconds; monotonic.
+    order of arrival; background ones leave a fifth of the window free for them. POSTs queue
+    separately, since Asana counts those in flight apart, and go first when both wait for the
+    window. Only the first in the queue watches the clock.
     """
 
     def __init__(
@@ -190,7 +173,7 @@ class Limiter:
         _all.add(self)
 
     def start_afresh(self) -> None:
-        """Forget who waits and what is under way: in a forked process they are no more."""
+        """Forget who waits and what is under way: a forked process has none of it."""
         self._lock = threading.Lock()
         self._foreground: deque[threading.Condition] = deque()
         self._background: deque[threading.Condition] = deque()
@@ -210,12 +193,9 @@ class Limiter:
     def acquire(
         self, stop: threading.Event, *, background: bool = False, post: bool = False
     ) -> float:
-        """Wait until a request may start; return the time at which it does.
+        """Wait until a request may start, and return the time; ``Cancelled`` once `stop` is set.
 
-        Raises
-        ------
-        Cancelled
-            When `stop` is set, before or while waiting (``wake`` makes waiters look).
+        ``wake`` makes those who wait look at it.
         """
         with self._lock:
             if stop.is_set():
@@ -235,7 +215,7 @@ class Limiter:
         closed_for: float | None = None,
         post: bool = False,
     ) -> None:
-        """Note that the request of `started` has ended; a 429 closes the gate for a while."""
+        """Record that the request of `started` has ended; a 429 closes the gate for a while."""
         with self._lock:
             now = self._clock()
             self.budget.end(now, accepted=accepted and closed_for is None, post=post)
@@ -249,7 +229,7 @@ class Limiter:
         return self.budget.refusals
 
     def wake(self) -> None:
-        """Make all who wait look whether they were stopped."""
+        """Make all waiting threads check whether they were stopped."""
         with self._lock:
             for turn in (*self._posts, *self._foreground, *self._background):
                 turn.notify()
@@ -260,7 +240,7 @@ class Limiter:
             return self.budget.used(self._clock())
 
     def closed_for(self) -> float:
-        """Return for how many seconds the gate is still closed by a 429; 0 when it is open."""
+        """Return for how many seconds a 429 still keeps the gate closed."""
         with self._lock:
             return max(0.0, self.budget.opens_at - self._clock())
 
@@ -320,6 +300,12 @@ def limiter_for(fingerprint: str, origin: str, limit: int | None, max_in_flight:
         else:
             limiter.configure(limit, max_in_flight)
         return limiter
+
+
+def forget_limiters() -> None:
+    """Forget the limiters of all tokens; clients that have one keep it."""
+    with _limiters_lock:
+        _limiters.clear()
 
 
 def _forget_after_fork() -> None:

@@ -1,4 +1,4 @@
-"""From the answer to a POST to the job it started, or to why there is none. Pure."""
+"""From a response to the record of a job, or to the error that says why there is none."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from decimal import Decimal
+from email.message import Message
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 from asana_jobs_pd._http.auth import Token
-from asana_jobs_pd._http.redaction import LONGEST, clean
-from asana_jobs_pd._http.retry import Delivery, Sent, delivery_of, retry_after_of
+from asana_jobs_pd._http.redaction import MAX_TEXT, clean
+from asana_jobs_pd._http.retry import Delivery, Sent, delivery_of, http_date, retry_after_of
 from asana_jobs_pd._http.transport import MAX_BODY, ConnectionFailure, Response
 from asana_jobs_pd.errors import (
     AuthenticationError,
@@ -27,41 +27,52 @@ from asana_jobs_pd.errors import (
 )
 
 __all__ = [
+    "MAX_CHANGES",
     "UNKNOWN",
     "Changes",
     "PostResult",
     "Record",
-    "Wording",
+    "change_headers",
     "describe_change",
-    "error_of",
-    "read_answer",
-    "read_posted",
-    "read_record",
+    "read_job",
+    "read_started_job",
 ]
 
-MOST = 100
+MAX_CHANGES = 100
+MAX_ERRORS = 5
+"""Messages of one answer that are shown."""
 _NEXT_CHANGE = re.compile(r",(?=\s*name=)")
+
+Record = dict[str, Any]
 
 
 class Changes:
-    """The announcements that came, each one once however often it came."""
+    """The changes of its API that Asana announced, each one once."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self._news: list[str] = []
 
     def note(self, headers: Iterable[str]) -> None:
-        """Take note of ``Asana-Change`` headers; any thread may."""
+        """Record ``Asana-Change`` headers; any thread may."""
         for header in headers:
             for change in _NEXT_CHANGE.split(header):
-                if change not in self._seen and len(self._seen) < MOST:
+                if change not in self._seen and len(self._seen) < MAX_CHANGES:
                     self._seen.add(change)
                     self._news.append(describe_change(change))
 
     def take(self) -> list[str]:
-        """Return in words what came since the last call."""
+        """Return what came since the last call, in words."""
         news, self._news = self._news, []
         return news
+
+
+def change_headers(answer: Response) -> list[str]:
+    """Return the ``Asana-Change`` headers of an answer."""
+    headers = answer.headers
+    if isinstance(headers, Message):  # it keeps repeated headers apart
+        return headers.get_all("Asana-Change", [])
+    return [headers.get("Asana-Change", "")]
 
 
 def describe_change(header: str) -> str:
@@ -70,111 +81,98 @@ def describe_change(header: str) -> str:
     Its form is ``name=…;info=URL;affected=true``
     (https://developers.asana.com/docs/deprecations).
     """
-    pairs = (part.partition("=") for part in header.split(";"))
-    told = {key.strip(): clean(value) for key, _, value in pairs}
-    name = told.get("name") or clean(header)
+    pairs = (part.partition("=") for part in header[:MAX_TEXT].split(";"))
+    values = {key.strip(): clean(value) for key, _, value in pairs}
+    name = values.get("name") or clean(header)
     affected = {"true": "it affects this request", "false": "it does not affect this request"}
     words = [f"Asana announces a change of its API, {name!r}"]
-    if text := affected.get(told.get("affected", "")):
+    if text := affected.get(values.get("affected", "")):
         words.append(text)
-    if info := told.get("info"):
+    if info := values.get("info"):
         words.append(f"read {info}")
     return "; ".join(words) + "."
 
 
-Record = dict[str, Any]
-
-_NEXT_STEPS = {
-    400: "Check the gid and the field names.",
-    401: "Make a new token at https://app.asana.com/0/my-apps and set ASANA_ACCESS_TOKEN.",
-    402: "This needs a paid plan.",
-    403: "Only the creator of a job can read it, with the scope jobs:read.",
-    404: "There is no such job, or it is not yours: only its creator can read it.",
-    429: "The token's budget is used up, perhaps by another program; read again later.",
-    500: "Try again later; Asana's support finds the incident by its phrase.",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How an error speaks of its request.
+    """How an error speaks about its request."""
 
-    Parameters
-    ----------
-    what
-        What the gid belongs to, such as ``"Job"``.
-    again
-        What to do when no answer came.
-    steps
-        What to do next, by status.
-    doubt
-        What is to be added to every reason; perhaps nothing.
-    """
-
-    what: str
+    subject: str
+    """What the gid belongs to, such as ``"Job"``."""
     again: str
+    """What to do when no answer came."""
     steps: Mapping[int, str]
+    """What to do next, by status."""
     doubt: str = ""
+    """What to add to every reason, if anything."""
 
     def reason(self, reason: str) -> str:
-        """Return a reason with the doubt there is."""
         return f"{reason.rstrip('.')}; {self.doubt}" if self.doubt else reason
 
 
 _READING = Wording(
-    "Job", "Read again later; refresh() asks only for what is not finished.", _NEXT_STEPS
+    "Job",
+    "Read again later; refresh() asks only for unfinished jobs.",
+    {
+        400: "Check the gid and the field names.",
+        401: "Create a new token at https://app.asana.com/0/my-apps and set ASANA_ACCESS_TOKEN.",
+        402: "This needs a paid plan.",
+        403: "Only the creator of a job can read it, with the scope jobs:read.",
+        404: "There is no such job, or it is not yours: only its creator can read it.",
+        429: "The token's budget is used up, perhaps by another program; read again later.",
+        500: "Try again later; Asana's support finds the incident by its phrase.",
+    },
 )
 
 
-def read_answer(
-    answer: Response | ConnectionFailure, gid: str, token: Token
-) -> Record | RequestError:
-    """Return the job's record, or the error; what Asana said is made safe to show.
-
-    Without a `gid` it may be about anything.
-    """
-    if isinstance(answer, ConnectionFailure) or answer.status != HTTPStatus.OK:
-        return error_of(answer, gid, token, _READING)
-    record = read_record(answer, gid, token, _READING)
-    if gid and not isinstance(record, RequestError) and record.get("gid", gid) != gid:
-        said = token.hide(clean, str(record["gid"]))
-        return _body_error(gid, f"the answer is about another job, {said}", _READING)
+def read_job(answer: Response | ConnectionFailure, gid: str, token: Token) -> Record | RequestError:
+    """Return the job's record, or the error; Asana's words are made safe to show."""
+    if isinstance(answer, ConnectionFailure) or not _is_success(answer.status):
+        return _error_of(answer, gid, token, _READING)
+    record = _record(answer, gid, token, _READING)
+    if isinstance(record, RequestError):
+        return record
+    if record.get("gid", gid) != gid:
+        other = token.hide(clean, str(record["gid"]))
+        return _body_error(answer, gid, f"the answer is about another job, {other}", _READING)
     return record
 
 
-def read_record(
-    answer: Response, gid: str, token: Token, wording: Wording
-) -> Record | RequestError:
-    """Return the record in the body of an answer that is no error, or why there is none."""
+def _record(answer: Response, gid: str, token: Token, wording: Wording) -> Record | RequestError:
+    """Return the record in a body, its gid as text, or why there is none."""
     if len(answer.body) > MAX_BODY:
-        return _body_error(gid, f"the answer is larger than {MAX_BODY:,} bytes", wording)
+        return _body_error(answer, gid, f"the answer exceeds {MAX_BODY:,} bytes", wording)
     data = _parse(answer.body)
     record = data.get("data") if isinstance(data, dict) else None
     if not isinstance(record, dict):
-        said = _excerpt(answer, token)
-        return _body_error(gid, f"the answer is not the JSON of a job but {said}", wording)
+        reason = f"the answer is not the JSON of a job but {_excerpt(answer, token)}"
+        return _body_error(answer, gid, reason, wording)
+    kind = record.get("resource_type", "job")
+    if kind not in ("job", None):
+        reason = f"the answer is not a job: its resource_type is {token.hide(clean, repr(kind))}"
+        return _body_error(answer, gid, reason, wording)
+    if type(record.get("gid")) is int:
+        record["gid"] = str(record["gid"])
     return record
 
 
-def error_of(
+def _error_of(
     answer: Response | ConnectionFailure, gid: str, token: Token, wording: Wording
 ) -> RequestError:
-    """Return the error that an answer is, or that none came."""
-    if isinstance(answer, ConnectionFailure):
-        kind = RequestTimeoutError if answer.timed_out else NetworkError
-        return kind(
-            f"{wording.what} {gid}: {answer.reason}. {wording.again}",
-            gid=gid,
-            reason=wording.reason(answer.reason),
-        )
-    return _status_error(answer, gid, token, wording)
+    if isinstance(answer, Response):
+        return _status_error(answer, gid, token, wording)
+    kind = RequestTimeoutError if answer.timed_out else NetworkError
+    return kind(
+        f"{wording.subject} {gid}: {answer.reason}. {wording.again}",
+        gid=gid,
+        reason=wording.reason(answer.reason),
+    )
 
 
 def _status_error(answer: Response, gid: str, token: Token, wording: Wording) -> StatusError:
-    said = _first_error(answer.body)
-    text = {key: token.hide(clean, value) for key, value in said.items()}
+    text = {key: token.hide(clean, value) for key, value in _errors(answer.body).items()}
     reason = text.get("message") or _without_message(answer, token)
-    parts = [f"{wording.what} {gid}: {_title(answer.status)}: {reason.rstrip('.')}."]
+    parts = [f"{wording.subject} {gid}: {_title(answer.status)}: {reason.rstrip('.')}."]
     if wording.doubt:
         parts.append(wording.again)
     elif answer.status in wording.steps:
@@ -202,34 +200,70 @@ def _without_message(answer: Response, token: Token) -> str:
     return f"without a message from Asana: {_excerpt(answer, token)}"
 
 
-def _first_error(body: bytes) -> dict[str, str]:
+def _errors(body: bytes) -> dict[str, str]:
+    """Return the message, help and phrase of all errors in a body, each different one once."""
     data = _parse(body)
     errors = data.get("errors") if isinstance(data, dict) else None
-    first = errors[0] if isinstance(errors, list) and errors else None
-    if not isinstance(first, dict):
-        return {}
-    return {
-        key: value
-        for key in ("message", "help", "phrase")
-        if isinstance(value := first.get(key), str) and value
-    }
+    dicts = (
+        [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+    )
+    joined = {}
+    for key in ("message", "help", "phrase"):
+        texts = [text for error in dicts if isinstance(text := error.get(key), str) and text]
+        texts = list(dict.fromkeys(texts))
+        more = f" (and {len(texts) - MAX_ERRORS} more)" if len(texts) > MAX_ERRORS else ""
+        shown = [text[:MAX_TEXT] for text in texts[:MAX_ERRORS]]
+        if len(shown) > 1:
+            shown = [text.strip().rstrip(".;") for text in shown]
+        if shown:
+            joined[key] = "; ".join(shown) + more
+    return joined
+
+
+_UNUSUAL_NUMBER = re.compile(rb"[:,\[][ \t\r\n]*+-?[\d.]{16}")
+"""Finds numbers that a parser may round: integers beyond 64 bits, decimals beyond a double."""
 
 
 def _parse(body: bytes) -> object:
+    """Return JSON as Python objects, with every digit; None when it is none."""
+    if _UNUSUAL_NUMBER.search(body) is None:
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            pass  # NaN, 1e400, or half of an emoji, must not cost the row
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
-    try:  # half of an emoji, cut off by some program, must not cost the row
-        text = json.dumps(json.loads(body.decode()), ensure_ascii=False)
-        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return orjson.loads(whole)
+        value = _load(body.decode())
+        text = json.dumps(value, ensure_ascii=False)
+        if not text.isascii():
+            whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            value = value if whole == text else _load(whole)
     except (ValueError, RecursionError):
         return None
+    return value
+
+
+def _load(text: str) -> object:
+    return json.loads(text, parse_int=_integer, parse_float=_decimal, parse_constant=str)
+
+
+def _integer(digits: str) -> int | str:
+    """Return an integer, or its digits beyond 64 bits, where other tools would round it."""
+    if len(digits) <= 20 and -(2**63) <= (number := int(digits)) < 2**64:  # noqa: PLR2004
+        return number
+    return digits
+
+
+def _decimal(text: str) -> float | str:
+    """Return a decimal as a float, or its text where a float is another number."""
+    number = float(text)
+    try:
+        return number if Decimal(repr(number)) == Decimal(text) else text
+    except ArithmeticError:  # an exponent beyond reason
+        return text
 
 
 def _excerpt(answer: Response, token: Token) -> str:
-    text = token.hide(clean, answer.body[: 5 * LONGEST].decode(errors="replace"))
+    text = token.hide(clean, answer.body[: 5 * MAX_TEXT].decode(errors="replace"))
     if not text:
         return "an empty body"
     kind = token.hide(clean, answer.headers.get("Content-Type") or "no content type")
@@ -243,83 +277,76 @@ def _title(status: int) -> str:
         return str(status)
 
 
-def _body_error(gid: str, reason: str, wording: Wording) -> BodyError:
+def _is_success(status: int) -> bool:
+    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def _body_error(answer: Response, gid: str, reason: str, wording: Wording) -> BodyError:
     return BodyError(
-        f"{wording.what} {gid}: {reason}. Is base_url Asana's, and is there a proxy in between?",
+        f"{wording.subject} {gid}: {reason}. Is base_url Asana's, and is there a proxy in between?",
         gid=gid,
-        status=HTTPStatus.OK.value,
+        status=answer.status,
         reason=reason,
     )
 
 
-UNKNOWN = "whether Asana started it is not known"
+UNKNOWN = "it is not known whether Asana started it"
 _AGAIN = "Nothing was started; start it again later."
 _LOOK = f"Look in Asana before you start it again: {UNKNOWN}."
 _STEPS = {
     400: "Check the gid and the options; nothing was started.",
     402: "This needs a paid plan; nothing was started.",
-    403: "You may not do this with it, or a limit is reached; nothing was started.",
-    404: "There is no such object, or you may not see it; nothing was started.",
+    403: "You have no permission for this, or a limit is reached; nothing was started.",
+    404: "There is no such object, or you have no access to it; nothing was started.",
     429: "Nothing was started; start it again later.",
+}
+_EXPORT_STEPS = {
+    **_STEPS,
+    403: (
+        "Exports need an Enterprise plan, and a token with the permission for them: an OAuth token "
+        "may lack the scope. A resource export is also refused while another one of its workspace "
+        "is running. Nothing was started."
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class PostResult:
-    """What became of a POST.
-
-    Parameters
-    ----------
-    delivery
-        Whether Asana took it.
-    record
-        The job it started; empty when there is none, or it is not known.
-    error
-        Why there is no record.
-    sent_at
-        When it was sent, by our clock, in microseconds since 1970.
-    requested_at
-        The same by Asana's, as its answer is dated; by ours if it is not.
-    retry_after
-        How many seconds to wait, when Asana said so.
-    """
+    """What became of a POST."""
 
     delivery: Delivery
     record: Record = field(default_factory=dict, repr=False)
+    """The job it started; empty when there is none, or it is not known."""
     error: RequestError | None = None
+    """Why there is no record."""
     sent_at: int = 0
+    """When it was sent, by our clock, in microseconds since 1970."""
     requested_at: int = 0
+    """The same by Asana's clock, as its answer is dated; by ours if it is not."""
     retry_after: float | None = None
+    """Seconds to wait, when Asana said so."""
 
 
-def read_posted(sent: Sent, what: str, gid: str, token: Token) -> PostResult:
-    """Return what became of a job that was to be started.
-
-    Parameters
-    ----------
-    sent
-        What was sent, and what came back.
-    what, gid
-        What it was started from, such as ``"Project"``, and its gid.
-    token
-        What to hide in Asana's words.
-    """
+def read_started_job(
+    sent: Sent, subject: str, gid: str, token: Token, *, export: bool = False
+) -> PostResult:
+    """Return what became of a job that was to be started from the `subject` with this gid."""
     answer = sent.answer
     if isinstance(answer, ConnectionFailure):
         delivery = delivery_of(None, sent=answer.sent)
     else:
         delivery = delivery_of(answer.status, sent=True)
     wording = Wording(
-        what,
+        subject,
         again=_LOOK if delivery == "unknown" else _AGAIN,
-        steps=_STEPS,
+        steps=_EXPORT_STEPS if export else _STEPS,
         doubt=UNKNOWN if delivery == "unknown" else "",
     )
     record: Record | RequestError
     if delivery != "taken" or isinstance(answer, ConnectionFailure):
-        record = error_of(answer, gid, token, wording)
+        record = _error_of(answer, gid, token, wording)
     else:
-        record = _job(answer, gid, token, wording)
+        record = _started(answer, gid, token, wording)
     error = record if isinstance(record, RequestError) else None
     return PostResult(
         "unknown" if delivery == "taken" and error else delivery,
@@ -331,8 +358,8 @@ def read_posted(sent: Sent, what: str, gid: str, token: Token) -> PostResult:
     )
 
 
-def _job(answer: Response, gid: str, token: Token, wording: Wording) -> Record | RequestError:
-    record = read_record(answer, gid, token, wording)
+def _started(answer: Response, gid: str, token: Token, wording: Wording) -> Record | RequestError:
+    record = _record(answer, gid, token, wording)
     if isinstance(record, RequestError):
         reason = record.reason
     elif _is_gid(record.get("gid")):
@@ -340,7 +367,7 @@ def _job(answer: Response, gid: str, token: Token, wording: Wording) -> Record |
     else:
         reason = f"the answer is a job without a gid: {token.hide(clean, repr(record.get('gid')))}"
     return BodyError(
-        f"{wording.what} {gid}: {reason}. {_LOOK}",
+        f"{wording.subject} {gid}: {reason}. {_LOOK}",
         gid=gid,
         status=answer.status,
         reason=f"{reason}; {UNKNOWN}",
@@ -349,14 +376,8 @@ def _job(answer: Response, gid: str, token: Token, wording: Wording) -> Record |
 
 def _requested_at(sent: Sent) -> int:
     """Return when Asana got it at the earliest, in microseconds since 1970, by its own clock."""
-    said = sent.answer.headers.get("Date") if isinstance(sent.answer, Response) else None
-    try:
-        date = parsedate_to_datetime(said or "")
-    except (TypeError, ValueError, IndexError):
-        return sent.at
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return int((date.timestamp() - sent.took) * 1e6)
+    date = http_date(sent.answer.headers.get("Date")) if isinstance(sent.answer, Response) else None
+    return sent.at if date is None else int((date - sent.took) * 1e6)
 
 
 def _is_gid(value: object) -> bool:

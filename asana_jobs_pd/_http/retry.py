@@ -1,14 +1,16 @@
-"""What came of one try, and when there is another: GETs may be repeated, POSTs hardly ever."""
+"""Which requests are tried again, and when: GETs on passing failures, POSTs hardly ever."""
 
 from __future__ import annotations
 
 import logging
-import math
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Literal, TypeAlias
 
@@ -20,9 +22,11 @@ __all__ = [
     "RetryPolicy",
     "Sent",
     "delivery_of",
+    "http_date",
     "parse_retry_after",
     "retry_after_of",
     "send_once",
+    "send_repeatedly",
     "status_of",
     "wait_before_retry",
 ]
@@ -30,24 +34,19 @@ __all__ = [
 Delivery: TypeAlias = Literal["taken", "refused", "later", "undelivered", "unknown"]
 """What became of a POST: ``"later"`` and ``"undelivered"`` surely changed nothing."""
 
+_SECONDS = re.compile(r"\d{1,400}(?:\.\d{0,400})?", re.ASCII)
 RETRIED = frozenset({429, 500, 502, 503, 504})
-LONGEST_WAIT = 300.0
+MAX_WAIT = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long a failed request is tried again.
-
-    Parameters
-    ----------
-    retries
-        How many more tries there are after the first.
-    seconds
-        No further try starts later than this after the first one, in seconds.
-    """
+    """How often and how long a failed request is tried again."""
 
     retries: int = 5
+    """How many more tries there are after the first."""
     seconds: float = 600.0
+    """No further try starts later than this after the first one."""
 
     def wait(
         self,
@@ -60,18 +59,8 @@ class RetryPolicy:
     ) -> float | None:
         """Return the seconds to wait before the next try, or None when there is none.
 
-        Parameters
-        ----------
-        status
-            The HTTP status, or None when no answer came.
-        tries
-            How many tries there were, at least 1.
-        elapsed
-            Seconds since the first try began.
-        retry_after
-            What ``parse_retry_after`` made of the answer's header.
-        chance
-            A number from 0 to 1 that spreads the waits of many workers.
+        A status of None stands for no answer; `chance`, from 0 to 1, spreads the waits of many
+        workers.
         """
         if tries > self.retries or not (status is None or status in RETRIED):
             return None
@@ -82,12 +71,7 @@ class RetryPolicy:
 def delivery_of(status: int | None, *, sent: bool) -> Delivery:
     """Return what became of a POST, which may be sent again only if it surely changed nothing.
 
-    Parameters
-    ----------
-    status
-        The HTTP status, or None when no answer came.
-    sent
-        Whether any of its body went out. Without, no server can have acted on it.
+    Without an answer (a status of None) it depends on whether any of its body was sent.
     """
     if status is None:
         return "unknown" if sent else "undelivered"
@@ -105,19 +89,31 @@ def backoff(tries: int, chance: float) -> float:
     return min(0.5 * 2.0 ** min(tries - 1, 16), 30.0) * (1.0 - chance / 2.0)
 
 
-def parse_retry_after(value: str | None) -> float | None:
-    """Return the seconds of a ``Retry-After`` header, None when it says nothing of use.
+def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
+    """Return the seconds of a ``Retry-After`` header, None when it is of no use.
 
-    Asana documents seconds; users saw no header and headers that were no number. A wait
-    longer than five minutes is cut to that, one of zero is taken for a tenth of a second.
+    Asana documents seconds; an HTTP date to come counts from the answer's
+    own ``Date``, else from now.
+    Waits last between a tenth of a second and five minutes.
     """
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        seconds = float(text)
+    else:
+        until, now = http_date(text), http_date(date)
+        seconds = (until or 0.0) - (time.time() if now is None else now)
+        if seconds <= 0:
+            return None
+    return min(max(seconds, 0.1), MAX_WAIT)
+
+
+def http_date(text: str | None) -> float | None:
+    """Return the time of an HTTP header in seconds since 1970, None when it is none."""
     try:
-        seconds = float(value or "nan")
-    except ValueError:
+        date = parsedate_to_datetime(text or "")
+        return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    if not math.isfinite(seconds) or seconds < 0:
-        return None
-    return min(max(seconds, 0.1), LONGEST_WAIT)
 
 
 log = logging.getLogger("asana_jobs_pd")
@@ -125,31 +121,36 @@ log = logging.getLogger("asana_jobs_pd")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A POST that was sent.
-
-    Parameters
-    ----------
-    answer
-        What came back.
-    at
-        When it was sent, in microseconds since 1970.
-    took
-        Seconds until the answer was there.
-    """
+    """A POST that was sent, with its answer."""
 
     answer: Response | ConnectionFailure
     at: int
+    """Microseconds since 1970."""
     took: float
+    """Seconds."""
+
+
+def send_repeatedly(
+    send: Callable[[], Response | ConnectionFailure], policy: RetryPolicy, stop: threading.Event
+) -> Response | ConnectionFailure:
+    """Send a GET until it succeeds or the policy gives up."""
+    began, tries = time.monotonic(), 0
+    while True:
+        tries += 1
+        answer = send()
+        if status_of(answer) == HTTPStatus.OK:
+            return answer
+        wait = wait_before_retry(policy, answer, tries, time.monotonic() - began)
+        if wait is None:
+            return answer
+        if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
+            continue  # the limiter's gate makes it wait, with everyone else
+        if stop.wait(wait):
+            raise Cancelled
 
 
 def send_once(send: Callable[[], Sent], policy: RetryPolicy, stop: threading.Event) -> Sent:
-    """Send a POST, and again only while it surely did not get out.
-
-    Raises
-    ------
-    Cancelled
-        When `stop` was set before it got out.
-    """
+    """Send a POST, and again only while it surely did not get out."""
     began, tries = time.monotonic(), 0
     while True:
         tries += 1
@@ -178,8 +179,8 @@ def wait_before_retry(
         chance=random.random(),  # noqa: S311
     )
     if wait is not None:
-        what = status_of(answer) or "no answer"
-        log.debug("%s at try %d, trying again in %.1f s", what, tries, wait)
+        reason = status_of(answer) or "no answer"
+        log.debug("%s at try %d, trying again in %.1f s", reason, tries, wait)
     return wait
 
 
@@ -189,7 +190,8 @@ def status_of(answer: Response | ConnectionFailure) -> int | None:
 
 
 def retry_after_of(answer: Response | ConnectionFailure) -> float | None:
-    """Return the seconds of an answer's ``Retry-After``, None when it says nothing of use."""
+    """Return the seconds of an answer's ``Retry-After``, None when it is of no use."""
     if isinstance(answer, ConnectionFailure):
         return None
-    return parse_retry_after(answer.headers.get("Retry-After"))
+    headers = answer.headers
+    return parse_retry_after(headers.get("Retry-After"), headers.get("Date"))

@@ -15,12 +15,19 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
-from asana_jobs_pd._http.auth import is_loopback
-from asana_jobs_pd._http.http_adapter import PlainResponse
+from asana_jobs_pd._http.auth import is_loopback, leads_to_this_machine
+from asana_jobs_pd._http.http_adapter import PlainAdapter
 from asana_jobs_pd._http.redaction import clean, hide_query
-from asana_jobs_pd._http.transport import ConnectionFailure, explain, settings_for, user_agent
+from asana_jobs_pd._http.transport import (
+    ConnectionFailure,
+    Proxies,
+    Settings,
+    explain,
+    hide_proxies,
+    settings_for,
+    user_agent,
+)
 
 if TYPE_CHECKING:
     import urllib3
@@ -63,10 +70,9 @@ def refusal(url: str, *, loopback: bool) -> str | None:
         return "it names no server"
     if "@" in parts.netloc:
         return "it names a user"
-    local = is_loopback(url)
-    if local and not loopback:
+    if leads_to_this_machine(url) and not loopback:
         return "it leads to this machine"
-    if parts.scheme != "https" and not (local and parts.scheme == "http"):
+    if parts.scheme != "https" and not (is_loopback(url) and parts.scheme == "http"):
         return "it is not https"
     return None
 
@@ -216,13 +222,13 @@ class SignedTransport:
         *,
         loopback: bool,
         timeout: tuple[float, float],
-        proxies: Mapping[str, str] | None,
+        proxies: Mapping[str, str] | Proxies | None,
         verify: bool | str | None,
     ) -> None:
         self._loopback = loopback
         self._timeout = timeout
-        self._settings = _Settings(proxies, verify)
-        self._adapter = _PlainAdapter(pool_connections=4, pool_maxsize=32)
+        self._settings = _Settings(hide_proxies(proxies), verify)
+        self._adapter = PlainAdapter(pool_connections=4, pool_maxsize=32)
         self._streams: set[Stream] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -301,23 +307,14 @@ _HEADERS = {
 }
 
 
-class _PlainAdapter(HTTPAdapter):
-    """An adapter that keeps no cookies."""
-
-    def build_response(
-        self, req: requests.PreparedRequest, resp: urllib3.BaseHTTPResponse
-    ) -> requests.Response:
-        return PlainResponse(req, resp)
-
-
 class _Settings:
     """Proxies and CA bundle of each server, found out once."""
 
     __slots__ = ("_known", "_proxies", "_verify")  # a proxy's URL may hold a password
 
-    def __init__(self, proxies: Mapping[str, str] | None, verify: bool | str | None) -> None:
+    def __init__(self, proxies: Proxies, verify: bool | str | None) -> None:
         self._proxies, self._verify = proxies, verify
-        self._known: dict[str, dict[str, Any]] = {}
+        self._known: dict[str, Settings] = {}
 
     def of(self, url: str) -> dict[str, Any]:
         """Return what requests would send a request to this URL with."""
@@ -325,4 +322,4 @@ class _Settings:
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._known:
             self._known[origin] = settings_for(origin, self._proxies, self._verify)
-        return self._known[origin]
+        return self._known[origin].reveal()

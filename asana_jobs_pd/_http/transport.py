@@ -1,30 +1,42 @@
-"""One request over a pooled connection: an answer, or the reason why none came."""
+"""One request: sent over a pooled connection or by a user's transport; answered or not."""
 
 from __future__ import annotations
 
 import os
+import threading
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, runtime_checkable
 
+import orjson
 import requests
 import urllib3
+from requests.structures import CaseInsensitiveDict
 
 from asana_jobs_pd._http.auth import Token, is_loopback, origin_of
-from asana_jobs_pd._http.http_adapter import OneServerAdapter
-from asana_jobs_pd._http.rate_limit import MAX_POSTS
-from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._http.http_adapter import AnswerTimeout, OneServerAdapter
+from asana_jobs_pd._http.rate_limit import MAX_POSTS, Cancelled
+from asana_jobs_pd._http.redaction import Hidden, clean, hide_query
 from asana_jobs_pd.errors import InvalidOptionError
 
 __all__ = [
     "MAX_BODY",
     "ConnectionFailure",
+    "CustomTransport",
+    "MockTransport",
+    "Proxies",
+    "Request",
+    "RequestsTransport",
     "Response",
+    "Settings",
     "Transport",
     "explain",
+    "hide_proxies",
     "settings_for",
     "user_agent",
 ]
@@ -32,20 +44,120 @@ __all__ = [
 MAX_BODY = 16 * 2**20
 """Bytes; a job's record has a few thousand."""
 
+Proxies = Hidden[Mapping[str, str]]
+Settings = Hidden[dict[str, Any]]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """A request as a `Transport` gets it.
+
+    Attributes
+    ----------
+    method : {"GET", "POST"}
+        The HTTP method.
+    url : str
+        The whole URL, query included.
+    headers : Mapping of str to str
+        By name, in any case; the token is in ``Authorization`` and in no repr.
+    body : bytes
+        The JSON of a POST; empty for a GET.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {hide_query(self.url)}>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Response:
-    """What came back: a status, headers and at most ``MAX_BODY`` + 1 bytes."""
+    """The answer to a request.
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    changes: tuple[str, ...] = ()
+    Attributes
+    ----------
+    status : int
+        The HTTP status.
+    headers : Mapping of str to str
+        By name.
+    body : bytes
+        The body, decoded: what ``Content-Encoding`` says was undone.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}, {len(self.body):,} bytes>"
+
+    @classmethod
+    def from_json(
+        cls, value: object, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> Self:
+        """Return a response with a value as its JSON body, such as ``{"data": {…}}``."""
+        kind = {"Content-Type": "application/json"}
+        return cls(status, {**kind, **(headers or {})}, orjson.dumps(value))
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """What a `Client` sends its requests with, when it is given one.
+
+    An object with the method ``send`` will do; `MockTransport` makes one of a function.
+    """
+
+    def send(self, request: Request, /) -> Response:
+        """Return the answer to a request; called from several threads at once.
+
+        Raise `ConnectionError` or `TimeoutError` when there is none: the request is then retried
+        like one that the network lost. Any other exception ends the read.
+        """
+        ...
+
+
+class MockTransport:
+    """A transport that answers with a function instead of a network: for tests.
+
+    Parameters
+    ----------
+    handler
+        Gets each `Request` and returns its `Response`.
+
+    Attributes
+    ----------
+    requests : list of Request
+        What was sent so far.
+
+    Examples
+    --------
+    >>> import asana_jobs_pd as aj
+    >>> from asana_jobs_pd.testing import MockTransport, Response
+    >>> job = {"gid": "12", "resource_type": "job", "status": "succeeded"}
+    >>> transport = MockTransport(lambda request: Response.from_json({"data": job}))
+    >>> client = aj.Client(transport=transport)
+    >>> aj.read_asana_jobs("12", ["status"], client=client)["status"].tolist()
+    ['succeeded']
+    >>> [request.method for request in transport.requests]
+    ['GET']
+    """
+
+    def __init__(self, handler: Callable[[Request], Response]) -> None:
+        self._handler = handler
+        self.requests: list[Request] = []
+
+    def send(self, request: Request, /) -> Response:
+        """Keep the request and return the handler's answer."""
+        self.requests.append(request)
+        return self._handler(request)
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFailure:
-    """Why nothing came back, in words without secrets."""
+    """Why no answer came, without secrets."""
 
     reason: str
     timed_out: bool = False
@@ -54,36 +166,51 @@ class ConnectionFailure:
     """Whether any of a POST's body went out."""
 
 
-class Transport:
+class CustomTransport:
+    """Sends requests with a `Transport` of the user's."""
+
+    def __init__(self, transport: Transport, token: Token) -> None:
+        if not isinstance(transport, Transport):
+            raise InvalidOptionError(
+                f"transport is a {type(transport).__name__} without a method send(request)."
+            )
+        self._send, self._token = transport.send, token
+
+    def get(self, url: str, stop: threading.Event) -> Response | ConnectionFailure:  # noqa: ARG002
+        return self.exchange(Request("GET", url, _headers(self._token)))
+
+    def post(self, url: str, content: bytes) -> Response | ConnectionFailure:
+        headers = _headers(self._token)
+        headers["Content-Type"] = "application/json"
+        return self.exchange(Request("POST", url, headers, content))
+
+    def exchange(self, request: Request) -> Response | ConnectionFailure:
+        try:
+            response = self._send(request)
+        except OSError as error:
+            text = self._token.hide(clean, str(error) or type(error).__name__)
+            late = isinstance(error, TimeoutError)
+            refused = isinstance(error, ConnectionRefusedError)
+            return ConnectionFailure(text, timed_out=late, sent=not refused)
+        if not isinstance(response, Response):
+            raise InvalidOptionError(
+                f"transport.send() returned a {type(response).__name__}, not a Response."
+            )
+        return replace(response, headers=CaseInsensitiveDict(response.headers))
+
+    def close(self) -> None:
+        """Do nothing: the transport is the user's."""
+
+
+class RequestsTransport:
     """Sends GET and POST requests to one server with one token.
 
-    What ``requests.Session.get`` works out for every request anew (environment, proxies,
-    cookies, netrc, headers, the pool to use) is worked out once here. Redirects are not
-    followed, so that the token stays where it was sent.
-
-    Parameters
-    ----------
-    base_url
-        The server, as `check_base_url` returns it.
-    token
-        What authorizes the requests.
-    pool_size
-        Connections to keep.
-    timeout
-        Seconds to connect, and between bytes.
-    proxies, verify
-        As in requests; None for the environment's.
+    What ``requests.Session.get`` works out for every request (environment, proxies, cookies,
+    netrc, headers, pool) is worked out once here. Redirects are not followed, so that the token
+    stays where it was sent.
     """
 
-    __slots__ = (
-        "_adapter",
-        "_headers",
-        "_posts",
-        "_settings",
-        "_timeout",
-        "_token",
-        "_waits",
-    )  # no vars()
+    __slots__ = ("_adapter", "_headers", "_posts", "_settings", "_timeout", "_token")  # no vars()
 
     def __init__(
         self,
@@ -92,39 +219,30 @@ class Transport:
         *,
         pool_size: int,
         timeout: tuple[float, float],
-        proxies: Mapping[str, str] | None,
+        proxies: Proxies,
         verify: bool | str | None,
     ) -> None:
         self._token = token
         self._timeout = timeout
-        # requests takes one as it is, and makes one of anything else for each request.
-        self._waits: Any = urllib3.Timeout(connect=timeout[0], read=timeout[1])
         self._settings = settings_for(base_url, proxies, verify)
         self._adapter = OneServerAdapter(origin_of(base_url), pool_size)
         self._posts = OneServerAdapter(origin_of(base_url), MAX_POSTS)
-        self._headers = requests.structures.CaseInsensitiveDict(
-            {
-                "User-Agent": user_agent(),
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip, deflate",
-                "Authorization": token.header,
-            }
-        )
+        self._headers = _headers(token)
 
     def __repr__(self) -> str:
-        return "<Transport>"
+        return "<RequestsTransport>"
 
-    def get(self, url: str) -> Response | ConnectionFailure:
-        """Send one GET request; never raises for what the network does."""
+    def get(self, url: str, stop: threading.Event | None = None) -> Response | ConnectionFailure:
+        """Send one GET request; raises only ``Cancelled``, soon after `stop` was set."""
         request = requests.PreparedRequest()
         request.method, request.url, request.headers = "GET", url, self._headers
-        return self._exchange(request, self._adapter)
+        return self._exchange(request, self._adapter, stop)
 
     def post(self, url: str, content: bytes) -> Response | ConnectionFailure:
         """Send one POST request with JSON; never raises for what the network does.
 
-        It has a connection of its own: one that was kept may be closed by the server at that
-        very moment, and nobody could say whether the request arrived.
+        It has a connection of its own: the server may be closing one that was kept at that very
+        moment, and nobody could say whether the request arrived.
         """
         body = _Body(content)
         request = requests.PreparedRequest()
@@ -133,16 +251,29 @@ class Transport:
         request.headers["Content-Length"] = str(len(content))
         request.headers["Connection"] = "close"
         request.body = body  # type: ignore[assignment]  # an iterable of bytes will do
-        answer = self._exchange(request, self._posts)
+        answer = self._exchange(request, self._posts, None)
         return answer if isinstance(answer, Response) else replace(answer, sent=body.sent)
 
     def _exchange(
-        self, request: requests.PreparedRequest, adapter: OneServerAdapter
+        self,
+        request: requests.PreparedRequest,
+        adapter: OneServerAdapter,
+        stop: threading.Event | None,
     ) -> Response | ConnectionFailure:
+        connect, read = self._timeout
+        timeout: Any = AnswerTimeout(connect, read, 2 * read, stop)
+        settings = self._settings.reveal()
         try:
-            return _read(adapter.send(request, stream=True, timeout=self._waits, **self._settings))
+            return _read(adapter.send(request, stream=True, timeout=timeout, **settings))
+        except Cancelled:
+            pass
         except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the headers
             return explain(error, self._timeout, partial(self._token.hide, clean))
+        except BaseException as interrupt:  # noqa: BLE001
+            raise interrupt.with_traceback(None) from None  # its frames hold the headers
+        finally:
+            del settings  # a traceback may show locals
+        raise Cancelled
 
     def close(self) -> None:
         """Close the connections."""
@@ -162,37 +293,75 @@ class _Body:
         yield self._content
 
 
+def _headers(token: Token) -> CaseInsensitiveDict[str]:
+    return CaseInsensitiveDict(
+        {
+            "User-Agent": user_agent(),
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Authorization": token.header,
+        }
+    )
+
+
 def explain(
     error: Exception, timeout: tuple[float, float], hide: Callable[..., str]
 ) -> ConnectionFailure:
-    """Return why nothing came, in words; `hide` is ``clean``, or what hides a token as well."""
-    kinds = _chain(error)
-    names = {type(link).__name__ for link in kinds}
-    said = hide(str(kinds[-1]) or type(kinds[-1]).__name__)
-    if names & {"ConnectTimeout", "ConnectTimeoutError"}:
-        return ConnectionFailure(f"no connection within {timeout[0]:g} s", timed_out=True)
-    if names & {"ReadTimeout", "ReadTimeoutError", "TimeoutError"}:
-        return ConnectionFailure(f"no data for {timeout[1]:g} s", timed_out=True)
+    """Return why no answer came; `hide` is ``clean``, or what hides a token as well."""
+    chain = _chain(error)
+    names = {type(link).__name__ for link in chain}
+    connect, read = timeout
+    for kinds, reason in (
+        ({"ConnectTimeout", "ConnectTimeoutError"}, f"no connection within {connect:g} s"),
+        ({"SlowAnswerError"}, f"no complete answer within {2 * read:g} s"),
+        ({"ReadTimeout", "ReadTimeoutError", "TimeoutError"}, f"no data for {read:g} s"),
+    ):
+        if names & kinds:
+            return ConnectionFailure(reason, timed_out=True)
+    detail = hide(str(chain[-1]) or type(chain[-1]).__name__)
     if "SSLError" in names:
-        hint = "give verify= or REQUESTS_CA_BUNDLE your CA bundle's path"
-        return ConnectionFailure(f"the TLS connection failed ({hint}): {said}", retryable=False)
+        hint = "set verify= or REQUESTS_CA_BUNDLE to the path of your CA bundle"
+        return ConnectionFailure(f"the TLS connection failed ({hint}): {detail}", retryable=False)
     if "ProxyError" in names:
-        return ConnectionFailure(f"the proxy cannot be reached or refused (HTTPS_PROXY): {said}")
+        return ConnectionFailure(f"the proxy refused or cannot be reached (HTTPS_PROXY): {detail}")
     if "NameResolutionError" in names:
         return ConnectionFailure("the server's name cannot be resolved: is there a network?")
-    passes = isinstance(
+    retryable = isinstance(
         error, requests.ConnectionError | urllib3.exceptions.HTTPError | OSError
     ) and not isinstance(error, ValueError)
-    return ConnectionFailure(f"the connection failed: {said}", retryable=passes)
+    return ConnectionFailure(f"the connection failed: {detail}", retryable=retryable)
 
 
 def _read(response: requests.Response) -> Response:
-    raw = response.raw
-    body = raw.read(MAX_BODY + 1, decode_content=True)
-    if len(body) > MAX_BODY:
+    raw, status = response.raw, response.status_code
+    pieces, left = [], MAX_BODY + 1
+    while left and (piece := raw.read(left, decode_content=False)):
+        pieces.append(piece)
+        left -= len(piece)
+    if not left:
         raw.close()  # what is left of it must not meet the next request
-    changes = raw.headers.get_all("Asana-Change") if "Asana-Change" in raw.headers else ()
-    return Response(response.status_code, raw.headers, body, tuple(changes))
+    body = b"".join(pieces)
+    # Some error pages are labelled as compressed and are not.
+    packed = "gzip" in raw.headers.get("Content-Encoding", "") and body[:2] == b"\x1f\x8b"
+    return Response(status, raw.headers, _gunzip(body, status) if packed else body)
+
+
+def _gunzip(body: bytes, status: int) -> bytes:
+    """Return at most one byte more than ``MAX_BODY``, however far it would inflate."""
+    text, rest = b"", body
+    try:
+        while rest and len(text) <= MAX_BODY:  # there may be several members
+            inflater = zlib.decompressobj(wbits=31)
+            text += inflater.decompress(rest, MAX_BODY + 1 - len(text))
+            whole = inflater.eof or len(text) > MAX_BODY
+            rest = inflater.unused_data if whole else b""
+    except zlib.error:
+        whole = False
+    if whole:
+        return text
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        raise urllib3.exceptions.DecodeError("the compressed body is damaged")
+    return body  # the status says enough
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -206,28 +375,66 @@ def _chain(error: BaseException) -> list[BaseException]:
     return links
 
 
-def settings_for(
-    url: str, proxies: Mapping[str, str] | None, verify: bool | str | None
-) -> dict[str, Any]:
-    """Return what requests would send a request to a URL with: proxies, CA bundle, certificate.
+def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
+    """Return proxies, whose URLs may hold passwords, out of sight; refuse what is no mapping."""
+    if isinstance(proxies, Hidden):
+        return proxies
+    kind = type(proxies).__name__
+    try:
+        valid = isinstance(proxies, Mapping | None) and all(
+            isinstance(scheme, str) and isinstance(url, str | None)
+            for scheme, url in (proxies or {}).items()
+        )
+        hidden: Proxies = Hidden(dict(proxies or {}) if valid else {})
+    finally:
+        del proxies  # a traceback may show locals
+    if not valid:
+        raise InvalidOptionError(
+            f"proxies is a {kind}: give a mapping of schemes to URLs, such as "
+            "{'https': 'http://proxy.example:3128'}."
+        )
+    return hidden
 
-    Raises
-    ------
-    InvalidOptionError
-        When the CA bundle does not exist.
-    """
-    with requests.Session() as session:
-        merged = session.merge_environment_settings(url, dict(proxies or {}), None, verify, None)
-    if is_loopback(url):
-        # A plain http request would hand the token to the proxy.
-        merged["proxies"] = {}
-    bundle = merged["verify"]
-    if isinstance(bundle, str | os.PathLike) and not Path(bundle).exists():
+
+def settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:
+    """Return what requests would send a request with: proxies, CA bundle, certificate."""
+    if not isinstance(verify, bool | str | os.PathLike | None):
+        raise InvalidOptionError(
+            f"verify is a {type(verify).__name__}: give True, False or the path of a CA bundle."
+        )
+    settings = _merge_environment(url, proxies, verify)
+    if settings is None:
+        raise InvalidOptionError(
+            "The proxy settings cannot be used; they come from proxies= or from the environment "
+            "(HTTPS_PROXY, NO_PROXY)."
+        )
+    bundle = settings.reveal()["verify"]
+    if isinstance(bundle, str | os.PathLike) and not _exists(bundle):
         raise InvalidOptionError(
             f"The CA bundle {os.fspath(bundle)!r} does not exist; it comes from verify= or from "
             "the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)."
         )
-    return {name: merged[name] for name in ("proxies", "verify", "cert")}
+    return settings
+
+
+def _merge_environment(url: str, proxies: Proxies, verify: bool | str | None) -> Settings | None:
+    try:
+        with requests.Session() as session:
+            merged = session.merge_environment_settings(
+                url, dict(proxies.reveal()), None, verify, None
+            )
+    except ValueError:
+        return None
+    if is_loopback(url):
+        merged["proxies"] = {}  # a plain http request would hand the token to the proxy
+    return Hidden({name: merged[name] for name in ("proxies", "verify", "cert")})
+
+
+def _exists(path: str | os.PathLike[str]) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def user_agent() -> str:

@@ -160,7 +160,7 @@ class Starter:
             posted = self._client.post_job(
                 request.path,
                 request.body,
-                what=request.verb.what,
+                subject=request.verb.what,
                 gid=request.gid,
                 stop=self._stop,
             )

@@ -28,11 +28,11 @@ FIRST = """\
 import os, time
 import asana_jobs_pd as aj
 from asana_jobs_pd import JobsWidget
-from asana_jobs_pd._api import connect
+from asana_jobs_pd.testing import reset
 
 for name in [name for name in os.environ if name.startswith("ASANA")]:
     del os.environ[name]
-connect._default.set(None, implicit=True)
+reset()
 """
 SHOTS = os.environ.get("ASANA_JOBS_SHOTS")
 

@@ -13,11 +13,10 @@ from functools import partial
 
 import pytest
 
-from asana_jobs_pd._http import client as connecting
-from asana_jobs_pd._http import rate_limit as limits
-from asana_jobs_pd._http.client import Client
+from asana_jobs_pd import Client
 from asana_jobs_pd.errors import RequestError
 from asana_jobs_pd.sandbox import Sandbox
+from asana_jobs_pd.testing import reset
 
 TOKEN = "2/1201234567890/1209876543210:" + "0123456789abcdef" * 2
 SIGNATURE = "f00dfeed" * 8
@@ -39,14 +38,9 @@ def surroundings(monkeypatch, tmp_path):
     keyring = types.ModuleType("keyring")
     keyring.get_password = lambda *_: None
     monkeypatch.setitem(sys.modules, "keyring", keyring)
-    _forget()
+    reset()
     yield
-    _forget()
-
-
-def _forget():
-    connecting._default.set(None, implicit=True)
-    limits._limiters.clear()
+    reset()
 
 
 class Now:

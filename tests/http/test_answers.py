@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_jobs_pd._http.auth import Token
-from asana_jobs_pd._http.responses import read_answer
+from asana_jobs_pd._http.responses import read_job
 from asana_jobs_pd._http.transport import MAX_BODY, ConnectionFailure, Response
 from asana_jobs_pd.errors import (
     AuthenticationError,
@@ -27,7 +27,7 @@ JSON = {"Content-Type": "application/json"}
 
 def read(body, status=200, headers=JSON, token=SECRET):
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_answer(Response(status, headers, body), GID, token)
+    return read_job(Response(status, headers, body), GID, token)
 
 
 def envelope(message=None, **more):
@@ -46,9 +46,9 @@ def test_a_record_may_lack_its_gid():
     assert read({"data": {"status": "succeeded"}}) == {"status": "succeeded"}
 
 
-@pytest.mark.parametrize("gid", ["1", 1200000000000000, None, ["1200000000000000"]])
+@pytest.mark.parametrize("gid", ["1", 1200000000000001, 1.2e15, True, None, [GID], {"gid": GID}])
 def test_a_record_about_another_job_is_no_answer(gid):
-    """A gid that is not the one asked for, or no string, is an error that names it."""
+    """A gid that is not the one asked for is an error that names it."""
     error = read({"data": {"gid": gid}})
     assert isinstance(error, BodyError)
     assert f"Job {GID}: the answer is about another job" in str(error)
@@ -61,7 +61,7 @@ def test_a_record_about_another_job_is_no_answer(gid):
         *({"data": []}, {"data": None}, {"data": "x"}, {"data": [{"gid": GID}]}),
         *([], None, 1, "data", {}, {"gid": GID}, {"errors": []}, True),
         *(b"", b" ", b"\xff\xfe", b'{"data": {"gid": ', b"<html></html>", b"\x00", b"NaN"),
-        *(b'{"data": {"gid": "1", "x": NaN}}', b"[" * 100_000, b'{"a":' * 100_000),
+        *(b'{"data": NaN}', b'{"data": 1e400}', b"[" * 100_000, b'{"a":' * 100_000),
     ],
 )
 def test_what_is_no_job_is_an_error_that_quotes_it(body):
@@ -89,7 +89,7 @@ def test_a_body_beyond_the_cap_is_not_parsed():
     assert read(body + b" " * (MAX_BODY - len(body))) == {"gid": GID}
     error = read(body + b" " * (MAX_BODY + 1 - len(body)))
     assert isinstance(error, BodyError)
-    assert "larger than 16,777,216 bytes" in str(error)
+    assert "exceeds 16,777,216 bytes" in str(error)
 
 
 pieces = st.lists(
@@ -120,7 +120,7 @@ def test_any_bytes_are_an_answer_or_an_error(body, status):
     ("status", "title", "step"),
     [
         (400, "400 Bad Request", "Check the gid and the field names."),
-        (401, "401 Unauthorized", "Make a new token at https://app.asana.com/0/my-apps"),
+        (401, "401 Unauthorized", "Create a new token at https://app.asana.com/0/my-apps"),
         (402, "402 Payment Required", "This needs a paid plan."),
         (403, "403 Forbidden", "Only the creator of a job can read it"),
         (404, "404 Not Found", "it is not yours"),
@@ -189,7 +189,7 @@ def test_a_redirect_says_that_it_is_not_followed(status):
 )
 def test_no_answer(timed_out, kind, name):
     """The reason is told, and that a refresh asks only for the rest."""
-    error = read_answer(ConnectionFailure("no luck", timed_out=timed_out), GID, SECRET)
+    error = read_job(ConnectionFailure("no luck", timed_out=timed_out), GID, SECRET)
     assert type(error) is kind
     assert (error.kind, error.status, error.reason) == (name, None, "no luck")
     assert str(error).startswith(f"Job {GID}: no luck. ")

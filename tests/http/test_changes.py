@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._http.responses import MOST, Changes, describe_change
+from asana_jobs_pd._http.responses import MAX_CHANGES, Changes, describe_change
 
 INFO = "https://forum.asana.com/t/1"
 
@@ -57,5 +57,5 @@ def test_each_change_is_told_once():
 def test_a_server_that_announces_without_end():
     """No more than a hundred are kept."""
     changes = Changes()
-    changes.note(f"name={number}" for number in range(2 * MOST))
-    assert len(changes.take()) == MOST
+    changes.note(f"name={number}" for number in range(2 * MAX_CHANGES))
+    assert len(changes.take()) == MAX_CHANGES

@@ -293,7 +293,7 @@ def test_an_interrupt_tells_nothing(asana, client):
     finally:
         signal.signal(signal.SIGINT, handler)
     assert time.monotonic() - before < 2
-    assert "getresponse" in told(interrupt)
+    assert "getresponse" not in told(interrupt), "the frames of http.client hold the request"
     assert TOKEN not in told(interrupt)
     assert mine.limiter.budget.in_flight == 0
     assert mine.get_job(GID)["gid"] == GID

@@ -24,7 +24,9 @@ CREATED = http(201, orjson.dumps({"data": JOB}))
 
 def post(client, path="/exports/graph", data=None, **options):
     data = {"parent": "12"} if data is None else data
-    return client.post_job(path, orjson.dumps({"data": data}), what="Project", gid="12", **options)
+    return client.post_job(
+        path, orjson.dumps({"data": data}), subject="Project", gid="12", **options
+    )
 
 
 @given(st.none() | st.integers(100, 599), st.booleans())
@@ -92,7 +94,7 @@ def test_it_is_never_sent_twice_after_the_body_went_out(client, scripted, answer
     assert posted.delivery == delivery
     assert len(server.heads) == 1
     assert posted.record == {}
-    assert ("is not known" in posted.error.reason) == (delivery == "unknown")
+    assert ("not known whether" in posted.error.reason) == (delivery == "unknown")
     assert str(posted.error).startswith("Project 12: ")
     assert posted.error.gid == "12"
     assert posted.error.__context__ is None
@@ -139,7 +141,7 @@ def test_after_all_tries_it_says_that_nothing_got_out(client):
     posted = post(client(base_url=f"http://127.0.0.1:{free_port()}", max_retries=3), stop=stop)
     assert posted.delivery == "undelivered"
     assert len(stop.waits) == 3
-    assert "is not known" not in posted.error.reason
+    assert "not known whether" not in posted.error.reason
     assert "Nothing was started" in str(posted.error)
 
 

@@ -4,15 +4,24 @@ import json
 import logging
 import re
 import string
+import threading
+import time
 import unicodedata
 from urllib.parse import quote
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from seed import GRAPH_URL, RESOURCE_URL
 
-from asana_jobs_pd._http.redaction import LONGEST, clean, hide_query, mask_logs, redact
+from asana_jobs_pd._http.redaction import (
+    MAX_TEXT,
+    clean,
+    hide_query,
+    mask_logs,
+    may_hold_secret,
+    redact,
+)
 
 from .conftest import GID, SIGNATURE, TOKEN
 
@@ -54,10 +63,40 @@ def test_a_personal_access_token_is_known_in_other_spellings(token):
 @given(around, st.sampled_from(["Bearer ", "bearer  ", "BEARER\t", "Basic "]), opaque, around)
 @example("{'Authorization': '", "Bearer ", "a'b,c;d<e>f\"ghijk", "'}")
 def test_what_authorizes_is_masked(before, scheme, token, after):
-    """What follows Bearer or Basic is a credential, whatever it is made of."""
+    """What follows Bearer or Basic is a credential, unless it is a word."""
+    assume(not token.isalpha())
     text = f"{before} {scheme}{token} {after}"
     assert token not in redact(text).removeprefix(before).removesuffix(after)
     assert redact(f"{scheme}{token}") == f"{scheme.strip()} …"
+
+
+@pytest.mark.parametrize(
+    "credential", ["dXNlcjpwYXNz", "abcdefghijklmnopqrstuvwxyz", "AbCdEfGh", "a1b2", "x.y.z", "t=1"]
+)
+def test_letters_that_are_no_word_are_a_credential(credential):
+    """Mixed case, digits, signs inside or more letters than a word has."""
+    assert credential not in redact(f"sent Bearer {credential}, again Basic {credential}")
+
+
+@pytest.mark.parametrize("header", ["Authorization: ", "authorization=", "'Authorization': '"])
+def test_a_header_is_masked_whatever_its_value(header):
+    """Even if it is a word."""
+    assert redact(f"{header}Bearer secret") == f"{header}Bearer …"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The bearer token has expired.",
+        "Please use it to request a new bearer token.",
+        "Basic authentication is not supported; use a Bearer token instead!",
+        "Your basic plan's limit, or Bearer-token: (bearer auth) BASIC AUTH",
+        'Bearer tokens/PATs, \'bearer tokens\', "Basic" "bearer tokens", basic 10 seats',
+    ],
+)
+def test_asanas_sentences_stay_whole(text):
+    """Words after Bearer and Basic are words."""
+    assert redact(text) == clean(text) == text
 
 
 @given(around, opaque, around)
@@ -159,35 +198,76 @@ def test_clean_text_is_one_printable_line(text, limit):
     line.encode()
 
 
-@given(st.integers(0, 2 * LONGEST), opaque, st.sampled_from([" ", "\n", "-", "/a?b=c&"]))
+@given(st.integers(0, 2 * MAX_TEXT), opaque, st.sampled_from([" ", "\n", "-", "/a?b=c&"]))
 def test_a_secret_that_is_cut_does_not_show_its_half(length, secret, filling):
     """Only the beginning of a long text is looked at; a token across the end leaves no part."""
-    text = (filling * length)[:length] + secret + "." * LONGEST
+    text = (filling * length)[:length] + secret + "." * MAX_TEXT
     shown = clean(text, secret)
     assert secret[:8] not in shown
 
 
-@pytest.mark.parametrize("piece", ["/", "/a", "X-Amz-", "://", "bearer ", "1/1", "a@"])
-def test_a_huge_text_is_cut_first(piece):
-    """A megabyte of what the masks look for is as much work as its first 4,000 characters."""
-    beginning = piece * (2 * LONGEST // len(piece))
-    assert clean(piece * 1_000_000) == clean(beginning)
+PIECES = [
+    *("/", "/a", "X-Amz-", "X-Amz-a=", "://", "bearer ", "bearer\t\t", "1/1", "1/", "a@"),
+    *("0/0", "2%2F", "1\\/1:", "authorization:", "authorization: bearer ", "Signature=", "&", " "),
+    *("http://a", "a b/c?", "'", "\x00", "bearer a-", "0123456789abcdef", "%3D", "Policy"),
+    *("?", "/?"),
+]
 
 
-def test_the_logs_of_urllib3_are_masked(asana, client, caplog):
-    """At DEBUG urllib3 logs every request's path and headers; no query and no token shows."""
+@pytest.mark.parametrize("piece", PIECES)
+def test_masking_takes_time_linear_in_the_text(piece):
+    """50,000 characters of what the masks look for are read at once; squares take minutes."""
+    began = time.process_time()
+    for text in (piece * (50_000 // len(piece)), "x?" + piece * (50_000 // len(piece)) + "!"):
+        redact(text)
+        may_hold_secret(text)
+    assert time.process_time() - began < 5
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join))
+@settings(max_examples=20)
+def test_mixtures_of_these_take_linear_time_too(piece):
+    """Expressions may meet each other's pieces."""
+    began = time.process_time()
+    redact(piece * (50_000 // len(piece)))
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_only_the_beginning_of_a_huge_text_is_shown(piece):
+    """Its first 4,000 characters."""
+    beginning = piece * (2 * MAX_TEXT // len(piece))
+    assert clean(piece * (1_000_000 // len(piece))) == clean(beginning)
+
+
+def test_the_log_lines_about_our_requests_are_masked(asana, client, caplog):
+    """At DEBUG urllib3 logs paths; the queries of ours do not show, over kept connections too."""
     mine = client(asana)
     with caplog.at_level(logging.DEBUG):
-        assert mine.get_job(GID, ("status",))["gid"] == GID
-        logging.getLogger("urllib3.connectionpool").debug(
-            "%s /x?X-Amz-Signature=%s", TOKEN, SIGNATURE
-        )
+        for _ in range(2):
+            assert mine.get_job(GID, ("status",))["gid"] == GID
+        mine.signed_transport().open(f"{asana.base_url}/x?X-Amz-Signature={SIGNATURE}", {}).close()
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("urllib3")]
-    assert f'"GET /api/1.0/jobs/{GID}?… HTTP/' in lines[1]
-    assert lines[-1] == "… /x?…"
-    assert TOKEN not in caplog.text
-    assert "opt_fields" not in caplog.text
-    assert SIGNATURE not in caplog.text
+    assert sum(f'"GET /api/1.0/jobs/{GID}?… HTTP/' in line for line in lines) == 2
+    assert any('"GET /api/1.0/x?… HTTP/' in line for line in lines)
+    for secret in (TOKEN, "opt_fields", SIGNATURE):
+        assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("logger", ["urllib3.connectionpool", "urllib3.connection", "requests"])
+def test_log_lines_of_others_stay_as_they_are(asana, client, caplog, logger):
+    """Before and after our requests, and in other threads meanwhile."""
+    mine, line = client(asana), 'GET /search?q=cats&token=x "Bearer abc"'
+    asana.fault("delay", seconds=0.3)
+    with caplog.at_level(logging.DEBUG):
+        reading = threading.Thread(target=mine.get_job, args=(GID,))
+        reading.start()
+        while reading.is_alive():
+            logging.getLogger(logger).debug("%s", line)
+            reading.join(0.05)
+        logging.getLogger(logger).debug("%s", line)
+    lines = [record.getMessage() for record in caplog.records if "search" in record.getMessage()]
+    assert set(lines) == {line}
 
 
 def test_the_logs_are_masked_once():

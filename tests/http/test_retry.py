@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._http.retry import LONGEST_WAIT, RETRIED, RetryPolicy, backoff, parse_retry_after
+from asana_jobs_pd._http.retry import MAX_WAIT, RETRIED, RetryPolicy, backoff, parse_retry_after
 
 chances = st.floats(0, 1)
 tries = st.integers(1, 2000)
 statuses = st.none() | st.sampled_from(sorted(RETRIED))
-hints = st.none() | st.floats(0.1, LONGEST_WAIT)
+hints = st.none() | st.floats(0.1, MAX_WAIT)
 
 
 @given(statuses, tries, st.floats(0, 1e6), hints, chances, st.integers(0, 50), st.floats(0, 1e4))
@@ -103,4 +103,4 @@ def test_a_header_in_seconds(value, seconds):
 def test_any_header_gives_a_sane_wait_or_none(value):
     """Whatever a server sends, the wait is between a tenth of a second and five minutes."""
     seconds = parse_retry_after(value)
-    assert seconds is None or 0.1 <= seconds <= LONGEST_WAIT
+    assert seconds is None or 0.1 <= seconds <= MAX_WAIT

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_jobs_pd._http.auth import Token, check_base_url, is_loopback
-from asana_jobs_pd._http.transport import MAX_BODY, ConnectionFailure, Response, Transport
+from asana_jobs_pd._http.transport import (
+    MAX_BODY,
+    ConnectionFailure,
+    RequestsTransport,
+    Response,
+    hide_proxies,
+)
 from asana_jobs_pd.errors import (
     BodyError,
     InvalidOptionError,
@@ -35,8 +41,14 @@ def transport():
     made = []
 
     def make(base_url=ASANA, **options):
-        options = {"pool_size": 5, "timeout": (1, 2), "proxies": None, "verify": None, **options}
-        made.append(Transport(base_url, Token(TOKEN, "a test"), **options))
+        options = {
+            "pool_size": 5,
+            "timeout": (1, 2),
+            "proxies": hide_proxies(None),
+            "verify": None,
+            **options,
+        }
+        made.append(RequestsTransport(base_url, Token(TOKEN, "a test"), **options))
         return made[-1]
 
     yield make
@@ -118,7 +130,7 @@ def test_connections_are_kept(asana, client):
         ({"kind": "garbage"}, BodyError, "not the JSON of a job but '��"),
         ({"kind": "empty"}, StatusError, "502 Bad Gateway: without a message from Asana: an empty"),
         ({"kind": "empty", "status": 200}, BodyError, "an empty body"),
-        ({"kind": "empty", "status": 204}, StatusError, "204 No Content"),
+        ({"kind": "empty", "status": 204}, BodyError, "an empty body"),
         ({"kind": "redirect"}, StatusError, "302 Found: a redirect, which is not followed"),
         ({"kind": "status", "status": 500}, StatusError, "Phrase: "),
     ],
@@ -271,7 +283,7 @@ def test_an_answer_of_16_mib_is_read_and_no_more(client, scripted):
     assert mine.get_job(GID)["gid"] == GID
     error = failure(mine)
     assert type(error) is BodyError
-    assert "larger than 16,777,216 bytes" in str(error)
+    assert "exceeds 16,777,216 bytes" in str(error)
     assert mine.get_job(GID)["gid"] == GID
 
 
@@ -348,7 +360,7 @@ def test_https_goes_through_the_proxy(client, scripted, monkeypatch, name, base_
         monkeypatch.setenv(name, address)
     error = failure(client(base_url=base_url, proxies=proxies))
     assert type(error) is NetworkError
-    assert "the proxy cannot be reached or refused (HTTPS_PROXY)" in str(error)
+    assert "the proxy refused or cannot be reached (HTTPS_PROXY)" in str(error)
     assert "403" in str(error)
     (head,) = proxy.heads
     host = base_url.split("/")[2]
@@ -365,7 +377,7 @@ def test_a_proxy_that_is_not_there(client, monkeypatch):
     """The error names the proxy as what failed, without its password."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:hunter2@127.0.0.1:{free_port()}")
     error = failure(client(base_url="https://app.asana.invalid"))
-    assert "the proxy cannot be reached" in str(error)
+    assert "the proxy refused or cannot be reached" in str(error)
     assert "hunter2" not in told(error)
 
 
@@ -506,6 +518,7 @@ def test_nothing_is_sent_to_a_refused_address(client, scripted, monkeypatch):
 
 
 def test_what_it_says_of_itself(transport):
-    """A transport shows nothing, and an answer is a value."""
-    assert repr(transport()) == "<Transport>"
-    assert Response(200, {}, b"") == Response(200, {}, b"", ())
+    """A transport shows nothing, and a response no body; responses are values."""
+    assert repr(transport()) == "<RequestsTransport>"
+    assert repr(Response(200, {}, TOKEN.encode())) == "<Response 200, 62 bytes>"
+    assert Response() == Response(200, {}, b"")

@@ -271,7 +271,7 @@ def test_a_lost_answer_is_told_and_not_sent_again(asana, start, fault, kind):
     jobs = start("export_graph", [one, two])
     assert jobs["source.state"].tolist() == ["unknown", "started"]
     assert jobs["error.kind"].tolist()[0] == kind
-    assert "whether Asana started it is not known" in jobs["error.message"][0]
+    assert "it is not known whether Asana started it" in jobs["error.message"][0]
     assert pd.isna(jobs["gid"][0])
     assert parents_of(posts(asana)).count(one) == 1
     assert asana.stats.jobs_started == (1 if fault.get("early") else 2)

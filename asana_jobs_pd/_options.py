@@ -1,0 +1,45 @@
+"""Checks of option values that several rooms share."""
+
+from __future__ import annotations
+
+import math
+
+from asana_jobs_pd.errors import InvalidOptionError
+
+__all__ = ["check_client_options", "is_seconds", "is_whole"]
+
+
+def check_client_options(
+    requests_per_minute: int | None,
+    max_in_flight: int,
+    timeout: tuple[float, float],
+    max_retries: int,
+) -> None:
+    """Refuse an invalid option of a client, by name and value."""
+    if requests_per_minute is not None and not is_whole(requests_per_minute, 1):
+        raise InvalidOptionError(
+            f"requests_per_minute={requests_per_minute!r}: give a whole number of at least 1, "
+            "or None for no limit of our own."
+        )
+    if not is_whole(max_in_flight, 1):
+        raise InvalidOptionError(
+            f"max_in_flight={max_in_flight!r}: give a whole number of at least 1; Asana allows 50."
+        )
+    if not is_whole(max_retries, 0):
+        raise InvalidOptionError(f"max_retries={max_retries!r}: give a whole number, 0 for none.")
+    seconds = timeout if isinstance(timeout, tuple) else ()
+    if len(seconds) != 2 or not all(is_seconds(each) and each > 0 for each in seconds):  # noqa: PLR2004
+        raise InvalidOptionError(
+            f"timeout={timeout!r}: give seconds to connect and seconds between bytes, as (10, 60)."
+        )
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Whether a value is an int of at least this much; booleans are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_seconds(value: object) -> bool:
+    """Whether a value is a finite number of seconds, 0 or more; booleans are none."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < math.inf  # type: ignore[operator]
