@@ -104,6 +104,7 @@ __all__ = [
     "refresh_asana_jobs",
     "sandbox",
     "save_project_as_template",
+    "testing",
     "typing",
     "wait_asana_jobs",
     "wait_asana_jobs_async",
@@ -163,7 +164,7 @@ if not TYPE_CHECKING:  # which see the imports above
             from importlib.metadata import version
 
             return version("asana_jobs_pd")
-        if name in ("errors", "ledger", "sandbox", "typing"):
+        if name in ("errors", "ledger", "sandbox", "testing", "typing"):
             return importlib.import_module(f"asana_jobs_pd.{name}")
         if name not in _LAZY:
             raise AttributeError(f"module 'asana_jobs_pd' has no attribute {name!r}")

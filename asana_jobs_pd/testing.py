@@ -20,3 +20,6 @@ from asana_jobs_pd._http.client import reset
 from asana_jobs_pd._http.transport import MockTransport, Request, Response, Transport
 
 __all__ = ["MockTransport", "Request", "Response", "Transport", "reset"]
+
+for _item in (MockTransport, Request, Response, Transport, reset):
+    _item.__module__ = __name__  # help and tracebacks show where it can be imported from
