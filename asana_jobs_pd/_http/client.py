@@ -361,7 +361,8 @@ def _like(model: Callable[P, T]) -> Callable[[Callable[..., T]], Callable[P, T]]
     """Give a function the signature of another one."""
 
     def decorate(function: Callable[..., T]) -> Callable[P, T]:
-        function.__signature__ = inspect.signature(model)  # type: ignore[attr-defined]
+        signature = inspect.signature(model).replace(return_annotation=model)
+        function.__signature__ = signature  # type: ignore[attr-defined]
         return function
 
     return decorate
