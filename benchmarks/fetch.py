@@ -167,7 +167,7 @@ def _gids(count):
 
 def _all_fields():
     """Return what ours asks for by default, so that every contender asks the same."""
-    from asana_jobs_pd._jobs.fields import EVERYTHING
+    from asana_jobs_pd._jobs.schema import EVERYTHING
 
     return ",".join(EVERYTHING.ask)
 

@@ -27,9 +27,9 @@ from asana_jobs_pd._http.client import Client, default_client, forget_default
 from asana_jobs_pd._http.parallel_map import Batch
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._jobs.fetch import fetch_jobs
-from asana_jobs_pd._jobs.fields import plan_fields
 from asana_jobs_pd._jobs.ledger import record_file
 from asana_jobs_pd._jobs.read import warn_of_changes
+from asana_jobs_pd._jobs.schema import plan_fields
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import AuthenticationError
 

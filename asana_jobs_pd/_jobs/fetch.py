@@ -12,8 +12,8 @@ from typing import Any
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.parallel_map import Batch
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.fields import Plan
 from asana_jobs_pd._jobs.ledger import Recorder
+from asana_jobs_pd._jobs.schema import Plan
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import AuthenticationError, BodyError, NetworkError, RequestError
 

@@ -17,9 +17,8 @@ import pyarrow.compute as pc
 
 from asana_jobs_pd._jobs.as_jobs import parse_times
 from asana_jobs_pd._jobs.fetch import ReadResult, not_a_job
-from asana_jobs_pd._jobs.fields import EVERYTHING, Plan, plan_fields
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.schema import COLUMNS
+from asana_jobs_pd._jobs.schema import COLUMNS, EVERYTHING, Plan, plan_fields
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidGidError, RequestError, warn_user
 from asana_jobs_pd.typing import Fields

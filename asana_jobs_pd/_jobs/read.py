@@ -12,11 +12,10 @@ import pandas as pd
 from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
 from asana_jobs_pd._jobs.as_jobs import as_jobs, is_ours, join_columns, with_index_of
 from asana_jobs_pd._jobs.fetch import NOT_ASKED, FetchResult, fetch_jobs
-from asana_jobs_pd._jobs.fields import Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.frame import frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
-from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS
+from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS, Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (

@@ -13,11 +13,16 @@ import pandas as pd
 
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.fetch import ReadResult
-from asana_jobs_pd._jobs.fields import EVERYTHING, plan_for_columns
 from asana_jobs_pd._jobs.frame import frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.read import update_rows
-from asana_jobs_pd._jobs.schema import FINAL_STATUSES, STATUSES, Row
+from asana_jobs_pd._jobs.schema import (
+    EVERYTHING,
+    FINAL_STATUSES,
+    STATUSES,
+    Row,
+    plan_for_columns,
+)
 from asana_jobs_pd._jobs.states import GONE
 from asana_jobs_pd.errors import RequestError
 from asana_jobs_pd.typing import Gids

@@ -13,8 +13,8 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
 from asana_jobs_pd._jobs.fetch import ReadResult, fetch_job
-from asana_jobs_pd._jobs.fields import Plan
 from asana_jobs_pd._jobs.ledger import Recorder
+from asana_jobs_pd._jobs.schema import Plan
 from asana_jobs_pd._monitor.job_table import JobState, JobTable
 from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell
 from asana_jobs_pd._monitor.poller import FINAL_STATES, Poller

@@ -11,9 +11,8 @@ import orjson
 import pandas as pd
 
 from asana_jobs_pd._jobs.fetch import NEVER, ReadResult
-from asana_jobs_pd._jobs.fields import EVERYTHING
 from asana_jobs_pd._jobs.frame import frame_of_results
-from asana_jobs_pd._jobs.schema import dtype_of
+from asana_jobs_pd._jobs.schema import EVERYTHING, dtype_of
 from asana_jobs_pd._start.endpoints import Endpoint, check_option, check_text
 from asana_jobs_pd.errors import InvalidOptionError, RequestError
 from asana_jobs_pd.typing import StartState

@@ -16,9 +16,8 @@ from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.responses import UNKNOWN, PostResult
 from asana_jobs_pd._jobs.fetch import fetch_job
-from asana_jobs_pd._jobs.fields import EVERYTHING
 from asana_jobs_pd._jobs.ledger import Recorder
-from asana_jobs_pd._jobs.schema import FINAL_STATUSES
+from asana_jobs_pd._jobs.schema import EVERYTHING, FINAL_STATUSES
 from asana_jobs_pd._monitor.schedule import Clock, RealClock, Signals
 from asana_jobs_pd._start.endpoints import Endpoint
 from asana_jobs_pd._start.queue import MOST_DOUBTS, StartQueue

@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._jobs.fields import EVERYTHING, plan_fields, plan_for_columns
-from asana_jobs_pd._jobs.schema import COLUMNS, FIELDS, NAMES
+from asana_jobs_pd._jobs.schema import (
+    COLUMNS,
+    EVERYTHING,
+    FIELDS,
+    NAMES,
+    plan_fields,
+    plan_for_columns,
+)
 from asana_jobs_pd.errors import InvalidFieldError
 
 

@@ -261,6 +261,6 @@ def client_of(asana, **options):
 
 
 def fetch_fields():
-    from asana_jobs_pd._jobs.fields import EVERYTHING
+    from asana_jobs_pd._jobs.schema import EVERYTHING
 
     return EVERYTHING.ask

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from seed import EXAMPLE
 
 from asana_jobs_pd._jobs import frame as module
-from asana_jobs_pd._jobs.fields import EVERYTHING, plan_fields
 from asana_jobs_pd._jobs.frame import columns_of
-from asana_jobs_pd._jobs.schema import FIELDS
+from asana_jobs_pd._jobs.schema import EVERYTHING, FIELDS, plan_fields
 
 text = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
 OBJECTS = sorted({row.column.split(".")[0] for row in FIELDS if "." in row.column})

@@ -8,8 +8,14 @@ import pandas as pd
 import pytest
 from seed import ALLOWED
 
-from asana_jobs_pd._jobs.fields import EVERYTHING
-from asana_jobs_pd._jobs.schema import COLUMNS, FINAL_STATUSES, NAMES, STATUSES, dtype_of
+from asana_jobs_pd._jobs.schema import (
+    COLUMNS,
+    EVERYTHING,
+    FINAL_STATUSES,
+    NAMES,
+    STATUSES,
+    dtype_of,
+)
 from asana_jobs_pd.typing import ErrorKind, JobField, JobStatus
 
 
