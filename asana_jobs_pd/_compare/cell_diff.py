@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import orjson
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -234,21 +235,30 @@ def diff(
 
 
 def _deduplicated(table: pa.Table) -> pa.Table:
-    """Keep one row a key: the one modified last; if that is unknown or equal, the last in order."""
+    """Keep one row a key: the one modified last, or the last in order where that is unknown."""
     encoded = _combined(table[KEY]).dictionary_encode()
     if len(encoded.dictionary) == len(table):
         return table
     codes = encoded.indices.to_numpy()
     order = np.arange(len(table))
     if MODIFIED in table.column_names:
-        times = _combined(table[MODIFIED])
-        unknown = np.zeros(len(encoded.dictionary), bool)
-        unknown[codes[times.is_null().to_numpy(zero_copy_only=False)]] = True
-        known = np.where(unknown[codes], 0, pc.fill_null(times, 0).to_numpy())
-        order = np.lexsort((order, known))
+        order = _by_modification(codes, _combined(table[MODIFIED]))
     last = np.empty(len(encoded.dictionary), np.int64)
     last[codes[order]] = order
     return table.take(pa.array(np.sort(last)))
+
+
+def _by_modification(codes: np.ndarray, times: pa.Array) -> np.ndarray:
+    """Return rows so that the last of each key is the one to keep.
+
+    A row without a time replaces those before it, whenever they were modified.
+    """
+    unknown = pd.Series(times.is_null().to_numpy(zero_copy_only=False))
+    replaced = unknown.groupby(codes).cumsum()
+    eligible = np.flatnonzero(replaced == replaced.groupby(codes).transform("max"))
+    modified = pc.fill_null(times, np.iinfo(np.int64).min).to_numpy()
+    order: np.ndarray = eligible[np.lexsort((eligible, modified[eligible]))]
+    return order
 
 
 def _row_changes(table: pa.Table, rows: np.ndarray, change: str) -> pa.Table:

@@ -1,4 +1,4 @@
-"""The public verb that converts exports to Parquet."""
+"""`asana_export_to_parquet`: exports to Parquet datasets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._decode.scan_result import ScanResult
 from asana_jobs_pd._export.arrow_memory import compact_memory
-from asana_jobs_pd._export.assemble import summary, warn_lost
+from asana_jobs_pd._export.assemble import incomplete_files, summary, warn_lost
 from asana_jobs_pd._export.export import TEXT, catalogue, issues_frame
 from asana_jobs_pd._export.finalize import check_columns
 from asana_jobs_pd._export.read import MAX_LINE_BYTES, Engine, check_engine, ticker
@@ -39,10 +39,10 @@ from asana_jobs_pd._parquet.destination import (
     Destination,
     Stage,
     destination,
-    folder_of,
+    keep_existing,
     staged,
 )
-from asana_jobs_pd._parquet.writer import Conversion, readable_by_pandas
+from asana_jobs_pd._parquet.writer import Conversion, folder_of, readable_by_pandas
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError
@@ -71,82 +71,91 @@ def asana_export_to_parquet(
     temp_dir: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Convert graph and resource exports, of any size, to Parquet: a dataset a type of row.
+    """Convert graph and resource exports of any size to Parquet, one dataset per resource type.
 
-    What `read_asana_export` would load is what the datasets hold, cell by cell: one schema over
-    all files, custom fields matched by their gid, of repeated rows the latest kept, rows in
-    the order of the files. Memory does not grow with the files but for 21 to 29 bytes a row. The
-    files are read once; what was read waits on disk, compressed, for the second pass.
+    The datasets hold what `read_asana_export` would load, cell by cell: one schema over all files,
+    custom fields matched by gid, of repeated rows the one modified last, rows in the order of the
+    files. Apart from 21 to 29 bytes per row, memory does not grow with the files. The files are
+    read once; between the two passes the rows are spooled to disk, compressed.
 
     ::
 
-        dest/task/part-00000.parquet   a folder a type of row, files in the order of the rows
+        dest/task/part-00000.parquet   a folder per resource type; files in the order of the rows
         dest/_custom_fields.parquet    as `data.custom_fields`
         dest/_issues.parquet           as `data.issues`
-        dest/_manifest.json            types of rows, folders, rows, files
-        dest/_SUCCESS                  empty, and last: where it is, the rest is whole
+        dest/_manifest.json            resource types, folders, rows, files, incomplete sources
+        dest/_SUCCESS                  empty and written last: its presence means the rest is whole
 
-    The dataset of a type is what ``pandas.read_parquet``, ``polars.scan_parquet``, DuckDB's
-    ``read_parquet`` and Dask take for one. A type with another name than Asana's have is in a
-    folder ``other-…``, which the returned frame and the manifest tell.
+    A resource type's folder is what ``pandas.read_parquet``, ``polars.scan_parquet``, DuckDB's
+    ``read_parquet`` and Dask take for one dataset. A type whose name is unlike Asana's is in a
+    folder ``other-…``, which the returned frame and the manifest name.
 
     Parameters
     ----------
     paths
         As in `read_asana_export`.
     dest
-        A folder that is not there yet, or is empty; or a URL that fsspec opens, such as
+        A folder that does not exist yet or is empty, or a URL that fsspec can write to, such as
         ``s3://bucket/export`` (extra ``[remote]``).
     engine
         ``"pandas"``: this machine. ``"dask"`` (extra ``[dask]``): the active `dask.distributed`
-        client, whose workers read the files twice and each write their parts. They must see the
-        files, and a local dest, under the same paths.
+        client, whose workers read each file twice and write its parts. They must see the files,
+        and a local dest, under the same paths.
     resource_types, columns, on_bad_lines, max_line_bytes
         As in `read_asana_export`. Without the column `gid`, exports cannot be compared later.
+        A file that ends early is converted as far as it goes if `on_bad_lines` allows it; the
+        result and the manifest say so, and an existing dataset is not replaced.
     custom_fields
         As there; the values of ``"long"`` are the dataset ``_custom_field_values``.
     overwrite
-        Replaces a dataset of ours that is there, never anything else.
+        Replace an existing dataset of this package; anything else is never replaced.
     workers
-        How many processes read at the same time; None for one, or for large files up to four,
-        one a core. The result is the same. Not with Dask, whose own workers they are.
+        How many processes read at the same time; None for one, or for large files up to four, one
+        per core. The result is the same. Not with Dask, which has its own workers.
     blocksize
-        With Dask: how many bytes of text make a part, about; None for 256 MiB.
+        Deprecated, without effect: with Dask, every file is converted by one task.
     storage_options
         For URLs: what fsspec needs to open them.
     temp_dir
-        Where what was read waits: about a tenth of the size that the exports have as text. None
-        for beside a local dest, and for the system's folder where dest is a URL.
+        Where rows are spooled: about a tenth of the size of the exports as text. None for beside
+        a local dest, and for the system's temporary folder if dest is a URL.
     progress
         True shows a bar at once, False never; None after a second.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by `resource_type`, as `data.report()`, and with the dataset's `path`, the number of
-        its `files` and their `bytes`.
+        Indexed by `resource_type`: the columns of `data.report()`, the dataset's `path`, the number
+        of its `files`, their `bytes`, and whether it is `complete`: False if a source is damaged or
+        ends early. ``attrs["incomplete_files"]`` lists such sources.
 
     Raises
     ------
     ExportFileError
         When a file cannot be read: missing, damaged, another format, a malformed line.
     ExportWriteError
-        When dest is there already, or cannot be written: no permission, the disk is full.
+        When dest exists already, or cannot be written: permission denied, the disk is full; or
+        when an incomplete dataset would replace an existing one.
     ExportWorkerError
-        When a worker process was ended.
+        When a worker process was killed.
     MissingExtraError
         When a URL needs a package that is not installed.
     InvalidOptionError, InvalidFieldError, InvalidFrameError
-        When an option, a column or a frame cannot be what it is.
+        When an option, a column or a frame is invalid.
 
     Notes
     -----
-    A local dest comes to be by one rename. When that has not happened, because of an error, an
-    interrupt or a power cut, there is nothing of that name; only a process that was killed leaves
-    its work behind, in a folder ``.<name>.part-…`` beside it. Object stores have no such rename:
-    the files are uploaded when all are made, and removed when that fails. ``_SUCCESS`` comes last;
-    without it, an upload was cut off. With ``overwrite=True`` the old dataset is away during the
-    upload, and on this machine between two renames. With Dask, workers write to a URL directly.
+    A local dest appears by one rename, and is replaced by one atomic exchange of folders: at every
+    instant there is the old dataset or the new one, whole, also after an error, an interrupt or a
+    power cut. A process that was killed leaves its work folder ``.<name>.part-…`` beside dest; the
+    next conversion removes it. Windows and some network disks cannot exchange folders: a process
+    killed at the very moment between two renames leaves the old dataset in the work folder, and
+    the next conversion puts it back.
+
+    Object stores have no rename. Files are uploaded once all of them are made, ``_SUCCESS`` last,
+    and removed if that fails. To replace a dataset, the new files are uploaded under
+    ``dest/_part-…`` first, and copied on the server when they are complete; only during that copy
+    is dest without ``_SUCCESS``, and an error then says where the new dataset is.
     """
     check_engine(engine, workers, blocksize)
     request = check_request(
@@ -160,107 +169,119 @@ def asana_export_to_parquet(
         max_line_bytes=max_line_bytes,
         storage_options=storage_options,
     )
-    place = destination(dest, storage_options, overwrite=overwrite)
+    target = destination(dest, storage_options, overwrite=overwrite)
     if temp_dir is not None and not isinstance(temp_dir, str | os.PathLike):
         raise InvalidOptionError(f"temp_dir={temp_dir!r}: give a folder, or None.")
-    temporary = None if temp_dir is None else os.fspath(temp_dir)
+    spool_dir = None if temp_dir is None else os.fspath(temp_dir)
     if engine == "dask":
-        return _with_dask(request, place, temporary, blocksize)
-    with compact_memory(), staged(place, temporary, progress) as stage:
-        return _converted(request, stage, place, progress)
+        return _convert_with_dask(request, target, spool_dir, blocksize)
+    with compact_memory(), staged(target, spool_dir, progress) as stage:
+        return _convert(request, stage, target, progress)
 
 
-def _with_dask(
-    request: Request, place: Destination, temp_dir: str | None, blocksize: int | None
+def _convert_with_dask(
+    request: Request, dest: Destination, temp_dir: str | None, blocksize: int | None
 ) -> pd.DataFrame:
     from asana_jobs_pd._export.dask_load import BLOCKSIZE, planned  # noqa: PLC0415  an extra
     from asana_jobs_pd._parquet.dask_write import convert_with_dask  # noqa: PLC0415  an extra
 
     plan = planned(request, blocksize or BLOCKSIZE)
-    with staged(place, temp_dir, progress=False, by_others=True) as stage:
-        made = convert_with_dask(plan, place, stage)
-        return _described(made, plan.learned, plan.settled, (plan.request, stage, place))
+    with staged(dest, temp_dir, progress=False, by_workers=True) as stage:
+        _check_complete(plan.learned, request, dest, stage)
+        conversion = convert_with_dask(plan, dest, stage)
+        return _describe(conversion, plan.learned, plan.settled, (plan.request, stage, dest))
 
 
-def _converted(
-    request: Request, stage: Stage, place: Destination, progress: bool | None
+def _convert(
+    request: Request, stage: Stage, dest: Destination, progress: bool | None
 ) -> pd.DataFrame:
-    """Make the dataset in the stage; return what there is to say of it."""
     with Progress(sum(request.sizes), "Reading", progress, unit="B") as bar:
         tick = ticker(request, bar)
         shares = spooled(request.paths, request.options, request.workers, tick, stage.scratch)
-    learned = reduce(ScanResult.merged, (share.learned for share in shares))
-    warn_lost(learned, request)
-    settled = resolve_schema(learned, request.options)
-    check_columns(settled)
+    scan_result = reduce(ScanResult.merged, (share.learned for share in shares))
+    warn_lost(scan_result, request)
+    _check_complete(scan_result, request, dest, stage)
+    schema = resolve_schema(scan_result, request.options)
+    check_columns(schema)
     with Progress(sum(share.rows for share in shares), "Writing", progress, unit="row") as bar:
-        conversion = Conversion(shares, settled, stage.dataset, bar.tick)
+        conversion = Conversion(shares, schema, stage.dataset, bar.tick)
         conversion.run()
-    return _described(conversion, learned, settled, (request, stage, place))
+    return _describe(conversion, scan_result, schema, (request, stage, dest))
 
 
-def _described(
+def _check_complete(
+    scan_result: ScanResult, request: Request, dest: Destination, stage: Stage
+) -> None:
+    """Raise if a file ends early and its dataset would replace another one."""
+    if incomplete := incomplete_files(scan_result, request):
+        keep_existing(dest, stage, incomplete[0])
+
+
+def _describe(
     conversion: Conversion | Converted,
-    learned: ScanResult,
-    settled: ResolvedSchema,
+    scan_result: ScanResult,
+    schema: ResolvedSchema,
     context: tuple[Request, Stage, Destination],
 ) -> pd.DataFrame:
-    """Write what there is to say of the datasets beside them; return the report."""
-    request, stage, place = context
-    issues = learned.issues.merged(conversion.issues)
-    found = [settled.named(one) for one in issues.sorted()]
-    _write(catalogue(settled.fields, conversion.filled), stage.dataset / CATALOGUE)
-    _write(issues_frame(found, request.paths), stage.dataset / ISSUES)
+    """Write the catalogue, the issues and the manifest beside the datasets; return the report."""
+    request, stage, dest = context
+    issues = scan_result.issues.merged(conversion.issues)
+    incomplete = incomplete_files(scan_result, request)
+    named = [schema.named(issue) for issue in issues.sorted()]
+    _write(catalogue(schema.fields, conversion.filled), stage.dataset / CATALOGUE)
+    _write(issues_frame(named, request.paths), stage.dataset / ISSUES)
     report = summary(conversion.facts, issues, request.window)
-    report = _with_files(report, conversion, place)
-    _write_manifest(stage.dataset, conversion, request, issues.count)
+    report = _with_files(report, conversion, dest).assign(
+        complete=np.full(len(conversion.facts), not incomplete)
+    )
+    report.attrs["incomplete_files"] = incomplete
+    manifest = {
+        "format": "asana_jobs_pd export",
+        "version": 1,
+        "sources": list(map(str, request.paths)),
+        "incomplete_sources": incomplete,
+        "tables": _manifest_tables(conversion),
+        "issues": issues.count,
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False)
+    (stage.dataset / MANIFEST).write_text(text, "utf-8")
     (stage.dataset / SUCCESS).touch()
     return report
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    types = [pa.string() if one.type == pa.large_string() else one.type for one in table.schema]
+    types = [pa.string() if type_ == pa.large_string() else type_ for type_ in table.schema.types]
     schema = pa.schema(list(zip(table.column_names, types, strict=True)))
     schema = readable_by_pandas(schema, frame)
     pq.write_table(table.cast(schema).replace_schema_metadata(schema.metadata), path)
 
 
 def _with_files(
-    report: pd.DataFrame, conversion: Conversion | Converted, place: Destination
+    report: pd.DataFrame, conversion: Conversion | Converted, dest: Destination
 ) -> pd.DataFrame:
-    base = str(place) if place.filesystem is not None else place.path
+    base = str(dest) if dest.filesystem is not None else dest.path
     paths = [f"{base.rstrip('/')}/{folder_of(name)}" for name in report.index]
-    files = [conversion.files[name] for name in report.index]
+    by_type = [conversion.files[name] for name in report.index]
     return report.assign(
         path=pd.array(paths, TEXT),
-        files=np.array([len(some) for some in files], np.int64),
-        bytes=np.array([sum(one.bytes for one in some) for some in files], np.int64),
+        files=np.array([len(files) for files in by_type], np.int64),
+        bytes=np.array([sum(file.bytes for file in files) for files in by_type], np.int64),
     )
 
 
-def _write_manifest(
-    folder: Path, conversion: Conversion | Converted, request: Request, issues: int
-) -> None:
+def _manifest_tables(conversion: Conversion | Converted) -> list[dict[str, Any]]:
     tables: list[dict[str, Any]] = [
         {
             "resource_type": name,
             "folder": folder_of(name),
             "rows": facts.rows,
             "duplicates": facts.duplicates,
-            "files": [one._asdict() for one in conversion.files[name]],
+            "files": [file._asdict() for file in conversion.files[name]],
         }
         for name, facts in conversion.facts.items()
     ]
-    values = [one._asdict() for one in conversion.files.get(LONG_VALUES, ())]
+    values = [file._asdict() for file in conversion.files.get(LONG_VALUES, ())]
     if values:
         tables.append({"resource_type": None, "folder": LONG_VALUES, "files": values})
-    manifest = {
-        "format": "asana_jobs_pd export",
-        "version": 1,
-        "sources": list(map(str, request.paths)),
-        "tables": tables,
-        "issues": issues,
-    }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text, "utf-8")
+    return tables

@@ -22,8 +22,14 @@ from asana_jobs_pd._export.assemble import Facts
 from asana_jobs_pd._export.dask_blocks import Block, Reading, read_block
 from asana_jobs_pd._export.dask_load import Count, Plan, count_of, totals
 from asana_jobs_pd._export.finalize import long_values, long_values_of_none, pivoted
-from asana_jobs_pd._parquet.destination import LONG_VALUES, Destination, Stage, folder_of, part_name
-from asana_jobs_pd._parquet.writer import GROUP, DatasetWriter, Written
+from asana_jobs_pd._parquet.destination import LONG_VALUES, Destination, Stage
+from asana_jobs_pd._parquet.writer import (
+    ROW_GROUP_BYTES,
+    DatasetWriter,
+    WrittenFile,
+    folder_of,
+    part_name,
+)
 from asana_jobs_pd.errors import ExportWriteError
 
 __all__ = ["Converted", "convert_with_dask"]
@@ -35,7 +41,7 @@ class Converted(NamedTuple):
     issues: Issues
     filled: Counter[str]
     facts: dict[str, Facts]
-    files: dict[str, list[Written]]
+    files: dict[str, list[WrittenFile]]
 
 
 class Target(NamedTuple):
@@ -54,8 +60,8 @@ class Wrote(msgspec.Struct):
     """What a task has written: of a block the rows, and the values of custom fields."""
 
     count: Count
-    rows: list[Written]
-    values: list[Written]
+    rows: list[WrittenFile]
+    values: list[WrittenFile]
 
 
 def convert_with_dask(plan: Plan, dest: Destination, stage: Stage) -> Converted:
@@ -102,14 +108,14 @@ def convert_with_dask(plan: Plan, dest: Destination, stage: Stage) -> Converted:
 
 
 def _target(dest: Destination, stage: Stage) -> Target:
-    if dest.filesystem is not None:
-        return Target(dest.path, None, dest.filesystem, str(dest))
+    if stage.remote is not None:
+        return Target(stage.remote, None, dest.filesystem, str(dest))
     scratch = stage.dataset.with_name("parts")
     scratch.mkdir()
     return Target(str(stage.dataset), str(scratch), None, str(dest))
 
 
-def _no_values(plan: Plan, stage: Stage) -> list[Written]:
+def _no_values(plan: Plan, stage: Stage) -> list[WrittenFile]:
     """Write a file without rows, for its schema."""
     schema = long_values_of_none(plan.settled).schema
     with DatasetWriter(stage.dataset / LONG_VALUES, schema) as writer:
@@ -145,7 +151,7 @@ def write_block(
     return msgspec.msgpack.encode(Wrote(count_of(table, final, issues), rows, values))
 
 
-def _written(table: pa.Table, target: Target, folder: str, part: int) -> list[Written]:
+def _written(table: pa.Table, target: Target, folder: str, part: int) -> list[WrittenFile]:
     """Write a table as a part of a dataset, whole or not at all."""
     if not len(table):
         return []
@@ -167,7 +173,7 @@ def _written(table: pa.Table, target: Target, folder: str, part: int) -> list[Wr
 
 
 def _groups(table: pa.Table) -> Iterator[pa.Table]:
-    rows = max(1, len(table) * GROUP // max(table.nbytes, 1))
+    rows = max(1, len(table) * ROW_GROUP_BYTES // max(table.nbytes, 1))
     yield from (table.slice(start, rows) for start in range(0, len(table), rows))
 
 

@@ -1,25 +1,34 @@
-"""A folder that is there as a whole or not at all: built beside its place, then put there.
+"""The folder or URL of a dataset: the old one or the new one, whole, at every instant.
 
-On this machine a rename puts it there. Behind a URL, where folders mostly are no more than the
-beginnings of names, files are uploaded when all are made, and `_SUCCESS` after them: without it
-there is no dataset. What had been uploaded when something failed is removed again.
+Locally, the dataset is built in a work folder beside its destination and renamed into place; to
+replace one, the two folders are exchanged atomically. In object stores, which have no rename, the
+new files are uploaded under ``_part-…`` in the destination and copied on the server once all of
+them are there. ``_SUCCESS`` always comes last.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from secrets import token_hex
+from tempfile import mkdtemp
+from typing import Any, NamedTuple, TypeVar
 
 from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, said
+from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
@@ -33,55 +42,41 @@ __all__ = [
     "Destination",
     "Stage",
     "destination",
-    "folder_of",
-    "part_name",
+    "keep_existing",
     "staged",
 ]
+
+T = TypeVar("T")
 
 CATALOGUE = "_custom_fields.parquet"
 ISSUES = "_issues.parquet"
 LONG_VALUES = "_custom_field_values"
 MANIFEST = "_manifest.json"
 SUCCESS = "_SUCCESS"
+_OWNER = "_OWNER"
 
-_PLAIN = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
-_DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
-
-
-def folder_of(resource_type: str) -> str:
-    """Return the name of the folder of a type of row.
-
-    That is its own name; of another than Asana's are, which could lead anywhere, a digest.
-    """
-    if _PLAIN.fullmatch(resource_type) and not _DEVICES.fullmatch(resource_type):
-        return resource_type
-    return f"other-{blake2b(resource_type.encode(), digest_size=8).hexdigest()}"
-
-
-def part_name(number: int) -> str:
-    """Return the name of a file of a dataset: as texts, names are in the order of the rows."""
-    return f"part-{number:05}.parquet"
-
-
-_WORDS = {
-    errno.ENOSPC: "the disk is full; make room, or give temp_dir=… on a larger one",
-    getattr(errno, "EDQUOT", errno.ENOSPC): "your quota of the disk is used up",
-    errno.EFBIG: "a file is larger than its file system or a limit (ulimit -f) allows",
-    errno.EIO: "the disk cannot be read or written",
-    errno.EACCES: "no permission to write there",
-    errno.EPERM: "no permission to write there",
+STALE_SECONDS = 7 * 86_400
+"""Age at which the work folder of a process on another machine counts as abandoned."""
+_READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive"}
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space, or use temp_dir=… on a larger disk",
+    getattr(errno, "EDQUOT", errno.ENOSPC): "your disk quota is exceeded",
+    errno.EFBIG: "a file exceeds the limit of the file system or of the process (ulimit -f)",
+    errno.EIO: "the disk reported an input/output error",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
     errno.EROFS: "the file system is read-only",
-    errno.ENOENT: "a folder is not there",
-    errno.ENOTEMPTY: "something else was put there meanwhile",
-    errno.EEXIST: "something else was put there meanwhile",
-    errno.ENOTDIR: "a part of this path is a file and not a folder",
+    errno.ENOENT: "a folder does not exist",
+    errno.ENOTEMPTY: "another process wrote to this folder in the meantime",
+    errno.EEXIST: "another process wrote to this folder in the meantime",
+    errno.ENOTDIR: "a part of this path is a file, not a folder",
     errno.ENAMETOOLONG: "the name is too long for this file system",
     errno.EMFILE: "too many files are open",
 }
 
 
 class Destination(NamedTuple):
-    """Where a dataset goes; without a file system, on this machine."""
+    """Where a dataset goes; `filesystem` is None for a local folder."""
 
     name: str
     path: str
@@ -92,79 +87,91 @@ class Destination(NamedTuple):
         return hide_query(self.name)
 
 
-class Stage(NamedTuple):
-    """Folders to work in: one that becomes the dataset, and one for what goes again."""
+@dataclass
+class Stage:
+    """Folders to work in; `remote` is where other processes put files in a remote destination."""
 
     dataset: Path
     scratch: Path
+    remote: str | None = None
+    overwrite: bool = True
 
 
 def destination(
     dest: str | os.PathLike[str], options: StorageOptions = None, *, overwrite: bool = False
 ) -> Destination:
-    """Return where a dataset is to go, checked before any work is done.
-
-    Parameters
-    ----------
-    dest
-        A folder, or a URL for fsspec.
-    options
-        Of the file system.
-    overwrite
-        Whether a dataset that is there may be replaced; nothing else ever is.
+    """Check a destination before any work is done.
 
     Raises
     ------
     ExportWriteError
         When something else, or a dataset that must not be replaced, is there.
     InvalidOptionError, MissingExtraError
-        When dest cannot be one.
+        When it is not a valid destination.
     """
-    if not isinstance(dest, str | os.PathLike) or not os.fspath(dest):
-        raise InvalidOptionError(f"dest={dest!r}: give a folder, or a URL.")
-    name = path = os.fspath(dest)
     filesystem = None
-    if is_url(name):
-        filesystem, path = filesystem_of(name, options)
+    if isinstance(dest, str) and is_url(dest):
+        if "::" in dest:
+            raise InvalidOptionError(f"dest={hide_query(dest)!r}: chained URLs are read-only.")
+        if dest.partition(":")[0].lower() in _READ_ONLY:
+            raise InvalidOptionError(
+                f"dest={hide_query(dest)!r}: datasets cannot be written to this kind of URL; give "
+                "a local folder, or the URL of an object store such as s3://bucket/export."
+            )
+        filesystem, path = filesystem_of(dest, options)
         path = path.rstrip("/") or path
+    else:
+        path = dest  # type: ignore[assignment]
     if filesystem is None:
-        path = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  not resolved
-    made = Destination(name, path, filesystem, overwrite)
-    _check_free(made)
-    return made
+        path = str(local_path(path, "dest"))
+    checked = Destination(os.fspath(dest), path, filesystem, overwrite)
+    _check_available(checked)
+    return checked
 
 
-def _check_free(dest: Destination) -> None:
-    there, ours = _there(dest)
-    if not there:
-        return
-    if not ours:
+def keep_existing(dest: Destination, stage: Stage, incomplete_file: str) -> None:
+    """Raise if the dataset of an incomplete file would replace one, and see that it never does."""
+    stage.overwrite = False
+    exists, _ = _state(dest)
+    if exists:
         raise ExportWriteError(
-            f"{dest} is there already and is no dataset of ours; choose another dest.",
+            f"{dest} was not replaced: {incomplete_file} is damaged or ends early, so the new "
+            "dataset would lack rows. Download the file again, or convert to another dest.",
             path=str(dest),
         )
-    if not dest.overwrite:
-        raise ExportWriteError(
-            f"{dest} is there already; overwrite=True replaces it.", path=str(dest)
-        )
 
 
-def _there(dest: Destination) -> tuple[bool, bool]:
+def _check_available(dest: Destination, *, overwrite: bool = True) -> None:
+    exists, is_dataset = _state(dest)
+    reason = ""
+    if exists and not is_dataset:
+        reason = " and is not a dataset of this package; choose another dest"
+    elif exists and not (dest.overwrite and overwrite):
+        reason = "; overwrite=True replaces it"
+    if reason:
+        raise ExportWriteError(f"{dest} already exists{reason}.", path=str(dest))
+
+
+def _state(dest: Destination) -> tuple[bool, bool]:
     """Return whether something is there, and whether it is a dataset of ours."""
     if dest.filesystem is None:
         path = Path(dest.path)
-        if path.is_dir() and not path.is_symlink():
-            return any(path.iterdir()), (path / MANIFEST).is_file()
-        return os.path.lexists(path), False
-    try:
-        dest.filesystem.invalidate_cache()
-        there = bool(dest.filesystem.find(dest.path))
-        ours = there and dest.filesystem.exists(f"{dest.path}/{MANIFEST}")
-    except Exception as error:  # noqa: BLE001  each file system has errors of its own
-        reason = said(error)
-    else:
-        return there, ours
-    return _refuse(dest, reason)
+        exists, is_dataset = False, False
+        with _os_errors(dest):
+            if path.is_dir() and not path.is_symlink():
+                exists, is_dataset = any(path.iterdir()), (path / MANIFEST).is_file()
+            else:
+                exists = os.path.lexists(path)
+        return exists, is_dataset
+    files = _remotely(dest, lambda: _remote_files(dest))
+    names = [name for name in files if not name.startswith("_part-")]
+    return bool(names), MANIFEST in names
+
+
+def _remote_files(dest: Destination) -> list[str]:
+    """Return the files at a URL, as paths in it."""
+    dest.filesystem.invalidate_cache()
+    return [name[len(dest.path) :].lstrip("/") for name in dest.filesystem.find(dest.path)]
 
 
 @contextmanager
@@ -173,127 +180,173 @@ def staged(
     temp_dir: str | None,
     progress: bool | None = None,
     *,
-    by_others: bool = False,
+    by_workers: bool = False,
 ) -> Iterator[Stage]:
-    """Yield folders to work in; put the dataset in its place when the block ends well.
+    """Yield folders to work in; publish the dataset when the block ends without an error.
 
-    Parameters
-    ----------
-    dest
-        Where it goes.
-    temp_dir
-        Where to work; None for beside a local dest, else the system's folder.
-    progress
-        Of an upload, as in `Progress`.
-    by_others
-        Whether other machines write files too: to the stage of a local dest, which they must see,
-        and directly to dest where that is a URL, which is cleared first then.
-
-    Raises
-    ------
-    ExportWriteError
-        When it cannot be written.
+    With `by_workers`, other processes also write: to a local stage, or to the stage's remote path.
     """
-    problem = ""
-    try:
-        begun = by_others and dest.filesystem is not None
-        with _work(dest, temp_dir) as stage, _begun(dest) if begun else nullcontext():
-            yield stage
-            _put(dest, stage, progress, begun=begun)
-    except OSError as error:
-        if error.errno not in _WORDS or isinstance(error, ExportWriteError):
-            raise
-        where = f" ({error.filename})" if error.filename else ""
-        problem = f"{_WORDS[error.errno]}{where}"
-    if problem:
-        _refuse(dest, problem)
-
-
-def _refuse(dest: Destination, reason: str) -> NoReturn:
-    raise ExportWriteError(f"{dest} cannot be written: {reason}.", path=str(dest))
-
-
-@contextmanager
-def _work(dest: Destination, temp_dir: str | None) -> Iterator[Stage]:
-    beside = None if dest.filesystem is not None else _existing(Path(dest.path).parent)
-    prefix = f".{Path(dest.path).name}.part-" if beside else "asana-export-"
-    with _folder(prefix, beside or temp_dir) as main:
-        dataset = main / "dataset"
-        dataset.mkdir()
-        scratch = main / "scratch"
-        if beside and temp_dir is not None:
-            with _folder("asana-export-", temp_dir) as other:
-                yield Stage(dataset, other)
+    with _os_errors(dest):
+        if dest.filesystem is None:
+            with _work_folder(Path(dest.path)) as work, _scratch(work, temp_dir) as scratch:
+                (work / "dataset").mkdir()
+                stage = Stage(work / "dataset", scratch)
+                yield stage
+                _check_available(dest, overwrite=stage.overwrite)
+                _publish(work, Path(dest.path))
             return
-        scratch.mkdir()
-        yield Stage(dataset, scratch)
+        with _claimed(dest, by_workers=by_workers) as target, _scratch(None, temp_dir) as scratch:
+            (scratch / "dataset").mkdir()
+            (scratch / "work").mkdir()
+            yield Stage(scratch / "dataset", scratch / "work", target.path)
+            _upload(dest, target, scratch / "dataset", progress)
+            _publish_remote(dest, target)
 
 
 @contextmanager
-def _folder(prefix: str, parent: str | Path | None) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+def _os_errors(dest: Destination) -> Iterator[None]:
+    """Raise errors of the operating system that we have words for as ours."""
+    reason = ""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REASONS or isinstance(error, ExportWriteError):
+            raise
+        file = f" ({error.filename})" if error.filename else ""
+        reason = f"{_REASONS[error.errno]}{file}"
+    if reason:
+        raise ExportWriteError(f"cannot write {dest}: {reason}.", path=str(dest))
+
+
+def _remotely(dest: Destination, call: Callable[[], T], note: str = "") -> T:
+    """Call a function; raise any error of the remote file system as ours, without secrets."""
+    try:
+        return call()
+    except ExportWriteError:
+        raise
+    except Exception as error:  # noqa: BLE001  each file system has its own errors
+        reason = said(error)
+    raise ExportWriteError(f"cannot write {dest}: {reason}{note}.", path=str(dest))
+
+
+_active: set[str] = set()
+"""Names of the work folders of this process; names carry the process that owns the folder."""
+_TOKEN = re.compile(r"part-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}")
+
+
+def _machine() -> str:
+    """Identify the machine, or the container, in which process ids are unique."""
+    namespace = ""
+    with suppress(OSError, AttributeError):
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    name = f"{socket.gethostname()} {namespace}"
+    return blake2b(name.encode("utf-8", "replace"), digest_size=4).hexdigest()
+
+
+def _is_abandoned(name: str, age: float = 0.0) -> bool:
+    """Whether the process that owns a work folder has ended."""
+    match = _TOKEN.search(name)
+    if match is None or name in _active:
+        return False
+    machine, pid = match[1], int(match[2])
+    if machine != _machine() or os.name != "posix":
+        return age > STALE_SECONDS
+    with suppress(PermissionError):  # it is running, as another user
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+    return pid == os.getpid()
+
+
+@contextmanager
+def _owned_name(prefix: str) -> Iterator[str]:
+    name = f"{prefix}part-{_machine()}-{os.getpid()}-{token_hex(4)}"
+    _active.add(name)
+    try:
+        yield name
+    finally:
+        _active.discard(name)
+
+
+@contextmanager
+def _work_folder(place: Path) -> Iterator[Path]:
+    """Yield a folder beside the destination; remove it, and those of runs that were killed."""
+    parent = next(folder for folder in place.parents if folder.exists())
+    prefix = f".{place.name[:50]}."
+    with suppress(OSError):
+        for folder in parent.iterdir():
+            if folder.name.startswith(prefix) and _is_abandoned(
+                folder.name, time.time() - folder.stat().st_mtime
+            ):
+                _discard(folder, place)
+    with _owned_name(prefix) as name:
+        work = parent / name
+        try:
+            work.mkdir(mode=0o700)
+            yield work
+        finally:
+            _discard(work, place)
+
+
+def _discard(work: Path, place: Path) -> None:
+    """Remove a work folder; first put back a dataset whose replacement was interrupted."""
+    replaced = work / "replaced"
+    if replaced.is_dir() and not os.path.lexists(place):
+        replaced.rename(place)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _scratch(work: Path | None, temp_dir: str | None) -> Iterator[Path]:
+    """Yield a temporary folder: in the work folder, or in `temp_dir` if that is given."""
+    if work is not None and temp_dir is None:
+        (work / "scratch").mkdir()
+        yield work / "scratch"
+        return
+    folder = Path(mkdtemp(prefix="asana-export-", dir=temp_dir))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _existing(folder: Path) -> Path:
-    """Return the nearest folder above that is there, on the same disk most likely."""
-    return next(one for one in (folder, *folder.parents) if one.exists())
-
-
-@contextmanager
-def _begun(dest: Destination) -> Iterator[None]:
-    """Clear the place for what others write there; remove that when something fails."""
-    _check_free(dest)
-    reason = ""
-    try:
-        _remove(dest)
-        dest.filesystem.pipe_file(f"{dest.path}/{MANIFEST}", b"{}")
-    except Exception as error:  # noqa: BLE001  each file system has errors of its own
-        reason = said(error)
-    if reason:
-        _refuse(dest, reason)
-    try:
-        yield
-    except BaseException:
-        with suppress(Exception):
-            _remove(dest)
-        raise
-
-
-def _put(dest: Destination, stage: Stage, progress: bool | None, *, begun: bool) -> None:
-    if not begun:
-        _check_free(dest)
-    if dest.filesystem is not None:
-        _upload(dest, stage.dataset, progress, begun=begun)
-        return
-    for folder, _, names in os.walk(stage.dataset):
+def _publish(work: Path, place: Path) -> None:
+    """Put a dataset in its place; what is there is exchanged for it, and removed afterwards."""
+    for folder, _, names in os.walk(work / "dataset"):
         for name in (*names, ""):
-            _sync(Path(folder, name))
-    place = Path(dest.path)
+            _flush(Path(folder, name))
     place.parent.mkdir(parents=True, exist_ok=True)
-    if not place.exists():
-        stage.dataset.rename(place)
-    else:
-        _replace(stage, place)
-    _sync(place.parent)
+    if os.name == "nt" and place.is_dir() and not any(place.iterdir()):
+        place.rmdir()
+    if not (place / MANIFEST).exists():
+        (work / "dataset").rename(place)
+    elif not _exchange(work / "dataset", place):
+        # An interrupt between the two is undone by `_discard`, a kill by the next run.
+        place.rename(work / "replaced")
+        (work / "dataset").rename(place)
+    _flush(place.parent)
 
 
-def _replace(stage: Stage, place: Path) -> None:
-    """Swap folders; between the two renames, a moment, there is none."""
-    old = stage.dataset.with_name("old")
-    place.rename(old)
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders atomically; return False where the system cannot."""
+    first, second = os.fsencode(one), os.fsencode(other)
     try:
-        stage.dataset.rename(place)
-    except BaseException:
-        old.rename(place)
-        raise
+        system = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            failed = system.renamex_np(first, second, 2)  # RENAME_SWAP
+        else:
+            failed = system.renameat2(-100, first, -100, second, 2)  # AT_FDCWD, RENAME_EXCHANGE
+    except (AttributeError, OSError, TypeError):  # not in this C library; Windows
+        return False
+    number = ctypes.get_errno()
+    if failed and number not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP):
+        raise OSError(number, os.strerror(number), str(other))
+    return not failed
 
 
-def _sync(path: Path) -> None:
-    """Have the system write what it keeps of a file, or of a folder where it can."""
+def _flush(path: Path) -> None:
+    """Have a file, or a folder's entries, written to the disk."""
     if path.is_dir() and os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -303,32 +356,85 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _upload(dest: Destination, folder: Path, progress: bool | None, *, begun: bool) -> None:
+class _Target:
+    """Where files are uploaded to: the destination, or a claim in it while it must not change."""
+
+    def __init__(self, dest: Destination, name: str, *, replacing: bool) -> None:
+        self.claim = f"{dest.path}/{name}"
+        self.replacing = replacing
+        self.path = self.claim if replacing else dest.path
+        self.uploading = replacing
+        self.publishing = False
+
+
+@contextmanager
+def _claimed(dest: Destination, *, by_workers: bool) -> Iterator[_Target]:
+    """Yield where to upload to; remove what was uploaded if the block fails.
+
+    A file is written at once, so that a lack of permission shows before hours of work.
+    """
+    with _owned_name("_") as name:
+        exists, _ = _state(dest)
+        target = _Target(dest, name, replacing=exists)
+        try:
+            _write_remote(dest, f"{target.claim}/{_OWNER}", b"")
+            if by_workers and not exists:
+                target.uploading = True
+                _write_remote(dest, f"{dest.path}/{MANIFEST}", b"{}")
+            yield target
+        except BaseException:
+            if not target.publishing:  # else the claim is the only whole dataset
+                _remove_remote(dest, target.claim)
+                if target.uploading:
+                    _remove_remote(dest, target.path)
+            raise
+        for folder in {name.partition("/")[0] for name in _remote_files(dest)}:
+            if folder == name or _is_abandoned(folder):
+                _remove_remote(dest, f"{dest.path}/{folder}")
+
+
+def _write_remote(dest: Destination, path: str, content: bytes) -> None:
+    _remotely(dest, lambda: dest.filesystem.pipe_file(path, content))
+
+
+def _remove_remote(dest: Destination, path: str) -> None:
+    with suppress(Exception):
+        dest.filesystem.rm(path, recursive=True)
+
+
+def _upload(dest: Destination, target: _Target, folder: Path, progress: bool | None) -> None:
+    if not target.uploading:
+        _check_available(dest)
+        target.uploading = True
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    # The manifest goes first, by which an unfinished upload is known as ours; the mark goes last.
+    # The manifest marks an unfinished upload as ours.
     files.sort(key=lambda path: (path.name == SUCCESS, path.name != MANIFEST))
     sizes = [path.stat().st_size for path in files]
-    reason = ""
-    try:
-        if not begun:
-            _remove(dest)
-        with Progress(sum(sizes), "Uploading", progress, unit="B") as bar:
-            for path, done in zip(files, accumulate(sizes), strict=True):
-                name = f"{dest.path}/{path.relative_to(folder).as_posix()}"
-                dest.filesystem.put_file(str(path), name)
-                bar.tick(done)
-    except BaseException as error:
-        with suppress(Exception):
-            _remove(dest)
-        if not isinstance(error, Exception):
-            raise
-        reason = said(error)
-    if reason:
-        _refuse(dest, reason)
+    with Progress(sum(sizes), "Uploading", progress, unit="B") as bar:
+        for path, done in zip(files, accumulate(sizes), strict=True):
+            name = f"{target.path}/{path.relative_to(folder).as_posix()}"
+            _remotely(dest, partial(dest.filesystem.put_file, str(path), name))
+            bar.tick(done)
 
 
-def _remove(dest: Destination) -> None:
-    """Remove a dataset of ours, if there is one, its mark first."""
-    for name in (f"{dest.path}/{SUCCESS}", dest.path):
-        if dest.filesystem.exists(name):
-            dest.filesystem.rm(name, recursive=True)
+def _publish_remote(dest: Destination, target: _Target) -> None:
+    """Replace a dataset by the complete claim in it."""
+    if target.replacing:
+        target.publishing = True
+        note = f" (the new dataset is complete in {target.claim})"
+        _remotely(dest, lambda: _copy_claim(dest, target), note)
+
+
+def _copy_claim(dest: Destination, target: _Target) -> None:
+    filesystem = dest.filesystem
+    names = _remote_files(dest)
+    old = {name.partition("/")[0] for name in names if not name.startswith("_part-")}
+    for name in sorted(old - {MANIFEST}, key=lambda name: name != SUCCESS):
+        filesystem.rm(f"{dest.path}/{name}", recursive=True)
+    prefix = target.claim[len(dest.path) + 1 :] + "/"
+    new = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    new.remove(_OWNER)
+    for name in sorted(new, key=lambda name: name == SUCCESS):
+        with suppress(Exception):  # object stores have no folders
+            filesystem.makedirs(f"{dest.path}/{name}".rpartition("/")[0], exist_ok=True)
+        filesystem.cp_file(f"{target.claim}/{name}", f"{dest.path}/{name}")

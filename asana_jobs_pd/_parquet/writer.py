@@ -1,15 +1,13 @@
-"""From batches on disk to Parquet datasets, within a bound of memory.
-
-Between the two passes stands what was learnt in the first, from which the columns of all files are
-decided, and one number a row, which tells the rows that are repeated.
-"""
+"""From batches spooled to disk to Parquet datasets, in bounded memory."""
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -34,215 +32,107 @@ from asana_jobs_pd._export.request import Time
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd._export.workers import Share, SpoolReader, Stored
 from asana_jobs_pd._gc_pause import gc_paused
-from asana_jobs_pd._parquet.destination import LONG_VALUES, folder_of, part_name
+from asana_jobs_pd._parquet.destination import LONG_VALUES
 
-__all__ = ["BackgroundWriter", "Conversion", "DatasetWriter", "Written", "readable_by_pandas"]
+__all__ = [
+    "BackgroundWriter",
+    "Conversion",
+    "DatasetWriter",
+    "ResourceWriter",
+    "WrittenFile",
+    "folder_of",
+    "part_name",
+    "readable_by_pandas",
+]
 
-_Work: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
+ROW_GROUP_BYTES = 48 << 20
+"""In memory: a row group, and a chunk of text, is what a conversion holds."""
+MAX_PENDING_TABLES = 64
+"""Small tables are combined, since many columns of a few rows take many times their bytes."""
+MAX_FILE_BYTES = 256 << 20
+
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_DEVICE_NAME = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
+
+_Call: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
+_SpooledBatch: TypeAlias = tuple[Stored, list[Definition]]
+
+
+def folder_of(resource_type: str) -> str:
+    """Return the folder of a resource type: its name, or a digest of a name unlike Asana's."""
+    if _PLAIN_NAME.fullmatch(resource_type) and not _DEVICE_NAME.fullmatch(resource_type):
+        return resource_type
+    return f"other-{blake2b(resource_type.encode(), digest_size=8).hexdigest()}"
+
+
+def part_name(number: int) -> str:
+    """Return the name of a dataset's file; names sort in the order of the rows."""
+    return f"part-{number:05}.parquet"
 
 
 class BackgroundWriter:
-    """Runs calls in their order; as a context manager it waits for the last one.
+    """Runs calls in order in a thread, one at a time; leaving the context waits for the last.
 
-    One call is under way at a time, and the next one is taken when it is done: of what calls work
-    on, no more than two are in memory. What a call raises is raised by the next `do`, or when the
-    block is left.
+    `do` waits for the call before, so that the data of at most two calls is in memory. An error of
+    a call is raised by the next `do`, or on leaving the context.
     """
 
     def __init__(self) -> None:
-        self._work: SimpleQueue[_Work | None] = SimpleQueue()
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._idle = threading.Semaphore()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="asana-aside", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="asana-parquet-writer", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._work.put(None)
+        self._calls.put(None)
         self._thread.join()
         if kind is None:
-            self._check()
+            self._raise_error()
 
     def do(self, call: Callable[..., object], *arguments: Any) -> None:
-        """Run a call when the one before is done; waits for that."""
+        """Run a call once the one before has finished."""
         self._idle.acquire()
-        self._check()
-        self._work.put((call, arguments))
+        self._raise_error()
+        self._calls.put((call, arguments))
 
-    def _check(self) -> None:
+    def _raise_error(self) -> None:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
 
     def _run(self) -> None:
-        while (work := self._work.get()) is not None:
+        while (work := self._calls.get()) is not None:
             call, arguments = work
             try:
                 call(*arguments)
-            except BaseException as error:  # noqa: BLE001  raised where it is waited for
+            except BaseException as error:  # noqa: BLE001  raised in the thread that waits
                 self._error = error
             del work, call, arguments
             self._idle.release()
 
 
-GROUP = 48 << 20
-"""Bytes in memory of the rows that make a row group."""
-
-PIECES = 64
-"""Tables that wait apart: a few rows of many columns take many times their bytes."""
-FILE = 256 << 20
-"""Bytes on disk after which a file is followed by another."""
-
-Found: TypeAlias = tuple[Stored, list[Definition]]
-
-
-class Written(NamedTuple):
-    """A file of a dataset: its name, rows and bytes."""
+class WrittenFile(NamedTuple):
+    """A file of a dataset."""
 
     name: str
     rows: int
     bytes: int
 
 
-class Conversion:
-    """The second pass: writes the datasets, and notes what there is to say of them.
-
-    Parameters
-    ----------
-    shares
-        What the first pass has left.
-    settled
-        The columns that it led to.
-    folder
-        Gets a folder for each type of row.
-    tick
-        Is told how many rows have been done.
-    """
-
-    def __init__(
-        self,
-        shares: Sequence[Share],
-        settled: ResolvedSchema,
-        folder: Path,
-        tick: Callable[[int], None],
-    ) -> None:
-        self._found = _by_type(shares)
-        self._settled = settled
-        self._folder = folder
-        self._tick = tick
-        self._done = 0
-        self.issues = Issues()
-        self.facts: dict[str, Facts] = {}
-        self.filled: Counter[str] = Counter()
-        self.files: dict[str, list[Written]] = {}
-        for issue in settled.issues:
-            self.issues.add(issue)
-
-    def run(self) -> None:
-        """Write everything."""
-        longs = self._long_writer()
-        with gc_paused(), BackgroundWriter() as aside:
-            for name in sorted(self._found):
-                self._write(name, self._found.pop(name), longs, aside)
-            if longs is not None:
-                aside.do(longs.close)
-
-    def _long_writer(self) -> DatasetWriter | None:
-        if self._settled.options.custom_fields != "long":
-            return None
-        nothing = long_values_of_none(self._settled)
-        longs = DatasetWriter(self._folder / LONG_VALUES, nothing.schema)
-        self.files[LONG_VALUES] = longs.files
-        return longs
-
-    def _write(
-        self, name: str, found: list[Found], longs: DatasetWriter | None, aside: BackgroundWriter
-    ) -> None:
-        kept = self._kept(name, found)
-        latest: Time = pd.NaT
-        schema = schema_of(self._settled, name)
-        writer = DatasetWriter(self._folder / folder_of(name), schema)
-        for table in _groups(self._conformed(found, kept)):
-            final = pivoted(table, self._settled, name)
-            for column in final.column_names:
-                self.filled[column] += len(final) - final[column].null_count
-            latest = later(latest, latest_of(table))
-            aside.do(writer.write, final)
-            if longs is not None:
-                aside.do(longs.write, long_values(table, self._settled, name))
-        aside.do(writer.close)
-        rows = int(kept.sum())
-        self.facts[name] = Facts(rows, len(schema), len(kept) - rows, latest)
-        self.files[name] = writer.files
-
-    def _kept(self, name: str, found: list[Found]) -> np.ndarray:
-        rows = sum(stored.rows for stored, _ in found)
-        with SpoolReader(KEY_COLUMNS) as read:
-            return kept_rows(rows, (read(stored) for stored, _ in found), name, self.issues.add)
-
-    def _conformed(self, found: list[Found], kept: np.ndarray) -> Iterator[pa.Table]:
-        start = 0
-        with SpoolReader() as read:
-            for stored, definitions in found:
-                table = conformed(read(stored), definitions, self._settled, self.issues.add)
-                here = kept[start : start + stored.rows]
-                start += stored.rows
-                yield table if here.all() else table.filter(pa.array(here))
-                self._done += stored.rows
-                self._tick(self._done)
-
-
-def _by_type(shares: Sequence[Share]) -> dict[str, list[Found]]:
-    """Return batches by type of row, in the order of the files, with what their codes mean."""
-    found: dict[str, list[Found]] = {}
-    for share in shares:
-        for stored in share.batches:
-            definitions = share.learned.known[stored.resource_type].definitions
-            found.setdefault(stored.resource_type, []).append((stored, definitions))
-    for some in found.values():
-        some.sort(key=lambda one: one[0].place)
-    return found
-
-
-def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Yield tables joined to as much as makes a row group."""
-    waiting: list[pa.Table] = []
-    size = 0
-    for table in tables:
-        if not len(table):
-            continue
-        waiting.append(table)
-        size += table.nbytes
-        if size >= GROUP:
-            yield pa.concat_tables(waiting)
-            waiting, size = [], 0
-        elif len(waiting) >= PIECES:
-            waiting = [pa.concat_tables(waiting).combine_chunks()]
-    if waiting:
-        yield pa.concat_tables(waiting)
-
-
 class DatasetWriter:
-    """Writes the files of one dataset; each table is a row group.
-
-    Parameters
-    ----------
-    folder
-        Is made.
-    schema
-        Of all of them.
-    """
+    """Writes the files of one dataset, in a new folder; each table is a row group."""
 
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
         folder.mkdir()
         self._folder = folder
-        nothing = to_frame(schema.empty_table(), "numpy_nullable")
-        self._schema = readable_by_pandas(schema, nothing)
+        self._schema = readable_by_pandas(schema, to_frame(schema.empty_table(), "numpy_nullable"))
         self._writer: Any = None
         self._rows = 0
-        self.files: list[Written] = []
+        self.files: list[WrittenFile] = []
 
     def __enter__(self) -> Self:
         return self
@@ -256,39 +146,39 @@ class DatasetWriter:
         return self._folder / part_name(len(self.files))
 
     def write(self, table: pa.Table) -> None:
-        """Write a row group, to another file when this one is large."""
+        """Write a row group; start another file when this one is large."""
         if not len(table):
             return
         if self._writer is None:
-            self._begin()
+            self._open()
         ordered = table.select(self._schema.names).cast(self._schema)
         self._writer.write_table(ordered, row_group_size=len(table))
         self._rows += len(table)
-        if self._path.stat().st_size >= FILE:
-            self._end()
+        if self._path.stat().st_size >= MAX_FILE_BYTES:
+            self._finish_file()
 
     def close(self) -> None:
-        """End the last file; a dataset without rows has one too, for its schema."""
+        """Finish the last file; a dataset without rows has a file too, for its schema."""
         if self._writer is None and not self.files:
-            self._begin()
-        self._end()
+            self._open()
+        self._finish_file()
 
-    def _begin(self) -> None:
+    def _open(self) -> None:
         self._writer = pq.ParquetWriter(str(self._path), self._schema, compression="zstd")
 
-    def _end(self) -> None:
+    def _finish_file(self) -> None:
         if self._writer is None:
             return
         self._writer.close()
         path = self._path
-        self.files.append(Written(path.name, self._rows, path.stat().st_size))
+        self.files.append(WrittenFile(path.name, self._rows, path.stat().st_size))
         self._writer, self._rows = None, 0
 
 
 def readable_by_pandas(schema: pa.Schema, frame: pd.DataFrame) -> pa.Schema:
-    """Return a schema with what makes `pandas.read_parquet` give the dtypes of a frame.
+    """Return a schema from which `pandas.read_parquet` restores the dtypes of a frame.
 
-    Lists are left to pandas: it cannot read their dtypes from metadata.
+    Lists are left to pandas, which cannot parse the names of their dtypes.
     """
     metadata = dict(pa.Schema.from_pandas(frame, preserve_index=False).metadata)
     described = json.loads(metadata[b"pandas"])
@@ -297,3 +187,142 @@ def readable_by_pandas(schema: pa.Schema, frame: pd.DataFrame) -> pa.Schema:
         if column["field_name"] in nested:
             column["numpy_type"] = "object"
     return schema.with_metadata({b"pandas": json.dumps(described).encode()})
+
+
+class ResourceWriter:
+    """Writes the conformed rows of one resource type in row groups, and counts what they hold."""
+
+    def __init__(
+        self,
+        name: str,
+        schema: ResolvedSchema,
+        folder: Path,
+        longs: DatasetWriter | None,
+        do: Callable[..., object],
+    ) -> None:
+        self._name = name
+        self._schema = schema
+        self._longs = longs
+        self._do = do
+        self._writer = DatasetWriter(folder, schema_of(schema, name))
+        self._pending: list[pa.Table] = []
+        self._pending_bytes = 0
+        self.rows = 0
+        self.latest: Time = pd.NaT
+        self.filled: Counter[str] = Counter()
+
+    @property
+    def files(self) -> list[WrittenFile]:
+        """The files that are complete."""
+        return self._writer.files
+
+    def add(self, table: pa.Table) -> None:
+        """Add rows; they are written once they make a row group."""
+        if not len(table):
+            return
+        self._pending.append(table)
+        self._pending_bytes += table.nbytes
+        if self._pending_bytes >= ROW_GROUP_BYTES:
+            self._write_group()
+        elif len(self._pending) >= MAX_PENDING_TABLES:
+            self._pending = [pa.concat_tables(self._pending).combine_chunks()]
+
+    def close(self) -> None:
+        """Write the remaining rows and finish the last file."""
+        if self._pending:
+            self._write_group()
+        self._do(self._writer.close)
+
+    def _write_group(self) -> None:
+        table = pa.concat_tables(self._pending)
+        self._pending, self._pending_bytes = [], 0
+        final = pivoted(table, self._schema, self._name)
+        for column in final.column_names:
+            self.filled[column] += len(final) - final[column].null_count
+        self.rows += len(final)
+        self.latest = later(self.latest, latest_of(table))
+        self._do(self._writer.write, final)
+        if self._longs is not None:
+            self._do(self._longs.write, long_values(table, self._schema, self._name))
+
+
+class Conversion:
+    """The second pass over spooled batches; `tick` is called with the number of rows done."""
+
+    def __init__(
+        self,
+        shares: Sequence[Share],
+        schema: ResolvedSchema,
+        folder: Path,
+        tick: Callable[[int], None],
+    ) -> None:
+        self._batches = _by_type(shares)
+        self._schema = schema
+        self._folder = folder
+        self._tick = tick
+        self._done = 0
+        self.issues = Issues()
+        self.facts: dict[str, Facts] = {}
+        self.filled: Counter[str] = Counter()
+        self.files: dict[str, list[WrittenFile]] = {}
+        for issue in schema.issues:
+            self.issues.add(issue)
+
+    def run(self) -> None:
+        """Write all datasets."""
+        longs = None
+        if self._schema.options.custom_fields == "long":
+            empty = long_values_of_none(self._schema)
+            longs = DatasetWriter(self._folder / LONG_VALUES, empty.schema)
+            self.files[LONG_VALUES] = longs.files
+        with gc_paused(), BackgroundWriter() as background:
+            for name in sorted(self._batches):
+                self._write(name, self._batches.pop(name), longs, background)
+            if longs is not None:
+                background.do(longs.close)
+
+    def _write(
+        self,
+        name: str,
+        batches: list[_SpooledBatch],
+        longs: DatasetWriter | None,
+        background: BackgroundWriter,
+    ) -> None:
+        kept = self._kept_rows(name, batches)
+        folder = self._folder / folder_of(name)
+        writer = ResourceWriter(name, self._schema, folder, longs, background.do)
+        for table in self._conformed(batches, kept):
+            writer.add(table)
+        writer.close()
+        columns = len(schema_of(self._schema, name))
+        self.facts[name] = Facts(writer.rows, columns, len(kept) - writer.rows, writer.latest)
+        self.filled.update(writer.filled)
+        self.files[name] = writer.files
+
+    def _kept_rows(self, name: str, batches: list[_SpooledBatch]) -> np.ndarray:
+        rows = sum(stored.rows for stored, _ in batches)
+        with SpoolReader(KEY_COLUMNS) as read:
+            return kept_rows(rows, (read(stored) for stored, _ in batches), name, self.issues.add)
+
+    def _conformed(self, batches: list[_SpooledBatch], kept: np.ndarray) -> Iterator[pa.Table]:
+        start = 0
+        with SpoolReader() as read:
+            for stored, definitions in batches:
+                table = conformed(read(stored), definitions, self._schema, self.issues.add)
+                kept_here = kept[start : start + stored.rows]
+                start += stored.rows
+                yield table if kept_here.all() else table.filter(pa.array(kept_here))
+                self._done += stored.rows
+                self._tick(self._done)
+
+
+def _by_type(shares: Sequence[Share]) -> dict[str, list[_SpooledBatch]]:
+    """Return batches by resource type, in the order of the files, with their definitions."""
+    by_type: dict[str, list[_SpooledBatch]] = {}
+    for share in shares:
+        for stored in share.batches:
+            definitions = share.learned.known[stored.resource_type].definitions
+            by_type.setdefault(stored.resource_type, []).append((stored, definitions))
+    for batches in by_type.values():
+        batches.sort(key=lambda batch: batch[0].place)
+    return by_type

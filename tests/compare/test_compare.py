@@ -45,7 +45,7 @@ def task(gid, **fields):
 @pytest.fixture
 def convert(export, tmp_path, monkeypatch):
     """Convert rows to a dataset, in row groups and batches of a few."""
-    monkeypatch.setattr(parquet, "GROUP", 40_000)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 40_000)
     monkeypatch.setattr(lines, "CHUNK", 30_000)
     monkeypatch.setattr(inputs, "BATCH_ROWS", 30)
     numbers = iter(range(100))
@@ -492,6 +492,8 @@ def test_of_repeated_rows_the_one_modified_last_counts(load, times):
     assert cells(compare_asana_exports({"task": unknown}, {"task": new})["task"]) == [
         ("1", "changed", "name", "old", "new")
     ]
+    replaced = pd.concat([unknown[1:], frame])
+    assert cells(compare_asana_exports({"task": replaced}, {"task": new})["task"]) == []
 
 
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])

@@ -376,8 +376,8 @@ def test_workers_write_the_datasets(files, client, tmp_path):
 
 def test_large_parts_have_several_files(files, threads, tmp_path, monkeypatch):
     """In an order that is that of the rows."""
-    monkeypatch.setattr(dask_parquet, "GROUP", 10_000)
-    monkeypatch.setattr(parquet, "FILE", 20_000)
+    monkeypatch.setattr(dask_parquet, "ROW_GROUP_BYTES", 10_000)
+    monkeypatch.setattr(parquet, "MAX_FILE_BYTES", 20_000)
     aj.asana_export_to_parquet(files[1:2], tmp_path / "dask", engine="dask")
     names = sorted(path.name for path in (tmp_path / "dask" / "task").iterdir())
     assert names[:2] == ["part-00000-00000.parquet", "part-00000-00001.parquet"]

@@ -6,8 +6,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
+from child_process import TIMEOUT, run_child, start_child
 from pandas.testing import assert_frame_equal
 from rows import field, task, write
 
@@ -109,9 +110,9 @@ def test_datasets_hold_what_reading_gives(files, dest, how):
 @pytest.mark.parametrize("group", [1, 100_000])
 def test_small_row_groups_and_files_change_nothing(group, files, dest, monkeypatch):
     """Many groups in many files are read as one dataset, in the same order."""
-    monkeypatch.setattr(parquet, "GROUP", group)
-    monkeypatch.setattr(parquet, "PIECES", 2)
-    monkeypatch.setattr(parquet, "FILE", 20_000)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", group)
+    monkeypatch.setattr(parquet, "MAX_PENDING_TABLES", 2)
+    monkeypatch.setattr(parquet, "MAX_FILE_BYTES", 20_000)
     data = aj.read_asana_export(files * 2, dtype_backend="pyarrow")
     written = aj.asana_export_to_parquet(files * 2, dest)
     groups = pq.read_metadata(dest / "task" / "part-00000.parquet").num_row_groups
@@ -267,6 +268,34 @@ def test_a_dataset_is_replaced_only_when_asked(files, dest):
     assert [path.name for path in dest.parent.iterdir()] == ["export"]
 
 
+@pytest.mark.parametrize("keep", [0.3, 0.7, 0.99])
+@pytest.mark.parametrize("on_bad_lines", ["skip", "warn"])
+def test_a_file_that_ends_early_is_said_and_replaces_nothing(tmp_path, dest, keep, on_bad_lines):
+    """In the result and the manifest; a dataset that exists is kept, with `overwrite` too."""
+    source = tmp_path / "cut.jsonl.gz"
+    whole = Path(write(source, export_rows("graph_export", 300, "7"))).read_bytes()
+    source.write_bytes(whole[: int(len(whole) * keep)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", errors.AsanaValueWarning)
+        written = aj.asana_export_to_parquet([source], dest, on_bad_lines=on_bad_lines)
+    assert written.attrs["incomplete_files"] == [str(source)]
+    assert not written["complete"].any()
+    manifest = json.loads((dest / "_manifest.json").read_text("utf-8"))
+    assert manifest["incomplete_sources"] == [str(source)]
+    source.write_bytes(whole)
+    written = aj.asana_export_to_parquet([source], dest, overwrite=True)
+    assert written["complete"].all()
+    assert written.attrs["incomplete_files"] == []
+    before = {path: path.read_bytes() for path in dest.rglob("*") if path.is_file()}
+    source.write_bytes(whole[: int(len(whole) * keep)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", errors.AsanaValueWarning)
+        with pytest.raises(errors.ExportWriteError, match=r"was not replaced: .*cut.jsonl.gz"):
+            aj.asana_export_to_parquet([source], dest, on_bad_lines=on_bad_lines, overwrite=True)
+    assert {path: path.read_bytes() for path in dest.rglob("*") if path.is_file()} == before
+    assert [path.name for path in dest.parent.iterdir()] == ["export"]
+
+
 SCRIPT = """
 import sys
 import asana_jobs_pd as aj
@@ -276,15 +305,13 @@ aj.asana_export_to_parquet(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), p
 
 def started(source, dest, workers):
     """Start a conversion that waits for more of a pipe; return when it has begun to work."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(source), str(dest), str(workers)],
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    process = start_child(
+        SCRIPT, source, dest, workers, folder=source.parent, stderr=subprocess.PIPE
     )
     pipe = source.open("wb")
     pipe.write(b"".join(json.dumps(row).encode() + b"\n" for row in ODD))
     pipe.flush()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + TIMEOUT
     while not list(dest.parent.glob(".export.part-*/scratch/worker0")):
         assert time.monotonic() < deadline
         assert process.poll() is None
@@ -293,31 +320,35 @@ def started(source, dest, workers):
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupt_leaves_nothing(tmp_path, dest, workers):
-    """Ctrl-C ends it, though it waits for data, and there is neither a dataset nor a rest."""
+    """Ctrl-C ends it while it waits for data; nothing is left."""
     source = tmp_path / "pipe"
     os.mkfifo(source)
     process, pipe = started(source, dest, workers)
     with pipe:
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
-    assert b"KeyboardInterrupt" in said
+        _, printed = process.communicate(timeout=TIMEOUT)
+    assert "KeyboardInterrupt" in printed
     assert list(dest.parent.iterdir()) == []
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_killed_process_leaves_no_dataset(tmp_path, dest):
-    """What it was at is under another name, and does not keep the next one from that place."""
+    """Its work folder has another name, and the next conversion removes it."""
     source = tmp_path / "pipe"
     os.mkfifo(source)
     process, pipe = started(source, dest, 1)
     with pipe:
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=TIMEOUT)
     assert not dest.exists()
+    assert [path.name for path in dest.parent.iterdir()] != []
     aj.asana_export_to_parquet(write(tmp_path / "b.jsonl.gz", ODD), dest)
     assert (dest / "_SUCCESS").exists()
+    assert [path.name for path in dest.parent.iterdir()] == ["export"]
 
 
 LIMITED = """
@@ -332,16 +363,11 @@ except aj.errors.ExportWriteError as error:
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_disk_that_takes_no_more_is_said_in_words(tmp_path, dest, workers):
     """By whichever process it was met, and nothing is left."""
     source = write(tmp_path / "a.jsonl.gz", list(export_rows("graph_export", 500, "7")) * 5)
-    run = subprocess.run(
-        [sys.executable, "-c", LIMITED, source, str(dest), str(workers)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert f"{dest} cannot be written: a file is larger" in run.stdout, run.stderr
+    printed = run_child(LIMITED, source, dest, workers, folder=tmp_path)
+    assert f"cannot write {dest}: a file exceeds the limit" in printed
     assert list(dest.parent.iterdir()) == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import traceback
 from pathlib import Path
 
@@ -123,7 +125,7 @@ def test_a_dataset_comes_back_when_it_cannot_be_replaced(tmp_path):
     place = tmp_path / "export"
     with staged(destination(place), None) as stage:
         build(stage, "old.parquet")
-    with pytest.raises(ExportWriteError, match="a folder is not there"):
+    with pytest.raises(ExportWriteError, match="a folder does not exist"):
         with staged(destination(place, overwrite=True), None) as stage:
             stage.dataset.rmdir()
     assert names(place) == ["_SUCCESS", "_manifest.json", "old.parquet"]
@@ -135,7 +137,7 @@ def test_nothing_but_a_dataset_is_replaced(tmp_path):
     (tmp_path / "home" / "thesis.tex").touch()
     (tmp_path / "file").touch()
     for name in ("home", "file"):
-        with pytest.raises(ExportWriteError, match="no dataset of ours"):
+        with pytest.raises(ExportWriteError, match="not a dataset of this package"):
             destination(tmp_path / name, overwrite=True)
     assert (tmp_path / "home" / "thesis.tex").exists()
 
@@ -176,7 +178,7 @@ def test_scratch_may_be_elsewhere(tmp_path):
         assert tmp_path / "large" in stage.scratch.parents
         assert tmp_path / "large" not in stage.dataset.parents
     assert listed(tmp_path / "large") == []
-    with pytest.raises(ExportWriteError, match=r"a folder is not there .*missing"):
+    with pytest.raises(ExportWriteError, match=r"a folder does not exist .*missing"):
         with staged(destination(tmp_path / "b"), str(tmp_path / "missing")):
             pytest.fail("there is nowhere to work")
 
@@ -197,15 +199,27 @@ def test_file_urls_and_home_are_local(tmp_path, monkeypatch):
     assert (place.filesystem, Path(place.path)) == (None, tmp_path / "export")
 
 
-def test_an_upload_ends_with_the_mark(remote):
-    """The manifest first, by which a rest would be known as ours, the mark last."""
+def test_an_upload_ends_with_the_success_file(remote):
+    """The manifest is first, so that the rest of a killed upload is known as ours."""
     with staged(destination(remote), None) as stage:
         build(stage, "task/part-00000.parquet", "task/part-00001.parquet")
-        assert stored() == []
+        assert [name for name in stored() if not name.startswith("_part-")] == []
     assert Recording.put[0] == "_manifest.json"
     assert Recording.put[-1] == "_SUCCESS"
     assert stored() == sorted(Recording.put)
     assert len(Recording.put) == 4
+
+
+def test_a_lack_of_permission_shows_before_the_work(remote, monkeypatch):
+    """A small file is written first; it is an error in words, and the block does not run."""
+
+    def refused(*_, **__):
+        raise PermissionError("403 Forbidden")
+
+    monkeypatch.setattr(Recording, "pipe_file", refused)
+    with pytest.raises(ExportWriteError, match="403 Forbidden"):
+        with staged(destination(remote), None):
+            pytest.fail("work began")
 
 
 @pytest.mark.parametrize("error", [OSError(f"cut off, key={SECRET}"), KeyboardInterrupt()])
@@ -231,14 +245,110 @@ def test_a_dataset_behind_a_url_is_replaced_only_when_asked(remote):
     assert stored() == ["_SUCCESS", "_manifest.json", "new.parquet"]
     with fsspec.open("recording://bucket/other/thesis.tex", "wb") as file:
         file.write(b"...")
-    with pytest.raises(ExportWriteError, match="no dataset of ours"):
+    with pytest.raises(ExportWriteError, match="not a dataset of this package"):
         destination("recording://bucket/other", overwrite=True)
+
+
+@pytest.mark.parametrize("number", range(1, 14))
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("cut off")])
+def test_a_remote_dataset_is_replaced_only_when_the_new_one_is_complete(
+    remote, monkeypatch, number, error
+):
+    """Whatever call fails, either the old or the new dataset is whole, there or under `_part-`."""
+    with staged(destination(remote), None) as stage:
+        build(stage, "task/part-00000.parquet")
+    count = 0
+
+    def wrapped(name):
+        call = getattr(MemoryFileSystem, name)
+
+        def run(*arguments, **options):
+            nonlocal count
+            count += 1
+            if count == number:
+                raise error
+            return call(*arguments, **options)
+
+        return run
+
+    with monkeypatch.context() as patch:
+        for name in ("pipe_file", "put_file", "cp_file", "rm"):
+            patch.setattr(Recording, name, wrapped(name))
+        with contextlib.suppress(KeyboardInterrupt, ExportWriteError):
+            with staged(destination(remote, overwrite=True), None) as stage:
+                build(stage, "new.parquet")
+    old = ["_SUCCESS", "_manifest.json", "task/part-00000.parquet"]
+    new = ["_SUCCESS", "_manifest.json", "new.parquet"]
+    there = [name for name in stored() if not name.startswith("_part-")]
+    claimed = sorted(name.partition("/")[2] for name in stored() if name.startswith("_part-"))
+    assert there in (old, new) or claimed == sorted([*new, "_OWNER"])
+    with staged(destination(remote, overwrite=True), None) as stage:
+        build(stage, "next.parquet")
+    assert stored() == ["_SUCCESS", "_manifest.json", "next.parquet"]
+
+
+def test_an_error_while_a_remote_dataset_is_replaced_says_where_the_new_one_is(remote, monkeypatch):
+    """It is complete by then."""
+    for _ in range(2):
+        with staged(destination(remote, overwrite=True), None) as stage:
+            build(stage)
+
+    def refused(*_, **__):
+        raise OSError("cut off")
+
+    monkeypatch.setattr(Recording, "cp_file", refused)
+    with pytest.raises(ExportWriteError, match=r"cut off \(the new dataset is complete in "):
+        with staged(destination(remote, overwrite=True), None) as stage:
+            build(stage)
+
+
+@pytest.mark.parametrize(
+    ("dest", "words"),
+    [
+        ("https://example.com/export", "this kind of URL"),
+        ("simplecache::s3://bucket/export", "chained URLs are read-only"),
+        (Path("s3://bucket/export"), "is a URL"),
+        ("s3:/bucket/export", "is a URL"),
+        (b"export", "dest=bytes"),
+        ("", "dest=''"),
+    ],
+)
+def test_destinations_that_are_refused(dest, words):
+    """In words, before anything is read; no folder called ``s3:`` is made."""
+    with pytest.raises(InvalidOptionError, match=words):
+        destination(dest)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.EACCES, "permission denied"), (errno.EPERM, "permission denied"),
+     (errno.EROFS, "the file system is read-only"), (errno.ENOSPC, "the disk is full")],
+)  # fmt: skip
+@pytest.mark.parametrize("call", ["mkdir", "rename", "fsync", "listdir"])
+def test_what_the_system_refuses_is_said_in_words(tmp_path, monkeypatch, call, number, words):
+    """Whichever call it refuses: looking at dest, the work folder, flushing, the rename."""
+    (tmp_path / "export").mkdir()
+
+    def refused(*_, **__):
+        raise OSError(number, os.strerror(number), str(tmp_path / "export"))
+
+    used = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, lambda *a, **o: used.append(1) or refused())
+        try:
+            with staged(destination(tmp_path / "export", overwrite=True), None) as stage:
+                build(stage)
+        except ExportWriteError as error:
+            assert words in str(error)  # noqa: PT017  not every call is made on every Python
+        else:
+            assert not used or call == "listdir"
+    assert listed(tmp_path) == ["export"]
 
 
 def test_a_place_that_cannot_be_looked_at_is_an_error(remote):
     """Before any work is done."""
     Recording.fails["find"] = PermissionError(f"403 Forbidden, Signature={SECRET}")
-    with pytest.raises(ExportWriteError, match="cannot be written: 403 Forbidden") as caught:
+    with pytest.raises(ExportWriteError, match=r"cannot write .*: 403 Forbidden") as caught:
         destination(remote)
     assert SECRET not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Names in the folder of a dataset are ours, whatever the file says."""
+"""Names of folders and files in a dataset, whatever the export calls its rows."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_jobs_pd._decode.schema import SCHEMA
-from asana_jobs_pd._parquet.destination import folder_of, part_name
+from asana_jobs_pd._parquet.writer import folder_of, part_name
 
 ODD = [
     "",
