@@ -1,4 +1,4 @@
-"""Decoded values to Arrow arrays: whole columns at a time, cell by cell where one does not fit."""
+"""Decoded values as Arrow arrays: whole columns at a time, cell by cell where one does not fit."""
 
 from __future__ import annotations
 
@@ -13,9 +13,19 @@ import pyarrow as pa
 
 from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, Shape, mended
 from asana_jobs_pd._decode.inferred_schema import Node, observe
+from asana_jobs_pd._decode.repair import needs_repair, repaired
 from asana_jobs_pd._decode.scan_result import abbreviate
 
-__all__ = ["TYPES", "Rows", "Special", "array_of", "type_of"]
+__all__ = [
+    "MISFITS",
+    "TYPES",
+    "Rows",
+    "Special",
+    "array_of",
+    "gid_texts",
+    "parsed_texts",
+    "type_of",
+]
 
 TYPES: dict[str, pa.DataType] = {
     "text": pa.string(),
@@ -28,31 +38,26 @@ TYPES: dict[str, pa.DataType] = {
     "raw": pa.binary(),
     "json": pa.string(),
 }
-_WORDS = {
+_REASONS = {
     "time": "not a time",
     "date": "not a date",
     "int": "a whole number beyond 64 bits",
-    "float": "a whole number that a float does not hold",
+    "float": "a whole number that a float cannot hold exactly",
 }
+MISFITS = (pa.ArrowException, OverflowError, TypeError, ValueError)
+"""What Arrow raises for a value that does not fit its type."""
 _any = msgspec.json.Decoder().decode
-_MISFITS = (pa.ArrowException, OverflowError, TypeError, ValueError)
 
 Misfit: TypeAlias = Callable[[int, str, str, str], None]
-"""Gets the position, the column, the value and the reason."""
+"""Receives the position, the column, the value and the reason."""
 Special: TypeAlias = Callable[[Sequence[Any], "Rows"], pa.Array]
 
 
 class Rows:
-    """Where the values of a column come from: to tell the line of the one that does not fit.
+    """Where the values of a column come from.
 
-    Parameters
-    ----------
-    line
-        Returns file and line of the row at a position.
-    misfit
-        Is told of a value that does not fit.
-    special
-        Makes the arrays of further kinds.
+    `line` returns file and line of the row at a position, `misfit` is told of a value that does
+    not fit, and `special` has the makers of arrays of further kinds.
     """
 
     def __init__(
@@ -89,19 +94,7 @@ def type_of(node: Node) -> pa.DataType:
 
 
 def array_of(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
-    """Return decoded values as an Arrow array.
-
-    Parameters
-    ----------
-    shape
-        What they were decoded into.
-    values
-        One a row.
-    column
-        Its name in a report.
-    rows
-        Where they come from.
-    """
+    """Return the decoded values of a column as an Arrow array."""
     kind = shape.node.kind
     if kind in rows.special:
         return rows.special[kind](values, rows)
@@ -109,7 +102,7 @@ def array_of(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa
         return _MAKERS[kind](shape, values, column, rows)
     try:
         return pa.array(values, TYPES[kind])
-    except _MISFITS:
+    except MISFITS:
         return _numbers(values, kind, column, rows)
 
 
@@ -145,6 +138,8 @@ def _raws(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Ar
     for position, value in enumerate(values):
         text: bytes | None = bytes(value) or None
         if text is not None:
+            if needs_repair(text):
+                text = _repaired(text, position, column, rows)
             try:
                 parsed = _any(text)
             except MALFORMED:
@@ -154,15 +149,24 @@ def _raws(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Ar
     return pa.array(texts, TYPES["raw"])
 
 
+def _repaired(text: bytes, position: int, column: str, rows: Rows) -> bytes:
+    better, misfits = repaired(text, column)
+    for misfit in misfits:
+        rows.misfit(position, *misfit)
+    return better
+
+
 def _salvaged(text: bytes, position: int, column: str, rows: Rows) -> tuple[bytes | None, Any]:
-    """Return JSON that cannot be decoded with what can be: halves of pairs mended, else nothing."""
+    """Return JSON that cannot be decoded without what is wrong with it, else nothing."""
+    text = _repaired(text, position, column, rows)
     better = mended(text)
     try:
         value = _any(better)
     except MALFORMED as error:
         reason = f"cannot be read: {error}"
     else:
-        rows.misfit(position, column, abbreviate(text), MENDED)
+        if better != text:
+            rows.misfit(position, column, abbreviate(text), MENDED)
         return better, value
     rows.misfit(position, column, abbreviate(text), reason)
     return None, None
@@ -173,11 +177,16 @@ def _texts(_shape: Shape, values: Sequence[Any], _column: str, _rows: Rows) -> p
 
 
 def _times(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
-    return _cast(pa.array(values, pa.string()), shape.node.kind, column, rows)
+    return parsed_texts(values, shape.node.kind, column, rows)
+
+
+def parsed_texts(texts: Sequence[str | None], kind: str, column: str, rows: Rows) -> pa.Array:
+    """Return texts as times or dates."""
+    return _cast(pa.array(texts, pa.string()), kind, column, rows)
 
 
 def _text(value: Any) -> str | None:
-    """Return a text as it is, other JSON as it was written."""
+    """Return a text as it is, other JSON as it is written."""
     text = bytes(value)
     if not text or text == b"null":
         return None
@@ -190,14 +199,14 @@ def _text(value: Any) -> str | None:
 
 
 def _cast(texts: pa.Array, kind: str, column: str, rows: Rows, start: int = 0) -> pa.Array:
-    """Return texts as times or dates, halving the array until what is none stands alone."""
+    """Return parsed texts, halving the array until the one that cannot be parsed stands alone."""
     type_ = TYPES[kind]
     try:
         return texts.cast(type_)
     except pa.ArrowInvalid:
         pass
     if len(texts) == 1:
-        rows.misfit(start, column, abbreviate(texts[0].as_py()), _WORDS[kind])
+        rows.misfit(start, column, abbreviate(texts[0].as_py()), _REASONS[kind])
         return pa.nulls(1, type_)
     half = len(texts) // 2
     left = _cast(texts[:half], kind, column, rows, start)
@@ -205,18 +214,29 @@ def _cast(texts: pa.Array, kind: str, column: str, rows: Rows, start: int = 0) -
 
 
 def _numbers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.Array:
-    """Return values one by one: gids as text, numbers that fit."""
+    """Return numbers, one by one: those that fit."""
     if kind == "gid":
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
+        return gid_texts(values)
     fitting = []
     for position, value in enumerate(values):
         try:
-            pa.scalar(value, TYPES[kind])
-            fitting.append(value)
-        except _MISFITS:
-            rows.misfit(position, column, abbreviate(str(value)), _WORDS.get(kind, f"not {kind}"))
-            fitting.append(None)
+            number = float(value) if kind == "float" and value is not None else value
+            pa.scalar(number, TYPES[kind])
+        except MISFITS:
+            number = None
+        if number != value:
+            rows.misfit(position, column, abbreviate(str(value)), _REASONS[kind])
+            number = None
+        fitting.append(number)
     return pa.array(fitting, TYPES[kind])
+
+
+def gid_texts(gids: Sequence[str | int | None]) -> pa.Array:
+    """Return gids as texts, of which some may be numbers."""
+    try:
+        return pa.array(gids, TYPES["gid"])
+    except MISFITS:
+        return pa.array([None if gid is None else str(gid) for gid in gids], TYPES["gid"])
 
 
 _MAKERS: dict[str, Callable[[Shape, Sequence[Any], str, Rows], pa.Array]] = {

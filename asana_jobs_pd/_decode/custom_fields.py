@@ -1,419 +1,442 @@
-"""Custom fields: what msgspec decodes them into, and the array and definitions they become.
+"""Custom fields: what msgspec decodes them into, and the interim array they become.
 
 A field that is known has a type of its own in which its definition stands as literals: msgspec
 compares them while decoding and creates no objects. A field that is described in any other way
-does not fit that type and is decoded as any field.
+does not fit that type and is decoded as `_AnyField`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import accumulate, chain
 from operator import attrgetter, itemgetter
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+from msgspec import UNSET
 
-from asana_jobs_pd._decode.columns import Rows, array_of
-from asana_jobs_pd._decode.decoders import MALFORMED, Shape, decoder_of, shape_of
+from asana_jobs_pd._decode.columns import Rows
+from asana_jobs_pd._decode.decoders import (
+    ABSENT_RAW,
+    MALFORMED,
+    MENDED,
+    Report,
+    Shape,
+    decoder_of,
+    items_of,
+    mended,
+    parts_of,
+)
+from asana_jobs_pd._decode.field_values import (
+    INTERIM,
+    ITEM_TYPES,
+    VALUE_KEYS,
+    VALUE_TYPES,
+    arrays_of_kind,
+    split_date,
+)
 from asana_jobs_pd._decode.inferred_schema import Node
-from asana_jobs_pd._decode.scan_result import Definition, KnownFields
+from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviate, label
 
-__all__ = ["INTERIM", "CustomFields", "DisplayNeeded", "label"]
+__all__ = ["CustomFields"]
 
-_PEOPLE = pa.list_(pa.struct([("gid", pa.string()), ("name", pa.string()), ("email", pa.string())]))
-_LINKS = pa.list_(
-    pa.struct([("gid", pa.string()), ("resource_type", pa.string()), ("name", pa.string())])
-)
-INTERIM: dict[str, pa.DataType] = {
-    "text": pa.string(),
-    "number": pa.float64(),
-    "enum": pa.string(),
-    "multi_enum": pa.list_(pa.string()),
-    "date": pa.timestamp("us", "UTC"),
-    "people": _PEOPLE,
-    "reference": _LINKS,
-    "display": pa.string(),
+_MAX_EXACT_TYPES = 2000
+"""Fields of a type of row beyond which no more get a type of their own."""
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_DESCRIPTION: dict[str, Any] = {
+    "gid": str | int | None,
+    "name": str | None,
+    "resource_subtype": str | None,
+    "type": str | None,
+    "representation_type": str | None,
+    "precision": _INT64 | None,
+    "format": str | None,
+    "currency_code": str | None,
 }
-"""The value of a custom field by its kind: one of these is filled."""
-_KINDS = INTERIM.keys() - {"display"}
-
-
-def label(gid: object) -> str:
-    """Return the name of a custom field's column before names are settled."""
-    return f"custom_fields:{gid}"
-
-
-def displays(kind: str, representation: str | None) -> bool:
-    """Whether the value of such a custom field may be in `display_value` only."""
-    return kind not in _KINDS or representation in ("formula", "custom_id")
-
-
-DEFINED = (
-    "gid",
-    "name",
-    "resource_subtype",
-    "type",
-    "representation_type",
-    "precision",
-    "format",
-    "currency_code",
-)
-"""The keys of a definition."""
-Described = tuple[Any, ...]
-"""Their values."""
-
-_PERSON = {"gid": Node("gid"), "name": Node("text"), "email": Node("text")}
-_LINK = {"gid": Node("gid"), "resource_type": Node("text"), "name": Node("text")}
-_OPTION = Node("object", keys={"name": Node("text")}, closed=True)
-_DAY = {"date": Node("text"), "date_time": Node("text")}
-VALUES = {
-    "text": ("text_value", Node("text")),
-    "number": ("number_value", Node("float")),
-    "enum": ("enum_value", _OPTION),
-    "multi_enum": ("multi_enum_values", Node("list", item=_OPTION)),
-    "date": ("date_value", Node("object", keys=_DAY, closed=True)),
-    "people": ("people_value", Node("list", item=Node("object", keys=_PERSON, closed=True))),
-    "reference": ("reference_value", Node("list", item=Node("object", keys=_LINK, closed=True))),
+_TYPES: dict[str, Any] = {
+    **_DESCRIPTION,
+    **{VALUE_KEYS[kind]: type_ for kind, type_ in VALUE_TYPES.items()},
+    "enum_options": msgspec.Raw,
+    "display_value": str | None,
 }
-"""By kind: the key of the value, and what it is."""
-_NOTHING = msgspec.Raw(b"")
-_text_of = decoder_of(str | None)
+_DEFAULTS = {"enum_options": ABSENT_RAW} | dict.fromkeys(VALUE_KEYS.values(), UNSET)
+_AnyField = msgspec.defstruct(
+    "AnyField", [(key, type_, _DEFAULTS.get(key)) for key, type_ in _TYPES.items()], gc=False
+)
+_description_of = attrgetter(*_DESCRIPTION)
+_display_of = attrgetter("display_value")
+_options_of = attrgetter("enum_options")
+
+_Description = tuple[Any, ...]
+"""The values of the keys of `_DESCRIPTION`; one more is a kind told by the value alone."""
 
 
-def any_field(*, display: bool, always_display: bool) -> Shape:
-    """Return the shape of the `custom_fields` of a row.
-
-    Parameters
-    ----------
-    display
-        Whether display values are decoded.
-    always_display
-        Whether those of all fields are of interest.
-    """
-    keys = {key: Node("gid" if key == "gid" else "text") for key in DEFINED}
-    keys["precision"] = Node("int64")
-    keys |= dict(VALUES.values())
-    keys["enum_options"] = Node("raw")
-    if display:
-        keys["display_value"] = Node("text")
-    item = shape_of(Node("object", keys=keys, closed=True))
-
-    def relevant(parts: Mapping[str, msgspec.Raw]) -> Iterable[str]:
-        try:
-            subtype, type_, representation = (
-                _text_of(parts.get(key, b"null"))
-                for key in ("resource_subtype", "type", "representation_type")
-            )
-        except MALFORMED:
-            return item.children
-        kind = kind_of(subtype, type_, representation)
-        return _relevant(item, kind, representation, always_display=always_display)
-
-    item.relevant = relevant
-    return Shape(Node("custom_fields"), list[item.struct] | None, item=item)  # type: ignore[name-defined]
-
-
-def kind_of(subtype: str | None, type_: str | None, representation: str | None) -> str:
-    """Return the kind of a custom field, "" for one that does not say."""
-    return subtype or type_ or representation or ""
-
-
-def _relevant(
-    item: Shape, kind: str, representation: str | None, *, always_display: bool
-) -> list[str]:
-    """Return the keys that say something of a field of this kind."""
-    keys = [*DEFINED]
-    if kind in VALUES:
-        keys.append(VALUES[kind][0])
-    if kind in ("enum", "multi_enum"):
-        keys.append("enum_options")
-    if always_display or displays(kind, representation):
-        keys.append("display_value")
-    return [key for key in keys if key in item.children]
-
-
-def exact_type(item: Shape, described: Described, *, always_display: bool) -> type | None:
-    """Return a type for a field that is described so, None when there cannot be one.
-
-    Its attributes are called as those of the type for any; there is none for the gid.
-    """
-    said = dict(zip(DEFINED, described, strict=True))
-    gid = said["gid"]
-    if not isinstance(gid, str):
-        return None
-    kind = kind_of(said["resource_subtype"], said["type"], said["representation_type"])
-    required: list[Any] = []
-    others: list[Any] = []
-    names = {}
-    for key in _relevant(item, kind, said["representation_type"], always_display=always_display):
-        if key == "gid":
-            continue
-        attribute, shape = item.children[key]
-        names[attribute] = key
-        if key not in said:
-            others.append((attribute, shape.type, _NOTHING if shape.type is msgspec.Raw else None))
-        elif said[key] is None:
-            others.append((attribute, None, None))
-        else:
-            required.append((attribute, Literal[said[key]]))
-    return msgspec.defstruct(
-        "Field", required + others, rename=names, tag_field="gid", tag=gid, gc=False
-    )
-
-
-def exact_fields(shape: Shape, types: Iterable[Any]) -> Shape:
-    """Return the shape of the `custom_fields` of a row in which only such are."""
-    return Shape(shape.node, list[Union[tuple(types)]] | None, item=shape.item)  # type: ignore[misc]  # noqa: UP007
-
-
-_MOST_EXACT = 2000
-"""Fields of a type of row, beyond which no more are expected exactly."""
-
-
-class DisplayNeeded(Exception):  # noqa: N818  a signal
-    """A field came whose value may be in `display_value` only, which was not read so far."""
-
-
-class _Nameless(Exception):  # noqa: N818  a signal
-    """A custom field came without a gid."""
-
-
-class _Codes(dict[Described, int]):
-    """The codes of definitions, made as they come."""
+class _Codes(dict[_Description, int]):
+    """The codes of definitions, created as they come; -1 for what identifies no field."""
 
     def __init__(self, definitions: list[Definition]) -> None:
-        self._definitions = definitions
+        self.definitions = definitions
+        self.descriptions: list[_Description] = []
 
-    def __missing__(self, described: Described) -> int:
-        if described[0] is None:
-            raise _Nameless
-        self[described] = code = len(self)
-        self._definitions.append(_definition(described))
+    def __missing__(self, description: _Description) -> int:
+        definition = _definition(description)
+        if definition is None:
+            self[description] = -1
+            return -1
+        self[description] = code = len(self.definitions)
+        self.definitions.append(definition)
+        self.descriptions.append(description)
         return code
 
 
-class _Exact(dict[type, int]):
-    """The codes of the fields that are expected exactly, by type; -1 for any other."""
+class _ExactTypes(dict[type, int]):
+    """The codes of the fields that have a type of their own; -1 for any other type."""
 
     def __missing__(self, _type: type) -> int:
         return -1
 
 
 class CustomFields:
-    """Makes the interim array of the custom fields of a batch of rows, and learns from them.
+    """Turns the custom fields of rows into arrays, and learns their definitions.
 
-    Parameters
-    ----------
-    always_display
-        Whether display values are wanted of all fields.
-
-    Attributes
-    ----------
-    shape : Shape
-        What any custom fields can be decoded into.
-    exact : Shape or None
-        The same, faster, for fields that are described as they were last.
+    `shape` is what any custom fields are decoded into; `exact_shape` the same, faster, for fields
+    that are described as they were last. With `always_display`, what is displayed is kept for all.
     """
 
     def __init__(self, *, always_display: bool = False) -> None:
         self.known = KnownFields()
-        self._always = always_display
+        self._always_display = always_display
         self._codes = _Codes(self.known.definitions)
-        self._options: dict[tuple[str, bytes], list[str]] = {}
+        self._option_names: dict[tuple[str, bytes], list[str]] = {}
         self._latest: dict[str, int] = {}
-        self._decode_as(display=always_display)
-
-    def _decode_as(self, *, display: bool) -> None:
-        self.display = display
-        self.shape = any_field(display=display, always_display=self._always)
-        self.exact: Shape | None = None
-        self._exact = _Exact()
-        self._types: dict[int, type | None] = {}
         self._expected: dict[str, int] = {}
-        self._described = attrgetter(*(self._attribute(key) for key in DEFINED))
+        self._types: dict[int, type | None] = {}
+        self._exact = _ExactTypes()
+        list_type = list[_AnyField] | None  # type: ignore[valid-type]
+        self.shape = Shape(Node("custom_fields"), list_type, builder=self._build)
+        self.exact_shape: Shape | None = None
 
-    def _attribute(self, key: str) -> str:
-        assert self.shape.item is not None
-        return self.shape.item.children[key][0]
-
-    def _value(self, key: str) -> Any:
-        return attrgetter(self._attribute(key))
-
-    def expect(self) -> bool:
+    def expect_latest(self) -> bool:
         """Expect fields to be described as they were last; return whether that is news."""
-        if self._latest == self._expected or len(self._latest) > _MOST_EXACT:
+        if self._latest == self._expected or len(self._latest) > _MAX_EXACT_TYPES:
             return False
         self._expected = dict(self._latest)
-        described = list(self._codes)
-        types = {code: self._type(code, described[code]) for code in self._latest.values()}
-        self._exact = _Exact((type_, code) for code, type_ in types.items() if type_ is not None)
-        self.exact = exact_fields(self.shape, self._exact) if self._exact else None
+        types = {self._exact_type(code): code for code in self._latest.values()}
+        types.pop(None, None)
+        self._exact = _ExactTypes(types)  # type: ignore[arg-type]
+        union = list[Union[tuple(types)]] | None if types else None  # type: ignore[misc]  # noqa: UP007
+        self.exact_shape = Shape(self.shape.node, union, builder=self._build) if types else None
         return True
 
-    def _type(self, code: int, described: Described) -> type | None:
-        assert self.shape.item is not None
+    def _exact_type(self, code: int) -> type | None:
         if code not in self._types:
-            self._types[code] = exact_type(self.shape.item, described, always_display=self._always)
+            description = self._codes.descriptions[code]
+            self._types[code] = _exact_type(description, self.known.definitions[code].kind)
         return self._types[code]
 
     def array(self, values: Sequence[Any], rows: Rows) -> pa.Array:
-        """Return the interim array: a list of a definition's code and a value for each row.
-
-        Raises
-        ------
-        DisplayNeeded
-            When the rows have to be read again, with display values.
-        """
-        try:
-            return self._array(values, rows)
-        except _Nameless:
-            return self._array(self._with_gids(values, rows), rows)
-
-    def _array(self, values: Sequence[Any], rows: Rows) -> pa.Array:
+        """Return the interim array: for each row a list of codes of definitions and values."""
         offsets = list(accumulate([len(value) if value else 0 for value in values], initial=0))
-        flat = list(chain.from_iterable(filter(None, values)))
+        fields = list(chain.from_iterable(filter(None, values)))
         inside = rows.inside(offsets)
-        codes = self._code(flat, inside)
-        columns = self._columns(flat, codes, inside)
+        codes = self._codes_of(fields, inside)
+        self._note_lines(codes, inside)
+        columns = self._columns(fields, codes, inside)
         items = pa.StructArray.from_arrays(
             [pa.array(codes, pa.int32()), *columns.values()], ["definition", *columns]
         )
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items)
 
-    def _with_gids(self, values: Sequence[Any], rows: Rows) -> Sequence[Any]:
-        gid = self._value("gid")
-        kept = []
-        for position, fields in enumerate(values):
-            kept.append(
-                [
-                    field
-                    for field in fields or ()
-                    if type(field) in self._exact or gid(field) is not None
-                ]
-            )
-            for _ in range(len(fields or ()) - len(kept[-1])):
-                rows.misfit(position, "custom_fields", "", "a custom field without a gid")
-        return kept
+    def _codes_of(self, fields: list[Any], rows: Rows) -> np.ndarray:
+        codes = np.fromiter(map(self._exact.__getitem__, map(type, fields)), np.int32, len(fields))
+        others = np.flatnonzero(codes < 0)
+        if not len(others):
+            return codes
+        descriptions = list(map(_description_of, _pick(fields, others)))
+        codes[others] = np.fromiter(map(self._codes.__getitem__, descriptions), np.int32)
+        for position, description in zip(others.tolist(), descriptions, strict=True):
+            misfit = partial(rows.misfit, position)
+            codes[position] = self._checked(codes[position], description, fields[position], misfit)
+        return codes
 
-    def _code(self, flat: list[Any], rows: Rows) -> np.ndarray:
-        known = self.known.definitions
-        found = np.fromiter(map(self._exact.__getitem__, map(type, flat)), np.int32, len(flat))
-        others = np.flatnonzero(found < 0)
-        if len(others):
-            described = map(self._described, _pick(flat, others))
-            found[others] = np.fromiter(map(self._codes.__getitem__, described), np.int32)
-        if not self.display and any(displays(one.kind, one.representation) for one in known):
-            self._decode_as(display=True)
-            raise DisplayNeeded
-        distinct, firsts = np.unique(found, return_index=True)
-        lasts = len(found) - 1 - np.unique(found[::-1], return_index=True)[1]
-        for place in np.argsort(lasts):
-            code = int(distinct[place])
-            definition = known[code]
-            definition.first = min(definition.first, rows.line(int(firsts[place])))
-            definition.last = max(definition.last, rows.line(int(lasts[place])))
-            self._latest[definition.gid] = code
-        return found
+    def _checked(self, code: int, description: _Description, field: Any, misfit: Report) -> int:
+        """Return the code of a field that may not say its kind; report values of other kinds."""
+        values = [(kind, getattr(field, key)) for kind, key in VALUE_KEYS.items()]
+        stated = bool(description[2] or description[3])
+        if code >= 0 and self.known.definitions[code].kind not in VALUE_KEYS:
+            inferred = _inferred_kind(values, stated=stated)
+            code = self._codes[(*description, inferred)] if inferred else code
+        if code < 0:
+            misfit("custom_fields", _shown(field), "a custom field without a gid or a name")
+            return code
+        definition = self.known.definitions[code]
+        for kind, value in values:
+            if kind != definition.kind and value is not UNSET and value not in (None, []):
+                reason = f"{VALUE_KEYS[kind]} of a custom field of type {definition.kind!r}"
+                misfit(label(definition.key), _shown(value), reason)
+        return code
 
-    def _columns(self, flat: list[Any], codes: np.ndarray, rows: Rows) -> dict[str, pa.Array]:
-        known = self.known.definitions
-        kinds = np.array([one.kind for one in known] or [""])
-        columns = {kind: pa.nulls(len(flat), type_) for kind, type_ in INTERIM.items()}
-        for kind in VALUES:
-            where = np.flatnonzero((kinds == kind)[codes])
-            if len(where):
-                some = _Picked(rows, where, codes[where], known)
-                array = self._of_kind(kind, _pick(flat, where), some)
-                columns[kind] = _spread(array, where, len(flat))
-        if self.display and len(flat):
-            shows = np.array([displays(one.kind, one.representation) for one in known] or [False])
-            where = np.flatnonzero(shows[codes] | self._always)
-            texts = list(map(self._value("display_value"), _pick(flat, where)))
-            columns["display"] = _spread(pa.array(texts, pa.string()), where, len(flat))
+    def _note_lines(self, codes: np.ndarray, rows: Rows) -> None:
+        distinct, firsts = np.unique(codes, return_index=True)
+        lasts = len(codes) - 1 - np.unique(codes[::-1], return_index=True)[1]
+        for index in np.argsort(lasts):
+            code = int(distinct[index])
+            if code >= 0:
+                definition = self.known.definitions[code]
+                definition.first = min(definition.first, rows.line(int(firsts[index])))
+                definition.last = max(definition.last, rows.line(int(lasts[index])))
+                self._latest[definition.key] = code
+
+    def _columns(self, fields: list[Any], codes: np.ndarray, rows: Rows) -> dict[str, pa.Array]:
+        kinds = np.array([definition.kind for definition in self.known.definitions] + [""])
+        arrays: dict[str, list[tuple[np.ndarray, pa.Array]]] = {}
+        for kind in VALUE_KEYS:
+            positions = np.flatnonzero((kinds == kind)[codes])
+            if len(positions):
+                picked = _FieldRows(rows, positions, codes, self.known.definitions)
+                columns = self._columns_of_kind(kind, _pick(fields, positions), picked)
+                for column, array in columns.items():
+                    arrays.setdefault(column, []).append((positions, array))
+        shows = ~np.isin(kinds, list(VALUE_KEYS))[codes] | self._always_display
+        positions = np.flatnonzero(shows)
+        if len(positions):
+            texts = list(map(_display_of, _pick(fields, positions)))
+            self._note_displayed(texts, _FieldRows(rows, positions, codes, self.known.definitions))
+            arrays["display"] = [(positions, pa.array(texts, pa.string()))]
+        return {
+            column: _spread(arrays.get(column, ()), type_, len(fields))
+            for column, type_ in INTERIM.items()
+        }
+
+    def _columns_of_kind(
+        self, kind: str, fields: Sequence[Any], rows: _FieldRows
+    ) -> dict[str, pa.Array]:
+        values = list(map(attrgetter(VALUE_KEYS[kind]), fields))
+        displayed = list(map(_display_of, fields))
+        stand_ins = self._stand_ins(kind, values, displayed, rows)
+        options: Sequence[msgspec.Raw] = ()
+        if kind in ("enum", "multi_enum"):
+            options = list(map(_options_of, fields))
+            self._learn_options(options, rows)
+        columns = arrays_of_kind(kind, values, options, rows)
+        if stand_ins:
+            texts = list(map(stand_ins.get, range(len(fields))))
+            columns["stand_in"] = pa.array(texts, pa.string())
+            if kind == "enum":
+                self._note_used(texts, rows)
+            if kind == "date":
+                self._note_times([text and split_date(text)[1] for text in texts], rows)
+        if kind == "enum":
+            self._note_used(columns["enum"].to_pylist(), rows)
+        if kind == "date" and columns["date_time"].null_count < len(fields):
+            self._note_times(columns["date_time"].is_valid().to_pylist(), rows)
         return columns
 
-    def _of_kind(self, kind: str, some: Sequence[Any], rows: _Picked) -> pa.Array:
-        assert self.shape.item is not None
-        key = VALUES[kind][0]
-        values = list(map(self._value(key), some))
-        shape = self.shape.item.children[key][1]
-        if kind in ("enum", "multi_enum"):
-            self._learn_options(list(map(self._value("enum_options"), some)), rows)
-        if kind == "enum":
-            return self._enums(shape, values, rows)
-        if kind == "multi_enum":
-            assert shape.item is not None
-            name = attrgetter(shape.item.children["name"][0])
-            lists = [None if value is None else list(map(name, value)) for value in values]
-            return pa.array(lists, INTERIM[kind])
-        if kind == "date":
-            day, time = (attrgetter(shape.children[key][0]) for key in ("date", "date_time"))
-            texts = [value and (time(value) or _midnight(day(value))) for value in values]
-            return array_of(Shape(Node("time"), None), texts, "", rows)
-        return array_of(shape, values, "", rows)
+    def _stand_ins(
+        self, kind: str, values: list[Any], displayed: Sequence[str | None], rows: _FieldRows
+    ) -> dict[int, str]:
+        """Return the texts that stand in for values, which become None, by position."""
+        stand_ins: dict[int, str] = {}
+        for position, value in enumerate(values):
+            if value is None or value is UNSET:
+                values[position] = None
+                text = displayed[position]
+                if not text or text.isspace():
+                    continue
+                if value is UNSET or (kind == "text" and rows.definition(position).is_computed):
+                    stand_ins[position] = text
+                    self.known.displayed.add(rows.definition(position).key)
+                else:
+                    reason = f"displayed, but {VALUE_KEYS[kind]} is null"
+                    rows.misfit(position, "", abbreviate(text), reason)
+            elif kind in ITEM_TYPES and type(value) is str and "," in value:
+                values[position] = None
+                stand_ins[position] = value
+        return stand_ins
 
-    def _enums(self, shape: Shape, values: Sequence[Any], rows: _Picked) -> pa.Array:
-        name = attrgetter(shape.children["name"][0])
-        names = [None if value is None else name(value) for value in values]
-        for code, used in set(zip(rows.codes.tolist(), names, strict=True)):
-            if used is not None:
-                gid = self.known.definitions[code].gid
-                self.known.used.setdefault(gid, set()).add(used)
-        return pa.array(names, pa.string())
+    def _note_displayed(self, texts: Sequence[str | None], rows: _FieldRows) -> None:
+        for position, text in enumerate(texts):
+            if text and rows.codes[position] >= 0:
+                definition = rows.definition(position)
+                if definition.kind not in VALUE_KEYS:
+                    self.known.displayed.add(definition.key)
+                    if split_date(text)[1]:
+                        self.known.timed.add(definition.key)
 
-    def _learn_options(self, lists: Sequence[msgspec.Raw], rows: _Picked) -> None:
+    def _note_used(self, names: Sequence[str | None], rows: _FieldRows) -> None:
+        for code, name in set(zip(rows.codes.tolist(), names, strict=True)):
+            if name is not None:
+                key = self.known.definitions[code].key
+                self.known.used.setdefault(key, set()).add(name)
+
+    def _note_times(self, dates: Iterable[object], rows: _FieldRows) -> None:
+        for code, timed in set(zip(rows.codes.tolist(), map(bool, dates), strict=True)):
+            if timed:
+                self.known.timed.add(self.known.definitions[code].key)
+
+    def _learn_options(self, lists: Sequence[msgspec.Raw], rows: _FieldRows) -> None:
         for code in np.unique(rows.codes):
-            where = np.flatnonzero(rows.codes == code)
-            gid = self.known.definitions[code].gid
-            for place in _ends_of_runs(_pick(lists, where)):
-                position = int(where[place])
-                self._note_options(gid, lists[position], rows.line(position))
+            positions = np.flatnonzero(rows.codes == code)
+            key = self.known.definitions[code].key
+            for index in _ends_of_runs(_pick(lists, positions)):
+                position = int(positions[index])
+                self._note_options(key, lists[position], rows.line(position))
 
-    def _note_options(self, gid: str, options: msgspec.Raw, line: tuple[int, int]) -> None:
+    def _note_options(self, key: str, options: msgspec.Raw, line: tuple[int, int]) -> None:
         text = bytes(options)
-        names = self._options.get((gid, text))
+        names = self._option_names.get((key, text))
         if names is None:
-            names = self._options[gid, text] = _option_names(text)
+            names = self._option_names[key, text] = _names_of_options(text)
         if names:
-            self.known.note_options(gid, names, line)
+            self.known.note_options(key, names, line)
+
+    def _build(self, text: bytes, column: str, report: Report) -> list[Any] | None:
+        """Return custom fields of which some do not fit, without what does not."""
+        if text[:1] != b"[":
+            report(column, abbreviate(text), "not a list")
+            return None
+        fields = []
+        for part in map(bytes, items_of(text)):
+            if part[:1] != b"{":
+                report(column, abbreviate(part), "not a custom field")
+                continue
+            field, misfits = _built(part)
+            definition = _definition(_description_of(field))
+            for key, value, reason in misfits:
+                name = label(definition.key) if definition else f"{column}[].{key}"
+                report(name, value, reason)
+            fields.append(field)
+        return fields
 
 
-class _Picked(Rows):
-    """Rows of some of the custom fields, that names their columns."""
+class _FieldRows(Rows):
+    """Rows of some custom fields; misfits are reported under the label of the field."""
 
     def __init__(
-        self, rows: Rows, where: np.ndarray, codes: np.ndarray, known: Sequence[Definition]
+        self, rows: Rows, positions: np.ndarray, codes: np.ndarray, known: Sequence[Definition]
     ) -> None:
+        own_codes = codes[positions]
+        # No reference to self: a cycle would keep all rows of the batch alive.
         super().__init__(
-            lambda position: rows.line(int(where[position])),
+            lambda position: rows.line(int(positions[position])),
             lambda position, _, value, reason: rows.misfit(
-                int(where[position]), label(known[codes[position]].gid), value, reason
+                int(positions[position]), label(known[own_codes[position]].key), value, reason
             ),
         )
-        self.codes = codes
+        self.codes = own_codes
+        self._known = known
+
+    def definition(self, position: int) -> Definition:
+        """Return the definition of the field at a position."""
+        return self._known[int(self.codes[position])]
 
 
-def _definition(described: Described) -> Definition:
-    gid, name, subtype, type_, representation, precision, format_, currency = described
-    kind = kind_of(subtype, type_, representation)
-    return Definition(str(gid), name, kind, representation, precision, format_, currency)
+def _definition(description: _Description) -> Definition | None:
+    """Return the definition of a field, None where neither gid nor name identifies it."""
+    gid, name, subtype, type_, representation, precision, format_, currency, *inferred = description
+    if gid in (None, "") and name is None:
+        return None
+    stated = [kind for kind in (subtype, type_, representation) if kind]
+    known = [kind for kind in stated[:2] if kind in VALUE_KEYS] + inferred
+    return Definition(
+        None if gid in (None, "") else str(gid),
+        name,
+        (known or stated or [""])[0],
+        bool(stated),
+        representation,
+        precision,
+        format_,
+        currency,
+    )
+
+
+def _inferred_kind(values: Sequence[tuple[str, Any]], *, stated: bool) -> str | None:
+    """Return the kind of the only value, else, where no kind is stated, of the only key."""
+    filled = [kind for kind, value in values if value is not None and value is not UNSET]
+    present = [kind for kind, value in values if value is not UNSET]
+    candidates = filled if filled or stated else present
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _exact_type(description: _Description, kind: str) -> type | None:
+    """Return a type for a field of this description, None where there cannot be one.
+
+    Its gid is the tag. Of the values only that of its kind may be there.
+    """
+    gid = description[0]
+    if not isinstance(gid, str) or kind not in VALUE_KEYS or len(description) > len(_DESCRIPTION):
+        return None
+    keys = list(_DESCRIPTION)
+    stated = dict(zip(keys[1:], description[1:], strict=True))
+    filled = {key: value for key, value in stated.items() if value is not None}
+    required: list[Any] = [(key, Literal[value]) for key, value in filled.items()]
+    read = {VALUE_KEYS[kind], "display_value"}
+    if kind in ("enum", "multi_enum"):
+        read.add("enum_options")
+    optional: list[Any] = [(key, None, None) for key in stated if key not in filled]
+    optional += [(key, _TYPES[key], _DEFAULTS.get(key)) for key in read]
+    optional += [(key, None, None) for key in VALUE_KEYS.values() if key not in read]
+    return msgspec.defstruct("Field", required + optional, tag_field="gid", tag=gid, gc=False)
+
+
+def _built(text: bytes) -> tuple[Any, list[tuple[str, str, str]]]:
+    """Return a field without what does not fit, and key, value and reason of each misfit."""
+    field = _AnyField()
+    misfits: list[tuple[str, str, str]] = []
+    for key, part in parts_of(text).items():
+        if key in _TYPES:
+            value = _built_value(key, bytes(part), misfits)
+            setattr(field, key, value)
+    return field, misfits
+
+
+def _built_value(key: str, text: bytes, misfits: list[tuple[str, str, str]]) -> Any:
+    for attempt in (text, mended(text)):
+        try:
+            value = decoder_of(_TYPES[key])(attempt)
+        except MALFORMED:
+            continue
+        if attempt != text:
+            misfits.append((key, abbreviate(text), MENDED))
+        return value
+    kind = next((kind for kind, name in VALUE_KEYS.items() if name == key), "")
+    if kind in ITEM_TYPES and text[:1] == b"[":
+        items = []
+        for part in map(bytes, items_of(text)):
+            try:
+                items.append(decoder_of(ITEM_TYPES[kind])(part))
+            except MALFORMED:
+                misfits.append((key, abbreviate(part), f"not an item of {key}"))
+        return items
+    misfits.append((key, abbreviate(text), f"not a valid {key}"))
+    return None
+
+
+def _shown(value: Any) -> str:
+    """Return a decoded field or value as JSON."""
+    if isinstance(value, msgspec.Struct):
+        pairs = ((key, getattr(value, key)) for key in value.__struct_fields__)
+        value = {key: item for key, item in pairs if item not in (None, UNSET, ABSENT_RAW)}
+    return abbreviate(msgspec.json.encode(value))
 
 
 def _ends_of_runs(lists: Sequence[msgspec.Raw]) -> Iterable[int]:
-    """Return where a list stands that the next one does not equal."""
+    """Return the positions of lists that the next one does not equal."""
     last = len(lists) - 1
     # Comparing costs less than hashing, and counting less than a loop; nearly always all are equal.
     if lists.count(lists[last]) == len(lists):
         return [last]
     return [
-        place for place in range(len(lists)) if place == last or lists[place] != lists[place + 1]
+        position
+        for position in range(len(lists))
+        if position == last or lists[position] != lists[position + 1]
     ]
 
 
-def _option_names(text: bytes) -> list[str]:
+def _names_of_options(text: bytes) -> list[str]:
     try:
         options = decoder_of(list[dict[str, msgspec.Raw]] | None)(text) or []
         names = [decoder_of(str | None)(option.get("name", b"null")) for option in options]
@@ -422,20 +445,26 @@ def _option_names(text: bytes) -> list[str]:
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
-def _midnight(day: str | None) -> str | None:
-    return day and f"{day}T00:00:00Z"
+def _pick(values: Sequence[Any], positions: np.ndarray) -> Sequence[Any]:
+    if len(positions) == len(values):
+        return values
+    if len(positions) == 1:
+        return [values[positions[0]]]
+    return itemgetter(*positions.tolist())(values) if len(positions) else []
 
 
-def _pick(flat: Sequence[Any], where: np.ndarray) -> Sequence[Any]:
-    if len(where) == len(flat):
-        return flat
-    return itemgetter(*where.tolist())(flat) if len(where) > 1 else [flat[place] for place in where]
-
-
-def _spread(array: pa.Array, where: np.ndarray, length: int) -> pa.Array:
-    """Return an array of that length with the values at their positions, null elsewhere."""
-    if len(array) == length:
-        return array
+def _spread(
+    parts: Sequence[tuple[np.ndarray, pa.Array]], type_: pa.DataType, length: int
+) -> pa.Array:
+    """Return an array of that length with the parts at their positions, null elsewhere."""
+    if not parts:
+        return pa.nulls(length, type_)
+    if len(parts) == 1 and len(parts[0][1]) == length:
+        return parts[0][1]
     source = np.full(length, -1, np.int64)
-    source[where] = np.arange(len(where))
-    return array.take(pa.array(source, mask=source < 0))
+    start = 0
+    for positions, array in parts:
+        source[positions] = np.arange(start, start + len(array))
+        start += len(array)
+    values = parts[0][1] if len(parts) == 1 else pa.concat_arrays([array for _, array in parts])
+    return values.take(pa.array(source, mask=source < 0))

@@ -1,13 +1,14 @@
-"""Trees of fields as types for msgspec, and the way around for what does not fit them."""
+"""Trees of fields as msgspec types, and the slow way for what does not fit them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -22,23 +23,26 @@ __all__ = [
     "Shape",
     "build",
     "decoder_of",
+    "items_of",
     "mended",
+    "parts_of",
     "shape_of",
 ]
 
 Report: TypeAlias = Callable[[str, str, str], None]
-"""Gets the column, the value and the reason of a misfit."""
+"""Receives the column, the value and the reason of a misfit."""
 
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for a text that is no JSON, or does not fit."""
+"""What msgspec raises for a text that is not JSON, or does not fit."""
 
-MENDED = "not valid Unicode: U+FFFD stands for what was not"
+MENDED = "not valid Unicode; U+FFFD replaces what was not"
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
 ABSENT_RAW = msgspec.Raw(b"")
+_WHOLE = re.compile(rb"-?[0-9]+\.0+|-?[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]{1,2}")
 _LEAVES: dict[str, Any] = {
     "text": str | None,
     "gid": str | int | None,
@@ -46,25 +50,23 @@ _LEAVES: dict[str, Any] = {
     "date": str | None,
     "bool": bool | None,
     "int": int | None,
-    "int64": Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None,
-    "float": float | None,
+    "float": int | float | None,
     "raw": msgspec.Raw,
     "json": msgspec.Raw,
 }
-_WORDS = {
+_REASONS = {
     "text": "not a text",
     "gid": "not a gid",
     "time": "not a time",
     "date": "not a date",
     "bool": "not true or false",
     "int": "not a whole number",
-    "int64": "not a whole number of 64 bits",
     "float": "not a number",
     "object": "not an object",
     "list": "not a list",
 }
-_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+parts_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 @dataclass(slots=True)
@@ -78,15 +80,15 @@ class Shape:
     type
         For annotations.
     struct
-        For an object: the class of its instances.
+        Of an object: the class of its instances.
     blank
-        An instance without anything.
+        An instance without any values.
     children
-        For an object: attribute and shape by key.
+        Of an object: attribute and shape by key.
     item
-        For a list: what is in it.
-    relevant
-        For an object: returns which of its keys say something, by the others; all by default.
+        Of a list: the shape of its items.
+    builder
+        Replaces the slow way.
     """
 
     node: Node
@@ -95,20 +97,14 @@ class Shape:
     blank: Any = None
     children: dict[str, tuple[str, Shape]] = field(default_factory=dict)
     item: Shape | None = None
-    relevant: Callable[[dict[str, msgspec.Raw]], Iterable[str]] | None = None
+    builder: Callable[[bytes, str, Report], Any] | None = None
 
 
 def shape_of(node: Node, row: str | None = None, custom_fields: Shape | None = None) -> Shape:
     """Return the shape of a tree.
 
-    Parameters
-    ----------
-    node
-        The field.
-    row
-        For the object of a line: its resource type, which it then must have.
-    custom_fields
-        The shape of that kind.
+    `row` is the resource type that the object of a line must have; `custom_fields` the shape of
+    nodes of that kind.
     """
     if node.kind == "list":
         assert node.item is not None
@@ -132,7 +128,7 @@ def shape_of(node: Node, row: str | None = None, custom_fields: Shape | None = N
         fields.append((f"f{number}", type_, default))
     if row is not None:
         attribute = shape.children["resource_type"][0]
-        fields = [one for one in fields if one[0] != attribute]
+        fields = [(name, *rest) for name, *rest in fields if name != attribute]
         fields.insert(0, (attribute, Literal[row]))
     shape.struct = msgspec.defstruct(
         "Row" if row else "Part",
@@ -153,26 +149,18 @@ def decoder_of(type_: Any) -> Callable[[bytes], Any]:
 
 
 def build(shape: Shape, text: bytes, column: str, report: Report) -> Any:
-    """Return a value piece by piece: what does not fit is None and reported.
-
-    Parameters
-    ----------
-    shape
-        What it should be.
-    text
-        A JSON text that is well-formed.
-    column
-        Its name in a report.
-    report
-        Is told of every misfit.
-    """
+    """Return a value piece by piece from valid JSON; what does not fit is None and reported."""
     kind = shape.node.kind
     if kind in ("raw", "json"):
         return msgspec.Raw(text)
     if text == b"null":
         return None
-    if kind in _BUILDERS:
-        return _BUILDERS[kind](shape, text, column, report)
+    if shape.builder is not None:
+        return shape.builder(text, column, report)
+    if kind == "object":
+        return _build_object(shape, text, column, report)
+    if kind == "list":
+        return _build_list(shape, text, column, report)
     return _build_leaf(shape, text, column, report)
 
 
@@ -180,14 +168,15 @@ def _build_leaf(shape: Shape, text: bytes, column: str, report: Report) -> Any:
     kind = shape.node.kind
     with suppress(*MALFORMED):
         return decoder_of(shape.type)(text)
-    if kind in ("int", "int64") and (whole := _whole(text)) is not None:
-        with suppress(*MALFORMED):
-            return msgspec.convert(whole, shape.type)
+    if kind == "int" and _WHOLE.fullmatch(text):
+        number = Decimal(text.decode())
+        if number == number.to_integral_value():
+            return int(number)
     better = mended(text)
     if better != text:
         report(column, abbreviate(text), MENDED)
         return build(shape, better, column, report)
-    report(column, abbreviate(text), _WORDS[kind])
+    report(column, abbreviate(text), _REASONS[kind])
     return None
 
 
@@ -199,15 +188,15 @@ def mended(text: bytes) -> bytes:
 
 def _build_object(shape: Shape, text: bytes, column: str, report: Report) -> Any:
     if text[:1] != b"{":
-        report(column, abbreviate(text), _WORDS["object"])
+        report(column, abbreviate(text), _REASONS["object"])
         return None
-    parts = _parts(text)
+    parts = parts_of(text)
     prefix = f"{column}." if column else ""
-    values = {}
-    for key in shape.relevant(parts) if shape.relevant else shape.children:
-        if key in parts:
-            attribute, inner = shape.children[key]
-            values[attribute] = build(inner, bytes(parts[key]), prefix + key, report)
+    values = {
+        attribute: build(inner, bytes(parts[key]), prefix + key, report)
+        for key, (attribute, inner) in shape.children.items()
+        if key in parts
+    }
     if not shape.node.closed:
         for key in parts.keys() - shape.children.keys():
             report(prefix + key, abbreviate(bytes(parts[key])), "a key that cannot be a column")
@@ -216,40 +205,7 @@ def _build_object(shape: Shape, text: bytes, column: str, report: Report) -> Any
 
 def _build_list(shape: Shape, text: bytes, column: str, report: Report) -> Any:
     if text[:1] != b"[":
-        report(column, abbreviate(text), _WORDS["list"])
+        report(column, abbreviate(text), _REASONS["list"])
         return None
     assert shape.item is not None
-    return [build(shape.item, bytes(part), f"{column}[]", report) for part in _items(text)]
-
-
-def _build_fields(shape: Shape, text: bytes, column: str, report: Report) -> Any:
-    """Return custom fields; a report names them by their gids."""
-    if text[:1] != b"[":
-        report(column, abbreviate(text), _WORDS["list"])
-        return None
-    assert shape.item is not None
-    built = []
-    for part in map(bytes, _items(text)):
-        gid = bytes(_parts(part).get("gid", b"null")) if part[:1] == b"{" else b"null"
-        if gid == b"null":
-            report(column, abbreviate(part), "not a custom field with a gid")
-            continue
-        name = gid.decode("utf-8", "replace").strip('"')
-        built.append(build(shape.item, part, f"{column}:{name}", report))
-    return built
-
-
-def _whole(text: bytes) -> int | None:
-    """Return a number such as 3.0 as a whole one."""
-    try:
-        number = decoder_of(float)(text)
-    except MALFORMED:
-        return None
-    return int(number) if number.is_integer() else None
-
-
-_BUILDERS: dict[str, Callable[[Shape, bytes, str, Report], Any]] = {
-    "object": _build_object,
-    "custom_fields": _build_fields,
-    "list": _build_list,
-}
+    return [build(shape.item, bytes(part), f"{column}[]", report) for part in items_of(text)]

@@ -1,13 +1,12 @@
-"""What was seen of a type of row: a tree of fields that grows, and merges in any order. Pure.
+"""The fields of a type of row: a tree that grows with what is seen, and merges in any order.
 
-Documented fields have the kind that the schema says. Of the others only is noted what came
-(`Node.seen`); what they are is decided once, by `settled`, when everything has been seen. Merging
-is associative and commutative, so that neither batches nor processes can be told from the result.
+Documented fields have the kind that the schema says. Of the others only the kinds of their values
+are noted (`Node.seen`); `settled` decides what they are when everything has been seen. Merging is
+associative and commutative, so that the result does not depend on batches or processes.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -27,14 +26,23 @@ __all__ = [
 ]
 
 Place = tuple[int, int, int]
-"""Where something was seen first: number of the file, line, order in its object."""
+"""Where something was seen first: number of the file, line, position in its object."""
 
 NOWHERE: Place = (2**62, 0, 0)
-TEXT, BOOL, INT, HUGE, FLOAT, OBJECT, LIST, DEEP = (1 << bit for bit in range(8))
+TEXT, BOOL, INT, BIG, HUGE, FLOAT, OBJECT, LIST, DEEP = (1 << bit for bit in range(9))
+"""Kinds of values: a whole number is `BIG` too if no float equals it, `HUGE` beyond 64 bits."""
+_SCALARS = {
+    TEXT: "text",
+    BOOL: "bool",
+    INT: "int",
+    INT | BIG: "int",
+    FLOAT: "float",
+    INT | FLOAT: "float",
+}
 _OF_TYPE = {str: TEXT, bool: BOOL, int: INT, float: FLOAT, dict: OBJECT, list: LIST}
-DEEPEST = 12
+MAX_DEPTH = 12
 """Objects in objects beyond this stay JSON text."""
-WIDEST = 1000
+MAX_KEYS = 1000
 """So do objects with more different keys."""
 
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -52,13 +60,13 @@ class Node(msgspec.Struct):
     first
         Where it was seen first.
     keys
-        The fields of an object, as far as seen.
+        Of an object: its fields, as far as seen.
     item
-        What a list holds.
+        Of a list: its items.
     seen
-        For ``raw``: the kinds of values, as bits.
+        Of ``raw``: the kinds of values, as bits.
     closed
-        For an object: whether other keys are of no interest.
+        Of an object: whether other keys are ignored.
     """
 
     kind: str
@@ -101,7 +109,7 @@ def learn(text: bytes, node: Node, spec: Spec | None, line: tuple[int, int]) -> 
         for order, (key, part) in enumerate(_parts(text).items()):
             child = node.keys.get(key)
             if child is None:
-                if node.closed or not nameable(key):
+                if node.closed:
                     continue
                 child = node.keys[key] = node_of(child_of(spec, key), key)
                 child.first = (*line, order)
@@ -115,21 +123,11 @@ def learn(text: bytes, node: Node, spec: Spec | None, line: tuple[int, int]) -> 
     return False
 
 
-def nameable(key: str) -> bool:
-    """Whether a key can be a column: quotes, backslashes and control characters cannot."""
-    return json.dumps(key, ensure_ascii=False)[1:-1] == key
-
-
 def observe(node: Node, value: object, line: Callable[[], tuple[int, int]], depth: int = 0) -> None:
     """Note what kind of value a ``raw`` field has, and what is inside."""
     if value is None or node.kind != "raw":
         return
-    bit = _OF_TYPE[type(value)]
-    if isinstance(value, int) and bit == INT and not -(2**63) <= value < 2**63:
-        bit = HUGE
-    if bit in (OBJECT, LIST) and depth >= DEEPEST:
-        bit |= DEEP
-    node.seen |= bit
+    node.seen |= _bits(value, depth)
     if node.seen & DEEP:
         node.keys, node.item = {}, None
     elif isinstance(value, dict):
@@ -141,37 +139,48 @@ def observe(node: Node, value: object, line: Callable[[], tuple[int, int]], dept
             observe(node.item, item, line, depth + 1)
 
 
+def _bits(value: object, depth: int) -> int:
+    bits = _OF_TYPE[type(value)]
+    if bits in (OBJECT, LIST) and depth >= MAX_DEPTH:
+        bits |= DEEP
+    if bits == INT and isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            return HUGE
+        if int(float(value)) != value:
+            bits |= BIG
+    return bits
+
+
 def _observe_keys(
     node: Node, value: dict[str, object], line: Callable[[], tuple[int, int]], depth: int
 ) -> None:
     for order, (key, inner) in enumerate(value.items()):
         child = node.keys.get(key)
         if child is None:
-            if not nameable(key):
-                continue
             child = node.keys[key] = Node(kind_by_name(key) or "raw")
             child.first = (*line(), order)
-            if len(node.keys) > WIDEST:
+            if len(node.keys) > MAX_KEYS:
                 node.seen |= DEEP
                 node.keys, node.item = {}, None
                 return
         observe(child, inner, line, depth + 1)
 
 
-def merge(one: Node, other: Node) -> Node:
+def merge(left: Node, right: Node) -> Node:
     """Return what two trees of the same type of row have seen together."""
-    whole = Node(one.kind, min(one.first, other.first), closed=one.closed)
-    whole.seen = one.seen | other.seen
-    if whole.seen & DEEP:
-        return whole
-    for key in dict.fromkeys((*one.keys, *other.keys)):
-        here, there = one.keys.get(key), other.keys.get(key)
-        whole.keys[key] = merge(here, there) if here and there else (here or there)  # type: ignore[assignment]
-    whole.item = merge(one.item, other.item) if one.item and other.item else one.item or other.item
-    if one.kind == "raw" and len(whole.keys) > WIDEST:
-        whole.seen |= DEEP
-        whole.keys, whole.item = {}, None
-    return whole
+    merged = Node(left.kind, min(left.first, right.first), closed=left.closed)
+    merged.seen = left.seen | right.seen
+    if merged.seen & DEEP:
+        return merged
+    merged.keys = left.keys | right.keys
+    for key in left.keys.keys() & right.keys.keys():
+        merged.keys[key] = merge(left.keys[key], right.keys[key])
+    both = left.item and right.item and merge(left.item, right.item)
+    merged.item = both or left.item or right.item
+    if left.kind == "raw" and len(merged.keys) > MAX_KEYS:
+        merged.seen |= DEEP
+        merged.keys, merged.item = {}, None
+    return merged
 
 
 def settled(node: Node, spec: Spec | None) -> Node:
@@ -187,7 +196,7 @@ def settled(node: Node, spec: Spec | None) -> Node:
     if node.kind != "object":
         return node
     keys = node.keys
-    if node.closed:  # asked for, but never there
+    if node.closed:  # requested, but never present
         keys = {key: child for key, child in keys.items() if child.kind != "raw" or child.seen}
     keys = keys or {key: node_of(child_of(spec, key), key) for key in _usual(spec)}
     known = spec if isinstance(spec, dict) else {}
@@ -215,8 +224,7 @@ def _decided(node: Node) -> Node:
     if seen & LIST and not seen & OBJECT:
         inside = _decided_child(node.item) if node.item is not None else Node("json")
         return Node("list", node.first, item=inside)
-    one = {TEXT: "text", BOOL: "bool", INT: "int", FLOAT: "float", INT | FLOAT: "float"}
-    return Node(one.get(seen, "json"), node.first)
+    return Node(_SCALARS.get(seen, "json"), node.first)
 
 
 def _decided_child(node: Node) -> Node:

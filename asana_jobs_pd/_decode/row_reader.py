@@ -1,4 +1,4 @@
-"""From the lines of one type of row to an Arrow batch."""
+"""From the lines of one type of row to Arrow batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from asana_jobs_pd._decode.columns import Rows, array_of
-from asana_jobs_pd._decode.custom_fields import CustomFields, DisplayNeeded
+from asana_jobs_pd._decode.custom_fields import CustomFields
 from asana_jobs_pd._decode.decoders import (
     ABSENT_RAW,
     MALFORMED,
@@ -26,25 +26,37 @@ from asana_jobs_pd._decode.decoders import (
 )
 from asana_jobs_pd._decode.inferred_schema import Node, child_of, learn, node_of, root_of
 from asana_jobs_pd._decode.locations import File
+from asana_jobs_pd._decode.repair import needs_repair, repaired, spelled
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, abbreviate, spec_of
 from asana_jobs_pd._decode.schema import Spec
 
-__all__ = ["DIGEST", "KEYS", "LINE", "RowReader", "Source", "head_of", "text_of"]
+__all__ = ["DIGEST", "KEYS", "LINE", "RowReader", "Source", "resource_type_of"]
 
-LINE = "#line"
-KEYS = "#keys"
+LINE = '"line"'
+KEYS = '"keys"'
 """How many keys the object has."""
-DIGEST = "#digest"
-"""Of a row without a gid, what tells it from others."""
+DIGEST = '"digest"'
+"""Of a row without a gid, what tells it from others. No key of a row can have quotes."""
 
 
 class _Head(msgspec.Struct):
     resource_type: msgspec.Raw = msgspec.Raw(b"")
 
 
-head_of = msgspec.json.Decoder(_Head).decode
-"""Decodes of a line its resource type alone."""
-text_of = msgspec.json.Decoder(str).decode
+_head_of = msgspec.json.Decoder(_Head).decode
+_text_of = msgspec.json.Decoder(str).decode
+
+
+def resource_type_of(line: bytes) -> str | None:
+    """Return the type of a row, wherever in the line it stands; None when there is none.
+
+    Raises one of `MALFORMED` when the line cannot be read.
+    """
+    try:
+        text = bytes(_head_of(line).resource_type)
+    except MALFORMED:
+        text = bytes(_head_of(mended(repaired(line)[0])).resource_type)
+    return (_text_of(text) or None) if text[:1] == b'"' else None
 
 
 class Source(NamedTuple):
@@ -56,18 +68,9 @@ class Source(NamedTuple):
 
 
 class RowReader:
-    """Decodes the lines of one type of row; grows with what it meets.
+    """Decodes the lines of one type of row; grows with the keys it meets.
 
-    Parameters
-    ----------
-    name
-        The type.
-    options
-        What to read.
-    note
-        Keeps an issue.
-    bad_line
-        Raises that a line cannot be read, or returns it as an issue.
+    `note` keeps an issue; `bad_line` raises that a line cannot be read, or returns it as an issue.
     """
 
     def __init__(
@@ -90,20 +93,16 @@ class RowReader:
     def _rebuild(self) -> None:
         self._shape = shape_of(self.root, self.name, self.fields.shape)
         self._decoders = [msgspec.json.Decoder(self._shape.struct).decode]
-        if self.fields.exact is not None:
-            exact = shape_of(self.root, self.name, self.fields.exact)
+        if self.fields.exact_shape is not None:
+            exact = shape_of(self.root, self.name, self.fields.exact_shape)
             self._decoders.insert(0, msgspec.json.Decoder(exact.struct).decode)
 
     def read(self, source: Source, numbers: list[int], lines: list[bytes]) -> pa.RecordBatch | None:
         """Return the rows of these lines as a batch, None without any."""
-        try:
-            issues, table = self._read(source, numbers, lines)
-        except DisplayNeeded:
-            self._rebuild()
-            issues, table = self._read(source, numbers, lines)
+        issues, table = self._read(source, numbers, lines)
         for issue in issues:
             self._note(issue)
-        if self.fields.expect():
+        if self.fields.expect_latest():
             self._rebuild()
         return table
 
@@ -114,28 +113,29 @@ class RowReader:
         issues: list[Issue] = []
         if strays:
             lines = list(lines)
-            for place in strays:
-                lines[place] = self._clean(source, numbers[place], lines[place], issues)
+            for position in strays:
+                lines[position] = self._clean(source, numbers[position], lines[position], issues)
             if self._learn(source, numbers, lines, strays):
                 rows, strays = self._decoded(lines)
-        for place in strays:
-            rows[place] = self._built(source, numbers[place], lines[place], issues)
+        for position in strays:
+            rows[position] = self._built(source, numbers[position], lines[position], issues)
         if None in rows:
-            there = [place for place, row in enumerate(rows) if row is not None]
-            rows = [rows[place] for place in there]
-            numbers = [numbers[place] for place in there]
-            lines = [lines[place] for place in there]
+            kept = [position for position, row in enumerate(rows) if row is not None]
+            rows = [rows[position] for position in kept]
+            numbers = [numbers[position] for position in kept]
+            lines = [lines[position] for position in kept]
         return issues, self._table(source, rows, numbers, lines, issues) if rows else None
 
     def _clean(self, source: Source, number: int, line: bytes, issues: list[Issue]) -> bytes:
-        """Return a line without what is not Unicode, if that is all that is wrong with it."""
+        """Return a line without what keeps it from being JSON that has columns."""
         line = line.strip()
-        try:
-            head_of(line)
-        except MALFORMED:
+        where = (source.file, number, self.name)
+        if needs_repair(line) or not _is_valid(line):
+            line, misfits = repaired(line)
+            issues += [Issue(*where, None, *misfit) for misfit in misfits]
+        if not _is_valid(line):
             better = mended(line)
             if better != line:
-                where = (source.file, number, self.name)
                 issues.append(Issue(*where, None, None, abbreviate(line), MENDED))
             return better
         return line
@@ -147,7 +147,7 @@ class RowReader:
         except MALFORMED:
             pass
         rows = list(map(self._row, lines))
-        return rows, [place for place, row in enumerate(rows) if row is None]
+        return rows, [position for position, row in enumerate(rows) if row is None]
 
     def _row(self, line: bytes) -> Any:
         """Return the row of a line, None when it is another than expected."""
@@ -162,35 +162,35 @@ class RowReader:
         self, source: Source, numbers: list[int], lines: list[bytes], strays: list[int]
     ) -> bool:
         """Add the keys of such lines to the tree; return whether there were new ones."""
-        ever, left, most = False, strays, 1
+        ever_grown, left, count = False, strays, 1
         while left:
             grown = False
-            for place in left[:most]:
-                with suppress(*MALFORMED):  # told when it is built
-                    where = (source.file, numbers[place])
-                    grown |= learn(lines[place].strip(), self.root, self.spec, where)
-            left = left[most:]
+            for position in left[:count]:
+                with suppress(*MALFORMED):  # reported when it is built
+                    line = (source.file, numbers[position])
+                    grown |= learn(lines[position].strip(), self.root, self.spec, line)
+            left = left[count:]
             if grown:
                 self._rebuild()
-                there = [lines[place] for place in left]
-                left = [left[place] for place in self._decoded(there)[1]]
-            ever |= grown
-            most *= 2
-        return ever
+                strays = self._decoded([lines[position] for position in left])[1]
+                left = [left[position] for position in strays]
+            ever_grown |= grown
+            count *= 2
+        return ever_grown
 
     def _built(self, source: Source, number: int, line: bytes, issues: list[Issue]) -> Any:
         """Return the row of a line in which something does not fit, None when there is none."""
-        found: list[tuple[str, str, str]] = []
+        misfits: list[tuple[str, str, str]] = []
         try:
-            actual = text_of(bytes(head_of(line).resource_type))
+            actual = resource_type_of(line)
             if actual != self.name:
                 raise msgspec.DecodeError(f"it has two resource types, {self.name} and {actual}")
-            row = build(self._shape, line, "", lambda *what: found.append(what))
+            row = build(self._shape, line, "", lambda *misfit: misfits.append(misfit))
         except MALFORMED as error:
             issues.append(self._bad_line(source, number, line, str(error)))
             return None
         where = (source.file, number, self.name, self._gid(row))
-        issues += [Issue(*where, *what) for what in found]
+        issues += [Issue(*where, *misfit) for misfit in misfits]
         return row
 
     def _gid(self, row: Any) -> str | None:
@@ -205,21 +205,18 @@ class RowReader:
         lines: list[bytes],
         issues: list[Issue],
     ) -> pa.RecordBatch:
-        def misfit(place: int, column: str, value: str, reason: str) -> None:
-            where = (source.file, numbers[place], self.name, self._gid(rows[place]))
+        def misfit(position: int, column: str, value: str, reason: str) -> None:
+            where = (source.file, numbers[position], self.name, self._gid(rows[position]))
             issues.append(Issue(*where, column, value, reason))
 
         context = Rows(
-            lambda place: (source.file, numbers[place]),
+            lambda position: (source.file, numbers[position]),
             misfit,
             {"custom_fields": self.fields.array},
         )
         columns: dict[str, pa.Array] = {LINE: pa.array(numbers, pa.int64())}
         present = np.full(len(rows), len(self._shape.children), np.int32)
-        # Custom fields go first: they may need to be read in another way.
-        order = sorted(self._shape.children, key=lambda key: key != "custom_fields")
-        for key in order:
-            attribute, shape = self._shape.children[key]
+        for key, (attribute, shape) in self._shape.children.items():
             if key != "resource_type":
                 values = list(map(attrgetter(attribute), rows))
                 present -= _absent(shape, values)
@@ -241,6 +238,14 @@ def _absent(shape: Shape, values: list[Any]) -> np.ndarray | int:
     return np.array(absent)
 
 
+def _is_valid(line: bytes) -> bool:
+    try:
+        _head_of(line)
+    except MALFORMED:
+        return False
+    return True
+
+
 def _digests(gids: Sequence[Any], lines: Sequence[bytes]) -> pa.Array:
     if None not in gids:
         return pa.nulls(len(gids), pa.binary())
@@ -252,11 +257,11 @@ def _digests(gids: Sequence[Any], lines: Sequence[bytes]) -> pa.Array:
 
 
 def _restrict(root: Node, spec: Spec, columns: Sequence[str]) -> None:
-    """Leave only these columns, and what they are in."""
+    """Keep only these columns, and what they are in."""
     root.closed = True
     for column in (*columns, "modified_at"):  # which tells the latest of repeated rows
         node, inside = root, spec
-        *parents, last = column.split(".")
+        *parents, last = spelled(column).split(".")
         for key in parents:
             deeper = child_of(inside, key)
             if key not in node.keys:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from asana_jobs_pd._decode.decoders import MALFORMED
 from asana_jobs_pd._decode.lines import Chunk, FileEnd, read_chunks
 from asana_jobs_pd._decode.locations import File
-from asana_jobs_pd._decode.row_reader import RowReader, Source, head_of, text_of
+from asana_jobs_pd._decode.row_reader import RowReader, Source, resource_type_of
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult, abbreviate
 from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd.errors import ExportFileError
@@ -171,9 +171,9 @@ class Scanner:
         if not line.strip():
             return None
         try:
-            text = bytes(head_of(line).resource_type)
-            if text[:1] == b'"' and len(text) > len('""'):
-                return text_of(text).encode()
+            name = resource_type_of(line)
+            if name is not None:
+                return name.encode()
             reason = "it has no resource_type, as rows of graph and resource exports do"
             if not self._readers:
                 reason += "; an organization export has other rows and cannot be read"

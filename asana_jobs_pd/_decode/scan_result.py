@@ -20,6 +20,7 @@ __all__ = [
     "ReadOptions",
     "ScanResult",
     "abbreviate",
+    "label",
     "spec_of",
 ]
 
@@ -107,12 +108,14 @@ def abbreviate(text: bytes | str) -> str:
 class Definition(msgspec.Struct):
     """A custom field as rows describe it; a field that changes has several.
 
-    `first` and `last` are the lines in which this description occurs first and last.
+    `stated` is whether rows name the kind, rather than its value alone telling it; `first` and
+    `last` are the lines in which this description occurs first and last.
     """
 
-    gid: str
+    gid: str | None
     name: str | None
     kind: str
+    stated: bool
     representation: str | None
     precision: int | None
     format: str | None
@@ -121,17 +124,29 @@ class Definition(msgspec.Struct):
     last: LineKey = (-1, 0)
 
     @property
+    def key(self) -> str:
+        """The gid; where fields come without one, kind and name."""
+        return self.gid if self.gid is not None else f"\0{self.kind}\0{self.name}"
+
+    @property
     def identity(self) -> tuple[object, ...]:
         """What tells it from other definitions."""
-        return (
-            self.gid,
-            self.name,
-            self.kind,
-            self.representation,
-            self.precision,
-            self.format,
-            self.currency,
-        )
+        return tuple(getattr(self, name) for name in self.__struct_fields__[:-2])
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether a text may be in `display_value` only."""
+        return self.representation in ("formula", "custom_id")
+
+    @property
+    def rank(self) -> int:
+        """How much it says: a kind that is stated, one that a value tells, none."""
+        return 2 if self.stated else int(bool(self.kind))
+
+
+def label(key: str) -> str:
+    """Return what issues call the column of a custom field until columns have names."""
+    return f"custom_fields:{key}"
 
 
 class KnownFields(msgspec.Struct):
@@ -142,14 +157,20 @@ class KnownFields(msgspec.Struct):
     definitions
         In the order of their codes in the interim array.
     options
-        By gid: the lists of options that came, each with the line in which it came last.
+        By key: the lists of options that came, each with the line in which it came last.
     used
-        By gid: the names of the options that rows have.
+        By key: the names of the options that rows have.
+    timed
+        The keys of dates that have a time of day.
+    displayed
+        The keys of fields of which some value is what Asana displays.
     """
 
     definitions: list[Definition] = msgspec.field(default_factory=list)
     options: dict[str, list[tuple[LineKey, list[str]]]] = msgspec.field(default_factory=dict)
     used: dict[str, set[str]] = msgspec.field(default_factory=dict)
+    timed: set[str] = msgspec.field(default_factory=set)
+    displayed: set[str] = msgspec.field(default_factory=set)
 
     def merged(self, other: KnownFields) -> KnownFields:
         """Return what both know; codes lose their meaning."""
@@ -162,17 +183,19 @@ class KnownFields(msgspec.Struct):
                 last=max(definition.last, same.last),
             )
         merged = KnownFields(list(definitions.values()))
+        merged.timed = self.timed | other.timed
+        merged.displayed = self.displayed | other.displayed
         for known in (self, other):
-            for gid, lists in known.options.items():
+            for key, lists in known.options.items():
                 for line, names in lists:
-                    merged.note_options(gid, names, line)
-            for gid, used in known.used.items():
-                merged.used[gid] = merged.used.get(gid, set()) | used
+                    merged.note_options(key, names, line)
+            for key, used in known.used.items():
+                merged.used[key] = merged.used.get(key, set()) | used
         return merged
 
-    def note_options(self, gid: str, names: list[str], line: LineKey) -> None:
+    def note_options(self, key: str, names: list[str], line: LineKey) -> None:
         """Note a list of options and the line in which it came."""
-        lists = self.options.setdefault(gid, [])
+        lists = self.options.setdefault(key, [])
         for position, (last, known_names) in enumerate(lists):
             if known_names == names:
                 lists[position] = (max(last, line), names)

@@ -73,10 +73,15 @@ def to_frame(table: pa.Table, backend: Backend) -> pd.DataFrame:
     table
         Is used up where that saves memory.
     backend
-        ``"numpy_nullable"``: `string`, `boolean`, `Int64`, `Float64`, `datetime64[us, UTC]`,
-        `category`; dates and lists, for which pandas has nothing of its own, as `ArrowDtype`.
-        ``"pyarrow"``: `ArrowDtype` for all.
+        ``"numpy_nullable"``: `string`, `boolean`, `Int64`, `Float64`, `datetime64[us, UTC]`, naive
+        `datetime64[us]` for dates, `category`; lists, for which pandas has nothing of its own, as
+        `ArrowDtype`. ``"pyarrow"``: `ArrowDtype` for all.
     """
+    if backend == "numpy_nullable":
+        for position, field in enumerate(table.schema):
+            if pa.types.is_date(field.type):
+                times = table.column(position).cast(pa.timestamp("us"))
+                table = table.set_column(position, field.name, times)
     mapper = pd.ArrowDtype if backend == "pyarrow" else _nullable
     frame: pd.DataFrame = table.to_pandas(
         types_mapper=mapper, date_as_object=False, self_destruct=True, split_blocks=True
@@ -93,9 +98,7 @@ def _nullable(type_: pa.DataType) -> Any:
         return pd.Int64Dtype()
     if pa.types.is_floating(type_):
         return pd.Float64Dtype()
-    if pa.types.is_nested(type_) or pa.types.is_date(type_):
-        return pd.ArrowDtype(type_)
-    return None
+    return pd.ArrowDtype(type_) if pa.types.is_nested(type_) else None
 
 
 def issues_frame(issues: Sequence[Issue], paths: Sequence[File]) -> pd.DataFrame:
@@ -129,6 +132,7 @@ def catalogue(fields: Sequence[Field], filled: Mapping[str, int]) -> pd.DataFram
             "currency_code": _texts([field.currency for field in fields]),
             "options": pd.arrays.ArrowExtensionArray(options),
             "rows": np.array([filled[field.column] for field in fields], np.int64),
+            "from_display": np.array([field.from_display for field in fields], np.bool_),
         }
     )
 
@@ -146,8 +150,9 @@ class AsanaExport(ByType[pd.DataFrame]):
     custom_fields : pandas.DataFrame
         The catalogue: one row a custom field over all types of row, in the order in which they
         came first. `column`, `gid`, `name`, `type`, `representation_type`, `precision`,
-        `format`, `currency_code`, `options` (of an enum, in Asana's order) and `rows`, the number
-        of rows with a value.
+        `format`, `currency_code`, `options` (of an enum, in Asana's order), `rows`, the number of
+        rows with a value, and `from_display`, whether some value is the text that Asana displays,
+        as its own key was absent.
     custom_field_values : pandas.DataFrame or None
         With ``custom_fields="long"``: one row a value; else None.
     issues : pandas.DataFrame

@@ -11,15 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._decode.columns import TYPES, Rows, array_of, type_of
-from asana_jobs_pd._decode.custom_fields import INTERIM, label
+from asana_jobs_pd._decode.columns import TYPES, Rows, array_of, parsed_texts, type_of
 from asana_jobs_pd._decode.decoders import MALFORMED, build, decoder_of, shape_of
+from asana_jobs_pd._decode.field_values import INTERIM, VALUE_KEYS, stand_in_value
 from asana_jobs_pd._decode.inferred_schema import Node
+from asana_jobs_pd._decode.repair import unspelled
 from asana_jobs_pd._decode.row_reader import LINE
 from asana_jobs_pd._decode.scan import Batch
-from asana_jobs_pd._decode.scan_result import Definition, Issue, abbreviate
+from asana_jobs_pd._decode.scan_result import Definition, Issue, abbreviate, label
 from asana_jobs_pd._decode.schema import SCHEMA
-from asana_jobs_pd._export.resolve_schema import Field, ResolvedSchema, flat_columns
+from asana_jobs_pd._export.resolve_schema import Field, ResolvedSchema, plain_columns
 from asana_jobs_pd.errors import InvalidFieldError
 
 __all__ = [
@@ -31,14 +32,18 @@ __all__ = [
     "schema_of",
 ]
 
-FIELDS = "#custom_fields"
-_FIELDS_TYPE = pa.list_(pa.struct([("field", pa.int32()), *INTERIM.items()]))
+FIELDS = '"custom_fields"'
+"""No key of a row can have quotes."""
+_VALUES = {kind: type_ for kind, type_ in INTERIM.items() if kind != "stand_in"}
+_FIELDS_TYPE = pa.list_(pa.struct([("field", pa.int32()), *_VALUES.items()]))
+_NO_VALUE = (None, None)
 _LONG = {
     "text": "text_value",
     "number": "number_value",
     "enum": "enum_value",
     "multi_enum": "multi_enum_values",
     "date": "date_value",
+    "date_time": "date_value.date_time",
     "people": "people_value",
     "reference": "reference_value",
     "display": "display_value",
@@ -48,64 +53,76 @@ _LONG = {
 def conformed(
     batch: Batch,
     definitions: Sequence[Definition],
-    settled: ResolvedSchema,
-    tell: Callable[[Issue], None],
+    schema: ResolvedSchema,
+    report: Callable[[Issue], None],
 ) -> pa.Table:
-    """Return a batch with the load's columns but for custom fields, which stay lists.
+    """Return a batch with the columns of the load, but custom fields, which stay lists.
 
-    Parameters
-    ----------
-    batch
-        Of a scanner.
-    definitions
-        What the same scanner knows of this type of row: `learned.known[…].definitions`.
-    settled
-        The columns of the load.
-    tell
-        Is told of what does not fit, now that it is known what should be there.
+    `definitions` are what the same scanner knows of this type of row.
     """
     name, table, (file, _, _) = batch
     lines = table.column(LINE).to_numpy()
     gids = table.column("gid")
     rows = Rows(
-        lambda place: (file, int(lines[place])),
-        lambda place, *what: tell(Issue(file, int(lines[place]), name, gids[place].as_py(), *what)),
+        lambda position: (file, int(lines[position])),
+        lambda position, *misfit: report(
+            Issue(file, int(lines[position]), name, gids[position].as_py(), *misfit)
+        ),
     )
-    found = dict(zip(table.schema.names, table.columns, strict=True))
-    columns: dict[str, pa.Array] = {}
-    for key, node in settled.roots[name].keys.items():
-        if node.kind == "custom_fields":
-            columns[FIELDS] = _recoded(found.get(key), len(lines), definitions, settled, rows)
-        elif key == "resource_type":
-            columns[key] = pa.array([name] * len(lines), pa.string())
-        else:
-            array = _conform(node, found.get(key), len(lines), key, rows)
-            for column, part in _flat(key, array):
-                columns[_free(column, columns)] = part
+    given = dict(zip(table.schema.names, table.columns, strict=True))
+    root = schema.roots[name]
+    arrays: list[pa.Array] = []
+    for key, node in root.keys.items():
+        if key == "resource_type":
+            arrays.append(pa.array([name] * len(lines), pa.string()))
+        elif node.kind != "custom_fields":
+            arrays += _leaves(_conform(node, given.get(key), len(lines), key, rows))
+    columns = {
+        column: _unspelled(array)
+        for (column, _), array in zip(plain_columns(root), arrays, strict=True)
+    }
+    if any(node.kind == "custom_fields" for node in root.keys.values()):
+        fields = given.get("custom_fields")
+        columns[FIELDS] = _recoded(fields, len(lines), definitions, schema, rows)
     return pa.table(columns)
 
 
-def _free(column: str, taken: dict[str, pa.Array]) -> str:
-    return column if column not in taken else _free(f"{column} (2)", taken)
-
-
-def _flat(name: str, array: pa.Array) -> Iterator[tuple[str, pa.Array]]:
+def _leaves(array: pa.Array) -> Iterator[pa.Array]:
     if not pa.types.is_struct(array.type):
-        yield name, array
+        yield array
         return
-    for field, child in zip(array.type, array.flatten(), strict=True):
-        yield from _flat(f"{name}.{field.name}", child)
+    for child in array.flatten():
+        yield from _leaves(child)
 
 
-def _conform(node: Node, array: pa.Array | None, rows: int, column: str, where: Rows) -> pa.Array:
+def _unspelled(array: pa.Array) -> pa.Array:
+    """Return an array with the keys of the objects in it spelled as they came."""
+    if not _has_spelled(array.type):
+        return array
+    mask = array.is_null() if array.null_count else None
+    if pa.types.is_list(array.type):
+        return pa.ListArray.from_arrays(array.offsets, _unspelled(array.values), mask=mask)
+    names = [unspelled(field.name) for field in array.type]
+    return pa.StructArray.from_arrays(list(map(_unspelled, array.flatten())), names, mask=mask)
+
+
+def _has_spelled(type_: pa.DataType) -> bool:
+    if pa.types.is_list(type_):
+        return _has_spelled(type_.value_type)
+    return pa.types.is_struct(type_) and any(
+        field.name != unspelled(field.name) or _has_spelled(field.type) for field in type_
+    )
+
+
+def _conform(node: Node, array: pa.Array | None, length: int, column: str, rows: Rows) -> pa.Array:
     if array is None:
-        return pa.nulls(rows, type_of(node))
+        return pa.nulls(length, type_of(node))
     if array.type == TYPES["raw"]:
-        return _parsed(node, array, column, where)
+        return _parsed(node, array, column, rows)
     if node.kind == "object":
-        there = dict(zip((field.name for field in array.type), array.flatten(), strict=True))
+        given = dict(zip((field.name for field in array.type), array.flatten(), strict=True))
         children = [
-            _conform(child, there.get(key), rows, f"{column}.{key}", where)
+            _conform(child, given.get(key), length, f"{column}.{key}", rows)
             for key, child in node.keys.items()
         ]
         mask = array.is_null() if array.null_count else None
@@ -113,20 +130,20 @@ def _conform(node: Node, array: pa.Array | None, rows: int, column: str, where: 
     if node.kind == "list" and array.type != type_of(node):
         assert node.item is not None
         offsets = array.offsets
-        inside = where.inside(offsets.to_pylist())
+        inside = rows.inside(offsets.to_pylist())
         items = _conform(node.item, array.values, len(array.values), f"{column}[]", inside)
         mask = array.is_null() if array.null_count else None
         return pa.ListArray.from_arrays(offsets, items, mask=mask)
     return array
 
 
-def _parsed(node: Node, array: pa.Array, column: str, where: Rows) -> pa.Array:
+def _parsed(node: Node, array: pa.Array, column: str, rows: Rows) -> pa.Array:
     """Return what was kept as JSON as what it turned out to be."""
     shape = shape_of(node)
     nothing = msgspec.Raw(b"") if node.kind == "json" else None
     decode = decoder_of(shape.type)
     values: list[Any] = []
-    for place, text in enumerate(array.to_pylist()):
+    for position, text in enumerate(array.to_pylist()):
         if text is None:
             values.append(nothing)
             continue
@@ -134,76 +151,176 @@ def _parsed(node: Node, array: pa.Array, column: str, where: Rows) -> pa.Array:
             values.append(msgspec.Raw(text) if node.kind == "json" else decode(text))
         except MALFORMED:
 
-            def report(*what: str, place: int = place) -> None:
-                where.misfit(place, *what)
+            def report(*misfit: str, position: int = position) -> None:
+                rows.misfit(position, *misfit)
 
             values.append(build(shape, text, column, report))
-    return array_of(shape, values, column, where)
+    return array_of(shape, values, column, rows)
 
 
 def _recoded(
     array: pa.Array | None,
-    rows: int,
+    length: int,
     definitions: Sequence[Definition],
-    settled: ResolvedSchema,
-    where: Rows,
+    schema: ResolvedSchema,
+    rows: Rows,
 ) -> pa.Array:
-    """Return custom fields with places in `settled.fields` for codes, -1 for another kind."""
+    """Return custom fields with positions in `schema.fields` for codes; -1 is no field."""
     if array is None:
-        return pa.nulls(rows, _FIELDS_TYPE)
-    place = {field.gid: number for number, field in enumerate(settled.fields)}
-    to = np.array([place[one.gid] for one in definitions] or [-1], np.int32)
-    sources = [one.kind if one.kind in INTERIM else "display" for one in definitions]
-    items = array.values
-    codes = items.field("definition").to_numpy()
-    for code, (one, source) in enumerate(zip(definitions, sources, strict=True)):
-        if source != settled.fields[to[code]].source:
-            to[code] = -1
-            inside = where.inside(array.offsets.to_pylist())
-            for at in np.flatnonzero(codes == code).tolist():
-                value = items.field(source)[at].as_py()
-                if value is not None:
-                    reason = f"of type {one.kind}, where the custom field has another now"
-                    inside.misfit(at, label(one.gid), abbreviate(str(value)), reason)
-    children = [items.field(kind) for kind in INTERIM]
-    again = pa.StructArray.from_arrays(
-        [pa.array(to[codes], pa.int32()), *children], ["field", *INTERIM]
+        return pa.nulls(length, _FIELDS_TYPE)
+    offsets = array.offsets
+    inside = _Items(array.values, definitions, schema, rows.inside(offsets.to_pylist()))
+    inside.report_other_kinds()
+    inside.stand_in()
+    inside.report_repeated(np.repeat(np.arange(length), np.diff(offsets.to_numpy())))
+    items = pa.StructArray.from_arrays(
+        [pa.array(inside.fields, pa.int32()), *inside.columns.values()], ["field", *inside.columns]
     )
-    return pa.ListArray.from_arrays(array.offsets, again)
+    return pa.ListArray.from_arrays(offsets, items)
 
 
-def schema_of(settled: ResolvedSchema, resource_type: str) -> pa.Schema:
+class _Items:
+    """The custom fields of a batch, as they become values of the columns of a load."""
+
+    def __init__(
+        self,
+        items: pa.StructArray,
+        definitions: Sequence[Definition],
+        schema: ResolvedSchema,
+        rows: Rows,
+    ) -> None:
+        self._codes = items.field("definition").to_numpy()
+        self._definitions = definitions
+        self._schema = schema
+        self._rows = rows
+        # The last one stands for code -1, which is no field.
+        positions = [schema.positions[definition.key] for definition in definitions]
+        self.fields = np.array([*positions, -1], np.int32)[self._codes]
+        self.columns = {kind: items.field(kind) for kind in _VALUES}
+        self._stand_ins = items.field("stand_in")
+
+    def _misfit(self, item: int, value: str, reason: str) -> None:
+        key = self._definitions[self._codes[item]].key
+        self._rows.misfit(item, label(key), abbreviate(value), reason)
+
+    def report_other_kinds(self) -> None:
+        """Leave out values of a kind that their field no longer has, and report them."""
+        for code, definition in enumerate(self._definitions):
+            source = definition.kind if definition.kind in VALUE_KEYS else "display"
+            field = self._schema.fields[self._schema.positions[definition.key]]
+            if source == field.source:
+                continue
+            items = np.flatnonzero(self._codes == code)
+            if source == "display":
+                self._use_displayed(items)
+                continue
+            self.fields[items] = -1
+            for item in items.tolist():
+                value = self.columns[source][item].as_py()
+                value = self._stand_ins[item].as_py() if value is None else value
+                if value is not None:
+                    reason = f"of type {definition.kind}, but the custom field has another now"
+                    self._misfit(item, str(value), reason)
+
+    def _use_displayed(self, items: np.ndarray) -> None:
+        """Let what is displayed stand in for the values of fields that do not name their kind."""
+        texts = self.columns["display"].take(pa.array(items))
+        self._stand_ins = _replaced(self._stand_ins, items, texts)
+
+    def stand_in(self) -> None:
+        """Turn the texts that stand in for values into values."""
+        if self._stand_ins.null_count == len(self._stand_ins):
+            return
+        valid = self._stand_ins.is_valid().to_numpy(zero_copy_only=False)
+        for number in np.unique(self.fields[valid]):
+            if number < 0:
+                continue
+            field = self._schema.fields[number]
+            options = frozenset(field.options or ())
+            items, values = [], []
+            for item in np.flatnonzero(valid & (self.fields == number)).tolist():
+                text = self._stand_ins[item].as_py()
+                stated = self._definitions[self._codes[item]].kind == field.kind
+                try:
+                    values.append(stand_in_value(field.kind, text.strip(), options, stated=stated))
+                except ValueError as error:
+                    self._misfit(item, text, str(error))
+                else:
+                    items.append(item)
+            self._fill(field.kind, np.array(items, np.int64), values)
+
+    def _fill(self, kind: str, items: np.ndarray, values: list[Any]) -> None:
+        if kind != "date":
+            array = pa.array(values, _VALUES[kind])
+            self.columns[kind] = _replaced(self.columns[kind], items, array)
+            return
+        rows = Rows(self._rows.line, lambda at, _, *misfit: self._misfit(int(items[at]), *misfit))
+        for column, part in (("date", 0), ("date_time", 1)):
+            texts = [value[part] for value in values]
+            array = parsed_texts(texts, "time" if part else "date", "", rows)
+            self.columns[column] = _replaced(self.columns[column], items, array)
+
+    def report_repeated(self, row_of: np.ndarray) -> None:
+        """Leave out all but the last value of a field that a row has several times."""
+        keys = row_of * (len(self._schema.fields) + 1) + self.fields
+        order = np.argsort(keys, kind="stable")
+        repeated = np.flatnonzero(
+            (keys[order][1:] == keys[order][:-1]) & (self.fields[order][1:] >= 0)
+        )
+        for index in repeated[::-1].tolist():
+            earlier, later = int(order[index]), int(order[index + 1])
+            value, last = self._value(earlier), self._value(later)
+            if last == _NO_VALUE:
+                self.fields[later] = -1
+                order[index + 1] = earlier
+            else:
+                self.fields[earlier] = -1
+                order[index] = later
+                if value not in (_NO_VALUE, last):
+                    self._misfit(earlier, str(value[0]), "the row has this custom field again")
+
+    def _value(self, item: int) -> tuple[Any, Any]:
+        source = self._schema.fields[self.fields[item]].source
+        time = self.columns["date_time"][item].as_py() if source == "date" else None
+        return self.columns[source][item].as_py(), time
+
+
+def _replaced(array: pa.Array, positions: np.ndarray, values: pa.Array) -> pa.Array:
+    """Return an array with other values at some positions."""
+    source = np.arange(len(array))
+    source[positions] = len(array) + np.arange(len(values))
+    return pa.concat_arrays([array, values]).take(pa.array(source))
+
+
+def schema_of(schema: ResolvedSchema, resource_type: str) -> pa.Schema:
     """Return the final schema of a type of row, as `pivoted` gives it."""
-    columns: dict[str, pa.DataType] = {}
-    for key, node in settled.roots[resource_type].keys.items():
-        if node.kind != "custom_fields":
-            for column, leaf in flat_columns(Node("object", keys={key: node})):
-                columns[_free(column, columns)] = type_of(leaf)
-    if settled.options.custom_fields == "columns":
-        for number in settled.of_type[resource_type]:
-            field = settled.fields[number]
+    columns = {column: type_of(node) for column, node in plain_columns(schema.roots[resource_type])}
+    if schema.options.custom_fields == "columns":
+        for number in schema.of_type[resource_type]:
+            field = schema.fields[number]
             columns[field.column] = _final_type(field)
-    asked = [name for name in columns if _asked(name, settled)]
-    order = _in_order(asked, settled.options.columns)
+            if field.time_column is not None:
+                columns[field.time_column] = _VALUES["date_time"]
+    requested = [name for name in columns if _is_requested(name, schema)]
+    order = _in_order(requested, schema.options.columns)
     return pa.schema([(name, columns[name]) for name in order])
 
 
-def pivoted(table: pa.Table, settled: ResolvedSchema, resource_type: str) -> pa.Table:
-    """Return a conformed table, or several of them in one, with a column for each custom field.
+def pivoted(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.Table:
+    """Return one or several conformed tables with a column for each custom field.
 
-    Only the columns that were asked for.
+    Only the columns that were requested.
     """
-    columns = {
-        name: table[name] for name in table.column_names if name != FIELDS and _asked(name, settled)
-    }
-    if FIELDS in table.column_names and settled.options.custom_fields == "columns":
+    columns = {name: table[name] for name in table.column_names if name != FIELDS}
+    if FIELDS in table.column_names and schema.options.custom_fields == "columns":
         wanted = [
             number
-            for number in settled.of_type[resource_type]
-            if _asked(settled.fields[number].column, settled)
+            for number in schema.of_type[resource_type]
+            if _is_requested(schema.fields[number].column, schema)
         ]
-        columns |= _field_columns(_lists_of(table), len(table), wanted, settled.fields)
-    order = _in_order(columns, settled.options.columns)
+        columns |= _field_columns(_lists_of(table), len(table), wanted, schema.fields)
+    requested = [name for name in columns if _is_requested(name, schema)]
+    order = _in_order(requested, schema.options.columns)
     return pa.table({name: columns[name] for name in order})
 
 
@@ -216,77 +333,72 @@ def _lists_of(table: pa.Table) -> pa.ListArray:
 
 
 def _field_columns(
-    lists: pa.ListArray, rows: int, wanted: Iterable[int], fields: Sequence[Field]
+    lists: pa.ListArray, length: int, wanted: Iterable[int], fields: Sequence[Field]
 ) -> dict[str, pa.Array]:
     items = lists.values
     offsets = lists.offsets.to_numpy()
-    row_of = np.repeat(np.arange(rows), np.diff(offsets))
+    row_of = np.repeat(np.arange(length), np.diff(offsets))
     codes = items.field("field").to_numpy()[offsets[0] : offsets[-1]] if len(items) else np.empty(0)
     order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(len(fields) + 1))
     columns = {}
     for number in wanted:
-        at = order[bounds[number] : bounds[number + 1]]
-        source = np.full(rows, -1, np.int64)
-        source[row_of[at]] = at + offsets[0]
+        field = fields[number]
+        positions = order[bounds[number] : bounds[number + 1]]
+        source = np.full(length, -1, np.int64)
+        source[row_of[positions]] = positions + offsets[0]
         take = pa.array(source, mask=source < 0)
-        columns[fields[number].column] = _values(fields[number], items, take)
+        columns[field.column] = _values(field, items, take)
+        if field.time_column is not None:
+            columns[field.time_column] = items.field("date_time").take(take)
     return columns
 
 
 def _values(field: Field, items: pa.StructArray, take: pa.Array) -> pa.Array:
     values = items.field(field.source).take(take)
-    if field.shows:
-        values = pc.coalesce(values, items.field("display").take(take))
     if field.kind != "enum":
         return values
     options = pa.array(field.options or [], pa.string())
-    places = pc.index_in(values, value_set=options).cast(pa.int32())
-    return pa.DictionaryArray.from_arrays(places, options)
+    indices = pc.index_in(values, value_set=options).cast(pa.int32())
+    return pa.DictionaryArray.from_arrays(indices, options)
 
 
-def long_values(table: pa.Table, settled: ResolvedSchema, resource_type: str) -> pa.Table:
+def long_values(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.Table:
     """Return the custom fields of a conformed table, one row a value, in the order of the rows."""
     lists = _lists_of(table)
     items = lists.values
-    there = pc.greater_equal(items.field("field"), 0)
+    is_field = pc.greater_equal(items.field("field"), 0)
     row_of = np.repeat(np.arange(len(table)), np.diff(lists.offsets.to_numpy()))
-    places = items.field("field").filter(there)
+    numbers = items.field("field").filter(is_field)
     gids = table["gid"].combine_chunks()
     columns = {
-        "resource_type": pa.array([resource_type] * len(places), pa.string()),
-        "gid": gids.take(pa.array(row_of).filter(there)),
+        "resource_type": pa.array([resource_type] * len(numbers), pa.string()),
+        "gid": gids.take(pa.array(row_of).filter(is_field)),
     }
     for name, attribute in (("gid", "gid"), ("name", "name"), ("type", "kind")):
-        known = pa.array([getattr(one, attribute) for one in settled.fields], pa.string())
-        columns[f"custom_field.{name}"] = known.take(places)
+        texts = pa.array([getattr(field, attribute) for field in schema.fields], pa.string())
+        columns[f"custom_field.{name}"] = texts.take(numbers)
     for kind, name in _LONG.items():
-        columns[name] = items.field(kind).filter(there)
+        columns[name] = items.field(kind).filter(is_field)
     return pa.table(columns)
 
 
-def long_values_of_none(settled: ResolvedSchema) -> pa.Table:
+def long_values_of_none(schema: ResolvedSchema) -> pa.Table:
     """Return the same of no rows at all."""
     nothing = pa.table({"gid": pa.nulls(0, pa.string())})
-    return long_values(nothing, settled, "")
+    return long_values(nothing, schema, "")
 
 
-def check_columns(settled: ResolvedSchema) -> None:
-    """Raise when a column that was asked for is in no type of row.
-
-    Raises
-    ------
-    InvalidFieldError
-        With the nearest one that is.
-    """
-    if settled.options.columns is None or not settled.roots:
+def check_columns(schema: ResolvedSchema) -> None:
+    """Raise `InvalidFieldError` when a requested column is in no type of row."""
+    if schema.options.columns is None or not schema.roots:
         return
-    there: set[str] = {"custom_fields"}
-    for name in settled.roots:
-        there |= {*schema_of(settled, name).names, *SCHEMA.get(name, {})}
-    for column in settled.options.columns:
-        if not any(one == column or one.startswith(f"{column}.") for one in there):
-            near = difflib.get_close_matches(column, sorted(there), 1)
+    existing: set[str] = {"custom_fields"}
+    for name in schema.roots:
+        existing |= {*schema_of(schema, name).names, *SCHEMA.get(name, {})}
+    for column in schema.options.columns:
+        if not any(name == column or name.startswith(f"{column}.") for name in existing):
+            near = difflib.get_close_matches(column, sorted(existing), 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise InvalidFieldError(f"columns: no row has {column!r}.{hint}")
 
@@ -297,18 +409,18 @@ def _final_type(field: Field) -> pa.DataType:
     return INTERIM[field.source]
 
 
-def _asked(column: str, settled: ResolvedSchema) -> bool:
-    asked = settled.options.columns
-    return asked is None or any(column == one or column.startswith(f"{one}.") for one in asked)
+def _is_requested(column: str, schema: ResolvedSchema) -> bool:
+    requested = schema.options.columns
+    return requested is None or any(_is_in(column, name) for name in requested)
 
 
-def _in_order(columns: Iterable[str], asked: tuple[str, ...] | None) -> list[str]:
-    if asked is None:
-        return list(columns)
+def _is_in(column: str, name: str) -> bool:
+    return column == name or column.startswith(f"{name}.")
 
-    def place(column: str) -> int:
-        return next(
-            n for n, one in enumerate(asked) if column == one or column.startswith(f"{one}.")
-        )
 
-    return sorted(columns, key=place)
+def _in_order(columns: Sequence[str], requested: tuple[str, ...] | None) -> Sequence[str]:
+    if requested is None:
+        return columns
+    return sorted(
+        columns, key=lambda column: [_is_in(column, name) for name in requested].index(True)
+    )

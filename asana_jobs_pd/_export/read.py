@@ -114,8 +114,8 @@ def read_asana_export(
         two share a name. ``"long"``: one frame of all values, `custom_field_values`. ``"raw"``: a
         list column, as it came.
     dtype_backend
-        ``"numpy_nullable"`` or ``"pyarrow"``, as in pandas. Either way dates are
-        ``date32[day][pyarrow]`` and lists Arrow lists, for which pandas has nothing of its own.
+        ``"numpy_nullable"`` or ``"pyarrow"``, as in pandas. Either way lists
+        are Arrow lists, for which pandas has nothing of its own.
     on_bad_lines
         What becomes of lines that are no rows, and of files that end early: ``"error"`` raises,
         ``"warn"`` leaves them out with one warning, ``"skip"`` without. Both note them in

@@ -1,61 +1,61 @@
-"""What all parts of a load have learnt together: the columns, once and for all. Pure."""
+"""The columns of a load, once everything has been scanned."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
-from asana_jobs_pd._decode.custom_fields import INTERIM
+from asana_jobs_pd._decode.field_values import VALUE_KEYS
 from asana_jobs_pd._decode.inferred_schema import Node, settled
+from asana_jobs_pd._decode.repair import unspelled
 from asana_jobs_pd._decode.scan_result import (
     Definition,
     Issue,
     KnownFields,
     ReadOptions,
     ScanResult,
+    label,
     spec_of,
 )
 
-__all__ = ["Field", "ResolvedSchema", "flat_columns", "resolve_schema"]
-
-_LABEL = re.compile(r"custom_fields:([^.\[]*).*")
+__all__ = ["Field", "ResolvedSchema", "plain_columns", "resolve_schema"]
 
 
 class Field(msgspec.Struct):
-    """A custom field, settled.
+    """A custom field with its column.
 
     Parameters
     ----------
     gid, name, kind, representation, precision, format, currency
-        As the last definition has them.
+        As the last definition says that names the kind.
     column
         The name of its column.
+    time_column
+        Of a date that ever has a time of day: the name of the column of that.
     options
         Of an enum: the names of its options, in Asana's order.
+    from_display
+        Whether some value is what Asana displays, as its own key was absent.
     """
 
-    gid: str
+    gid: str | None
     name: str | None
     column: str
+    time_column: str | None
     kind: str
     representation: str | None
     precision: int | None
     format: str | None
     currency: str | None
     options: list[str] | None
+    from_display: bool
 
     @property
     def source(self) -> str:
-        """Which of the interim values it takes."""
-        return self.kind if self.kind in INTERIM else "display"
-
-    @property
-    def shows(self) -> bool:
-        """Whether a text without a value has one in what is displayed."""
-        return self.source == "text" and self.representation in ("formula", "custom_id")
+        """Which of the interim columns holds its values."""
+        return self.kind if self.kind in VALUE_KEYS else "display"
 
 
 class ResolvedSchema(msgspec.Struct):
@@ -64,96 +64,181 @@ class ResolvedSchema(msgspec.Struct):
     Parameters
     ----------
     options
-        What was asked for.
+        What was requested.
     roots
         The fields of each type of row, decided.
     fields
         The custom fields, in the order in which they came first.
+    positions
+        The position in `fields` of each key of a definition.
     of_type
-        The places in `fields` of those that a type of row has.
+        The positions of the fields that a type of row has.
     issues
-        What was found in settling: fields that changed their name or kind.
+        Custom fields that changed their name or type.
     """
 
     options: ReadOptions
     roots: dict[str, Node]
     fields: list[Field]
+    positions: dict[str, int]
     of_type: dict[str, list[int]]
     issues: list[Issue]
 
     def named(self, issue: Issue) -> Issue:
-        """Return an issue with the name of the column instead of the label of a custom field."""
-        match = _LABEL.fullmatch(issue.column or "")
-        if match is None:
+        """Return an issue with the name of its column, where a custom field only has a label."""
+        prefix = label("")
+        if issue.column is None or not issue.column.startswith(prefix):
             return issue
-        columns = {field.gid: field.column for field in self.fields}
-        column = columns.get(match[1], f"custom_fields [{match[1]}]")
+        key = issue.column.removeprefix(prefix)
+        position = self.positions.get(key)
+        name = key.rpartition("\0")[2]
+        column = f"custom_fields [{name}]" if position is None else self.fields[position].column
         return msgspec.structs.replace(issue, column=column)
 
 
 def resolve_schema(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
-    """Return the columns of everything that was learnt, merged before.
+    """Return the columns of everything that was learned, merged before.
 
-    A custom field is called, and has the kind, what its last definition in the order of the files
-    says. Its name is that of its column where no other field has it; the gid is added where one
-    does.
+    A custom field has the name and the kind of its last definition in the order of the files; one
+    that does not name the kind gives way to one that does.
     """
     roots = {
         name: settled(root, spec_of(name, options)) for name, root in sorted(learned.roots.items())
     }
     known = KnownFields()
-    for one in learned.known.values():
-        known = known.merged(one)
-    by_gid: dict[str, list[Definition]] = {}
+    for part in learned.known.values():
+        known = known.merged(part)
+    groups: dict[str, list[Definition]] = {}
+    main_keys = _main_keys(known.definitions)
     for definition in sorted(known.definitions, key=lambda one: (one.first, repr(one.identity))):
-        by_gid.setdefault(definition.gid, []).append(definition)
-    last = [max(some, key=lambda one: (one.last, repr(one.identity))) for some in by_gid.values()]
-    names = Counter(one.name for one in last)
-    fields = [_field(one, known, shared=names[one.name] > 1) for one in last]
-    place = {field.gid: number for number, field in enumerate(fields)}
+        groups.setdefault(main_keys[definition.key], []).append(definition)
+    fields = [_field(group, known) for group in groups.values()]
+    taken = {column.casefold() for root in roots.values() for column, _ in plain_columns(root)}
+    _name_columns(fields, taken)
+    place = {key: position for position, key in enumerate(groups)}
+    positions = {key: place[main] for key, main in main_keys.items()}
     of_type = {
-        name: sorted({place[one.gid] for one in some.definitions})
-        for name, some in learned.known.items()
+        name: sorted({positions[definition.key] for definition in part.definitions})
+        for name, part in learned.known.items()
     }
-    issues = [issue for field in fields for issue in _changes(field, by_gid[field.gid])]
-    return ResolvedSchema(options, roots, fields, of_type, issues)
+    changes = [
+        issue
+        for field, group in zip(fields, groups.values(), strict=True)
+        for issue in _changes(field, group)
+    ]
+    return ResolvedSchema(options, roots, fields, positions, of_type, changes)
 
 
-def _field(one: Definition, known: KnownFields, *, shared: bool) -> Field:
-    plain = f"custom_fields.{one.name}"
-    column = (
-        f"{plain if one.name else 'custom_fields'} [{one.gid}]" if shared or not one.name else plain
-    )
-    options = _options(known, one.gid) if one.kind in ("enum", "multi_enum") else None
+def _main_keys(definitions: list[Definition]) -> dict[str, str]:
+    """Return for each key the one whose column it shares.
+
+    A field without a gid is the one with a gid, the same name and the same kind, if there is only
+    one; without a kind either, the only one of that name.
+    """
+    main = {definition.key: definition.key for definition in definitions}
+    with_kind = [definition for definition in definitions if definition.kind]
+    by_kind: dict[tuple[str | None, str], set[str]] = {}
+    for definition in with_kind:
+        if definition.gid is not None:
+            by_kind.setdefault((definition.name, definition.kind), set()).add(definition.key)
+    for definition in with_kind:
+        keys = by_kind.get((definition.name, definition.kind), set())
+        if definition.gid is None and len(keys) == 1:
+            main[definition.key] = min(keys)
+    by_name: dict[str | None, set[str]] = {}
+    for definition in with_kind:
+        by_name.setdefault(definition.name, set()).add(main[definition.key])
+    for definition in definitions:
+        keys = by_name.get(definition.name, set())
+        if definition.gid is None and not definition.kind and len(keys) == 1:
+            main[definition.key] = min(keys)
+    return main
+
+
+def _field(group: list[Definition], known: KnownFields) -> Field:
+    """Return the field of some definitions; its column gets a name later."""
+    rank = max(definition.rank for definition in group)
+    ordered = sorted(group, key=lambda one: (one.rank == rank, one.last, repr(one.identity)))
+    last = ordered[-1]
+    detailed = [
+        definition
+        for definition in ordered
+        if definition.kind == last.kind
+        and (definition.format, definition.precision, definition.currency) != (None, None, None)
+    ]
+    detail = detailed[-1] if detailed else last
+    keys = {definition.key for definition in group}
     return Field(
-        one.gid,
-        one.name,
-        column,
-        one.kind,
-        one.representation,
-        one.precision,
-        one.format,
-        one.currency,
-        options,
+        next((one.gid for one in group if one.gid is not None), None),
+        next((one.name for one in reversed(ordered) if one.name is not None), None),
+        "",
+        "" if last.kind == "date" and keys & known.timed else None,
+        last.kind,
+        next((one.representation for one in reversed(ordered) if one.representation), None),
+        detail.precision,
+        detail.format,
+        detail.currency,
+        _options(known, keys) if last.kind in ("enum", "multi_enum") else None,
+        bool(keys & known.displayed),
     )
 
 
-def _options(known: KnownFields, gid: str) -> list[str]:
+def _options(known: KnownFields, keys: Collection[str]) -> list[str]:
     """Return the names of options: of the last list first, then of earlier ones, then as used."""
-    lists = sorted(known.options.get(gid, ()), key=lambda pair: (pair[0], pair[1]), reverse=True)
-    names = [name for _, some in lists for name in some]
-    return list(dict.fromkeys([*names, *sorted(known.used.get(gid, ()))]))
+    lists = sorted((pair for key in keys for pair in known.options.get(key, ())), reverse=True)
+    used = {name for key in keys for name in known.used.get(key, ())}
+    names = [name for _, list_ in lists for name in list_]
+    return list(dict.fromkeys([*names, *sorted(used)]))
+
+
+def _name_columns(fields: list[Field], taken: set[str]) -> None:
+    """Give every field a column of its own; names that differ only in case are the same.
+
+    The gid, or the kind of a field without one, is added where the plain name is not unique.
+    """
+    taken = taken | {"custom_fields"}
+    for field in fields:
+        field.column = "custom_fields" if field.name is None else f"custom_fields.{field.name}"
+    marked: set[int] = set()
+    while True:
+        counts = Counter([*taken, *(field.column.casefold() for field in fields)])
+        shared = [
+            number
+            for number, field in enumerate(fields)
+            if number not in marked and counts[field.column.casefold()] > 1
+        ]
+        if not shared:
+            break
+        for number in shared:
+            field = fields[number]
+            field.column += f" [{field.kind if field.gid is None else field.gid}]"
+        marked.update(shared)
+    for field in fields:
+        field.column = _unique(field.column, taken)
+    for field in fields:
+        if field.time_column is not None:
+            field.time_column = _unique(f"{field.column}.date_time", taken)
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """Return a name, with a number where it is taken, and take it."""
+    number, unique = 1, name
+    while unique.casefold() in taken:
+        number += 1
+        unique = f"{name} ({number})"
+    taken.add(unique.casefold())
+    return unique
 
 
 def _changes(field: Field, definitions: list[Definition]) -> Iterator[Issue]:
-    for one in definitions:
+    for definition in definitions:
         for old, new, what in (
-            (one.name, field.name, "name"),
-            (one.kind, field.kind, "type"),
+            (definition.name, field.name, "name"),
+            (definition.kind, field.kind, "type"),
         ):
-            if old != new:
+            if old and old != new:
                 yield Issue(
-                    *one.first,
+                    *definition.first,
                     None,
                     field.gid,
                     field.column,
@@ -162,10 +247,19 @@ def _changes(field: Field, definitions: list[Definition]) -> Iterator[Issue]:
                 )
 
 
-def flat_columns(node: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:
-    """Yield the columns of an object, dotted, with their nodes."""
-    for key, child in node.keys.items():
-        if child.kind == "object":
-            yield from flat_columns(child, f"{prefix}{key}.")
-        else:
-            yield prefix + key, child
+def plain_columns(root: Node) -> list[tuple[str, Node]]:
+    """Return the columns of a type of row but for custom fields: unique names, and nodes."""
+    taken: set[str] = set()
+    return [
+        (_unique(unspelled(name), taken), node)
+        for key, child in root.keys.items()
+        if child.kind != "custom_fields"
+        for name, node in _flat(key, child)
+    ]
+
+
+def _flat(name: str, node: Node) -> Iterator[tuple[str, Node]]:
+    if node.kind != "object":
+        yield name, node
+    for key, child in node.keys.items() if node.kind == "object" else ():
+        yield from _flat(f"{name}.{key}", child)

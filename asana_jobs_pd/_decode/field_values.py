@@ -1,0 +1,313 @@
+"""Values of custom fields as Arrow arrays, in whichever shape they come.
+
+Asana documents objects in one place and plain texts in another: an option is `{"name": "High"}`
+or `"High"`, a date `{"date": "2024-08-23"}` or `"2024-08-23"`, a person an object or an e-mail
+address. What is displayed stands in for a value whose key is absent, if it is not ambiguous.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from itertools import accumulate, chain
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+import msgspec
+import pyarrow as pa
+
+from asana_jobs_pd._decode.columns import MISFITS, Rows, gid_texts, parsed_texts
+from asana_jobs_pd._decode.decoders import MALFORMED
+from asana_jobs_pd._decode.scan_result import abbreviate
+
+__all__ = [
+    "INTERIM",
+    "ITEM_TYPES",
+    "VALUE_KEYS",
+    "VALUE_TYPES",
+    "arrays_of_kind",
+    "split_date",
+    "stand_in_value",
+]
+
+
+class _Option(msgspec.Struct, gc=False):
+    """An option of an enum."""
+
+    name: str | None = None
+    gid: str | int | None = None
+
+
+class _Day(msgspec.Struct, gc=False):
+    date: str | msgspec.UnsetType | None = msgspec.UNSET
+    date_time: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class _Person(msgspec.Struct, gc=False):
+    gid: str | int | None = None
+    name: str | None = None
+    email: str | None = None
+
+
+class _Link(msgspec.Struct, gc=False):
+    gid: str | int | None = None
+    resource_type: str | None = None
+    name: str | None = None
+
+
+VALUE_KEYS = {
+    "text": "text_value",
+    "number": "number_value",
+    "enum": "enum_value",
+    "multi_enum": "multi_enum_values",
+    "date": "date_value",
+    "people": "people_value",
+    "reference": "reference_value",
+}
+VALUE_TYPES: dict[str, Any] = {
+    "text": str | None,
+    "number": int | float | str | None,
+    "enum": _Option | str | None,
+    "multi_enum": list[_Option | str | None] | _Option | str | None,
+    "date": _Day | str | None,
+    "people": list[_Person | str | None] | _Person | str | None,
+    "reference": list[_Link | str | None] | _Link | str | None,
+}
+"""By kind: what its value may be."""
+ITEM_TYPES: dict[str, Any] = {
+    "multi_enum": _Option | str | None,
+    "people": _Person | str | None,
+    "reference": _Link | str | None,
+}
+ITEM_STRUCTS: dict[str, Any] = {"people": _Person, "reference": _Link}
+_PEOPLE = pa.list_(pa.struct([("gid", pa.string()), ("name", pa.string()), ("email", pa.string())]))
+_LINKS = pa.list_(
+    pa.struct([("gid", pa.string()), ("resource_type", pa.string()), ("name", pa.string())])
+)
+INTERIM: dict[str, pa.DataType] = {
+    "text": pa.string(),
+    "number": pa.float64(),
+    "enum": pa.string(),
+    "multi_enum": pa.list_(pa.string()),
+    "date": pa.date32(),
+    "date_time": pa.timestamp("us", "UTC"),
+    "people": _PEOPLE,
+    "reference": _LINKS,
+    "display": pa.string(),
+    "stand_in": pa.string(),
+}
+"""The columns of the interim array. The one of a field's kind is filled, or `stand_in`: the text
+that Asana displays where the key of the value is absent. Dates may have a time of day as well."""
+
+_INEXACT = "a whole number that a float cannot hold exactly"
+_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+_PLAIN_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](.+))?", re.ASCII)
+_DATE_LENGTH = len("2024-08-23")
+_MIDNIGHT = re.compile(r"00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?", re.ASCII)
+_options_of: Callable[[bytes], list[_Option] | None] = msgspec.json.Decoder(
+    list[_Option] | None
+).decode
+
+Misfit: TypeAlias = Callable[[int, Any, str], None]
+"""Receives the position, the value and the reason."""
+
+
+def arrays_of_kind(
+    kind: str, values: Sequence[Any], options: Sequence[msgspec.Raw], rows: Rows
+) -> dict[str, pa.Array]:
+    """Return the interim columns of values of one kind; misfits become null and are reported.
+
+    `options` are the `enum_options` beside each value of an enum.
+    """
+
+    def misfit(position: int, value: Any, reason: str) -> None:
+        text = value if isinstance(value, str) else msgspec.json.encode(value)
+        rows.misfit(position, "", abbreviate(text), reason)
+
+    if kind == "text":
+        return {kind: pa.array(values, INTERIM[kind])}
+    if kind == "number":
+        return {kind: _numbers(values, misfit)}
+    if kind == "date":
+        return _dates(values, rows, misfit)
+    if kind == "enum":
+        names = [
+            value and (value if type(value) is str else _name(value, options, position, misfit))
+            for position, value in enumerate(values)
+        ]
+        return {kind: pa.array(names, INTERIM[kind])}
+    lists = [value if value is None or type(value) is list else [value] for value in values]
+    if kind == "multi_enum":
+        return {kind: _option_names(lists, options, misfit)}
+    return {kind: _structs(kind, lists, misfit)}
+
+
+def _numbers(values: Sequence[Any], misfit: Misfit) -> pa.Array:
+    with suppress(*MISFITS):
+        return pa.array(values, INTERIM["number"])
+    numbers: list[float | None] = []
+    for position, value in enumerate(values):
+        number = None
+        if value is not None:
+            try:
+                number = _number(value)
+            except ValueError as error:
+                misfit(position, value, str(error))
+        numbers.append(number)
+    return pa.array(numbers, INTERIM["number"])
+
+
+def _number(value: float | str) -> float:
+    if isinstance(value, str):
+        value = value.strip()
+        if not _DECIMAL.fullmatch(value):
+            raise ValueError("not a number")
+    exact = Decimal(value)
+    number = float(exact)
+    if math.isinf(number) or (number != exact and exact == exact.to_integral_value()):
+        raise ValueError(_INEXACT)
+    return number
+
+
+def _dates(values: Sequence[Any], rows: Rows, misfit: Misfit) -> dict[str, pa.Array]:
+    days: list[str | None] = []
+    times: list[str | None] = []
+    for position, value in enumerate(values):
+        day = time = None
+        if type(value) is str:
+            day, time = split_date(value)
+        elif value is not None:
+            day, time = value.date, value.date_time
+            if day is time is msgspec.UNSET:
+                misfit(position, value, "has neither date nor date_time")
+            day, time = day or None, time or None
+            if day is None:
+                day = time and time[:_DATE_LENGTH]
+            elif len(day) > _DATE_LENGTH:
+                day, own_time = split_date(day)
+                time = time or own_time
+        days.append(day)
+        times.append(time)
+    return {
+        "date": parsed_texts(days, "date", "", rows),
+        "date_time": parsed_texts(times, "time", "", rows),
+    }
+
+
+def split_date(text: str) -> tuple[str, str | None]:
+    """Return the date in a text, and the whole text if it has a time other than midnight UTC."""
+    match = _DATE.fullmatch(text.strip())
+    if match is None:
+        return text, None
+    day, time = match.groups()
+    return day, None if time is None or _MIDNIGHT.fullmatch(time) else text.strip()
+
+
+def _name(
+    option: _Option, options: Sequence[msgspec.Raw], position: int, misfit: Misfit
+) -> str | None:
+    """Return the name of an option, by its gid where it comes without one."""
+    if option.name is not None:
+        return option.name
+    if option.gid is not None:
+        with suppress(*MALFORMED):
+            for known in _options_of(options[position] or b"null") or ():
+                if known.name is not None and str(known.gid) == str(option.gid):
+                    return known.name
+    misfit(position, option, "an option without a name")
+    return None
+
+
+def _option_names(
+    lists: Sequence[list[Any] | None], options: Sequence[msgspec.Raw], misfit: Misfit
+) -> pa.Array:
+    names: list[list[str] | None] = []
+    for position, items in enumerate(lists):
+        if items is None:
+            names.append(None)
+            continue
+        kept = []
+        for item in items:
+            if item is None:
+                misfit(position, "null", "an option that is null")
+                continue
+            name = item if type(item) is str else _name(item, options, position, misfit)
+            if name is not None:
+                kept.append(name)
+        names.append(kept)
+    return pa.array(names, INTERIM["multi_enum"])
+
+
+def _structs(kind: str, lists: Sequence[list[Any] | None], misfit: Misfit) -> pa.Array:
+    """Return people or references, which may come as plain texts."""
+    struct = ITEM_STRUCTS[kind]
+    if any(items and not all(type(item) is struct for item in items) for items in lists):
+        lists = [
+            items and _as_structs(kind, items, position, misfit)
+            for position, items in enumerate(lists)
+        ]
+    offsets = list(accumulate([len(items) if items else 0 for items in lists], initial=0))
+    flat = list(chain.from_iterable(filter(None, lists)))
+    children = []
+    for key in struct.__struct_fields__:
+        texts = list(map(attrgetter(key), flat))
+        children.append(gid_texts(texts) if key == "gid" else pa.array(texts, pa.string()))
+    items = pa.StructArray.from_arrays(children, list(struct.__struct_fields__))
+    mask = pa.array([items is None for items in lists], pa.bool_())
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, mask=mask)
+
+
+def _as_structs(kind: str, items: list[Any], position: int, misfit: Misfit) -> list[Any]:
+    struct = ITEM_STRUCTS[kind]
+    kept = []
+    for item in items:
+        if item is None:
+            misfit(position, "null", "an item that is null")
+        elif type(item) is str:
+            key = "email" if kind == "people" and "@" in item else "name"
+            kept.append(struct(**{key: item}))
+        else:
+            kept.append(item)
+    return kept
+
+
+def stand_in_value(kind: str, text: str, options: Collection[str], *, stated: bool) -> Any:
+    """Return what a displayed text says of a value of this kind.
+
+    An option must be a known one unless the row states the kind.
+
+    Raises
+    ------
+    ValueError
+        When it is ambiguous: rounded, localized, or cut in an unknown way.
+    """
+    if kind == "number" and _PLAIN_DECIMAL.fullmatch(text):
+        return _number(text)
+    if kind == "date" and _DATE.fullmatch(text):
+        return split_date(text)
+    if kind == "text" or (kind == "enum" and (stated or text in options)):
+        return text
+    if kind == "multi_enum":
+        names = _split(text, options)
+        if names is not None:
+            return names
+        if stated and "," not in text:
+            return [text]
+    raise ValueError("only display_value is given, which is ambiguous")
+
+
+def _split(text: str, options: Collection[str]) -> list[str] | None:
+    """Return the known options that a text lists, separated by commas."""
+    splits: dict[int, list[str]] = {0: []}
+    for start in range(len(text)):
+        if start in splits:
+            for name in options:
+                end = start + len(name)
+                if name and text.startswith(name, start) and text[end : end + 1] in ("", ","):
+                    after = end + 1 + (text[end + 1 : end + 2] == " ")
+                    splits.setdefault(after if end < len(text) else end, [*splits[start], name])
+    return splits.get(len(text))
