@@ -62,7 +62,7 @@ def test_an_export_without_rows(export):
     data = read(export())
     assert dict(data) == {}
     assert len(data.issues.columns) == 7
-    assert len(data.custom_fields.columns) == 10
+    assert len(data.custom_fields.columns) == 11
     assert repr(data) == "<AsanaExport: no rows; no issues>"
     assert data.report().shape == (0, 7)
 
@@ -74,14 +74,9 @@ def test_an_export_without_rows(export):
         (b"<?xml version='1.0'?><Error/>", "line 1 cannot be read"),
         (b"[{", "JSON document cannot be read"),
         (b'{"gid":"1","name":"no type"}', "organization export"),
-        (b'{"gid":"1","resource_type":"task","a":NaN}', "line 1 cannot be read"),
         (
             b'{"gid":"1","resource_type":"task"}\n{"gid":',
             "line 2 cannot be read: Input data was truncated",
-        ),
-        (
-            b'{"resource_type":"task","a":' + b"[" * 5000 + b"]" * 5000 + b"}",
-            "line 1 cannot be read: .*recursion",
         ),
         (b"[" * 99_999, "JSON document cannot be read"),
     ],

@@ -207,7 +207,7 @@ def value_of(one):
     if kind == "multi_enum":
         return [option["name"] for option in value]
     if kind == "date":
-        return comparable(value["date_time"] or f"{value['date']}T00:00:00Z")
+        return comparable(value["date"])
     keys = {"people": ("gid", "name", "email"), "reference": ("gid", "resource_type", "name")}.get(
         kind
     )
@@ -235,7 +235,8 @@ def plain(value):
         return comparable_items(value)
     if pd.isna(value):
         return None
-    return pd.Timestamp(value, tz="UTC") if type(value).__name__ == "date" else value
+    is_date = isinstance(value, pd.Timestamp) and value.tz is None
+    return value.tz_localize("UTC") if is_date else value
 
 
 def comparable_items(value):
