@@ -50,6 +50,8 @@ ROW_GROUP_BYTES = 48 << 20
 MAX_PENDING_TABLES = 64
 """Small tables are combined, since many columns of a few rows take many times their bytes."""
 MAX_FILE_BYTES = 256 << 20
+_DATE = pa.date32()
+"""Stays a date, which pandas would read as objects without an Arrow dtype."""
 
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _DEVICE_NAME = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")

@@ -33,8 +33,8 @@ def batch_of(rows):
     return pa.RecordBatch.from_pydict(
         {
             "gid": pa.array([gid for gid, _, _ in rows], pa.string()),
-            "#digest": pa.array(digests, pa.binary()),
-            "#keys": pa.array([3] * len(rows), pa.int32()),
+            '"digest"': pa.array(digests, pa.binary()),
+            '"keys"': pa.array([3] * len(rows), pa.int32()),
             "modified_at": pa.array([time for *_, time in rows], pa.timestamp("us", "UTC")),
         }
     )
