@@ -69,20 +69,20 @@ class ResolvedSchema(msgspec.Struct):
         The fields of each type of row, decided.
     fields
         The custom fields, in the order in which they came first.
-    positions
-        The position in `fields` of each key of a definition.
     of_type
         The positions of the fields that a type of row has.
     issues
         Custom fields that changed their name or type.
+    positions
+        The position in `fields` of each key of a definition.
     """
 
     options: ReadOptions
     roots: dict[str, Node]
     fields: list[Field]
-    positions: dict[str, int]
     of_type: dict[str, list[int]]
     issues: list[Issue]
+    positions: dict[str, int] = {}
 
     def named(self, issue: Issue) -> Issue:
         """Return an issue with the name of its column, where a custom field only has a label."""
@@ -126,7 +126,7 @@ def resolve_schema(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
         for field, group in zip(fields, groups.values(), strict=True)
         for issue in _changes(field, group)
     ]
-    return ResolvedSchema(options, roots, fields, positions, of_type, changes)
+    return ResolvedSchema(options, roots, fields, of_type, changes, positions)
 
 
 def _main_keys(definitions: list[Definition]) -> dict[str, str]:

@@ -131,7 +131,9 @@ class DatasetWriter:
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
         folder.mkdir()
         self._folder = folder
-        self._schema = readable_by_pandas(schema, to_frame(schema.empty_table(), "numpy_nullable"))
+        dates = {field.name: pd.ArrowDtype(field.type) for field in schema if field.type == _DATE}
+        empty = to_frame(schema.empty_table(), "numpy_nullable").astype(dates)
+        self._schema = readable_by_pandas(schema, empty)
         self._writer: Any = None
         self._rows = 0
         self.files: list[WrittenFile] = []
