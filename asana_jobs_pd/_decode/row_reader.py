@@ -230,9 +230,9 @@ class RowReader:
 def _absent(shape: Shape, values: list[Any]) -> np.ndarray | int:
     """Return which rows lack a key, for which their value becomes None."""
     unset = ABSENT_RAW if shape.type is msgspec.Raw else msgspec.UNSET
-    absent = list(map(is_, values, repeat(unset)))
-    if True not in absent:
+    if unset not in values:
         return 0
+    absent = list(map(is_, values, repeat(unset)))
     if unset is msgspec.UNSET:
         values[:] = [None if value is unset else value for value in values]
     return np.array(absent)

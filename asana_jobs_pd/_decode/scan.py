@@ -63,7 +63,7 @@ class Scanner:
     """
 
     def __init__(self, options: ReadOptions, claim: Claim = _everything) -> None:
-        self.learned = ScanResult()
+        self.scan_result = ScanResult()
         self.options = options
         self._claim = claim
         self._readers: dict[str, RowReader] = {}
@@ -99,9 +99,9 @@ class Scanner:
             message = f"{path}: {end.reason}. Download it again."
             raise ExportFileError(message, path=str(path), line=end.line)
         value = abbreviate(end.text) if end.text else None
-        self.learned.issues.add(Issue(file, end.line, None, None, None, value, end.reason))
+        self.scan_result.issues.add(Issue(file, end.line, None, None, None, value, end.reason))
         if end.early:
-            self.learned.ended_early.append(file)
+            self.scan_result.ended_early.append(file)
 
     def batches(self, path: File, file: int, chunk: Chunk) -> list[Batch]:
         """Return the rows of a chunk, by type."""
@@ -123,8 +123,8 @@ class Scanner:
 
     def note(self, issue: Issue) -> None:
         """Keep an issue; one without a type of row is that of a line that was left out."""
-        self.learned.issues.add(issue)
-        self.learned.skipped += issue.resource_type is None
+        self.scan_result.issues.add(issue)
+        self.scan_result.skipped += issue.resource_type is None
 
     def bad_line(self, source: Source, number: int, line: bytes, reason: str) -> Issue:
         """Raise that a line cannot be read, or return it as an issue."""
@@ -141,8 +141,8 @@ class Scanner:
         reader = self._readers.get(name)
         if reader is None:
             reader = self._readers[name] = RowReader(name, self.options, self.note, self.bad_line)
-            self.learned.roots[name] = reader.root
-            self.learned.known[name] = reader.fields.known
+            self.scan_result.roots[name] = reader.root
+            self.scan_result.known[name] = reader.fields.known
         return reader
 
     def _sorted(

@@ -33,7 +33,6 @@ from asana_jobs_pd._export.finalize import (
 from asana_jobs_pd._export.request import Request, Time, Window
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
 from asana_jobs_pd._export.workers import Part
-from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd.errors import AsanaValueWarning, warn_user
 
 __all__ = [
@@ -70,19 +69,18 @@ def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExpo
     backend
         Which dtypes.
     """
-    learned = reduce(ScanResult.merged, (part.learned for part in parts))
+    learned = reduce(ScanResult.merged, (part.scan_result for part in parts))
     warn_lost(learned, request)
     settled = resolve_schema(learned, request.options)
     check_columns(settled)
     assembly = _Assembly(settled)
     frames = {}
-    with gc_paused():
-        found = _by_type(parts)
-        while found:
-            name = min(found)
-            table = assembly.table(name, found.pop(name))
-            frames[name] = to_frame(table, backend)
-            del table
+    found = _by_type(parts)
+    while found:
+        name = min(found)
+        table = assembly.table(name, found.pop(name))
+        frames[name] = to_frame(table, backend)
+        del table
     issues = learned.issues.merged(assembly.issues)
     return AsanaExport(
         frames,
@@ -147,7 +145,7 @@ def _by_type(parts: list[Part]) -> dict[str, list[Found]]:
     found: dict[str, list[Found]] = {}
     for part in parts:
         for batch in part.batches:
-            definitions = part.learned.known[batch.resource_type].definitions
+            definitions = part.scan_result.known[batch.resource_type].definitions
             found.setdefault(batch.resource_type, []).append((batch, definitions))
         part.batches.clear()
     for some in found.values():

@@ -68,7 +68,7 @@ class Survey(msgspec.Struct):
 
     Parameters
     ----------
-    learned
+    scan_result
         For the columns of the load.
     rows
         In order.
@@ -76,7 +76,7 @@ class Survey(msgspec.Struct):
         Whether the file can only be read as a whole: it is one JSON document.
     """
 
-    learned: ScanResult
+    scan_result: ScanResult
     rows: list[Rows]
     whole: bool
 
@@ -139,7 +139,7 @@ def survey(path: File, file: int, share: int, shares: int, options: ReadOptions)
     for batch in scanner.scan(path, file):
         rows.append(Rows.of(batch))
         whole |= batch.place[1] % shares != share
-    return msgspec.msgpack.encode(Survey(scanner.learned, rows, whole))
+    return msgspec.msgpack.encode(Survey(scanner.scan_result, rows, whole))
 
 
 def blocks_of(
@@ -239,7 +239,7 @@ def read_block(
     issues = Issues()
     tables, rows, mark = [nothing_of(reading)], 0, 0
     for batch, scanner in _batches(block, reading, keys):
-        known = scanner.learned.known[reading.resource_type].definitions
+        known = scanner.scan_result.known[reading.resource_type].definitions
         tables.append(conformed(batch, known, reading.settled, issues.add))
         low = keys_of(batch.table).low
         rows, mark = rows + len(low), (mark + _mark(low)) % 2**64

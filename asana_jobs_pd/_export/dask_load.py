@@ -76,7 +76,7 @@ class Plan(NamedTuple):
     """What the first pass has led to: the columns, and the blocks of each type of row."""
 
     request: Request
-    learned: ScanResult
+    scan_result: ScanResult
     settled: ResolvedSchema
     blocks: dict[str, list[Block]]
 
@@ -120,7 +120,7 @@ def load_with_dask(request: Request, backend: Backend, blocksize: int) -> AsanaD
         custom_field_values=values,
         rows={name: sum(block.left for block in plan.blocks[name]) for name in names},
         count=lambda: _counted(plan),
-        incomplete_files=incomplete_files(plan.learned, plan.request),
+        incomplete_files=incomplete_files(plan.scan_result, plan.request),
     )
 
 
@@ -151,7 +151,7 @@ def planned(request: Request, blocksize: int) -> Plan:
     _require_dask()
     request = request._replace(paths=[_everywhere(path) for path in request.paths])
     surveys = _surveys(request)
-    learned = reduce(ScanResult.merged, (one.learned for some in surveys for one in some))
+    learned = reduce(ScanResult.merged, (one.scan_result for some in surveys for one in some))
     warn_lost(learned, request)
     settled = resolve_schema(learned, request.options)
     check_columns(settled)
@@ -294,7 +294,7 @@ def _counted(plan: Plan) -> Counted:
     (found,) = dask.compute(tasks)
     decode = msgspec.msgpack.Decoder(Count).decode
     total = totals(plan, {name: list(map(decode, some)) for name, some in found.items()})
-    issues = plan.learned.issues.merged(total.issues)
+    issues = plan.scan_result.issues.merged(total.issues)
     named = [plan.settled.named(issue) for issue in issues.sorted()]
     return Counted(
         catalogue(plan.settled.fields, total.filled),

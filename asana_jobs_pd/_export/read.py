@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
 
 from asana_jobs_pd._decode.locations import StorageOptions
-from asana_jobs_pd._export.arrow_memory import compact_memory
 from asana_jobs_pd._export.assemble import assemble
 from asana_jobs_pd._export.export import AsanaExport, Backend
 from asana_jobs_pd._export.request import (
@@ -171,7 +170,7 @@ def read_asana_export(
         return load_with_dask(request, dtype_backend, blocksize or BLOCKSIZE)
     with Progress(sum(request.sizes), "Loading", progress, "B") as bar:
         asked = (request.paths, request.options, request.workers, ticker(request, bar))
-        with compact_memory(), scanned(*asked) as parts:
+        with scanned(*asked) as parts:
             return assemble(parts, request, dtype_backend)
 
 

@@ -1,6 +1,6 @@
-"""Several processes that read the same files, and share their chunks.
+"""Several processes that read the same files and share their chunks.
 
-Each decompresses everything and claims chunks as it reaches them; what it made of them comes back
+Each decompresses everything and claims chunks as it reaches them; what it makes of them comes back
 through a folder, as Arrow. They are plain child processes that run one file, so that a script needs
 no guard and a notebook nothing at all. They end with us: they listen on a pipe that we hold.
 """
@@ -8,13 +8,14 @@ no guard and a notebook nothing at all. They end with us: they listen on a pipe 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Literal, NamedTuple, Self, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -22,11 +23,9 @@ import pyarrow as pa
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan import Batch, Claim, Scanner
 from asana_jobs_pd._decode.scan_result import ReadOptions, ScanResult
-from asana_jobs_pd._export.arrow_memory import compact_memory
 from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
 
 __all__ = [
-    "Compression",
     "Part",
     "Share",
     "SpoolReader",
@@ -39,13 +38,18 @@ __all__ = [
     "spooled",
 ]
 
-Compression = Literal["lz4"] | None
+Compression: TypeAlias = Literal["lz4"] | None
+Tick: TypeAlias = Callable[[int, int], None]
+"""Gets the number of a file and how much of it has been read, in bytes on disk."""
 _SUFFIX = ".arrow"
-_MOST_OPEN = 16
+_MAX_OPEN = 16
+_FAILED = 3
+_WORKER_FILE = str(Path(__file__).with_name("worker.py"))
+_PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?(?:w|_d|d|m|-dbg|-intel64)?(?:\.exe)?", re.IGNORECASE)
 
 
 class Stored(msgspec.Struct):
-    """Where a batch is: its file, its number in that, how many rows, its place in the load."""
+    """Where a batch is: its file, its number in it, its rows, its place in the load."""
 
     resource_type: str
     file: str
@@ -55,41 +59,59 @@ class Stored(msgspec.Struct):
 
 
 class Share(msgspec.Struct):
-    """What one process has read: what it learnt, and where its batches are, in order."""
+    """What one process has read, its batches on disk, in order."""
 
-    learned: ScanResult
+    scan_result: ScanResult
     batches: list[Stored]
 
     @property
     def rows(self) -> int:
-        """How many rows that are."""
         return sum(stored.rows for stored in self.batches)
+
+
+class Part(NamedTuple):
+    """What one process has read, its batches in memory, in order."""
+
+    scan_result: ScanResult
+    batches: list[Batch]
+
+
+class Task(msgspec.Struct):
+    """What a worker process is to do: read these files, write the batches to the folder."""
+
+    paths: list[str]
+    options: ReadOptions
+    folder: str
+    number: int = 0
+    compression: Compression = None
+
+
+class _Failure(msgspec.Struct):
+    message: str
+    path: str = ""
+    line: int | None = None
+    errno: int | None = None
 
 
 class SpoolWriter:
     """Writes batches to files, a new one whenever the schema of a type of row has changed.
 
-    Parameters
-    ----------
-    folder
-        Where; a context manager that closes the files there.
-    compression
-        ``"lz4"``, or None for batches that are to be mapped into memory.
+    Compressed batches cannot be mapped into memory.
     """
 
     def __init__(self, folder: Path, compression: Compression = None) -> None:
         self._folder = folder
         self._options = pa.ipc.IpcWriteOptions(compression=compression)
         self._open: dict[str, tuple[pa.Schema, Any, str, ExitStack]] = {}
-        self._count: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         with ExitStack() as closing:
-            for one in self._open.values():
-                closing.push(one[-1])
+            for *_rest, stack in self._open.values():
+                closing.push(stack)
 
     def __call__(self, batch: Batch) -> Stored:
         """Write a batch; return where it is."""
@@ -100,26 +122,23 @@ class SpoolWriter:
             self._begin(name, schema)
         _, writer, file, _ = self._open[name]
         writer.write_batch(batch.table)
-        number = self._count[file]
-        self._count[file] += 1
+        number = self._counts[file]
+        self._counts[file] += 1
         return Stored(name, file, number, batch.table.num_rows, batch.place)
 
     def _begin(self, name: str, schema: pa.Schema) -> None:
-        path = self._folder / f"{len(self._count)}{_SUFFIX}"
+        path = self._folder / f"{len(self._counts)}{_SUFFIX}"
         with ExitStack() as stack:
             sink: IO[bytes] = stack.enter_context(path.open("wb"))
             writer = stack.enter_context(pa.ipc.new_file(sink, schema, options=self._options))
             self._open[name] = (schema, writer, str(path), stack.pop_all())
-        self._count[str(path)] = 0
+        self._counts[str(path)] = 0
 
 
 class SpoolReader:
     """Reads stored batches without mapping their files: what was read can be forgotten.
 
-    Parameters
-    ----------
-    columns
-        Read only these where there are any, and not the others' bytes; None for all.
+    With `columns`, only those of them that a batch has.
     """
 
     def __init__(self, columns: Sequence[str] | None = None) -> None:
@@ -136,7 +155,7 @@ class SpoolReader:
         """Return a batch."""
         file = self._open.pop(stored.file, None) or self._reader(stored.file)
         self._open[stored.file] = file  # the last one used stands last
-        if len(self._open) > _MOST_OPEN:
+        if len(self._open) > _MAX_OPEN:
             del self._open[next(iter(self._open))]
         return Batch(stored.resource_type, file.get_batch(stored.number), stored.place)
 
@@ -149,63 +168,20 @@ class SpoolReader:
         return pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=wanted))
 
 
-_FAILED = 3
-_FILE = str(Path(__file__).with_name("worker.py"))
-
-
-class Task(msgspec.Struct):
-    """What a worker is to do: read these files, write what it finds to the folder."""
-
-    paths: list[str]
-    options: ReadOptions
-    folder: str
-    number: int = 0
-    compression: Compression = None
-
-
-class _Failure(msgspec.Struct):
-    message: str
-    path: str = ""
-    line: int | None = None
-    errno: int | None = None
-
-
-class Part:
-    """What one process has read: its batches, and what it learnt."""
-
-    def __init__(self, learned: ScanResult, batches: list[Batch]) -> None:
-        self.learned = learned
-        self.batches = batches
-
-
 @contextmanager
 def scanned(
-    paths: Sequence[File],
-    options: ReadOptions,
-    workers: int,
-    tick: Callable[[int, int], None],
+    paths: Sequence[File], options: ReadOptions, workers: int, tick: Tick
 ) -> Iterator[list[Part]]:
     """Read files with so many processes, this one among them; yield what each has read.
 
     The batches of other processes are mapped from a temporary folder, which goes when the block
     is left.
-
-    Parameters
-    ----------
-    paths
-        The files.
-    options
-        What to read.
-    workers
-        How many processes.
-    tick
-        Is told the number of a file and how much of it has been read, in bytes on disk.
     """
     with ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="asana-export-", ignore_cleanup_errors=True)
         task = Task(list(map(str, paths)), options, stack.enter_context(temporary))
-        with _beside(task, workers, tick) as (scanner, others):
-            parts = [Part(scanner.learned, list(_all(scanner, paths)))]
+        with _sharing(task, workers, tick) as (scanner, others):
+            parts = [Part(scanner.scan_result, list(_batches(scanner, paths)))]
             parts += [_mapped(other.result(), stack) for other in others]
         yield parts
         for part in parts:
@@ -213,38 +189,31 @@ def scanned(
 
 
 def spooled(
-    paths: Sequence[File],
-    options: ReadOptions,
-    workers: int,
-    tick: Callable[[int, int], None],
-    folder: Path,
+    paths: Sequence[File], options: ReadOptions, workers: int, tick: Tick, folder: Path
 ) -> list[Share]:
-    """Read files as `scanned` does, but leave all batches in a folder, compressed.
-
-    Parameters
-    ----------
-    paths, options, workers, tick
-        As there.
-    folder
-        Is there, and empty.
-    """
+    """Read files as `scanned` does, but leave all batches in an empty folder, compressed."""
     task = Task(list(map(str, paths)), options, str(folder), compression="lz4")
     own = folder / "worker0"
     own.mkdir()
-    with _beside(task, workers, tick) as (scanner, others):
+    with _sharing(task, workers, tick) as (scanner, others):
         return [_share(scanner, paths, own, task), *(other.result() for other in others)]
 
 
 @contextmanager
-def _beside(
-    task: Task, workers: int, tick: Callable[[int, int], None]
-) -> Iterator[tuple[Scanner, list[_Worker]]]:
-    """Yield a scanner that shares the chunks with other processes, and these."""
+def _sharing(
+    task: Task, workers: int, tick: Tick
+) -> Iterator[tuple[Scanner, list[_WorkerProcess]]]:
+    """Yield a scanner that shares the chunks with other processes, and these.
+
+    Where no process can be started, the scanner reads everything.
+    """
     with ExitStack() as running:
-        others = [
-            running.enter_context(_Worker(msgspec.structs.replace(task, number=number)))
-            for number in range(1, workers)
-        ]
+        others: list[_WorkerProcess] = []
+        python = _interpreter() if workers > 1 else None
+        with suppress(OSError):
+            for number in range(1, workers if python else 1):
+                worker = _WorkerProcess(msgspec.structs.replace(task, number=number), python or "")
+                others.append(running.enter_context(worker))
 
         def claim(file: int, chunk: int, position: int) -> bool:
             for other in others:
@@ -255,16 +224,26 @@ def _beside(
         yield Scanner(task.options, claim), others
 
 
-def _all(scanner: Scanner, paths: Sequence[File]) -> Iterator[Batch]:
+def _interpreter() -> str | None:
+    """Return the path of this Python, None where it is embedded in or frozen into an application.
+
+    There `sys.executable` is the application, which must not be started once more.
+    """
+    path = sys.executable
+    if not path or getattr(sys, "frozen", False) or not _PYTHON.fullmatch(Path(path).name):
+        return None
+    return path if os.access(path, os.X_OK) else None
+
+
+def _batches(scanner: Scanner, paths: Sequence[File]) -> Iterator[Batch]:
     for file, path in enumerate(paths):
         yield from scanner.scan(path, file)
 
 
 def _share(scanner: Scanner, paths: Sequence[File], folder: Path, task: Task) -> Share:
-    """Read files, write the batches to the folder; return where they are."""
     with SpoolWriter(folder, task.compression) as write:
-        stored = [write(batch) for batch in _all(scanner, paths)]
-    return Share(scanner.learned, stored)
+        stored = [write(batch) for batch in _batches(scanner, paths)]
+    return Share(scanner.scan_result, stored)
 
 
 def _mapped(share: Share, stack: ExitStack) -> Part:
@@ -277,7 +256,7 @@ def _mapped(share: Share, stack: ExitStack) -> Part:
             files[stored.file] = pa.ipc.open_file(source)
         table = files[stored.file].get_batch(stored.number)
         batches.append(Batch(stored.resource_type, table, stored.place))
-    return Part(share.learned, batches)
+    return Part(share.scan_result, batches)
 
 
 def claimer(folder: str) -> Claim:
@@ -292,14 +271,14 @@ def claimer(folder: str) -> Claim:
     return claim
 
 
-class _Worker:
+class _WorkerProcess:
     """A process that reads its share; killed when the block is left."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, python: str) -> None:
+        self._python = python
         self._folder = Path(task.folder) / f"worker{task.number}"
         self._folder.mkdir()
         (self._folder / "task").write_bytes(msgspec.msgpack.encode(task))
-        self._number = task.number
 
     def __enter__(self) -> Self:
         # A group of its own, so that Ctrl-C is ours alone to handle.
@@ -308,7 +287,7 @@ class _Worker:
             own = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         with (self._folder / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(  # noqa: S603  our own module
-                [sys.executable, "-P", _FILE, str(self._folder)],
+                [self._python, "-P", _WORKER_FILE, str(self._folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -342,18 +321,23 @@ class _Worker:
             if failure.errno is not None:
                 return OSError(failure.errno, failure.message)
             return ExportFileError(failure.message, path=failure.path, line=failure.line)
-        said = (self._folder / "stderr").read_text("utf-8", "replace").strip().splitlines()[-1:]
-        how = f"by signal {-code}" if code < 0 else f"with code {code}"
+        ending = f"was killed (signal {-code})" if code < 0 else f"failed (exit code {code})"
+        last_line = (
+            (self._folder / "stderr").read_text("utf-8", "replace").strip().splitlines()[-1:]
+        )
         return ExportWorkerError(
-            f"Process {self._process.pid}, which read a part of the export, was ended {how}"
-            f"{': ' + said[0] if said else ''}. When memory is short, use workers=1."
+            f"Worker process {self._process.pid} {ending}"
+            f"{': ' + last_line[0] if last_line else ''}. If memory is short, try workers=1."
         )
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment with the places modules are found in, as a script may change them."""
+    """Return our environment with our module search path, which a script may have changed."""
+    paths = [path or str(Path.cwd()) for path in sys.path]
     return os.environ | {
-        "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+        "PYTHONPATH": os.pathsep.join(paths),
+        # The pool of Arrow that takes least memory for many small arrays.
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
     }
 
 
@@ -362,13 +346,12 @@ def run_task(folder: Path) -> int:
     task = msgspec.msgpack.decode((folder / "task").read_bytes(), type=Task)
     scanner = Scanner(task.options, claimer(task.folder))
     try:
-        with compact_memory():
-            share = _share(scanner, task.paths, folder, task)
+        share = _share(scanner, task.paths, folder, task)
         (folder / "done").write_bytes(msgspec.msgpack.encode(share))
         return 0  # noqa: TRY300
     except ExportFileError as error:
         failure = _Failure(str(error), error.path, error.line)
-    except OSError as error:  # a full disk, say, which the failure may find with a little room
+    except OSError as error:  # a full disk, say, on which the failure may still fit
         failure = _Failure(error.strerror or str(error), errno=error.errno or 0)
     (folder / "failed").write_bytes(msgspec.msgpack.encode(failure))
     return _FAILED

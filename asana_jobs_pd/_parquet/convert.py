@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._decode.scan_result import ScanResult
-from asana_jobs_pd._export.arrow_memory import compact_memory
 from asana_jobs_pd._export.assemble import incomplete_files, summary, warn_lost
 from asana_jobs_pd._export.export import TEXT, catalogue, issues_frame
 from asana_jobs_pd._export.finalize import check_columns
@@ -175,7 +174,7 @@ def asana_export_to_parquet(
     spool_dir = None if temp_dir is None else os.fspath(temp_dir)
     if engine == "dask":
         return _convert_with_dask(request, target, spool_dir, blocksize)
-    with compact_memory(), staged(target, spool_dir, progress) as stage:
+    with staged(target, spool_dir, progress) as stage:
         return _convert(request, stage, target, progress)
 
 
@@ -187,9 +186,9 @@ def _convert_with_dask(
 
     plan = planned(request, blocksize or BLOCKSIZE)
     with staged(dest, temp_dir, progress=False, by_workers=True) as stage:
-        _check_complete(plan.learned, request, dest, stage)
+        _check_complete(plan.scan_result, request, dest, stage)
         conversion = convert_with_dask(plan, dest, stage)
-        return _describe(conversion, plan.learned, plan.settled, (plan.request, stage, dest))
+        return _describe(conversion, plan.scan_result, plan.settled, (plan.request, stage, dest))
 
 
 def _convert(
@@ -198,7 +197,7 @@ def _convert(
     with Progress(sum(request.sizes), "Reading", progress, unit="B") as bar:
         tick = ticker(request, bar)
         shares = spooled(request.paths, request.options, request.workers, tick, stage.scratch)
-    scan_result = reduce(ScanResult.merged, (share.learned for share in shares))
+    scan_result = reduce(ScanResult.merged, (share.scan_result for share in shares))
     warn_lost(scan_result, request)
     _check_complete(scan_result, request, dest, stage)
     schema = resolve_schema(scan_result, request.options)

@@ -325,7 +325,7 @@ def _by_type(shares: Sequence[Share]) -> dict[str, list[_SpooledBatch]]:
     by_type: dict[str, list[_SpooledBatch]] = {}
     for share in shares:
         for stored in share.batches:
-            definitions = share.learned.known[stored.resource_type].definitions
+            definitions = share.scan_result.known[stored.resource_type].definitions
             by_type.setdefault(stored.resource_type, []).append((stored, definitions))
     for batches in by_type.values():
         batches.sort(key=lambda batch: batch[0].place)

@@ -138,7 +138,7 @@ def assembled(path, options, claims):
     parts = []
     for claim in claims:
         scanner = scan.Scanner(options, claim)
-        parts.append(workers.Part(scanner.learned, list(scanner.scan(str(path), 0))))
+        parts.append(workers.Part(scanner.scan_result, list(scanner.scan(str(path), 0))))
     return assemble(parts, Request([str(path)], [1], options, 1, (pd.NaT, pd.NaT)), "pyarrow")
 
 
@@ -300,7 +300,7 @@ def test_a_worker_that_is_killed_is_an_error_in_words(export, monkeypatch):
         return process
 
     monkeypatch.setattr(workers.subprocess, "Popen", doomed)
-    with pytest.raises(ExportWorkerError, match=r"by signal 9.*workers=1"):
+    with pytest.raises(ExportWorkerError, match=r"was killed \(signal 9\).*workers=1"):
         aj.read_asana_export(export(task()), workers=2)
 
 
