@@ -161,6 +161,7 @@ class Client:
             self.policy = RetryPolicy(max_retries)
             self._proxies = hide_proxies(proxies)
             self.base_url = check_base_url(base_url or environment("ASANA_BASE_URL") or BASE_URL)
+            self.loopback = is_loopback(self.base_url)
             self._token = find_token(token, optional=transport is not None)
         finally:
             del token, base_url, proxies  # a traceback may show locals
@@ -217,7 +218,7 @@ class Client:
         """Return what fetches signed URLs: through this client's proxies, without its token."""
         self._check_open()
         return SignedTransport(
-            loopback=is_loopback(self.base_url),
+            loopback=self.loopback,
             timeout=self._timeout,
             proxies=self._proxies,
             verify=self._verify,

@@ -10,25 +10,18 @@ from typing import Generic, TypeVar
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd.errors import NoThreadsError
 
-__all__ = ["Batch", "start_thread"]
+__all__ = ["Batch", "no_threads"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def start_thread(name: str, call: Callable[..., object], *arguments: object) -> None:
-    """Start a daemon thread: neither an interrupt nor the end of the process waits for it."""
-    try:
-        threading.Thread(target=call, args=arguments, name=name, daemon=True).start()
-    except RuntimeError as error:
-        reason = str(error)
-    else:
-        return
-    raise NoThreadsError(
-        f"The system cannot start another thread ({reason}). Reading, refreshing, waiting, "
-        "watching, starting jobs and downloading need threads; loading files and everything done "
-        "on a DataFrame do not. Raise the limit (ulimit -u, or the container's limit of processes) "
-        "or end other programs."
+def no_threads(error: RuntimeError) -> NoThreadsError:
+    """Return the error that says why a thread could not be started, and what needs threads."""
+    return NoThreadsError(
+        f"The system cannot start another thread ({error}). Reading, refreshing, waiting, "
+        "watching, starting jobs and downloading need threads; loading files does not. Raise the "
+        "limit (ulimit -u, or the container's limit of processes) or end other programs."
     )
 
 
@@ -81,14 +74,15 @@ class Batch(Generic[T, R]):
     def _start(self) -> None:
         self._over.clear()
         for _ in range(self._workers):
+            thread = threading.Thread(target=self._work, name="asana-jobs", daemon=True)
             with self._lock:
                 self._alive += 1
             try:
-                start_thread("asana-jobs", self._work)
-            except NoThreadsError:  # those there are will do
+                thread.start()
+            except RuntimeError as error:  # no more threads; those there are will do
                 self._leave()
                 if self._todo and self._over.is_set() and not self.stop.is_set():
-                    raise
+                    raise no_threads(error) from None
                 return
         if not self._workers:
             self._over.set()

@@ -16,7 +16,6 @@ import platformdirs
 import pyarrow as pa
 
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._http.auth import is_loopback
 from asana_jobs_pd._http.client import Client, connected_client
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger_file import LOCK_TIMEOUT, LedgerFile, Sighting
@@ -144,7 +143,7 @@ def ledger_path(client: Client | None = None) -> Path | None:
         raise LedgerError(
             f"{SETTING} does not name a file on this machine; set it to an absolute path."
         )
-    if client is not None and wanted is None and is_loopback(client.base_url):
+    if client is not None and wanted is None and client.loopback:
         return None
     folder = platformdirs.user_data_dir("asana_jobs_pd", appauthor=False)
     if folder.startswith("~"):

@@ -13,10 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from asana_jobs_pd._http.parallel_map import start_thread
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._monitor.schedule import Signals
-from asana_jobs_pd.errors import NoThreadsError
 
 __all__ = ["Notifier"]
 
@@ -91,7 +89,9 @@ class Notifier:
         with self.lock:
             self._signals = queue.SimpleQueue()
             self._woken = False
-            start_thread("asana-jobs-notify", self._run, stop, self._signals)
+            threading.Thread(
+                target=self._run, args=(stop, self._signals), name="asana-jobs-notify", daemon=True
+            ).start()
             self._running = True
 
     def add(self, event: Event, callback: Callable[..., object]) -> Callable[[], None]:
@@ -126,7 +126,7 @@ class Notifier:
         elif self._listeners:
             ended = threading.Event()
             ended.set()
-            with contextlib.suppress(NoThreadsError):
+            with contextlib.suppress(RuntimeError):  # no more threads
                 self.start(ended)
                 self.wake()
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeAlias
 
-from asana_jobs_pd._http.parallel_map import start_thread
+from asana_jobs_pd._http.parallel_map import no_threads
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.fetch import ReadResult
@@ -29,12 +29,7 @@ from asana_jobs_pd._monitor.schedule import (
     leave_rate,
     rate_of,
 )
-from asana_jobs_pd.errors import (
-    AsanaJobsError,
-    AuthenticationError,
-    NetworkError,
-    NoThreadsError,
-)
+from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, NetworkError
 from asana_jobs_pd.typing import MonitorState
 
 __all__ = ["FINAL_STATES", "MAX_WORKERS", "Ask", "Poller", "WorkerPool"]
@@ -74,10 +69,10 @@ class WorkerPool:
         self._todo.put(gid)
         if self._threads < len(self.in_flight):
             try:
-                start_thread("asana-jobs-poll", self._work)
-            except NoThreadsError:
-                if not self._threads:  # else those there are will do
-                    raise
+                threading.Thread(target=self._work, name="asana-jobs-poll", daemon=True).start()
+            except RuntimeError as error:  # no more threads; those there are will do
+                if not self._threads:
+                    raise no_threads(error) from None
             else:
                 self._threads += 1
 
@@ -156,10 +151,13 @@ class Poller:
                 self.notifier.start(self._stop)
                 self._set_state("watching")
                 join_rate(self.schedule, limiter)
-                start_thread("asana-jobs-watch", self._run, self._stop)
-            except NoThreadsError as error:
-                self._end("stopped", str(error))
-                raise
+                threading.Thread(
+                    target=self._run, args=(self._stop,), name="asana-jobs-watch", daemon=True
+                ).start()
+            except RuntimeError as error:
+                reason = no_threads(error)
+                self._end("stopped", str(reason))
+                raise reason from None
 
     def finish(self) -> None:
         """Be done: there is nothing to poll."""

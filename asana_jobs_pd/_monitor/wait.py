@@ -9,11 +9,12 @@ from typing import get_args
 
 import pandas as pd
 
-from asana_jobs_pd._http.client import Client, is_seconds
+from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.read import check_errors, summary_of, warn_of_changes
 from asana_jobs_pd._monitor.monitor import TICK, JobsMonitor
+from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (

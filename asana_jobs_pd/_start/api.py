@@ -1,4 +1,4 @@
-"""Start exports. Each is sent once, five jobs run at a time."""
+"""The public functions that start jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._public import public
 from asana_jobs_pd._start.resource_export import ResourceExport, export_parameters
-from asana_jobs_pd._start.start_jobs import How, start_jobs
+from asana_jobs_pd._start.start_jobs import StartOptions, start_jobs
 from asana_jobs_pd.typing import (
     Day,
     Gid,
@@ -56,12 +56,12 @@ def duplicate_project(
     Parameters
     ----------
     projects
-        One gid or many.
+        One project or many: gids, or URLs of the web app.
     name
-        Of the copies: one for all, or a list with one for each; with a list, one project is
-        duplicated as many times.
+        The name of the copies: one for all, or a list with one for each. With a list, a single
+        project is duplicated that many times.
     include
-        What to take along besides tasks, views and rules, such as ``["members", "task_dates"]``.
+        What to copy besides tasks, views and rules, such as ``["members", "task_dates"]``.
     schedule_dates
         How to shift the dates of the tasks, such as
         ``{"start_on": "2026-05-21", "should_skip_weekends": True}``; ``"task_dates"`` must be
@@ -74,9 +74,9 @@ def duplicate_project(
     With OAuth, this needs the scope ``projects:write``.
     https://developers.asana.com/reference/duplicateproject
     """
-    how = How(dry_run, timeout, stop, errors, client, progress)
-    options = {"name": name, "include": include, "schedule_dates": schedule_dates}
-    return start_jobs("duplicate_project", projects, options, how)
+    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
+    values = {"name": name, "include": include, "schedule_dates": schedule_dates}
+    return start_jobs("duplicate_project", projects, values, options)
 
 
 @public
@@ -97,11 +97,11 @@ def duplicate_task(
     Parameters
     ----------
     tasks
-        One gid or many.
+        One task or many: gids, or URLs of the web app.
     name
-        Of the copies, as in `duplicate_project`; None leaves it to Asana.
+        The name of the copies, as in `duplicate_project`; None leaves it to Asana.
     include
-        What to take along, such as ``["notes", "subtasks"]``.
+        What to copy, such as ``["notes", "subtasks"]``.
     dry_run, timeout, stop, errors, client, progress
         As in `export_graph`, which also says what is returned and raised.
 
@@ -110,8 +110,8 @@ def duplicate_task(
     With OAuth, this needs the scope ``tasks:write``.
     https://developers.asana.com/reference/duplicatetask
     """
-    how = How(dry_run, timeout, stop, errors, client, progress)
-    return start_jobs("duplicate_task", tasks, {"name": name, "include": include}, how)
+    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
+    return start_jobs("duplicate_task", tasks, {"name": name, "include": include}, options)
 
 
 @public
@@ -132,11 +132,11 @@ def duplicate_portfolio(
     Parameters
     ----------
     portfolios
-        One gid or many.
+        One portfolio or many: gids, or URLs of the web app.
     name
-        Of the copies, as in `duplicate_project`.
+        The name of the copies, as in `duplicate_project`.
     include
-        What to take along besides custom fields and views, such as ``["child_projects"]``.
+        What to copy besides custom fields and views, such as ``["child_projects"]``.
     dry_run, timeout, stop, errors, client, progress
         As in `export_graph`, which also says what is returned and raised.
 
@@ -145,8 +145,9 @@ def duplicate_portfolio(
     With OAuth, this needs the scope ``portfolios:write``.
     https://developers.asana.com/reference/duplicateportfolio
     """
-    how = How(dry_run, timeout, stop, errors, client, progress)
-    return start_jobs("duplicate_portfolio", portfolios, {"name": name, "include": include}, how)
+    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
+    values = {"name": name, "include": include}
+    return start_jobs("duplicate_portfolio", portfolios, values, options)
 
 
 @public
@@ -166,24 +167,24 @@ def instantiate_project(
     client: Client | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Make projects from project templates, and return the jobs.
+    """Create projects from project templates, and return the jobs.
 
     Parameters
     ----------
     templates
-        One gid or many.
+        One project template or many: gids, or URLs of the web app.
     name
-        Of the projects: one for all, or a list with one for each; with a list, one template
-        gives as many projects.
+        The name of the projects: one for all, or a list with one for each. With a list, a single
+        template gives that many projects.
     team
-        Whose they are; None for the template's.
+        The gid of the team that owns them; None for the template's.
     privacy_setting
-        Who sees them.
+        Who can see them.
     is_strict
         True makes Asana refuse when a date of the template is not given.
     requested_dates
         The template's dates by their gid: ``{1: "2026-05-21"}`` sets the start of the project,
-        ``2`` is when it is due.
+        ``2`` its due date.
     requested_roles
         The template's roles by their gid: a user's gid, an email address, or ``"me"``.
     dry_run, timeout, stop, errors, client, progress
@@ -194,8 +195,8 @@ def instantiate_project(
     With OAuth, this needs the scope ``projects:write``.
     https://developers.asana.com/reference/instantiateproject
     """
-    how = How(dry_run, timeout, stop, errors, client, progress)
-    options: dict[str, Any] = {
+    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
+    values: dict[str, Any] = {
         "name": name,
         "team": team,
         "privacy_setting": privacy_setting,
@@ -203,7 +204,7 @@ def instantiate_project(
         "requested_dates": requested_dates,
         "requested_roles": requested_roles,
     }
-    return start_jobs("instantiate_project", templates, options, how)
+    return start_jobs("instantiate_project", templates, values, options)
 
 
 @public
@@ -218,14 +219,14 @@ def instantiate_task(
     client: Client | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Make tasks from task templates, and return the jobs.
+    """Create tasks from task templates, and return the jobs.
 
     Parameters
     ----------
     templates
-        One gid or many.
+        One task template or many: gids, or URLs of the web app.
     name
-        Of the tasks, as in `instantiate_project`; None for the template's.
+        The name of the tasks, as in `instantiate_project`; None for the template's.
     dry_run, timeout, stop, errors, client, progress
         As in `export_graph`, which also says what is returned and raised.
 
@@ -233,8 +234,8 @@ def instantiate_task(
     -----
     https://developers.asana.com/reference/instantiatetask
     """
-    how = How(dry_run, timeout, stop, errors, client, progress)
-    return start_jobs("instantiate_task", templates, {"name": name}, how)
+    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
+    return start_jobs("instantiate_task", templates, {"name": name}, options)
 
 
 @public
@@ -257,15 +258,15 @@ def save_project_as_template(
     Parameters
     ----------
     projects
-        One gid or many.
+        One project or many: gids, or URLs of the web app.
     name
-        Of the templates, as in `duplicate_project`.
+        The name of the templates, as in `duplicate_project`.
     public
-        Whether the team sees them.
+        Whether the whole team can see them.
     team
-        Whose they are; for a project of an organization.
+        The gid of the team that owns them; for projects of an organization.
     workspace
-        Where they are; for a project of a workspace that is no organization.
+        The gid of the workspace; for projects of a workspace that is not an organization.
     dry_run, timeout, stop, errors, client, progress
         As in `export_graph`, which also says what is returned and raised.
 
@@ -273,9 +274,9 @@ def save_project_as_template(
     -----
     https://developers.asana.com/reference/projectsaveastemplate
     """
-    how = How(dry_run, timeout, stop, errors, client, progress)
-    options = {"name": name, "public": public, "team": team, "workspace": workspace}
-    return start_jobs("save_project_as_template", projects, options, how)
+    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
+    values = {"name": name, "public": public, "team": team, "workspace": workspace}
+    return start_jobs("save_project_as_template", projects, values, options)
 
 
 @public
@@ -291,53 +292,55 @@ def export_graph(
 ) -> pd.DataFrame:
     """Start a graph export of each goal, team, portfolio or project, and return the jobs.
 
-    Sends one POST for each different parent, and never a second one unless the first surely
-    started nothing (no connection, 429). Asana lets a user run five jobs at a time: with more
-    parents, the next is started as one ends, which is seen by asking for those that run every
-    2 to 30 s. It returns when the last one was started, not when it is finished.
+    Sends one POST per parent, and never a second one unless the first certainly started nothing
+    (no connection, 429). Asana lets a user run five jobs at a time: with more parents, the next
+    is started as soon as one finishes; running jobs are polled every 2 to 30 s to find out. It
+    returns when the last job was started, not when it is finished.
 
     Parameters
     ----------
     parents
-        One gid or many, as `read_asana_jobs` takes them. A repeated one is started once.
+        One parent or many: gids in any form that `read_asana_jobs` takes, or URLs of the web app,
+        such as ``https://app.asana.com/1/…/project/…/list``. A repeated one is started once.
     dry_run
-        True sends nothing, and returns what would be sent.
+        True makes no request, and returns what would be sent.
     timeout
         Seconds after which nothing more is started; None goes on until all are, however long
-        others keep the five places occupied.
+        other jobs take.
     stop
-        An event that ends it when another thread sets it.
+        An event; when another thread sets it, nothing more is started.
     errors
-        What becomes of parents whose job was not started. ``"coerce"``: their rows say why, and
+        What to do about parents whose job was not started. ``"coerce"``: their rows say why, and
         an `AsanaStartWarning` says how many. ``"raise"``: all others are started first, then a
         `PartialStartError` carries the frame.
     client
-        What to send with; None takes the one of the last `connect`, else the environment's.
+        The client to use; None takes the one of the last `connect`, else the environment's.
     progress
         Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``.
 
     Returns
     -------
     pandas.DataFrame
-        One row a parent, in their order, with the columns of `read_asana_jobs`, then
+        One row per parent, in their order, with the columns of `read_asana_jobs`, then
         ``source.gid`` (the parent), ``source.action`` (the name of this function),
         ``source.requested_at`` (by Asana's clock), and ``source.state``: ``started``;
-        ``refused`` by Asana; ``unknown``, when the answer got lost and Asana may have started
-        it: look there before you start it again; or ``not_sent``, when nothing was started and it
+        ``refused`` by Asana; ``unknown`` when the response was lost and Asana may have started
+        it (check there before you start it again); or ``not_sent`` when nothing was started and it
         can be started again. All but ``started`` have no ``gid`` and say why in ``error.*``.
-        With ``dry_run=True``, one row a request: ``source.gid``, ``source.action``,
+        With ``dry_run=True``, one row per request: ``source.gid``, ``source.action``,
         ``request.method``, ``request.path`` and ``request.body``, all ``string``.
 
     Raises
     ------
     InvalidGidError, InvalidOptionError
-        Before anything is sent.
+        Before any request: a value that is not a gid, the URL of another kind of object, or an
+        invalid option.
     StartStoppedError
-        When it was stopped or the time was up, with ``.frame``.
+        When it was stopped, timed out or could not go on, with ``.frame``.
     StartInterrupted
-        A KeyboardInterrupt with ``.frame``: Ctrl-C, or a kernel interrupt.
+        On Ctrl-C or a kernel interrupt: a KeyboardInterrupt with ``.frame``.
     AuthenticationError
-        When the token is not accepted, with ``.frame``.
+        When the token is rejected, with ``.frame``.
     PartialStartError
         With ``errors="raise"``, when jobs were not started.
 
@@ -348,9 +351,8 @@ def export_graph(
 
     Notes
     -----
-    Asana offers graph exports to Enterprise organizations only.
-    An export of more than 1,000 tasks is kept by Asana for 4 hours and given again:
-    ``jobs.asana.cached`` shows the rows of such, once they are finished.
+    Asana offers graph exports to Enterprise organizations only. It caches exports of more than
+    1,000 tasks for 4 hours: ``jobs.asana.cached`` shows those rows once they are finished.
     https://developers.asana.com/reference/creategraphexport
 
     Examples
@@ -359,8 +361,8 @@ def export_graph(
     >>> aj.export_graph("1203", dry_run=True)["request.body"][0]
     '{"data":{"parent":"1203"}}'
     """
-    how = How(dry_run, timeout, stop, errors, client, progress)
-    return start_jobs("export_graph", parents, {}, how)
+    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
+    return start_jobs("export_graph", parents, {}, options)
 
 
 @public
@@ -375,17 +377,17 @@ def export_resources(
     client: Client | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Start an export of all tasks, teams or messages of a workspace, and return the job.
+    """Start an export of the tasks, teams or messages of a workspace, and return the job.
 
-    Asana allows one at a time in a workspace; while another one is in progress, it waits. They
-    are for service accounts only.
+    Asana runs one per workspace at a time; while another one is in progress, this waits. Resource
+    exports are for service accounts only.
 
     Parameters
     ----------
     workspaces
-        One gid or many.
+        One workspace or many: gids, or URLs of the web app.
     resources
-        ``"task"``, ``"team"``, ``"message"``, or a `ResourceExport` with filters and fields, or
+        ``"task"``, ``"team"``, ``"message"``, a `ResourceExport` with filters and fields, or
         several of these.
     dry_run, timeout, stop, errors, client, progress
         As in `export_graph`, which also says what is returned and raised.
@@ -393,7 +395,7 @@ def export_resources(
     Raises
     ------
     InvalidGidError, InvalidOptionError, InvalidFieldError
-        Before anything is sent.
+        Before any request.
 
     Notes
     -----
@@ -403,8 +405,8 @@ def export_resources(
     --------
     >>> import asana_jobs_pd as aj
     >>> tasks = aj.ResourceExport.tasks(modified_after="2026-01-01", fields=["name", "assignee"])
-    >>> what = aj.export_resources("1200", [tasks, "team"], dry_run=True)
+    >>> plan = aj.export_resources("1200", [tasks, "team"], dry_run=True)
     """
-    how = How(dry_run, timeout, stop, errors, client, progress)
-    options = {"export_request_parameters": export_parameters(resources)}
-    return start_jobs("export_resources", workspaces, options, how)
+    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
+    values = {"export_request_parameters": export_parameters(resources)}
+    return start_jobs("export_resources", workspaces, values, options)

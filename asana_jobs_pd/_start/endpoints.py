@@ -1,4 +1,4 @@
-"""The options of a verb, checked and written as Asana takes them: before anything is sent. Pure."""
+"""The endpoints that start jobs, and how their options are checked and written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from asana_jobs_pd.typing import PortfolioPart, PrivacySetting, ProjectPart, Tas
 __all__ = [
     "ENDPOINTS",
     "Endpoint",
-    "Kind",
     "Option",
     "check_choice",
     "check_option",
@@ -26,15 +25,145 @@ __all__ = [
     "iso_instant",
 ]
 
+OptionKind: TypeAlias = Literal[
+    "text", "gid", "flag", "choice", "parts", "schedule", "dates", "roles", "checked"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One member of a body's ``data``; `choices` are what a ``choice`` or ``parts`` can name."""
+
+    name: str
+    kind: OptionKind
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One way to start a job, by the name of its function.
+
+    ``{gid}`` in `path` stands for the parent; `member` is where the body names it, if it does;
+    `parents` are the kinds of objects that it takes.
+    """
+
+    name: str
+    path: str
+    parents: tuple[str, ...]
+    member: str = ""
+    options: tuple[Option, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """What errors call the parent."""
+        return self.parents[0].capitalize() if len(self.parents) == 1 else "Parent"
+
+
+_NAME = Option("name", "text", required=True)
+
+_TABLE = (
+    Endpoint(
+        "export_graph", "/exports/graph", ("goal", "team", "portfolio", "project"), member="parent"
+    ),
+    Endpoint(
+        "export_resources",
+        "/exports/resource",
+        ("workspace",),
+        member="workspace",
+        options=(Option("export_request_parameters", "checked", required=True),),
+    ),
+    Endpoint(
+        "duplicate_project",
+        "/projects/{gid}/duplicate",
+        ("project",),
+        options=(
+            _NAME,
+            Option("include", "parts", choices=get_args(ProjectPart)),
+            Option("schedule_dates", "schedule"),
+        ),
+    ),
+    Endpoint(
+        "duplicate_task",
+        "/tasks/{gid}/duplicate",
+        ("task",),
+        options=(Option("name", "text"), Option("include", "parts", choices=get_args(TaskPart))),
+    ),
+    Endpoint(
+        "duplicate_portfolio",
+        "/portfolios/{gid}/duplicate",
+        ("portfolio",),
+        options=(_NAME, Option("include", "parts", choices=get_args(PortfolioPart))),
+    ),
+    Endpoint(
+        "instantiate_project",
+        "/project_templates/{gid}/instantiateProject",
+        ("project template",),
+        options=(
+            _NAME,
+            Option("team", "gid"),
+            Option("privacy_setting", "choice", choices=get_args(PrivacySetting)),
+            Option("is_strict", "flag"),
+            Option("requested_dates", "dates"),
+            Option("requested_roles", "roles"),
+        ),
+    ),
+    Endpoint(
+        "instantiate_task",
+        "/task_templates/{gid}/instantiateTask",
+        ("task template",),
+        options=(Option("name", "text"),),
+    ),
+    Endpoint(
+        "save_project_as_template",
+        "/projects/{gid}/saveAsTemplate",
+        ("project",),
+        options=(
+            _NAME,
+            Option("public", "flag", required=True),
+            Option("team", "gid"),
+            Option("workspace", "gid"),
+        ),
+    ),
+)
+
+ENDPOINTS: dict[str, Endpoint] = {endpoint.name: endpoint for endpoint in _TABLE}
+
+
+_DATES = ("start_on", "due_on")
+
+
+def check_option(option: Option, value: object) -> Any:
+    """Return an option's value as the body has it."""
+    return _CHECKS[option.kind](option, value)
+
+
+def check_text(name: str, value: object) -> str:
+    """Return a text that is not empty and can be sent."""
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidOptionError(f"{name} = {value!r}: give a non-empty text.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return str(value)
+    raise InvalidOptionError(f"{name} = {value!r} contains a lone surrogate, half of a character.")
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
+    """Return one of the choices; the error suggests the nearest."""
+    known = tuple(choices)
+    if isinstance(value, str) and value in known:
+        return value
+    nearest = difflib.get_close_matches(str(value), known, n=1, cutoff=0.0)[0]
+    raise InvalidOptionError(
+        f"{name} = {value!r}: did you mean {nearest!r}? Possible values: {', '.join(known)}."
+    )
+
 
 def iso_day(value: object, where: str) -> str:
-    """Return a day as ``2026-05-21``.
-
-    Raises
-    ------
-    InvalidOptionError
-        When it is none; `where` names the option.
-    """
+    """Return a day as ``2026-05-21``; `where` names the option in the error."""
     if isinstance(value, str):
         try:
             return date.fromisoformat(value).isoformat()
@@ -48,13 +177,7 @@ def iso_day(value: object, where: str) -> str:
 
 
 def iso_instant(value: object, where: str) -> str:
-    """Return a time as ``2026-05-21T00:00:00Z``; a day begins at midnight UTC.
-
-    Raises
-    ------
-    InvalidOptionError
-        When it is none, or has no time zone.
-    """
+    """Return a time as ``2026-05-21T00:00:00Z``; a day begins at midnight UTC."""
     moment = _moment(value)
     if moment is None:
         raise InvalidOptionError(
@@ -66,8 +189,11 @@ def iso_instant(value: object, where: str) -> str:
             f"{where} = {value!r} has no time zone: give one, as in '2026-05-21T09:30:00Z' or "
             "datetime(…, tzinfo=UTC)."
         )
-    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
-    return text.removesuffix(".000") + "Z"
+    try:
+        utc = moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise InvalidOptionError(f"{where} = {value!r} is out of range in UTC.") from None
+    return utc.isoformat(timespec="milliseconds").removesuffix(".000") + "Z"
 
 
 def _moment(value: object) -> datetime | None:
@@ -88,167 +214,6 @@ def _parsed(text: str) -> datetime:
         return datetime.combine(date.fromisoformat(text), time(), UTC)
     except ValueError:
         return datetime.fromisoformat(text)
-
-
-Kind: TypeAlias = Literal[
-    "text", "gid", "flag", "choice", "parts", "schedule", "dates", "roles", "made"
-]
-"""What decides how the value of an option is checked and written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One member of a body's ``data``.
-
-    Parameters
-    ----------
-    name
-        Asana's name for it, and ours.
-    kind
-        What it can be.
-    required
-        Whether Asana insists on it.
-    choices
-        What a ``choice`` or ``parts`` can name.
-    """
-
-    name: str
-    kind: Kind
-    required: bool = False
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One way to start a job.
-
-    Parameters
-    ----------
-    name
-        Of the function.
-    path
-        Of the endpoint; ``{gid}`` stands for the parent.
-    what
-        What the parent is.
-    parent
-        Where the body names the parent; empty when only the path does.
-    options
-        What else the body may hold.
-    """
-
-    name: str
-    path: str
-    what: str
-    parent: str = ""
-    options: tuple[Option, ...] = ()
-
-
-_NAME = Option("name", "text", required=True)
-
-_TABLE = (
-    Endpoint("export_graph", "/exports/graph", "Parent", "parent"),
-    Endpoint(
-        "export_resources",
-        "/exports/resource",
-        "Workspace",
-        "workspace",
-        (Option("export_request_parameters", "made", required=True),),
-    ),
-    Endpoint(
-        "duplicate_project",
-        "/projects/{gid}/duplicate",
-        "Project",
-        options=(
-            _NAME,
-            Option("include", "parts", choices=get_args(ProjectPart)),
-            Option("schedule_dates", "schedule"),
-        ),
-    ),
-    Endpoint(
-        "duplicate_task",
-        "/tasks/{gid}/duplicate",
-        "Task",
-        options=(Option("name", "text"), Option("include", "parts", choices=get_args(TaskPart))),
-    ),
-    Endpoint(
-        "duplicate_portfolio",
-        "/portfolios/{gid}/duplicate",
-        "Portfolio",
-        options=(_NAME, Option("include", "parts", choices=get_args(PortfolioPart))),
-    ),
-    Endpoint(
-        "instantiate_project",
-        "/project_templates/{gid}/instantiateProject",
-        "Project template",
-        options=(
-            _NAME,
-            Option("team", "gid"),
-            Option("privacy_setting", "choice", choices=get_args(PrivacySetting)),
-            Option("is_strict", "flag"),
-            Option("requested_dates", "dates"),
-            Option("requested_roles", "roles"),
-        ),
-    ),
-    Endpoint(
-        "instantiate_task",
-        "/task_templates/{gid}/instantiateTask",
-        "Task template",
-        options=(Option("name", "text"),),
-    ),
-    Endpoint(
-        "save_project_as_template",
-        "/projects/{gid}/saveAsTemplate",
-        "Project",
-        options=(
-            _NAME,
-            Option("public", "flag", required=True),
-            Option("team", "gid"),
-            Option("workspace", "gid"),
-        ),
-    ),
-)
-
-ENDPOINTS: dict[str, Endpoint] = {verb.name: verb for verb in _TABLE}
-
-
-_DATES = ("start_on", "due_on")
-
-
-def check_option(option: Option, value: object) -> Any:
-    """Return an option's value as it goes into the body.
-
-    Raises
-    ------
-    InvalidOptionError
-        When it cannot have that value; it names both.
-    InvalidGidError
-        When a gid is none.
-    """
-    return _CHECKS[option.kind](option, value)
-
-
-def check_text(name: str, value: object) -> str:
-    """Return a text that is not empty and can be sent."""
-    if not isinstance(value, str) or not value.strip():
-        raise InvalidOptionError(f"{name} = {value!r}: give a text that is not empty.")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        pass
-    else:
-        return str(value)
-    raise InvalidOptionError(f"{name} = {value!r} holds half of a character (a lone surrogate).")
-
-
-def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
-    """Return one of the choices, or name the nearest."""
-    known = tuple(choices)
-    if isinstance(value, str) and value in known:
-        return value
-    nearest = difflib.get_close_matches(str(value), known, n=1, cutoff=0.0)[0]
-    raise InvalidOptionError(
-        f"{name} = {value!r}: did you mean {nearest!r}? There are {', '.join(known)}."
-    )
 
 
 def _text(option: Option, value: object) -> str:
@@ -273,7 +238,7 @@ def _parts(option: Option, value: object) -> str:
     """Return names as the comma-separated text that Asana wants."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, Iterable):
-        raise InvalidOptionError(f"{option.name} = {value!r}: give names, such as a list of them.")
+        raise InvalidOptionError(f"{option.name} = {value!r}: give a list of names.")
     checked = [check_choice(option.name, name, option.choices) for name in names]
     return ",".join(dict.fromkeys(checked))
 
@@ -316,17 +281,19 @@ def _user(value: object, where: str) -> str:
     return parse_gid(value, where)
 
 
-def _made(option: Option, value: Any) -> Any:  # noqa: ARG001  made from what was checked before
+def _checked(option: Option, value: Any) -> Any:  # noqa: ARG001
     return value
 
 
 def _mapping(option: Option, value: object) -> Mapping[Any, Any]:
     if not isinstance(value, Mapping):
-        raise InvalidOptionError(f"{option.name} = {value!r}: give a dict; help() shows one.")
+        raise InvalidOptionError(
+            f"{option.name} = {value!r}: give a dict; help() shows an example."
+        )
     return value
 
 
-_CHECKS: dict[Kind, Callable[[Option, Any], Any]] = {
+_CHECKS: dict[OptionKind, Callable[[Option, Any], Any]] = {
     "text": _text,
     "gid": _gid,
     "flag": _flag,
@@ -335,5 +302,5 @@ _CHECKS: dict[Kind, Callable[[Option, Any], Any]] = {
     "schedule": _schedule,
     "dates": _dates,
     "roles": _roles,
-    "made": _made,
+    "checked": _checked,
 }

@@ -1,8 +1,8 @@
-"""Which request to start a job goes next, and which running job to ask for. Pure but for its state.
+"""Which request that starts a job goes next, and which running job to poll.
 
 Asana lets a user run five duplications, instantiations and exports at a time. The queue keeps to
-that by counting what it sent and what it has not seen end; what others run, it learns from
-refusals that say "later".
+that by counting what it sent and has not yet seen finish; what others run, it learns from refusals
+that say "later".
 """
 
 from __future__ import annotations
@@ -13,71 +13,60 @@ from dataclasses import dataclass
 
 from asana_jobs_pd.typing import StartState
 
-__all__ = ["MOST_JOBS", "StartQueue"]
+__all__ = ["MAX_RUNNING", "MAX_UNCLEAR", "StartQueue"]
 
-MOST_JOBS = 5
+MAX_RUNNING = 5
 """Jobs that Asana lets a user run at the same time."""
-FIRST_ASK, LONGEST_ASK, GROWTH = 2.0, 30.0, 1.5
-"""Seconds between two questions after the same job, at first and at most."""
-FIRST_HOLD, LONGEST_HOLD = 5.0, 60.0
+MIN_POLL_DELAY, MAX_POLL_DELAY, POLL_GROWTH = 2.0, 30.0, 1.5
+"""Seconds between two polls of the same job, at first and at most."""
+MIN_HOLD, MAX_HOLD = 5.0, 60.0
 """Seconds to wait after a "later" that names no time, at first and at most."""
-MOST_DOUBTS = 3
-"""Requests in a row without a clear answer, after which nothing more is sent."""
+MAX_UNCLEAR = 3
+"""Requests in a row without a clear response, after which nothing more is sent."""
 
 
 @dataclass(slots=True)
 class _Running:
-    """A job that is not known to have ended: when to ask for it, and how long to wait then."""
+    """A job that is not known to have finished: when to poll it, and how long to wait after."""
 
-    ask_at: float
-    wait: float = FIRST_ASK
-    asked: bool = False
+    poll_at: float
+    delay: float = MIN_POLL_DELAY
+    in_flight: bool = False
 
 
 class StartQueue:
-    """What is to be started, what is being sent, and what runs.
+    """Requests to send, in flight and done, numbered from 0 and sent in order; and running jobs.
 
-    Parameters
-    ----------
-    items
-        How many requests there are; they are numbered from 0 and sent in this order.
-    running
-        Gids of jobs that run already, as far as is known.
-    most
-        Jobs at the same time.
-
-    Attributes
-    ----------
-    states : list
-        What became of each request so far; None while it is not decided.
-    gave_up : bool
-        Whether too many requests in a row had no clear answer.
+    `running` are the gids of jobs that are known to run already. `states` has what became of each
+    request, None while that is open; `gave_up` tells that too many in a row had no clear response.
     """
 
-    def __init__(self, items: int, *, running: Iterable[str] = (), most: int = MOST_JOBS) -> None:
+    def __init__(
+        self, items: int, *, running: Iterable[str] = (), max_running: int = MAX_RUNNING
+    ) -> None:
         self.states: list[StartState | None] = [None] * items
         self.gave_up = False
-        self._most = most
+        self._max_running = max_running
         self._waiting: dict[int, float] = dict.fromkeys(range(items), -math.inf)
         self._sending: set[int] = set()
         self._running = {gid: _Running(-math.inf) for gid in running}
         self._hold_until = -math.inf
         self._holds: dict[int | None, int] = {}
-        self._doubts = 0
+        self._unclear = 0
 
     @property
     def running(self) -> tuple[str, ...]:
-        """Gids of the jobs that are not known to have ended."""
+        """Gids of the jobs that are not known to have finished."""
         return tuple(self._running)
 
     @property
     def sending(self) -> frozenset[int]:
-        """The requests that are under way."""
+        """The requests in flight."""
         return frozenset(self._sending)
 
     @property
     def waiting(self) -> int:
-        """How many requests have not been sent yet."""
+        """The number of requests that have not been sent yet."""
         return len(self._waiting)
 
     @property
@@ -96,19 +85,19 @@ class StartQueue:
                 return item
         return None
 
-    def ask(self, now: float) -> str | None:
-        """Return the gid of a running job to ask for; None when none is due."""
+    def take_poll(self, now: float) -> str | None:
+        """Return the gid of a running job to poll; None when none is due."""
         if not self._waiting or self.gave_up:
             return None
         for gid, job in self._running.items():
-            if not job.asked and job.ask_at <= now:
-                job.asked = True
+            if not job.in_flight and job.poll_at <= now:
+                job.in_flight = True
                 return gid
         return None
 
     def wait(self, now: float) -> float:
-        """Return the seconds until something can be due; inf when only an answer changes that."""
-        due = [job.ask_at for job in self._running.values() if not job.asked]
+        """Return the seconds until something is due; inf when only a response changes that."""
+        due = [job.poll_at for job in self._running.values() if not job.in_flight]
         if self._has_room():
             due += [max(self._hold_until, start) for start in self._waiting.values()]
         return max(0.0, min(due, default=math.inf) - now) if self._waiting else math.inf
@@ -116,86 +105,77 @@ class StartQueue:
     def started(self, item: int, gid: str, now: float) -> None:
         """Note that a request has started a job."""
         self._decide(item, "started")
-        self._running[gid] = _Running(now + FIRST_ASK)
-        self._answered(item)
+        self._running[gid] = _Running(now + MIN_POLL_DELAY)
+        self._clear(item)
 
     def refused(self, item: int) -> None:
         """Note that Asana has refused a request for good."""
         self._decide(item, "refused")
-        self._answered(item)
+        self._clear(item)
 
     def unclear(self, item: int, now: float, *, sent: bool) -> None:
-        """Note that no clear answer came: a job was started or not, or nothing got out at all.
+        """Note that no clear response came: a job was started or not, or nothing was sent at all.
 
-        From now on one request goes at a time, and none for a while. After a few in a row the
-        rest is not sent: each might start a job that nobody knows of.
+        From now on one request goes at a time, after a pause. After a few in a row the rest is not
+        sent: each might start a job that nobody knows of.
         """
         self._decide(item, "unknown" if sent else "not_sent")
-        self._doubts += 1
-        self.gave_up = self._doubts >= MOST_DOUBTS
-        self._hold_until = max(self._hold_until, now + FIRST_ASK * 2.0 ** (self._doubts - 1))
+        self._unclear += 1
+        self.gave_up = self._unclear >= MAX_UNCLEAR
+        pause = MIN_POLL_DELAY * 2.0 ** (self._unclear - 1)
+        self._hold_until = max(self._hold_until, now + pause)
 
     def later(
         self, item: int, now: float, *, wait: float | None = None, alone: bool = False
     ) -> None:
-        """Note that a request has to wait: it goes back to its place in the line.
+        """Put a request back in its place, to be sent after `wait` seconds, or longer each time.
 
-        Parameters
-        ----------
-        item
-            The request.
-        now
-            The time.
-        wait
-            How many seconds, when Asana said so; else longer each time.
-        alone
-            Whether only this request has to: of its workspace, an export is in progress.
+        `alone` tells that only this request has to wait: of its workspace, an export is running.
         """
         key = item if alone else None
         times = self._holds[key] = self._holds.get(key, 0) + 1
         if wait is None:
-            wait = min(FIRST_HOLD * 2.0 ** (times - 1), LONGEST_HOLD)
-        self._sending.remove(item)
-        self._waiting = dict(sorted({**self._waiting, item: -math.inf}.items()))
+            wait = min(MIN_HOLD * 2.0 ** (times - 1), MAX_HOLD)
+        self.withdraw(item)
         if alone:
             self._waiting[item] = now + wait
         else:
             self._hold_until = max(self._hold_until, now + wait)
-        self._doubts = 0
+        self._unclear = 0
 
-    def seen(self, gid: str, now: float, *, over: bool) -> None:
-        """Note what an answer, or none, said of a running job."""
+    def polled(self, gid: str, now: float, *, finished: bool) -> None:
+        """Note the result of a poll."""
         job = self._running[gid]
-        if over:
+        if finished:
             del self._running[gid]
-            if not self._doubts and None in self._holds:
+            if not self._unclear and None in self._holds:
                 self._hold_until = now  # there is room where there was none
             return
-        job.asked = False
-        job.wait = min(job.wait * GROWTH, LONGEST_ASK)
-        job.ask_at = now + job.wait
+        job.in_flight = False
+        job.delay = min(job.delay * POLL_GROWTH, MAX_POLL_DELAY)
+        job.poll_at = now + job.delay
 
     def withdraw(self, item: int) -> None:
-        """Note that a request that was about to be sent was not."""
+        """Put back a request that was not sent after all."""
         self._sending.remove(item)
         self._waiting = dict(sorted({**self._waiting, item: -math.inf}.items()))
 
     def close(self) -> list[StartState]:
-        """Return what became of every request, when nothing more is heard."""
+        """Return what became of every request, when no more responses count."""
         for item in tuple(self._sending):
             self._decide(item, "unknown")
         return [state or "not_sent" for state in self.states]
 
     def _has_room(self) -> bool:
-        if self._doubts and self._sending:
+        if self._unclear and self._sending:
             return False
-        return len(self._running) + len(self._sending) < self._most
+        return len(self._running) + len(self._sending) < self._max_running
 
     def _decide(self, item: int, state: StartState) -> None:
         self._sending.remove(item)
         self.states[item] = state
 
-    def _answered(self, item: int) -> None:
-        self._doubts = 0
+    def _clear(self, item: int) -> None:
+        self._unclear = 0
         self._holds.pop(None, None)
         self._holds.pop(item, None)

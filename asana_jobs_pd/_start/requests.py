@@ -1,7 +1,8 @@
-"""What became of requests to start jobs, and the frame of it. Pure."""
+"""From parents, by gid or web URL, to requests that start jobs; from their results to a frame."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,88 +13,101 @@ import pandas as pd
 
 from asana_jobs_pd._jobs.fetch import NEVER, ReadResult
 from asana_jobs_pd._jobs.frame import frame_of_results
-from asana_jobs_pd._jobs.schema import EVERYTHING, dtype_of
+from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.schema import EVERYTHING
 from asana_jobs_pd._start.endpoints import Endpoint, check_option, check_text
-from asana_jobs_pd.errors import InvalidOptionError, RequestError
-from asana_jobs_pd.typing import StartState
+from asana_jobs_pd.errors import InvalidGidError, InvalidOptionError, RequestError
+from asana_jobs_pd.typing import Gids, StartState
 
-__all__ = ["StartRequest", "StartResult", "plan_requests", "requests_frame", "started_frame"]
+__all__ = [
+    "StartRequest",
+    "StartResult",
+    "parse_parents",
+    "plan_requests",
+    "requests_frame",
+    "started_frame",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """One POST that starts one job.
+    """One POST that starts one job; `body` is the JSON that is sent."""
 
-    Parameters
-    ----------
-    verb
-        What it does.
-    gid
-        Of the parent.
-    body
-        What is sent: JSON with Asana's ``data``.
-    """
-
-    verb: Endpoint
+    endpoint: Endpoint
     gid: str
     body: bytes
 
     @property
     def path(self) -> str:
-        """Where it goes to."""
-        return self.verb.path.format(gid=self.gid)
+        """The path of the URL."""
+        return self.endpoint.path.format(gid=self.gid)
+
+
+@dataclass(slots=True)
+class StartResult:
+    """What became of one request; `requested_at` is by Asana's clock, `asked_at` by ours."""
+
+    state: StartState = "not_sent"
+    requested_at: int = NEVER
+    asked_at: int = NEVER
+    record: dict[str, Any] = field(default_factory=dict, repr=False)
+    error: RequestError | None = None
 
 
 def plan_requests(
-    verb: Endpoint, gids: Sequence[str], options: Mapping[str, Any]
+    endpoint: Endpoint, gids: Sequence[str], options: Mapping[str, Any]
 ) -> list[StartRequest]:
     """Return the request for each parent, in their order.
 
-    Parameters
-    ----------
-    verb
-        What to do.
-    gids
-        Of the parents, checked.
-    options
-        By name; what is None, or an empty list or dict, is left out. A ``name`` may be one for
-        all, or a list with one for each parent; with a list, one parent stands for as many.
-
-    Raises
-    ------
-    InvalidOptionError
-        When an option cannot have its value, or the names are not as many as the parents.
+    Options that are None, or an empty list or dict, are left out. A ``name`` may be one for all,
+    or a list with one for each parent; with a list, one parent stands for as many.
     """
-    for option in verb.options:
+    for option in endpoint.options:
         if option.required and options.get(option.name) is None:
-            raise InvalidOptionError(f"{verb.name} needs {option.name}.")
+            raise InvalidOptionError(f"{endpoint.name} needs {option.name}.")
     names, parents = _names(options.get("name"), gids)
     given = {
         option.name: check_option(option, value)
-        for option in verb.options
+        for option in endpoint.options
         if (value := options.get(option.name)) is not None and option.name != "name"
     }
     _check_schedule(given)
     rest = {key: value for key, value in given.items() if value not in ("", [], {})}
     requests = []
     for gid, name in zip(parents, names, strict=True):
-        data = {verb.parent: gid} if verb.parent else {}
+        data = {endpoint.member: gid} if endpoint.member else {}
         data |= {} if name is None else {"name": name}
-        requests.append(StartRequest(verb, gid, orjson.dumps({"data": {**data, **rest}})))
+        requests.append(StartRequest(endpoint, gid, orjson.dumps({"data": {**data, **rest}})))
     return requests
 
 
 def requests_frame(requests: Sequence[StartRequest]) -> pd.DataFrame:
-    """Return what would be sent: one row a request."""
+    """Return what would be sent: one row per request."""
     columns = {
         "source.gid": [request.gid for request in requests],
-        "source.action": [request.verb.name for request in requests],
+        "source.action": [request.endpoint.name for request in requests],
         "request.method": ["POST"] * len(requests),
         "request.path": [request.path for request in requests],
         "request.body": [request.body.decode() for request in requests],
     }
-    text = dtype_of("text")
-    return pd.DataFrame({name: pd.Series(cells, dtype=text) for name, cells in columns.items()})
+    return pd.DataFrame({name: pd.Series(cells, dtype="string") for name, cells in columns.items()})
+
+
+def started_frame(requests: Sequence[StartRequest], results: Sequence[StartResult]) -> pd.DataFrame:
+    """Return one row per request, with the columns of a read and of what the job started from."""
+    gids = [result.record.get("gid") for result in results]
+    reads = [ReadResult(result.asked_at, result.record, result.error) for result in results]
+    frame = frame_of_results(gids, reads, EVERYTHING)
+    columns: dict[str, Sequence[str]] = {
+        "source.gid": [request.gid for request in requests],
+        "source.action": [request.endpoint.name for request in requests],
+        "source.state": [result.state for result in results],
+    }
+    for name, texts in columns.items():
+        frame[name] = pd.Series(texts, dtype=frame["gid"].dtype)
+    times = np.array([result.requested_at for result in results], "int64").view("M8[us]")
+    frame["source.requested_at"] = pd.DatetimeIndex(times, tz="UTC")
+    return frame
 
 
 def _names(value: object, gids: Sequence[str]) -> tuple[list[str | None], Sequence[str]]:
@@ -102,7 +116,7 @@ def _names(value: object, gids: Sequence[str]) -> tuple[list[str | None], Sequen
     if isinstance(value, str) or not isinstance(value, Iterable):
         return [check_text("name", value)] * len(gids), gids
     names: list[str | None] = [
-        check_text(f"name[{place}]", name) for place, name in enumerate(value)
+        check_text(f"name[{position}]", name) for position, name in enumerate(value)
     ]
     parents = list(gids) * len(names) if len(gids) == 1 else gids
     if len(names) != len(parents):
@@ -119,40 +133,93 @@ def _check_schedule(given: Mapping[str, Any]) -> None:
         )
 
 
-@dataclass(slots=True)
-class StartResult:
-    """What became of one request to start a job.
+def parse_parents(endpoint: Endpoint, parents: Gids) -> list[str]:
+    """Return the gids of what jobs are started from, given as gids or as their web URLs."""
 
-    Parameters
-    ----------
-    state
-        In a word.
-    requested_at
-        When it was sent, by Asana's clock, in microseconds since 1970; or ``NEVER``.
-    asked_at
-        When the record was asked for, by ours.
-    record
-        The job as Asana last told it; empty when there is none.
-    error
-        Why there is none.
-    """
+    def read_url(url: str) -> str | None:
+        kinds, gid = _object_in(url)
+        if not kinds or set(kinds) & set(endpoint.parents):
+            return gid
+        raise InvalidGidError(
+            f"{re.split('[?#]', url)[0]} is the URL of a {' or '.join(kinds)}; {endpoint.name} "
+            f"needs a {' or '.join(endpoint.parents)}. No request was made."
+        )
 
-    state: StartState = "not_sent"
-    requested_at: int = NEVER
-    asked_at: int = NEVER
-    record: dict[str, Any] = field(default_factory=dict, repr=False)
-    error: RequestError | None = None
+    return parse_gids(parents, read_url=read_url)
 
 
-def started_frame(rows: Sequence[StartRequest], begun: Sequence[StartResult]) -> pd.DataFrame:
-    """Return the frame of requests: one row each, with the columns of a read and of its source."""
-    gids = [each.record.get("gid") for each in begun]
-    outcomes = [ReadResult(each.asked_at, each.record, each.error) for each in begun]
-    frame = frame_of_results(gids, outcomes, EVERYTHING)
-    text, moment = dtype_of("text"), dtype_of("time")
-    frame["source.gid"] = pd.Series([row.gid for row in rows], dtype=text)
-    frame["source.action"] = pd.Series([row.verb.name for row in rows], dtype=text)
-    frame["source.state"] = pd.Series([each.state for each in begun], dtype=text)
-    times = np.array([each.requested_at for each in begun], "int64").view("M8[us]")
-    frame["source.requested_at"] = pd.Series(times).dt.tz_localize("UTC").astype(moment)
-    return frame
+_ASANA_URL = re.compile(
+    r"(?:https?://)?app\.asana\.com(?::(?:443|80))?/([^?#]*)(?:[?#].*)?", re.IGNORECASE | re.DOTALL
+)
+_KINDS: dict[str, tuple[str, ...]] = {
+    "goal": ("goal",),
+    "item": ("task",),
+    "job": ("job",),
+    "portfolio": ("portfolio",),
+    "profile": ("user",),
+    "project": ("project",),
+    "project_template": ("project template",),
+    "resource": ("portfolio", "team"),
+    "section": ("section",),
+    "subtask": ("task",),
+    "tag": ("tag",),
+    "task": ("task",),
+    "task_template": ("task template",),
+    "team": ("team",),
+    "user": ("user",),
+    "workspace": ("workspace",),
+}
+"""What the words in Asana's URLs stand for; permalinks of portfolios and teams say "resource"."""
+_GID = "[1-9][0-9]{0,99}"
+_PATHS: tuple[tuple[str, str], ...] = (
+    (rf"0/(?P<gid>{_GID})(/(?P=gid))?(/(?!projects)[a-z_]+(/.*)?)?", "project"),
+    (rf"0/(0|{_GID})/(?P<gid>{_GID})(/.*)?", "task"),
+    (rf"0/(home|inbox|search)/{_GID}/(?P<gid>{_GID})(/.*)?", "task"),
+    (rf"0/home/(?P<gid>{_GID})", "workspace"),
+    (rf"0/(?!goals/{_GID}/)(?P<word>[a-z_]+)/(?P<gid>{_GID})(/[a-z_]+(/.*)?)?", ""),
+    (rf"api/[0-9.]+/(?P<word>[a-z_]+)/(?P<gid>{_GID})", ""),
+    (rf"admin/(?P<gid>{_GID})(/.*)?", "workspace"),
+)
+"""Paths of URLs and the word for what they show. ``/0/goals/…/list`` has the gid of a team, say."""
+_DETAILS = re.compile(
+    "board|calendar|comment|dashboard|files|gantt|list|members|messages|note|overview|progress|story"
+    "|timeline|workflow|workload"
+)
+"""Words that may have a gid of their own, while the URL still shows the object before them."""
+
+_NOTHING: tuple[tuple[str, ...], str | None] = (), None
+
+
+def _object_in(url: str) -> tuple[tuple[str, ...], str | None]:
+    """Return the kinds of object that an Asana URL may show, and its gid; neither when unsure."""
+    match = _ASANA_URL.fullmatch(url)
+    if match is None:
+        return _NOTHING
+    path = match[1].rstrip("/").lower().replace("-", "_")
+    if path.startswith("1/"):
+        return _object_in_new_path(path.split("/")[1:])
+    for pattern, word in _PATHS:
+        if found := re.fullmatch(pattern, path, re.DOTALL):
+            kinds = _kinds(word or found["word"])
+            return (kinds, found["gid"]) if kinds else _NOTHING
+    return _NOTHING
+
+
+def _object_in_new_path(parts: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
+    """Read what follows ``/1``: a workspace, then words, some of them with a gid."""
+    shown = _NOTHING
+    word = "workspace"
+    for part in parts:
+        if not re.fullmatch(_GID, part):
+            word = part
+            continue
+        if kinds := _kinds(word):
+            shown = kinds, part
+        elif not _DETAILS.fullmatch(word):
+            shown = _NOTHING
+        word = ""
+    return shown if re.fullmatch(_GID, parts[0]) else _NOTHING
+
+
+def _kinds(word: str) -> tuple[str, ...]:
+    return _KINDS.get(word) or _KINDS.get(word.removesuffix("s"), ())

@@ -1,4 +1,4 @@
-"""What a resource export holds: types, filters and fields, checked before all else. Pure."""
+"""What a resource export contains: types, filters and fields."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ _FILTERS_OF: dict[str, tuple[str, ...]] = {
 @public
 @dataclass(frozen=True, slots=True)
 class ResourceExport:
-    """One kind of resource in an export: which of them, and what of each.
+    """One kind of resource in an export, with filters and fields.
 
-    `tasks`, `teams` and `messages` make one with options that an editor completes. Two for the
-    same type with different filters give what fits either, perhaps twice.
+    `tasks`, `teams` and `messages` create one with options that an editor completes. Two of the
+    same type with different filters export what matches either, perhaps twice.
 
     Parameters
     ----------
     resource_type
         ``"task"``, ``"team"`` or ``"message"``.
     filters
-        By Asana's names, such as ``{"assignee.any": ["12"]}``; none means all.
+        By Asana's names, such as ``{"assignee.any": ["12"]}``; without filters, all are exported.
     fields
-        What to export of each, such as ``["name", "assignee.name"]``; none means Asana's own
-        choice. Fewer fields make an export faster.
+        What to export of each, such as ``["name", "assignee.name"]``; without fields, Asana's
+        default. Fewer fields make an export faster.
     strict
-        False lets fields through that are not documented.
+        False accepts fields that are not documented.
 
     Raises
     ------
     InvalidOptionError, InvalidGidError, InvalidFieldError
-        When something is off; the errors name the value and what it could be.
+        When a value is invalid; the error names it and what it could be.
 
     Notes
     -----
@@ -102,9 +102,9 @@ class ResourceExport:
         fields: Iterable[TaskExportField | str] = (),
         strict: bool = True,
     ) -> Self:
-        """Return an export of tasks; people are gids of users, any of whom will do.
+        """Return an export of tasks; of several gids of users in a filter, any may match.
 
-        Attachments and stories come along unless `fields` says otherwise. Times are days, which
+        Attachments and stories are included unless `fields` says otherwise. Times are days, which
         begin at midnight UTC, or have a time zone.
         """
         filters = {
@@ -165,18 +165,12 @@ class ResourceExport:
 def export_parameters(
     resources: ResourceType | ResourceExport | Iterable[ResourceType | ResourceExport],
 ) -> list[dict[str, Any]]:
-    """Return Asana's ``export_request_parameters``.
-
-    Raises
-    ------
-    InvalidOptionError
-        When there are none, or one of them is something else.
-    """
+    """Return Asana's ``export_request_parameters``."""
     alone = isinstance(resources, str | ResourceExport) or not isinstance(resources, Iterable)
     wanted: list[Any] = [resources] if alone else list(resources)  # type: ignore[arg-type]
     if not wanted:
         raise InvalidOptionError(
-            "resources is empty: name 'task', 'team' or 'message', or give a ResourceExport."
+            "resources is empty: give 'task', 'team', 'message' or a ResourceExport."
         )
     return [_parameter(each) for each in wanted]
 
@@ -197,7 +191,7 @@ def _given(filters: Mapping[str, object]) -> ExportFilters:
 def _filters(resource_type: str, given: object) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise InvalidOptionError(
-            f"filters = {given!r}: give a dict, as {{'assignee.any': ['12']}}."
+            f"filters = {given!r}: give a dict, such as {{'assignee.any': ['12']}}."
         )
     known = _FILTERS_OF[resource_type]
     filters: dict[str, Any] = {}
@@ -217,12 +211,12 @@ def _people(value: Any, where: str) -> list[str]:
     try:
         gids = list(dict.fromkeys(parse_gids(value, read_url=no_url)))
     except InvalidGidError as error:
-        said = str(error)
+        reason = str(error)
     else:
         if gids:
             return gids
-        raise InvalidOptionError(f"{where} is empty, which no resource fits: leave it out for all.")
-    raise InvalidGidError(f"{where}: {said}")
+        raise InvalidOptionError(f"{where} is empty, so nothing would match: leave it out for all.")
+    raise InvalidGidError(f"{where}: {reason}")
 
 
 def _check_order(filters: Mapping[str, str]) -> None:
@@ -231,7 +225,7 @@ def _check_order(filters: Mapping[str, str]) -> None:
         if after and before and after.removesuffix("Z") >= before.removesuffix("Z"):
             raise InvalidOptionError(
                 f"filters: {name}.after = {after!r} is not before {name}.before = {before!r}, so "
-                "nothing would fit both."
+                "nothing would match both."
             )
 
 
@@ -249,12 +243,12 @@ def _fields(resource_type: str, given: object, *, strict: bool) -> tuple[str, ..
 def _check_field(resource_type: str, name: object, *, strict: bool) -> None:
     if not isinstance(name, str) or not _PATH.fullmatch(name):
         raise InvalidFieldError(
-            f"{name!r} is not the name of a field, such as 'name' or 'created_by.name'."
+            f"{name!r} is not a field name, such as 'name' or 'created_by.name'."
         )
     known = _FIELDS[resource_type]
     if strict and name.partition(".")[0] not in known:
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
         raise InvalidFieldError(
             f"{name!r} is not a field of a {resource_type} in an export; did you mean {nearest!r}? "
-            "If Asana has it nevertheless, strict=False lets it through."
+            "If Asana has it all the same, pass strict=False."
         )

@@ -1,4 +1,4 @@
-"""Starts jobs, five at a time: the queue decides, threads of our own send and ask."""
+"""Sends the requests that start jobs, five at a time: the queue decides, threads send and poll."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._http.parallel_map import no_threads
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.responses import UNKNOWN, PostResult
 from asana_jobs_pd._jobs.fetch import fetch_job
@@ -20,61 +21,53 @@ from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import EVERYTHING, FINAL_STATUSES
 from asana_jobs_pd._monitor.schedule import Clock, RealClock, Signals
 from asana_jobs_pd._start.endpoints import Endpoint
-from asana_jobs_pd._start.queue import MOST_DOUBTS, StartQueue
+from asana_jobs_pd._start.queue import MAX_UNCLEAR, StartQueue
 from asana_jobs_pd._start.requests import StartRequest, StartResult
 from asana_jobs_pd.errors import AuthenticationError, ClientClosedError, NetworkError, RequestError
 
-__all__ = ["Starter", "is_in_progress"]
+__all__ = ["Runner", "is_in_progress"]
 
-_RUNNING = re.compile(r"in[ -]progress|concurrent", re.IGNORECASE)
+log = logging.getLogger("asana_jobs_pd")
+
+TICK = 0.1
+GRACE = 0.15
+"""Seconds for responses that are on their way when it is stopped."""
+_UNREADABLE = frozenset(range(400, 500)) - {401, 408, 429}
+"""Responses that will not change: such a job does not keep others waiting."""
+_IN_PROGRESS = re.compile(r"in[ -]progress|concurrent", re.IGNORECASE)
 _ONE_ALREADY = re.compile(r"already|at a time|one export|running|limit", re.IGNORECASE)
 
 
-def is_in_progress(verb: Endpoint, error: RequestError | None) -> bool:
-    """Tell whether Asana refused because of another export or duplication that still runs.
+def is_in_progress(endpoint: Endpoint, error: RequestError | None) -> bool:
+    """Tell whether Asana refused because another export or duplication is still running.
 
-    One resource export a workspace is answered with 403, like what one may not do; Asana's
-    words are not documented, so that several are taken for it.
+    A second resource export of a workspace gets a 403, like what one may not do; the words are
+    not documented, so that several are taken for it.
     """
     if error is None or error.status != HTTPStatus.FORBIDDEN:
         return False
-    if _RUNNING.search(error.reason):
+    if _IN_PROGRESS.search(error.reason):
         return True
-    return verb.name == "export_resources" and bool(_ONE_ALREADY.search(error.reason))
+    return endpoint.name == "export_resources" and bool(_ONE_ALREADY.search(error.reason))
 
 
-log = logging.getLogger("asana_jobs_pd")
-TICK = 0.1
-GRACE = 0.15
-"""Seconds for answers that are on their way when it is stopped."""
+class Runner:
+    """Sends requests, each once, and polls the jobs that run while others wait.
 
-
-class Starter:
-    """Sends requests, each once, and watches the jobs that run while others wait.
-
-    Parameters
-    ----------
-    requests
-        What to send, in this order.
-    client
-        What to send it with.
-    clock
-        What tells the time.
-
-    Attributes
-    ----------
-    begun : list of StartResult
-        One a request; complete when `run` has ended, however it did.
-    refused : AuthenticationError or None
-        The answer that the token is not accepted, which ended it.
-    failure : BaseException or None
-        What else ended it.
+    It fills in `results`, one per request; they are complete when `run` has ended, however it
+    did. `failure` is what ended it early: an AuthenticationError, or anything else.
     """
 
     def __init__(
-        self, requests: Sequence[StartRequest], client: Client, *, clock: Clock | None = None
+        self,
+        requests: Sequence[StartRequest],
+        results: Sequence[StartResult],
+        client: Client,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         self._requests = requests
+        self._results = results
         self._client = client
         self._clock = clock or RealClock()
         self._queue = StartQueue(len(requests), running=_running.get(client.limiter, ()))
@@ -86,72 +79,67 @@ class Starter:
         self._signals: Signals = queue.SimpleQueue()
         self._stop = threading.Event()
         self._recorder = Recorder(client)
-        self.begun = [StartResult() for _ in requests]
-        self.refused: AuthenticationError | None = None
         self.failure: BaseException | None = None
 
     @property
     def decided(self) -> int:
-        """How many requests were started, refused, or cannot be told."""
+        """The number of requests that have a result."""
         with self._lock:
             return sum(state is not None for state in self._queue.states)
 
     @property
-    def standing(self) -> str:
-        """How it goes, in words."""
+    def status_text(self) -> str:
+        """What is running and waiting, in words."""
         with self._lock:
-            words = f"{len(self._queue.running)} running"
+            text = f"{len(self._queue.running)} running"
             if self._queue.waiting:
-                words += f", {self._queue.waiting} waiting"
-            return f"{words} ({self._obstacle})" if self._obstacle else words
+                text += f", {self._queue.waiting} waiting"
+            return f"{text} ({self._obstacle})" if self._obstacle else text
 
     def run(self, tick: Callable[[], object], over: Callable[[float], bool]) -> None:
-        """Return when all is decided, or `over` says so of the time; call `tick` meanwhile.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            After what came until then was taken down.
-        """
+        """Return when all is decided, or `over` says so of the time; call `tick` meanwhile."""
         try:
             while not self._finished() and not over(self._clock.now()):
-                self._hand_out()
+                self._dispatch()
                 self._clock.wait(self._signals, self._pause())
                 tick()
         finally:
             self._stop.set()
             self._client.limiter.wake()
             try:
-                self._wait_for_answers()
+                self._wait_for_responses()
             finally:
                 with self._lock:
-                    self._settle()
+                    self._close()
                 self._recorder.write()
 
     def _finished(self) -> bool:
         with self._lock:
-            ended = self.refused is not None or self.failure is not None
-            return ended or (self._queue.done and not self._posting)
+            return self.failure is not None or (self._queue.done and not self._posting)
 
     def _pause(self) -> float:
         with self._lock:
             return min(self._queue.wait(self._clock.now()), TICK)
 
-    def _hand_out(self) -> None:
+    def _dispatch(self) -> None:
         with self._lock:
             now = self._clock.now()
             while (item := self._queue.take(now)) is not None:
                 self._posting += 1
-                if not _in_thread(self._post, item):
+                try:
+                    _start_thread(self._post, item)
+                except RuntimeError as error:
                     self._posting -= 1
                     self._queue.withdraw(item)
-                    self.failure = RuntimeError("the system has no more threads")
+                    self.failure = no_threads(error)
                     return
-            while (gid := self._queue.ask(now)) is not None:
-                if not _in_thread(self._ask, gid):
-                    self._queue.seen(gid, now, over=False)
+            while (gid := self._queue.take_poll(now)) is not None:
+                try:
+                    _start_thread(self._poll, gid)
+                except RuntimeError:
+                    self._queue.polled(gid, now, finished=False)
 
-    # In threads of their own, which no interrupt reaches: what came is taken down by them
+    # In threads of their own, which no interrupt reaches, so that each response is noted
 
     def _post(self, item: int) -> None:
         request = self._requests[item]
@@ -159,56 +147,60 @@ class Starter:
             posted = self._client.post_job(
                 request.path,
                 request.body,
-                subject=request.verb.what,
+                subject=request.endpoint.subject,
                 gid=request.gid,
                 stop=self._stop,
             )
-            in_time = self._tell(self._note_posted, item, posted)
+            in_time = self._note(self._note_posted, item, posted)
             if posted.delivery == "taken":
-                gid = posted.record["gid"]
-                if not in_time:
-                    log.warning("%s %s: job %s was started", request.verb.what, request.gid, gid)
-                self._recorder.add(gid, posted.record, posted.sent_at, request.gid)
-                self._recorder.write()  # nobody else knows this gid
+                self._record_started(request, posted, in_time=in_time)
             if posted.record.get("status") in FINAL_STATUSES:  # nobody would read all of it later
-                self._ask(posted.record["gid"])
+                self._poll(posted.record["gid"])
         except (Cancelled, ClientClosedError) as error:  # before it was sent
-            self._tell(self._note_withdrawn, item, error)
-        except BaseException as error:  # noqa: BLE001  it is raised again where it is seen
-            self._tell(self._note_failure, error)
+            self._note(self._note_withdrawn, item, error)
+        except BaseException as error:  # noqa: BLE001  it is raised again by the caller
+            self._note(self._note_failure, error)
         finally:
-            self._tell(self._note_posting_over)
+            self._note(self._note_posting_ended)
 
-    def _ask(self, gid: str) -> None:
+    def _record_started(self, request: StartRequest, posted: PostResult, *, in_time: bool) -> None:
+        """Record a gid that nobody else knows; the result has it already, unless it is too late."""
+        gid = posted.record["gid"]
+        if not in_time:
+            log.warning("%s %s: job %s was started", request.endpoint.subject, request.gid, gid)
+        self._recorder.add(gid, posted.record, posted.sent_at, request.gid)
+        self._recorder.write()
+
+    def _poll(self, gid: str) -> None:
         try:
             asked_at = time.time_ns() // 1000
-            answer = fetch_job(gid, EVERYTHING, self._client, stop=self._stop, background=True)
-            self._tell(self._note_answer, gid, answer, asked_at)
+            response = fetch_job(gid, EVERYTHING, self._client, stop=self._stop, background=True)
+            self._note(self._note_polled, gid, response, asked_at)
         except Cancelled:
             pass
         except BaseException as error:  # noqa: BLE001  as above
-            self._tell(self._note_failure, error)
+            self._note(self._note_failure, error)
 
-    def _tell(self, note: Callable[..., None], *what: object) -> bool:
-        """Take something down, unless it is too late; return whether it was in time."""
+    def _note(self, note: Callable[..., None], *arguments: object) -> bool:
+        """Call a function with the lock held, unless it is too late; return whether it was."""
         with self._lock:
             in_time = not self._closed
             if in_time:
-                note(*what)
+                note(*arguments)
         self._signals.put("news")
         return in_time
 
     def _note_posted(self, item: int, posted: PostResult) -> None:
-        now, begun, error = self._clock.now(), self.begun[item], posted.error
-        begun.requested_at, begun.asked_at = posted.requested_at, posted.sent_at
-        begun.error = error
+        now, result, error = self._clock.now(), self._results[item], posted.error
+        result.requested_at, result.asked_at = posted.requested_at, posted.sent_at
+        result.error = error
         self._obstacle = ""
         if posted.delivery == "taken":
-            begun.record = posted.record
+            result.record = posted.record
             gid = posted.record["gid"]
-            self._items.setdefault(gid, []).append(item)  # out of a cache, one may come twice
+            self._items.setdefault(gid, []).append(item)  # from a cache, one may come twice
             self._queue.started(item, gid, now)
-        elif posted.delivery == "later" or is_in_progress(self._requests[item].verb, error):
+        elif posted.delivery == "later" or is_in_progress(self._requests[item].endpoint, error):
             alone = posted.delivery != "later"
             self._queue.later(item, now, wait=posted.retry_after, alone=alone)
             self._obstacle = f"Asana says {error.reason[:60]!r}" if error else ""
@@ -217,33 +209,35 @@ class Starter:
         else:
             self._queue.unclear(item, now, sent=posted.delivery == "unknown")
         if isinstance(error, AuthenticationError):
-            self.refused = error
+            self.failure = self.failure or error
 
-    def _note_answer(self, gid: str, answer: dict[str, Any] | RequestError, asked_at: int) -> None:
-        if isinstance(answer, RequestError):
-            over = answer.status in _UNREADABLE
+    def _note_polled(
+        self, gid: str, response: dict[str, Any] | RequestError, asked_at: int
+    ) -> None:
+        if isinstance(response, RequestError):
+            finished = response.status in _UNREADABLE
         else:
-            over = answer.get("status") in FINAL_STATUSES
-            self._recorder.add(gid, answer, asked_at)
+            finished = response.get("status") in FINAL_STATUSES
+            self._recorder.add(gid, response, asked_at)
             for item in self._items.get(gid, ()):
-                self.begun[item].record, self.begun[item].asked_at = answer, asked_at
+                self._results[item].record, self._results[item].asked_at = response, asked_at
         if gid in self._queue.running:
-            self._queue.seen(gid, self._clock.now(), over=over)
-        if isinstance(answer, AuthenticationError):
-            self.refused = answer
+            self._queue.polled(gid, self._clock.now(), finished=finished)
+        if isinstance(response, AuthenticationError):
+            self.failure = self.failure or response
 
     def _note_withdrawn(self, item: int, error: Exception) -> None:
         self._queue.withdraw(item)
         if isinstance(error, ClientClosedError):
-            self.failure = error
+            self.failure = self.failure or error
 
     def _note_failure(self, error: BaseException) -> None:
         self.failure = self.failure or error
 
-    def _note_posting_over(self) -> None:
+    def _note_posting_ended(self) -> None:
         self._posting -= 1
 
-    def _wait_for_answers(self) -> None:
+    def _wait_for_responses(self) -> None:
         deadline = time.monotonic() + GRACE
         while self._queue.sending and (left := deadline - time.monotonic()) > 0:
             try:
@@ -251,38 +245,29 @@ class Starter:
             except queue.Empty:
                 break
 
-    def _settle(self) -> None:
+    def _close(self) -> None:
         self._closed = True
         lost = self._queue.sending
         for item, state in enumerate(self._queue.close()):
-            begun = self.begun[item]
-            begun.state = state
+            result, request = self._results[item], self._requests[item]
+            result.state = state
             if item in lost:
-                begun.error = _error(
-                    self._requests[item], f"ended before an answer came; {UNKNOWN}"
-                )
-            elif state == "not_sent" and begun.error is None and self._queue.gave_up:
-                why = f"not sent: {MOST_DOUBTS} requests in a row had no clear answer"
-                begun.error = _error(self._requests[item], why)
+                result.error = _error(request, f"stopped before a response came; {UNKNOWN}")
+            elif state == "not_sent" and result.error is None and self._queue.gave_up:
+                reason = f"not sent: {MAX_UNCLEAR} requests in a row had no clear response"
+                result.error = _error(request, reason)
         _running[self._client.limiter] = self._queue.running
 
 
-def _in_thread(work: Callable[..., None], subject: object) -> bool:
-    thread = threading.Thread(target=work, args=(subject,), name="asana-jobs-start", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        return False
-    return True
+def _start_thread(call: Callable[..., None], argument: object) -> None:
+    threading.Thread(target=call, args=(argument,), name="asana-jobs-start", daemon=True).start()
 
 
 def _error(request: StartRequest, reason: str) -> NetworkError:
     return NetworkError(
-        f"{request.verb.what} {request.gid}: {reason}.", gid=request.gid, reason=reason
+        f"{request.endpoint.subject} {request.gid}: {reason}.", gid=request.gid, reason=reason
     )
 
 
-_UNREADABLE = frozenset(range(400, 500)) - {401, 408, 429}
-"""Answers that will not change: such a job does not keep others waiting."""
 _running: weakref.WeakKeyDictionary[Limiter, tuple[str, ...]] = weakref.WeakKeyDictionary()
-"""Jobs that this process has started and not seen end: they count in the next call, too."""
+"""Jobs that this process has started and not yet seen finish: they count in the next call, too."""

@@ -1,4 +1,4 @@
-"""From a verb and its parents to a frame of jobs: what all functions that start jobs share."""
+"""From parents to a frame of jobs: what all functions that start jobs share."""
 
 from __future__ import annotations
 
@@ -11,42 +11,43 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from asana_jobs_pd._http.client import (
-    Client,
-    check_client,
-    default_client,
-    forget_default,
-    is_seconds,
-)
+from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.gids import no_url, parse_gids
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.states import is_cached
 from asana_jobs_pd._monitor.schedule import Clock, RealClock
+from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._start.endpoints import ENDPOINTS
-from asana_jobs_pd._start.requests import StartResult, plan_requests, requests_frame, started_frame
-from asana_jobs_pd._start.runner import Starter
+from asana_jobs_pd._start.requests import (
+    StartRequest,
+    StartResult,
+    parse_parents,
+    plan_requests,
+    requests_frame,
+    started_frame,
+)
+from asana_jobs_pd._start.runner import Runner
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
     AsanaStartWarning,
+    AuthenticationError,
     InvalidOptionError,
     PartialStartError,
-    RequestError,
     StartInterrupted,
     StartStoppedError,
     warn_user,
 )
 from asana_jobs_pd.typing import Gids, StartErrors
 
-__all__ = ["How", "start_jobs"]
+__all__ = ["StartOptions", "start_jobs"]
 
-MOST_TOLD = 3
-_REST = 'frame.loc[frame["source.state"] == "not_sent", "source.gid"]'
+MAX_SHOWN = 3
+_NOT_SENT = 'frame.loc[frame["source.state"] == "not_sent", "source.gid"]'
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class StartOptions:
     """The options that all functions which start jobs have; `export_graph` describes them."""
 
     dry_run: bool = False
@@ -57,8 +58,7 @@ class How:
     progress: bool | None = None
     clock: Clock | None = None
 
-    def check(self) -> None:
-        """Refuse what an option cannot be."""
+    def __post_init__(self) -> None:
         if not isinstance(self.dry_run, bool):
             raise InvalidOptionError(f"dry_run={self.dry_run!r}: give True or False.")
         if self.errors not in get_args(StartErrors):
@@ -71,111 +71,138 @@ class How:
         check_client(self.client)
 
 
-def start_jobs(name: str, parents: Gids, options: Mapping[str, Any], how: How) -> pd.DataFrame:
+def start_jobs(
+    name: str, parents: Gids, values: Mapping[str, Any], options: StartOptions
+) -> pd.DataFrame:
     """Do what the function of that name in `asana_jobs_pd` does."""
-    how.check()
-    rows = plan_requests(ENDPOINTS[name], parse_gids(parents, read_url=no_url), options)
+    endpoint = ENDPOINTS[name]
+    rows = plan_requests(endpoint, parse_parents(endpoint, parents), values)
     unique = list(dict.fromkeys(rows))
-    if how.dry_run:
+    if options.dry_run:
         return requests_frame(unique)
     if not rows:
         return started_frame([], [])
-    client = how.client or default_client()
-    starter = Starter(unique, client, clock=how.clock)
-    ending = _run(starter, len(unique), name, how)
-    if starter.refused is not None:
-        forget_default(client)
-    begun = dict(zip(unique, starter.begun, strict=True))
-    frame = started_frame(rows, [begun[row] for row in rows])
-    for change in client.changes.take():
-        warn_user(change, AsanaChangeWarning, frame=frame)
-    warn_of_ledger_failures(frame)
-    return _settle(frame, starter, ending, how)
-
-
-def _run(starter: Starter, total: int, name: str, how: How) -> str:
-    """Let it run, and return in a word how it ended: nothing when it came to its end."""
-    clock = how.clock or RealClock()
-    deadline = math.inf if how.timeout is None else clock.now() + how.timeout
-    ending = ""
-
-    def over(now: float) -> bool:
-        nonlocal ending
-        if how.stop is not None and how.stop.is_set():
-            ending = "stopped"
-        elif now >= deadline:
-            ending = f"not done within {how.timeout:g} s"
-        return bool(ending)
-
-    bar = Progress(total, name, how.progress)
+    run = _Run(unique, name, options)
+    run.run()
+    results = dict(zip(unique, run.results, strict=True))
+    frame = started_frame(rows, [results[row] for row in rows])
+    error = run.error(frame)
     try:
-        with bar:
-            starter.run(_teller(starter, bar, name), over)
-    except KeyboardInterrupt:
-        ending = "interrupted"
-    except Exception as error:  # noqa: BLE001  no gid may be lost, whatever it is
-        starter.failure = starter.failure or error
-    return ending
-
-
-def _teller(starter: Starter, bar: Progress, name: str) -> Callable[[], None]:
-    """Return what shows how it goes, when that has changed, or after a second."""
-    shown: tuple[object, ...] = ()
-
-    def tell() -> None:
-        nonlocal shown
-        now = (starter.decided, starter.standing, int(time.monotonic()))
-        if now != shown:
-            bar.say(f"{name}: {starter.standing}")
-            bar.tick(starter.decided)
-            shown = now
-
-    return tell
-
-
-def _settle(frame: pd.DataFrame, starter: Starter, ending: str, how: How) -> pd.DataFrame:
-    """Return the frame, or raise how the starting ended."""
-    words = _standing(frame)
-    errors = _errors(starter.begun)
-    if ending == "interrupted":
-        raise StartInterrupted(f"Interrupted: {words}", frame=frame)
-    if starter.refused is not None:
-        starter.refused.frame = frame
-        raise starter.refused
-    if starter.failure is not None:
-        kind, said = type(starter.failure).__name__, clean(str(starter.failure))
-        raise StartStoppedError(f"{kind}: {said} {words}", frame=frame, errors=errors)
-    if ending:
-        raise StartStoppedError(f"{ending.capitalize()}: {words}", frame=frame, errors=errors)
-    if (frame["source.state"] != "started").any():
-        told = "\n".join([words, *(f"  {error}" for error in list(errors.values())[:MOST_TOLD])])
-        if how.errors == "raise":
-            raise PartialStartError(told, frame=frame, errors=errors)
-        warn_user(told, AsanaStartWarning, frame=frame)
-    if (cached := int(is_cached(frame).sum())) > 0:
-        told = (
-            f"{cached} of {len(frame)} exports come from Asana's cache: they were completed before "
-            "they were requested, up to 4 hours ago. frame.asana.cached shows them."
-        )
-        warn_user(told, AsanaStartWarning, frame=frame)
+        run.warn(frame)
+    except Warning:
+        if error is None:
+            raise
+    if error is not None:
+        raise error
     return frame
 
 
-def _errors(begun: Sequence[StartResult]) -> dict[str, RequestError]:
-    return {each.error.gid: each.error for each in begun if each.error is not None}
+class _Run:
+    """One call: it sends the requests, and knows how it ended."""
 
+    def __init__(self, requests: Sequence[StartRequest], name: str, options: StartOptions) -> None:
+        self._requests = requests
+        self._name = name
+        self._options = options
+        self._clock = options.clock or RealClock()
+        self._bar = Progress(len(requests), name, options.progress)
+        self._ending = ""
+        self._failure: BaseException | None = None
+        self._client = options.client
+        self.results = [StartResult() for _ in requests]
 
-def _standing(frame: pd.DataFrame) -> str:
-    counts = frame["source.state"].value_counts()
-    parts = [f"{counts.get('started', 0)} of {len(frame)} jobs were started"]
-    hints = {
-        "refused": "",
-        "unknown": " (look in Asana before you start them again)",
-        "not_sent": f" (to be started again: {_REST})",
-    }
-    parts += [
-        f"{state.replace('_', ' ')}: {counts[state]}{hint}"
-        for state, hint in hints.items()
-        if state in counts
-    ]
-    return f"{'; '.join(parts)}. Every parent has its row in the frame."
+    def run(self) -> None:
+        """Send the requests; however it ends, `results` says what became of each."""
+        try:
+            client = self._client = self._client or default_client()
+            runner = Runner(self._requests, self.results, client, clock=self._clock)
+            try:
+                with self._bar:
+                    runner.run(self._tick_of(runner), self._over())
+            except Exception as error:  # noqa: BLE001  no gid may be lost, whatever it is
+                self._failure = error
+            self._failure = runner.failure or self._failure
+        except KeyboardInterrupt:
+            self._ending = "interrupted"
+
+    def warn(self, frame: pd.DataFrame) -> None:
+        """Warn of what a caller should know, with the frame where warnings are errors."""
+        for change in self._client.changes.take() if self._client is not None else ():
+            warn_user(change, AsanaChangeWarning, frame=frame)
+        warn_of_ledger_failures(frame)
+        if (frame["source.state"] != "started").any():
+            warn_user(self._summary(frame, examples=True), AsanaStartWarning, frame=frame)
+        if (cached := int(is_cached(frame).sum())) > 0:
+            text = (
+                f"{cached} of {len(frame)} exports come from Asana's cache: they were completed "
+                "before they were requested, up to 4 hours ago. frame.asana.cached shows them."
+            )
+            warn_user(text, AsanaStartWarning, frame=frame)
+
+    def error(self, frame: pd.DataFrame) -> BaseException | None:
+        """Return what to raise; None when the frame is to be returned."""
+        errors = {result.error.gid: result.error for result in self.results if result.error}
+        summary = self._summary(frame)
+        if self._ending == "interrupted":
+            return StartInterrupted(f"Interrupted: {summary}", frame=frame)
+        if isinstance(self._failure, AuthenticationError):
+            if self._client is not None:
+                forget_default(self._client)
+            self._failure.frame = frame
+            return self._failure
+        if self._failure is not None:
+            kind, reason = type(self._failure).__name__, clean(str(self._failure)).rstrip(".")
+            return StartStoppedError(f"{kind}: {reason}. {summary}", frame=frame, errors=errors)
+        if self._ending:
+            return StartStoppedError(f"{self._ending}: {summary}", frame=frame, errors=errors)
+        if self._options.errors == "raise" and (frame["source.state"] != "started").any():
+            summary = self._summary(frame, examples=True)
+            return PartialStartError(summary, frame=frame, errors=errors)
+        return None
+
+    def _over(self) -> Callable[[float], bool]:
+        """Return what tells whether to stop at a time."""
+        stop, timeout = self._options.stop, self._options.timeout
+        deadline = math.inf if timeout is None else self._clock.now() + timeout
+
+        def over(now: float) -> bool:
+            if stop is not None and stop.is_set():
+                self._ending = "Stopped"
+            elif now >= deadline:
+                self._ending = f"Not done within {timeout:g} s"
+            return bool(self._ending)
+
+        return over
+
+    def _tick_of(self, runner: Runner) -> Callable[[], None]:
+        """Return what updates the bar when something has changed, or after a second."""
+        shown: tuple[object, ...] = ()
+
+        def tick() -> None:
+            nonlocal shown
+            now = (runner.decided, runner.status_text, int(time.monotonic()))
+            if now != shown:
+                self._bar.say(f"{self._name}: {runner.status_text}")
+                self._bar.tick(runner.decided)
+                shown = now
+
+        return tick
+
+    def _summary(self, frame: pd.DataFrame, *, examples: bool = False) -> str:
+        counts = frame["source.state"].value_counts()
+        hints = {
+            "refused": "",
+            "unknown": " (check in Asana before starting them again)",
+            "not_sent": f" (can be started again: {_NOT_SENT})",
+        }
+        parts = [f"{counts.get('started', 0)} of {len(frame)} jobs were started"]
+        parts += [
+            f"{state.replace('_', ' ')}: {counts[state]}{hint}"
+            for state, hint in hints.items()
+            if state in counts
+        ]
+        lines = [f"{'; '.join(parts)}. Every parent has its row in the frame."]
+        if examples:
+            errors = [result.error for result in self.results if result.error]
+            lines += [f"  {error}" for error in errors[:MAX_SHOWN]]
+        return "\n".join(lines)

@@ -129,7 +129,7 @@ def test_several_make_one_export():
                 created_after="2026-01-02", created_before="2026-01-01"
             ),
             InvalidOptionError,
-            "nothing would fit both",
+            "nothing would match both",
         ),
         (
             lambda: aj.ResourceExport.tasks(fields=["nmae"]),
@@ -139,7 +139,7 @@ def test_several_make_one_export():
         (
             lambda: aj.ResourceExport.tasks(fields=["a,b"]),
             InvalidFieldError,
-            "'a,b' is not the name of a field",
+            "'a,b' is not a field name",
         ),
         (lambda: aj.ResourceExport.teams(fields=5), InvalidFieldError, "fields = 5"),
         (lambda: aj.ResourceExport.messages(fields=["completed"]), InvalidFieldError, "message"),

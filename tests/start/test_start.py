@@ -15,15 +15,16 @@ from http import HTTPStatus
 import pandas as pd
 import pytest
 from conftest import TOKEN
+from driven import until
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._http.rate_limit import Limiter
 from asana_jobs_pd._http.responses import PostResult
 from asana_jobs_pd._http.transport import Response
 from asana_jobs_pd._start.endpoints import ENDPOINTS
-from asana_jobs_pd._start.requests import plan_requests
-from asana_jobs_pd._start.runner import Starter
-from asana_jobs_pd._start.start_jobs import How, start_jobs
+from asana_jobs_pd._start.requests import StartResult, plan_requests
+from asana_jobs_pd._start.runner import Runner
+from asana_jobs_pd._start.start_jobs import StartOptions, start_jobs
 from asana_jobs_pd.errors import (
     AsanaStartWarning,
     AuthenticationError,
@@ -91,7 +92,7 @@ def start(asana, client):
 
     def start(verb, parents, options=None, **how):
         how = {"client": client, "progress": False, "clock": Driven(asana), **how}
-        return start_jobs(verb, parents, options or {}, How(**how))
+        return start_jobs(verb, parents, options or {}, StartOptions(**how))
 
     return start
 
@@ -100,12 +101,32 @@ def posts(asana):
     return [request for request in asana.requests if request.method == "POST"]
 
 
-def after_posts(asana, number, act):
-    """Do something half a second after so many POSTs came in."""
-    while len(posts(asana)) < number:
-        time.sleep(0.01)
-    time.sleep(0.5)
-    act()
+def when(condition, act):
+    """Act in another thread once a condition holds."""
+
+    def wait():
+        until(condition)
+        act()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def polled(asana):
+    """The started jobs that were polled: what started them has been noted then."""
+    return {request.path for request in asana.requests if request.method == "GET"}
+
+
+class Hasty:
+    """The real time, ten times as fast."""
+
+    def now(self):
+        return 10 * time.monotonic()
+
+    def wait(self, signals, seconds):
+        try:
+            return signals.get(timeout=min(seconds, 60.0) / 10)
+        except queue.Empty:
+            return None
 
 
 def parents_of(requests):
@@ -404,14 +425,14 @@ def test_a_job_that_comes_twice_is_told_twice(asana, meagre_posts, start):
 def test_only_a_429_holds_up_the_others(client, status, reason, following):
     """A 403 is about one workspace: others need not wait for it."""
     requests = plan_requests(ENDPOINTS["export_graph"], ["1", "2"], {})
-    starter = Starter(requests, client)
+    runner = Runner(requests, [StartResult() for _ in requests], client)
     delivery = "later" if status == 429 else "refused"
     error = StatusError(reason, status=status, reason=reason)
-    with starter._lock:
-        assert starter._queue.take(0.0) == 0
-        starter._note_posted(0, PostResult(delivery, {}, error))
-        assert starter._queue.take(0.0) == following
-        assert starter._queue.waiting == (2 if following is None else reason != "Forbidden")
+    with runner._lock:
+        assert runner._queue.take(0.0) == 0
+        runner._note_posted(0, PostResult(delivery, {}, error))
+        assert runner._queue.take(0.0) == following
+        assert runner._queue.waiting == (2 if following is None else reason != "Forbidden")
 
 
 def test_nothing_is_a_frame_too(client):
@@ -434,18 +455,18 @@ def test_a_bad_token_stops_at_once(asana):
     assert asana.stats.jobs_started == 0
 
 
-def test_stopped_by_another_thread(asana, client):
+def test_stopped_by_another_thread(asana, start):
     """What was started is in the frame of the error, and the others can be started again."""
     stop = threading.Event()
-    threading.Thread(target=after_posts, args=(asana, 5, stop.set), daemon=True).start()
+    when(lambda: len(polled(asana)) == 5, stop.set)
     with pytest.raises(StartStoppedError, match="Stopped: 5 of 9 jobs were started") as caught:
-        aj.export_graph(asana.parents(9), client=client, stop=stop)
+        start("export_graph", asana.parents(9), stop=stop, clock=Hasty())
     frame = caught.value.frame
     assert frame["source.state"].tolist() == ["started"] * 5 + ["not_sent"] * 4
     assert frame["gid"].notna().tolist() == [True] * 5 + [False] * 4
     asana.advance(60)
-    rest = aj.export_graph(
-        frame.loc[frame["source.state"] == "not_sent", "source.gid"], client=client
+    rest = start(
+        "export_graph", frame.loc[frame["source.state"] == "not_sent", "source.gid"], clock=Hasty()
     )
     assert (rest["source.state"] == "started").all()
     assert asana.stats.jobs_started == 9
@@ -462,39 +483,68 @@ def test_a_timeout_gives_the_same_frame(asana, start):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pthread_kill is not there")
-def test_an_interrupt_ends_at_once_with_the_frame(asana, client):
-    """Within 0.3 s, it is promised; a POST under way is unknown, what was started has its gid."""
+def test_an_interrupt_ends_at_once_with_the_frame(asana, start, client):
+    """A POST in flight is unknown, what was started has its gid."""
     parents = asana.parents(9)
-    asana.fault("delay", gid=parents[0], seconds=8.0)
+    asana.fault("delay", gid=parents[0], seconds=60.0)
     main, sent = threading.get_ident(), []
 
     def interrupt():
         sent.append(time.monotonic())
         signal.pthread_kill(main, signal.SIGINT)
 
-    threading.Thread(target=after_posts, args=(asana, 5, interrupt), daemon=True).start()
+    when(lambda: len(polled(asana)) == 4, interrupt)
     with pytest.raises(aj.StartInterrupted, match="4 of 9 jobs were started") as caught:
-        aj.export_graph(parents, client=client)
-    assert time.monotonic() - sent[0] < 1.5
+        start("export_graph", parents, clock=Hasty())
+    assert time.monotonic() - sent[0] < 10, "0.3 s on a quiet machine"
     frame = caught.value.frame
     assert frame["source.gid"].tolist() == parents
     assert frame["source.state"].tolist() == ["unknown", *["started"] * 4, *["not_sent"] * 4]
-    assert "ended before an answer came" in frame["error.message"][0]
+    assert "stopped before a response came" in frame["error.message"][0]
     assert isinstance(caught.value, aj.ReadInterrupted)
     assert frame.asana.refresh(client=client)["status"].notna().sum() == 4
+
+
+def test_an_interrupt_before_the_first_request_has_the_frame(asana, monkeypatch):
+    """At the prompt for a token, say: nothing was sent, and every parent has its row."""
+    from asana_jobs_pd._start import start_jobs as module
+
+    def prompt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "default_client", prompt)
+    with pytest.raises(aj.StartInterrupted, match="0 of 2 jobs were started") as caught:
+        aj.export_graph(["12", "13"])
+    assert caught.value.frame["source.gid"].tolist() == ["12", "13"]
+    assert caught.value.frame["source.state"].tolist() == ["not_sent"] * 2
+
+
+def test_without_threads_the_frame_says_what_was_not_sent(asana, client, monkeypatch):
+    """The error says which verbs need threads."""
+
+    def no_more(thread):
+        raise RuntimeError("can't start new thread")
+
+    parents = asana.parents(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_more)
+        with pytest.raises(StartStoppedError, match=r"starting jobs .*need threads") as caught:
+            aj.export_graph(parents, client=client)
+    assert caught.value.frame["source.state"].tolist() == ["not_sent"] * 2
+    assert not posts(asana)
+    assert (aj.export_graph(parents, client=client)["source.state"] == "started").all()
 
 
 def test_an_answer_after_the_end_is_logged(asana, client, caplog):
     """The frame says "unknown" already; the gid of the job is not lost for all that."""
     (parent,) = asana.parents(1)
-    asana.fault("delay", gid=parent, seconds=1.0)
+    asana.fault("delay", gid=parent, seconds=3.0)
+    stop = threading.Event()
+    when(lambda: posts(asana), stop.set)
     with pytest.raises(StartStoppedError) as caught:
-        aj.export_graph(parent, client=client, timeout=0.2)
+        aj.export_graph(parent, client=client, stop=stop)
     assert caught.value.frame["source.state"].tolist() == ["unknown"]
-    deadline = time.monotonic() + 10
-    while "was started" not in caplog.text:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: "was started" in caplog.text)
     assert f"Parent {parent}: job 12039" in caplog.text
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asana_jobs_pd._start.queue import LONGEST_ASK, MOST_DOUBTS, MOST_JOBS, StartQueue
+from asana_jobs_pd._start.queue import MAX_POLL_DELAY, MAX_RUNNING, MAX_UNCLEAR, StartQueue
 
 ANSWERS = ("started", "refused", "later", "alone", "unknown", "undelivered", "withdrawn")
 
@@ -31,9 +31,9 @@ class World:
             self.sent.append(item)
             self.under_way.append(item)
         self.most = max(self.most, len(self.queue.running) + len(self.queue.sending))
-        assert self.most <= MOST_JOBS
-        while (gid := self.queue.ask(self.now)) is not None:
-            self.queue.seen(gid, self.now, over=self.ends.get(gid, 0.0) <= self.now)
+        assert self.most <= MAX_RUNNING
+        while (gid := self.queue.take_poll(self.now)) is not None:
+            self.queue.polled(gid, self.now, finished=self.ends.get(gid, 0.0) <= self.now)
         if self.under_way:
             place = self._draw(st.integers(0, len(self.under_way) - 1))
             self._answer(self.under_way.pop(place))
@@ -105,7 +105,7 @@ def test_they_go_in_order(data, items):
 def test_doubts_make_it_careful_and_then_stop(sent):
     """Without clear answers one goes at a time, later and later; after three nothing goes."""
     queue, now = StartQueue(10), 0.0
-    first = [queue.take(now) for _ in range(MOST_JOBS)]
+    first = [queue.take(now) for _ in range(MAX_RUNNING)]
     assert queue.take(now) is None
     queue.unclear(first[0], now, sent=sent)
     for item in first[1:]:
@@ -124,7 +124,7 @@ def test_doubts_make_it_careful_and_then_stop(sent):
     assert queue.gave_up
     assert queue.take(now + 1e6) is None
     word = "unknown" if sent else "not_sent"
-    assert queue.close() == [word] * MOST_DOUBTS + ["not_sent"] * 7
+    assert queue.close() == [word] * MAX_UNCLEAR + ["not_sent"] * 7
 
 
 def test_a_clear_answer_takes_doubts_away():
@@ -152,8 +152,8 @@ def test_an_end_makes_room_at_once():
     queue.started(queue.take(0.0), "a", 0.0)
     queue.later(queue.take(0.0), 0.0)
     assert queue.take(4.0) is None
-    assert queue.ask(4.0) == "a"
-    queue.seen("a", 4.0, over=True)
+    assert queue.take_poll(4.0) == "a"
+    queue.polled("a", 4.0, finished=True)
     assert queue.take(4.0) == 1
 
 
@@ -173,33 +173,33 @@ def test_waits_grow_up_to_a_minute():
 
 def test_jobs_are_asked_for_only_while_somebody_waits():
     """Each one at a time, more and more rarely."""
-    queue = StartQueue(MOST_JOBS + 1)
-    for item in range(MOST_JOBS):
+    queue = StartQueue(MAX_RUNNING + 1)
+    for item in range(MAX_RUNNING):
         assert queue.take(0.0) == item
         queue.started(item, str(item), 0.0)
     assert queue.wait(0.0) == 2.0
-    assert queue.ask(1.9) is None
-    assert queue.ask(2.0) == "0"
+    assert queue.take_poll(1.9) is None
+    assert queue.take_poll(2.0) == "0"
     now, waits = 2.0, []
     for _ in range(12):
-        queue.seen("0", now, over=False)
-        waits.append(queue._running["0"].ask_at - now)
+        queue.polled("0", now, finished=False)
+        waits.append(queue._running["0"].poll_at - now)
         now += waits[-1]
-        while queue.ask(now) not in ("0", None):
+        while queue.take_poll(now) not in ("0", None):
             pass
     assert waits == sorted(waits)
-    assert waits[-1] == LONGEST_ASK
-    queue.seen("0", now, over=True)
-    assert queue.take(now) == MOST_JOBS
-    assert queue.ask(now + 1000) is None, "nobody waits any more"
+    assert waits[-1] == MAX_POLL_DELAY
+    queue.polled("0", now, finished=True)
+    assert queue.take(now) == MAX_RUNNING
+    assert queue.take_poll(now + 1000) is None, "nobody waits any more"
 
 
 def test_jobs_of_earlier_calls_count():
     """What runs already takes up room, and is asked for at once."""
     queue = StartQueue(3, running=["x", "y", "z"])
     assert [queue.take(0.0) for _ in range(3)] == [0, 1, None]
-    assert {queue.ask(0.0) for _ in range(3)} == {"x", "y", "z"}
-    queue.seen("y", 0.0, over=True)
+    assert {queue.take_poll(0.0) for _ in range(3)} == {"x", "y", "z"}
+    queue.polled("y", 0.0, finished=True)
     assert queue.take(0.0) == 2
     assert set(queue.running) == {"x", "z"}
 

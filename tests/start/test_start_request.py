@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._start.endpoints import ENDPOINTS
@@ -109,7 +111,9 @@ def test_signatures_are_the_table(verb):
     if verb == "export_resources":
         parameters.pop(1)
     keywords = {each.name: each for each in parameters[1:]}
-    options = {option.name: option for option in ENDPOINTS[verb].options if option.kind != "made"}
+    options = {
+        option.name: option for option in ENDPOINTS[verb].options if option.kind != "checked"
+    }
     assert set(keywords) == {*options, *CONTROLS}
     for name, each in keywords.items():
         assert each.kind is inspect.Parameter.KEYWORD_ONLY
@@ -120,7 +124,7 @@ def test_signatures_are_the_table(verb):
 @pytest.mark.parametrize(
     ("verb", "options", "words"),
     [
-        ("duplicate_project", {"name": ""}, "name = '': give a text"),
+        ("duplicate_project", {"name": ""}, "name = '': give a non-empty text"),
         ("duplicate_project", {"name": None}, "needs name"),
         ("duplicate_project", {"name": 5}, "name = 5"),
         ("duplicate_project", {"name": "\ud83d"}, "half of a character"),
@@ -174,6 +178,7 @@ def test_options_are_checked_before_anything_is_sent(verb, options, words):
         ("export_graph", 12.0, {}, "12.0"),
         ("export_graph", ["12", "../me"], {}, "gids[1] = '../me'"),
         ("export_graph", "", {}, "''"),
+        ("export_graph", b"12", {}, "b'12'"),
         ("instantiate_project", "12", {"name": "x", "team": "t"}, "team = 't'"),
         ("instantiate_project", "12", {"name": "x", "requested_roles": {"5": "Ana"}}, "'Ana'"),
         ("instantiate_project", "12", {"name": "x", "requested_dates": {1.5: None}}, "1.5"),
@@ -184,6 +189,176 @@ def test_gids_are_checked_too(verb, parents, options, words):
     with pytest.raises(InvalidGidError) as caught:
         getattr(aj, verb)(parents, **options)
     assert words in str(caught.value)
+
+
+PROJECT = [
+    "https://app.asana.com/0/12",
+    "https://app.asana.com/0/12/list",
+    "https://app.asana.com/0/12/12",
+    "https://app.asana.com/0/12/board/34",
+    "https://app.asana.com/0/12/calendar?completed_since=5",
+    "https://app.asana.com/1/99/project/12",
+    "https://app.asana.com/1/99/project/12/list/34",
+    "https://app.asana.com/1/99/project/12/timeline",
+    "https://app.asana.com/1/99/portfolio/34/project/12",
+    "https://app.asana.com/api/1.0/projects/12",
+]
+TASK = [
+    "https://app.asana.com/0/99/12",
+    "https://app.asana.com/0/99/12/f",
+    "https://app.asana.com/0/0/12/f",
+    "https://app.asana.com/0/inbox/99/12/34",
+    "https://app.asana.com/0/search/99/12",
+    "https://app.asana.com/0/home/99/12",
+    "https://app.asana.com/1/99/task/12",
+    "https://app.asana.com/1/99/project/98/task/12",
+    "https://app.asana.com/1/99/project/98/task/12?focus=true",
+    "https://app.asana.com/1/99/project/98/task/12/comment/34",
+    "https://app.asana.com/1/99/search/98/task/12",
+    "https://app.asana.com/1/99/inbox/98/item/12/story/34",
+    "https://app.asana.com/1/99/project/98/task/97/subtask/12",
+    "https://app.asana.com/api/1.0/tasks/12",
+]
+PORTFOLIO = [
+    "https://app.asana.com/0/portfolio/12",
+    "https://app.asana.com/0/portfolio/12/list",
+    "https://app.asana.com/0/resource/12/list",
+    "https://app.asana.com/1/99/portfolio/12/list/34",
+]
+PROJECT_TEMPLATE = [
+    "https://app.asana.com/0/project-templates/12/list",
+    "https://app.asana.com/1/99/project-template/12",
+    "https://app.asana.com/1/99/project_template/12/list",
+    "https://app.asana.com/api/1.0/project_templates/12",
+]
+TASK_TEMPLATE = [
+    "https://app.asana.com/0/task-templates/12",
+    "https://app.asana.com/1/99/project/98/task-template/12",
+]
+TEAM = ["https://app.asana.com/0/team/12", "https://app.asana.com/1/99/team/12/overview"]
+GOAL = [
+    "https://app.asana.com/0/goal/12",
+    "https://app.asana.com/0/goals/12",
+    "https://app.asana.com/1/99/goal/12",
+]
+WORKSPACE = [
+    "https://app.asana.com/0/home/12",
+    "https://app.asana.com/1/12",
+    "https://app.asana.com/1/12/home",
+    "https://app.asana.com/admin/12/insights",
+]
+URLS = {
+    "export_graph": (*PROJECT, *PORTFOLIO, *TEAM, *GOAL),
+    "export_resources": WORKSPACE,
+    "duplicate_project": PROJECT,
+    "duplicate_task": TASK,
+    "duplicate_portfolio": PORTFOLIO,
+    "instantiate_project": PROJECT_TEMPLATE,
+    "instantiate_task": TASK_TEMPLATE,
+    "save_project_as_template": PROJECT,
+}
+NEEDED = {
+    "export_resources": {"resources": "task"},
+    "duplicate_project": {"name": "x"},
+    "duplicate_portfolio": {"name": "x"},
+    "instantiate_project": {"name": "x"},
+    "save_project_as_template": {"name": "x", "public": True},
+}
+ALL_URLS = {
+    *PROJECT, *TASK, *PORTFOLIO, *PROJECT_TEMPLATE, *TASK_TEMPLATE, *TEAM, *GOAL, *WORKSPACE,
+    "https://app.asana.com/api/1.0/jobs/12", "https://app.asana.com/1/99/profile/12",
+}  # fmt: skip
+SPELLINGS = [
+    "{}/", "{}#_=_", " {}\n", "'{}'", '"{}"', "\ufeff{}",
+    "{0}?utm_source=slack&share=1/2", "{0}/?a=/0/5/6",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", ENDPOINTS)
+def test_web_urls_of_what_a_verb_starts_from_will_do(verb):
+    """By Asana's patterns, old and new; the gid is that of the object, wherever it stands."""
+    urls = list(URLS[verb])
+    frame = getattr(aj, verb)(urls, dry_run=True, **NEEDED.get(verb, {}))
+    assert set(frame["source.gid"]) == {"12"}
+    for url in urls:
+        plain = url.partition("?")[0]
+        others = [spelling.format(plain) for spelling in SPELLINGS]
+        others += [url.removeprefix("https://"), url.replace("https:", "http:")]
+        others += [url.replace("app.asana.com", "APP.Asana.COM"), url.replace("https", "HTTPS")]
+        others += [url.replace(".com/", ".com:443/")]
+        for other in others:
+            again = getattr(aj, verb)(other, dry_run=True, **NEEDED.get(verb, {}))
+            assert again["source.gid"].tolist() == ["12"], other
+
+
+@pytest.mark.parametrize("verb", ENDPOINTS)
+def test_urls_of_other_objects_are_named(verb):
+    """Never another number of the URL: the error says what it shows, and what the verb needs."""
+    for url in sorted(ALL_URLS - set(URLS[verb])):
+        with pytest.raises(
+            InvalidGidError, match=rf"is the URL of a .*; {verb} needs a "
+        ) as caught:
+            getattr(aj, verb)(["5", url], dry_run=True, **NEEDED.get(verb, {}))
+        assert "No request was made" in str(caught.value)
+        assert "?" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://app.asana.com/0/portfolio/34/12",
+        "https://app.asana.com/0/goals/12/list?view_mode=domain_level",
+        "https://app.asana.com/0/12/projects",
+        "https://app.asana.com/0/inbox/12",
+        "https://app.asana.com/0/0",
+        "https://app.asana.com/0/012",
+        "https://app.asana.com/0/\u0661\u0662",
+        "https://app.asana.com/0/12a",
+        "https://app.asana.com/0/my-tasks",
+        "https://app.asana.com/1/99/project/98/status/12",
+        "https://app.asana.com/1/99/project/98/12",
+        "https://app.asana.com/1/99/inbox/12",
+        "https://app.asana.com/1/x/project/12",
+        "https://app.asana.com/1/project/12",
+        "https://app.asana.com/2/12",
+        "https://app.asana.com/12",
+        "https://app.asana.com/",
+        "https://app.asana.com",
+        "https://app.asana.com.example.com/0/12",
+        "https://asana.com/0/12",
+        "https://form.asana.com/0/12",
+        "https://example.com/https://app.asana.com/0/12",
+        "https://app.asana.com@example.com/0/12",
+        "https://user:secret@app.asana.com/0/12",
+        "ftp://app.asana.com/0/12",
+        "https://app.asana.com:8443/0/12",
+        "https://app.asana.com/0/12 https://app.asana.com/0/13",
+        "https://app.asana.com/api/1.0/projects/12/tasks",
+        "https://app.asana.com/0/12\nlist",
+    ],
+)
+def test_a_url_that_shows_no_certain_object_is_refused(url):
+    """Nothing is guessed: other hosts, other patterns, other digits."""
+    for verb in ENDPOINTS:
+        with pytest.raises(InvalidGidError) as caught:
+            getattr(aj, verb)(url, dry_run=True, **NEEDED.get(verb, {}))
+        assert "secret" not in str(caught.value)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["0", "1", "12", "34", "project", "task", "list", "goal", "x", ""]),
+        max_size=6,
+    )
+)
+def test_a_url_gives_a_number_that_its_word_stands_before(parts):
+    """In a new URL, never a number of another object; and nothing but our own error."""
+    url = "https://app.asana.com/1/" + "/".join(parts)
+    try:
+        frame = aj.duplicate_project(url, name="x", dry_run=True)
+    except InvalidGidError:
+        return
+    assert f"project/{frame['source.gid'][0]}" in url
 
 
 def bodies(frame):
