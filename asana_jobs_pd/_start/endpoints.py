@@ -54,11 +54,6 @@ class Endpoint:
     member: str = ""
     options: tuple[Option, ...] = ()
 
-    @property
-    def subject(self) -> str:
-        """What errors call the parent."""
-        return self.parents[0].capitalize() if len(self.parents) == 1 else "Parent"
-
 
 _NAME = Option("name", "text", required=True)
 

@@ -42,6 +42,12 @@ class StartRequest:
         """The path of the URL."""
         return self.endpoint.path.format(gid=self.gid)
 
+    @property
+    def subject(self) -> str:
+        """What errors call the parent."""
+        parents = self.endpoint.parents
+        return parents[0].capitalize() if len(parents) == 1 else "Parent"
+
 
 @dataclass(slots=True)
 class StartResult:

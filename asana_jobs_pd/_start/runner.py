@@ -147,7 +147,7 @@ class Runner:
             posted = self._client.post_job(
                 request.path,
                 request.body,
-                subject=request.endpoint.subject,
+                subject=request.subject,
                 gid=request.gid,
                 stop=self._stop,
             )
@@ -167,7 +167,7 @@ class Runner:
         """Record a gid that nobody else knows; the result has it already, unless it is too late."""
         gid = posted.record["gid"]
         if not in_time:
-            log.warning("%s %s: job %s was started", request.endpoint.subject, request.gid, gid)
+            log.warning("%s %s: job %s was started", request.subject, request.gid, gid)
         self._recorder.add(gid, posted.record, posted.sent_at, request.gid)
         self._recorder.write()
 
@@ -265,7 +265,7 @@ def _start_thread(call: Callable[..., None], argument: object) -> None:
 
 def _error(request: StartRequest, reason: str) -> NetworkError:
     return NetworkError(
-        f"{request.endpoint.subject} {request.gid}: {reason}.", gid=request.gid, reason=reason
+        f"{request.subject} {request.gid}: {reason}.", gid=request.gid, reason=reason
     )
 
 
