@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
     from asana_jobs_pd._jobs.ledger import recent_jobs
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
+    from asana_jobs_pd._jobs.read_file import read_jobs_file
     from asana_jobs_pd._monitor.monitor import JobsMonitor
     from asana_jobs_pd._monitor.wait import wait_asana_jobs, wait_asana_jobs_async
     from asana_jobs_pd._parquet.convert import asana_export_to_parquet
@@ -100,6 +101,7 @@ __all__ = [
     "plot_asana_timeline",
     "read_asana_export",
     "read_asana_jobs",
+    "read_jobs_file",
     "recent_jobs",
     "refresh_asana_jobs",
     "sandbox",
@@ -147,6 +149,7 @@ _LAZY = {
     "plot_asana_timeline": "asana_jobs_pd._report.plot",
     "read_asana_export": "asana_jobs_pd._export.read",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
+    "read_jobs_file": "asana_jobs_pd._jobs.read_file",
     "recent_jobs": "asana_jobs_pd._jobs.ledger",
     "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
     "save_project_as_template": "asana_jobs_pd._start.api",

@@ -1,0 +1,222 @@
+"""`read_jobs_file`: a frame of jobs from a file, without losing a digit of a gid."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from asana_jobs_pd._files import local_path
+from asana_jobs_pd._jobs.as_jobs import as_jobs, is_ours
+from asana_jobs_pd._jobs.frame import asana_jobs_from_records
+from asana_jobs_pd._jobs.schema import COLUMNS
+from asana_jobs_pd._public import public
+from asana_jobs_pd.errors import (
+    AsanaJobsError,
+    InvalidFrameError,
+    InvalidOptionError,
+    MissingExtraError,
+)
+
+__all__ = ["read_jobs_file"]
+
+_COMPRESSIONS = (".gz", ".bz2", ".zst")
+_BLANKS = ("", "NA", "N/A", "n/a", "NaN", "nan", "None", "null", "NULL", "<NA>", "#N/A", "NaT")
+"""What counts as missing in the user's own columns; in ours it is only an empty text."""
+_EXCEL_DIGITS = 15
+_UNITS = (("s", 1e11), ("ms", 1e14), ("us", 1e17), ("ns", float("inf")))
+"""Up to which number a time that `DataFrame.to_json` wrote counts in which unit."""
+
+
+@public
+def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a frame of jobs from a CSV, Excel, JSON or Parquet file.
+
+    Plain ``pd.read_csv``, ``pd.read_excel`` and ``pd.read_json`` make numbers of gids, and lose
+    their last digits when a value is missing. This reads gids as text.
+
+    Parameters
+    ----------
+    path
+        A local file: ``.csv``, ``.tsv`` or ``.txt`` (comma, semicolon, tab or pipe), ``.xlsx``,
+        ``.json``, ``.jsonl`` (of a frame, or of Asana's job records) or ``.parquet``. Text files
+        may be compressed (``.csv.gz``).
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of the file. The columns of `read_asana_jobs` have its dtypes, the others those
+        that pandas infers.
+
+    Raises
+    ------
+    InvalidOptionError
+        When the path is a URL, or not one of these files.
+    InvalidFrameError
+        When the file cannot be read, or is not a frame of jobs.
+    InvalidGidError
+        When values of ``gid`` are not gids, such as numbers that Excel has rounded.
+    MissingExtraError
+        When an Excel file needs ``openpyxl``, which the extra ``excel`` installs.
+
+    See Also
+    --------
+    asana_jobs_from_records : The same for records in memory.
+
+    Examples
+    --------
+    >>> import asana_jobs_pd as aj
+    >>> jobs = aj.read_jobs_file("jobs.csv")  # doctest: +SKIP
+    >>> jobs = jobs.asana.refresh()           # doctest: +SKIP
+    """
+    file = local_path(path, "path", "file")
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSIONS:
+        suffixes.pop()
+    reader = _READERS.get(suffixes[-1] if suffixes else "")
+    if reader is None:
+        raise InvalidOptionError(
+            f"path={str(file)!r}: give a file named {', '.join(_READERS)}; text files may be "
+            "compressed."
+        )
+    try:
+        frame = reader(file)
+    except (OSError, MemoryError, AsanaJobsError):
+        raise
+    except Exception as error:  # noqa: BLE001  the readers raise whatever their parsers do
+        reason = f"{type(error).__name__}: {error}".rstrip(".")
+    else:
+        return as_jobs(frame.infer_objects())
+    raise InvalidFrameError(f"{file.name} cannot be read: {reason}.")
+
+
+def _read_text(file: Path) -> str:
+    with pa.input_stream(str(file), compression="detect") as stream:
+        data: bytes = stream.read()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:  # Excel's "CSV" on Windows
+        return data.decode("cp1252")
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    text = _read_text(file)
+    if text.startswith("sep="):  # for Excel
+        text = text.partition("\n")[2]
+    header = text.partition("\n")[0].rstrip("\r")
+    separators = {mark: _fields(header, mark) for mark in ",;\t|"}
+    mark = max(separators, key=lambda mark: ("gid" in separators[mark], len(separators[mark])))
+    names = separators[mark]
+    return pd.read_csv(
+        io.StringIO(text),
+        sep=mark,
+        dtype={name: "string" for name in names if _is_text(name)},
+        na_values={name: [""] if _is_text(name) else list(_BLANKS) for name in names},
+        keep_default_na=False,
+    )
+
+
+def _fields(header: str, mark: str) -> list[str]:
+    return next(csv.reader([header], delimiter=mark), [])
+
+
+def _is_text(name: str) -> bool:
+    return is_ours(name.removesuffix(" (UTC)"))
+
+
+def _read_excel(file: Path) -> pd.DataFrame:
+    try:
+        import openpyxl as _  # noqa: F401, PLC0415  an extra
+    except ImportError:
+        pass
+    else:
+        with pd.ExcelFile(file, engine="openpyxl") as book:
+            sheet = "Jobs" if "Jobs" in book.sheet_names else 0
+            frame = book.parse(sheet, dtype=object, keep_default_na=False, na_values=[""])
+        _refuse_rounded(frame)
+        return frame
+    raise MissingExtraError(
+        "Excel files need openpyxl: pip install 'asana_jobs_pd[excel]' installs it."
+    )
+
+
+def _refuse_rounded(frame: pd.DataFrame) -> None:
+    """Refuse gids that Excel keeps as numbers, of 15 digits and zeros."""
+    if "gid" not in frame.columns:
+        return
+    numbers = [value for value in frame["gid"] if isinstance(value, int) and value > 0]
+    long = [str(number) for number in numbers if number >= 10**_EXCEL_DIGITS]
+    if long and all(set(digits[_EXCEL_DIGITS:]) == {"0"} for digits in long):
+        raise InvalidFrameError(
+            f"The column 'gid' holds numbers such as {long[0]}: Excel keeps {_EXCEL_DIGITS} digits "
+            "of a number, so the last ones are lost. Format the column as text before pasting "
+            "gids, or export them again."
+        )
+
+
+def _read_json(file: Path) -> pd.DataFrame:
+    text = _read_text(file)
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError:
+        data = [json.loads(line) for line in text.splitlines() if line.strip()]
+    frame = _from_json(data)
+    for name in frame.columns:
+        if name in COLUMNS and COLUMNS[name].kind == "time":
+            frame[name] = _from_epochs(frame[name])
+    return frame
+
+
+def _from_json(data: Any) -> pd.DataFrame:
+    """Return the frame in any of the layouts that `DataFrame.to_json` writes, or of job records."""
+    if isinstance(data, dict) and isinstance(data.get("data"), list):  # split, table, or Asana's
+        columns = data.get("columns")
+        data = data["data"]
+        if columns is not None:
+            return pd.DataFrame(data, columns=columns, dtype=object)
+    if isinstance(data, dict) and "gid" in data and not isinstance(data["gid"], dict):
+        data = [data]
+    if isinstance(data, list):
+        if any(isinstance(value, dict) for record in data for value in record.values()):
+            return asana_jobs_from_records(data)
+        return pd.DataFrame(data, dtype=object)
+    if "gid" in data:
+        columns = {name: list(values.values()) for name, values in data.items()}
+        return pd.DataFrame(columns, dtype=object)
+    return pd.DataFrame(list(data.values()), dtype=object)
+
+
+def _from_epochs(column: pd.Series) -> pd.Series:
+    """Return times that `DataFrame.to_json` counted from 1970 as times."""
+    numbers = column[column.map(lambda value: isinstance(value, int | float))].dropna()
+    if numbers.empty:
+        return column
+    unit = next(unit for unit, limit in _UNITS if float(numbers.abs().max()) < limit)
+    times = pd.DatetimeIndex(numbers.to_numpy("int64").astype(f"M8[{unit}]"), tz="UTC")
+    column = column.astype(object)
+    column[numbers.index] = times.astype(object)
+    return column
+
+
+_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".txt": _read_csv,
+    ".xlsx": _read_excel,
+    ".xlsm": _read_excel,
+    ".json": _read_json,
+    ".jsonl": _read_json,
+    ".ndjson": _read_json,
+    ".parquet": pd.read_parquet,
+    ".pq": pd.read_parquet,
+}
