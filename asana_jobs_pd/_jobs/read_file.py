@@ -89,7 +89,7 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
         )
     try:
         frame = reader(file)
-    except (OSError, MemoryError, AsanaJobsError):
+    except (FileNotFoundError, PermissionError, IsADirectoryError, MemoryError, AsanaJobsError):
         raise
     except Exception as error:  # noqa: BLE001  the readers raise whatever their parsers do
         reason = f"{type(error).__name__}: {error}".rstrip(".")
@@ -142,7 +142,9 @@ def _read_excel(file: Path) -> pd.DataFrame:
     else:
         with pd.ExcelFile(file, engine="openpyxl") as book:
             sheet = "Jobs" if "Jobs" in book.sheet_names else 0
-            frame = book.parse(sheet, dtype=object, keep_default_na=False, na_values=[""])
+            frame = pd.read_excel(
+                book, sheet_name=sheet, dtype=object, keep_default_na=False, na_values=[""]
+            )
         _refuse_rounded(frame)
         return frame
     raise MissingExtraError(

@@ -1,0 +1,140 @@
+"""Files of jobs: every format comes back with gids as text and our dtypes."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pandas as pd
+import pytest
+from seed import EXAMPLE
+
+import asana_jobs_pd as aj
+from asana_jobs_pd.errors import (
+    InvalidFrameError,
+    InvalidGidError,
+    InvalidOptionError,
+    MissingExtraError,
+)
+
+LONG = "12036541234567890123456"
+"""A gid beyond 64 bits."""
+
+
+@pytest.fixture
+def jobs():
+    """Jobs with long gids, gaps, times with and without fractions, and columns of the user's."""
+    records = [
+        EXAMPLE,
+        {"gid": LONG, "status": "failed", "new_task": {"gid": LONG, "name": "NA"}},
+        {"gid": "7", "status": "in_progress", "new_task": {"gid": "9007199254740993", "name": "1"}},
+    ]
+    frame = aj.asana_jobs_from_records(records)
+    return frame.assign(cost=[1.5, None, 2.0], team=["a", None, "c"])
+
+
+def naive(frame):
+    times = [name for name in frame if isinstance(frame[name].dtype, pd.DatetimeTZDtype)]
+    return frame.assign(**{name: frame[name].dt.tz_localize(None) for name in times})
+
+
+def iso(frame, path, **options):
+    frame.to_json(path, date_format="iso", date_unit="us", **options)
+
+
+WRITERS = {
+    "jobs.csv": lambda frame, path: frame.to_csv(path, index=False),
+    "semicolons.csv": lambda f, path: f.to_csv(path, index=False, sep=";", encoding="utf-8-sig"),
+    "packed.csv.gz": lambda frame, path: frame.to_csv(path, index=False),
+    "jobs.tsv": lambda frame, path: frame.to_csv(path, index=False, sep="\t"),
+    "unicode.txt": lambda f, path: f.to_csv(path, index=False, sep="\t", encoding="utf-16"),
+    "jobs.json": iso,
+    "records.json": lambda frame, path: iso(frame, path, orient="records"),
+    "lines.jsonl": lambda frame, path: iso(frame, path, orient="records", lines=True),
+    "split.json": lambda frame, path: iso(frame, path, orient="split"),
+    "table.json": lambda frame, path: iso(frame, path, orient="table"),
+    "index.json": lambda frame, path: iso(frame, path, orient="index"),
+    "jobs.parquet": lambda frame, path: frame.to_parquet(path),
+    "levels.parquet": lambda frame, path: frame.set_index(["gid", "status"]).to_parquet(path),
+    "ours.xlsx": lambda frame, path: frame.asana.to_excel(path),
+    "pandas.xlsx": lambda frame, path: naive(frame).to_excel(path, index=False),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_comes_back(jobs, tmp_path, name):
+    """The same values and dtypes; only a signature is not in our Excel files."""
+    path = tmp_path / name
+    WRITERS[name](jobs, path)
+    back = aj.read_jobs_file(path)
+    ours = [column for column in jobs if column not in ("cost", "team")]
+    if name == "ours.xlsx":
+        ours = [column for column in ours if not column.endswith("download_url")]
+    pd.testing.assert_frame_equal(back[ours], jobs[ours])
+    assert back["cost"].tolist()[::2] == [1.5, 2.0]
+    assert back["team"].isna().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("factor", [1, 10**3, 10**6, 10**9])
+def test_times_that_json_counts_from_1970_are_times(tmp_path, factor):
+    """What `DataFrame.to_json` wrote by default before pandas 4, in any unit."""
+    path = tmp_path / "jobs.json"
+    rows = [{"gid": "1", "fetched_at": 1_700_000_000 * factor}, {"gid": "2", "fetched_at": None}]
+    path.write_text(json.dumps(rows))
+    times = aj.read_jobs_file(path)["fetched_at"]
+    assert times.tolist() == [pd.Timestamp(1_700_000_000, unit="s", tz="UTC"), pd.NaT]
+
+
+@pytest.mark.parametrize("wrap", ["[{}]", "{}", '{{"data": [{}]}}'])
+def test_records_of_asana_are_a_frame(tmp_path, wrap):
+    """A file of what the API sends is flattened as when it is read."""
+    path = tmp_path / "jobs.json"
+    path.write_text(wrap.format(json.dumps(EXAMPLE)))
+    back = aj.read_jobs_file(path)
+    assert back.at[0, "new_task.name"] == "Bug Task"
+    pd.testing.assert_frame_equal(back, aj.asana_jobs_from_records([EXAMPLE]))
+
+
+def test_gids_that_a_spreadsheet_rounded_are_refused(tmp_path):
+    """As text in a CSV file, and as a number of 15 digits and zeros in Excel."""
+    (tmp_path / "a.csv").write_text("gid;status\n1.208E+15;\n12;\n")
+    with pytest.raises(InvalidGidError, match=r"1 of 2 values in the column 'gid'"):
+        aj.read_jobs_file(tmp_path / "a.csv")
+    pd.DataFrame({"gid": [1208000000000010, 1208000000000020]}).to_excel(tmp_path / "a.xlsx")
+    with pytest.raises(InvalidFrameError, match="Excel keeps 15 digits"):
+        aj.read_jobs_file(tmp_path / "a.xlsx")
+    pd.DataFrame({"gid": [1208000000000010, 1208000000000021]}).to_excel(tmp_path / "b.xlsx")
+    assert list(aj.read_jobs_file(tmp_path / "b.xlsx")["gid"]) == [
+        "1208000000000010",
+        "1208000000000021",
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl", "a.xlsx", "a.parquet", "a.csv.gz"])
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b"{", b"a,b\n1,2\n", b"[1, 2]"])
+def test_files_that_are_something_else_are_told(tmp_path, name, content):
+    """Whatever the parser says, it is an InvalidFrameError that names the file or the column."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidFrameError, match=rf"{name}|'gid'"):
+        aj.read_jobs_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/jobs.csv", "jobs.sas", "jobs", 5, b"a.csv", ""])
+def test_paths_that_cannot_be_read_here_are_refused(path):
+    """URLs and unknown formats are options that do not fit."""
+    with pytest.raises(InvalidOptionError, match="path="):
+        aj.read_jobs_file(path)
+
+
+def test_a_file_that_is_not_there_is_the_usual_error(tmp_path):
+    """As for every reader of pandas."""
+    for name in ("a.csv", "a.json", "a.xlsx", "a.parquet"):
+        with pytest.raises(FileNotFoundError):
+            aj.read_jobs_file(tmp_path / name)
+
+
+def test_without_openpyxl_the_extra_is_named(monkeypatch, tmp_path):
+    """Excel files need it, the others do not."""
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(MissingExtraError, match=r"asana_jobs_pd\[excel\]"):
+        aj.read_jobs_file(tmp_path / "a.xlsx")
