@@ -6,6 +6,7 @@ import copy
 import logging
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -91,19 +92,120 @@ def test_no_object_shows_the_token(asana, client):
         assert TOKEN not in repr(part)
         assert TOKEN not in str(part)
         assert TOKEN not in repr(getattr(part, "__dict__", ""))
-    assert TOKEN not in repr(client._transport._headers)
     for spread in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TokenError):
             spread(client)
 
 
-def test_urllib3s_own_log_is_masked(asana, client, caplog):
-    """At DEBUG it logs paths; their queries are gone."""
-    caplog.set_level(logging.DEBUG, logger="urllib3")
-    aj.read_asana_jobs(asana.gids(2), client=client)
-    lines = [record.getMessage() for record in caplog.records if record.name.startswith("urllib3")]
-    assert any("/jobs/" in line for line in lines)
-    assert not any("opt_fields" in line for line in lines)
+PASSWORD = "hunter2-of-the-proxy"
+PROXIES = {"https": f"http://me:{PASSWORD}@127.0.0.1:9", "no_proxy": "127.0.0.1"}
+ENVIRONMENT = {
+    "ASANA_ACCESS_TOKEN": TOKEN,
+    "HTTPS_PROXY": PROXIES["https"],
+    "UNRELATED_SECRET": PASSWORD,
+}
+FAILING_SETUPS = {
+    "base URL": {"base_url": "http://asana.example/api"},
+    "base URL with a password": {"base_url": f"https://me:{PASSWORD}@asana.example"},
+    "base URL with a query": {"base_url": f"https://asana.example/?token={TOKEN}"},
+    "option": {"max_retries": -1},
+    "timeout": {"timeout": (0, 60)},
+    "CA bundle": {"verify": "/no/such/bundle.pem"},
+    "kind of verify": {"verify": 5},
+    "kind of proxies": {"proxies": PROXIES["https"]},
+    "proxy of another kind": {"proxies": {**PROXIES, "http": 5}},
+    "malformed token": {"token": f"{TOKEN} {PASSWORD}"},
+    "empty token": {"token": ""},
+    "token of another kind": {"token": TOKEN.encode()},
+    "several tokens": {"token": [TOKEN, PASSWORD]},
+    "transport": {"transport": "none"},
+    "unknown option": {"tokens": PASSWORD},
+}
+
+
+def verbose(error):
+    """Return what IPython shows with %xmode Verbose: it evaluates attributes in the lines, too."""
+    from IPython.core.ultratb import VerboseTB
+
+    text = VerboseTB().text(type(error), error, error.__traceback__, context=9)
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def set_up(make, options, environment):
+    """Make a client wrongly; return the error without the frame of the caller, who has secrets."""
+    token = {} if environment else {"token": TOKEN}
+    proxies = {} if environment else {"proxies": PROXIES}
+    try:
+        make(**{**token, **proxies, **options})
+    except (aj.AsanaJobsError, TypeError) as error:
+        error.__traceback__ = error.__traceback__.tb_next
+        return error
+    raise AssertionError("it did not fail")
+
+
+@pytest.mark.parametrize("make", [aj.connect, aj.Client], ids=["connect", "Client"])
+@pytest.mark.parametrize("environment", [False, True], ids=["arguments", "environment"])
+@pytest.mark.parametrize("options", FAILING_SETUPS.values(), ids=FAILING_SETUPS)
+def test_a_failing_setup_shows_no_secret(make, options, environment, monkeypatch):
+    """Neither a traceback with locals nor IPython's verbose one has it, nor the words."""
+    for name, value in ENVIRONMENT.items() if environment else ():
+        monkeypatch.setenv(name, value)
+    error = set_up(make, options, environment)
+    for text in (shown(error), verbose(error), repr(error), repr(vars(error))):
+        assert TOKEN not in text
+        assert PASSWORD not in text
+    assert error.__context__ is None
+
+
+def test_a_malformed_token_in_the_environment_shows_nowhere(monkeypatch):
+    """Nor does the rest of the environment."""
+    monkeypatch.setenv("ASANA_PAT", f"{TOKEN} with a blank")
+    monkeypatch.setenv("UNRELATED_SECRET", PASSWORD)
+    for verb in (aj.connect, aj.Client, lambda: aj.read_asana_jobs("12")):
+        with pytest.raises(TokenError) as caught:
+            verb()
+        assert TOKEN not in shown(caught.value)
+        assert PASSWORD not in shown(caught.value)
+
+
+FAILING_TEST = """
+import asana_jobs_pd as aj
+
+def test_it():
+    make(aj.{make})
+
+def make(call):
+    call(
+        open("token").read(),
+        base_url="http://asana.example",
+        proxies=eval(open("proxies").read()),
+    )
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", ["connect", "Client"])
+def test_pytests_own_report_of_locals_shows_no_secret(make, tmp_path):
+    """pytest -l prints the locals of all frames, ours included."""
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "proxies").write_text(repr(PROXIES))
+    (tmp_path / "test_it.py").write_text(FAILING_TEST.format(make=make))
+    command = [sys.executable, "-m", "pytest", "-l", "--tb=long", "-p", "no:cacheprovider"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "InvalidOptionError" in run.stdout
+    assert "max_retries" in run.stdout, "locals are printed"
+    assert TOKEN not in run.stdout
+    assert PASSWORD not in run.stdout
+
+
+@pytest.mark.parametrize("stage", ["__init__", *FAILING_SETUPS])
+def test_a_half_made_client_has_a_repr(stage):
+    """Wherever its set-up ended: debuggers show it."""
+    client = aj.Client.__new__(aj.Client)
+    if stage != "__init__":
+        with pytest.raises((aj.AsanaJobsError, TypeError)):
+            client.__init__(**{"token": TOKEN, **FAILING_SETUPS[stage]})
+    assert repr(client) == "<Client, not set up>"
 
 
 SCRIPT = """
