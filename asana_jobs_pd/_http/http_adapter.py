@@ -201,6 +201,7 @@ class _Response:
         except (OSError, HTTPException) as error:
             raise _as_of_urllib3(error, self._pool, self._url) from error
         finally:
+            self._response.close()  # the connection may be closed, which does not close this
             self._pool.give_back(self._connection, usable=usable)
         return body
 

@@ -1,0 +1,180 @@
+"""An answer has a deadline, however a server stretches it, and a cancelled wait ends soon."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+import asana_jobs_pd as aj
+from asana_jobs_pd._http.rate_limit import Cancelled
+from asana_jobs_pd.errors import NetworkError, RequestTimeoutError
+
+from .conftest import GID, TOKEN, failure, http, told
+
+RECORD = json.dumps({"data": {"gid": GID, "status": "succeeded"}})
+ANSWER = http(200, RECORD)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+class Dripping:
+    """A server that sends pieces of bytes, one every `pause` seconds, until the client leaves."""
+
+    def __init__(self, pieces, pause):
+        self._pieces, self._pause, self._over = pieces, pause, threading.Event()
+        self.asked, self.left = threading.Event(), threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.origin = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                bare, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(bare,), daemon=True).start()
+
+    def _serve(self, bare):
+        with bare, suppress(OSError):
+            bare.recv(65536)
+            self.asked.set()
+            for piece in self._pieces():
+                bare.sendall(piece)
+                if self._over.wait(self._pause):
+                    return
+            bare.settimeout(60)
+            bare.recv(1)
+        self.left.set()
+
+    def stop(self):
+        self._over.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture
+def dripping():
+    """Make such servers."""
+    made = []
+
+    def make(pieces, pause=0.02):
+        made.append(Dripping(pieces, pause))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+def of(*pieces, then=b""):
+    """Return pieces, and then one over and over."""
+    return lambda: itertools.chain(pieces, itertools.repeat(then))
+
+
+STRETCHED = {
+    "a byte of the body at a time": of(HEAD + b"Content-Length: 99999\r\n\r\n", then=b" "),
+    "a body without a length": of(HEAD + b"\r\n", then=b" "),
+    "chunks": of(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", then=b"1\r\n \r\n"),
+    "a byte of the first line at a time": of(b"HTTP/1.1 200 ", then=b"O"),
+    "header after header": of(HEAD, then=b"X: y\r\n"),
+    "one long header": of(HEAD + b"X: ", then=b"y"),
+    "100 Continue": of(then=b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "102 Processing": of(then=b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "103 Early Hints": of(then=b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("pieces", STRETCHED.values(), ids=STRETCHED)
+def test_an_answer_has_a_deadline(client, dripping, pieces):
+    """Bytes that keep coming within the read timeout do not hold a read for ever."""
+    error = failure(client(base_url=dripping(pieces, 0.05).origin, timeout=(5, 0.5)))
+    assert error.kind in ("timeout", "network")
+    if isinstance(error, RequestTimeoutError):
+        assert "no complete answer within 1 s" in str(error)
+    else:
+        assert isinstance(error, NetworkError)
+    assert TOKEN not in told(error)
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints", "199 X"])
+@pytest.mark.parametrize("times", [1, 2, 20])
+def test_interim_answers_come_before_the_final_one(client, scripted, status, times):
+    """They are passed over, headers and all, whatever their number is within reason."""
+    interim = f"HTTP/1.1 {status}\r\nLink: </style.css>; rel=preload\r\n\r\n".encode()
+    assert client(scripted(interim * times + ANSWER)).get_job(GID)["status"] == "succeeded"
+
+
+def test_a_flood_of_interim_answers_is_an_error(client, scripted):
+    """A thousand of them at once are no answer."""
+    error = failure(client(scripted(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000 + ANSWER)))
+    assert "more than 100 interim answers" in str(error)
+
+
+def test_a_switch_of_protocols_is_no_interim_answer(client, scripted):
+    """Nobody asked for it."""
+    assert failure(client(scripted(http(101)))).status == 101
+
+
+WAITS = {
+    "for the first byte": of(),
+    "for the rest of the headers": of(HEAD),
+    "for the rest of the body": of(HEAD + b"Content-Length: 99\r\n\r\n{"),
+}
+
+
+@pytest.mark.parametrize("pieces", WAITS.values(), ids=WAITS)
+def test_a_cancelled_wait_ends_soon(client, dripping, pieces):
+    """Long before any timeout; the connection is closed, and the next read has one of its own."""
+    server, stop, ends = dripping(lambda: iter([next(iter(pieces()))])), threading.Event(), []
+    mine = client(base_url=server.origin, timeout=(60, 60))
+
+    def ask():
+        try:
+            mine.ask_job(GID, stop=stop)
+        except Cancelled as cancelled:
+            ends.append(cancelled)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    assert server.asked.wait(10)
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(ends) == 1
+    assert server.left.wait(10)
+    assert mine.limiter.budget.in_flight == 0
+
+
+def test_the_threads_of_an_interrupted_read_end_soon(client, dripping):
+    """Though the server never says a word: none of them waits for its headers to the end."""
+    server = dripping(lambda: iter(()))
+    mine = client(base_url=server.origin, timeout=(60, 60))
+
+    def interrupt(*_):
+        server.asked.wait(10)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asana_jobs_pd._progress.Progress.tick", interrupt)
+        with pytest.raises(aj.ReadInterrupted):
+            aj.read_asana_jobs([GID, "12"], client=mine)
+    deadline = time.monotonic() + 10
+    while any(thread.name == "asana-jobs" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_post_is_never_cut(client, dripping):
+    """Its answer holds the gid of a job that was started: it is waited for."""
+    created = http(201, json.dumps({"data": {"gid": "7", "resource_type": "job"}}))
+    server, stop = dripping(lambda: iter([created[:20], created[20:]]), 0.5), threading.Event()
+    mine = client(base_url=server.origin, timeout=(60, 60))
+    threading.Thread(target=lambda: (server.asked.wait(10), stop.set()), daemon=True).start()
+    posted = mine.post_job("/exports/graph", b"{}", subject="Project", gid="12", stop=stop)
+    assert posted.record["gid"] == "7"
