@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -53,6 +54,82 @@ def test_a_record_about_another_job_is_no_answer(gid):
     assert isinstance(error, BodyError)
     assert f"Job {GID}: the answer is about another job" in str(error)
     assert str(gid) in str(error)
+
+
+@pytest.mark.parametrize("gid", [GID, int(GID), None])
+@pytest.mark.parametrize("resource_type", ["job", None, "absent"])
+def test_the_gid_of_a_record_is_text(gid, resource_type):
+    """Also where some gateway made a JSON number of it; a null is no other gid."""
+    record = {"gid": gid, "resource_type": resource_type, "status": "succeeded"}
+    if resource_type == "absent":
+        del record["resource_type"]
+    if gid is None:
+        del record["gid"]
+    assert read({"data": record}).get("gid", GID) == GID
+
+
+@pytest.mark.parametrize(
+    "kind", ["project", "Job", "", "task", 5, True, ["job"], {"job": 1}, TOKEN]
+)
+def test_an_answer_of_another_resource_type_is_no_job(kind):
+    """It is that row's error, which says what came instead, and never its record."""
+    error = read({"data": {"gid": GID, "resource_type": kind, "status": "succeeded"}})
+    assert isinstance(error, BodyError)
+    assert error.kind == "body"
+    assert "the answer is not a job: its resource_type is " in error.reason
+    assert TOKEN not in str(error)
+
+
+@pytest.mark.parametrize("status", [200, 201, 203, 206])
+def test_any_success_is_read(status):
+    """A proxy may have changed its number."""
+    assert read({"data": {"gid": GID}}, status) == {"gid": GID}
+    assert read(b"", status).kind == "body"
+    assert read(b"", status).status == status
+
+
+NUMBERS = {
+    "118446744073709551617": "118446744073709551617",
+    "-9223372036854775809": "-9223372036854775809",
+    "18446744073709551615": 18446744073709551615,
+    "-9223372036854775808": -9223372036854775808,
+    "9007199254740993": 9007199254740993,
+    "0.12345678901234567890": "0.12345678901234567890",
+    "1234567890123456.5": "1234567890123456.5",
+    "123456789012345678.5": "123456789012345678.5",
+    "0.1000000000000000000": 0.1,
+    "5.20": 5.2,
+    "1e400": "1e400",
+    "-1E+999": "-1E+999",
+    "1e99999999999999999999": "1e99999999999999999999",
+    "1e3": 1000.0,
+    "1" * 5000: "1" * 5000,
+    "NaN": "NaN",
+    "Infinity": "Infinity",
+    "-Infinity": "-Infinity",
+}
+
+
+@pytest.mark.parametrize("text", NUMBERS, ids=lambda text: text[:24])
+@pytest.mark.parametrize("form", ['{{"gid": {}}}', '{{"x":[ 1,{}]}}', r'[{{"\ud83d": {}}}]'])
+def test_numbers_keep_every_digit(text, form):
+    """What Python or others would round, or JSON does not know, comes as its text."""
+    body = b'{"data": {"gid": "%s", "new_task": %s}}' % (GID.encode(), form.format(text).encode())
+    value = read(body)["new_task"]
+    while isinstance(value, dict | list):
+        value = list(value.values())[-1] if isinstance(value, dict) else value[-1]
+    expected = NUMBERS[text]
+    if text == "1234567890123456.5":
+        expected = 1234567890123456.5
+    assert (type(value), value) == (type(expected), expected)
+
+
+@given(st.integers() | st.decimals(allow_nan=False, allow_infinity=False), st.booleans())
+def test_any_number_keeps_its_value(number, escaped):
+    """As itself or as its text, on the fast and on the slow way."""
+    more = r', "name": "a\ud83d"' if escaped else ""
+    body = f'{{"data": {{"gid": "{GID}", "x": {{"y": {number}}}{more}}}}}'
+    assert Decimal(str(read(body.encode())["x"]["y"])) == Decimal(number)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +219,34 @@ def test_what_a_status_error_says(status, title, step):
     assert (error.kind, error.status, error.gid) == ("http", status, GID)
     assert (error.reason, error.help, error.phrase) == ("So it is.", help_text, None)
     assert type(error) is (AuthenticationError if status == 401 else StatusError)
+
+
+def test_all_errors_of_an_answer_are_shown():
+    """In the row, too; each different one once, five at the most, and how many more."""
+    first, second = "One: no access to the project.", "Two: custom fields are premium"
+    error = read({"errors": [{"message": text} for text in (first, second, first)]}, 403)
+    assert error.reason == "One: no access to the project; Two: custom fields are premium"
+    assert error.reason in str(error)
+    many = {"errors": [{"message": f"no. {number}", "help": "h"} for number in range(9)]}
+    error = read(many, 400)
+    assert error.reason == "no. 0; no. 1; no. 2; no. 3; no. 4 (and 4 more)"
+    assert error.help == "h"
+    mixed = read({"errors": [None, {"phrase": "a b"}, {"message": 5}, {"message": "m"}]}, 500)
+    assert (mixed.reason, mixed.phrase) == ("m", "a b")
+
+
+@pytest.mark.parametrize("where", ["message", "help", "phrase"])
+def test_errors_without_end_are_cut(where):
+    """Ten thousand long ones are one short line."""
+    error = read({"errors": [{where: f"{n}" * 500} for n in range(10_000)]}, 400)
+    assert len(str(error)) < 1200
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_asanas_words_about_bearer_tokens_stay_whole(status):
+    """They are what people search for."""
+    text = "The bearer token has expired. Please use the refresh token for a new bearer token"
+    assert text in str(read(envelope(text), status))
 
 
 def test_a_401_names_where_the_token_came_from():

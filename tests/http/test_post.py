@@ -102,6 +102,32 @@ def test_it_is_never_sent_twice_after_the_body_went_out(client, scripted, answer
     assert posted.retry_after == (7.0 if b"Retry-After" in answer else None)
 
 
+@pytest.mark.parametrize("gid", [77, "77", 118446744073709551617])
+def test_the_gid_of_a_started_job_is_text(client, scripted, gid):
+    """Also where it came as a JSON number: it must not be lost."""
+    body = orjson.dumps({"data": {"resource_type": "job"}})[:-2] + f',"gid":{gid}}}}}'.encode()
+    if isinstance(gid, str):
+        body = orjson.dumps({"data": {"gid": gid}})
+    posted = post(client(scripted(http(201, body))))
+    assert (posted.delivery, posted.record["gid"]) == ("taken", str(gid))
+
+
+@pytest.mark.parametrize("gid", ["null", "1.5", "true", '""', '"x"', "[]", "-7", "1e400"])
+def test_a_started_job_without_a_gid_is_unknown(client, scripted, gid):
+    """And said to be."""
+    posted = post(client(scripted(http(201, f'{{"data": {{"gid": {gid}}}}}'))))
+    assert posted.delivery == "unknown"
+    assert "not known whether" in posted.error.reason
+
+
+@pytest.mark.parametrize("path", ["/exports/graph", "/exports/resource", "/projects/12/duplicate"])
+def test_a_403_on_an_export_says_what_may_be_missing(client, scripted, path):
+    """The plan or the OAuth scope; other endpoints do not need them."""
+    error = post(client(scripted(http(403, b'{"errors":[{"message":"Forbidden"}]}'))), path).error
+    assert ("Enterprise" in str(error)) == ("scope" in str(error)) == path.startswith("/exports/")
+    assert "othing was started" in str(error)
+
+
 class ServerComes(threading.Event):
     """A stop that never comes; while it is waited for, a server comes up at a port."""
 

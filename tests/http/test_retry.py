@@ -1,6 +1,8 @@
 """The decisions about trying again hold for every number."""
 
 import math
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from hypothesis import given
@@ -75,10 +77,11 @@ def test_backoff_doubles_and_is_spread(tries, chance):
     [
         *(None, "", " ", "soon", "-1", "-0.5", "nan", "inf", "-inf", "Infinity", "1e999", "0x10"),
         *("Fri, 31 Dec 1999 23:59:59 GMT", "2024-01-01", "1, 2", "5 seconds", "\ud83d"),
+        *("1_000", "1e3", "+5", "\u0661", "1.2.3", "1,5", "0b11", "Infinity", "Fri, 99 Dec 9999"),
     ],
 )
 def test_a_header_that_says_nothing_of_use(value):
-    """No header, text, dates, negative and endless waits leave it to our own backoff."""
+    """No header, text, dates gone by, other numbers and endless waits leave it to our backoff."""
     assert parse_retry_after(value) is None
 
 
@@ -97,6 +100,29 @@ def test_a_header_that_says_nothing_of_use(value):
 def test_a_header_in_seconds(value, seconds):
     """It counts, but for less than a tenth of a second and for more than five minutes."""
     assert parse_retry_after(value) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "date", "seconds"),
+    [
+        ("Thu, 01 Jan 2026 00:00:42 GMT", "Thu, 01 Jan 2026 00:00:12 GMT", 30),
+        ("Thu, 01 Jan 2026 00:00:42 +0000", "Thu, 01 Jan 2026 01:00:40 +0100", 2),
+        ("Thu, 01 Jan 2026 09:00:00 GMT", "Thu, 01 Jan 2026 00:00:00 GMT", 300),
+        ("Thu, 01 Jan 2026 00:00:00 GMT", "Thu, 01 Jan 2026 00:00:00 GMT", None),
+        ("Wed, 31 Dec 2025 23:59:00 GMT", "Thu, 01 Jan 2026 00:00:00 GMT", None),
+        ("7", "Thu, 01 Jan 2026 00:00:00 GMT", 7),
+    ],
+)
+def test_a_header_with_a_date(value, date, seconds):
+    """It counts from the answer's own date: our clock may be off."""
+    assert parse_retry_after(value, date) == seconds
+
+
+@pytest.mark.parametrize("date", [None, "", "soon", "Fri, 99 Dec 2025"])
+def test_without_a_date_of_its_own_our_clock_counts(date):
+    """A date to come is waited for."""
+    value = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    assert 50 < parse_retry_after(value, date) <= 100
 
 
 @given(st.text() | st.floats().map(str) | st.integers().map(str))
