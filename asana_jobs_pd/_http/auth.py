@@ -100,13 +100,15 @@ def leads_to_this_machine(url: str) -> bool:
     except ValueError:
         return False
     upper, lower = divmod(int(address), 2**32)
-    return (upper in _EMBEDDED_IPV4 and _is_local_ipv4(lower)) or (
-        address.sixtofour is not None and _is_local_ipv4(int(address.sixtofour))
-    )
+    if upper in _EMBEDDED_IPV4:
+        return _is_local_ipv4(lower)
+    inner = address.sixtofour
+    return address.is_link_local or (inner is not None and _is_local_ipv4(int(inner)))
 
 
 def _is_local_ipv4(address: int) -> bool:
-    return address >> 24 in {0, 127}
+    """Tell whether an address is a loopback, unspecified or link-local one."""
+    return address >> 24 in {0, 127} or address >> 16 == 0xA9FE  # noqa: PLR2004
 
 
 def _legacy_ipv4(host: str, *, octal: bool) -> int:
@@ -123,7 +125,7 @@ def _legacy_ipv4(host: str, *, octal: bool) -> int:
 def _number(part: str, *, octal: bool) -> int:
     if part.startswith("0x"):
         return int(part[2:] or "0", 16)
-    if octal and part.startswith("0"):
+    if octal and re.fullmatch("0[0-7]+", part):
         return int(part, 8)
     return int(part)
 

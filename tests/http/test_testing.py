@@ -1,0 +1,157 @@
+"""What users' tests get: answers without a network, and a clean slate."""
+
+import json
+import threading
+
+import pytest
+
+import asana_jobs_pd as aj
+from asana_jobs_pd.errors import InvalidOptionError, PartialReadError
+from asana_jobs_pd.testing import MockTransport, Request, Response, Transport, reset
+
+from .conftest import GID, TOKEN, Hasty
+
+
+def job(request):
+    """Answer with the job that is asked for, or that was started."""
+    gid = request.url.partition("?")[0].rpartition("/")[2]
+    gid = gid if gid.isdigit() else "77"
+    return Response.from_json({"data": {"gid": gid, "resource_type": "job", "status": "succeeded"}})
+
+
+def test_jobs_are_read_from_a_function():
+    """Without a token, a socket or a ledger; the requests are kept."""
+    transport = MockTransport(job)
+    jobs = aj.read_asana_jobs(["12", "13"], ["status"], client=aj.Client(transport=transport))
+    assert jobs["status"].tolist() == ["succeeded"] * 2
+    urls = {"https://app.asana.com/api/1.0/jobs/12", "https://app.asana.com/api/1.0/jobs/13"}
+    assert {request.url.partition("?")[0] for request in transport.requests} == urls
+    assert {request.method for request in transport.requests} == {"GET"}
+
+
+def test_connect_takes_one_for_all_verbs():
+    """Also for POSTs, whose JSON the request holds."""
+    transport = MockTransport(job)
+    aj.connect(TOKEN, transport=transport)
+    started = aj.export_graph("1203")
+    assert started["gid"].tolist() == ["77"]
+    (post,) = [request for request in transport.requests if request.method == "POST"]
+    assert post.url.endswith("/exports/graph")
+    assert json.loads(post.body) == {"data": {"parent": "1203"}}
+    assert post.headers["content-type"] == "application/json"
+    assert post.headers["authorization"].encode().decode() == f"Bearer {TOKEN}"
+
+
+def test_any_object_with_send_will_do():
+    """It need not know this package but for the response."""
+
+    class Mine:
+        def send(self, request):
+            return job(request)
+
+    assert isinstance(Mine(), Transport)
+    assert aj.Client(transport=Mine()).get_job("12")["gid"] == "12"
+
+
+@pytest.mark.parametrize("transport", ["x", 5, object(), lambda request: None])
+def test_what_cannot_send_is_refused(transport):
+    """At once."""
+    with pytest.raises(InvalidOptionError, match="transport"):
+        aj.Client(transport=transport)
+
+
+@pytest.mark.parametrize("answer", [None, {"data": {}}, b"{}", 200])
+def test_an_answer_that_is_no_response_is_an_error(answer):
+    """It names what came."""
+    with pytest.raises(InvalidOptionError, match="not a Response"):
+        aj.Client(transport=MockTransport(lambda request: answer)).get_job("12")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TimeoutError("too late"), "timeout"),
+        (ConnectionError("gone"), "network"),
+        (ConnectionRefusedError(), "network"),
+        (OSError("no route"), "network"),
+    ],
+)
+def test_an_error_of_the_network_is_a_row(error, kind):
+    """After as many tries as with the real one."""
+
+    def lost(request):
+        raise error
+
+    transport = MockTransport(lost)
+    client = aj.Client(transport=transport, max_retries=2)
+    assert client.ask_job(GID, stop=Hasty()).kind == kind
+    assert len(transport.requests) == 3
+
+
+def test_statuses_and_headers_count_as_the_real_ones():
+    """In any case; retries, errors and announcements are ours."""
+    answers = iter(
+        [
+            Response(503, {"retry-after": "7"}),
+            Response.from_json({"data": {}}, headers={"asana-change": "name=a,name=b"}),
+        ]
+    )
+    client, hasty = aj.Client(transport=MockTransport(lambda _: next(answers))), Hasty()
+    assert client.ask_job(GID, stop=hasty) == {}
+    assert hasty.waits == [7]
+    assert len(client.changes.take()) == 2
+    error = Response.from_json({"errors": [{"message": "No"}]}, 404)
+    client = aj.Client(transport=MockTransport(lambda _: error))
+    with pytest.raises(PartialReadError, match="404 Not Found: No"):
+        aj.read_asana_jobs("12", client=client)
+
+
+def test_a_failing_assertion_in_a_handler_comes_out():
+    """It is the test that fails, not the network."""
+
+    def check(request):
+        assert request.method == "PUT"
+
+    with pytest.raises(AssertionError, match="GET"):
+        aj.read_asana_jobs("12", client=aj.Client(transport=MockTransport(check)))
+
+
+def test_neither_requests_nor_responses_show_secrets():
+    """Their reprs have no token, no query, no body."""
+    request = Request("GET", "https://x/y?X-Amz-Signature=5ec2e7", {"A": TOKEN}, TOKEN.encode())
+    assert repr(request) == "<Request GET https://x/y?…>"
+    assert repr(Response(200, {"A": TOKEN}, b"12345")) == "<Response 200, 5 bytes>"
+
+
+def test_reset_forgets_the_default_client(monkeypatch):
+    """The next verb looks at the environment again; the client itself goes on."""
+    client = aj.connect(transport=MockTransport(job))
+    assert len(aj.read_asana_jobs("12")) == 1
+    reset()
+    with pytest.raises(aj.errors.TokenError):
+        aj.read_asana_jobs("12")
+    assert client.get_job("12")["gid"] == "12"
+
+
+def test_reset_forgets_what_was_learned_about_limits():
+    """A client that is made afterwards does not wait for the gate that a 429 closed."""
+    refusal = MockTransport(lambda _: Response(429, {"Retry-After": "200"}))
+    before = aj.Client(TOKEN, transport=refusal, max_retries=0)
+    assert before.ask_job("12").status == 429
+    assert before.limiter.closed_for() > 100
+    reset()
+    after = aj.Client(TOKEN, transport=MockTransport(job))
+    assert after.limiter.closed_for() == 0
+    assert after.get_job("12")["gid"] == "12"
+
+
+def test_many_threads_may_send(monkeypatch):
+    """As many as the client has in flight, at the same time."""
+    barrier = threading.Barrier(5, timeout=60)
+
+    def together(request):
+        barrier.wait()
+        return job(request)
+
+    client = aj.Client(transport=MockTransport(together), max_in_flight=5)
+    assert len(aj.read_asana_jobs(range(1, 11), client=client)) == 10
