@@ -287,7 +287,7 @@ def test_an_answer_of_16_mib_is_read_and_no_more(client, scripted):
 
 
 GZIP = "Content-Encoding: gzip"
-PACKED = gzip.compress(RECORD)
+PACKED = gzip.compress(RECORD, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -295,8 +295,8 @@ PACKED = gzip.compress(RECORD)
     [
         (PACKED, "gzip"),
         (PACKED, "x-gzip"),
-        (PACKED, "GZIP".lower()),
-        (gzip.compress(RECORD[:9]) + gzip.compress(RECORD[9:]), "gzip"),
+        (PACKED, "gzip "),
+        (gzip.compress(RECORD[:9], mtime=0) + gzip.compress(RECORD[9:], mtime=0), "gzip"),
         (RECORD, "gzip"),
         (RECORD, "deflate"),
         (RECORD, "br"),
@@ -304,6 +304,7 @@ PACKED = gzip.compress(RECORD)
         (RECORD, "identity"),
         (RECORD, "nonsense"),
     ],
+    ids=range(10),
 )
 def test_compressed_answers(client, scripted, body, coding):
     """gzip is undone; a body that is labelled falsely is read as it came."""
