@@ -1,4 +1,4 @@
-"""A frame of jobs as an Excel file that opens as it was: `asana_jobs_to_excel`."""
+"""`asana_jobs_to_excel`: jobs as an Excel file in which every value stays what it was."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import numbers
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from asana_jobs_pd._files import replace_file
 from asana_jobs_pd._http.redaction import redact
@@ -30,70 +32,61 @@ from asana_jobs_pd.errors import (
 )
 
 __all__ = [
-    "LONGEST_TEXT",
+    "MAX_CELL_TEXT",
     "Cell",
     "Kind",
     "SheetColumn",
     "asana_jobs_to_excel",
-    "disarm",
-    "disarm_frame",
+    "escape_formula",
+    "escape_formulas",
     "is_formula",
     "sheet_column",
 ]
 
-_SIGNS = "[=+@\uff1d\uff0b\uff0d\uff20-]"  # full-width forms of the four too
+_FORMULA_SIGNS = "[=+@\uff1d\uff0b\uff0d\uff20-]"  # their full-width forms, too
 _BLANKS = "[ \t\r\n]*"
-_START = re.compile(_BLANKS + _SIGNS)
-_FORMULA = re.compile(f"(^|[;\t\r\n])({_BLANKS})(?={_SIGNS})")
-_CANDIDATE = f"(?:^|[;\t\r\n]){_BLANKS}{_SIGNS}"
+_FORMULA = re.compile(_BLANKS + _FORMULA_SIGNS)
+_FORMULA_IN_CSV = re.compile(f"(^|[;\t\r\n])({_BLANKS})(?={_FORMULA_SIGNS})")
+_MAY_HAVE_FORMULA = f"(?:^|[;\t\r\n]){_BLANKS}{_FORMULA_SIGNS}"
 
 
 def is_formula(text: str) -> bool:
-    """Tell whether a cell of this text would be run."""
-    return _START.match(text) is not None
+    """Tell whether a spreadsheet would run a cell with this text as a formula."""
+    return _FORMULA.match(text) is not None
 
 
-def disarm(text: str) -> str:
-    """Return a text with an apostrophe before what would be run."""
-    return _FORMULA.sub(r"\1\2'", text)
+def escape_formula(text: str) -> str:
+    """Return a text with an apostrophe before every formula, also after other separators."""
+    return _FORMULA_IN_CSV.sub(r"\1\2'", text)
 
 
-def disarm_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy in which no text would be run, those of the columns' names neither."""
-    copy = each_column(frame, lambda column: change_texts(column, _CANDIDATE, disarm))
-    return copy.set_axis([disarm(str(name)) for name in frame.columns], axis=1)
+def escape_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy in which no text or column name would run as a formula."""
+    copy = each_column(
+        frame, lambda column: change_texts(column, _MAY_HAVE_FORMULA, escape_formula)
+    )
+    return copy.set_axis([escape_formula(str(name)) for name in frame.columns], axis=1)
 
 
-LONGEST_TEXT = 32_767
-"""Characters that Excel holds in a cell, counted as UTF-16 does."""
-MOST_DIGITS = 10**15
-"""From here Excel loses digits of a number."""
-FIRST_DAY, LAST_DAY = map(dt.datetime.fromisoformat, ("1900-03-01", "9999-12-31"))
-"""Before the first, Excel counts days in its own way; it knows none after the last."""
+MAX_CELL_TEXT = 32_767
+"""The most characters in a cell, counted as UTF-16 code units."""
+EXACT_LIMIT = 10**15
+"""From here on, Excel loses digits of a number."""
+FIRST_TIME, LAST_TIME = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)  # noqa: DTZ001  Excel has no zones
+"""Before the first, Excel counts days differently; it knows none after the last."""
 
-Cell: TypeAlias = str | bool | int | float | dt.datetime | None
+Cell: TypeAlias = str | bool | int | float | dt.datetime | dt.date | None
 Kind: TypeAlias = Literal["text", "number", "time"]
 
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_ODD = re.compile(_ILLEGAL.pattern + "|\r")
-_FAR = 0x10000
+_NEEDS_CHANGE = re.compile(_ILLEGAL.pattern + "|\r")
+_SUPPLEMENTARY = 0x10000
+"""From here on, a character takes two UTF-16 code units."""
 
 
 @dataclass(frozen=True, slots=True)
 class SheetColumn:
-    """A column of a sheet.
-
-    Parameters
-    ----------
-    header
-        Its name, which says so when its times are in UTC.
-    kind
-        What most of its cells are.
-    cells
-        One a row.
-    cut
-        How many texts were longer than a cell.
-    """
+    """A column of a sheet: header, kind of most cells, cells, and how many texts were cut."""
 
     header: str
     kind: Kind
@@ -102,18 +95,17 @@ class SheetColumn:
 
 
 def sheet_column(column: pd.Series) -> SheetColumn:
-    """Return a column of a frame as a sheet holds it.
+    """Return a column as a sheet can hold it.
 
-    Times lose their zone and are UTC then, to the millisecond; times that Excel cannot hold, and
-    whole numbers of which it would lose digits, are texts, and so is any gid. A text that is too
-    long is cut, and characters that no sheet may have are replaced.
+    Times become UTC without a zone, to the millisecond. Gids, times that Excel cannot hold, and
+    whole numbers of which it would lose digits become text. Texts that are too long are cut, and
+    illegal characters are replaced.
     """
     name, dtype = str(column.name), column.dtype
-    if pd.api.types.is_datetime64_any_dtype(dtype):
-        aware = isinstance(dtype, pd.DatetimeTZDtype)
-        return SheetColumn(_fit(f"{name} (UTC)" if aware else name)[0], "time", _times(column), 0)
+    if (times := _utc_times(column)) is not None:
+        header = f"{name} (UTC)" if _is_aware(dtype) else name
+        return SheetColumn(_fit(header)[0], "time", _time_cells(times), 0)
     gid = name == "gid" or name.endswith(".gid")
-    number = pd.api.types.is_numeric_dtype(dtype) and not gid
     if column.isna().all():
         pairs: list[tuple[Cell, bool]] = [(None, False)] * len(column)
     elif isinstance(dtype, pd.StringDtype):
@@ -121,20 +113,48 @@ def sheet_column(column: pd.Series) -> SheetColumn:
     else:
         values = [None if _is_missing(value) else value for value in column.array]
         pairs = [_cell(str(value) if gid and value is not None else value) for value in values]
-    kind: Kind = "number" if number else "text"
+    kind: Kind = "number" if pd.api.types.is_numeric_dtype(dtype) and not gid else "text"
     cells, cut = [cell for cell, _ in pairs], sum(cut for _, cut in pairs)
     return SheetColumn(_fit(name)[0], kind, cells, cut)
 
 
-def _times(column: pd.Series) -> list[Cell]:
-    naive = column.dt.tz_convert(None) if column.dt.tz is not None else column
-    rounded = naive.dt.round("ms")
-    return [None if value is pd.NaT else _time(value) for value in rounded]
+def _utc_times(column: pd.Series) -> np.ndarray | None:
+    """Return a column of times, of whatever dtype, as UTC in microseconds; None for others."""
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind == "M":
+        return column.to_numpy("M8[us]")
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return column.dt.tz_convert(None).to_numpy("M8[us]")
+    if isinstance(dtype, pd.ArrowDtype) and pa.types.is_timestamp(dtype.pyarrow_dtype):
+        return np.asarray(pa.array(column).cast(pa.timestamp("us"), safe=False))
+    return None
 
 
-def _time(value: pd.Timestamp) -> Cell:
-    inside = FIRST_DAY <= value.to_pydatetime(warn=False) < LAST_DAY
-    return value.to_pydatetime(warn=False) if inside else value.isoformat()
+def _is_aware(dtype: Any) -> bool:
+    return isinstance(dtype, pd.DatetimeTZDtype) or (
+        isinstance(dtype, pd.ArrowDtype) and dtype.pyarrow_dtype.tz is not None
+    )
+
+
+def _time_cells(times: np.ndarray) -> list[Cell]:
+    rounded = times + np.timedelta64(500, "us")
+    rounded = rounded.astype("M8[ms]").astype("M8[us]")
+    fits = (rounded >= np.datetime64(FIRST_TIME)) & (rounded < np.datetime64(LAST_TIME))
+    cells: list[Cell] = [None] * len(times)
+    for index in np.flatnonzero(fits):
+        cells[index] = rounded[index].item()
+    for index in np.flatnonzero(~fits & ~np.isnat(times)):
+        text = np.datetime_as_string(times[index])
+        cells[index] = str(text).removesuffix(".000000")
+    return cells
+
+
+def _datetime_cell(value: dt.datetime) -> Cell:
+    try:
+        utc = value.astimezone(dt.UTC) if value.tzinfo else value
+    except OverflowError:  # before the year 1 or after 9999 in UTC
+        return value.isoformat()
+    return _time_cells(np.array([utc.replace(tzinfo=None)], "M8[us]"))[0]
 
 
 def _cell(value: Any) -> tuple[Cell, bool]:
@@ -142,66 +162,69 @@ def _cell(value: Any) -> tuple[Cell, bool]:
     if value is None or isinstance(value, bool | np.bool_):
         return (None if value is None else bool(value)), False
     if isinstance(value, numbers.Integral):
-        return (int(value) if abs(int(value)) < MOST_DIGITS else str(int(value))), False
+        return (int(value) if abs(int(value)) < EXACT_LIMIT else str(int(value))), False
     if isinstance(value, float | np.floating):
         return (float(value) if math.isfinite(value) else str(value)), False
-    if isinstance(value, pd.Timestamp):
-        utc = value.tz_convert(None) if value.tzinfo else value
-        return _time(utc.round("ms")), False
+    if isinstance(value, dt.datetime):
+        return _datetime_cell(value), False
+    if isinstance(value, dt.date):
+        fits = FIRST_TIME.date() <= value < LAST_TIME.date()
+        return (value if fits else value.isoformat()), False
     return _fit(value if isinstance(value, str) else redact(str(value)))
 
 
 def _text(value: str | None) -> tuple[Cell, bool]:
-    if value is None or (len(value) <= LONGEST_TEXT // 2 and _ODD.search(value) is None):
+    if value is None or (len(value) <= MAX_CELL_TEXT // 2 and _NEEDS_CHANGE.search(value) is None):
         return value, False
     return _fit(value)
 
 
 def _fit(text: str) -> tuple[str, bool]:
-    """Return a text that a cell holds, and whether it was cut."""
+    """Return a text that a cell can hold, and whether it was cut."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     legal = _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", lines)
-    if len(legal) <= LONGEST_TEXT // 2 or _units(legal) <= LONGEST_TEXT:
+    if len(legal) <= MAX_CELL_TEXT // 2 or _units(legal) <= MAX_CELL_TEXT:
         return legal, False
-    kept = legal[: LONGEST_TEXT - 1]
-    while _units(kept) >= LONGEST_TEXT:
-        kept = kept[: len(kept) - max((_units(kept) - LONGEST_TEXT + 1) // 2, 1)]
+    kept = legal[: MAX_CELL_TEXT - 1]
+    while _units(kept) >= MAX_CELL_TEXT:
+        kept = kept[: len(kept) - max((_units(kept) - MAX_CELL_TEXT + 1) // 2, 1)]
     return f"{kept}…", True
 
 
 def _units(text: str) -> int:
-    return len(text) + sum(ord(sign) >= _FAR for sign in text)
+    return len(text) + sum(ord(character) >= _SUPPLEMENTARY for character in text)
 
 
 def _is_missing(value: Any) -> bool:
     return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
 
 
-MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
+MAX_ROWS, MAX_COLUMNS = 1_048_576, 16_384
 _OPTIONS = {
     "constant_memory": True,
     "strings_to_formulas": False,
     "strings_to_urls": False,
     "strings_to_numbers": False,
 }
-_TIME_FORMAT = "yyyy-mm-dd hh:mm:ss.000"
-_WIDEST, _LOOKED_AT = 44, 200
+_TIME_FORMAT, _DATE_FORMAT = "yyyy-mm-dd hh:mm:ss.000", "yyyy-mm-dd"
+_MAX_WIDTH, _WIDTH_ROWS = 44, 200
+"""The widest column, and how many rows decide how wide a column is."""
 
 
 @public
 def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
-    """Write jobs to an ``.xlsx`` file.
+    """Write jobs to an Excel file.
 
-    Every column of the frame is there, yours too. Gids stay text; times lose their zone, are
-    UTC to the millisecond, and their header says so; no text runs as a formula or becomes a link;
-    signed URLs are masked. A second sheet, ``About``, says so to whoever opens it.
+    All columns are written, including your own. Gids stay text; times become UTC without a
+    zone, to the millisecond, and their header says so; no text runs as a formula or becomes a
+    link; signed URLs are masked. A second sheet, ``About``, explains this.
 
     Parameters
     ----------
     jobs
-        A frame of jobs; it is not changed. A named index is written too.
+        A frame of jobs; it is not changed. A named index is written, too.
     path
-        The file, ``….xlsx``; what is there is replaced at the end, all at once.
+        The file, ``….xlsx``; an existing file is replaced atomically.
 
     Returns
     -------
@@ -211,43 +234,43 @@ def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Pat
     Raises
     ------
     MissingExtraError
-        When xlsxwriter is not installed.
+        If XlsxWriter is not installed.
     InvalidFrameError
-        When these are no jobs, or more than a sheet holds: 1,048,575 rows, 16,384 columns.
+        If `jobs` is not a frame of jobs, or larger than a sheet: 1,048,575 rows, 16,384 columns.
     InvalidOptionError
-        When the path has another suffix, or its folder is not there.
+        If the suffix is not ``.xlsx``, or `path` is not a local file in an existing folder.
+    ExportWriteError
+        If the file cannot be written, for example because the disk is full.
 
     Warns
     -----
     AsanaValueWarning
-        When a text was longer than 32,767 characters, which is what a cell holds: it was cut.
+        If a text is longer than 32,767 characters, the limit of a cell: it is cut.
     """
-    writer = _need_xlsxwriter()
+    xlsxwriter = _require_xlsxwriter()
     if Path(path).suffix.lower() != ".xlsx":
-        raise InvalidOptionError(f"path={str(path)!r}: Excel wants a name that ends in .xlsx.")
+        raise InvalidOptionError(f"path={str(path)!r}: the name of an Excel file ends in .xlsx.")
     frame = _sheet_frame(jobs)
-    if len(frame) >= MOST_ROWS or len(frame.columns) > MOST_COLUMNS:
+    if len(frame) >= MAX_ROWS or len(frame.columns) > MAX_COLUMNS:
         raise InvalidFrameError(
-            f"The frame has {len(frame):,} rows and {len(frame.columns):,} columns; a sheet holds "
-            f"{MOST_ROWS - 1:,} and {MOST_COLUMNS:,}. Write a part of it, or use to_parquet()."
+            f"The frame has {len(frame):,} rows and {len(frame.columns):,} columns; a sheet can "
+            f"hold {MAX_ROWS - 1:,} and {MAX_COLUMNS:,}. Write a part of it, or use to_parquet()."
         )
     columns = [sheet_column(column) for _, column in frame.items()]
     about = _about(columns, len(frame))
-    written = replace_file(path, lambda part: _write(writer, part, columns, about))
+    written = replace_file(path, lambda part: _write(xlsxwriter, part, columns, about))
     _warn_of_cuts(columns)
     return written
 
 
-def _need_xlsxwriter() -> Any:
+def _require_xlsxwriter() -> Any:
     try:
         import xlsxwriter  # noqa: PLC0415  an extra
     except ImportError:
         pass
     else:
         return xlsxwriter
-    raise MissingExtraError(
-        "Excel files need xlsxwriter: pip install 'asana_jobs_pd[excel]' installs it."
-    )
+    raise MissingExtraError("Excel files need XlsxWriter: pip install 'asana_jobs_pd[excel]'.")
 
 
 def _sheet_frame(jobs: pd.DataFrame) -> pd.DataFrame:
@@ -263,12 +286,12 @@ def _about(columns: Sequence[SheetColumn], rows: int) -> list[tuple[str, Cell]]:
         ("rows", rows),
         ("written (UTC)", now),
         ("written by", f"asana_jobs_pd {version('asana_jobs_pd')}"),
-        ("times", "UTC, to the millisecond; a sheet knows no time zones"),
+        ("times", "UTC, to the millisecond: a sheet has no time zones"),
         ("gids", "text: as numbers they would lose digits"),
-        ("URLs", "without their signatures, and not linked"),
+        ("URLs", "without their signatures, and not as links"),
     ]
     lines += [
-        ("cut", f"{column.header}: {column.cut} texts longer than {LONGEST_TEXT:,} characters")
+        ("cut", f"{column.header}: {column.cut} texts longer than {MAX_CELL_TEXT:,} characters")
         for column in columns
         if column.cut
     ]
@@ -276,69 +299,86 @@ def _about(columns: Sequence[SheetColumn], rows: int) -> list[tuple[str, Cell]]:
 
 
 def _write(
-    writer: Any,
+    xlsxwriter: Any,
     part: Path,
     columns: Sequence[SheetColumn],
     about: Sequence[tuple[str, Cell]],
 ) -> None:
-    with part.open("wb") as file, writer.Workbook(file, _OPTIONS) as book:
-        styles = _Styles(book)
-        sheet = book.add_worksheet("Jobs")
-        _layout(sheet, columns)
-        for place, column in enumerate(columns):
-            sheet.write_string(0, place, column.header, styles.header)
-        for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True), 1):
-            for place, cell in enumerate(cells):
-                if cell is not None:
-                    styles.write(sheet, row, place, cell)
-        notes = book.add_worksheet("About")
-        notes.set_column(0, 0, 16)
-        notes.set_column(1, 1, 60)
-        for row, (name, value) in enumerate(about):
-            notes.write_string(row, 0, name, styles.header)
-            styles.write(notes, row, 1, value)
+    """Write the book; XlsxWriter's temporary files are removed, also after a failure."""
+    with tempfile.TemporaryDirectory(prefix="asana_jobs_") as tmpdir, part.open("wb") as file:
+        book = xlsxwriter.Workbook(file, {**_OPTIONS, "tmpdir": tmpdir})
+        try:
+            _fill(book, columns, about)
+            book.close()
+        except xlsxwriter.exceptions.FileCreateError as error:
+            cause = error.args[0] if error.args else None
+            raise (cause if isinstance(cause, OSError) else OSError(str(error))) from None
+        finally:
+            for sheet in book.worksheets():
+                sheet._opt_close()  # noqa: SLF001  else its temporary file stays open
 
 
-class _Styles:
-    """The formats of a book, and cells written in them: never guessed from what a text says."""
+def _fill(book: Any, columns: Sequence[SheetColumn], about: Sequence[tuple[str, Cell]]) -> None:
+    formats = _Formats(book)
+    sheet = book.add_worksheet("Jobs")
+    _arrange(sheet, columns)
+    for place, column in enumerate(columns):
+        sheet.write_string(0, place, column.header, formats.header)
+    for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True), 1):
+        for place, cell in enumerate(cells):
+            if cell is not None:
+                formats.write(sheet, row, place, cell)
+    notes = book.add_worksheet("About")
+    notes.set_column(0, 0, 16)
+    notes.set_column(1, 1, 60)
+    for row, (name, value) in enumerate(about):
+        notes.write_string(row, 0, name, formats.header)
+        formats.write(notes, row, 1, value)
+
+
+class _Formats:
+    """The formats of a book; cells are written by type, and never guessed from their text."""
 
     def __init__(self, book: Any) -> None:
         self.header = book.add_format({"bold": True, "num_format": "@"})
         self._text = book.add_format({"num_format": "@"})
-        # The prefix keeps it a text when somebody edits the cell, or saves the sheet anew.
+        # The prefix keeps it text when the cell is edited or the sheet is saved again.
         self._formula = book.add_format({"num_format": "@", "quote_prefix": True})
         self._time = book.add_format({"num_format": _TIME_FORMAT, "align": "left"})
+        self._date = book.add_format({"num_format": _DATE_FORMAT, "align": "left"})
 
-    def write(self, sheet: Any, row: int, place: int, cell: Cell) -> None:
+    def write(self, sheet: Any, row: int, column: int, cell: Cell) -> None:
         """Write one cell by its type."""
         if isinstance(cell, str):
-            style = self._formula if is_formula(cell) else self._text
-            sheet.write_string(row, place, cell, style)
+            text_format = self._formula if is_formula(cell) else self._text
+            sheet.write_string(row, column, cell, text_format)
         elif isinstance(cell, bool):
-            sheet.write_boolean(row, place, cell)
+            sheet.write_boolean(row, column, cell)
         elif isinstance(cell, dt.datetime):
-            sheet.write_datetime(row, place, cell, self._time)
+            sheet.write_datetime(row, column, cell, self._time)
+        elif isinstance(cell, dt.date):
+            sheet.write_datetime(row, column, cell, self._date)
         else:
-            sheet.write_number(row, place, cell)
+            sheet.write_number(row, column, cell)
 
 
-def _layout(sheet: Any, columns: Sequence[SheetColumn]) -> None:
+def _arrange(sheet: Any, columns: Sequence[SheetColumn]) -> None:
     for place, column in enumerate(columns):
-        shown = [len(str(cell)) for cell in column.cells[:_LOOKED_AT] if cell is not None]
-        longest = max([len(column.header) + 2, *shown])
-        sheet.set_column(place, place, 24 if column.kind == "time" else min(longest, _WIDEST))
+        widths = [len(str(cell)) for cell in column.cells[:_WIDTH_ROWS] if cell is not None]
+        width = min(max([len(column.header) + 2, *widths]), _MAX_WIDTH)
+        sheet.set_column(place, place, 24 if column.kind == "time" else width)
     sheet.freeze_panes(1, 1)
     if columns and columns[0].cells:
         last = len(columns[0].cells), len(columns) - 1
         sheet.autofilter(0, 0, *last)
-        sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{MOST_ROWS}"})
+        sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{MAX_ROWS}"})
 
 
 def _warn_of_cuts(columns: Sequence[SheetColumn]) -> None:
     cut = [column for column in columns if column.cut]
     if cut:
         warn_user(
-            f"{sum(column.cut for column in cut)} texts were longer than the {LONGEST_TEXT:,} "
-            f"characters that a cell holds, and were cut, the first in {cut[0].header!r}.",
+            f"{sum(column.cut for column in cut)} texts were longer than {MAX_CELL_TEXT:,} "
+            f"characters, the limit of a cell, and were cut, the first in {cut[0].header!r}.",
             AsanaValueWarning,
         )

@@ -1,4 +1,4 @@
-"""``df.asana.plot``: pictures of jobs with matplotlib, after pandas' habits."""
+"""`df.asana.plot`: plots of jobs with matplotlib, in the manner of pandas."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._jobs.views import unique_jobs
-from asana_jobs_pd._palette import kind_words, look_of, ordered_states
 from asana_jobs_pd._public import public
 from asana_jobs_pd._report.timeline import (
+    add_legend,
     axes_for,
     draw_timeline,
-    legend_above,
-    need_matplotlib,
-    on_dark,
-    quiet,
-    say_instead,
+    has_dark_background,
+    require_matplotlib,
+    show_message,
+    simplify,
 )
 from asana_jobs_pd._report.timeline_data import (
-    Arrangement,
-    arrange,
-    spans_of,
-    states_of,
+    TimelineLayout,
+    job_spans,
+    layout_timeline,
+    zone_name,
     zone_of,
-    zone_words,
 )
+from asana_jobs_pd._vocabulary import kind_label, ordered_states, state_style, states_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 __all__ = ["AsanaPlot", "plot_asana_status", "plot_asana_timeline"]
 
 _WIDTH = 10.0
-_NARROWEST = 0.06
-"""A part of the widest bar below which a count has no room in it."""
+_MIN_LABELED = 0.06
+"""The fraction of the longest bar below which a count has no room in it."""
 
 
 class AsanaPlot:
-    """Pictures of a frame of jobs: ``jobs.asana.plot.timeline()``, ``.status()``."""
+    """Plots of a frame of jobs: ``jobs.asana.plot.timeline()``, ``.status()``."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
@@ -59,7 +59,7 @@ class AsanaPlot:
         title: str | None = None,
         **kwargs: Any,
     ) -> Axes:
-        """Draw a bar a job over time; see `plot_asana_timeline`."""
+        """Draw a bar per job over time; see `plot_asana_timeline`."""
         return plot_asana_timeline(
             self._frame,
             history=history,
@@ -104,65 +104,73 @@ def plot_asana_timeline(
     title: str | None = None,
     **kwargs: Any,
 ) -> Axes:
-    """Draw a bar a job over time, by kind, coloured by state.
+    """Draw a bar per job over time, grouped by kind and colored by state.
 
-    Asana gives times to exports alone: their bars are solid, from ``created_at`` to
-    ``completed_at``. Other jobs get a pale bar of what was seen of them (`history`, `start`,
-    `end`). What is not finished fades out where it was last seen, at ``fetched_at`` at the
-    least; what is finished is not given a time it may not have had, and the picture says so.
-    Up to 40 jobs have a label each; of more, each has a thin line under its kind.
+    Asana reports times for exports only: their bars are solid, from ``created_at`` to
+    ``completed_at``. Other jobs get a pale bar from the times at which they were observed
+    (`history`, `start`, `end`). Unfinished jobs fade out where they were last observed, at
+    ``fetched_at`` at least. The end of a finished job is never guessed: if it is unknown, the
+    plot says so. Up to 40 jobs are labeled; with more, each gets a thin line under its kind.
 
     Parameters
     ----------
     jobs
         A frame of jobs; it is not changed.
     history
-        What a monitor saw of them: its ``history``, with ``gid``, ``status`` and ``at``.
+        The ``history`` of a monitor, with ``gid``, ``status`` and ``at``.
     start, end
-        Columns of `jobs` with the times of jobs to which Asana gives none.
+        Columns of `jobs` with times of jobs for which Asana reports none.
     label
-        The column with the labels; by default the name of what was created, and the gid.
+        The column with the labels; by default the created object's name, and the gid.
     tz
-        The time zone of the axis, which names it; UTC by default.
+        The time zone of the axis, shown in its label; UTC by default.
     ax
-        Where to draw; by default on a new figure.
+        The Axes to draw on; by default those of a new figure.
     figsize
-        Inches of the new figure; by default 10 wide, and as high as the jobs need.
+        The size of the new figure in inches; by default 10 wide, and as high as the jobs need.
     legend
-        Whether to tell the states, with their counts.
+        Whether to add a legend of the states with their counts.
     title
-        Stands above it.
+        The title of the plot.
     **kwargs
-        For the bars: properties of a ``matplotlib.collections.PolyCollection``.
+        Properties of the bars, a ``matplotlib.collections.PolyCollection``.
 
     Returns
     -------
     matplotlib.axes.Axes
-        A ``PolyCollection`` a state, labelled with its words; time in days since 1970, UTC.
+        Has one ``PolyCollection`` per state, with the state's label; times are days since 1970,
+        UTC.
 
     Raises
     ------
     MissingExtraError
-        When matplotlib is not installed.
+        If matplotlib is not installed.
     InvalidFrameError
-        When these are no jobs, or a column or the history is not what it should be.
+        If `jobs`, a column or the history is invalid.
     InvalidOptionError
-        When `ax` or `tz` is none.
+        If `ax` or `tz` is invalid.
     """
-    need_matplotlib()
+    require_matplotlib()
     zone = zone_of(tz)
-    arranged = arrange(spans_of(jobs, history=history, start=start, end=end), label)
-    high = 6.5 if arranged.dense else 1.3 + 0.27 * arranged.height
-    ax = axes_for(ax, figsize or (_WIDTH, high))
-    quiet(ax)
-    if not len(arranged.rows):
-        say_instead(ax, _nothing(arranged))
-        legend_above(ax, [], title)
+    layout = layout_timeline(job_spans(jobs, history=history, start=start, end=end), label)
+    height = 6.5 if layout.dense else 1.3 + 0.27 * layout.height
+    ax = axes_for(ax, figsize or (_WIDTH, height))
+    simplify(ax)
+    if not len(layout.rows):
+        untimed = f"{format_count(layout.untimed, 'job')}, times unknown"
+        show_message(ax, untimed if layout.untimed else "no jobs")
+        add_legend(ax, [], title)
         return ax
-    handles = draw_timeline(ax, arranged, zone, kwargs)
-    ax.set_xlabel(f"time ({zone_words(zone)}){_left_out(arranged)}", loc="left")
-    legend_above(ax, handles if legend else [], title)
+    handles = draw_timeline(ax, layout, zone, kwargs)
+    ax.set_xlabel(f"time ({zone_name(zone)}){_omitted(layout)}", loc="left")
+    add_legend(ax, handles if legend else [], title)
     return ax
+
+
+def _omitted(layout: TimelineLayout) -> str:
+    if not layout.untimed:
+        return ""
+    return f" · {format_count(layout.untimed, 'job')} with unknown times not shown"
 
 
 @public
@@ -175,7 +183,7 @@ def plot_asana_status(
     title: str | None = None,
     **kwargs: Any,
 ) -> Axes:
-    """Draw how many jobs of each kind are in each state: a bar a kind.
+    """Draw how many jobs of each kind are in each state: one bar per kind.
 
     Parameters
     ----------
@@ -184,83 +192,78 @@ def plot_asana_status(
     ax, figsize, legend, title
         As in `plot_asana_timeline`.
     **kwargs
-        For ``Axes.barh``.
+        Passed to ``Axes.barh``.
 
     Returns
     -------
     matplotlib.axes.Axes
-        A ``BarContainer`` a state, labelled with its words; kinds by their number of jobs.
+        Has one ``BarContainer`` per state, with the state's label; kinds are sorted by their
+        number of jobs.
 
     Raises
     ------
     MissingExtraError
-        When matplotlib is not installed.
+        If matplotlib is not installed.
     InvalidFrameError
-        When these are no jobs.
+        If `jobs` is not a frame of jobs.
     InvalidOptionError
-        When `ax` is none.
+        If `ax` is invalid.
     """
-    need_matplotlib()
+    require_matplotlib()
     counts = _counts(jobs)
     ax = axes_for(ax, figsize or (_WIDTH, 1.4 + 0.46 * max(len(counts), 1)))
-    quiet(ax)
+    simplify(ax)
     if not len(counts):
-        say_instead(ax, "no jobs")
-    handles = _stack(ax, counts, kwargs) if len(counts) else []
-    legend_above(ax, handles if legend else [], title)
+        show_message(ax, "no jobs")
+    handles = _draw_stacks(ax, counts, kwargs) if len(counts) else []
+    add_legend(ax, handles if legend else [], title)
     return ax
 
 
 def _counts(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of jobs, kinds by size from the top, states in their order."""
+    """Return the number of jobs; kinds by size, states in display order."""
     rows = unique_jobs(jobs, without_gid=True)
     missing = pd.Series(pd.NA, rows.index, "string")
-    kinds = rows.get("resource_subtype", missing).fillna("unknown kind").to_numpy(object)
+    kinds = rows.get("resource_subtype", missing).fillna("").map(kind_label).to_numpy(object)
     counts = pd.crosstab(kinds, states_of(rows))
     counts = counts[ordered_states(list(counts.columns))]
     order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
     return counts.loc[order]
 
 
-def _stack(ax: Axes, counts: pd.DataFrame, style: dict[str, Any]) -> list[Any]:
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  an extra
-
-    dark = on_dark(ax)
+def _draw_stacks(ax: Axes, counts: pd.DataFrame, style: dict[str, Any]) -> list[Any]:
+    dark = has_dark_background(ax)
     totals = counts.sum(axis=1).to_numpy()
     lines, left, handles = np.arange(len(counts)), np.zeros(len(counts)), []
     for state in counts.columns:
-        look, values = look_of(state), counts[state].to_numpy()
-        label = f"{look.word} ({values.sum():,})"
-        look_and: dict[str, Any] = {
+        look, values = state_style(state), counts[state].to_numpy()
+        options: dict[str, Any] = {
             "height": 0.62,
-            "color": look.colour(dark=dark),
+            "color": look.color(dark=dark),
             "linewidth": 1.2,
+            "edgecolor": ax.get_facecolor(),
+            "label": f"{look.label} ({values.sum():,})",
+            **style,
         }
-        look_and |= {"edgecolor": ax.get_facecolor(), "label": label, **style}
-        bars = ax.barh(lines, values, left=left, **look_and)
-        roomy = values > totals.max() * _NARROWEST
-        told = [f"{value:,}" if room else "" for value, room in zip(values, roomy, strict=True)]
+        bars = ax.barh(lines, values, left=left, **options)
+        roomy = values > totals.max() * _MIN_LABELED
+        texts = [f"{value:,}" if room else "" for value, room in zip(values, roomy, strict=True)]
         inside = "#111111" if dark else "#ffffff"
-        ax.bar_label(bars, told, label_type="center", color=inside, fontsize="small")
+        ax.bar_label(bars, texts, label_type="center", color=inside, fontsize="small")
         left = left + values
         handles.append(bars)
     for line, total in zip(lines, totals, strict=True):
         ax.annotate(f"{total:,}", (total, line), (5, 0), textcoords="offset points", va="center")
-    ax.set_yticks(
-        lines, labels=[kind_words(kind) for kind in counts.index], parse_math=False, usetex=False
-    )
-    ax.set_ylim(len(counts) - 0.5, -0.5)
-    ax.set_xlim(0, totals.max() * 1.08)
-    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    ax.set_xlabel("jobs")
+    _label_stacks(ax, counts, totals.max())
     return handles
 
 
-def _nothing(arranged: Arrangement) -> str:
-    return "no jobs" if not arranged.untimed else f"{arranged.untimed:,} jobs, times not known"
+def _label_stacks(ax: Axes, counts: pd.DataFrame, longest: int) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  an extra
 
-
-def _left_out(arranged: Arrangement) -> str:
-    if not arranged.untimed:
-        return ""
-    return f" · {arranged.untimed:,} without known times not shown"
+    lines = np.arange(len(counts))
+    ax.set_yticks(lines, labels=list(counts.index), parse_math=False, usetex=False)
+    ax.set_ylim(len(counts) - 0.5, -0.5)
+    ax.set_xlim(0, longest * 1.08)
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    ax.set_xlabel("jobs")

@@ -1,261 +1,59 @@
-"""A frame of jobs as one HTML file, for a mail or a wiki: `asana_jobs_report`."""
+"""`asana_jobs_report`: jobs as one self-contained HTML file."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
+from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._files import replace_file
-from asana_jobs_pd._formatting import time_words
+from asana_jobs_pd._formatting import format_count, format_size, format_time
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._palette import LOOKS, Look
+from asana_jobs_pd._jobs.as_jobs import as_jobs
+from asana_jobs_pd._jobs.states import is_export, is_failed
 from asana_jobs_pd._public import public
-from asana_jobs_pd._report.report_model import MOST_TOLD, Failure, File, Report, report_of
 from asana_jobs_pd._report.report_svg import (
     Child,
     Element,
     element,
-    page,
+    html_page,
     state_class,
     timeline_svg,
 )
-from asana_jobs_pd._report.timeline_data import spans_of, zone_of, zone_words
-
-__all__ = ["STYLE", "asana_jobs_report", "report_html"]
-
-
-def _colours(*, dark: bool) -> str:
-    states = "".join(f".s-{look.state}{{--c:{look.colour(dark=dark)}}}" for look in LOOKS.values())
-    if dark:
-        ground = "--bg:#111;--soft:#1c1c1e;--fg:#ececee;--dim:#a9a9b2;--line:#3a3a3e"
-    else:
-        ground = "--bg:#fff;--soft:#f6f6f8;--fg:#1c1c1e;--dim:#5c5c66;--line:#dcdce0"
-    return f":root{{{ground}}}{states}"
-
-
-_SHAPE = """
-*{box-sizing:border-box}
-body{margin:0;background:var(--bg);color:var(--fg);
- font:15px/1.5 system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif}
-main{max-width:1040px;margin:0 auto;padding:36px 28px 60px}
-h1{font-size:26px;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}
-h2{font-size:17px;margin:38px 0 10px}
-p{margin:6px 0}
-.dim{color:var(--dim);font-size:13px}
-.chips{display:flex;flex-wrap:wrap;gap:4px 18px;margin:16px 0 8px}
-.chip{color:var(--c);white-space:nowrap}
-.mark{display:inline-block;width:1.3em;font-weight:700}
-span.s-failed{color:var(--c)}
-.share{display:flex;gap:2px;height:8px;border-radius:4px;overflow:hidden}
-.share i{background:var(--c);min-width:3px}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;min-width:680px;font-size:14px}
-th,td{text-align:left;vertical-align:top;padding:6px 14px 6px 0;border-bottom:1px solid var(--line)}
-th:last-child,td:last-child{padding-right:0}
-thead th{color:var(--dim);font-weight:500;white-space:nowrap}
-tbody th{font-weight:400}
-td{overflow-wrap:break-word}
-td.num,th.num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-code{font:13px/1.5 ui-monospace,"SF Mono","DejaVu Sans Mono",monospace;white-space:nowrap}
-code.hash{font-size:11px;color:var(--dim);white-space:normal;word-break:break-all}
-svg{display:block;width:100%;min-width:720px;height:auto;margin:4px 0}
-svg text{font-size:12px;fill:var(--fg)}
-svg .head{font-weight:600;text-anchor:end}
-svg .label{text-anchor:end;fill:var(--dim)}
-svg .tick{text-anchor:middle;fill:var(--dim);font-size:11px}
-svg .note{fill:var(--c)}
-svg .grid{stroke:var(--line);stroke-width:1}
-svg .bar{fill:var(--c)}
-svg .seen{fill:var(--c);fill-opacity:.36;stroke:var(--c);stroke-width:1}
-svg path.seen{stroke:none}
-svg .tail{fill:var(--c);fill-opacity:.25}
-svg .cross{stroke:var(--c);stroke-width:2.4;stroke-linecap:round;fill:none}
-"""
-
-_PRINT = """
-main{max-width:none;padding:0}
-section{break-inside:auto}
-h2{break-after:avoid}
-tr,svg{break-inside:avoid}
-thead{display:table-header-group}
-.scroll{overflow:visible}
-svg,table{min-width:0}
-.share i,svg *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
-"""
-
-STYLE = (
-    _colours(dark=False)
-    + _SHAPE
-    + f"@media screen and (prefers-color-scheme:dark){{{_colours(dark=True)}}}"
-    + f"@media print{{{_PRINT}}}"
+from asana_jobs_pd._report.timeline_data import (
+    TimelineLayout,
+    job_spans,
+    layout_timeline,
+    zone_name,
+    zone_of,
+)
+from asana_jobs_pd._vocabulary import (
+    NO_ACCESS,
+    STATE_STYLES,
+    UNREADABLE,
+    StateStyle,
+    kind_label,
+    ordered_states,
+    state_style,
 )
 
+__all__ = ["MAX_ROWS", "asana_jobs_report"]
 
+MAX_ROWS = 200
+"""The most rows of a table; the number of the others is shown below it."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""For the browser: whatever came in, it loads and runs nothing."""
-
-
-def report_html(report: Report, title: str, written: str, zone: tzinfo) -> str:
-    """Return the page."""
-    style = element("style")
-    style.text = STYLE
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", title),
-        style,
-    )
-    body = element(
-        "body",
-        element(
-            "main",
-            _header(report, title, written, zone),
-            _summary(report),
-            _timeline(report, zone),
-            _failures(report.failures),
-            _files(report.files, report.waiting),
-        ),
-    )
-    return page(element("html", head, body, lang="en"))
-
-
-def _header(report: Report, title: str, written: str, zone: tzinfo) -> Element:
-    read = f"read {report.read} · " if report.read else ""
-    return element(
-        "header",
-        element("h1", title),
-        element("p", f"{read}written {written} · times in {zone_words(zone)}", class_="dim"),
-        element(
-            "p",
-            element("strong", _count(report.jobs, "job")),
-            *(_chip(look, f"{count:,} {look.word}") for look, count in report.states),
-            class_="chips",
-        ),
-        _bar(report),
-    )
-
-
-def _bar(report: Report) -> Element | None:
-    if not report.jobs:
-        return None
-    parts = [
-        element("i", class_=state_class(look.state), style=f"flex-grow:{count}")
-        for look, count in report.states
-    ]
-    told = ", ".join(f"{count:,} {look.word}" for look, count in report.states)
-    return element("div", *parts, class_="share", role="img", aria_label=told)
-
-
-def _summary(report: Report) -> Element:
-    heads = ["Kind", *(look.word for look, _ in report.states), "Total"]
-    rows: list[Sequence[Child]] = [
-        (kind, *(f"{count:,}" if count else "–" for count in counts), f"{sum(counts):,}")  # noqa: RUF001  a dash, as tables have
-        for kind, counts in report.kinds
-    ]
-    table = _table(heads, rows, numbers=range(1, len(heads)), first_is_head=True)
-    return _section("Summary", table if rows else _note("No jobs."))
-
-
-def _timeline(report: Report, zone: tzinfo) -> Element:
-    arranged = report.timeline
-    if not len(arranged.rows):
-        none = (
-            f"No times are known of {_count(arranged.untimed, 'job')}."
-            if report.jobs
-            else "No jobs."
-        )
-        return _section("Timeline", _note(none))
-    words = (
-        "Solid bars are what Asana reports, which it does for exports; pale ones are what was "
-        "seen. A bar that fades out was not finished when it was last seen."
-    )
-    if arranged.untimed:
-        words += f" {_count(arranged.untimed, 'job')} without known times not shown."
-    drawing = element("div", timeline_svg(arranged, zone), class_="scroll")
-    return _section("Timeline", drawing, _note(words))
-
-
-def _failures(failures: Sequence[Failure]) -> Element:
-    if not failures:
-        return _section("Failures", _note("No job failed."))
-    rows: list[Sequence[Child]] = [
-        (
-            element("code", failure.gid),
-            failure.kind,
-            _chip(failure.look, failure.look.word),
-            failure.reason,
-        )
-        for failure in failures[:MOST_TOLD]
-    ]
-    table = _table(["Job", "Kind", "State", "Reason"], rows)
-    return _section("Failures", table, _more(len(failures)))
-
-
-def _files(files: Sequence[File], waiting: int) -> Element:
-    ready = f"{_count(waiting, 'export')} ready, without a file yet." if waiting else ""
-    if not files:
-        return _section("Files", _note(ready or "No files."))
-    rows: list[Sequence[Child]] = [
-        (
-            element("code", file.gid),
-            file.kind,
-            element("span", file.error, class_="s-failed") if file.error else file.name,
-            file.size,
-            element("code", file.sha256, class_="hash"),
-        )
-        for file in files[:MOST_TOLD]
-    ]
-    table = _table(["Job", "Export", "File", "Size", "SHA-256"], rows, numbers=(3,))
-    return _section("Files", table, _more(len(files)), _note(ready) if ready else None)
-
-
-def _section(title: str, *children: Child) -> Element:
-    return element("section", element("h2", title), *children)
-
-
-def _table(
-    heads: Sequence[str],
-    rows: Sequence[Sequence[Child]],
-    *,
-    numbers: Sequence[int] = (),
-    first_is_head: bool = False,
-) -> Element:
-    def kind(place: int) -> str | None:
-        return "num" if place in numbers else None
-
-    head = [element("th", text, scope="col", class_=kind(at)) for at, text in enumerate(heads)]
-    body = []
-    for row in rows:
-        cells = [element("td", cell, class_=kind(at)) for at, cell in enumerate(row)]
-        if first_is_head:
-            cells[0] = element("th", row[0], scope="row")
-        body.append(element("tr", *cells))
-    table = element("table", element("thead", element("tr", *head)), element("tbody", *body))
-    return element("div", table, class_="scroll")
-
-
-def _chip(look: Look, words: str) -> Element:
-    mark = element("span", look.mark, class_="mark", aria_hidden="true")
-    return element("span", mark, words, class_=f"chip {state_class(look.state)}")
-
-
-def _note(words: str) -> Element:
-    return element("p", words, class_="dim")
-
-
-def _more(rows: int) -> Element | None:
-    return _note(f"… and {rows - MOST_TOLD:,} more.") if rows > MOST_TOLD else None
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+"""The browser loads and runs nothing, whatever the page contains."""
+_BACKGROUNDS = {
+    False: "--bg:#fff;--soft:#f6f6f8;--fg:#1c1c1e;--dim:#5c5c66;--line:#dcdce0",
+    True: "--bg:#111;--soft:#1c1c1e;--fg:#ececee;--dim:#a9a9b2;--line:#3a3a3e",
+}
 
 
 @public
@@ -269,23 +67,23 @@ def asana_jobs_report(
     end: str | None = None,
     tz: str | tzinfo | None = None,
 ) -> Path:
-    """Write what became of jobs to one HTML file: summary, timeline, failures, files.
+    """Write a report on jobs to one HTML file: summary, timeline, failures and files.
 
-    The file needs nothing else: no script, no font, no picture from elsewhere, and it says so to
-    the browser. It is light or dark as its reader prefers, and prints. Names are text, whatever
-    is in them; signed URLs are masked, and of files outside the report's folder only the name is
-    told. Needs no extra.
+    The file is self-contained: it has no scripts and loads no fonts or images. It follows the
+    reader's light or dark theme and can be printed. All names are escaped, and signed URLs are
+    masked; files outside the report's folder are listed by name only. Needs no extra.
 
     Parameters
     ----------
     jobs
-        A frame of jobs, as `download_asana_exports` returns it for the files; it is not changed.
+        A frame of jobs, with files if `download_asana_exports` returned it; it is not changed.
     path
-        The file; what is there is replaced at the end, all at once.
+        The file; an existing file is replaced atomically.
     title
-        Its heading.
+        The heading of the report.
     history, start, end, tz
-        As in `plot_asana_timeline`: times of jobs to which Asana gives none, and the time zone.
+        As in `plot_asana_timeline`: times of jobs for which Asana reports none, and the time
+        zone.
 
     Returns
     -------
@@ -295,14 +93,302 @@ def asana_jobs_report(
     Raises
     ------
     InvalidFrameError
-        When these are no jobs, or a column or the history is not what it should be.
+        If `jobs`, a column or the history is invalid.
     InvalidOptionError
-        When `tz` is no zone, or the folder is not there.
+        If `tz` is not a time zone, or `path` cannot be written to.
     """
     zone = zone_of(tz)
-    spans = spans_of(jobs, history=history, start=start, end=end)
+    spans = job_spans(jobs, history=history, start=start, end=end)
     folder = Path(path).expanduser().resolve().parent
-    report = report_of(jobs, spans, folder, zone)
-    written = time_words(pd.Timestamp.now("UTC"), zone)
-    html = report_html(report, clean(title), written, zone)
+    report = _report_of(jobs, spans, folder, zone)
+    html = _report_html(report, clean(title), zone)
     return replace_file(path, lambda part: part.write_text(html, encoding="utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A job that failed or could not be read."""
+
+    gid: str
+    kind: str
+    style: StateStyle
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that was downloaded or could not be downloaded."""
+
+    gid: str
+    kind: str
+    name: str
+    size: str
+    sha256: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """The content of a report; `not_downloaded` counts exports that are ready without a file."""
+
+    jobs: int
+    read: str
+    states: list[tuple[StateStyle, int]]
+    kinds: list[tuple[str, list[int]]]
+    timeline: TimelineLayout
+    failures: list[_Failure]
+    files: list[_File]
+    not_downloaded: int
+
+
+def _report_of(jobs: pd.DataFrame, spans: pd.DataFrame, folder: Path, zone: tzinfo) -> _Report:
+    missing = pd.Series(pd.NA, spans.index, "string")
+    subtypes = spans.get("resource_subtype", missing).astype("string").fillna("")
+    kinds, states = subtypes.map(kind_label).to_numpy(object), spans["state"].to_numpy(object)
+    order = ordered_states(states)
+    counts = pd.crosstab(kinds, states).reindex(columns=order)
+    downloads = _files(jobs, folder)
+    ready = is_export(spans) & (states == "succeeded")
+    downloaded = {file.gid for file in downloads if not file.error}
+    return _Report(
+        jobs=len(spans),
+        read=_read_at(spans, zone),
+        states=[(state_style(state), int((states == state).sum())) for state in order],
+        kinds=[(str(kind), [int(value) for value in row]) for kind, *row in counts.itertuples()],
+        timeline=layout_timeline(spans),
+        failures=_failures(spans, kinds),
+        files=downloads,
+        not_downloaded=len(set(spans["gid"][ready]) - downloaded),
+    )
+
+
+def _read_at(spans: pd.DataFrame, zone: tzinfo) -> str:
+    times = spans["fetched_at"].dropna() if "fetched_at" in spans.columns else pd.Series()
+    if not len(times):
+        return ""
+    first, last = format_time(times.min(), zone), format_time(times.max(), zone)
+    return first if first == last else f"{first} to {last}"
+
+
+def _failures(spans: pd.DataFrame, kinds: np.ndarray) -> list[_Failure]:
+    failed = is_failed(spans) | (spans["state"] == UNREADABLE).to_numpy(bool)
+    rows = spans[failed].reset_index(drop=True)
+    sources = rows.get("source.gid", pd.Series("", rows.index)).astype("string").fillna("")
+    gids = rows["gid"].fillna(
+        sources.map(lambda source: clean(f"of {source}") if source else "none")
+    )
+    styles = [state_style(state) for state in rows["state"]]
+    cells = zip(gids, kinds[failed], styles, _reasons(rows), strict=True)
+    return [_Failure(str(gid), kind, style, reason) for gid, kind, style, reason in cells]
+
+
+def _reasons(rows: pd.DataFrame) -> list[str]:
+    missing = pd.Series(pd.NA, rows.index, "string")
+    names = ("error.status", "error.message", "error.help")
+    columns = [rows.get(name, missing).astype(object) for name in names]
+    return [_reason(*cells) for cells in zip(*columns, strict=True)]
+
+
+def _reason(status: object, message: object, more: object) -> str:
+    parts = [str(part) for part in (status, message, more) if not pd.isna(part)]  # type: ignore[call-overload]
+    if not parts:
+        return "Asana gives no reason"
+    meaning = NO_ACCESS.get(int(str(status))) if not pd.isna(status) else None  # type: ignore[call-overload]
+    return clean(" ".join(parts) + (f" ({meaning})" if meaning else ""))
+
+
+def _files(jobs: pd.DataFrame, folder: Path) -> list[_File]:
+    if not {"file.path", "file.error"} & set(jobs.columns):
+        return []
+    rows = as_jobs(jobs).reset_index(drop=True)
+    missing = pd.Series(pd.NA, rows.index, "string")
+    names = ("gid", "file.kind", "file.path", "file.bytes", "file.sha256", "file.error")
+    columns = [rows.get(name, missing).astype(object) for name in names]
+    attempted = (columns[2].notna() | columns[5].notna()).to_numpy(bool)
+    cells = zip(*(column[attempted] for column in columns), strict=True)
+    return [_file(*row, folder=folder) for row in cells]
+
+
+def _file(*row: object, folder: Path) -> _File:
+    gid, kind, path, size, sha256, error = (
+        "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
+        for value in row
+    )
+    size = format_size(int(float(size))) if size else ""
+    kind = kind_label(kind) if kind else ""
+    return _File(gid, kind, _relative_name(path, folder), size, clean(sha256), clean(error))
+
+
+def _relative_name(path: str, folder: Path) -> str:
+    """Return a path below the report's folder, else the name: a report may be sent elsewhere."""
+    if not path:
+        return ""
+    file = Path(path)
+    if file.is_relative_to(folder):
+        return clean(file.relative_to(folder).as_posix())
+    return clean(re.split(r"[/\\]", path)[-1])  # the frame may come from another system
+
+
+def _report_html(report: _Report, title: str, zone: tzinfo) -> str:
+    style = element("style")
+    style.text = _style()
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title),
+        style,
+    )
+    sections = (
+        _header(report, title, zone),
+        _summary(report),
+        _timeline(report, zone),
+        _failures_table(report.failures),
+        _files_table(report.files, report.not_downloaded),
+    )
+    body = element("body", element("main", *sections))
+    return html_page(element("html", head, body, lang="en"))
+
+
+def _style() -> str:
+    rules = files("asana_jobs_pd._report").joinpath("report.css").read_text(encoding="utf-8")
+    dark = f"@media screen and (prefers-color-scheme:dark){{{_colors(dark=True)}}}"
+    return f"{_colors(dark=False)}\n{dark}\n{rules}"
+
+
+def _colors(*, dark: bool) -> str:
+    states = "".join(
+        f".s-{style.state}{{--c:{style.color(dark=dark)}}}" for style in STATE_STYLES.values()
+    )
+    return f":root{{{_BACKGROUNDS[dark]}}}{states}"
+
+
+def _header(report: _Report, title: str, zone: tzinfo) -> Element:
+    read = f"read {report.read} · " if report.read else ""
+    written = format_time(pd.Timestamp.now("UTC"), zone)
+    return element(
+        "header",
+        element("h1", title),
+        element("p", f"{read}written {written} · times in {zone_name(zone)}", class_="dim"),
+        element(
+            "p",
+            element("strong", format_count(report.jobs, "job")),
+            *(_chip(style, f"{count:,} {style.label}") for style, count in report.states),
+            class_="chips",
+        ),
+        _share_bar(report),
+    )
+
+
+def _share_bar(report: _Report) -> Element | None:
+    if not report.jobs:
+        return None
+    parts = [
+        element("i", class_=state_class(style.state), style=f"flex-grow:{count}")
+        for style, count in report.states
+    ]
+    label = ", ".join(f"{count:,} {style.label}" for style, count in report.states)
+    return element("div", *parts, class_="share", role="img", aria_label=label)
+
+
+def _summary(report: _Report) -> Element:
+    heads = ["Kind", *(style.label for style, _ in report.states), "Total"]
+    rows: list[Sequence[Child]] = [
+        (kind, *(f"{count:,}" if count else "–" for count in counts), f"{sum(counts):,}")  # noqa: RUF001  an empty cell
+        for kind, counts in report.kinds
+    ]
+    table = _table(heads, rows, numbers=range(1, len(heads)), row_heads=True)
+    return _section("Summary", table if rows else _note("No jobs."))
+
+
+def _timeline(report: _Report, zone: tzinfo) -> Element:
+    layout = report.timeline
+    untimed = format_count(layout.untimed, "job")
+    if not len(layout.rows):
+        text = f"No times are known for {untimed}." if report.jobs else "No jobs."
+        return _section("Timeline", _note(text))
+    text = (
+        "Solid bars show times reported by Asana, which it does for exports only; pale bars show "
+        "when a job was observed. A bar that fades out was unfinished when last observed."
+    )
+    if layout.untimed:
+        text += f" {untimed} with unknown times not shown."
+    drawing = element("div", timeline_svg(layout, zone), class_="scroll")
+    return _section("Timeline", drawing, _note(text))
+
+
+def _failures_table(failures: Sequence[_Failure]) -> Element:
+    if not failures:
+        return _section("Failures", _note("No failures."))
+    rows: list[Sequence[Child]] = [
+        (
+            element("code", failure.gid),
+            failure.kind,
+            _chip(failure.style, failure.style.label),
+            failure.reason,
+        )
+        for failure in failures[:MAX_ROWS]
+    ]
+    table = _table(["Job", "Kind", "State", "Reason"], rows)
+    return _section("Failures", table, _more(len(failures)))
+
+
+def _files_table(downloads: Sequence[_File], not_downloaded: int) -> Element:
+    ready = f"{format_count(not_downloaded, 'export')} ready to download."
+    if not downloads:
+        return _section("Files", _note(ready if not_downloaded else "No files."))
+    rows: list[Sequence[Child]] = [
+        (
+            element("code", file.gid),
+            file.kind,
+            element("span", file.error, class_="s-failed") if file.error else file.name,
+            file.size,
+            element("code", file.sha256, class_="hash"),
+        )
+        for file in downloads[:MAX_ROWS]
+    ]
+    table = _table(["Job", "Kind", "File", "Size", "SHA-256"], rows, numbers=(3,))
+    return _section("Files", table, _more(len(downloads)), _note(ready) if not_downloaded else None)
+
+
+def _section(title: str, *children: Child) -> Element:
+    return element("section", element("h2", title), *children)
+
+
+def _table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Child]],
+    *,
+    numbers: Sequence[int] = (),
+    row_heads: bool = False,
+) -> Element:
+    def css_class(column: int) -> str | None:
+        return "num" if column in numbers else None
+
+    head = [
+        element("th", text, scope="col", class_=css_class(column))
+        for column, text in enumerate(heads)
+    ]
+    body = []
+    for row in rows:
+        cells = [element("td", cell, class_=css_class(column)) for column, cell in enumerate(row)]
+        if row_heads:
+            cells[0] = element("th", row[0], scope="row")
+        body.append(element("tr", *cells))
+    table = element("table", element("thead", element("tr", *head)), element("tbody", *body))
+    return element("div", table, class_="scroll")
+
+
+def _chip(style: StateStyle, text: str) -> Element:
+    mark = element("span", style.mark, class_="mark", aria_hidden="true")
+    return element("span", mark, text, class_=f"chip {state_class(style.state)}")
+
+
+def _note(text: str) -> Element:
+    return element("p", text, class_="dim")
+
+
+def _more(rows: int) -> Element | None:
+    return _note(f"… and {rows - MAX_ROWS:,} more.") if rows > MAX_ROWS else None

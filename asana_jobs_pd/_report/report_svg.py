@@ -1,4 +1,4 @@
-"""The timeline of a report as SVG: no matplotlib, no script. Pure."""
+"""HTML elements, and the timeline of a report as SVG."""
 
 from __future__ import annotations
 
@@ -11,39 +11,38 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._formatting import duration_words, time_words
-from asana_jobs_pd._palette import LOOKS, UNKNOWN, UNREADABLE, look_of
-from asana_jobs_pd._report.timeline_data import Arrangement
+from asana_jobs_pd._formatting import format_count, format_duration, format_time
+from asana_jobs_pd._report.timeline_data import TimelineLayout
+from asana_jobs_pd._vocabulary import STATE_STYLES, UNKNOWN, UNREADABLE, state_label
 
-__all__ = ["Child", "Element", "element", "page", "state_class", "ticks", "timeline_svg"]
+__all__ = ["Child", "Element", "element", "html_page", "state_class", "ticks", "timeline_svg"]
 
 Element: TypeAlias = ET.Element
 Child: TypeAlias = Element | str | None
 
 
 def element(name: str, /, *children: Child, **attributes: object) -> Element:
-    """Return an element with children, of which texts are escaped when they are written.
+    """Return an element; texts are escaped when it is serialized.
 
-    Of an attribute's name a trailing underscore goes and others become hyphens, as in ``class_``
-    and ``aria_label``; one that is None is left out, and so is a child.
+    Attributes are written as ``class_`` and ``aria_label``; None is left out.
     """
-    made = ET.Element(name)
+    root = ET.Element(name)
     for key, value in attributes.items():
         if value is not None:
-            made.set(key.rstrip("_").replace("_", "-"), str(value))
+            root.set(key.rstrip("_").replace("_", "-"), str(value))
     last: Element | None = None
     for child in children:
         if isinstance(child, str) and last is None:
-            made.text = (made.text or "") + child
+            root.text = (root.text or "") + child
         elif isinstance(child, str) and last is not None:
             last.tail = (last.tail or "") + child
         elif isinstance(child, Element):
-            made.append(child)
+            root.append(child)
             last = child
-    return made
+    return root
 
 
-def page(root: Element) -> str:
+def html_page(root: Element) -> str:
     """Return a whole HTML page."""
     return "<!doctype html>\n" + ET.tostring(root, encoding="unicode", method="html") + "\n"
 
@@ -53,89 +52,89 @@ _STEPS = (
     *("1h", "2h", "3h", "6h", "12h"),
     *("1D", "2D", "7D", "14D", "28D", "91D", "364D", "3640D"),
 )
-_MOST = 8
+_MAX_TICKS = 8
 _DAY = pd.Timedelta(days=1)
 
 
-def ticks(begin: pd.Timestamp, end: pd.Timestamp, zone: tzinfo) -> list[tuple[pd.Timestamp, str]]:
-    """Return at most eight round times of a zone between two times, with what they are called.
+def ticks(start: pd.Timestamp, end: pd.Timestamp, zone: tzinfo) -> list[tuple[pd.Timestamp, str]]:
+    """Return about eight round times of a zone between two times, with their labels.
 
-    The first, and the first of each day, carries its date; the others their hour alone.
+    The first label, and the first of each day, has a date; the others have the time only.
     """
-    local, until = (time.tz_convert(zone).tz_localize(None) for time in (begin, end))
+    local, until = (time.tz_convert(zone).tz_localize(None) for time in (start, end))
     step = next(
-        (size for text in _STEPS if (until - local) / (size := pd.Timedelta(text)) <= _MOST),
+        (size for text in _STEPS if (until - local) / (size := pd.Timedelta(text)) <= _MAX_TICKS),
         pd.Timedelta(_STEPS[-1]),
     )
     naive = pd.date_range(local.ceil(step), until, freq=step)
     # An hour that a change of clocks leaves out, or has twice, gets no tick.
     times = naive.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").dropna()
-    found: list[tuple[pd.Timestamp, str]] = []
+    labeled: list[tuple[pd.Timestamp, str]] = []
     day = ""
     for time in times:
-        date = time.strftime("%Y-%m-%d" if step >= _DAY or not found else "%m-%d")
+        date = time.strftime("%Y-%m-%d" if step >= _DAY or not labeled else "%m-%d")
         hour = time.strftime("%H:%M:%S" if step < pd.Timedelta(minutes=1) else "%H:%M")
         new = time.strftime("%Y-%m-%d") != day
         day = time.strftime("%Y-%m-%d")
-        words = date if step >= _DAY else f"{date} {hour}" if new else hour
-        found.append((time.tz_convert("UTC"), words))
-    return found
+        label = date if step >= _DAY else f"{date} {hour}" if new else hour
+        labeled.append((time.tz_convert("UTC"), label))
+    return labeled
 
 
-WIDTH, LABELS, RIGHT = 960.0, 270.0, 44.0
-LINE, DENSE_HEIGHT, FOOT = 22.0, 460.0, 26.0
-_TAIL = 26.0
-_SHORTEST = 2.0
-_BAD = ("failed", UNREADABLE)
+WIDTH, LABEL_WIDTH, RIGHT_MARGIN = 960.0, 270.0, 44.0
+LINE_HEIGHT, DENSE_HEIGHT, AXIS_HEIGHT = 22.0, 460.0, 26.0
+_FADE_WIDTH = 26.0
+_MIN_BAR = 2.0
+_FAILURES = ("failed", UNREADABLE)
 
 
 def state_class(state: str) -> str:
     """Return the CSS class that gives an element the colour of a state."""
-    return f"s-{state if state in LOOKS else UNKNOWN}"
+    return f"s-{state if state in STATE_STYLES else UNKNOWN}"
 
 
-def timeline_svg(arranged: Arrangement, zone: tzinfo) -> Element:
-    """Return a drawing 960 units wide: one bar a job, as `arrange` placed them."""
-    height = DENSE_HEIGHT if arranged.dense else arranged.height * LINE
-    scale = _scale_of(arranged, height)
+def timeline_svg(layout: TimelineLayout, zone: tzinfo) -> Element:
+    """Return a drawing 960 units wide with one bar per job."""
+    height = DENSE_HEIGHT if layout.dense else layout.height * LINE_HEIGHT
+    scale = _scale_of(layout, height)
     return element(
         "svg",
         _gradients(),
         *_axis(scale, height, zone),
-        *_texts(arranged, scale),
-        *(_dense_bars(arranged.rows, scale) if arranged.dense else _bars(arranged, scale, zone)),
-        viewBox=f"0 0 {WIDTH:g} {height + FOOT:g}",
+        *_texts(layout, scale),
+        *(_dense_bars(layout.rows, scale) if layout.dense else _bars(layout, scale, zone)),
+        viewBox=f"0 0 {WIDTH:g} {height + AXIS_HEIGHT:g}",
         role="img",
-        aria_label=f"Timeline of {len(arranged.rows):,} jobs",
+        aria_label=f"Timeline of {format_count(len(layout.rows), 'job')}",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Times and lines to units of the drawing; without any time, `begin` is None."""
+    """Maps times and lines to units of the drawing; without any time, `start` is None."""
 
-    begin: pd.Timestamp | None
+    start: pd.Timestamp | None
     end: pd.Timestamp | None
     line: float
 
     def xs(self, times: pd.Series) -> np.ndarray:
-        """Return where times are, NaN for those that are not known."""
-        if self.begin is None or self.end is None:
+        """Return the positions of times, NaN for unknown ones."""
+        if self.start is None or self.end is None:
             return np.full(len(times), np.nan)
-        width = WIDTH - LABELS - RIGHT
-        part = (times - self.begin) / (self.end - self.begin)
-        return np.asarray(LABELS + part.to_numpy(float, na_value=np.nan) * width)
+        width = WIDTH - LABEL_WIDTH - RIGHT_MARGIN
+        fraction = (times - self.start) / (self.end - self.start)
+        return np.asarray(LABEL_WIDTH + fraction.to_numpy(float, na_value=np.nan) * width)
 
 
-def _scale_of(arranged: Arrangement, height: float) -> _Scale:
-    rows = arranged.rows
-    begin, end = rows["start"].min(), rows["end"].max()
-    if pd.isna(begin):
-        return _Scale(None, None, height / arranged.height)
-    least = pd.Timedelta(minutes=1)
-    if end - begin < least:
-        begin, end = begin - least / 2, end + least / 2
-    return _Scale(begin, end, height / arranged.height)
+def _scale_of(layout: TimelineLayout, height: float) -> _Scale:
+    rows = layout.rows
+    start, end = rows["start"].min(), rows["end"].max()
+    if pd.isna(start):
+        return _Scale(None, None, height / layout.height)
+    minute = pd.Timedelta(minutes=1)
+    if end - start < minute:
+        start, end = start - minute / 2, end + minute / 2
+    return _Scale(start, end, height / layout.height)
 
 
 def _gradients() -> Element:
@@ -152,98 +151,97 @@ def _gradients() -> Element:
                 id=f"fade-{state}",
                 class_=state_class(state),
             )
-            for state in LOOKS
+            for state in STATE_STYLES
         ),
     )
 
 
 def _axis(scale: _Scale, height: float, zone: tzinfo) -> Iterator[Element]:
-    if scale.begin is None or scale.end is None:
+    if scale.start is None or scale.end is None:
         return
-    marks = ticks(scale.begin, scale.end, zone)
-    xs = scale.xs(pd.Series([time for time, _ in marks], dtype="datetime64[us, UTC]"))
-    for x, (_, words) in zip(xs, marks, strict=True):
+    labeled = ticks(scale.start, scale.end, zone)
+    xs = scale.xs(pd.Series([time for time, _ in labeled], dtype="datetime64[us, UTC]"))
+    for x, (_, label) in zip(xs, labeled, strict=True):
         yield element("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=0, y2=f"{height:g}", class_="grid")
-        yield element("text", words, x=f"{x:.1f}", y=f"{height + 17:g}", class_="tick")
+        yield element("text", label, x=f"{x:.1f}", y=f"{height + 17:g}", class_="tick")
 
 
-def _texts(arranged: Arrangement, scale: _Scale) -> Iterator[Element]:
-    for texts, kind in ((arranged.heads, "head"), (arranged.labels, "label")):
-        for line, words in texts:
+def _texts(layout: TimelineLayout, scale: _Scale) -> Iterator[Element]:
+    for texts, css_class in ((layout.kinds, "head"), (layout.labels, "label")):
+        for line, text in texts:
             y = f"{line * scale.line + 4:.1f}"
-            yield element("text", words, x=LABELS - 10, y=y, class_=kind)
+            yield element("text", text, x=LABEL_WIDTH - 10, y=y, class_=css_class)
 
 
-def _bars(arranged: Arrangement, scale: _Scale, zone: tzinfo) -> Iterator[Element]:
-    rows = arranged.rows
+def _bars(layout: TimelineLayout, scale: _Scale, zone: tzinfo) -> Iterator[Element]:
+    rows = layout.rows
     left, right = scale.xs(rows["start"]), scale.xs(rows["end"])
-    needed = rows[["gid", "state", "start", "end", "running", "seen", "line"]]
-    told: Iterator[Any] = needed.itertuples()
-    for row, x1, x2 in zip(told, left, right, strict=True):
+    columns = rows[["gid", "state", "start", "end", "running", "observed", "line"]]
+    tuples: Iterator[Any] = columns.itertuples()
+    for row, x1, x2 in zip(tuples, left, right, strict=True):
         y = row.line * scale.line
-        shapes = [element("title", _told(row, zone)), *_shapes(row, x1, x2, y)]
+        shapes = [element("title", _tooltip(row, zone)), *_shapes(row, x1, x2, y)]
         yield element("g", *shapes, class_=state_class(row.state))
 
 
 def _shapes(row: Any, x1: float, x2: float, y: float) -> Iterator[Element]:
     if np.isnan(x1):
-        words = f"{look_of(row.state).word}, times not known"
-        yield element("text", words, x=LABELS + 4, y=f"{y + 4:.1f}", class_="note")
+        text = f"{state_label(row.state)}, times unknown"
+        yield element("text", text, x=LABEL_WIDTH + 4, y=f"{y + 4:.1f}", class_="note")
         return
-    top, high = f"{y - 7:.1f}", 14
+    top, height = f"{y - 7:.1f}", 14
     if row.running:
-        fade = f"url(#fade-{row.state if row.state in LOOKS else UNKNOWN})"
-        yield element("rect", x=f"{x2:.1f}", y=top, width=_TAIL, height=high, fill=fade)
+        fade = f"url(#fade-{row.state if row.state in STATE_STYLES else UNKNOWN})"
+        yield element("rect", x=f"{x2:.1f}", y=top, width=_FADE_WIDTH, height=height, fill=fade)
     if x2 > x1:
         yield element(
             "rect",
             x=f"{x1:.1f}",
             y=top,
-            width=f"{max(x2 - x1, _SHORTEST):.1f}",
-            height=high,
+            width=f"{max(x2 - x1, _MIN_BAR):.1f}",
+            height=height,
             rx=2,
-            class_="seen" if row.seen else "bar",
+            class_="observed" if row.observed else "bar",
         )
-    elif row.state not in _BAD:
+    elif row.state not in _FAILURES:
         yield element("circle", cx=f"{x2:.1f}", cy=f"{y:.1f}", r=4, class_="bar")
-    if row.state in _BAD:
+    if row.state in _FAILURES:
         cross = f"M{x2 - 4:.1f} {y - 4:.1f}l8 8m0-8l-8 8"
         yield element("path", d=cross, class_="cross")
 
 
-def _told(row: Any, zone: tzinfo) -> str:
-    word = look_of(row.state).word
+def _tooltip(row: Any, zone: tzinfo) -> str:
+    label = state_label(row.state)
     if pd.isna(row.start):
-        return f"{row.gid}: {word}, times not known"
-    begin, end = time_words(row.start, zone), time_words(row.end, zone)
+        return f"{row.gid}: {label}, times unknown"
+    start, end = format_time(row.start, zone), format_time(row.end, zone)
     if row.start == row.end:
-        return f"{row.gid}: {word}, {begin}"
-    lasted = duration_words((row.end - row.start).total_seconds())
-    source = "as seen" if row.seen else "as Asana reports"
-    return (
-        f"{row.gid}: {word}, {begin} to {end}{' and on' if row.running else ''}, {lasted}, {source}"
-    )
+        return f"{row.gid}: {label}, {start}"
+    duration = format_duration((row.end - row.start).total_seconds())
+    running = " (unfinished)" if row.running else ""
+    source = "observed" if row.observed else "reported by Asana"
+    return f"{row.gid}: {label}, {start} to {end}{running}, {duration}, {source}"
 
 
 def _dense_bars(rows: pd.DataFrame, scale: _Scale) -> Iterator[Element]:
-    """Draw all bars of a look as one path: what is running first, what failed on top."""
+    """Draw all bars of a state as one path: running ones first, failures on top."""
     left, right = scale.xs(rows["start"]), scale.xs(rows["end"])
     top = (rows["line"].to_numpy(float) - 0.5) * scale.line
-    high = np.full(len(rows), max(scale.line, 0.4))
+    height = np.full(len(rows), max(scale.line, 0.4))
     states = rows["state"].to_numpy(object)
-    seen, running = rows["seen"].to_numpy(bool), rows["running"].to_numpy(bool)
-    boxes = np.stack([left, top, np.maximum(right - left, _SHORTEST), high], axis=1)
-    tails = np.stack([right, top, np.full(len(rows), _TAIL), high], axis=1)
-    spots = np.stack([right - 2, top - 1.5, np.full(len(rows), 4.0), high + 3], axis=1)
-    for state in sorted(set(states), key=lambda state: (state in _BAD, state == "succeeded")):
-        there = states == state
-        yield from _path(there & running, tails, state, "tail")
-        yield from _path(there & seen, boxes, state, "seen")
-        yield from _path(there & ~seen, boxes, state, "bar")
-        yield from _path(there & np.isin(states, _BAD), spots, state, "bar")
+    observed, running = rows["observed"].to_numpy(bool), rows["running"].to_numpy(bool)
+    boxes = np.stack([left, top, np.maximum(right - left, _MIN_BAR), height], axis=1)
+    fades = np.stack([right, top, np.full(len(rows), _FADE_WIDTH), height], axis=1)
+    spots = np.stack([right - 2, top - 1.5, np.full(len(rows), 4.0), height + 3], axis=1)
+    for state in sorted(set(states), key=lambda state: (state in _FAILURES, state == "succeeded")):
+        mask = states == state
+        yield from _path(mask & running, fades, state, "fade")
+        yield from _path(mask & observed, boxes, state, "observed")
+        yield from _path(mask & ~observed, boxes, state, "bar")
+        yield from _path(mask & np.isin(states, _FAILURES), spots, state, "bar")
 
 
-def _path(there: np.ndarray, boxes: np.ndarray, state: str, look: str) -> Iterator[Element]:
-    if there.any():
-        d = "".join(f"M{x:.1f} {y:.2f}h{w:.1f}v{h:.2f}h-{w:.1f}z" for x, y, w, h in boxes[there])
-        yield element("path", d=d, class_=f"{state_class(state)} {look}")
+def _path(mask: np.ndarray, boxes: np.ndarray, state: str, css_class: str) -> Iterator[Element]:
+    if mask.any():
+        d = "".join(f"M{x:.1f} {y:.2f}h{w:.1f}v{h:.2f}h-{w:.1f}z" for x, y, w, h in boxes[mask])
+        yield element("path", d=d, class_=f"{state_class(state)} {css_class}")

@@ -1,4 +1,4 @@
-"""Draws an arrangement of jobs on matplotlib Axes: bars, open ends, marks, words."""
+"""Drawing on matplotlib Axes: timelines, and what all plots share."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._palette import UNREADABLE, Look, is_dark, look_of, ordered_states
-from asana_jobs_pd._report.timeline_data import Arrangement
+from asana_jobs_pd._report.timeline_data import TimelineLayout
+from asana_jobs_pd._vocabulary import UNREADABLE, StateStyle, is_dark, ordered_states, state_style
 from asana_jobs_pd.errors import InvalidOptionError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -19,36 +19,34 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "add_legend",
     "axes_for",
     "draw_timeline",
-    "legend_above",
-    "need_matplotlib",
-    "on_dark",
-    "quiet",
-    "say_instead",
+    "has_dark_background",
+    "require_matplotlib",
+    "show_message",
+    "simplify",
 ]
 
-_ENOUGH = 0.5
-_ENTRY = 1.4
-"""Inches that a legend's entry takes."""
+_OPAQUE = 0.5
+_LEGEND_ENTRY = 1.4
+"""The width of a legend's entry in inches."""
 
 
-def need_matplotlib() -> None:
-    """Raise a `MissingExtraError` when matplotlib is not installed."""
+def require_matplotlib() -> None:
+    """Raise a `MissingExtraError` if matplotlib is not installed."""
     try:
         import matplotlib as mpl  # noqa: F401, PLC0415  an extra
     except ImportError:
         pass
     else:
         return
-    raise MissingExtraError(
-        "Pictures need matplotlib: pip install 'asana_jobs_pd[plot]' installs it."
-    )
+    raise MissingExtraError("Plots need matplotlib: pip install 'asana_jobs_pd[plot]'.")
 
 
 def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    """Return the Axes of the caller, or one in a new figure of so many inches."""
-    need_matplotlib()
+    """Return the caller's Axes, or those of a new figure of a size in inches."""
+    require_matplotlib()
     from matplotlib.axes import Axes  # noqa: PLC0415  an extra
 
     if ax is None:
@@ -56,22 +54,22 @@ def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
 
         return plt.subplots(figsize=size, layout="constrained")[1]
     if not isinstance(ax, Axes):
-        raise InvalidOptionError(f"ax is a {type(ax).__name__}; plt.subplots() makes an Axes.")
+        raise InvalidOptionError(f"ax must be matplotlib Axes, not a {type(ax).__name__}.")
     return ax
 
 
-def on_dark(ax: Axes) -> bool:
-    """Tell whether what is drawn there stands on a dark ground."""
+def has_dark_background(ax: Axes) -> bool:
+    """Tell whether the Axes, or the figure behind them, are dark."""
     from matplotlib.colors import to_hex, to_rgba  # noqa: PLC0415  an extra
 
-    for ground in (ax.get_facecolor(), ax.figure.get_facecolor()):
-        if to_rgba(ground)[3] > _ENOUGH:
-            return is_dark(to_hex(ground))
+    for background in (ax.get_facecolor(), ax.figure.get_facecolor()):
+        if to_rgba(background)[3] > _OPAQUE:
+            return is_dark(to_hex(background))
     return False
 
 
-def quiet(ax: Axes) -> None:
-    """Leave of the frame what helps to read: the lower edge, and fine lines up from it."""
+def simplify(ax: Axes) -> None:
+    """Keep of the frame only the lower edge and thin vertical grid lines."""
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_alpha(0.3)
@@ -82,9 +80,10 @@ def quiet(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
-def legend_above(ax: Axes, handles: Sequence[Artist], title: str | None) -> None:
-    """Set the legend in lines above the Axes, and the title above it."""
-    columns = max(1, min(len(handles), int(_inches(ax) / _ENTRY)))
+def add_legend(ax: Axes, handles: Sequence[Artist], title: str | None) -> None:
+    """Put a legend above the Axes, and the title above it."""
+    width = float(ax.get_window_extent().width / ax.figure.dpi)
+    columns = max(1, min(len(handles), int(width / _LEGEND_ENTRY)))
     rows = -(-len(handles) // columns)
     if handles:
         legend = ax.legend(
@@ -104,84 +103,80 @@ def legend_above(ax: Axes, handles: Sequence[Artist], title: str | None) -> None
         ax.set_title(title, loc="left", fontweight="bold", pad=10 + 20 * rows)
 
 
-def _inches(ax: Axes) -> float:
-    return float(ax.get_window_extent().width / ax.figure.dpi)
-
-
-def say_instead(ax: Axes, words: str, **style: Any) -> None:
+def show_message(ax: Axes, text: str) -> None:
     """Say why there is nothing to see."""
-    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", alpha=0.75, **style)
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", alpha=0.75)
     ax.set_xticks([])
     ax.set_yticks([])
 
 
 _DAY = 86_400.0
-_PALE = 0.38
-_SOLID = 0.92
-_TAIL = 0.035
-"""The open end of what is running, as a part of the width."""
-_BAD = ("failed", UNREADABLE)
-_SHORTEST = 60.0 / _DAY
-"""The width of a picture of one moment, in days."""
+_OBSERVED_ALPHA = 0.38
+_REPORTED_ALPHA = 0.92
+_FADE = 0.035
+"""The open end of a running job, as a fraction of the width."""
+_FAILURES = ("failed", UNREADABLE)
+_MIN_WIDTH = 60.0 / _DAY
+"""The width in days of a timeline whose times are all the same."""
 
 
 def draw_timeline(
-    ax: Axes, arranged: Arrangement, zone: tzinfo, style: dict[str, Any]
+    ax: Axes, layout: TimelineLayout, zone: tzinfo, style: dict[str, Any]
 ) -> list[Artist]:
-    """Draw the jobs, and return what a legend tells of: one bar a state."""
-    rows = arranged.rows
-    begin, end = _days(rows["start"]), _days(rows["end"])
-    width = max(np.ptp(_known(np.concatenate([begin, end]))), _SHORTEST)
-    dark = on_dark(ax)
+    """Draw the jobs and return the handles for a legend, one per state."""
+    rows = layout.rows
+    start, end = _days(rows["start"]), _days(rows["end"])
+    width = max(np.ptp(_known(np.concatenate([start, end]))), _MIN_WIDTH)
+    dark = has_dark_background(ax)
     handles: list[Artist] = []
     for state in ordered_states(rows["state"]):
-        look, there = look_of(state), (rows["state"] == state).to_numpy(bool)
-        colour = look.colour(dark=dark)
-        part = _State(ax, rows[there], begin[there], end[there], look, colour, arranged.dense)
-        part.bars(style)
-        part.tails(width * _TAIL)
-        part.marks()
-        part.words()
-        handles.append(_handle(colour, f"{look.word} ({there.sum():,})"))
-    if (rows["seen"].to_numpy(bool) & (end > begin)).any():
-        handles.append(_handle(look_of("not_started").colour(dark=dark), "pale: as seen", _PALE))
-    _time_axis(ax, zone, width, np.concatenate([begin, end]))
-    _lines_axis(ax, arranged)
+        look, mask = state_style(state), (rows["state"] == state).to_numpy(bool)
+        color = look.color(dark=dark)
+        jobs = _StateJobs(ax, rows[mask], start[mask], end[mask], look, color, layout.dense)
+        jobs.draw_bars(style)
+        jobs.draw_fades(width * _FADE)
+        jobs.draw_marks()
+        jobs.draw_notes()
+        handles.append(_handle(color, f"{look.label} ({mask.sum():,})"))
+    if (rows["observed"].to_numpy(bool) & (end > start)).any():
+        color = state_style("not_started").color(dark=dark)
+        handles.append(_handle(color, "pale: observed", _OBSERVED_ALPHA))
+    _time_axis(ax, zone, width, np.concatenate([start, end]))
+    _label_axis(ax, layout)
     return handles
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
-    """The jobs of one state on Axes, in its colour."""
+class _StateJobs:
+    """The jobs in one state, to be drawn in its color."""
 
     ax: Axes
     rows: pd.DataFrame
-    begin: np.ndarray
+    start: np.ndarray
     end: np.ndarray
-    look: Look
-    colour: str
+    style: StateStyle
+    color: str
     dense: bool
 
-    def bars(self, style: dict[str, Any]) -> None:
-        """Draw solid bars for what Asana reports, pale ones for what was seen."""
-        seen, running = (self.rows[name].to_numpy(bool) for name in ("seen", "running"))
+    def draw_bars(self, style: dict[str, Any]) -> None:
+        """Draw solid bars for times that Asana reports, pale ones for observed times."""
+        observed, running = (self.rows[name].to_numpy(bool) for name in ("observed", "running"))
         for pale in (False, True):
-            there = (seen == pale) & (self.end > self.begin)
-            if there.any():
-                corners = self._corners(there, self.begin[there], self.end[there])
-                order = 0.9 if running[there].any() else 1.0
-                self._add(corners, pale, {"zorder": order, **style})
+            mask = (observed == pale) & (self.end > self.start)
+            if mask.any():
+                corners = self._corners(mask, self.start[mask], self.end[mask])
+                order = 0.9 if running[mask].any() else 1.0
+                self._add_bars(corners, pale, {"zorder": order, **style})
 
-    def _add(self, corners: Any, pale: bool, style: dict[str, Any]) -> None:
+    def _add_bars(self, corners: Any, pale: bool, style: dict[str, Any]) -> None:
         from matplotlib.collections import PolyCollection  # noqa: PLC0415  an extra
         from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
 
-        face = to_rgba(self.colour, _PALE if pale else _SOLID)
-        edge = face if self.dense else to_rgba(self.colour, _SOLID)
-        label = f"{self.look.word}, as seen" if pale else self.look.word
+        face = to_rgba(self.color, _OBSERVED_ALPHA if pale else _REPORTED_ALPHA)
+        edge = face if self.dense else to_rgba(self.color, _REPORTED_ALPHA)
         bars = PolyCollection(
             corners,
-            label=label,
+            label=f"{self.style.label}, observed" if pale else self.style.label,
             facecolor=face,
             edgecolor=edge,
             linewidth=0.3 if self.dense else 0.8,
@@ -189,8 +184,8 @@ class _State:
         bars.set(**style)
         self.ax.add_collection(bars)
 
-    def tails(self, length: float) -> None:
-        """Let what is running fade out behind the moment when it was last seen."""
+    def draw_fades(self, length: float) -> None:
+        """Let running jobs fade out after the time when they were last observed."""
         from matplotlib.collections import PolyCollection  # noqa: PLC0415  an extra
         from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
 
@@ -198,14 +193,15 @@ class _State:
         if not running.any():
             return
         slices = 3 if self.dense else 10
-        steps = np.arange(slices) * length / slices
-        begins = [self.end[running] + step for step in steps]
-        corners: Any = [self._corners(running, at, at + length / slices) for at in begins]
-        faces = [to_rgba(self.colour, 0.6 * (1 - (part + 0.5) / slices)) for part in range(slices)]
-        corners = np.concatenate(corners)
+        steps = [length * part / slices for part in range(slices)]
+        starts = [self.end[running] + step for step in steps]
+        corners: Any = [self._corners(running, at, at + length / slices) for at in starts]
+        alphas = [0.6 * (1 - (part + 0.5) / slices) for part in range(slices)]
         fade = PolyCollection(
-            corners,
-            facecolor=np.repeat(faces, running.sum(), axis=0),
+            np.concatenate(corners),
+            facecolor=np.repeat(
+                [to_rgba(self.color, alpha) for alpha in alphas], running.sum(), axis=0
+            ),
             linewidth=0,
             antialiased=False,
             label="_open end",
@@ -213,51 +209,51 @@ class _State:
         )
         self.ax.add_collection(fade)
 
-    def marks(self) -> None:
-        """Mark moments, and what failed: a shape tells it too, not the colour alone."""
-        bad = self.rows["state"].isin(_BAD).to_numpy(bool) & ~np.isnan(self.end)
-        moment = (self.begin == self.end) & ~bad
-        for marker, label, there in (("X", "_failed", bad), ("o", "_moment", moment)):
-            if there.any():
+    def draw_marks(self) -> None:
+        """Mark failures, and jobs of which one time is known, with shapes."""
+        failed = self.rows["state"].isin(_FAILURES).to_numpy(bool) & ~np.isnan(self.end)
+        moment = (self.start == self.end) & ~failed
+        for marker, label, mask in (("X", "_failed", failed), ("o", "_moment", moment)):
+            if mask.any():
                 self.ax.scatter(
-                    self.end[there],
-                    self.rows["line"].to_numpy(float)[there],
+                    self.end[mask],
+                    self.rows["line"].to_numpy(float)[mask],
                     s=8 if self.dense else 34,
                     marker=marker,
-                    color=self.colour,
+                    color=self.color,
                     edgecolor=self.ax.get_facecolor(),
                     linewidth=0 if self.dense else 0.7,
                     zorder=3,
                     label=label,
                 )
 
-    def words(self) -> None:
-        """Say of what no time is known."""
+    def draw_notes(self) -> None:
+        """Label the jobs whose times are unknown."""
         for line in self.rows["line"][self.rows["start"].isna()]:
             self.ax.text(
                 0.008,
                 line,
-                f"{self.look.word}, times not known",
+                f"{self.style.label}, times unknown",
                 transform=self.ax.get_yaxis_transform(),
                 va="center",
-                color=self.colour,
+                color=self.color,
                 fontsize="small",
                 parse_math=False,
             )
 
-    def _corners(self, there: np.ndarray, left: np.ndarray, right: np.ndarray) -> Any:
-        line = self.rows["line"].to_numpy(float)[there]
+    def _corners(self, mask: np.ndarray, left: np.ndarray, right: np.ndarray) -> Any:
+        line = self.rows["line"].to_numpy(float)[mask]
         half = 0.5 if self.dense else 0.31
         top, bottom = line - half, line + half
         xs = np.stack([left, left, right, right], axis=1)
         return np.stack([xs, np.stack([top, bottom, bottom, top], axis=1)], axis=2)
 
 
-def _handle(colour: str, label: str, alpha: float = _SOLID) -> Artist:
+def _handle(color: str, label: str, alpha: float = _REPORTED_ALPHA) -> Artist:
     from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
     from matplotlib.patches import Patch  # noqa: PLC0415  an extra
 
-    return Patch(facecolor=to_rgba(colour, alpha), edgecolor=colour, label=label)
+    return Patch(facecolor=to_rgba(color, alpha), edgecolor=color, label=label)
 
 
 def _days(times: pd.Series) -> np.ndarray:
@@ -288,21 +284,20 @@ def _time_axis(ax: Axes, zone: tzinfo, width: float, days: np.ndarray) -> None:
         ax.set_xlim(middle - width / 2, middle + width / 2)
 
 
-def _lines_axis(ax: Axes, arranged: Arrangement) -> None:
-    heads = arranged.heads
-    ticks = sorted([*heads, *arranged.labels])
-    # Names are no formulas: a dollar is a dollar, with TeX too.
+def _label_axis(ax: Axes, layout: TimelineLayout) -> None:
+    ticks = sorted([*layout.kinds, *layout.labels])
+    # Names are not formulas: a dollar is a dollar, with TeX too.
     ax.set_yticks(
         [line for line, _ in ticks],
         labels=[name for _, name in ticks],
         parse_math=False,
         usetex=False,
     )
-    names = {line for line, _ in heads}
+    kinds = {line for line, _ in layout.kinds}
     for (line, _), tick in zip(ticks, ax.yaxis.get_major_ticks(), strict=True):
-        if line in names:
+        if line in kinds:
             tick.label1.set_fontweight("bold")
         else:
             tick.label1.set_fontsize("small")
-    pad = arranged.height * 0.01 if arranged.dense else 0.2
-    ax.set_ylim(arranged.height + pad, -pad)
+    pad = layout.height * 0.01 if layout.dense else 0.2
+    ax.set_ylim(layout.height + pad, -pad)

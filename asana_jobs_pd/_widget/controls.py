@@ -1,4 +1,4 @@
-"""A thread that draws: soon after it is woken, else once a second, until there is no more to do."""
+"""The ipywidgets controls that the widget is made of, how they are drawn, and when."""
 
 from __future__ import annotations
 
@@ -11,53 +11,62 @@ from typing import Any
 
 import ipywidgets as w
 
-from asana_jobs_pd._formatting import count_words
-from asana_jobs_pd._widget.job_list import COLUMNS, PAGE, STATE_CHOICES, Page, Query
-from asana_jobs_pd._widget.job_rows import JobRow
+from asana_jobs_pd._formatting import format_count
+from asana_jobs_pd._widget.job_list import COLUMNS, PAGE_SIZE, STATE_CHOICES, JobRow, Page, Query
 from asana_jobs_pd._widget.markup import (
     bar_html,
     clock_html,
     head_html,
     notice_html,
-    pages_html,
+    page_range_html,
     table_html,
 )
 from asana_jobs_pd._widget.status import Clock, Notice, Snapshot
 from asana_jobs_pd._widget.style import css
 
-__all__ = ["Controls", "Kit", "Ticker", "Work", "draw_page", "draw_status", "draw_work", "toggle"]
+__all__ = [
+    "Activity",
+    "ControlFactory",
+    "Controls",
+    "Ticker",
+    "draw_checkboxes",
+    "draw_footer",
+    "draw_page",
+    "draw_status",
+    "set_class",
+]
 
-_HINT = "Filter by name, kind or gid"
+_PAUSE = "Send no requests until you resume"
 
 
-class Kit:
-    """Makes stock widgets that share a layout, and a style for each kind; closes them all.
+class ControlFactory:
+    """Creates controls that share a layout, and a style per type; closes them all.
 
-    Every layout and style is an object on the wire, too: sharing makes a first paint quicker.
+    Layouts and styles are objects on the wire, too: sharing them speeds up the first paint.
     """
 
     def __init__(self) -> None:
-        self._made: list[w.Widget] = []
+        self._created: list[w.Widget] = []
         self._shared: dict[object, dict[str, Any]] = {}
 
-    def make(self, kind: type[Any], *classes: str, **traits: Any) -> Any:
-        """Return a widget with CSS classes."""
+    def create(self, kind: type[Any], *classes: str, **traits: Any) -> Any:
+        """Return a control with CSS classes."""
         shared = self._shared.get(kind)
-        made = kind(**{**(shared or self._layout()), **traits})
+        control = kind(**{**(shared or self._layout()), **traits})
         if shared is None:
-            style = {"style": made.style} if made.has_trait("style") else {}
-            self._shared[kind] = {"layout": made.layout, **style}
-            self._made += [made.layout, *style.values()]
+            style = {"style": control.style} if control.has_trait("style") else {}
+            self._shared[kind] = {"layout": control.layout, **style}
+            self._created += [control.layout, *style.values()]
         if classes:
-            made._dom_classes = classes  # noqa: SLF001  one message, not one a class
-        self._made.append(made)
-        return made
+            control._dom_classes = classes  # noqa: SLF001  one message, not one per class
+        self._created.append(control)
+        return control
 
     def close(self) -> None:
-        """Close all that was made."""
-        for made in reversed(self._made):
-            made.close()
-        self._made.clear()
+        """Close all controls."""
+        for control in reversed(self._created):
+            control.close()
+        self._created.clear()
         self._shared.clear()
 
     def _layout(self) -> dict[str, Any]:
@@ -65,188 +74,180 @@ class Kit:
         return {"layout": first["layout"]} if first else {}
 
 
-def toggle(widget: w.DOMWidget, name: str, on: bool) -> None:
-    """Add a CSS class, or take it away."""
+def set_class(widget: w.DOMWidget, name: str, on: bool) -> None:
+    """Add or remove a CSS class."""
     (widget.add_class if on else widget.remove_class)(name)
 
 
 class Controls:
-    """All parts of the widget but the downloads, from top to bottom.
+    """All parts of the widget from top to bottom, except the lines of the downloads."""
 
-    Parameters
-    ----------
-    kit
-        What they are made with.
-    dest
-        What the folder field holds at first.
-    slots
-        How many rows a page has, each with a box to tick.
-    """
-
-    def __init__(self, kit: Kit, dest: str, slots: int = PAGE) -> None:
-        make = kit.make
-        self.style = make(w.HTML, "aj-gone", value=f"<style>{css()}</style>")
-        self.head, self.clock = make(w.HTML, "aj-head"), make(w.HTML, "aj-clock")
-        self.bar, self.notice, self.table = make(w.HTML), make(w.HTML), make(w.HTML)
-        self.filter = make(w.Text, "aj-fill", placeholder=_HINT, description="Filter the jobs")
-        self.state = make(
-            w.Dropdown, "aj-pick", options=STATE_CHOICES, value="", description="Show"
+    def __init__(self, factory: ControlFactory, dest: str, slots: int = PAGE_SIZE) -> None:
+        create = factory.create
+        self.style = create(w.HTML, "aj-gone", value=f"<style>{css()}</style>")
+        self.head, self.clock = create(w.HTML, "aj-head"), create(w.HTML, "aj-clock")
+        self.bar, self.notice, self.table = create(w.HTML), create(w.HTML), create(w.HTML)
+        self.filter = create(
+            w.Text,
+            "aj-fill",
+            placeholder="Filter by name, kind or gid",
+            description="Filter the jobs",
         )
-        self.refresh = _button(make, "Refresh", "Ask Asana for all unfinished jobs now")
-        self.pause = _button(make, "Pause", "Ask Asana for nothing until you resume")
+        self.state = create(
+            w.Dropdown, "aj-pick", options=STATE_CHOICES, value="", description="State"
+        )
+        self.refresh = _button(create, "Refresh", "Fetch all unfinished jobs now")
+        self.pause = _button(create, "Pause", _PAUSE)
         self.heads = {
-            column.key: _button(make, column.title, "", f"aj-c-{column.key}") for column in COLUMNS
+            column.key: _button(create, column.title, "", f"aj-c-{column.key}")
+            for column in COLUMNS
         }
-        self.all = _box(make, description="Select all exports on this page")
-        self.checks = tuple(_box(make, "aj-off") for _ in range(slots))
-        self.panel = make(w.VBox, "aj-panel", "aj-gone")
-        self.download = _button(make, "Download completed", "", "aj-primary")
-        self.folder = make(w.Text, "aj-folder", value=dest, description="Folder for the files")
-        self.cancel = _button(make, "Cancel", "Stop the downloads; they can go on later", "aj-gone")
-        self.load = _button(make, "Load", "Read the files into widget.data", "aj-gone")
-        self.pages = make(w.HTML, "aj-pages")
-        self.previous = _button(make, "Previous", "Previous page of jobs")
-        self.next = _button(make, "Next", "Next page of jobs")
-        self.children = self._stand(kit)
-
-    def _stand(self, kit: Kit) -> tuple[w.Widget, ...]:
-        make = kit.make
-        to = make(w.HTML, "aj-label", value="to")
-        heads = (self.all, *self.heads.values())
-        checks = make(w.VBox, "aj-checks", children=self.checks)
-        lines = (
-            make(w.HBox, "aj-heads", children=heads),
-            make(w.HBox, "aj-rows", children=(checks, self.table)),
+        self.all = _checkbox(create, description="Select all exports on this page")
+        self.checks = tuple(_checkbox(create, "aj-off") for _ in range(slots))
+        self.panel = create(w.VBox, "aj-panel", "aj-gone")
+        self.download = _button(create, "Download exports", "", "aj-primary")
+        self.folder = create(w.Text, "aj-folder", value=dest, description="Folder for the files")
+        self.cancel = _button(
+            create, "Cancel", "Stop the downloads; they can be resumed", "aj-gone"
         )
-        foot = (self.download, to, self.folder, self.cancel, self.load)
-        pager = (self.pages, self.previous, self.next)
+        self.load = _button(create, "Load", "Read the files into widget.data", "aj-gone")
+        self.pages = create(w.HTML, "aj-pages")
+        self.previous = _button(create, "Previous", "Previous page of jobs")
+        self.next = _button(create, "Next", "Next page of jobs")
+        self.children = self._arrange(factory)
+
+    def _arrange(self, factory: ControlFactory) -> tuple[w.Widget, ...]:
+        create = factory.create
+        to = create(w.HTML, "aj-label", value="to")
+        heads = (self.all, *self.heads.values())
+        checks = create(w.VBox, "aj-checks", children=self.checks)
+        table = (
+            create(w.HBox, "aj-heads", children=heads),
+            create(w.HBox, "aj-rows", children=(checks, self.table)),
+        )
+        tools = (self.filter, self.state, self.refresh, self.pause)
+        files = (self.download, to, self.folder, self.cancel, self.load)
+        pages = (self.pages, self.previous, self.next)
         return (
             self.style,
-            make(w.HBox, "aj-top", children=(self.head, self.clock)),
+            create(w.HBox, "aj-top", children=(self.head, self.clock)),
             self.bar,
             self.notice,
-            make(
-                w.HBox,
-                "aj-tools",
-                children=(self.filter, self.state, self.refresh, self.pause),
-            ),
-            make(w.VBox, "aj-scroll", children=lines),
+            create(w.HBox, "aj-tools", children=tools),
+            create(w.VBox, "aj-scroll", children=table),
             self.panel,
-            make(w.HBox, "aj-foot", children=(*foot, *pager)),
+            create(w.HBox, "aj-foot", children=(*files, *pages)),
         )
 
 
-def _box(make: Any, *classes: str, **traits: Any) -> Any:
-    return make(w.Checkbox, "aj-check", *classes, indent=False, **traits)
+def _checkbox(create: Any, *classes: str, **traits: Any) -> Any:
+    return create(w.Checkbox, "aj-check", *classes, indent=False, **traits)
 
 
-def _button(make: Any, text: str, tooltip: str, *classes: str) -> w.Button:
-    return make(w.Button, *classes, description=text, tooltip=tooltip or text)
+def _button(create: Any, text: str, tooltip: str, *classes: str) -> w.Button:
+    return create(w.Button, *classes, description=text, tooltip=tooltip or text)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What can be downloaded, and what is being done.
+class Activity:
+    """What can be downloaded and loaded, and what is in progress.
 
     Parameters
     ----------
-    ready, chosen
-        How many exports there are to download, and how many of them are chosen.
+    ready, selected
+        The number of exports that are ready, and of selected ones.
     downloading, loading
-        Whether that is under way.
+        Whether that is in progress.
     files
-        How many files there are to load.
+        The number of files to load.
     """
 
     ready: int = 0
-    chosen: int = 0
+    selected: int = 0
     downloading: bool = False
     loading: bool = False
     files: int = 0
 
 
 def draw_status(controls: Controls, now: Snapshot, notice: Notice, clock: Clock) -> None:
-    """Draw what stands above the table."""
+    """Draw what is above the table."""
     controls.head.value = head_html(now, notice)
     controls.clock.value = clock_html(clock, now.allowed)
     controls.bar.value = bar_html(now)
     controls.notice.value = notice_html(notice)
-    toggle(controls.notice, "aj-gone", not notice.text)
-    again = now.state in ("stopped", "unauthorized", "idle")
+    set_class(controls.notice, "aj-gone", not notice.text)
+    retry = now.state in ("stopped", "unauthorized", "idle")
     refresh, pause = controls.refresh, controls.pause
-    refresh.description = "Try again" if again else "Refresh"
+    refresh.description = "Try again" if retry else "Refresh"
     refresh.disabled = now.state == "done"
     pause.description = "Resume" if now.state == "paused" else "Pause"
-    pause.tooltip = "Go on" if now.state == "paused" else "Ask Asana for nothing until you resume"
+    pause.tooltip = "Resume polling" if now.state == "paused" else _PAUSE
     pause.disabled = now.ended or now.state == "idle"
 
 
 def draw_page(
-    controls: Controls, page: Page, query: Query, now: int, fresh: Collection[str] = ()
+    controls: Controls, page: Page, query: Query, now: int, changed: Collection[str] = ()
 ) -> None:
-    """Draw the table; of what else the page is made of, see `draw_boxes`."""
-    controls.table.value = table_html(page, query, now, fresh)
-    controls.pages.value = pages_html(page)
+    """Draw the table and its headings."""
+    controls.table.value = table_html(page, query, now, changed)
+    controls.pages.value = page_range_html(page)
     controls.previous.disabled = page.page == 0
     controls.next.disabled = page.page + 1 >= page.pages
     for column in COLUMNS:
         head, sorted_by = controls.heads[column.key], column.key == query.column
-        toggle(head, "aj-sorted", sorted_by)
-        toggle(head, "aj-down", sorted_by and query.descending)
-        first = column.down if query.descending else column.up
-        now_words = f", now {first} first" if sorted_by else ""
-        head.tooltip = f"Sort by {column.title.lower()}{now_words}"
+        set_class(head, "aj-sorted", sorted_by)
+        set_class(head, "aj-down", sorted_by and query.descending)
+        first = column.descending if query.descending else column.ascending
+        order = f" (now {first} first)" if sorted_by else ""
+        head.tooltip = f"Sort by {column.title.lower()}{order}"
 
 
-def draw_boxes(controls: Controls, rows: tuple[JobRow, ...], chosen: Collection[str]) -> None:
-    """Draw the boxes to tick: one for each row whose export is ready."""
+def draw_checkboxes(
+    controls: Controls, rows: tuple[JobRow, ...], selected: Collection[str]
+) -> None:
+    """Draw a checkbox for each row whose export is ready."""
     for slot, check in enumerate(controls.checks):
         row = rows[slot] if slot < len(rows) else None
         ready = row is not None and row.ready
         with check.hold_sync():
             check.description = f"Select {row.kind} {row.gid}" if row and ready else ""
-            check.value = row is not None and row.gid in chosen
+            check.value = row is not None and row.gid in selected
             check.disabled = not ready
-            toggle(check, "aj-off", not ready)
-            toggle(check, "aj-gone", row is None)
+            set_class(check, "aj-off", not ready)
+            set_class(check, "aj-gone", row is None)
     ready_rows = [row for row in rows if row.ready]
-    everything = controls.all
-    everything.value = bool(ready_rows) and all(row.gid in chosen for row in ready_rows)
-    everything.disabled = not ready_rows
-    toggle(everything, "aj-off", not ready_rows)
+    controls.all.value = bool(ready_rows) and all(row.gid in selected for row in ready_rows)
+    controls.all.disabled = not ready_rows
+    set_class(controls.all, "aj-off", not ready_rows)
 
 
-def draw_work(controls: Controls, work: Work) -> None:
-    """Draw the foot: what can be downloaded, cancelled and loaded."""
-    count = work.chosen or work.ready
+def draw_footer(controls: Controls, activity: Activity) -> None:
+    """Draw what can be downloaded, cancelled and loaded."""
+    count = activity.selected or activity.ready
     download = controls.download
-    download.description = f"Download completed ({count:,})"
-    download.disabled = not count or work.downloading
-    what = "the chosen" if work.chosen else "all completed"
-    download.tooltip = f"Download {what} exports: {count_words(count, 'job')}"
-    controls.folder.disabled = work.downloading
-    toggle(controls.cancel, "aj-gone", not work.downloading)
-    toggle(controls.load, "aj-gone", not work.files or work.downloading)
-    controls.load.description = "Loading" if work.loading else "Load"
-    controls.load.disabled = work.loading
-    controls.load.tooltip = f"Read {count_words(work.files, 'file')} into widget.data"
+    download.description = f"Download exports ({count:,})"
+    download.disabled = not count or activity.downloading
+    which = "selected" if activity.selected else "completed"
+    download.tooltip = f"Download {format_count(count, f'{which} export')}"
+    controls.folder.disabled = activity.downloading
+    set_class(controls.cancel, "aj-gone", not activity.downloading)
+    set_class(controls.load, "aj-gone", not activity.files or activity.downloading)
+    controls.load.description = "Loading…" if activity.loading else "Load"
+    controls.load.disabled = activity.loading
+    controls.load.tooltip = f"Read {format_count(activity.files, 'file')} into widget.data"
 
 
 log = logging.getLogger("asana_jobs_pd")
 
 INTERVAL = 1.0
-REST = 0.15
-"""Seconds between two drawings at the least: what changes meanwhile is drawn together."""
+MIN_INTERVAL = 0.15
+"""Seconds between two drawings at least: changes in between are drawn together."""
 
 
 class Ticker:
-    """Calls a method again and again, from one daemon thread of its own.
+    """Calls a method again and again from a daemon thread, for as long as it returns True.
 
-    Parameters
-    ----------
-    tick
-        A method, held weakly with its object; it returns whether there is more to come. What
-        it raises is logged.
+    The method is held weakly; exceptions are logged.
     """
 
     def __init__(self, tick: Callable[[], bool]) -> None:
@@ -257,7 +258,7 @@ class Ticker:
         self._stop = threading.Event()
 
     def wake(self) -> None:
-        """Tick soon; begin again when it had come to its end."""
+        """Tick soon; start again if the thread has ended."""
         with self._lock:
             self._woken.set()
             if self._running or self._stop.is_set():
@@ -271,12 +272,12 @@ class Ticker:
         self._woken.set()
 
     def run_once(self) -> bool:
-        """Wait, tick, and tell whether to go on."""
+        """Wait, tick, and return whether to continue."""
         self._woken.wait(INTERVAL)
         self._woken.clear()
         more = self._call()
         if more:
-            self._stop.wait(REST)
+            self._stop.wait(MIN_INTERVAL)
         with self._lock:
             self._running = more or (self._woken.is_set() and not self._stop.is_set())
             return self._running
@@ -288,7 +289,7 @@ class Ticker:
         try:
             return tick()
         except Exception:
-            log.exception("The widget could not be drawn; it tries again")
+            log.exception("The widget could not be drawn; trying again")
             return True
 
 

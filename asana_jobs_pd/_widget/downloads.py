@@ -1,4 +1,4 @@
-"""Downloading and loading behind the widget: in threads of their own, told in its panel."""
+"""Downloads and loads that the widget runs in threads."""
 
 from __future__ import annotations
 
@@ -17,55 +17,37 @@ from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
 from asana_jobs_pd._widget.downloads_panel import (
-    Panel,
+    DownloadsPanel,
     Speeds,
-    all_line,
+    downloaded_html,
     file_lines,
     loaded_html,
-    outcome_html,
+    total_line,
 )
-from asana_jobs_pd._widget.markup import trouble_html
+from asana_jobs_pd._widget.markup import error_html
 from asana_jobs_pd.errors import AsanaJobsError
 
-__all__ = ["Order", "Transfers"]
+__all__ = ["DownloadRequest", "Downloads"]
 
-_LEAST = 0.3
-"""Seconds between two drawings of the bars: eyes need no more."""
-_MOMENT = 0.3
-"""Seconds in which ticks and letters arrive that a click has overtaken."""
+_MIN_INTERVAL = 0.3
+"""Seconds between two drawings of the bars at least."""
+_CLICK_DELAY = 0.3
+"""Seconds in which selections and typing arrive that a click has overtaken."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What to download.
-
-    Parameters
-    ----------
-    jobs
-        The jobs whose files are wanted.
-    dest
-        The folder, as somebody has typed it.
-    client
-        What to ask with.
-    """
+class DownloadRequest:
+    """The jobs whose files are wanted, the folder as it was typed, and the client."""
 
     jobs: pd.DataFrame
     dest: str
     client: Client
 
 
-class Transfers:
-    """One download, or one load, at a time.
+class Downloads:
+    """Runs one download and one load at a time; `changed` is called when one starts or ends."""
 
-    Parameters
-    ----------
-    panel
-        Where they are told.
-    changed
-        Called, in any thread, when one begins or ends.
-    """
-
-    def __init__(self, panel: Panel, changed: Callable[[], object]) -> None:
+    def __init__(self, panel: DownloadsPanel, changed: Callable[[], object]) -> None:
         self._panel = panel
         self._changed = changed
         self._lock = threading.Lock()
@@ -75,7 +57,7 @@ class Transfers:
 
     @property
     def downloading(self) -> bool:
-        """Whether a download is under way."""
+        """Whether a download is in progress."""
         return self._downloading
 
     @property
@@ -83,11 +65,13 @@ class Transfers:
         """Whether files are being read."""
         return self._loading
 
-    def download(self, order: Callable[[], Order], done: Callable[[pd.DataFrame], object]) -> None:
-        """Begin to download what `order` says, a moment later; `done` gets what came of it.
+    def download(
+        self, request: Callable[[], DownloadRequest], done: Callable[[pd.DataFrame], object]
+    ) -> None:
+        """Start a download; `request` is called a moment later, `done` gets the frame of files.
 
-        A click may overtake what was ticked and typed just before: ipykernel 7 handles them in
-        different threads.
+        ipykernel 7 handles messages in different threads, so a click may overtake the selection
+        and the typing before it.
         """
         with self._lock:
             if self._downloading or self._closed:
@@ -95,43 +79,43 @@ class Transfers:
             self._downloading = True
         self._cancelled.clear()
         self._panel.clear()
-        self._panel.say('<span class="aj-dim">Beginning…</span>')
+        self._panel.show_message('<span class="aj-dim">Starting…</span>')
 
         def work() -> None:
-            self._cancelled.wait(_MOMENT)
-            self._fetch(order(), done)
+            self._cancelled.wait(_CLICK_DELAY)
+            self._download(request(), done)
 
         def end() -> None:
             self._run, self._downloading = None, False
 
-        self._begin(work, end)
+        self._start(work, end)
 
     def cancel(self) -> None:
-        """End the download that is under way."""
+        """Cancel the download in progress."""
         self._cancelled.set()
         run = self._run
         if run is not None:
             run.cancel()
 
-    def _fetch(self, order: Order, done: Callable[[pd.DataFrame], object]) -> None:
-        folder = local_path(order.dest.strip() or ".", "dest")
-        drawing = _Drawing(self._panel)
-        self._run = run = Run(order.client, shown=False, tick=drawing)
+    def _download(self, request: DownloadRequest, done: Callable[[pd.DataFrame], object]) -> None:
+        folder = local_path(request.dest.strip() or ".", "dest")
+        bars = _Bars(self._panel)
+        self._run = run = Run(request.client, shown=False, tick=bars)
         if self._cancelled.is_set():
             run.cancel()
-        gids = gids_of(order.jobs)
-        files = run.fetch(cast_frame(order.jobs, gids), gids, folder)
-        drawing.end()
+        gids = gids_of(request.jobs)
+        files = run.fetch(cast_frame(request.jobs, gids), gids, folder)
+        bars.end()
         if run.refused is not None:
-            said = trouble_html(str(run.refused))
+            message = error_html(str(run.refused))
         else:
-            said = outcome_html(files, cancelled=run.cancelled, folder=str(folder))
-        self._panel.say(said)
-        self._panel.link(files["file.path"].dropna().tolist())
+            message = downloaded_html(files, cancelled=run.cancelled, folder=str(folder))
+        self._panel.show_message(message)
+        self._panel.show_links(files["file.path"].dropna().tolist())
         done(files)
 
     def load(self, files: pd.DataFrame, done: Callable[[Any], object]) -> None:
-        """Begin to read downloaded files; `done` gets their frames."""
+        """Start to read downloaded files; `done` gets their export."""
         with self._lock:
             if self._loading or self._closed:
                 return
@@ -141,60 +125,60 @@ class Transfers:
             from asana_jobs_pd._export.read import read_asana_export  # noqa: PLC0415  heavy
 
             data = read_asana_export(files, progress=False)
-            self._panel.say(loaded_html({kind: len(data[kind]) for kind in data}))
+            self._panel.show_message(loaded_html({name: len(data[name]) for name in data}))
             done(data)
 
         def end() -> None:
             self._loading = False
 
-        self._begin(work, end)
+        self._start(work, end)
 
     def close(self) -> None:
-        """End all, and begin nothing more."""
+        """Cancel everything, and start nothing more."""
         self._closed = True
         self.cancel()
 
-    def _begin(self, work: Callable[[], None], end: Callable[[], None]) -> None:
-        def guarded() -> None:
+    def _start(self, work: Callable[[], None], end: Callable[[], None]) -> None:
+        def run() -> None:
             try:
                 work()
             except Exception as error:  # noqa: BLE001  a thread has nobody to raise it to
                 ours = isinstance(error, AsanaJobsError)
                 name = "" if ours else f"{type(error).__name__}: "
-                self._panel.say(trouble_html(name + clean(str(error), limit=600)))
+                self._panel.show_message(error_html(name + clean(str(error), limit=600)))
             finally:
                 end()
                 self._changed()
 
-        threading.Thread(target=guarded, name="asana-jobs-transfer", daemon=True).start()
+        threading.Thread(target=run, name="asana-jobs-transfer", daemon=True).start()
         self._changed()
 
 
-class _Drawing:
-    """Draws bars, not too often."""
+class _Bars:
+    """Draws the progress of files, but not too often."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: DownloadsPanel) -> None:
         self._panel = panel
         self._speeds = Speeds()
-        self._last = 0.0
+        self._drawn_at = 0.0
         self._files: Sequence[FileProgress] = ()
 
     def __call__(self, files: Sequence[FileProgress]) -> None:
         now = time.monotonic()
-        over = all(file.state in ("done", "failed") for file in files)
-        if now - self._last < _LEAST and not over:
+        all_ended = all(file.state in ("done", "failed") for file in files)
+        if now - self._drawn_at < _MIN_INTERVAL and not all_ended:
             return
-        if not self._last:
-            self._panel.say("")
-        self._last, self._files = now, files
-        self._show(now, over=False)
+        if not self._drawn_at:
+            self._panel.show_message("")
+        self._drawn_at, self._files = now, files
+        self._draw(now, ended=False)
 
     def end(self) -> None:
         """Draw how far the files came."""
         if self._files:
-            self._show(time.monotonic(), over=True)
+            self._draw(time.monotonic(), ended=True)
 
-    def _show(self, now: float, *, over: bool) -> None:
+    def _draw(self, now: float, *, ended: bool) -> None:
         files, speeds = self._files, self._speeds
-        lines = file_lines(files, speeds, now, over=over)
-        self._panel.show(all_line(files, speeds, now, over=over), lines)
+        lines = file_lines(files, speeds, now, ended=ended)
+        self._panel.show_progress(total_line(files, speeds, now, ended=ended), lines)

@@ -1,4 +1,4 @@
-"""The downloads below the table: bars while they run, then what came of them and links."""
+"""The widget's downloads below the table: progress bars, then results and links."""
 
 from __future__ import annotations
 
@@ -13,17 +13,29 @@ import pandas as pd
 from IPython.display import FileLink
 
 from asana_jobs_pd._download.export_files import FileProgress
-from asana_jobs_pd._formatting import count_words, part_words, size_words
-from asana_jobs_pd._widget.controls import Kit, toggle
+from asana_jobs_pd._formatting import format_count, format_progress, format_size
+from asana_jobs_pd._vocabulary import kind_label
+from asana_jobs_pd._widget.controls import ControlFactory, set_class
 from asana_jobs_pd._widget.markup import escape
 
-__all__ = ["FileLine", "Panel", "Speeds", "all_line", "file_lines", "loaded_html", "outcome_html"]
+__all__ = [
+    "DownloadsPanel",
+    "FileLine",
+    "Speeds",
+    "downloaded_html",
+    "file_lines",
+    "loaded_html",
+    "total_line",
+]
 
-SHOWN = 8
-"""Files with a bar of their own."""
-_SAMPLES = 12
-_TOLD = 6
-_ORDER = {"running": 0, "failed": 1, "done": 2, "waiting": 3}
+MAX_FILE_LINES = 8
+"""How many files get a bar of their own."""
+_SPEED_SAMPLES = 12
+_MAX_ERRORS = 6
+_MAX_LINKS = 20
+_PRIORITY = {"running": 0, "failed": 1, "done": 2, "waiting": 3}
+_CHECK_MARK = '<i class="aj-mark aj-succeeded"></i>'
+_CROSS_MARK = '<i class="aj-mark aj-failed"></i>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,134 +44,112 @@ class FileLine:
 
     Parameters
     ----------
-    label, words
-        What stands before and behind the bar: HTML.
-    part
-        How much of it is full, 0 to 1.
+    label, text
+        HTML before and after the bar.
+    fraction
+        How much of the bar is full, 0 to 1.
     tone
-        ``run``, ``done`` or ``stop``: how the bar looks.
+        ``run``, ``done`` or ``stop``: the color of the bar.
     """
 
     label: str
-    words: str
-    part: float
+    text: str
+    fraction: float
     tone: str = "run"
 
 
 class Speeds:
-    """Bytes a second of each file and of all, over the last seconds."""
+    """Bytes per second of each file and of all, over the last seconds."""
 
     def __init__(self) -> None:
         self._samples: dict[str, deque[tuple[float, int]]] = {}
 
-    def note(self, label: str, done: int, at: float) -> float:
-        """Take down how far something is at a time in seconds, and return its speed."""
-        samples = self._samples.setdefault(label, deque(maxlen=_SAMPLES))
-        if samples and done < samples[-1][1]:  # it began anew
+    def update(self, label: str, done: int, at: float) -> float:
+        """Record the bytes done at a time in seconds, and return the speed."""
+        samples = self._samples.setdefault(label, deque(maxlen=_SPEED_SAMPLES))
+        if samples and done < samples[-1][1]:  # it started over
             samples.clear()
         samples.append((at, done))
-        (first, before), (last, after) = samples[0], samples[-1]
-        return (after - before) / (last - first) if last > first else 0.0
+        (start, before), (end, after) = samples[0], samples[-1]
+        return (after - before) / (end - start) if end > start else 0.0
 
 
 def file_lines(
-    files: Sequence[FileProgress], speeds: Speeds, at: float, *, over: bool = False
+    files: Sequence[FileProgress], speeds: Speeds, at: float, *, ended: bool = False
 ) -> list[FileLine]:
-    """Return a line a file: of all, or those of most interest when there are many.
+    """Return a line per file, or the most interesting ones when there are many.
 
-    Parameters
-    ----------
-    files
-        How far they are.
-    speeds, at
-        What remembers their speeds, and the time in seconds.
-    over
-        Whether the download has ended, whatever the files say.
+    `ended` says that the download has ended, whatever the state of the files.
     """
     shown = list(files)
-    if len(shown) > SHOWN:
-        shown = sorted(shown, key=lambda file: _ORDER[file.state])[:SHOWN]
-    return [_line(file, speeds, at, over=over) for file in shown]
+    if len(shown) > MAX_FILE_LINES:
+        shown = sorted(shown, key=lambda file: _PRIORITY[file.state])[:MAX_FILE_LINES]
+    return [_file_line(file, speeds, at, ended=ended) for file in shown]
 
 
-def _line(file: FileProgress, speeds: Speeds, at: float, *, over: bool) -> FileLine:
-    label = f"{file.file.gid} {file.file.kind} export"
-    shown = f'<span title="{escape(file.file.name)}">{escape(label)}</span>'
-    speed = speeds.note(file.file.label, file.done, at)
-    if over and file.state in ("waiting", "running"):
-        words = f'<span class="aj-dim">stopped at {part_words(file.done, file.total)}</span>'
-        return FileLine(shown, words, _part(file), "stop")
+def _file_line(file: FileProgress, speeds: Speeds, at: float, *, ended: bool) -> FileLine:
+    text = escape(f"{file.file.gid} {kind_label(file.file.kind)}")
+    label = f'<span title="{escape(file.file.name)}">{text}</span>'
+    speed = speeds.update(file.file.label, file.done, at)
+    if ended and file.state in ("waiting", "running"):
+        text = f'<span class="aj-dim">stopped at {format_progress(file.done, file.total)}</span>'
+        return FileLine(label, text, _fraction(file), "stop")
     match file.state:
         case "waiting":
-            return FileLine(shown, '<span class="aj-dim">waiting</span>', 0.0)
+            return FileLine(label, '<span class="aj-dim">waiting</span>', 0.0)
         case "done":
-            words = f'<span class="aj-ok">{_VERIFIED}, {size_words(file.done)}</span>'
-            return FileLine(shown, words, 1.0, "done")
+            text = f'<span class="aj-ok">{_CHECK_MARK}verified, {format_size(file.done)}</span>'
+            return FileLine(label, text, 1.0, "done")
         case "failed":
-            words = '<span class="aj-bad"><i class="aj-mark aj-failed"></i>failed</span>'
-            return FileLine(shown, words, _part(file), "stop")
-    return FileLine(shown, _sizes(file.done, file.total, speed), _part(file))
+            text = f'<span class="aj-bad">{_CROSS_MARK}failed</span>'
+            return FileLine(label, text, _fraction(file), "stop")
+    return FileLine(label, _progress_html(file.done, file.total, speed), _fraction(file))
 
 
-_VERIFIED = '<i class="aj-mark aj-succeeded"></i>verified'
-
-
-def all_line(
-    files: Sequence[FileProgress], speeds: Speeds, at: float, *, over: bool = False
+def total_line(
+    files: Sequence[FileProgress], speeds: Speeds, at: float, *, ended: bool = False
 ) -> FileLine:
     """Return the line for all files together; parameters as in `file_lines`."""
-    ended = sum(file.state in ("done", "failed") for file in files)
+    finished = sum(file.state in ("done", "failed") for file in files)
     done = sum(file.done for file in files)
-    known = [file.total or file.done for file in files if file.state != "waiting"]
-    speed = speeds.note("", done, at)
-    part = sum(_part(file) for file in files) / len(files) if files else 0.0
-    total = sum(known) if len(known) == len(files) else None
-    label = f"<span>{ended} of {count_words(len(files), 'file')}</span>"
+    sizes = [file.total or file.done for file in files if file.state != "waiting"]
+    total = sum(sizes) if len(sizes) == len(files) else None
+    speed = speeds.update("", done, at)
+    label = f"<span>{finished} of {format_count(len(files), 'file')}</span>"
     if files and all(file.state == "done" for file in files):
-        return FileLine(label, f"<span>{size_words(done)}</span>", 1.0, "done")
-    return FileLine(label, _sizes(done, total, 0.0 if over else speed), round(part, 3))
+        return FileLine(label, f"<span>{format_size(done)}</span>", 1.0, "done")
+    fraction = sum(map(_fraction, files)) / len(files) if files else 0.0
+    text = _progress_html(done, total, 0.0 if ended else speed)
+    return FileLine(label, text, round(fraction, 3))
 
 
-def _sizes(done: int, total: int | None, speed: float) -> str:
-    rate = f" · {size_words(speed)}/s" if speed >= 1 else ""
-    return f"<span>{part_words(done, total)}{rate}</span>"
+def _progress_html(done: int, total: int | None, speed: float) -> str:
+    rate = f" · {format_size(speed)}/s" if speed >= 1 else ""
+    return f"<span>{format_progress(done, total)}{rate}</span>"
 
 
-def _part(file: FileProgress) -> float:
+def _fraction(file: FileProgress) -> float:
     if file.state == "done":
         return 1.0
     return round(min(1.0, file.done / file.total), 3) if file.total else 0.0
 
 
-def outcome_html(files: pd.DataFrame, *, cancelled: bool, folder: str) -> str:
-    """Return what came of a download: how many files, where, and what failed, in words.
-
-    Parameters
-    ----------
-    files
-        A frame as a download returns it.
-    cancelled
-        Whether somebody ended it before.
-    folder
-        Where the files are.
-    """
-    there = int(files["file.path"].notna().sum())
-    sizes = size_words(int(files["file.bytes"].fillna(0).sum()))
-    said = f"{count_words(there, 'file')} verified, {sizes}, in {escape(folder, 300)}"
-    lines = (
-        [f'<div class="aj-ok">{_VERIFIED.removesuffix("verified")}{said}</div>'] if there else []
-    )
+def downloaded_html(files: pd.DataFrame, *, cancelled: bool, folder: str) -> str:
+    """Return the result of a download: how many files, where, and what failed."""
+    count = int(files["file.path"].notna().sum())
+    lines = []
+    if count:
+        size = format_size(int(files["file.bytes"].fillna(0).sum()))
+        text = f"{format_count(count, 'file')} verified, {size}, in {escape(folder, 300)}"
+        lines.append(f'<div class="aj-ok">{_CHECK_MARK}{text}</div>')
     if cancelled:
-        lines.append(
-            '<div class="aj-dim">Cancelled. Download again, and it goes on where it stood.</div>'
-        )
+        lines.append('<div class="aj-dim">Cancelled. Download again to resume.</div>')
     failed = files[files["file.path"].isna()]
-    shown = failed.iloc[: 0 if cancelled else _TOLD]
+    shown = failed.iloc[: 0 if cancelled else _MAX_ERRORS]
     for gid, kind, error in zip(shown["gid"], shown["file.kind"], shown["file.error"], strict=True):
-        label = gid if pd.isna(kind) else f"{gid} {kind} export"
+        label = gid if pd.isna(kind) else f"{gid} {kind_label(kind)}"
         lines.append(
-            f'<div class="aj-bad aj-wrap"><i class="aj-mark aj-failed"></i>{escape(label)}: '
-            f"{escape(error, 500)}</div>"
+            f'<div class="aj-bad aj-wrap">{_CROSS_MARK}{escape(label)}: {escape(error, 500)}</div>'
         )
     if len(failed) > len(shown) and not cancelled:
         lines.append(f'<div class="aj-dim">… and {len(failed) - len(shown):,} more</div>')
@@ -167,103 +157,92 @@ def outcome_html(files: pd.DataFrame, *, cancelled: bool, folder: str) -> str:
 
 
 def loaded_html(rows: Mapping[str, int]) -> str:
-    """Return what was loaded: how many rows of which type."""
-    parts = [f"{count_words(count, 'row')} of {escape(kind, 60)}" for kind, count in rows.items()]
-    told = "; ".join(parts) or "no rows"
+    """Return what was loaded: the number of rows of each type."""
+    counts = [format_count(count, f"{escape(name, 60)} row") for name, count in rows.items()]
     return (
-        f'<div class="aj-ok aj-wrap" role="status"><i class="aj-mark aj-succeeded"></i>'
-        f'Loaded {told}. They are in <span class="aj-gid">widget.data</span>.</div>'
+        f'<div class="aj-ok aj-wrap" role="status">{_CHECK_MARK}'
+        f'Loaded {", ".join(counts) or "no rows"} into <span class="aj-gid">widget.data</span>.'
+        "</div>"
     )
 
 
-_LINKS = 20
+class DownloadsPanel:
+    """What the box below the table shows; its controls are created on first use."""
 
-
-class Panel:
-    """What the panel shows; its parts are made when they are needed first.
-
-    Parameters
-    ----------
-    kit
-        What they are made with.
-    box
-        Where they stand.
-    """
-
-    def __init__(self, kit: Kit, box: w.VBox) -> None:
-        self._kit = kit
+    def __init__(self, factory: ControlFactory, box: w.VBox) -> None:
+        self._factory = factory
         self._box = box
         self._lines: list[_Line] = []
-        self._said = kit.make(w.HTML, "aj-gone")
-        self._links = kit.make(w.Output, "aj-links", "aj-gone")
+        self._message = factory.create(w.HTML, "aj-gone")
+        self._links = factory.create(w.Output, "aj-links", "aj-gone")
 
-    def show(self, everything: FileLine, files: Sequence[FileLine]) -> None:
-        """Show bars: one for all, and one a file."""
-        lines = [everything, *files]
+    def show_progress(self, total: FileLine, files: Sequence[FileLine]) -> None:
+        """Show a bar for all files, and one for each."""
+        lines = [total, *files]
         while len(self._lines) < len(lines):
-            self._lines.append(_Line(self._kit, first=not self._lines))
+            self._lines.append(_Line(self._factory, first=not self._lines))
         for line, shown in zip(self._lines, lines, strict=False):
             line.show(shown)
-        self._stand(len(lines))
+        self._arrange(len(lines))
 
-    def say(self, html: str) -> None:
-        """Show words below the bars; "" for none."""
-        self._said.value = html
-        toggle(self._said, "aj-gone", not html)
-        self._stand(self._count)
+    def show_message(self, html: str) -> None:
+        """Show a message below the bars; "" for none."""
+        self._message.value = html
+        set_class(self._message, "aj-gone", not html)
+        self._arrange(self._line_count)
 
-    def link(self, paths: Sequence[str]) -> None:
-        """Show links to files; those that no server reaches are told as paths."""
-        shown = [_link(path) for path in paths[:_LINKS]]
-        if len(paths) > _LINKS:
-            more = f"… and {len(paths) - _LINKS:,} more in widget.files"
+    def show_links(self, paths: Sequence[str]) -> None:
+        """Show links to files, or paths where the server cannot reach them."""
+        shown = [_link(path) for path in paths[:_MAX_LINKS]]
+        if len(paths) > _MAX_LINKS:
+            more = f"… and {len(paths) - _MAX_LINKS:,} more in widget.files"
             shown.append(_output(f"<span>{more}</span>", more))
         self._links.outputs = tuple(shown)
-        toggle(self._links, "aj-gone", not paths)
+        set_class(self._links, "aj-gone", not paths)
 
     def clear(self) -> None:
         """Show nothing."""
-        self.say("")
-        self.link([])
-        self._stand(0)
+        self.show_message("")
+        self.show_links([])
+        self._arrange(0)
 
     @property
-    def _count(self) -> int:
+    def _line_count(self) -> int:
         return max(0, len(self._box.children) - 2)
 
-    def _stand(self, count: int) -> None:
-        children = (*(line.box for line in self._lines[:count]), self._said, self._links)
+    def _arrange(self, count: int) -> None:
+        children = (*(line.box for line in self._lines[:count]), self._message, self._links)
         if children != self._box.children:
             self._box.children = children
-        toggle(self._box, "aj-gone", not count and not self._said.value)
+        set_class(self._box, "aj-gone", not count and not self._message.value)
 
 
 class _Line:
-    """A label, a bar and words."""
+    """A label, a bar and a text."""
 
-    def __init__(self, kit: Kit, *, first: bool) -> None:
-        self._label = kit.make(w.HTML)
-        self._bar = kit.make(w.FloatProgress, min=0.0, max=1.0)
-        self._words = kit.make(w.HTML, "aj-words")
+    def __init__(self, factory: ControlFactory, *, first: bool) -> None:
+        self._label = factory.create(w.HTML)
+        self._bar = factory.create(w.FloatProgress, min=0.0, max=1.0)
+        self._text = factory.create(w.HTML, "aj-words")
         classes = ("aj-file", "aj-all") if first else ("aj-file",)
-        self.box = kit.make(w.HBox, *classes, children=(self._label, self._bar, self._words))
+        self.box = factory.create(w.HBox, *classes, children=(self._label, self._bar, self._text))
 
     def show(self, line: FileLine) -> None:
-        self._label.value, self._words.value = line.label, line.words
-        self._bar.value = line.part
+        self._label.value, self._text.value = line.label, line.text
+        self._bar.value = line.fraction
         for tone in ("done", "stop"):
-            toggle(self._bar, f"aj-{tone}", line.tone == tone)
+            set_class(self._bar, f"aj-{tone}", line.tone == tone)
 
 
 def _link(path: str) -> dict[str, object]:
-    """Return a link, as a server that was started where the notebook is understands it."""
+    """Return a link that works where the server runs in the notebook's folder."""
     try:
-        near = os.path.relpath(path)
+        relative = os.path.relpath(path)
     except ValueError:  # another drive
-        near = os.pardir
-    if near.startswith(os.pardir) or not Path(near).is_file():
+        relative = os.pardir
+    if relative.startswith(os.pardir) or not Path(relative).is_file():
         return _output(f"<code>{escape(path, 400)}</code>", path)
-    link = FileLink(near.replace(os.sep, "/"), result_html_suffix="")  # type: ignore[no-untyped-call]
+    link = FileLink(relative.replace(os.sep, "/"), result_html_suffix="")  # type: ignore[no-untyped-call]
     return _output(link._repr_html_(), path)  # type: ignore[no-untyped-call]
 
 

@@ -1,4 +1,4 @@
-"""What a monitor is doing, in words for people; and when its next check is told anew. Pure."""
+"""What the widget says about its monitor: a notice, and when the next check is."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from asana_jobs_pd._formatting import count_words, span_words
+from asana_jobs_pd._formatting import format_count, format_elapsed
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._monitor.monitor import JobsMonitor
-from asana_jobs_pd._palette import UNKNOWN
+from asana_jobs_pd._vocabulary import UNKNOWN
 from asana_jobs_pd.typing import MonitorState
 
-__all__ = ["Clock", "Notice", "Snapshot", "budget_words", "clock_of", "notice_of", "snapshot"]
+__all__ = ["Clock", "Notice", "Snapshot", "format_budget", "next_clock", "notice_of", "snapshot"]
 
-SOON = 1.5
-"""A check that is due within so many seconds is told as "checking now"."""
-COUNTED = 90
-"""Seconds up to which a countdown runs; what is longer is told in words."""
-_LIMIT = 600
-_OF_JOB = re.compile("Job ([0-9]+):", re.ASCII)
-_LOST_NOTHING = "Nothing is lost; checking goes on by itself."
+DUE_NOW = 1.5
+"""A check that is due within so many seconds is shown as "checking now"."""
+MAX_COUNTDOWN = 90
+"""Seconds up to which the browser counts down; longer waits are shown as text."""
+_MAX_ERROR = 600
+_JOB_ERROR = re.compile("Job ([0-9]+):", re.ASCII)
+_CONTINUES = "Nothing is lost; polling continues automatically."
 _RATE_LIMITED = (
-    "429 Too Many Requests: this token's budget is used up, perhaps by another program. "
-    f"{_LOST_NOTHING}"
+    "429 Too Many Requests: the token's request limit is used up, possibly by another program. "
+    f"{_CONTINUES}"
 )
 
 
@@ -45,7 +45,7 @@ class Snapshot:
 
     @property
     def ended(self) -> bool:
-        """Whether it sends nothing any more."""
+        """Whether it sends no more requests."""
         return self.state in ("done", "stopped", "unauthorized")
 
 
@@ -56,7 +56,7 @@ def snapshot(monitor: JobsMonitor) -> Snapshot:
         len(monitor.jobs),
         monitor.unfinished,
         monitor.counts,
-        _trouble(monitor),
+        _error(monitor),
         monitor.refused is not None,
         monitor.failed,
         monitor.next_check,
@@ -66,26 +66,26 @@ def snapshot(monitor: JobsMonitor) -> Snapshot:
     )
 
 
-def _trouble(monitor: JobsMonitor) -> str | None:
-    """Return the last error, unless it ended a job: then that job's row says so."""
+def _error(monitor: JobsMonitor) -> str | None:
+    """Return the last error, unless it ended a job: then that job's row shows it."""
     error = monitor.last_error
-    named = _OF_JOB.match(error or "")
-    job = monitor.jobs.get(named[1]) if named else None
+    gid = _JOB_ERROR.match(error or "")
+    job = monitor.jobs.get(gid[1]) if gid else None
     return None if job and job.finished and monitor.refused is None else error
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is said beside the counts.
+    """What the widget says besides the counts.
 
     Parameters
     ----------
     title
         A few words; "" for none.
     tone
-        ``bad``, ``wait``, ``ok`` or ``run``: how it looks.
+        ``bad``, ``wait``, ``ok`` or ``run``: the color.
     text
-        What it means and what to do, below; "" for nothing.
+        What it means and what to do about it; "" for nothing.
     """
 
     title: str = ""
@@ -94,112 +94,97 @@ class Notice:
 
 
 def notice_of(now: Snapshot) -> Notice:
-    """Return what there is to say about a monitor."""
-    error = clean(now.last_error or "", limit=_LIMIT)
+    """Return what to say about a monitor."""
+    error = clean(now.last_error or "", limit=_MAX_ERROR)
     match now.state:
         case "no_network":
-            notice = Notice("No answer from Asana", "bad", _sentences(error, _LOST_NOTHING))
+            notice = Notice("No response from Asana", "bad", _sentences(error, _CONTINUES))
         case "rate_limited":
-            notice = Notice("Asana asks for a pause", "bad", _RATE_LIMITED)
+            notice = Notice("Rate limited", "bad", _RATE_LIMITED)
         case "paused":
             notice = Notice("Paused", "wait")
         case "watching" | "idle":
-            notice = _going(now, error)
+            notice = _watching(now, error)
         case _:
             notice = _ended(now, error)
     return notice
 
 
-def _sentences(one: str, other: str) -> str:
-    return f"{one if one.endswith(('.', '!', '?', '…')) else f'{one}.'} {other}"
+def _sentences(first: str, second: str) -> str:
+    return f"{first if first.endswith(('.', '!', '?', '…')) else f'{first}.'} {second}"
 
 
-def _going(now: Snapshot, error: str) -> Notice:
+def _watching(now: Snapshot, error: str) -> Notice:
     if error:
-        return Notice("", "bad", _sentences(error, _LOST_NOTHING))
+        return Notice("", "bad", _sentences(error, _CONTINUES))
     if now.total and now.counts.get(UNKNOWN) == now.total:
-        return Notice("Asking for the first time", "run", now.pace)
+        return Notice("Fetching the jobs", "run", now.pace)
     return Notice("", "run", now.pace)
 
 
 def _ended(now: Snapshot, error: str) -> Notice:
     if now.state == "unauthorized":
-        title = "The token is not accepted" if now.refused else "No token"
+        title = "Token rejected" if now.refused else "No token"
         return Notice(title, "bad", _sentences(error, "Then press Try again."))
     if now.state == "stopped":
-        return Notice("Cancelled", "bad" if error else "wait", error)
-    return _done(now)
-
-
-def _done(now: Snapshot) -> Notice:
+        return Notice("Stopped", "bad" if error else "wait", error)
     if not now.total:
-        return Notice("Nothing to watch", "wait", "There are no jobs in this frame.")
-    bad = now.total - now.counts.get("succeeded", 0)
-    if not bad:
+        return Notice("No jobs", "wait", "This frame has no jobs to watch.")
+    if now.counts.get("succeeded", 0) == now.total:
         return Notice("All succeeded", "ok", "")
     return Notice("All finished", "wait", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What is told of the next check.
+    """When the next check is.
 
     Parameters
     ----------
-    words
-        What stands there; before a countdown, if there is one.
+    text
+        What is shown; before the countdown, if there is one.
     due
-        When the countdown ends, by the same clock as `clock_of` is given; None for none.
+        When the countdown ends, by the clock that `next_clock` is given; None for none.
     seconds
-        What the countdown starts at.
+        Where the countdown starts.
     used
-        Requests used, as told.
+        The number of requests used.
     """
 
-    words: str = ""
+    text: str = ""
     due: float | None = None
     seconds: int = 0
     used: int = 0
 
 
-def clock_of(now: Snapshot, at: float, told: Clock) -> Clock:
-    """Return what to tell of the next check; what was told before, while that is still true.
+def next_clock(now: Snapshot, at: float, shown: Clock) -> Clock:
+    """Return the clock to show at a time; the one that is shown for as long as it is right.
 
-    A browser counts down by itself. So the passing of time alone is no reason to tell anything;
-    a check that was made is one, since the next is due at another time.
-
-    Parameters
-    ----------
-    now
-        The monitor.
-    at
-        The time, in seconds.
-    told
-        What was told last.
+    The browser counts down by itself, so the passing of time alone changes nothing.
     """
-    new = _clock(now, at, told)
+    new = _clock(now, at, shown)
     slack = 0.02 * (now.allowed or 0) if not now.ended else 0
-    same = (new.words, new.due is None) == (told.words, told.due is None)
-    if same and new.due is not None and told.due is not None:
-        same = abs(new.due - told.due) < 1  # seconds are what is told
-    return told if same and abs(new.used - told.used) <= slack else new
+    same = (new.text, new.due is None) == (shown.text, shown.due is None)
+    if same and new.due is not None and shown.due is not None:
+        same = abs(new.due - shown.due) < 1  # whole seconds are shown
+    return shown if same and abs(new.used - shown.used) <= slack else new
 
 
-def _clock(now: Snapshot, at: float, told: Clock) -> Clock:
+def _clock(now: Snapshot, at: float, shown: Clock) -> Clock:
     if now.ended or now.state in ("idle", "paused"):
         return Clock(used=now.used)
     wait = now.next_check
-    if wait is None or wait <= SOON:
-        if told.due is not None and at < told.due + SOON:
-            return Clock(told.words, told.due, told.seconds, now.used)  # it is running out
+    if wait is None or wait <= DUE_NOW:
+        if shown.due is not None and at < shown.due + DUE_NOW:
+            return Clock(shown.text, shown.due, shown.seconds, now.used)  # nearly at zero
         return Clock("checking now", used=now.used)
-    if wait > COUNTED:
-        return Clock(f"next check in {span_words(wait)}", used=now.used)
+    if wait > MAX_COUNTDOWN:
+        return Clock(f"next check in {format_elapsed(wait)}", used=now.used)
     return Clock("next check", at + wait, round(wait), now.used)
 
 
-def budget_words(used: int, allowed: int | None) -> str:
-    """Return how many requests of the budget are used: ``96 of 1,500 requests``, or nothing."""
+def format_budget(used: int, allowed: int | None) -> str:
+    """Return how much of the request budget is used: ``96 of 1,500 requests``, or nothing."""
     if allowed is None:
-        return f"{count_words(used, 'request')} in the last minute" if used else ""
-    return f"{used:,} of {count_words(allowed, 'request')}"
+        return f"{format_count(used, 'request')} in the last minute" if used else ""
+    return f"{used:,} of {format_count(allowed, 'request')}"

@@ -1,4 +1,4 @@
-"""The live table of jobs: draws a `JobsMonitor`, downloads what it has to offer."""
+"""`JobsWidget`: a live table of jobs that also downloads and loads exports."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from asana_jobs_pd._http.client import Client, default_client
 from asana_jobs_pd._jobs.as_jobs import gids_of
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell
-from asana_jobs_pd._palette import UNREADABLE
 from asana_jobs_pd._public import public
+from asana_jobs_pd._vocabulary import UNREADABLE
 from asana_jobs_pd._widget.controls import (
+    Activity,
+    ControlFactory,
     Controls,
-    Kit,
     Ticker,
-    Work,
-    draw_boxes,
+    draw_checkboxes,
+    draw_footer,
     draw_page,
     draw_status,
-    draw_work,
 )
-from asana_jobs_pd._widget.downloads import Order, Transfers
-from asana_jobs_pd._widget.downloads_panel import Panel
-from asana_jobs_pd._widget.job_list import PAGE, Table
+from asana_jobs_pd._widget.downloads import DownloadRequest, Downloads
+from asana_jobs_pd._widget.downloads_panel import DownloadsPanel
+from asana_jobs_pd._widget.job_list import PAGE_SIZE, JobList
 from asana_jobs_pd._widget.markup import static_html, static_text
-from asana_jobs_pd._widget.status import Clock, clock_of, notice_of, snapshot
+from asana_jobs_pd._widget.status import Clock, next_clock, notice_of, snapshot
 from asana_jobs_pd.errors import TokenError
 from asana_jobs_pd.typing import Gids
 
@@ -42,12 +42,12 @@ __all__ = ["JobsWidget"]
 
 log = logging.getLogger("asana_jobs_pd")
 
-AGES = 60
-"""Seconds after which ages are told anew, if nothing else has changed."""
+AGE_INTERVAL = 60
+"""Seconds after which ages are redrawn if nothing else has changed."""
 
 
-class _Frame(t.TraitType[pd.DataFrame, pd.DataFrame]):
-    """The jobs as they stand: made when somebody looks."""
+class _JobsTrait(t.TraitType[pd.DataFrame, pd.DataFrame]):
+    """The frame of jobs, built when it is accessed."""
 
     info_text = "a frame of jobs"
 
@@ -58,50 +58,50 @@ class _Frame(t.TraitType[pd.DataFrame, pd.DataFrame]):
 
 @public
 class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A live table of jobs: watches them, and downloads the exports among them.
+    """A live table of jobs that can download and load the exports among them.
 
-    Made of stock controls around escaped HTML, so that it works in every front end that knows
-    ipywidgets; elsewhere, and in a saved notebook, there is a plain table instead.
+    Built from standard ipywidgets and escaped HTML, it works in every front end that supports
+    ipywidgets; elsewhere, and in saved notebooks, a plain table is shown instead.
 
-    Sends one request for each job that is not finished, again and again, as `JobsMonitor` does.
-    It goes on while other cells run, and when the kernel is interrupted; it stops when all jobs
-    are finished, when it is closed, and when its cell runs again.
+    Like `JobsMonitor`, it polls each unfinished job. Polling continues while other cells run
+    and after a kernel interrupt; it stops when all jobs are finished, when the widget is closed,
+    and when its cell is run again.
 
     Parameters
     ----------
     jobs
-        A frame of jobs, wherever it has been, gids as in `read_asana_jobs`, or a `JobsMonitor`
-        to show, which the widget then starts, but does not stop.
+        A frame of jobs, gids as in `read_asana_jobs`, or a `JobsMonitor`, which the widget
+        starts but does not stop.
     client
-        What to ask with; None takes the one of the last `connect`, else the environment's.
-        Without a token the widget says so.
+        The client to use; by default that of the last `connect`, or one configured by the
+        environment. If there is no token, the widget says so.
     dest
-        The folder for downloads that its field holds at first.
+        The initial folder for downloads.
     now
         Returns the time in seconds since 1970, for tests.
 
     Attributes
     ----------
     jobs : pandas.DataFrame
-        All rows as they stand, as `refresh_asana_jobs` would return them: a copy. A trait that
-        can be observed, not set, as the others are.
+        All rows in their current state, as `refresh_asana_jobs` would return them. Like the
+        other traits, it can be observed but not set.
     selected : pandas.DataFrame
-        The rows that are chosen for a download.
+        The rows selected for download.
     files : pandas.DataFrame or None
-        What the last download returned; see `download_asana_exports`.
+        The result of the last download; see `download_asana_exports`.
     data : AsanaExport or None
-        What *Load* read; see `read_asana_export`.
+        The result of *Load*; see `read_asana_export`.
     monitor : JobsMonitor
-        What it draws.
+        The monitor that is shown.
 
     Raises
     ------
     InvalidFrameError, InvalidGidError, InvalidOptionError
-        When these are no jobs, or an option cannot be what it is.
+        If `jobs` is not a frame of jobs or valid gids, or an option is invalid.
 
     Notes
     -----
-    Observers are called in the thread in which something happened: mostly not the main one.
+    Observers are called in the thread in which the change happened, usually not the main one.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     >>> widget  # doctest: +SKIP
     """
 
-    jobs = _Frame(read_only=True)
+    jobs = _JobsTrait(read_only=True)
     selected = t.Instance(pd.DataFrame, read_only=True)
     files = t.Instance(pd.DataFrame, allow_none=True, read_only=True)
     data = t.Any(read_only=True)
@@ -135,14 +135,14 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._closed = self._jobs_observed = False
         self._clock = Clock()
         self._drawn_at = 0.0
-        self._boxes_drawn = False
-        self._kit = Kit()
-        self._controls = controls = Controls(self._kit, os.fspath(dest))
+        self._checkboxes_drawn = False
+        self._factory = ControlFactory()
+        self._controls = controls = Controls(self._factory, os.fspath(dest))
         self._ticker = Ticker(self._tick)
-        panel = Panel(self._kit, controls.panel)
-        self._transfers = Transfers(panel, self._ticker.wake)
-        self._look()
-        self._listen()
+        panel = DownloadsPanel(self._factory, controls.panel)
+        self._downloads = Downloads(panel, self._ticker.wake)
+        self._subscribe()
+        self._bind_controls()
         self._start()
         self._draw()
         with self.hold_sync():
@@ -156,55 +156,55 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})
         with self._lock:
-            rows, now = list(self._table.rows.values()), snapshot(self.monitor)
+            rows, now = list(self._list.rows.values()), snapshot(self.monitor)
         at = self._microseconds()
-        bundle["text/html"] = static_html(rows, now, at, PAGE)
-        bundle["text/plain"] = static_text(rows, now, at, PAGE)
+        bundle["text/html"] = static_html(rows, now, at, PAGE_SIZE)
+        bundle["text/plain"] = static_text(rows, now, at, PAGE_SIZE)
         return bundle
 
     def observe(self, handler: Any, names: Any = t.All, type: str = "change") -> None:  # noqa: A002
         """Call `handler` when a trait changes; see traitlets."""
-        wanted = [names] if isinstance(names, str) or names is t.All else names
-        self._jobs_observed |= "jobs" in wanted or t.All in wanted
+        observed = [names] if isinstance(names, str) or names is t.All else names
+        self._jobs_observed |= "jobs" in observed or t.All in observed
         super().observe(handler, names, type)
 
     def close(self) -> None:
-        """Stop the watching and downloading, and take the widget off the page."""
+        """Stop polling and downloading, and remove the widget from the page."""
         if self._closed:
             return
         self._closed = True
-        for silence in self._silence:
-            silence()
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
         self._ticker.stop()
-        self._transfers.close()
+        self._downloads.close()
         if self._owner:
             self.monitor.stop()
-        self._kit.close()
+        self._factory.close()
         layout = self.layout
         super().close()
         layout.close()
 
-    # What it knows
+    # Data
 
-    def _look(self) -> None:
-        """Take in all jobs, and listen for what changes from now on."""
+    def _subscribe(self) -> None:
+        """Read all jobs, and follow their changes from now on."""
         with self._lock:
-            self._silence = (
-                self.monitor.on_change(self._take),
+            self._unsubscribe = (
+                self.monitor.on_change(self._update),
                 self.monitor.on_state(self._ticker.wake),
             )
             frame = self.monitor.frame
-            self._table = Table(frame, self._microseconds(), self._unreadable())
+            self._list = JobList(frame, self._microseconds(), self._unreadable())
             self.set_trait("selected", frame.iloc[:0])
 
-    def _take(self, changed: pd.DataFrame) -> None:
-        """Take in what has changed; called by the monitor."""
+    def _update(self, changed: pd.DataFrame) -> None:
+        """Update rows that have changed; called by the monitor."""
         with self._lock:
-            self._table.take(changed, self._unreadable())
+            self._list.update(changed, self._unreadable())
         self._ticker.wake()
         if self._jobs_observed:
-            news = t.Bunch(name="jobs", old=None, new=self.jobs, owner=self, type="change")
-            self.notify_change(news)
+            change = t.Bunch(name="jobs", old=None, new=self.jobs, owner=self, type="change")
+            self.notify_change(change)
 
     def _unreadable(self) -> set[str]:
         if UNREADABLE not in self.monitor.counts:
@@ -218,86 +218,89 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         frame = self.jobs
         return frame[gids_of(frame).isin(gids).to_numpy(bool)]
 
-    # What it shows
+    # Drawing
 
     def _tick(self) -> bool:
         self._draw()
-        return self.monitor.running or self._transfers.downloading or self._transfers.loading
+        return self.monitor.running or self._downloads.downloading or self._downloads.loading
 
     def _draw(self) -> None:
-        """Show what there is; what is the same as before is not sent again."""
+        """Draw everything; traits that have not changed are not sent again."""
         with self._lock:
             if self._closed:
                 return
             now, at = snapshot(self.monitor), self._now()
-            self._clock = clock_of(now, at, self._clock)
+            self._clock = next_clock(now, at, self._clock)
             draw_status(self._controls, now, notice_of(now), self._clock)
-            if self._table.stale or abs(at - self._drawn_at) >= AGES:
-                self._drawn_at, self._boxes_drawn = at, False
-                fresh = self._table.turn()
-                draw_page(self._controls, self._table.page, self._table.query, int(at * 1e6), fresh)
-            if not self._boxes_drawn:
-                self._boxes_drawn = True
-                draw_boxes(self._controls, self._table.page.rows, self._table.chosen)
-            draw_work(self._controls, self._work())
+            if self._list.stale or abs(at - self._drawn_at) >= AGE_INTERVAL:
+                self._drawn_at, self._checkboxes_drawn = at, False
+                changed = self._list.refresh_page()
+                page, query = self._list.page, self._list.query
+                draw_page(self._controls, page, query, int(at * 1e6), changed)
+            if not self._checkboxes_drawn:
+                self._checkboxes_drawn = True
+                draw_checkboxes(self._controls, self._list.page.rows, self._list.selected)
+            draw_footer(self._controls, self._activity())
 
-    def _work(self) -> Work:
-        there = 0 if self.files is None else int(self.files["file.path"].notna().sum())
-        busy = self._transfers
-        table = self._table
-        return Work(table.ready, len(table.chosen), busy.downloading, busy.loading, there)
+    def _activity(self) -> Activity:
+        return Activity(
+            self._list.ready,
+            len(self._list.selected),
+            self._downloads.downloading,
+            self._downloads.loading,
+            0 if self.files is None else int(self.files["file.path"].notna().sum()),
+        )
 
-    def _ask(self, **changes: Any) -> None:
-        """Show what somebody wants to see."""
+    # Events
+
+    def _bind_controls(self) -> None:
+        controls = self._controls
+        controls.filter.observe(lambda change: self._query(text=change.new, page=0), "value")
+        controls.state.observe(lambda change: self._query(state=change.new, page=0), "value")
+        controls.previous.on_click(lambda _: self._turn_page(-1))
+        controls.next.on_click(lambda _: self._turn_page(1))
+        for key, head in controls.heads.items():
+            head.on_click(lambda _, key=key: self._sort(key))
+        for slot, check in enumerate(controls.checks):
+            check.observe(lambda change, slot=slot: self._select(slot, on=change.new), "value")
+        controls.all.observe(lambda change: self._select(None, on=change.new), "value")
+        controls.refresh.on_click(lambda _: self._refresh())
+        controls.pause.on_click(lambda _: self._pause())
+        controls.download.on_click(lambda _: self._download())
+        controls.cancel.on_click(lambda _: self._downloads.cancel())
+        controls.load.on_click(lambda _: self._load())
+
+    def _query(self, **changes: Any) -> None:
         with self._lock:
-            self._table.ask(**changes)
+            self._list.set_query(**changes)
         self._draw()
 
-    # What people do
-
-    def _listen(self) -> None:
-        parts = self._controls
-        parts.filter.observe(lambda change: self._ask(text=change.new, page=0), "value")
-        parts.state.observe(lambda change: self._ask(state=change.new, page=0), "value")
-        parts.previous.on_click(lambda _: self._turn(-1))
-        parts.next.on_click(lambda _: self._turn(1))
-        for key, head in parts.heads.items():
-            head.on_click(lambda _, key=key: self._sort(key))
-        for slot, check in enumerate(parts.checks):
-            check.observe(lambda change, slot=slot: self._choose(slot, on=change.new), "value")
-        parts.all.observe(lambda change: self._choose(None, on=change.new), "value")
-        parts.refresh.on_click(lambda _: self._refresh())
-        parts.pause.on_click(lambda _: self._pause())
-        parts.download.on_click(lambda _: self._download())
-        parts.cancel.on_click(lambda _: self._transfers.cancel())
-        parts.load.on_click(lambda _: self._load())
-
-    def _turn(self, pages: int) -> None:
+    def _turn_page(self, pages: int) -> None:
         with self._lock:
-            self._table.ask(page=self._table.page.page + pages)
+            self._list.set_query(page=self._list.page.page + pages)
         self._draw()
 
     def _sort(self, key: str) -> None:
         with self._lock:
-            self._table.sort(key)
+            self._list.toggle_sort(key)
         self._draw()
 
-    def _choose(self, slot: int | None, *, on: bool) -> None:
-        """Choose a row of the page, or all of them; or do not."""
+    def _select(self, slot: int | None, *, on: bool) -> None:
+        """Select or deselect a row of the page, or all of them."""
         with self._lock:
-            table = self._table
-            new = table.choose_all(on=on) if slot is None else table.choose(slot, on=on)
-            self._boxes_drawn &= not new
-            chosen = table.chosen
+            rows = self._list
+            new = rows.select_page(on=on) if slot is None else rows.select_row(slot, on=on)
+            self._checkboxes_drawn &= not new
+            selected = rows.selected
         if new:
             self._draw()
-            self.set_trait("selected", self._rows_of(chosen))
+            self.set_trait("selected", self._rows_of(selected))
 
     def _start(self) -> None:
         try:
-            self.monitor.start(ask=False)  # a cell that asks would keep the widget away
+            self.monitor.start(ask=False)  # a prompt would block the cell, and so the widget
         except TokenError:  # the monitor's state says so
-            log.debug("There is no token; the widget says so")
+            log.debug("No token; the widget says so")
         self._ticker.wake()
 
     def _refresh(self) -> None:
@@ -314,19 +317,21 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.monitor.pause()
         self._draw()
 
-    def _order(self) -> Order:
+    def _download_request(self) -> DownloadRequest:
         with self._lock:
-            gids = self._table.targets
+            gids = self._list.to_download
         client = self._client or self.monitor.client or default_client(ask=False)
-        return Order(self._rows_of(gids), self._controls.folder.value, client)
+        return DownloadRequest(self._rows_of(gids), self._controls.folder.value, client)
 
     def _download(self) -> None:
-        self._transfers.download(self._order, lambda files: self.set_trait("files", files))
+        self._downloads.download(
+            self._download_request, lambda files: self.set_trait("files", files)
+        )
 
     def _load(self) -> None:
         if self.files is not None:
-            self._transfers.load(self.files, lambda data: self.set_trait("data", data))
+            self._downloads.load(self.files, lambda data: self.set_trait("data", data))
 
 
 _cells = Cells(JobsWidget.close)
-"""The widgets that the cells of this kernel have made."""
+"""The widgets that cells of this kernel have created."""

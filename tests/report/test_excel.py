@@ -17,7 +17,7 @@ from made import SIGNATURE, URL, few
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._report import excel
-from asana_jobs_pd._report.excel import LONGEST_TEXT, sheet_column
+from asana_jobs_pd._report.excel import MAX_CELL_TEXT, sheet_column
 from asana_jobs_pd.errors import (
     AsanaValueWarning,
     InvalidFrameError,
@@ -96,13 +96,13 @@ def test_nothing_is_linked_and_no_signature_is_written(tmp_path):
 
 def test_a_text_that_is_too_long_is_cut_and_told(tmp_path):
     """A warning names the column, the second sheet too; characters are counted as Excel does."""
-    long = ["a" * 40_000, "😀" * 20_000, "a" * LONGEST_TEXT, "😀" * 16_383, "ab", None]
+    long = ["a" * 40_000, "😀" * 20_000, "a" * MAX_CELL_TEXT, "😀" * 16_383, "ab", None]
     with pytest.warns(AsanaValueWarning, match="2 texts .* 'mine'"):
         cells, book = written(few().assign(mine=long), tmp_path)
     for cell, text in zip(values(cells["mine"]), long, strict=True):
         if text in long[:2]:
             assert cell.endswith("…")
-            assert LONGEST_TEXT - 1 <= len(cell.encode("utf-16-le")) / 2 <= LONGEST_TEXT
+            assert MAX_CELL_TEXT - 1 <= len(cell.encode("utf-16-le")) / 2 <= MAX_CELL_TEXT
         else:
             assert cell == text
     about = [row[1].value for row in book["About"].iter_rows()]
@@ -182,11 +182,11 @@ def test_other_frames_are_written_too(jobs, tmp_path):
 
 def test_more_than_a_sheet_holds_is_told(tmp_path, monkeypatch):
     """Before anything is written, with the limit and what else to do."""
-    monkeypatch.setattr(excel, "MOST_ROWS", 6)
-    with pytest.raises(InvalidFrameError, match=r"6 rows .* holds 5 .* to_parquet"):
+    monkeypatch.setattr(excel, "MAX_ROWS", 6)
+    with pytest.raises(InvalidFrameError, match=r"6 rows .* can hold 5 .* to_parquet"):
         few().asana.to_excel(tmp_path / "jobs.xlsx")
     assert list(tmp_path.iterdir()) == []
-    assert excel.MOST_COLUMNS == 16_384
+    assert excel.MAX_COLUMNS == 16_384
 
 
 def test_a_path_that_excel_would_not_open_is_told(tmp_path):
@@ -212,7 +212,7 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(excel, "_layout", fail)
+    monkeypatch.setattr(excel, "_arrange", fail)
     with warnings.catch_warnings(), pytest.raises(OSError, match="disk full"):
         warnings.simplefilter("ignore")  # xlsxwriter closes what it began
         aj.asana_jobs_to_excel(few(), path)

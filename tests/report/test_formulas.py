@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._report.excel import disarm, disarm_frame, is_formula
+from asana_jobs_pd._report.excel import escape_formula, escape_formulas, is_formula
 
 BAD = [
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n-1", "  =1", "＝1", "＠x",
@@ -24,33 +24,33 @@ GOOD = ["", "a", "1", "a=b", "a - b", "'=1", "1208000000004806", "e-mail", "a@b.
 def test_what_would_run_gets_an_apostrophe(text):
     """Before the sign, whichever blanks come first."""
     assert is_formula(text)
-    assert not is_formula(disarm(text))
-    assert disarm(text).replace("'", "", 1) == text
+    assert not is_formula(escape_formula(text))
+    assert escape_formula(text).replace("'", "", 1) == text
 
 
 @pytest.mark.parametrize("text", GOOD)
 def test_other_texts_stay(text):
     """They mean what they say."""
     assert not is_formula(text)
-    assert disarm(text) == text
+    assert escape_formula(text) == text
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "\n", "\r\n"])
 def test_another_separator_is_no_way_in(separator):
     """Where semicolons or tabs separate cells, and inside a line that breaks."""
-    cells = re.split("[;\t\r\n]", disarm(f"a{separator}=1+1"))
+    cells = re.split("[;\t\r\n]", escape_formula(f"a{separator}=1+1"))
     assert not any(is_formula(cell) for cell in cells)
 
 
 @given(st.text(st.sampled_from("=+-@;\t\r\n a'\"1,"), max_size=12))
 def test_nothing_that_runs_comes_out(text):
-    """In any cell, by any of the separators; and what is disarmed stays as it is."""
-    safe = disarm(text)
+    """In any cell, by any of the separators; and what is escaped stays as it is."""
+    safe = escape_formula(text)
     assert not any(is_formula(cell) for cell in re.split("[;\t\r\n]", safe))
-    assert disarm(safe) == safe
+    assert escape_formula(safe) == safe
 
 
-def test_a_frame_is_disarmed_whole():
+def test_every_text_of_a_frame_is_escaped():
     """Every kind of text column, the names of columns too; numbers and times stay."""
     frame = pd.DataFrame(
         {
@@ -62,11 +62,11 @@ def test_a_frame_is_disarmed_whole():
         }
     )
     before = frame.copy(deep=True)
-    safe = disarm_frame(frame)
+    safe = escape_formulas(frame)
     pd.testing.assert_frame_equal(frame, before)
     rows = list(csv.reader(io.StringIO(safe.to_csv(index=False))))
     assert rows[0] == ["'=a", "b", "c", "d", "e"]
     assert rows[1] == ["'=1", "'-1", "'+1", "-1", "2026-01-01"]
     assert safe.at[1, "b"] == -1
     assert safe["d"].equals(frame["d"])
-    assert disarm_frame(pd.DataFrame()).empty
+    assert escape_formulas(pd.DataFrame()).empty

@@ -1,4 +1,4 @@
-"""Pictures: what is on the Axes."""
+"""Plots: what is on the Axes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from made import NAME, SIGNATURE, at, export, few, frame, many, record
 
-from asana_jobs_pd._palette import LOOKS
+from asana_jobs_pd._vocabulary import STATE_STYLES
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError, MissingExtraError
 
 mpl.use("Agg")
@@ -79,14 +79,14 @@ def test_what_was_seen_is_pale():
         }
     )
     ax = few().asana.plot.timeline(history=history)
-    assert bars(ax, "succeeded, as seen") == [(at("08:05:00"), at("08:06:00"))]
+    assert bars(ax, "succeeded, observed") == [(at("08:05:00"), at("08:06:00"))]
     alpha = {
         part.get_label(): part.get_facecolor()[0][3]
         for part in ax.collections
         if isinstance(part, PolyCollection)
     }
-    assert alpha["succeeded, as seen"] < 0.5 < alpha["succeeded"]
-    assert "pale: as seen" in words(ax)
+    assert alpha["succeeded, observed"] < 0.5 < alpha["succeeded"]
+    assert "pale: observed" in words(ax)
 
 
 def test_moments_and_failures_are_marked():
@@ -103,7 +103,7 @@ def test_each_job_of_a_few_is_named_and_missing_times_are_said():
     assert len(labels(ax)) == 6 + 5
     assert {"graph export", "duplicate task", "12"} <= set(labels(ax))
     said = [text.get_text() for text in ax.texts]
-    assert sorted(said) == ["succeeded, times not known", "unreadable, times not known"]
+    assert sorted(said) == ["succeeded, times unknown", "unreadable, times unknown"]
     assert words(ax)[:2] == ["succeeded (2)", "in progress (1)"]
 
 
@@ -129,7 +129,7 @@ def test_thousands_stay_readable_and_quick():
     ax = many(1500).asana.plot.timeline()
     assert [label.split("  ")[0] for label in labels(ax)] == ["graph export", "resource export"]
     assert ax.figure.get_figheight() < 8
-    assert "300 without known times not shown" in ax.get_xlabel()
+    assert "300 jobs with unknown times not shown" in ax.get_xlabel()
     assert len(bars(ax, "succeeded")) == 600
     assert len(ax.collections) < 20
     ax.figure.canvas.draw()
@@ -156,14 +156,17 @@ def test_colours_follow_the_ground(style, verb):
         ax = getattr(few().asana.plot, verb)()
     colours = {to_hex(handle.get_facecolor()) for handle in ax.get_legend().get_patches()}
     dark = style == "dark_background"
-    assert {LOOKS["succeeded"].colour(dark=dark), LOOKS["failed"].colour(dark=dark)} <= colours
+    assert {
+        STATE_STYLES["succeeded"].color(dark=dark),
+        STATE_STYLES["failed"].color(dark=dark),
+    } <= colours
 
 
 def test_a_ground_that_can_be_seen_through_is_taken_for_paper():
     """Behind it may be anything; the colours for light grounds are the safer ones."""
     figure = plt.figure(facecolor="none")
     ax = few().asana.plot.status(ax=figure.add_subplot(facecolor="none"))
-    assert to_hex(ax.patches[0].get_facecolor()) == LOOKS["succeeded"].light
+    assert to_hex(ax.patches[0].get_facecolor()) == STATE_STYLES["succeeded"].light
 
 
 def test_status_counts_each_kind():
@@ -204,7 +207,7 @@ def test_little_is_drawn_too(verb, jobs):
     if not len(jobs):
         assert said == ["no jobs"]
     elif verb == "timeline":
-        assert said[0].endswith("times not known")
+        assert said[0].endswith("times unknown")
 
 
 def test_one_moment_has_a_width():
@@ -216,7 +219,7 @@ def test_one_moment_has_a_width():
 
 def test_what_does_not_fit_is_told():
     """Axes that are none, zones that are none, frames that are none."""
-    with pytest.raises(InvalidOptionError, match="ax is a str"):
+    with pytest.raises(InvalidOptionError, match="not a str"):
         few().asana.plot.status(ax="x")
     with pytest.raises(InvalidOptionError, match="Mars/Base"):
         few().asana.plot.timeline(tz="Mars/Base")

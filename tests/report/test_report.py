@@ -11,8 +11,8 @@ import pytest
 from made import NAME, SIGNATURE, URL, at, export, few, frame, many, record
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._palette import LOOKS
-from asana_jobs_pd._report.report_model import MOST_TOLD
+from asana_jobs_pd._report.report import MAX_ROWS
+from asana_jobs_pd._vocabulary import STATE_STYLES
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 
 VOID = {"meta", "link", "img", "br", "input"}
@@ -136,7 +136,7 @@ def test_failures_say_why(report):
     kind, state, reason = rows["1600000000000016"]
     assert (kind, state) == ("unknown kind", "!unreadable")
     assert reason.startswith("404 see https://s3.example/f.jsonl.gz?…")
-    assert "only its creator" in reason
+    assert reason.endswith("(not found, or not yours: only a job's creator can read it)")
 
 
 def test_what_could_not_be_started_is_a_failure_without_a_gid(report):
@@ -153,9 +153,9 @@ def test_files_are_told_with_size_and_sum(report, tmp_path):
     """Named from the report's folder; what went wrong; which exports wait."""
     page = report(downloaded(tmp_path))
     rows = {row[0]: row[1:] for row in page.rows[-2:]}
-    assert rows["11"] == ["graph", "exports/11-graph.jsonl.gz", "96 MB", "ab" * 32]
+    assert rows["11"] == ["graph export", "exports/11-graph.jsonl.gz", "96 MB", "ab" * 32]
     assert rows["17"][1] == "see https://s3.example/f.jsonl.gz?… <b>"
-    assert "1 export ready, without a file yet." in page.texts("p", class_="dim")
+    assert "1 export ready to download." in page.texts("p", class_="dim")
 
 
 def test_no_signature_and_no_folder_of_mine_is_in_it(tmp_path):
@@ -182,10 +182,10 @@ def test_the_timeline_is_drawn_to_scale(report):
     assert float(fades[-1]["x"]) == pytest.approx(sum(running), abs=0.2)
     told = page.texts("title")
     assert (
-        "11: succeeded, 2026-11-24 09:00:00 to 2026-11-24 09:10:00, 10 min, as Asana reports"
+        "11: succeeded, 2026-11-24 09:00:00 to 2026-11-24 09:10:00, 10 min, reported by Asana"
         in told
     )
-    assert "14: succeeded, times not known" in told
+    assert "14: succeeded, times unknown" in told
     assert "times in Europe/Berlin" in page.texts("p", class_="dim")[0]
 
 
@@ -199,8 +199,8 @@ def test_a_history_fills_the_timeline(report):
         }
     )
     page = report(few(), history=history)
-    assert [a for tag, a, _ in page.elements if a.get("class") == "seen"]
-    assert any(title.endswith("1 min, as seen") for title in page.texts("title"))
+    assert [a for tag, a, _ in page.elements if a.get("class") == "observed"]
+    assert any(title.endswith("1 min, observed") for title in page.texts("title"))
 
 
 def test_many_jobs_stay_readable_and_small(report, tmp_path):
@@ -211,8 +211,8 @@ def test_many_jobs_stay_readable_and_small(report, tmp_path):
     assert (tmp_path / "report.html").stat().st_size < 600_000
     (more,) = [text for text in page.texts("p", class_="dim") if text.startswith("… and")]
     failed = int((many(4000)["status"] == "failed").sum())
-    assert more == f"… and {failed - MOST_TOLD:,} more."
-    assert "800 jobs without known times not shown" in page.texts("p", class_="dim")[1]
+    assert more == f"… and {failed - MAX_ROWS:,} more."
+    assert "800 jobs with unknown times not shown" in page.texts("p", class_="dim")[1]
 
 
 def test_light_dark_and_print(report):
@@ -220,9 +220,9 @@ def test_light_dark_and_print(report):
     (style,) = report(few()).texts("style")
     light, _, rest = style.partition("@media screen and (prefers-color-scheme:dark)")
     dark, _, print_ = rest.partition("@media print")
-    for look in LOOKS.values():
-        assert f".s-{look.state}{{--c:{look.light}}}" in light
-        assert f".s-{look.state}{{--c:{look.dark}}}" in dark
+    for style in STATE_STYLES.values():
+        assert f".s-{style.state}{{--c:{style.light}}}" in light
+        assert f".s-{style.state}{{--c:{style.dark}}}" in dark
     assert "break-inside:avoid" in print_
 
 
@@ -233,7 +233,7 @@ def test_nothing_is_a_report_too(report, jobs):
     assert page.texts("p", class_="dim")[1:] == [
         "No jobs.",
         "No jobs.",
-        "No job failed.",
+        "No failures.",
         "No files.",
     ]
 
@@ -243,7 +243,7 @@ def test_gids_alone_are_a_report_too(report):
     page = report(pd.DataFrame({"gid": ["1", "2"]}))
     assert "2 unknown" in page.texts("p", class_="chips")[0]
     many_gids = report(pd.DataFrame({"gid": [str(gid) for gid in range(1, 100)]}))
-    assert "No times are known of 99 jobs." in many_gids.texts("p", class_="dim")
+    assert "No times are known for 99 jobs." in many_gids.texts("p", class_="dim")
 
 
 def test_it_needs_no_extra(report, monkeypatch):

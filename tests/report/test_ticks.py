@@ -1,4 +1,4 @@
-"""Round times for an axis, and times, sizes and durations in words."""
+"""Round times for an axis, time zones, sizes and durations as text."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asana_jobs_pd._formatting import duration_words, size_words, time_words
+from asana_jobs_pd._formatting import format_duration, format_size, format_time
 from asana_jobs_pd._report.report_svg import ticks
-from asana_jobs_pd._report.timeline_data import zone_of, zone_words
+from asana_jobs_pd._report.timeline_data import zone_name, zone_of
 from asana_jobs_pd.errors import InvalidOptionError
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -24,41 +24,41 @@ def stamp(text):
 
 def test_ticks_are_round_in_their_zone():
     """The first carries the date, so does the first of another day; the others their hour."""
-    told = ticks(stamp("2026-11-24T20:10"), stamp("2026-11-25T01:00"), BERLIN)
-    assert [words for _, words in told] == [
+    labeled = ticks(stamp("2026-11-24T20:10"), stamp("2026-11-25T01:00"), BERLIN)
+    assert [words for _, words in labeled] == [
         "2026-11-24 22:00", "23:00", "11-25 00:00", "01:00", "02:00"
     ]  # fmt: skip
-    assert told[0][0] == stamp("2026-11-24T21:00")
+    assert labeled[0][0] == stamp("2026-11-24T21:00")
 
 
-def test_days_are_told_without_hours():
-    """Over weeks and years, dates alone."""
-    told = ticks(stamp("2026-11-01"), stamp("2026-11-08"), UTC)
-    assert told[0][1] == "2026-11-01"
-    assert len(told) == 8
+def test_days_have_no_hours():
+    """Over weeks and years, labels are dates."""
+    labeled = ticks(stamp("2026-11-01"), stamp("2026-11-08"), UTC)
+    assert labeled[0][1] == "2026-11-01"
+    assert len(labeled) == 8
 
 
 @pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
-def test_a_change_of_clocks_is_no_trouble(day):
-    """Hours that are there twice or not at all have no tick."""
-    told = ticks(stamp(f"{day}T00:00"), stamp(f"{day}T04:00"), BERLIN)
-    times = [time for time, _ in told]
+def test_daylight_saving_changes(day):
+    """Hours that occur twice or not at all have no tick."""
+    labeled = ticks(stamp(f"{day}T00:00"), stamp(f"{day}T04:00"), BERLIN)
+    times = [time for time, _ in labeled]
     assert times == sorted(set(times))
     assert times
 
 
 @settings(max_examples=40)
 @given(
-    begin=st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2100-01-01")),
+    start=st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2100-01-01")),
     length=st.floats(60, 2.4e9),
 )
-def test_ticks_are_few_and_inside(begin, length):
+def test_ticks_are_few_and_inside(start, length):
     """At most nine, at least one for a span over a minute, all within it."""
-    begin = pd.Timestamp(begin).tz_localize("UTC").as_unit("us")
-    end = begin + pd.Timedelta(seconds=length)
-    times = [time for time, _ in ticks(begin, end, UTC)]
+    start = pd.Timestamp(start).tz_localize("UTC").as_unit("us")
+    end = start + pd.Timedelta(seconds=length)
+    times = [time for time, _ in ticks(start, end, UTC)]
     assert 1 <= len(times) <= 9
-    assert all(begin <= time <= end for time in times)
+    assert all(start <= time <= end for time in times)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_ticks_are_few_and_inside(begin, length):
 )  # fmt: skip
 def test_sizes(size, words):
     """Decimal units, two digits at the least."""
-    assert size_words(size) == words
+    assert format_size(size) == words
 
 
 @pytest.mark.parametrize(
@@ -78,19 +78,19 @@ def test_sizes(size, words):
 )  # fmt: skip
 def test_durations(seconds, words):
     """One unit or two."""
-    assert duration_words(seconds) == words
+    assert format_duration(seconds) == words
 
 
-def test_times_and_zones_in_words():
-    """A time is in the zone that is named elsewhere."""
-    assert time_words(stamp("2026-11-24T08:00:01.9"), BERLIN) == "2026-11-24 09:00:01"
-    assert zone_words(BERLIN) == "Europe/Berlin"
-    assert zone_words(zone_of(None)) == "UTC"
-    assert zone_words(zone_of(timezone(timedelta(hours=2)))) == "UTC+02:00"
+def test_times_and_zones():
+    """A time is converted to its zone, which is named elsewhere."""
+    assert format_time(stamp("2026-11-24T08:00:01.9"), BERLIN) == "2026-11-24 09:00:01"
+    assert zone_name(BERLIN) == "Europe/Berlin"
+    assert zone_name(zone_of(None)) == "UTC"
+    assert zone_name(zone_of(timezone(timedelta(hours=2)))) == "UTC+02:00"
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "../etc/passwd", 5, ""])
-def test_what_is_no_zone_is_told(zone):
-    """By its value."""
+def test_an_invalid_zone_is_named(zone):
+    """In the error."""
     with pytest.raises(InvalidOptionError, match="tz="):
         zone_of(zone)

@@ -1,4 +1,4 @@
-"""HTML: nothing foreign gets through as markup, and colours can be read."""
+"""HTML: nothing foreign gets through as markup, and colors are legible."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asana_jobs_pd._palette import LOOKS, contrast
-from asana_jobs_pd._widget.job_list import Page, Query
-from asana_jobs_pd._widget.job_rows import JobRow
+from asana_jobs_pd._vocabulary import STATE_STYLES, contrast
+from asana_jobs_pd._widget.job_list import JobRow, Page, Query
 from asana_jobs_pd._widget.markup import (
     bar_html,
     clock_html,
@@ -64,7 +63,7 @@ ROWS = st.lists(
     st.builds(
         JobRow,
         gid=st.integers(1, 10**18).map(str),
-        state=NASTY | st.sampled_from(list(LOOKS)),
+        state=NASTY | st.sampled_from(list(STATE_STYLES)),
         kind=NASTY,
         name=st.none() | NASTY,
         link=st.none() | st.just("77"),
@@ -93,7 +92,7 @@ def test_a_table_holds_no_markup_but_its_own(rows):
 
 @settings(max_examples=40)
 @given(ROWS)
-def test_neither_do_the_static_faces(rows):
+def test_neither_do_the_static_tables(rows):
     """They are saved with the notebook."""
     now = Snapshot("done", len(rows), 0, {"<b>": 1, "succeeded": 2})
     markup, text = static_html(rows, now, NOW, 25), static_text(rows, now, NOW, 25)
@@ -104,17 +103,17 @@ def test_neither_do_the_static_faces(rows):
 
 
 def test_a_page_is_small_on_the_wire():
-    """Of 20 kB, 2 are for all else; the worst names are such as need escapes, or four bytes."""
+    """2 of 20 kB are for everything else; the worst names need escapes, or four bytes each."""
     for sign in "<\"'&é字🚀x":
         rows = tuple(
-            JobRow("9" * 19, "in_progress", None, sign * 500, sign * 900, "7" * 19, "", 5, True, 6)
+            JobRow("9" * 19, "in_progress", sign * 500, sign * 900, "7" * 19, "", 5, True, 6)
             for _ in range(25)
         )
         assert len(table_html(Page(rows, 0, 25, 0, 1), Query(), NOW).encode()) < 18_000
 
 
 def test_heads_and_bars():
-    """Counts with a shape and a word; a bar with its meaning for those who cannot see it."""
+    """Counts with a mark and a label; a bar with its meaning for screen readers."""
     now = Snapshot("watching", 4, 1, {"succeeded": 2, "in_progress": 1, "failed": 1, "a<b": 0})
     assert Seen(head_html(now, Notice("Paused & <b>", "wait"))).tags <= {"span", "i"}
     assert "2 succeeded" in head_html(now, Notice())
@@ -124,13 +123,13 @@ def test_heads_and_bars():
 
 
 def test_notices():
-    """Nothing for nothing; else words, escaped."""
+    """Empty without a text; else escaped."""
     assert notice_html(Notice("x")) == ""
     assert "&lt;b&gt;" in notice_html(Notice("x", "bad", "<b>"))
 
 
 def test_a_countdown_needs_no_message():
-    """All its numbers are there from the start, and the time it takes is CSS's."""
+    """All its numbers are sent at the start; CSS does the rest."""
     markup = clock_html(Clock("next check", 9.0, 3, 96), 1500)
     assert "in 3 s\nin 2 s\nin 1 s\nin 0 s" in markup
     assert "3s steps(3)" in markup
@@ -150,17 +149,17 @@ def test_ages_and_durations_have_exact_times_on_hover():
 
 
 def test_empty_tables_say_why():
-    """No jobs, or none that fits."""
+    """No jobs, or none that matches."""
     nothing = Page((), 0, 0, 0, 1)
-    assert "No jobs yet" in table_html(nothing, Query(), NOW)
-    assert "Clear the filter" in table_html(nothing, Query("x"), NOW)
+    assert "No jobs." in table_html(nothing, Query(), NOW)
+    assert "No matching jobs. Clear the filter to show all." in table_html(nothing, Query("x"), NOW)
 
 
 @pytest.mark.parametrize(("theme", "dark"), [(LIGHT, False), (DARK, True)])
 def test_everything_can_be_read(theme, dark):
     """Texts and states have a contrast of 4.5:1 on every ground, edges of controls of 3:1."""
     grounds = [theme[name] for name in ("bg", "soft", "hover")]
-    texts = [look.colour(dark=dark) for look in LOOKS.values()]
+    texts = [style.color(dark=dark) for style in STATE_STYLES.values()]
     texts += [theme[name] for name in ("fg", "dim", "accent")]
     for ground in grounds:
         assert all(contrast(text, ground) >= 4.5 for text in texts)

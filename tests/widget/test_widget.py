@@ -34,7 +34,7 @@ def head(widget):
 
 def known(widget, state, count):
     """Return when the widget knows that so many jobs are in a state."""
-    until(lambda: sum(row.state == state for row in list(widget._table.rows.values())) == count)
+    until(lambda: sum(row.state == state for row in list(widget._list.rows.values())) == count)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_selected_follows_the_boxes(exports, show, quiet):
     controls.checks[2].value = True
     controls.checks[0].value = True
     assert heard == [[exports[2]], [exports[0], exports[2]]]
-    assert controls.download.description == "Download completed (2)"
+    assert controls.download.description == "Download exports (2)"
     controls.all.value = True
     assert list(widget.selected["gid"]) == exports[:4]
     controls.checks[1].value = False
@@ -133,7 +133,7 @@ def test_boxes_stay_with_their_jobs(exports, show, quiet):
     assert ticked == [f"Select graph export {exports[0]}"]
     assert list(widget.selected["gid"]) == exports[:1]
     widget._controls.heads["gid"].click()
-    assert widget._table.query.column is None
+    assert widget._list.query.column is None
     widget._controls.filter.value = "resource"
     assert not any(check.value for check in widget._controls.checks)
     assert "1–2 of 2" in widget._controls.pages.value
@@ -247,7 +247,7 @@ def test_an_hour_of_ticks_leaves_memory_flat(asana, show, driven, quiet):
             if tick % 600 == 0:
                 clock.settle(lambda: not monitor._poller.workers.in_flight)
         gc.collect()
-        of_ours = [tracemalloc.Filter(True, f"*{part}*") for part in ("_notebook", "traitlets")]
+        of_ours = [tracemalloc.Filter(True, f"*{part}*") for part in ("_widget", "traitlets")]
         of_ours.append(tracemalloc.Filter(True, "*ipywidgets*"))
         taken = tracemalloc.take_snapshot().filter_traces(of_ours)
         return sum(statistic.size for statistic in taken.statistics("filename"))
@@ -287,7 +287,7 @@ def test_no_secret_is_in_the_state(exports, show, state_of_all, tmp_path, wire):
         assert secret not in seen
 
 
-def test_static_faces(exports, show):
+def test_static_tables(exports, show):
     """A view for those that can, HTML and text for the others."""
     widget = show(exports)
     until(lambda: not widget.monitor.running)
@@ -335,9 +335,9 @@ def test_pause_and_resume(asana, show):
 def test_downloads(exports, show, tmp_path, wire):
     """All that is ready, or what is chosen; the frame of files is a trait."""
     widget = show(exports, dest=tmp_path / "a")
-    until(lambda: not widget.monitor.running and "Download completed (4)" in _label(widget))
+    until(lambda: not widget.monitor.running and "Download exports (4)" in _label(widget))
     widget._controls.download.click()
-    until(lambda: widget.files is not None and not widget._transfers.downloading)
+    until(lambda: widget.files is not None and not widget._downloads.downloading)
     assert widget.files["file.path"].notna().all()
     assert len(widget.files) == 4
     panel = widget._controls.panel
@@ -345,7 +345,7 @@ def test_downloads(exports, show, tmp_path, wire):
     assert len(panel.children[-1].outputs) == 4
     widget._controls.folder.value = str(tmp_path / "b")
     widget._controls.checks[1].value = True
-    until(lambda: "Download completed (1)" in _label(widget))
+    until(lambda: "Download exports (1)" in _label(widget))
     widget._controls.download.click()
     until(lambda: len(widget.files) == 1)
     assert [path.parent.name for path in tmp_path.glob("b/*")] == ["b"]
@@ -358,7 +358,7 @@ def _label(widget):
 def test_a_click_may_overtake_the_ticks_before_it(exports, show, tmp_path):
     """As it does where clicks and changes are handled by different threads."""
     widget = show(exports)
-    until(lambda: not widget.monitor.running and "Download completed (4)" in _label(widget))
+    until(lambda: not widget.monitor.running and "Download exports (4)" in _label(widget))
     widget._controls.download.click()
     widget._controls.checks[1].value = True
     widget._controls.folder.value = str(tmp_path)
@@ -382,13 +382,13 @@ def test_a_download_that_fails_says_why(asana, show, tmp_path):
     [gid] = asana.gids(1, EXPORTS[0])
     asana.finish(gid)
     widget = show([gid], dest=tmp_path)
-    until(lambda: "Download completed (1)" in _label(widget) and not widget.monitor.running)
+    until(lambda: "Download exports (1)" in _label(widget) and not widget.monitor.running)
     asana.expire_export(gid)
     widget._controls.folder.value = "a\0b"
     widget._controls.download.click()
     said = widget._controls.panel.children[-2]
     until(lambda: "give the path of a folder" in said.value)
-    until(lambda: not widget._transfers.downloading)
+    until(lambda: not widget._downloads.downloading)
     widget._controls.folder.value = str(tmp_path)
     widget._controls.download.click()
     until(lambda: "the file is gone" in said.value)
@@ -401,26 +401,26 @@ def test_cancel(asana, show, tmp_path):
     asana.finish(gid)
     asana.fault("slow", where="exports", seconds=60)
     widget = show([gid], dest=tmp_path)
-    until(lambda: "Download completed (1)" in _label(widget) and not widget.monitor.running)
+    until(lambda: "Download exports (1)" in _label(widget) and not widget.monitor.running)
     widget._controls.download.click()
     until(lambda: len(widget._controls.panel.children) == 4)
     widget._controls.cancel.click()
-    until(lambda: not widget._transfers.downloading)
+    until(lambda: not widget._downloads.downloading)
     assert "Cancelled" in widget._controls.panel.children[-2].value
 
 
 def test_load(exports, show, tmp_path):
     """The frames of the files are in ``data``, and observers hear of them."""
     widget = show(exports, dest=tmp_path)
-    until(lambda: not widget.monitor.running and "Download completed (4)" in _label(widget))
+    until(lambda: not widget.monitor.running and "Download exports (4)" in _label(widget))
     widget._controls.download.click()
-    until(lambda: widget.files is not None and not widget._transfers.downloading)
+    until(lambda: widget.files is not None and not widget._downloads.downloading)
     heard = []
     widget.observe(lambda change: heard.append(change.new), "data")
     widget._controls.load.click()
-    until(lambda: heard and not widget._transfers.loading)
+    until(lambda: heard and not widget._downloads.loading)
     assert len(widget.data["task"]) > 0
-    assert "rows of task" in widget._controls.panel.children[-2].value
+    assert " task rows" in widget._controls.panel.children[-2].value
     (tmp_path / f"{exports[0]}-graph.jsonl.gz").write_bytes(b"not gzip")
     widget._controls.load.click()
     until(lambda: "aj-bad" in widget._controls.panel.children[-2].value)
@@ -449,13 +449,13 @@ def test_closing_ends_everything(exports, show, asana, tmp_path):
     asana.fault("slow", where="exports", seconds=60, times=9)
     before = len(_instances)
     widget = show(gids, dest=tmp_path)
-    until(lambda: "Download completed (4)" in _label(widget))
+    until(lambda: "Download exports (4)" in _label(widget))
     widget._controls.download.click()
-    until(lambda: widget._transfers.downloading)
+    until(lambda: widget._downloads.downloading)
     widget.close()
     widget.close()
     assert widget.monitor.state == "stopped"
-    until(lambda: not widget._transfers.downloading)
+    until(lambda: not widget._downloads.downloading)
     until(lambda: len(_instances) == before)
 
 

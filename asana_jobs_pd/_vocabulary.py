@@ -1,0 +1,160 @@
+"""What people read for each state and kind of job: labels, marks and colors.
+
+Used by the widget, the report, the plots and the command line; described in docs/columns.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._jobs.schema import FINAL_STATUSES
+from asana_jobs_pd._jobs.states import is_finished
+
+__all__ = [
+    "DARK_BACKGROUNDS",
+    "LIGHT_BACKGROUNDS",
+    "NO_ACCESS",
+    "STATE_STYLES",
+    "UNKNOWN",
+    "UNREADABLE",
+    "StateStyle",
+    "contrast",
+    "is_dark",
+    "kind_label",
+    "ordered_states",
+    "state_label",
+    "state_style",
+    "states_of",
+]
+
+UNREADABLE, UNKNOWN = "unreadable", "unknown"
+NO_ACCESS = {
+    403: "not yours: only a job's creator can read it",
+    404: "not found, or not yours: only a job's creator can read it",
+}
+"""What an HTTP status means that a job's row keeps for good."""
+
+LIGHT_BACKGROUNDS = ("#ffffff", "#f6f6f8")
+DARK_BACKGROUNDS = ("#000000", "#111111", "#1c1c1e")
+"""Every color of a state has a contrast of at least 4.5:1 on the backgrounds of its theme."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateStyle:
+    """How a state is shown; color is never the only cue.
+
+    Parameters
+    ----------
+    state
+        A status, ``unreadable`` (an error instead of a record) or ``unknown`` (not read yet).
+    label
+        What people read.
+    mark
+        One character with a shape of its own, in every usual font.
+    light, dark
+        Colors, as ``#rrggbb``, for light and dark backgrounds.
+    """
+
+    state: str
+    label: str
+    mark: str
+    light: str
+    dark: str
+
+    def color(self, *, dark: bool) -> str:
+        """Return the color for a background."""
+        return self.dark if dark else self.light
+
+
+STATE_STYLES: dict[str, StateStyle] = {
+    style.state: style
+    for style in (
+        StateStyle("succeeded", "succeeded", "✓", "#1a7f37", "#6fcf97"),
+        StateStyle("in_progress", "in progress", "●", "#0b5fcc", "#7cb8ff"),
+        StateStyle("not_started", "not started", "○", "#5c5c66", "#b6b6bd"),
+        StateStyle("failed", "failed", "✕", "#c0271d", "#ff8f85"),
+        StateStyle(UNREADABLE, "unreadable", "!", "#8a5300", "#f0b35a"),
+        StateStyle(UNKNOWN, "unknown", "?", "#6b4fa0", "#c3a8f5"),
+    )
+}
+"""In display order."""
+
+_KIND_LABELS = {
+    "graph_export_request": "graph export",
+    "export_request": "resource export",
+    "graph": "graph export",
+    "resource": "resource export",
+}
+"""Kinds whose label is not their name: values of ``resource_subtype`` and ``file.kind``."""
+_MAX_LABEL = 30
+_NOT_REQUESTED = ("refused", "not_sent")
+
+
+def state_style(state: str) -> StateStyle:
+    """Return the style of a state; one that Asana adds later is labeled with its own name."""
+    if state in STATE_STYLES:
+        return STATE_STYLES[state]
+    unknown = STATE_STYLES[UNKNOWN]
+    label = clean(state.replace("_", " "), limit=_MAX_LABEL) or unknown.label
+    return StateStyle(state, label, unknown.mark, unknown.light, unknown.dark)
+
+
+def state_label(state: str) -> str:
+    """Return the label of a state."""
+    return state_style(state).label
+
+
+def kind_label(kind: str) -> str:
+    """Return the label of a ``resource_subtype``, a kind in ``results()`` or a ``file.kind``."""
+    label = _KIND_LABELS.get(kind) or clean(kind.replace("_", " "), limit=_MAX_LABEL)
+    return label or "unknown kind"
+
+
+def ordered_states(states: Iterable[str]) -> list[str]:
+    """Return the distinct states in display order, then others by name."""
+    distinct = set(states)
+    return [state for state in STATE_STYLES if state in distinct] + sorted(
+        distinct - STATE_STYLES.keys()
+    )
+
+
+def states_of(jobs: pd.DataFrame) -> np.ndarray:
+    """Return the state of each row as objects.
+
+    That is its status; for a row without a job, its ``source.state``; else ``unreadable`` or
+    ``unknown``.
+    """
+    missing = pd.Series(pd.NA, jobs.index, "string")
+    status = jobs.get("status", missing).astype("string").fillna(UNKNOWN).to_numpy(object)
+    source = jobs.get("source.state", missing).astype("string").fillna("").to_numpy(object)
+    not_requested = np.isin(source, _NOT_REQUESTED) & (status == UNKNOWN)
+    gave_up = is_finished(jobs) & ~np.isin(status, FINAL_STATUSES)
+    errors = jobs.get("error.kind", missing).notna().to_numpy(bool)
+    unreadable = gave_up | (errors & (status == UNKNOWN))
+    return np.where(not_requested, source, np.where(unreadable, UNREADABLE, status))
+
+
+def contrast(color: str, other: str) -> float:
+    """Return the contrast of two colors ``#rrggbb``, 1 to 21, as defined by WCAG 2."""
+    darker, lighter = sorted((_luminance(color), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def is_dark(background: str) -> bool:
+    """Tell whether light text is easier to read on a background ``#rrggbb``."""
+    return contrast(background, "#ffffff") > contrast(background, "#000000")
+
+
+def _luminance(color: str) -> float:
+    channels = [int(channel, 16) / 255 for channel in re.findall("[0-9a-fA-F]{2}", color)]
+    linear = [
+        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4  # noqa: PLR2004
+        for channel in channels[:3]
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,119 @@
+"""When jobs started and ended, as far as is known."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from made import DAY, at, export, few, frame
+
+from asana_jobs_pd._report.timeline_data import job_spans
+from asana_jobs_pd.errors import InvalidFrameError
+
+
+def span(spans, gid):
+    row = spans.set_index("gid").loc[gid]
+    return row["start"], row["end"], bool(row["running"]), bool(row["observed"])
+
+
+def test_exports_span_the_times_that_asana_reports():
+    """From created_at to completed_at."""
+    spans = job_spans(few())
+    assert span(spans, "11") == (at("08:00:00"), at("08:10:00"), False, False)
+
+
+def test_an_unfinished_job_ends_when_it_was_read():
+    """And is marked as running."""
+    spans = job_spans(few())
+    assert span(spans, "12") == (at("08:30:00"), at("09:00:00"), True, False)
+    assert span(spans, "15") == (at("09:00:00"), at("09:00:00"), True, True)
+
+
+def test_a_finished_job_gets_no_time_from_being_read():
+    """It may have ended long before: a failed export is a moment, a duplication has no time."""
+    spans = job_spans(few())
+    assert span(spans, "13") == (at("08:20:00"), at("08:20:00"), False, True)
+    assert (
+        spans.set_index("gid")
+        .loc[["14", "1600000000000016"], ["start", "end"]]
+        .isna()
+        .all(axis=None)
+    )
+
+
+def test_a_history_gives_first_and_final_observation():
+    """For jobs without times of Asana's own, which take precedence."""
+    history = pd.DataFrame(
+        {
+            "gid": ["14", "14", "14", "15", "11", "99"],
+            "status": ["not_started", "in_progress", "succeeded", "not_started", "succeeded", "x"],
+            "at": [at(f"07:0{minute}:00") for minute in (1, 2, 5, 3, 4, 0)],
+        }
+    )
+    spans = job_spans(few(), history=history)
+    assert span(spans, "14") == (at("07:01:00"), at("07:05:00"), False, True)
+    assert span(spans, "15") == (at("07:03:00"), at("09:00:00"), True, True)
+    assert span(spans, "11") == (at("08:00:00"), at("08:10:00"), False, False)
+
+
+def test_columns_of_the_caller_come_before_the_history():
+    """As texts or times, with or without a zone."""
+    jobs = few().assign(asked=f"{DAY}06:00:00Z", done=pd.Timestamp(f"{DAY}06:30:00"))
+    spans = job_spans(jobs, start="asked", end="done")
+    assert span(spans, "14") == (at("06:00:00"), at("06:30:00"), False, True)
+    assert span(spans, "11") == (at("08:00:00"), at("08:10:00"), False, False)
+    assert span(spans, "15") == (at("06:00:00"), at("09:00:00"), True, True)
+
+
+def test_a_span_never_ends_before_it_starts():
+    """An export from Asana's cache was completed before it was requested: a moment."""
+    spans = job_spans(frame(export(1, "succeeded", "08:00:00", "07:00:00")))
+    assert span(spans, "1") == (at("08:00:00"), at("08:00:00"), False, False)
+
+
+def test_two_exports_of_a_job_span_both():
+    """As the example of Asana's documentation has it."""
+    both = {
+        **export(1, "succeeded", "08:00:00", "08:05:00"),
+        **export(1, "succeeded", "07:50:00", "08:03:00", kind="resource"),
+    }
+    assert span(job_spans(frame(both)), "1") == (at("07:50:00"), at("08:05:00"), False, False)
+
+
+def test_gids_alone_are_enough():
+    """No times, unknown; repeated gids once, rows without a gid stay."""
+    spans = job_spans(pd.DataFrame({"gid": ["1", "1", None, None]}))
+    assert list(spans["state"]) == ["unknown"] * 3
+    assert spans["start"].isna().all()
+    assert not spans["running"].any()
+
+
+@pytest.mark.parametrize("jobs", [few()[:0], pd.DataFrame({"gid": []})])
+def test_nothing_has_dtypes_too(jobs):
+    """An empty frame gives an empty one of the same dtypes."""
+    spans = job_spans(jobs)
+    assert len(spans) == 0
+    assert str(spans["start"].dtype) == str(spans["end"].dtype) == "datetime64[us, UTC]"
+    assert spans["running"].dtype == spans["observed"].dtype == bool
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"start": "nope"}, "'nope'"),
+        ({"end": "error.status"}, "'error.status' holds numbers"),
+        ({"history": "x"}, "history"),
+        ({"history": pd.DataFrame({"gid": ["1"]})}, "history"),
+    ],
+)
+def test_what_does_not_fit_is_span(options, words):
+    """By name, before anything is drawn."""
+    with pytest.raises(InvalidFrameError, match=words):
+        job_spans(few(), **options)
+
+
+def test_the_frame_is_left_alone():
+    """Nothing here changes it."""
+    jobs = few()
+    before = jobs.copy(deep=True)
+    job_spans(jobs, start="fetched_at")
+    pd.testing.assert_frame_equal(jobs, before)
