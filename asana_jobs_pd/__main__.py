@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
-from asana_jobs_pd._cli.console import DONE, guarded
+from asana_jobs_pd._cli.console import SUCCESS, run_guarded
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    return guarded(lambda: _run(words))
+    if arguments is None:
+        arguments = sys.argv[1:]
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # some terminals cannot show every name
+    given = list(arguments)
+    return run_guarded(lambda: _run(given))
 
 
-def _run(words: Sequence[str]) -> int:
-    """Import what a command needs, and no more, and run it."""
-    match words[:1]:
+def _run(arguments: Sequence[str]) -> int:
+    """Run a command, importing only what it needs."""
+    match arguments[:1]:
         case []:
-            from asana_jobs_pd._cli.tour import run_demo
+            from asana_jobs_pd._cli.tour import run_tour
 
-            run_demo()
-            return DONE
+            run_tour()
+            return SUCCESS
         case ["export"]:
-            from asana_jobs_pd._cli.export import run
+            from asana_jobs_pd._cli.export_command import run
 
-            return run(words[1:])
+            return run(arguments[1:])
         case ["recent"]:
-            from asana_jobs_pd._cli.recent import run
+            from asana_jobs_pd._cli.recent_command import run
 
-            return run(words[1:])
+            return run(arguments[1:])
         case ["watch"]:
-            from asana_jobs_pd._cli.watch import run
+            from asana_jobs_pd._cli.watch_command import run
 
-            return run(words[1:])
+            return run(arguments[1:])
         case _:
-            from asana_jobs_pd._cli.read import run
+            from asana_jobs_pd._cli.read_command import run
 
-            return run(words)
+            return run(arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Gids in, frames out: the arguments and formats that commands share."""
+"""What commands share: arguments, messages, exit codes and output formats."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self, TextIO
+from typing import Any
 
 import pandas as pd
 
-from asana_jobs_pd._files import replace_file
+from asana_jobs_pd._files import local_path, replace_file
+from asana_jobs_pd._jobs.states import kinds_of
 from asana_jobs_pd._jobs.views import masked, render
-from asana_jobs_pd._report.excel import disarm_frame
+from asana_jobs_pd._report.excel import escape_formulas
+from asana_jobs_pd._vocabulary import kind_label, state_label, states_of
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
     AsanaJobsError,
@@ -34,27 +35,34 @@ from asana_jobs_pd.errors import (
 )
 
 __all__ = [
-    "DONE",
+    "AUTHENTICATION",
+    "EXIT_CODES",
+    "FAILED",
     "INTERRUPTED",
-    "SOME_FAILED",
+    "SUCCESS",
     "USAGE",
-    "Live",
-    "Size",
+    "add_gids",
     "add_output",
-    "can_redraw",
     "check_output",
-    "code_of",
-    "gids_of_words",
-    "guarded",
-    "make_parser",
+    "create_parser",
+    "exit_code_of",
+    "job_table",
+    "kind_labels",
+    "run_guarded",
     "say",
+    "split_gids",
+    "state_labels",
     "write",
 ]
 
-DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-NO_READER = 141
-"""What a shell shows of a program whose output nobody reads any more, as in ``… | head``."""
-_USAGE = (
+SUCCESS, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+BROKEN_PIPE = 141
+"""What a shell reports when nobody reads the output any more, as in ``… | head``."""
+AUTHENTICATION = "The token is read from ASANA_ACCESS_TOKEN, the keyring, or a prompt."
+EXIT_CODES = (
+    "Exit codes: 0 success, 1 {failed}, 2 invalid usage or no valid token,\n130 interrupted."
+)
+_USAGE_ERRORS = (
     AuthenticationError,
     InvalidFieldError,
     InvalidFrameError,
@@ -63,16 +71,48 @@ _USAGE = (
     MissingExtraError,
     TokenError,
 )
-_OURS = (AsanaChangeWarning, AsanaLedgerWarning, AsanaStartWarning, AsanaValueWarning)
+_WARNINGS = (AsanaChangeWarning, AsanaLedgerWarning, AsanaStartWarning, AsanaValueWarning)
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters other than tab and newline
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # changes of the text direction
+    "\ud800-\udfff]"  # halves of surrogate pairs
+)
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What a text file in UTF-8 cannot hold."""
+
+_PYTHON_ONLY = re.compile(r"\bstrict=|\.frame\b|\brefresh\(|\bfinished=True")
+"""Sentences with one of these say how to go on in Python."""
+_CLI_TERMS = (
+    (re.compile(r"\b(?:gids|parents)\[\d+\](?: =|:)? "), ""),
+    (re.compile(r"[;,]? or call (?:asana_jobs_pd\.|aj\.)?connect\([^)]*\)[^.;]*"), ""),
+    (re.compile(r"\boverwrite=True\b"), "--overwrite"),
+    (re.compile(r"\bdest="), "--download "),
+    (re.compile(r"\bpath="), "--output "),
+)
+"""Names of Python options, and what they are called on the command line."""
 
 
 def say(message: object) -> None:
-    """Say something to the person, on standard error."""
-    print(f"asana-jobs: {message}", file=sys.stderr)
+    """Print a message to standard error in the terms of the command line."""
+    text = "\n".join(filter(None, map(_in_cli_terms, str(message).splitlines())))
+    print(f"asana-jobs: {_printable(text)}", file=sys.stderr)
 
 
-def make_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """Return a command's parser, whose texts stay as they are written."""
+def _in_cli_terms(line: str) -> str:
+    sentences = re.split(r"(?<=[.?!]) (?=[A-Z])", line)
+    text = " ".join(part for part in sentences if not _PYTHON_ONLY.search(part))
+    for pattern, replacement in _CLI_TERMS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def create_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """Return a parser that keeps the line breaks of its texts."""
     return argparse.ArgumentParser(
         prog=prog,
         description=description,
@@ -81,207 +121,169 @@ def make_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentPa
     )
 
 
-def code_of(error: Exception) -> int:
-    """Return the exit code of an error: whether the call is off, or something failed."""
-    return USAGE if isinstance(error, _USAGE) else SOME_FAILED
+def exit_code_of(error: Exception) -> int:
+    """Return the exit code of an error: invalid usage, or a failure."""
+    return USAGE if isinstance(error, _USAGE_ERRORS) else FAILED
 
 
-def guarded(command: Callable[[], int]) -> int:
-    """Run a command; say what ended it, and return its exit code."""
-    with _warnings_in_words():
+def run_guarded(command: Callable[[], int]) -> int:
+    """Run a command, print errors and warnings as messages, and return the exit code."""
+    with _warnings_as_messages():
         try:
             code = command()
             sys.stdout.flush()
         except BrokenPipeError:
-            return _without_reader()
-        except KeyboardInterrupt as stop:
-            say(str(stop) or "Interrupted.")
+            return _end_without_reader()
+        except KeyboardInterrupt as interrupt:
+            say(str(interrupt) or "Interrupted.")
             return INTERRUPTED
         except (AsanaJobsError, OSError) as error:
             say(error)
-            return code_of(error)
+            return exit_code_of(error)
     return code
 
 
-def _without_reader() -> int:
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123  else Python complains at its end
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    return NO_READER
+def _end_without_reader() -> int:
+    with open(os.devnull, "w") as devnull:  # noqa: PTH123  else Python complains at exit
+        os.dup2(devnull.fileno(), sys.stdout.fileno())
+    return BROKEN_PIPE
 
 
 @contextmanager
-def _warnings_in_words() -> Iterator[None]:
-    """Say our own warnings, without the line of code that they would name."""
+def _warnings_as_messages() -> Iterator[None]:
+    """Print our own warnings without the line of code that Python would show."""
     with warnings.catch_warnings():
-        for category in _OURS:
+        for category in _WARNINGS:
             warnings.simplefilter("always", category)
-        others = warnings.showwarning
+        show_other = warnings.showwarning
 
-        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if issubclass(category, _OURS):
+        def show(message: Warning | str, category: type[Warning], *args: Any, **more: Any) -> None:
+            if issubclass(category, _WARNINGS):
                 say(message)
             else:
-                others(message, category, *where, **more)
+                show_other(message, category, *args, **more)
 
         warnings.showwarning = show
         yield
 
 
-_BEGIN = "\x1b[?25l\x1b[?7l"  # no cursor; what is too long is cut, not wrapped
-_END = "\x1b[?7h\x1b[?25h"
-_REST_OF_LINE, _REST_OF_SCREEN = "\x1b[K", "\x1b[J"
-
-
-class Size(NamedTuple):
-    """Of a terminal, in characters."""
-
-    columns: int
-    lines: int
-
-
-def can_redraw(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal on which the cursor can be moved."""
-    modern = os.name != "nt" or bool({"WT_SESSION", "ANSICON", "TERM"} & set(os.environ))
-    return stream.isatty() and modern and os.environ.get("TERM") != "dumb"
-
-
-class Live:
-    """A block of lines at the end of a terminal; as a context manager it gives the cursor back.
-
-    Parameters
-    ----------
-    stream
-        The terminal; None for standard output.
-    """
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout
-        self._drawn: list[int] = []
-
-    def __enter__(self) -> Self:
-        self._put(_BEGIN)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._put(_END)
-
-    @property
-    def size(self) -> Size:
-        """How large the terminal is now."""
-        try:
-            columns, lines = os.get_terminal_size(self._stream.fileno())
-        except (OSError, ValueError):
-            columns = lines = 0
-        return Size(columns or 80, lines or 24)  # some terminals do not know
-
-    def draw(self, lines: Sequence[str]) -> None:
-        """Put lines in the place of those that were drawn last, as many as there is room for."""
-        shown = lines[: max(1, self.size.lines - 1)]
-        text = self._back() + "".join(f"{line}{_REST_OF_LINE}\n" for line in shown)
-        self._drawn = [len(line) for line in shown]
-        self._put(text + _REST_OF_SCREEN)
-
-    def leave(self, lines: Sequence[str]) -> None:
-        """Put all lines there, however many, to stay."""
-        text = self._back() + _REST_OF_SCREEN + "".join(f"{line}\n" for line in lines)
-        self._drawn = []
-        self._put(text)
-
-    def _back(self) -> str:
-        """Return what moves the cursor to the first line.
-
-        Where the terminal has become narrower, lines that were drawn before take more than one.
-        """
-        columns, most = self.size
-        rows = sum(max(1, -(-length // columns)) for length in self._drawn)
-        return f"\r\x1b[{min(rows, most - 1)}A" if rows else "\r"
-
-    def _put(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
-
-
 FORMATS = ("table", "csv", "json", "parquet")
 
 
-def gids_of_words(words: Sequence[str]) -> list[str]:
-    """Return the gids of arguments, apart where blanks or commas are; ``-`` is standard input."""
+def add_gids(parser: argparse.ArgumentParser) -> None:
+    """Add the gids of jobs as arguments."""
+    parser.add_argument(
+        "gids",
+        nargs="+",
+        metavar="GID",
+        help="job gids, separated by spaces or commas; - reads them from standard input",
+    )
+
+
+def split_gids(arguments: Sequence[str]) -> list[str]:
+    """Return the gids of arguments, split at blanks and commas; ``-`` is standard input."""
     gids: list[str] = []
-    for word in words:
-        text = sys.stdin.read() if word == "-" else word
-        gids += [part for part in re.split(r"[\s,]+", text) if part]
+    for argument in arguments:
+        text = sys.stdin.read() if argument == "-" else argument
+        gids += [gid for gid in re.split(r"[\s,]+", text) if gid]
     return gids
 
 
-def add_output(parser: argparse.ArgumentParser, *more: str) -> None:
-    """Add the options that say in which form a frame is written, and where; `more` are formats."""
+def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
+    """Add the options for the output format, with further formats, and the output file."""
     parser.add_argument(
-        "--format", choices=(*FORMATS, *more), help="default: by the suffix of --output, else table"
+        "--format",
+        choices=(*FORMATS, *formats),
+        help="the output format; by default that of the suffix of --output, else table",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write there instead of to standard output"
+        "--output", metavar="FILE", help="write to this file instead of standard output"
     )
 
 
 def check_output(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """Return the format; end with a usage error where it could not be written in the end."""
-    suffix = options.output.suffix.lstrip(".").lower() if options.output else "table"
+    """Return the output format; end with a usage error if it could not be written."""
+    if options.output is not None:
+        try:
+            options.output = local_path(options.output, "path", "file")
+        except InvalidOptionError as error:
+            parser.error(str(error).replace("path=", "--output "))
+    path: Path | None = options.output
+    suffix = path.suffix.lstrip(".").lower() if path else "table"
     kind: str = options.format or suffix
     if kind not in FORMATS and not options.format:
-        parser.error(f"--output {options.output}: say --format csv, json or parquet")
-    if kind == "parquet" and not options.output:
-        parser.error("--format parquet needs --output FILE: it is not text")
-    if options.output and not options.output.expanduser().parent.is_dir():
-        parser.error(f"--output {options.output}: there is no folder {options.output.parent}")
-    if options.output and options.output.expanduser().is_dir():
-        parser.error(f"--output {options.output} is a folder; give the name of a file in it")
+        parser.error(f"--output {path}: add --format csv, json or parquet")
+    if kind == "parquet" and not path:
+        parser.error("--format parquet is binary: add --output FILE")
+    if path and not path.parent.is_dir():
+        parser.error(f"--output {path}: there is no folder {path.parent}")
+    if path and path.is_dir():
+        parser.error(f"--output {path} is a folder; give the name of a file in it")
     return kind
 
 
 def write(frame: pd.DataFrame, table: pd.DataFrame, kind: str, output: Path | None) -> None:
-    """Write a frame, masked, to a file or to standard output.
+    """Write a frame to a file or to standard output, with signed URLs masked.
 
-    Parameters
-    ----------
-    frame
-        What CSV, JSON and Parquet hold.
-    table
-        What a person gets to see of it; columns without a value are left out.
-    kind
-        The format.
-    output
-        The file; None for standard output.
+    CSV, JSON and Parquet hold `frame`; people see `table`, without its empty columns.
     """
     if kind == "parquet" and output is not None:
         replace_file(output, lambda path: masked(frame).to_parquet(path, index=False))
         return
     text = _text(frame, table, kind)
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(_printable(text))
     else:
+        text = _NOT_STORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
         replace_file(output, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _text(frame: pd.DataFrame, table: pd.DataFrame, kind: str) -> str:
     if kind == "csv":
-        return disarm_frame(masked(_flat(frame))).to_csv(index=False)
+        return str(
+            escape_formulas(masked(_without_lists(frame))).to_csv(index=False, lineterminator="\n")
+        )
     if kind == "json":
         records = masked(frame).to_json(
             orient="records", date_format="iso", date_unit="us", indent=1
         )
-        return f"{records}\n"
+        return f"{records}\n".replace("\x7f", r"\u007f")
     if kind == "gids":
         return "".join(f"{gid}\n" for gid in frame["gid"].dropna())
     return render(masked(table).dropna(axis=1, how="all")) + "\n"
 
 
-def _flat(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with lists as texts of a line each."""
+def _without_lists(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with a line of text per item of a list."""
     if "file.paths" not in frame.columns:
         return frame
     return frame.assign(**{"file.paths": frame["file.paths"].map("\n".join)})
+
+
+def job_table(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that people read: gid, kind, status, created object, error."""
+    table = pd.DataFrame({"gid": jobs["gid"]})
+    if "resource_subtype" in jobs.columns:
+        table["kind"] = kind_labels(jobs["resource_subtype"])
+    if "status" in jobs.columns:
+        table["status"] = state_labels(jobs)
+    created = pd.Series(pd.NA, jobs.index, "string")
+    for kind in kinds_of(jobs):
+        for leaf in ("name", "gid"):
+            if (column := f"new_{kind}.{leaf}") in jobs.columns:
+                objects = kind_label(kind) + " " + jobs[column].astype("string")
+                created = created.fillna(objects)
+    table["created"] = created
+    status = jobs["error.status"].astype("string") + " "
+    table["error"] = status.fillna("") + jobs["error.message"].astype("string")
+    return table.dropna(axis=1, how="all")
+
+
+def kind_labels(subtypes: pd.Series) -> pd.Series:
+    """Return the labels of kinds; missing ones stay missing."""
+    return subtypes.astype("string").map(kind_label, na_action="ignore").astype("string")
+
+
+def state_labels(jobs: pd.DataFrame) -> pd.Series:
+    """Return the label of each row's state."""
+    return pd.Series([state_label(state) for state in states_of(jobs)], jobs.index, "string")

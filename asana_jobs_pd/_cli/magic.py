@@ -1,4 +1,4 @@
-"""``%asana_jobs``: jobs as a frame, in a line or a cell of a notebook."""
+"""``%asana_jobs``: read jobs in a line or a cell of a notebook."""
 
 from __future__ import annotations
 
@@ -25,29 +25,22 @@ _BRACES = {"{": 1, "}": -1}
 
 
 class Parser(argparse.ArgumentParser):
-    """Reads a magic's line; what is off is an error of ours, and help is text."""
+    """Parses the line of a magic; never ends the kernel."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong, in one line."""
-        raise InvalidOptionError(f"{message}. {self.prog} --help says what there is.")
+        """Raise an `InvalidOptionError`."""
+        raise InvalidOptionError(f"{message}. {self.prog} --help lists the options.")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Never end the kernel."""
-        raise InvalidOptionError(message or f"{self.prog} ended with {status}.")
+        """Raise an `InvalidOptionError`."""
+        raise InvalidOptionError(message or f"{self.prog} ended with status {status}.")
 
 
 def split_words(text: str, look_up: Callable[[str], object]) -> list[Any]:
     """Return the words of a line; ``{expression}`` and ``$name`` become their values.
 
-    A word that is one of these and nothing else becomes the value itself: a list, a Series or
-    a frame keeps what it is. Inside a longer word it becomes text.
-
-    Parameters
-    ----------
-    text
-        What the user wrote; words are separated by white space.
-    look_up
-        Returns the value of an expression.
+    A word that consists of one of these becomes the value itself, such as a list, a Series or a
+    frame. Inside a longer word, the value becomes text.
     """
     words: list[Any] = []
     parts: list[Any] = []
@@ -73,7 +66,7 @@ def split_words(text: str, look_up: Callable[[str], object]) -> list[Any]:
 
 
 def _part(text: str, start: int, look_up: Callable[[str], object]) -> tuple[object, int]:
-    """Return what stands at a position, and where it ends: an expression, a name, a character."""
+    """Return the value of the expression, name or character at a position, and where it ends."""
     if match := _NAME.match(text, start):
         return look_up(match[1] or match[2]), match.end()
     if text[start] != "{":
@@ -83,25 +76,22 @@ def _part(text: str, start: int, look_up: Callable[[str], object]) -> tuple[obje
         depth += _BRACES.get(text[end], 0)
         if not depth:
             return look_up(text[start + 1 : end]), end + 1
-    raise InvalidOptionError(f"{text[start:]!r} begins with a brace that is never closed.")
+    raise InvalidOptionError(f"The brace in {text[start:]!r} is never closed.")
 
 
 def texts_of(values: Iterable[object]) -> list[object]:
-    """Return single values: texts are taken apart at commas, lists, Series and frames give theirs.
-
-    Of a frame it is the gids.
-    """
-    singles: list[object] = []
+    """Flatten values: split texts at commas, and take the gids of frames."""
+    flat: list[object] = []
     for value in values:
         if isinstance(value, pd.DataFrame):
-            singles += parse_gids(value)
+            flat += parse_gids(value)
         elif isinstance(value, str):
-            singles += re.split(r"[\s,]+", value.strip()) if value.strip() else []
+            flat += re.split(r"[\s,]+", value.strip()) if value.strip() else []
         elif isinstance(value, Iterable):
-            singles += texts_of(value)
+            flat += texts_of(value)
         else:
-            singles.append(value)
-    return singles
+            flat.append(value)
+    return flat
 
 
 OPTIONS = ("--fields", "--into", "--wait", "--watch", "--errors", "--help")
@@ -113,37 +103,38 @@ examples:
   %asana_jobs {gids} --fields status,new_task.name --into jobs
   %asana_jobs $jobs --wait --into jobs
 
-As a cell magic it takes gids one a line; what follows a # is a comment:
+As a cell magic it takes one gid per line; a # starts a comment:
   %%asana_jobs --watch
   12080000000004806  # the export
   12080000000004913
 
-{expression} and $name become their values: a gid, a list, a Series, or a frame with a gid column.
-The token comes from asana_jobs_pd.connect(), ASANA_ACCESS_TOKEN, the keyring, or a prompt.
+{expression} and $name are replaced by their values: gids, lists, Series, or frames of jobs.
+The token is that of asana_jobs_pd.connect(), or read from ASANA_ACCESS_TOKEN, the keyring, or a
+prompt.
 """
 
 
 @magics_class
 class AsanaMagics(Magics):
-    """The magics that ``%load_ext asana_jobs_pd`` brings."""
+    """The magic of ``%load_ext asana_jobs_pd``."""
 
     @no_var_expand
     @line_cell_magic
     def asana_jobs(self, line: str, cell: str | None = None) -> object:
-        """Read Asana's jobs by their gids as a frame; ``%asana_jobs --help`` says more."""
+        """Read Asana's asynchronous jobs as a DataFrame; see ``%asana_jobs --help``."""
         try:
             options = self._parse(line, cell)
             return None if options is None else self._run(options)
         except AsanaJobsError as error:
-            said = str(error)
-        raise UsageError(said)
+            message = str(error)
+        raise UsageError(message)
 
     def _parse(self, line: str, cell: str | None) -> argparse.Namespace | None:
         parser = _parser()
         words = split_words(line, self._look_up)
         texts = [
-            word if isinstance(word, str) else f"{_VALUE}{place}"
-            for place, word in enumerate(words)
+            word if isinstance(word, str) else f"{_VALUE}{index}"
+            for index, word in enumerate(words)
         ]
         if "-h" in texts or "--help" in texts:
             print(parser.format_help())
@@ -159,9 +150,9 @@ class AsanaMagics(Magics):
         if options.into is not None:
             options.into = str(values([options.into])[0])
             if not options.into.isidentifier():
-                raise InvalidOptionError(f"--into {options.into}: give the name of a variable.")
+                raise InvalidOptionError(f"--into {options.into}: not a valid variable name.")
         if not options.gids and cell is None:
-            raise InvalidOptionError("Give at least one gid; %asana_jobs --help shows how.")
+            raise InvalidOptionError("Give at least one gid; see %asana_jobs --help.")
         return options
 
     def _run(self, options: argparse.Namespace) -> object:
@@ -171,7 +162,7 @@ class AsanaMagics(Magics):
                 jobs = wait_asana_jobs(jobs, errors=options.errors)
         except (AsanaJobsError, ReadInterrupted) as error:
             if (frame := getattr(error, "frame", None)) is not None:
-                self._keep(options, frame)  # what was read is not lost
+                self._keep(options, frame)  # keep partial results
             raise
         self._keep(options, jobs)
         if options.watch:
@@ -185,9 +176,9 @@ class AsanaMagics(Magics):
     def _look_up(self, expression: str) -> object:
         try:
             return eval(expression, self._shell.user_global_ns, self._shell.user_ns)  # noqa: S307  the user's own
-        except Exception as error:  # noqa: BLE001  whatever it raises, it is the line that is off
-            said = f"{type(error).__name__}: {error}"
-        raise InvalidOptionError(f"{{{expression}}} has no value: {said}.")
+        except Exception as error:  # noqa: BLE001  the expression may raise anything
+            message = f"{type(error).__name__}: {error}"
+        raise InvalidOptionError(f"{{{expression}}} has no value: {message}.")
 
     @property
     def _shell(self) -> InteractiveShell:
@@ -196,7 +187,7 @@ class AsanaMagics(Magics):
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics and the completion of their options and fields."""
+    """Register the magic, and the completion of its options and fields."""
     shell.register_magics(AsanaMagics)
     shell.set_hook("complete_command", _complete, re_key=r"%?%?asana_jobs")  # type: ignore[no-untyped-call]
 
@@ -210,7 +201,7 @@ def _parser() -> Parser:
         add_help=False,
     )
     add = parser.add_argument
-    add("gids", nargs="*", metavar="GID", help="gids of jobs, apart by spaces or commas")
+    add("gids", nargs="*", metavar="GID", help="job gids, separated by spaces or commas")
     add(
         "--fields",
         action="append",
@@ -220,19 +211,19 @@ def _parser() -> Parser:
     )
     add("--wait", action="store_true", help="wait until all jobs are finished")
     add("--watch", action="store_true", help="show the jobs live in a widget")
-    add("--into", metavar="NAME", help="put the frame into this variable instead of showing it")
+    add("--into", metavar="NAME", help="assign the frame to this variable instead of showing it")
     add(
         "--errors",
         choices=ERRORS,
         default="coerce",
-        help="what becomes of jobs that cannot be read (default: coerce)",
+        help="jobs that cannot be read: fail, keep their rows (default), or drop them",
     )
-    add("--help", "-h", action="store_true", help="show this")
+    add("--help", "-h", action="store_true", help="show this help")
     return parser
 
 
 def _complete(_: Any, event: Any) -> list[str]:
-    """Complete options, and fields after --fields, also after a comma."""
+    """Complete options, and fields after --fields or a comma."""
     before = event.line[: len(event.text_until_cursor)] if event.text_until_cursor else event.line
     *rest, last = before.split(" ")
     if rest and rest[-1] == "--fields":

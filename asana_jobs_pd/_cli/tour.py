@@ -1,4 +1,4 @@
-"""The tour: a dozen jobs of every kind on an Asana of one's own, from first read to results."""
+"""The tour: read, watch and sum up a dozen jobs of a mock Asana server."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import time
 
 import pandas as pd
 
+from asana_jobs_pd._cli.console import job_table
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._jobs.read import read_asana_jobs
-from asana_jobs_pd._jobs.views import overview, render
+from asana_jobs_pd._jobs.views import render
 from asana_jobs_pd._monitor.monitor import JobsMonitor
+from asana_jobs_pd._vocabulary import state_label
 from asana_jobs_pd.sandbox import Sandbox
 
-__all__ = ["run_demo"]
+__all__ = ["run_tour"]
 
 _NEXT = """\
-Next, with your own jobs:
+Next, read your own jobs:
 
   export ASANA_ACCESS_TOKEN=…           # https://app.asana.com/0/my-apps
   asana-jobs 1208…4806 1208…4913 --wait
@@ -29,20 +31,20 @@ or in Python:
 """
 
 
-def run_demo() -> None:
-    """Read, watch and sum up a dozen jobs; takes some seconds and no account."""
+def run_tour() -> None:
+    """Run the tour; it takes a few seconds and needs no account."""
     with (
         Sandbox() as asana,
         Client(asana.token, base_url=asana.base_url) as client,
     ):
         gids = asana.gids(12)
-        print("An Asana of your own runs on this machine. Reading 12 of its jobs:\n")
+        print("A mock Asana server is running on this machine. Reading 12 of its jobs:\n")
         jobs = read_asana_jobs(gids, client=client)
-        print(render(overview(jobs)), end="\n\n")
-        print("Asking again for what is not finished:\n")
+        print(render(job_table(jobs)), end="\n\n")
+        print("Watching the jobs until they are finished:\n")
         before, jobs = jobs, _watch(jobs, client)
         changed = jobs.asana.changes(before)["gid"].nunique()
-        print(f"\n{changed} jobs have changed. jobs.asana.summary():\n")
+        print(f"\n{changed} jobs changed. jobs.asana.summary():\n")
         print(render(jobs.asana.summary(), index=True), end="\n\n")
         print("jobs.asana.results():\n")
         print(render(jobs.asana.results()), end="\n\n")
@@ -50,13 +52,13 @@ def run_demo() -> None:
 
 
 def _watch(jobs: pd.DataFrame, client: Client) -> pd.DataFrame:
-    began, live, last = time.monotonic(), sys.stdout.isatty(), ""
+    start, live, last = time.monotonic(), sys.stdout.isatty(), ""
     with JobsMonitor(jobs, client=client) as monitor:
         ended = False
         while not ended:
             ended = monitor.wait(0.25)
             bar = _bar(monitor)
-            line = f"  {time.monotonic() - began:4.1f} s  {bar}"
+            line = f"  {time.monotonic() - start:4.1f} s  {bar}"
             if live or bar != last:
                 print(f"\r{line}" if live else line, end="" if live else "\n", flush=True)
             last = bar
@@ -69,7 +71,5 @@ def _bar(monitor: JobsMonitor, width: int = 36) -> str:
     total = len(monitor.jobs)
     done = total - monitor.unfinished
     full = width * done // total
-    running = ", ".join(
-        f"{count} {status.replace('_', ' ')}" for status, count in monitor.counts.items()
-    )
-    return f"{'█' * full}{'░' * (width - full)} {done:2} of {total}  {running:<58}"
+    counts = ", ".join(f"{count} {state_label(state)}" for state, count in monitor.counts.items())
+    return f"{'█' * full}{'░' * (width - full)} {done:2} of {total}  {counts:<58}"

@@ -20,7 +20,6 @@ __all__ = [
     "changes",
     "each_column",
     "masked",
-    "overview",
     "render",
     "results",
     "summary",
@@ -181,24 +180,6 @@ def unique_jobs(jobs: pd.DataFrame, *, without_gid: bool = False) -> pd.DataFram
 WIDEST, NARROWEST = 60, 16
 WHOLE = ("gid", "job", "parent", "source")
 _ELLIPSIS = "…"
-
-
-def overview(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns that tell most: gid, kind, status, what was created, what went wrong."""
-    table = pd.DataFrame({"gid": jobs["gid"]})
-    for label, column in (("kind", "resource_subtype"), ("status", "status")):
-        if column in jobs.columns:
-            table[label] = jobs[column]
-    created = pd.Series(pd.NA, jobs.index, "string")
-    for kind in kinds_of(jobs):
-        for leaf in ("name", "gid"):
-            if (column := f"new_{kind}.{leaf}") in jobs.columns:
-                words = kind.replace("_", " ") + " " + jobs[column].astype("string")
-                created = created.fillna(words)
-    table["created"] = created
-    status = jobs["error.status"].astype("string") + " "
-    table["error"] = status.fillna("") + jobs["error.message"].astype("string")
-    return table.dropna(axis=1, how="all")
 
 
 def masked(jobs: pd.DataFrame) -> pd.DataFrame:

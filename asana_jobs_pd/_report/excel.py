@@ -124,7 +124,7 @@ def _utc_times(column: pd.Series) -> np.ndarray | None:
     if isinstance(dtype, np.dtype) and dtype.kind == "M":
         return column.to_numpy("M8[us]")
     if isinstance(dtype, pd.DatetimeTZDtype):
-        return column.dt.tz_convert(None).to_numpy("M8[us]")
+        return np.asarray(column.dt.tz_convert(None), "M8[us]")
     if isinstance(dtype, pd.ArrowDtype) and pa.types.is_timestamp(dtype.pyarrow_dtype):
         return np.asarray(pa.array(column).cast(pa.timestamp("us"), safe=False))
     return None

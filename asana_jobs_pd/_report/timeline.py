@@ -195,10 +195,12 @@ class _StateJobs:
         slices = 3 if self.dense else 10
         steps = [length * part / slices for part in range(slices)]
         starts = [self.end[running] + step for step in steps]
-        corners: Any = [self._corners(running, at, at + length / slices) for at in starts]
+        corners: Any = np.concatenate(
+            [self._corners(running, at, at + length / slices) for at in starts]
+        )
         alphas = [0.6 * (1 - (part + 0.5) / slices) for part in range(slices)]
         fade = PolyCollection(
-            np.concatenate(corners),
+            corners,
             facecolor=np.repeat(
                 [to_rgba(self.color, alpha) for alpha in alphas], running.sum(), axis=0
             ),

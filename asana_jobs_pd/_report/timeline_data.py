@@ -253,7 +253,7 @@ def _label(name: object, gid: object, source: object) -> str:
 
 
 def _has_value(value: object) -> bool:
-    return not (pd.api.types.is_scalar(value) and pd.isna(value))
+    return not (pd.api.types.is_scalar(value) and pd.isna(value))  # type: ignore[call-overload]
 
 
 def _names(rows: pd.DataFrame, column: str | None) -> pd.Series:

@@ -125,7 +125,7 @@ def test_wait_asks_until_all_is_finished(asana, capsys):
     assert main([*asana.gids(9), "--wait"]) == 0
     out, err = capsys.readouterr()
     assert "9/9" in err
-    assert "in_progress" not in out
+    assert "in progress" not in out
 
 
 def test_control_characters_do_not_reach_the_terminal(asana, capsys):

@@ -20,8 +20,7 @@ from made import URL
 
 from asana_jobs_pd import read_asana_export, read_asana_jobs
 from asana_jobs_pd.__main__ import main
-from asana_jobs_pd._cli.console import Live, Size
-from asana_jobs_pd._cli.watch import table_lines
+from asana_jobs_pd._cli.watch_command import Live, Size, table_lines
 
 JOBS = [f"1203900000000{number:03d}" for number in range(3)]
 """The gids of the first graph exports that a sandbox starts."""
@@ -84,9 +83,11 @@ def posts(asana):
 
 def interrupt_when(condition, after=0.0):
     def wait():
-        until(condition)
-        time.sleep(after)
-        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            until(condition)
+            time.sleep(after)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=wait, daemon=True).start()
 
@@ -148,7 +149,7 @@ def test_export_with_a_broken_file_says_so(asana, done, tmp_path, capsys):
     assert main(words) == 1
     out, err = capsys.readouterr()
     assert JOBS[0] in out
-    assert "There is no file to convert." in err
+    assert "There are no files to convert." in err
     import gzip
 
     asana.publish(JOBS[1], gzip.compress(b'{"gid": "1", \n'))
@@ -215,7 +216,7 @@ def test_an_interrupted_download_loses_no_gid(asana, done, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert sorted(row[1] for row in table_of(out)[1:]) == JOBS[:2]
     assert f"{JOBS[1]}-graph.jsonl.gz" in out
-    assert f"{str(files)!r} downloads the files" in err.replace(")", "")
+    assert f"download_asana_exports([…], {str(files)!r})" in err
 
 
 @pytest.mark.parametrize(
@@ -223,10 +224,10 @@ def test_an_interrupted_download_loses_no_gid(asana, done, tmp_path, capsys):
     [
         (["export", "1", "--to", "parquet"], "--to parquet needs --download"),
         (["export", "1", "--to", "csv", "--download", "x"], "invalid choice"),
-        (["export", "1", "--overwrite"], "--overwrite is for --to parquet"),
+        (["export", "1", "--overwrite"], "--overwrite needs --to parquet"),
         (["export", "1", "--download", __file__], "--download"),
-        (["export", "1", "--output", "nowhere/jobs.csv"], "there is no folder nowhere"),
-        (["export", "1", "--output", "jobs.xls"], "say --format"),
+        (["export", "1", "--output", "nowhere/jobs.csv"], "there is no folder"),
+        (["export", "1", "--output", "jobs.xls"], "add --format"),
         (["export", "12x"], "'12x' is not a gid"),
         (["export"], "PARENT"),
         (["watch"], "GID"),
@@ -274,10 +275,14 @@ def test_recent_lists_what_was_read(asana, ledger, capsys):
     jobs = read_asana_jobs(gids).set_index("gid")
     asana.reset_stats()
     assert main(["recent"]) == 0
-    head, *rows = table_of(capsys.readouterr().out)
+    out = capsys.readouterr().out
+    lines = out.splitlines()[1:]
+    head, *rows = table_of(out)
     assert " ".join(head).startswith("gid kind status")
     assert " ".join(head).endswith("last seen (UTC)")
-    assert {row[0]: row[2] for row in rows} == jobs["status"].to_dict()
+    assert len(rows) == 4
+    statuses = jobs["status"].str.replace("_", " ")
+    assert all(f"  {statuses[row[0]]}  " in line for row, line in zip(rows, lines, strict=True))
     assert main(["recent", "--status", "succeeded", "--format", "gids"]) == 0
     assert capsys.readouterr().out == f"{gids[0]}\n"
     assert main(["recent", "--days", "all", "--format", "json"]) == 0
@@ -302,14 +307,14 @@ def test_recent_without_jobs_is_friendly(asana, ledger, capsys, monkeypatch):
     assert main(["recent", "--status", "failed", "--status", "in_progress"]) == 0
     out, err = capsys.readouterr()
     assert not out
-    assert "No job with status failed or in_progress was seen in the last 30 days." in err
+    assert "No jobs with status failed or in_progress were seen in the last 30 days." in err
     assert str(ledger) in err
     ledger.write_bytes(b"no database" * 1000)
     assert main(["recent"]) == 1
     assert "cannot be used" in capsys.readouterr().err
     monkeypatch.setenv("ASANA_JOBS_LEDGER", "0")
     assert main(["recent"]) == 0
-    assert "turns off" in capsys.readouterr().err
+    assert "ASANA_JOBS_LEDGER turns it off" in capsys.readouterr().err
 
 
 def test_watch_prints_a_line_for_each_change_where_there_is_no_terminal(asana, capsys):
@@ -338,22 +343,27 @@ def test_watch_draws_a_table_in_its_place(asana, screen, capsys):
         asana.progress(gid)
     shown = screen(columns=70, lines=12)
 
+    hidden = []
+
     def finish():
-        until(lambda: sum("in_progress" in row for row in shown.rows) == 3)
-        assert not shown.cursor
-        asana.finish(*gids)
+        try:
+            until(lambda: sum("  in progress" in row for row in shown.rows) == 3)
+            hidden.append(not shown.cursor)
+        finally:
+            asana.finish(*gids)
 
     helper = threading.Thread(target=finish)
     helper.start()
     assert main(["watch", *gids]) == 0
     helper.join()
+    assert hidden == [True]
     shown.end()
     assert [row.split()[0] for row in shown.rows[:4]] == ["gid", *gids]
     assert all("succeeded" in row for row in shown.rows[1:4])
     assert shown.rows[4:] == ["3 of 3 finished: 3 succeeded.", ""]
     assert shown.cursor
     assert shown.wrap
-    assert "in_progress" in shown.text
+    assert "  in progress" in shown.text
     assert capsys.readouterr().err == ""
 
 
@@ -369,7 +379,7 @@ def test_an_interrupt_leaves_the_last_table(asana, screen, capsys):
     shown.end()
     assert "… and 16 more" in shown.text
     assert [row.split()[0] for row in shown.rows[1:21]] == gids
-    assert all("in_progress" in row for row in shown.rows[1:21])
+    assert all("in progress" in row for row in shown.rows[1:21])
     assert shown.cursor
     assert "Interrupted: 0 of 20 finished: 20 in progress." in capsys.readouterr().err
 

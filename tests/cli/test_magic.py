@@ -118,7 +118,7 @@ def test_errors_option(asana, run):
         ("12 --nope", "unrecognized arguments: --nope"),
         ("12 --fields", "expected one argument"),
         ("12 --errors ignore", "invalid choice: 'ignore'"),
-        ("12 --into 1x", "--into 1x: give the name of a variable"),
+        ("12 --into 1x", "--into 1x: not a valid variable name"),
         ("{nope}", "{nope} has no value: NameError"),
         ("{1 +", "never closed"),
         ("{1.5}", "1.5 is not a gid"),

@@ -1,4 +1,4 @@
-"""``asana-jobs GID…``: jobs as a table."""
+"""``asana-jobs GID…``: read jobs as a table."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from importlib.metadata import version
 import pandas as pd
 
 from asana_jobs_pd._cli.console import (
-    DONE,
+    AUTHENTICATION,
+    EXIT_CODES,
+    FAILED,
     INTERRUPTED,
-    SOME_FAILED,
+    SUCCESS,
+    add_gids,
     add_output,
     check_output,
-    gids_of_words,
+    create_parser,
+    job_table,
     say,
+    split_gids,
     write,
 )
 from asana_jobs_pd._jobs.read import read_asana_jobs
 from asana_jobs_pd._jobs.states import is_failed
-from asana_jobs_pd._jobs.views import overview
 from asana_jobs_pd._monitor.wait import wait_asana_jobs
 from asana_jobs_pd.errors import ReadInterrupted
 
@@ -29,52 +33,45 @@ __all__ = ["run"]
 
 _USAGE = """\
 asana-jobs GID… [options]       read jobs
-       asana-jobs watch GID…           look at them until they are finished
+       asana-jobs watch GID…           follow jobs until they are finished
        asana-jobs export PARENT…       start graph exports, wait, download, convert
-       asana-jobs recent               list the jobs this machine has seen
-       asana-jobs                      the tour\
+       asana-jobs recent               list the jobs known on this machine
+       asana-jobs                      take the tour\
 """
-_EPILOG = """\
-asana-jobs watch --help, and so on, tell of the other commands. The tour shows what all this can
-do, on an Asana of its own: no account is needed.
+_EPILOG = f"""\
+Run asana-jobs watch --help, and so on, for the other commands. The tour needs no account: the
+package ships a mock Asana server.
 
-The token comes from ASANA_ACCESS_TOKEN, the keyring, or a prompt. Signed URLs are masked.
-In CSV, an apostrophe stands before what a spreadsheet would run as a formula.
-Exit codes: 0 when all is well, 1 when a job failed or could not be read, 2 for a call that
-is off or has no token that Asana accepts, 130 when interrupted.
+{AUTHENTICATION} Signed URLs are masked.
+In CSV, an apostrophe precedes texts that a spreadsheet would run as formulas; on standard output,
+control characters are replaced.
+{EXIT_CODES.format(failed="a job failed or could not be read")}
 """
 
 
-def run(words: Sequence[str]) -> int:
-    """Do it, and return the exit code."""
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return the exit code."""
     parser = _parser()
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     kind = check_output(options, parser)
     if re.fullmatch("[A-Za-z-]{2,}", options.gids[0]):
         parser.error(f"{options.gids[0]!r} is neither a gid nor a command")
     try:
         jobs = _read(options)
-    except ReadInterrupted as stop:
-        if stop.frame is not None:
-            _write(stop.frame, kind, options)
-        say(stop)
+    except ReadInterrupted as interrupt:
+        if interrupt.frame is not None:
+            _write(interrupt.frame, kind, options)
+        say(interrupt)
         return INTERRUPTED
     _write(jobs, kind, options)
     failures = is_failed(jobs) | jobs["error.kind"].notna().to_numpy(bool)
-    return SOME_FAILED if failures.any() else DONE
+    return FAILED if failures.any() else SUCCESS
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="asana-jobs",
-        usage=_USAGE,
-        description="Read Asana's asynchronous jobs as a table.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "gids", nargs="+", metavar="GID", help="gids of jobs; - reads them from standard input"
-    )
+    parser = create_parser("asana-jobs", "Read Asana's asynchronous jobs as a table.", _EPILOG)
+    parser.usage = _USAGE
+    add_gids(parser)
     parser.add_argument(
         "--fields",
         action="append",
@@ -85,9 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         "--errors",
         choices=("raise", "coerce", "drop"),
         default="coerce",
-        help="what becomes of jobs that cannot be read (default: coerce)",
+        help="jobs that cannot be read: fail, keep their rows (default), or drop them",
     )
-    parser.add_argument("--wait", action="store_true", help="ask again until all jobs are finished")
+    parser.add_argument("--wait", action="store_true", help="wait until all jobs are finished")
     add_output(parser)
     parser.add_argument("--version", action="version", version=version("asana_jobs_pd"))
     return parser
@@ -95,12 +92,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _read(options: argparse.Namespace) -> pd.DataFrame:
     fields = [name for part in options.fields or () for name in re.split(r"[,\s]+", part) if name]
-    jobs = read_asana_jobs(gids_of_words(options.gids), fields or None, errors=options.errors)
+    jobs = read_asana_jobs(split_gids(options.gids), fields or None, errors=options.errors)
     if not options.wait:
         return jobs
     return wait_asana_jobs(jobs, errors=options.errors, progress=True)
 
 
 def _write(jobs: pd.DataFrame, kind: str, options: argparse.Namespace) -> None:
-    table = jobs.drop(columns="fetched_at") if options.fields else overview(jobs)
+    table = jobs.drop(columns="fetched_at") if options.fields else job_table(jobs)
     write(jobs, table, kind, options.output)

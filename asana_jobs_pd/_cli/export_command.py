@@ -1,0 +1,230 @@
+"""``asana-jobs export PARENT…``: start graph exports, download and convert them."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from asana_jobs_pd._cli.console import (
+    AUTHENTICATION,
+    EXIT_CODES,
+    FAILED,
+    INTERRUPTED,
+    SUCCESS,
+    add_output,
+    check_output,
+    create_parser,
+    exit_code_of,
+    say,
+    split_gids,
+    state_labels,
+    write,
+)
+from asana_jobs_pd._download.download import download_asana_exports
+from asana_jobs_pd._files import local_path
+from asana_jobs_pd._jobs.schema import dtype_of
+from asana_jobs_pd._jobs.states import is_cached, is_failed
+from asana_jobs_pd._monitor.wait import wait_asana_jobs
+from asana_jobs_pd._parquet.convert import asana_export_to_parquet
+from asana_jobs_pd._parquet.destination import destination
+from asana_jobs_pd._start.api import export_graph
+from asana_jobs_pd.errors import (
+    AsanaJobsError,
+    AsanaStartWarning,
+    ExportWriteError,
+    InvalidOptionError,
+)
+
+__all__ = ["run"]
+
+_DESCRIPTION = """\
+Start a graph export of each goal, team, portfolio or project and wait until all are finished.
+--download fetches the files, --to parquet converts them.\
+"""
+_EPILOG = f"""\
+Asana runs five jobs per user at a time; with more parents, the next one starts when one ends. An
+export is never requested twice, unless it is certain that the first request started nothing. Graph
+exports require an Enterprise plan; with more than 1,000 tasks, they may come from Asana's cache
+and be up to 4 hours old.
+
+However it ends, the table has a row for each parent, with the gid of the job that was started.
+{AUTHENTICATION}
+{EXIT_CODES.format(failed="a parent, a job or a file failed")}
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    kind = check_output(options, parser)
+    if options.to and not options.download:
+        parser.error("--to parquet needs --download DIR: the dataset is written to DIR/parquet")
+    if options.overwrite and not options.to:
+        parser.error("--overwrite needs --to parquet")
+    parents = split_gids(options.parents)
+    if options.dry_run:
+        requests = export_graph(parents, dry_run=True)
+        write(requests, requests, kind, options.output)
+        return SUCCESS
+    _check_folders(options, parser)
+    pipeline = _Pipeline(options.download)
+    code = _run(pipeline, parents, options)
+    if pipeline.frame is not None:
+        _write(pipeline.frame, kind, options.output)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = create_parser("asana-jobs export", _DESCRIPTION, _EPILOG)
+    parser.add_argument(
+        "parents",
+        nargs="+",
+        metavar="PARENT",
+        help="parent gids, separated by spaces or commas; - reads them from standard input",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show the requests only")
+    parser.add_argument("--download", metavar="DIR", help="download the files to this folder")
+    parser.add_argument("--to", choices=("parquet",), help="convert the files to DIR/parquet")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an existing dataset in DIR/parquet"
+    )
+    add_output(parser)
+    return parser
+
+
+def _check_folders(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """End with a usage error before anything is started whose result could not be written."""
+    if options.download is None:
+        return
+    try:
+        options.download = local_path(options.download, "dest")
+        options.download.mkdir(parents=True, exist_ok=True)
+    except InvalidOptionError as error:
+        parser.error(str(error).replace("dest=", "--download "))
+    except OSError as error:
+        parser.error(f"--download {options.download}: {error.strerror or error}")
+    if options.to:
+        try:
+            destination(_dataset(options.download), overwrite=True)
+            if not options.overwrite:
+                destination(_dataset(options.download))
+        except ExportWriteError as error:
+            message = str(error).replace("overwrite=True", "--overwrite")
+            parser.error(message.replace("dest.", "DIR."))
+
+
+def _dataset(folder: Path) -> Path:
+    return folder / "parquet"
+
+
+class _Pipeline:
+    """The steps, and the frame as of the last one."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self.frame: pd.DataFrame | None = None
+
+    def export(self, parents: Sequence[str]) -> None:
+        """Start, wait and download."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AsanaStartWarning)  # the table and _report_rest say it
+            self.frame = export_graph(parents)
+        self.frame = wait_asana_jobs(self.frame)
+        if self._folder is not None:
+            self.frame = download_asana_exports(self.frame, self._folder)
+
+    def convert(self, *, overwrite: bool) -> None:
+        """Convert what was downloaded."""
+        if self.frame is None or self._folder is None:
+            return
+        paths = self.frame["file.path"].dropna().unique().tolist()
+        if not paths:
+            say("There are no files to convert.")
+            return
+        dest = _dataset(self._folder)
+        written = asana_export_to_parquet(paths, dest, overwrite=overwrite)
+        rows = ", ".join(f"{count:,} {name}" for name, count in written["rows"].items())
+        say(f"Wrote {rows} to {dest}.")
+
+
+def _run(pipeline: _Pipeline, parents: Sequence[str], options: argparse.Namespace) -> int:
+    """Run all steps and return the exit code; the frame is kept whatever happens."""
+    try:
+        pipeline.export(parents)
+        if options.to:
+            pipeline.convert(overwrite=options.overwrite)
+    except KeyboardInterrupt as interrupt:
+        _keep_frame(pipeline, interrupt)
+        _report_rest(pipeline, options.download)
+        return INTERRUPTED
+    except (AsanaJobsError, OSError) as error:
+        _keep_frame(pipeline, error)
+        if pipeline.frame is None:
+            raise
+        say(error)
+        _report_rest(pipeline, options.download)
+        return exit_code_of(error)
+    frame = pipeline.frame
+    if frame is None:
+        return SUCCESS
+    if cached := int(is_cached(frame).sum()):
+        say(
+            f"{cached} of {len(frame)} exports come from Asana's cache: they were completed before "
+            "they were requested, up to 4 hours ago."
+        )
+    return FAILED if _has_failures(frame) else SUCCESS
+
+
+def _keep_frame(pipeline: _Pipeline, error: BaseException) -> None:
+    frame = getattr(error, "frame", None)
+    pipeline.frame = pipeline.frame if frame is None else frame
+
+
+def _report_rest(pipeline: _Pipeline, folder: Path | None) -> None:
+    """Say which jobs were started, and how to continue with them."""
+    gids = [] if pipeline.frame is None else pipeline.frame["gid"].dropna().unique().tolist()
+    if not gids:
+        say("Ended before a job was started.")
+        return
+    say(f"Ended early. The jobs continue at Asana; follow them: asana-jobs watch {' '.join(gids)}")
+    if folder is not None:
+        say(f"To download the files in Python: download_asana_exports([…], {str(folder)!r})")
+
+
+def _has_failures(frame: pd.DataFrame) -> bool:
+    failed = is_failed(frame) | (frame["source.state"] != "started").to_numpy(bool)
+    failed |= frame["error.kind"].notna().to_numpy(bool)
+    if "file.path" in frame.columns:
+        failed |= frame["file.path"].isna().to_numpy(bool)
+    return bool(failed.any())
+
+
+def _write(frame: pd.DataFrame, kind: str, output: Path | None) -> None:
+    """Write the frame; if that fails, at least print it."""
+    table = export_table(frame)
+    try:
+        write(frame, table, kind, output)
+    except (AsanaJobsError, OSError):
+        if output is not None:
+            write(frame, table, "table", None)
+        raise
+
+
+def export_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that people read: parent, job, state, status, and file or error."""
+    columns = {"source.gid": "parent", "gid": "job", "source.state": "state", "status": "status"}
+    table = frame[list(columns)].rename(columns=columns)
+    table["status"] = state_labels(frame).where(frame["gid"].notna())
+    text = dtype_of("text")
+    status = (frame["error.status"].astype(text) + " ").fillna("")
+    last = (status + frame["error.message"]).astype(text)
+    if "file.path" in frame.columns:
+        files = frame["file.path"].map(lambda path: Path(path).name, na_action="ignore")
+        last = files.astype(text).fillna(last).fillna(frame["file.error"].astype(text))
+    table["file or error"] = last
+    return table

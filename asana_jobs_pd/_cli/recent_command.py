@@ -1,0 +1,99 @@
+"""``asana-jobs recent``: list the jobs known on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from asana_jobs_pd._cli.console import (
+    SUCCESS,
+    add_output,
+    check_output,
+    create_parser,
+    kind_labels,
+    say,
+    state_labels,
+    write,
+)
+from asana_jobs_pd._jobs.ledger import path, recent_jobs
+
+__all__ = ["run"]
+
+_DESCRIPTION = """\
+List the jobs that were read or started on this machine, latest first. Asana cannot list jobs.
+They are shown as last seen: no request is made, and no token is needed.\
+"""
+_EPILOG = """\
+To watch those that were unfinished:
+
+  asana-jobs recent --status not_started --status in_progress --format gids | asana-jobs watch -
+
+Exit codes: 0 success, even without jobs, 1 the list cannot be read, 2 invalid usage.
+"""
+_COLUMNS = {
+    "gid": "gid",
+    "resource_subtype": "kind",
+    "status": "status",
+    "source.gid": "source",
+    "label": "label",
+    "seen.last": "last seen (UTC)",
+}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    kind = check_output(options, parser)
+    jobs = recent_jobs(options.days, options.status)
+    if len(jobs) or kind != "table":
+        write(jobs, _table(jobs), kind, options.output)
+    if (ledger := path()) is None:
+        say("There is no list of known jobs: ASANA_JOBS_LEDGER turns it off.")
+    elif not len(jobs):
+        say(f"{_no_jobs(options)} Jobs that are read or started are listed in {ledger}.")
+    return SUCCESS
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = create_parser("asana-jobs recent", _DESCRIPTION, _EPILOG)
+    parser.add_argument(
+        "--days",
+        type=_days,
+        default=30,
+        metavar="N",
+        help="jobs last seen within N days, or all (default: 30)",
+    )
+    parser.add_argument(
+        "--status",
+        action="append",
+        type=lambda text: text.replace(" ", "_"),
+        metavar="STATUS",
+        help="jobs with this status, such as in_progress; may be repeated",
+    )
+    add_output(parser, "gids")
+    return parser
+
+
+def _days(text: str) -> float | None:
+    if text == "all":
+        return None
+    with contextlib.suppress(ValueError):
+        if 0 <= (days := float(text)) < math.inf:
+            return days
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of days nor all")
+
+
+def _no_jobs(options: argparse.Namespace) -> str:
+    status = f" with status {' or '.join(options.status)}" if options.status else ""
+    days = "" if options.days is None else f" in the last {options.days:g} days"
+    return f"No jobs{status} were seen{days}."
+
+
+def _table(jobs: pd.DataFrame) -> pd.DataFrame:
+    table = jobs[list(_COLUMNS)].rename(columns=_COLUMNS)
+    return table.assign(kind=kind_labels(table["kind"]), status=state_labels(jobs))

@@ -1,0 +1,247 @@
+"""``asana-jobs watch GID…``: follow jobs in a live table until they are finished."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from types import TracebackType
+from typing import NamedTuple, Self, TextIO
+
+import numpy as np
+import pandas as pd
+
+from asana_jobs_pd._cli.console import (
+    AUTHENTICATION,
+    EXIT_CODES,
+    FAILED,
+    INTERRUPTED,
+    SUCCESS,
+    add_gids,
+    create_parser,
+    job_table,
+    say,
+    split_gids,
+)
+from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._jobs.read import warn_of_changes
+from asana_jobs_pd._jobs.states import is_failed, is_finished
+from asana_jobs_pd._jobs.views import masked, render
+from asana_jobs_pd._monitor.monitor import JobsMonitor
+from asana_jobs_pd._vocabulary import state_label
+
+__all__ = ["Live", "Size", "change_lines", "run", "table_lines"]
+
+TICK = 0.2
+_DESCRIPTION = """\
+Follow jobs until all are finished. A terminal shows a live table; elsewhere, each change of a
+status is printed as a line.\
+"""
+_EPILOG = f"""\
+Each job is polled after 2 s, then less and less often, at most every 60 s. Ctrl-C leaves the
+table as it is; the jobs continue at Asana.
+
+{AUTHENTICATION}
+{EXIT_CODES.format(failed="a job failed or could not be read")}
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return the exit code."""
+    options = _parser().parse_args(arguments)
+    monitor = JobsMonitor(split_gids(options.gids))
+    view = _Table(monitor, Live()) if can_redraw(sys.stdout) else _Lines(monitor)
+    interrupted = False
+    with monitor, view.screen:
+        try:
+            while not monitor.wait(TICK):
+                view.show()
+        except KeyboardInterrupt:
+            interrupted = True
+        view.end()
+    return _exit_code(monitor, interrupted=interrupted)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = create_parser("asana-jobs watch", _DESCRIPTION, _EPILOG)
+    add_gids(parser)
+    return parser
+
+
+def _exit_code(monitor: JobsMonitor, *, interrupted: bool) -> int:
+    if monitor.client is not None:
+        warn_of_changes(monitor.client)
+    if monitor.refused is not None:
+        raise monitor.refused
+    if interrupted:
+        say(f"Interrupted: {_progress(monitor)}.")
+        return INTERRUPTED
+    if monitor.failed:
+        say(f"Watching ended early: {monitor.last_error}")
+        return FAILED
+    return FAILED if is_failed(monitor.frame).any() else SUCCESS
+
+
+_BEGIN = "\x1b[?25l\x1b[?7l"  # hide the cursor, cut long lines
+_END = "\x1b[?7h\x1b[?25h"
+_REST_OF_LINE, _REST_OF_SCREEN = "\x1b[K", "\x1b[J"
+
+
+class Size(NamedTuple):
+    """The size of a terminal in characters."""
+
+    columns: int
+    lines: int
+
+
+def can_redraw(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal with a movable cursor."""
+    modern = os.name != "nt" or bool({"WT_SESSION", "ANSICON", "TERM"} & set(os.environ))
+    return stream.isatty() and modern and os.environ.get("TERM") != "dumb"
+
+
+class Live:
+    """Lines at the end of a terminal that are redrawn in place; hides the cursor meanwhile."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._drawn: list[int] = []
+
+    def __enter__(self) -> Self:
+        self._put(_BEGIN)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._put(_END)
+
+    @property
+    def size(self) -> Size:
+        """The current size of the terminal."""
+        try:
+            columns, lines = os.get_terminal_size(self._stream.fileno())
+        except (OSError, ValueError):
+            columns = lines = 0
+        return Size(columns or 80, lines or 24)  # unknown on some terminals
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Replace the lines drawn last, with as many as fit."""
+        shown = lines[: max(1, self.size.lines - 1)]
+        text = self._back() + "".join(f"{line}{_REST_OF_LINE}\n" for line in shown)
+        self._drawn = [len(line) for line in shown]
+        self._put(text + _REST_OF_SCREEN)
+
+    def leave(self, lines: Sequence[str]) -> None:
+        """Print all lines, however many, for good."""
+        text = self._back() + _REST_OF_SCREEN + "".join(f"{line}\n" for line in lines)
+        self._drawn = []
+        self._put(text)
+
+    def _back(self) -> str:
+        """Return what moves the cursor to the first line; long lines may have been wrapped."""
+        columns, lines = self.size
+        rows = sum(max(1, -(-length // columns)) for length in self._drawn)
+        return f"\r\x1b[{min(rows, lines - 1)}A" if rows else "\r"
+
+    def _put(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+class _Table:
+    """A live table."""
+
+    def __init__(self, monitor: JobsMonitor, screen: Live) -> None:
+        self._monitor = monitor
+        self._drawn: tuple[object, ...] = ()
+        self.screen = screen
+
+    def show(self) -> None:
+        """Redraw the table if anything has changed."""
+        size = self.screen.size
+        current = (self._monitor.version, _head(self._monitor), size)
+        if current != self._drawn:
+            head = clean(_head(self._monitor), limit=size.columns)
+            self.screen.draw([head, *table_lines(self._monitor.frame, size)])
+            self._drawn = current
+
+    def end(self) -> None:
+        """Leave the whole table on the terminal."""
+        frame, columns = self._monitor.frame, self.screen.size.columns
+        self.screen.leave([*_lines(frame, columns), f"{_progress(self._monitor)}."])
+
+
+class _Lines:
+    """A line for each change."""
+
+    screen = nullcontext()
+
+    def __init__(self, monitor: JobsMonitor) -> None:
+        self._monitor = monitor
+        self._version = -1
+        self._before = monitor.frame
+
+    def show(self) -> None:
+        """Print the changes."""
+        version = self._monitor.version
+        if version == self._version:
+            return
+        now, self._version = self._monitor.frame, version
+        if lines := change_lines(self._before, now):
+            print("\n".join(lines), flush=True)
+        self._before = now
+
+    def end(self) -> None:
+        """Print the last changes and the result."""
+        self.show()
+        print(f"{_progress(self._monitor)}.", flush=True)
+
+
+def table_lines(frame: pd.DataFrame, size: Size) -> list[str]:
+    """Return a table that leaves two lines of the terminal free.
+
+    If not all rows fit, unfinished ones come first, and the last line counts the others.
+    """
+    room = max(1, size.lines - 3)
+    if len(frame) <= room:
+        return _lines(frame, size.columns)
+    first = np.argsort(is_finished(frame), kind="stable")[: max(1, room - 1)]
+    rest = len(frame) - len(first)
+    return [*_lines(frame.iloc[first], size.columns), f"… and {rest:,} more"]
+
+
+def change_lines(before: pd.DataFrame, now: pd.DataFrame) -> list[str]:
+    """Return a line for each row whose status or error has changed: time, gid, kind, status."""
+    names = ["status", "error.status", "error.kind"]
+    old, new = (frame[names].astype("string").fillna("") for frame in (before, now))
+    changed = now[(old.to_numpy() != new.to_numpy()).any(axis=1)]
+    times = changed["fetched_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("")
+    table = masked(job_table(changed)).fillna("")
+    rows = zip(times, table.itertuples(index=False), strict=True)
+    return [clean("  ".join([time, *filter(None, map(str, cells))])) for time, cells in rows]
+
+
+def _lines(frame: pd.DataFrame, columns: int) -> list[str]:
+    return render(masked(job_table(frame)), width=columns).split("\n")
+
+
+def _head(monitor: JobsMonitor) -> str:
+    head = f"{_progress(monitor)}."
+    seconds = monitor.next_check
+    if monitor.state != "watching":
+        head += f" {monitor.state.replace('_', ' ').capitalize()}."
+    if seconds is not None:
+        head += f" Next check in {seconds:.0f} s." if seconds >= 1 else " Checking."
+    return f"{head} {monitor.last_error or monitor.pace}".rstrip()
+
+
+def _progress(monitor: JobsMonitor) -> str:
+    total = len(monitor.jobs)
+    counts = ", ".join(f"{count:,} {state_label(state)}" for state, count in monitor.counts.items())
+    return f"{total - monitor.unfinished:,} of {total:,} finished" + (counts and f": {counts}")
