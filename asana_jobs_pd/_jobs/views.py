@@ -1,4 +1,4 @@
-"""A frame of jobs as a table for a terminal: short, and safe to print."""
+"""What a frame of jobs says: summary, results, changes, and tables that are safe to show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api.types import is_object_dtype
 
 from asana_jobs_pd._http.redaction import SUSPECT, clean, hide_query, may_hold_secret, redact
-from asana_jobs_pd._jobs.as_jobs import as_jobs
+from asana_jobs_pd._jobs.as_jobs import as_jobs, as_times
 from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, dtype_of, is_part
 from asana_jobs_pd._jobs.states import has_object, kinds_of
 
@@ -34,55 +34,39 @@ def each_column(frame: pd.DataFrame, change: Callable[[pd.Series], pd.Series]) -
 
 
 def change_texts(column: pd.Series, pattern: str, change: Callable[[str], str]) -> pd.Series:
-    """Return a column in which `change` was applied to the texts that match.
+    """Return a column with `change` applied to the texts that contain the pattern.
 
-    Parameters
-    ----------
-    column
-        Anything; what is no text stays as it is. The same column comes back when none matches.
-    pattern
-        A regular expression without groups and without look-around: it is found anywhere.
-    change
-        Gets a text that matches, and returns another.
+    The pattern has no groups and no look-around. Without a match the same column comes back.
     """
     dtype = column.dtype
     if not (isinstance(dtype, pd.StringDtype | pd.CategoricalDtype) or is_object_dtype(dtype)):
         return column
-    found = _matches(column, pattern)
-    if not found.any():
+    matches = _matches(column, pattern)
+    if not matches.any():
         return column
     values = column.to_numpy(object).copy()
-    values[found] = [change(text) for text in values[found]]
-    kept = object if isinstance(dtype, pd.CategoricalDtype) else dtype
-    return pd.Series(values, column.index, kept, name=column.name)
+    values[matches] = [change(text) for text in values[matches]]
+    changed_dtype = object if isinstance(dtype, pd.CategoricalDtype) else dtype
+    return pd.Series(values, column.index, changed_dtype, name=column.name)
 
 
 def _matches(column: pd.Series, pattern: str) -> np.ndarray:
     if isinstance(column.dtype, pd.StringDtype):
-        there = column.str.contains(pattern, regex=True)
-        return np.asarray(there.fillna(False).to_numpy(bool))
-    wanted = re.compile(pattern)
-    texts = (isinstance(value, str) and wanted.search(value) is not None for value in column)
-    return np.fromiter(texts, bool, len(column))
+        contained = column.str.contains(pattern, regex=True)
+        return np.asarray(contained.fillna(False).to_numpy(bool))
+    compiled = re.compile(pattern)
+    matches = (isinstance(value, str) and compiled.search(value) is not None for value in column)
+    return np.fromiter(matches, bool, len(column))
 
 
-_TEXT = dtype_of("text")
-_TIME = dtype_of("time")
+_TEXT, _TIME = dtype_of("text"), dtype_of("time")
 _LEAVES = {"gid": _TEXT, "name": _TEXT, "created_at": _TIME, "completed_at": _TIME}
 _CHANGE = ("gid", "column", "before", "after")
 _IGNORED = {"fetched_at"}
 
 
 def summary(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return how many jobs there are of each kind in each state.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a ``resource_subtype`` in alphabetical order, then ``total``; one column a status
-        in the order of a job's life, others by name, ``unknown`` for jobs without one (they
-        could not be read), ``total``. Counts are ``int64``; a repeated gid counts once.
-    """
+    """Count the jobs by ``resource_subtype`` and status; see `AsanaAccessor.summary`."""
     rows = unique_jobs(jobs)
     missing = pd.Series(pd.NA, index=rows.index, dtype=_TEXT)
     kinds = rows.get("resource_subtype", missing).fillna("unknown")
@@ -98,45 +82,24 @@ def summary(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def results(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return what the jobs created: one row an object, whichever ``new_*`` it is.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``gid`` (of the job), ``kind`` (``task``, ``graph_export``, …), ``new.gid``, ``new.name``,
-        ``new.created_at``, ``new.completed_at``, in the order of the jobs; repeated gids give
-        one row. What the frame has no column for is missing. Until a job has succeeded,
-        its object may be inconsistent.
-    """
+    """Return one row for each object that the jobs created; see `AsanaAccessor.results`."""
     rows = unique_jobs(jobs)
     parts = [_created(rows[has_object(rows, kind)], kind) for kind in kinds_of(rows)]
-    found = pd.concat([_created(rows[:0], ""), *parts])
-    return found.sort_index(kind="stable").reset_index(drop=True)
+    objects = pd.concat([_created(rows[:0], ""), *parts])
+    return objects.sort_index(kind="stable").reset_index(drop=True)
 
 
 def _created(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     data = {"gid": rows["gid"], "kind": pd.Series(kind, rows.index, _TEXT)}
     for leaf, dtype in _LEAVES.items():
-        missing = pd.Series(pd.NA, rows.index, dtype)
-        data[f"new.{leaf}"] = rows.get(f"new_{kind}.{leaf}", missing).astype(dtype)
+        name = f"new_{kind}.{leaf}"
+        values = rows.get(name, pd.Series(pd.NA, rows.index, dtype))
+        data[f"new.{leaf}"] = as_times(values, name) if dtype == _TIME else values.astype(dtype)
     return pd.DataFrame(data)
 
 
 def changes(jobs: pd.DataFrame, previous: pd.DataFrame) -> pd.DataFrame:
-    """Return what is different from an earlier frame of the same jobs.
-
-    Parameters
-    ----------
-    jobs, previous
-        Frames of jobs. Rows meet by gid; jobs that only one of them has are left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a changed value: ``gid``, ``column``, ``before``, ``after``, all ``string``, times
-        in ISO 8601. ``fetched_at`` is not compared, and of a signed URL only what comes before
-        its signature.
-    """
+    """Return what changed since an earlier frame of the same jobs; see `AsanaAccessor.changes`."""
     new, old = (unique_jobs(frame).set_index("gid") for frame in (jobs, previous))
     new = new[new.index.isin(old.index)]
     old = old.reindex(new.index)
@@ -144,23 +107,31 @@ def changes(jobs: pd.DataFrame, previous: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in ours if name not in _IGNORED]
     parts = [_changed(new[name], old.get(name), name) for name in names]
     nothing = pd.DataFrame({name: pd.Series([], dtype=_TEXT) for name in _CHANGE})
-    found = pd.concat([nothing, *parts])
-    return found.sort_index(kind="stable").reset_index(drop=True)
+    changed = pd.concat([nothing, *parts])
+    return changed.sort_index(kind="stable").reset_index(drop=True)
 
 
 def _changed(new: pd.Series, old: pd.Series | None, name: str) -> pd.DataFrame:
-    missing = pd.Series(pd.NA, new.index, _TEXT)
-    after = _as_text(new)
-    before = missing if old is None else _as_text(old)
-    moved = (before != after).fillna(before.isna() != after.isna()).to_numpy(bool)
-    columns = (new.index.to_series(), pd.Series(name, new.index, _TEXT), before, after)
-    data = {label: part.array[moved] for label, part in zip(_CHANGE, columns, strict=True)}
-    return pd.DataFrame(data, index=moved.nonzero()[0]).astype(_TEXT)
+    """Return the changes of one column, by row; only the values that differ become text."""
+    if old is None:
+        old = pd.Series(pd.NA, new.index, new.dtype)
+    elif old.dtype != new.dtype:
+        new, old = new.astype(_TEXT), old.astype(_TEXT)
+    differs = (new != old).fillna(True).to_numpy(bool) & ~(new.isna() & old.isna()).to_numpy(bool)
+    rows = differs.nonzero()[0]
+    before, after = _as_text(old.iloc[rows]), _as_text(new.iloc[rows])
+    if name.endswith("download_url"):  # signed anew each time
+        differs = (before != after).fillna(True).to_numpy(bool)
+        rows, before, after = rows[differs], before[differs], after[differs]
+    columns = (after.index, name, before.array, after.array)
+    return pd.DataFrame(dict(zip(_CHANGE, columns, strict=True)), index=rows).astype(_TEXT)
 
 
 def _as_text(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
-        column = column.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        texts = np.datetime_as_string(column.dt.tz_convert(None).to_numpy(), unit="us")
+        zoned = pd.Series(np.char.add(texts, "Z"), column.index, _TEXT, name=column.name)
+        return zoned.mask(column.isna())
     text: pd.Series = column.astype(_TEXT)
     if str(column.name).endswith("download_url"):
         text = text.map(hide_query, na_action="ignore").astype(_TEXT)
@@ -168,26 +139,19 @@ def _as_text(column: pd.Series) -> pd.Series:
 
 
 def unique_jobs(jobs: pd.DataFrame, *, without_gid: bool = False) -> pd.DataFrame:
-    """Return the jobs in their dtypes, each gid once, with ``gid`` as a column.
-
-    Rows without a gid are left out unless they are wanted: all of them are kept then.
-    """
+    """Return the jobs as `as_jobs` does, each gid once; rows without a gid only when wanted."""
     frame = as_jobs(jobs).reset_index(drop=True)
     missing, repeated = frame["gid"].isna(), frame["gid"].duplicated()
     return frame[missing | ~repeated] if without_gid else frame[~(missing | repeated)]
 
 
-WIDEST, NARROWEST = 60, 16
-WHOLE = ("gid", "job", "parent", "source")
+MAX_WIDTH, MIN_WIDTH = 60, 16
+UNCUT = ("gid", "job", "parent", "source")
 _ELLIPSIS = "…"
 
 
 def masked(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy in which signed URLs have lost what makes them a credential.
-
-    Those in ``download_url`` columns lose their query. Other texts, which Asana or a person may
-    have put one into, are left as they are unless there is a signature or a token in them.
-    """
+    """Return a copy without secrets: ``download_url`` columns without their query, no tokens."""
     return each_column(jobs, _masked)
 
 
@@ -211,10 +175,10 @@ def render(table: pd.DataFrame, *, index: bool = False, width: int | None = None
     right = [pd.api.types.is_numeric_dtype(frame[name].dtype) for name in frame.columns]
     widths = [max(map(len, column)) for column in columns]
     room = (width or shutil.get_terminal_size((120, 24)).columns) - 2 * len(widths)
-    flexible = [place for place, name in enumerate(frame.columns) if name not in WHOLE]
+    flexible = [place for place, name in enumerate(frame.columns) if name not in UNCUT]
     while sum(widths) > room and flexible:
         widest = max(flexible, key=widths.__getitem__)
-        if widths[widest] <= NARROWEST:
+        if widths[widest] <= MIN_WIDTH:
             break
         widths[widest] -= 1
     lines = []
@@ -232,7 +196,7 @@ def _cell(value: object) -> str:
         return "–"  # noqa: RUF001  a dash, as tables have
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    return clean(str(value), limit=WIDEST)
+    return clean(str(value), limit=MAX_WIDTH)
 
 
 def _fit(cell: str, size: int, *, right: bool) -> str:
