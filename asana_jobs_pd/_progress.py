@@ -1,4 +1,4 @@
-"""A progress bar for what lasts."""
+"""A progress bar for calls that take longer than a second."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from asana_jobs_pd.errors import InvalidOptionError
 
 __all__ = ["Progress"]
 
-PATIENCE = 1.0
-"""Seconds without a bar."""
+DELAY = 1.0
+"""Seconds before the bar appears."""
 
 
 class Progress:
-    """A tqdm bar that shows up after a second; as a context manager it closes itself.
+    """A tqdm bar that appears after a second; a context manager.
 
     Parameters
     ----------
     total
-        How many there are; None where that shows only later.
-    what
-        Stands before the bar.
+        The number of items; None when it is not known yet.
+    label
+        The text before the bar.
     shown
-        True shows it at once, False never; None after a second, unless
-        ``ASANA_JOBS_PROGRESS=0`` says no, or standard error is neither a terminal nor a notebook.
+        True shows it at once, False never. None shows it after a second, unless
+        ``ASANA_JOBS_PROGRESS=0``, or standard error is neither a terminal nor a notebook.
     unit, options
-        Of tqdm; of the unit ``"B"`` kB, MB, … are shown.
+        Passed to tqdm; ``"B"`` is shown as kB, MB, ….
     """
 
     def __init__(
-        self, total: int | None, what: str, shown: bool | None, unit: str = "job", **options: Any
+        self, total: int | None, label: str, shown: bool | None, unit: str = "job", **options: Any
     ) -> None:
         if shown is not None and not isinstance(shown, bool):
             raise InvalidOptionError(f"progress={shown!r}: give True, False or None.")
         self._total = total
-        self._what = what
+        self._label = label
         self._options = {"unit": unit, "unit_scale": unit == "B", **options}
         self._off = not _wanted(shown)
         self._disable = None if shown is None else False
-        self._began = time.monotonic()
-        self._patience = 0.0 if shown else PATIENCE
+        self._started = time.monotonic()
+        self._delay = 0.0 if shown else DELAY
         self._bar: Any = None
 
     def __enter__(self) -> Self:
@@ -58,17 +58,17 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def say(self, what: str) -> None:
-        """Change what stands before the bar."""
-        self._what = what
+    def set_label(self, label: str) -> None:
+        """Change the text before the bar."""
+        self._label = label
         if self._bar is not None:
-            self._bar.set_description(what, refresh=False)
+            self._bar.set_description(label, refresh=False)
 
     def tick(self, done: int, total: int | None = None) -> None:
-        """Show that so many are done, of so many if that is known by now."""
+        """Show how many items are done."""
         self._total = self._total if total is None else total
-        elapsed = time.monotonic() - self._began
-        if self._off or (self._bar is None and elapsed < self._patience):
+        elapsed = time.monotonic() - self._started
+        if self._off or (self._bar is None and elapsed < self._delay):
             return
         if self._bar is None:
             self._bar = self._make(elapsed)
@@ -77,11 +77,11 @@ class Progress:
         self._bar.refresh()
 
     def _make(self, elapsed: float) -> Any:
-        from tqdm.auto import tqdm  # noqa: PLC0415  only now is it worth its import
+        from tqdm.auto import tqdm  # noqa: PLC0415  slow to import
 
         bar = tqdm(
             total=self._total,
-            desc=self._what,
+            desc=self._label,
             disable=self._disable,
             file=sys.stderr,
             **self._options,

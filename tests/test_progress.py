@@ -32,7 +32,7 @@ def show(monkeypatch, terminal):
 def test_a_read_that_lasts_shows_a_bar(asana, client, terminal, show, monkeypatch):
     """After the time without a bar, it says how far the read is."""
     show()
-    monkeypatch.setattr(progress, "PATIENCE", 0.05)
+    monkeypatch.setattr(progress, "DELAY", 0.05)
     asana.fault("delay", times=5, seconds=0.4)
     aj.read_asana_jobs(asana.gids(5), client=client)
     assert "Asana jobs" in terminal.getvalue()
@@ -51,7 +51,7 @@ def test_the_environment_turns_it_off(terminal, show, monkeypatch, off):
     """``ASANA_JOBS_PROGRESS=0`` is for all reads."""
     show()
     monkeypatch.setenv("ASANA_JOBS_PROGRESS", off)
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "DELAY", 0.0)
     with Progress(3, "x", None) as bar:
         bar.tick(2)
     assert terminal.getvalue() == ""
@@ -71,7 +71,7 @@ def test_true_and_false_are_stronger(terminal, show, monkeypatch):
 
 def test_a_log_file_gets_no_bar(monkeypatch):
     """Where standard error is no terminal, None shows nothing."""
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "DELAY", 0.0)
     log = io.StringIO()
     monkeypatch.setattr("sys.stderr", log)
     with Progress(3, "x", None) as bar:
@@ -82,10 +82,10 @@ def test_a_log_file_gets_no_bar(monkeypatch):
 def test_the_rate_counts_from_the_beginning(terminal, show, monkeypatch):
     """The time before the bar showed up is part of the time."""
     show()
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "DELAY", 0.0)
     made = []
     monkeypatch.setattr(tqdm.auto, "tqdm", lambda **kw: made.append(tqdm.tqdm(**kw)) or made[-1])
     with Progress(3, "x", None) as bar:
-        bar._began -= 60
+        bar._started -= 60
         bar.tick(2)
     assert made[0].format_dict["elapsed"] > 50

@@ -192,7 +192,7 @@ class Bars:
             self._show(file)
         ended = sum(file.state in ("done", "failed") for file in files)
         total = sum(file.total or file.done for file in files)
-        self._all.say(f"Asana exports {ended}/{len(files)}")
+        self._all.set_label(f"Asana exports {ended}/{len(files)}")
         self._all.tick(sum(file.done for file in files), total)
 
     def _show(self, file: FileProgress) -> None:

@@ -1,4 +1,4 @@
-"""Gids in, a typed DataFrame out; and again, for what is not finished."""
+"""`read_asana_jobs` and `refresh_asana_jobs`."""
 
 from __future__ import annotations
 
@@ -70,52 +70,56 @@ def read_asana_jobs(
 ) -> pd.DataFrame:
     """Read Asana jobs by their gids into a typed DataFrame.
 
-    Sends one ``GET /jobs/{gid}`` for each different gid, up to 50 at the same time, within the
-    token's budget of requests a minute.
+    Sends one ``GET /jobs/{gid}`` for each distinct gid, up to 50 concurrently, within the token's
+    rate limit.
 
     Parameters
     ----------
     gids
-        A string of digits or a positive int, an iterable of these, a Series, an Index, an
-        array, or a frame with a ``gid`` column. Repeated gids are asked for once.
+        A gid (a string of digits or a positive int), an iterable of gids, a Series, an Index, an
+        array, or a frame with a ``gid`` column. URLs of jobs and the spaces, quotes and
+        apostrophes that spreadsheets add are understood. Repeated gids are requested once.
     fields
-        Which fields to read, by their ``opt_fields`` path (``"status"``, ``"new_task.name"``);
-        ``"new_task"`` means its compact form. None reads all that is documented, and keeps
+        The fields to read, by their ``opt_fields`` path (``"status"``, ``"new_task.name"``);
+        ``"new_task"`` means its compact form. None reads all documented fields and keeps
         whatever else arrives.
     errors
-        What becomes of jobs that cannot be read. ``"raise"``: everything is read first, then a
-        `PartialReadError` carries the frame. ``"coerce"``: their rows say why in ``error.*``.
-        ``"drop"``: their rows are left out.
+        What to do with jobs that cannot be read. ``"raise"``: read everything, then raise a
+        `PartialReadError` with the frame. ``"coerce"``: explain it in the ``error.*`` columns of
+        their rows. ``"drop"``: leave their rows out.
     strict
-        False lets fields through that are not documented.
+        False allows undocumented fields.
     client
-        What to ask with; None takes the one of the last `connect`, else the environment's.
+        The client to use; None uses that of the last `connect`, else one made from the
+        environment.
     progress
-        Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``.
+        Whether to show a progress bar. None shows it after a second, unless
+        ``ASANA_JOBS_PROGRESS=0``.
 
     Returns
     -------
     pandas.DataFrame
-        One row a gid, in their order, repeats kept, with a RangeIndex. Columns: ``gid``, the
-        fields as asked, what else arrived, ``fetched_at``, ``error.status``, ``error.kind``,
+        One row per gid, in their order, repeats kept, with a RangeIndex. Columns: ``gid``, the
+        fields, what else arrived, ``fetched_at``, ``error.status``, ``error.kind``,
         ``error.message``, ``error.help``, ``error.phrase``. Texts and gids are ``string``, times
-        ``datetime64[us, UTC]``, ``error.status`` is ``Int16``; an empty frame has them too.
+        ``datetime64[us, UTC]``, ``error.status`` is ``Int16``, for an empty frame too.
 
     Raises
     ------
     InvalidGidError, InvalidFieldError
-        Before anything is sent.
+        Before any request is made.
     PartialReadError
         With ``errors="raise"``, when jobs could not be read.
     AuthenticationError
-        When the token is not accepted: at once, with what was read in ``.frame``.
+        At once, when Asana does not accept the token; ``.frame`` has what was read.
     ReadInterrupted
-        A KeyboardInterrupt with ``.frame``; gids that were not read yet have empty rows, which
-        ``refresh()`` fills.
+        A KeyboardInterrupt with ``.frame``: gids that were not read have empty rows, which
+        ``.frame.asana.refresh()`` fills.
 
     See Also
     --------
-    refresh_asana_jobs : Ask again for what is not finished.
+    refresh_asana_jobs : Read again what is not finished.
+    read_jobs_file : Read a frame of jobs from a file.
 
     Notes
     -----
@@ -148,44 +152,53 @@ def refresh_asana_jobs(
     client: Client | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Ask Asana again for the jobs of a frame that are not finished.
+    """Read again the jobs of a frame that are not finished.
 
-    Sends one request for each different gid that is not finished: whose status is neither
-    ``succeeded`` nor ``failed``, and which did not answer 403 or 404. It asks for the fields
-    that the frame has, or for all of them when it has none but ``gid``.
+    Sends one request for each distinct gid that is not finished: whose status is neither
+    ``succeeded`` nor ``failed``, and whose last response was not 403 or 404. Requests the fields
+    that the frame has and the status, or all fields when it has none.
+
+    A ``status`` counts only in a frame that Asana's answers have been in, which ``fetched_at``,
+    ``error.*`` or ``seen.*`` columns show; otherwise all jobs are read.
 
     Parameters
     ----------
     jobs
-        A frame with ``gid`` as a column or in its index, wherever it has been since it was
-        read: merge, query, Parquet, CSV, pickle. It is not changed.
+        A frame with ``gid`` as a column or index level, whether it comes from `read_asana_jobs`
+        or went through merge, query, Parquet, CSV or pickle since. It is not changed.
     finished
-        True asks for finished jobs too.
+        True reads finished jobs too.
     errors
-        As in `read_asana_jobs`, but a row that could not be read keeps what it had before,
-        and says in ``error.*`` what went wrong.
+        As in `read_asana_jobs`, but a row that cannot be read keeps its values, and ``error.*``
+        explains what went wrong.
     client, progress
         As in `read_asana_jobs`.
 
     Returns
     -------
     pandas.DataFrame
-        A new frame with the same index, order and columns of yours; our columns are cast to
-        their dtypes, and those that are new come last. Rows without a gid stay as they are.
+        A new frame with the index, row order and columns of `jobs`; columns of
+        `read_asana_jobs` are cast to its dtypes, and new ones come last. Rows without a gid stay
+        as they are.
 
     Raises
     ------
     InvalidFrameError
-        When the frame has no ``gid``, its gids went through floats, or it holds other things
-        than jobs.
+        When the frame has no ``gid``, its gids went through floats, a column cannot be cast, or
+        it holds something other than jobs.
+    InvalidGidError
+        When values of ``gid`` are not gids.
+    PartialReadError, AuthenticationError, ReadInterrupted
+        As in `read_asana_jobs`.
     """
     check_errors(errors)
     frame = as_jobs(jobs, verified=True)
     gids = frame["gid"]
     due = gids.notna().to_numpy(bool) & (finished | ~is_finished(frame))
     fetched = _fetch(gids[due].tolist(), plan_for_columns(frame.columns), client, progress)
-    refreshed = fetched.build(lambda fresh: update_rows(frame, np.flatnonzero(due), fresh))
-    return fetched.finish(with_index_of(refreshed, jobs), gids, errors)
+    rows = np.flatnonzero(due)
+    refreshed = fetched.build(lambda fresh: with_index_of(update_rows(frame, rows, fresh), jobs))
+    return fetched.finish(refreshed, gids, errors)
 
 
 @dataclass
@@ -274,7 +287,7 @@ def _fetch(wanted: list[str], plan: Plan, client: Client | None, progress: bool 
 
 
 def warn_of_changes(client: Client, frame: pd.DataFrame | None = None) -> None:
-    """Warn of what Asana announced in its headers, once; as an error it carries the frame."""
+    """Warn of API changes that Asana has announced; as an error, the warning carries the frame."""
     _warn_each([(change, AsanaChangeWarning) for change in client.changes.take()], frame)
 
 
@@ -290,16 +303,16 @@ def _warn_each(warnings: Iterable[tuple[str, type[Warning]]], frame: pd.DataFram
 
 
 def summary_of(failed: dict[str, RequestError], asked: int) -> str:
-    """Say which jobs could not be read, and why."""
+    """Describe which jobs could not be read, and why."""
     lines = [f"{len(failed)} of {asked} jobs could not be read:"]
     lines += [f"  {error}" for error in list(failed.values())[:MAX_SHOWN]]
     if len(failed) > MAX_SHOWN:
-        lines.append(f"  … and {len(failed) - MAX_SHOWN} more: .errors has them by gid.")
-    lines.append('What was read is in .frame; errors="coerce" returns it.')
+        lines.append(f"  … and {len(failed) - MAX_SHOWN} more: .errors lists them by gid.")
+    lines.append('Partial results are in .frame; errors="coerce" returns them.')
     return "\n".join(lines)
 
 
 def check_errors(errors: str) -> None:
-    """Refuse what the option cannot be."""
+    """Refuse an invalid option."""
     if errors not in get_args(Errors):
         raise InvalidOptionError(f"errors={errors!r}: give 'raise', 'coerce' or 'drop'.")

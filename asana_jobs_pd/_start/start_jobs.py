@@ -182,7 +182,7 @@ class _Run:
             nonlocal shown
             now = (runner.decided, runner.status_text, int(time.monotonic()))
             if now != shown:
-                self._bar.say(f"{self._name}: {runner.status_text}")
+                self._bar.set_label(f"{self._name}: {runner.status_text}")
                 self._bar.tick(runner.decided)
                 shown = now
 

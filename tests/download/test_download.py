@@ -230,7 +230,7 @@ def test_bars_show_bytes_of_all_and_of_each(asana, client, jobs, gid, tmp_path, 
     """One in all and one a file; nothing of the URL."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(progress, "PATIENCE", 0.05)
+    monkeypatch.setattr(progress, "DELAY", 0.05)
     asana.fault("slow", where="exports", seconds=0.6)
     jobs.asana.download(tmp_path, client=client)
     shown = terminal.getvalue()
