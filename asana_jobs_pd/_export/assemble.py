@@ -90,6 +90,8 @@ def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExpo
         issue_count=issues.count,
         summary=summary(assembly.facts, issues, request.window),
         incomplete_files=incomplete_files(learned, request),
+        options=request.options,
+        backend=backend,
     )
 
 

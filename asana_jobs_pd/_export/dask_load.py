@@ -121,6 +121,8 @@ def load_with_dask(request: Request, backend: Backend, blocksize: int) -> AsanaD
         rows={name: sum(block.left for block in plan.blocks[name]) for name in names},
         count=lambda: _counted(plan),
         incomplete_files=incomplete_files(plan.scan_result, plan.request),
+        options=request.options,
+        backend=backend,
     )
 
 

@@ -1,4 +1,4 @@
-"""What was found for Dask: lazily computed frames by type of row, and what there is to know."""
+"""The results of loading: frames by type of row, custom fields, issues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._decode.locations import File
-from asana_jobs_pd._decode.scan_result import Issue
+from asana_jobs_pd._decode.scan_result import Issue, ReadOptions
+from asana_jobs_pd._export.finalize import documented_schema
 from asana_jobs_pd._export.resolve_schema import Field
 from asana_jobs_pd._public import public
 
@@ -34,13 +35,7 @@ F = TypeVar("F")
 
 
 class ByType(Mapping[str, F]):
-    """A mapping of `resource_type` to frames.
-
-    Parameters
-    ----------
-    frames
-        What it holds.
-    """
+    """A mapping of `resource_type` to frames."""
 
     _absent = "is not in this export"
 
@@ -48,11 +43,16 @@ class ByType(Mapping[str, F]):
         self._frames = frames
 
     def __getitem__(self, resource_type: str) -> F:
-        try:
-            return self._frames[resource_type]
-        except KeyError:
-            there = ", ".join(map(repr, self._frames)) or "nothing"
-        raise KeyError(f"{resource_type!r} {self._absent}; there is {there}")
+        frame = self._frames.get(resource_type)
+        if frame is None:
+            frame = self._without_rows(resource_type)
+        if frame is None:
+            available = ", ".join(map(repr, self._frames)) or "nothing"
+            raise KeyError(f"{resource_type!r} {self._absent}; there is {available}")
+        return frame
+
+    def __contains__(self, resource_type: object) -> bool:
+        return resource_type in self._frames
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._frames)
@@ -60,22 +60,20 @@ class ByType(Mapping[str, F]):
     def __len__(self) -> int:
         return len(self._frames)
 
+    def _without_rows(self, resource_type: str) -> F | None:  # noqa: ARG002  for subclasses
+        """Return the frame of a type that is known but has no rows."""
+        return None
+
 
 Backend: TypeAlias = Literal["numpy_nullable", "pyarrow"]
 TEXT = pd.StringDtype("pyarrow")
 
 
 def to_frame(table: pa.Table, backend: Backend) -> pd.DataFrame:
-    """Return a table as a DataFrame with a RangeIndex.
+    """Return a table, which is used up where that saves memory, as a DataFrame with a RangeIndex.
 
-    Parameters
-    ----------
-    table
-        Is used up where that saves memory.
-    backend
-        ``"numpy_nullable"``: `string`, `boolean`, `Int64`, `Float64`, `datetime64[us, UTC]`, naive
-        `datetime64[us]` for dates, `category`; lists, for which pandas has nothing of its own, as
-        `ArrowDtype`. ``"pyarrow"``: `ArrowDtype` for all.
+    In the default backend dates become naive `datetime64[us]`, and lists, for which pandas has no
+    dtype of its own, `ArrowDtype`.
     """
     if backend == "numpy_nullable":
         for position, field in enumerate(table.schema):
@@ -141,9 +139,24 @@ def _texts(values: Sequence[str | None]) -> Any:
     return pd.array(values, TEXT)
 
 
+def empty_frame(
+    resource_type: str, options: ReadOptions | None, backend: Backend
+) -> pd.DataFrame | None:
+    """Return the frame of a documented type without rows, None if it was not to be loaded."""
+    types = options.resource_types if options else ()
+    if options is None or (types is not None and resource_type not in types):
+        return None
+    schema = documented_schema(resource_type, options)
+    return None if schema is None else to_frame(schema.empty_table(), backend)
+
+
 @public
 class AsanaExport(ByType[pd.DataFrame]):
     """The DataFrames of an export, by `resource_type`; made by `read_asana_export`.
+
+    Iteration, `len` and `in` are about types that have rows. ``data["task"]`` without a row is an
+    empty frame with the documented columns and their dtypes; a type that Asana does not document,
+    or that `resource_types` left out, is a `KeyError`.
 
     Attributes
     ----------
@@ -176,14 +189,19 @@ class AsanaExport(ByType[pd.DataFrame]):
         issue_count: int,
         summary: pd.DataFrame,
         incomplete_files: Sequence[str] = (),
+        options: ReadOptions | None = None,
+        backend: Backend = "numpy_nullable",
     ) -> None:
         super().__init__(frames)
+        self._options = options
+        self._backend = backend
         self.custom_fields = custom_fields
         self.custom_field_values = custom_field_values
         self.issues = issues
         self.issue_count = issue_count
         self.incomplete_files = list(incomplete_files)
         self._summary = summary
+        self._empty: dict[str, pd.DataFrame] = {}
 
     def report(self) -> pd.DataFrame:
         """Return what was loaded, one row a type of row.
@@ -197,6 +215,10 @@ class AsanaExport(ByType[pd.DataFrame]):
             `latest`, the latest `modified_at` or `created_at` in the rows.
         """
         return self._summary.copy()
+
+    def _without_rows(self, resource_type: str) -> pd.DataFrame | None:
+        frame = empty_frame(resource_type, self._options, self._backend)
+        return None if frame is None else self._empty.setdefault(resource_type, frame)
 
     def __repr__(self) -> str:
         rows = ", ".join(
@@ -250,8 +272,12 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
         rows: Mapping[str, int],
         count: Callable[[], Counted],
         incomplete_files: Sequence[str] = (),
+        options: ReadOptions | None = None,
+        backend: Backend = "numpy_nullable",
     ) -> None:
         super().__init__(frames)
+        self._options = options
+        self._backend = backend
         self._custom_fields = custom_fields
         self.custom_field_values = custom_field_values
         self._rows = dict(rows)
@@ -301,7 +327,15 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
             issue_count=counted.issue_count,
             summary=counted.summary,
             incomplete_files=self.incomplete_files,
+            options=self._options,
+            backend=self._backend,
         )
+
+    def _without_rows(self, resource_type: str) -> dd.DataFrame | None:
+        import dask.dataframe as dd  # noqa: PLC0415  there, since its frames are
+
+        frame = empty_frame(resource_type, self._options, self._backend)
+        return None if frame is None else dd.from_pandas(frame, npartitions=1)
 
     def _all(self) -> Counted:
         if self._counted is None:

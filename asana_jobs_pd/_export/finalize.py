@@ -14,18 +14,26 @@ import pyarrow.compute as pc
 from asana_jobs_pd._decode.columns import TYPES, Rows, array_of, parsed_texts, type_of
 from asana_jobs_pd._decode.decoders import MALFORMED, build, decoder_of, shape_of
 from asana_jobs_pd._decode.field_values import INTERIM, VALUE_KEYS, stand_in_value
-from asana_jobs_pd._decode.inferred_schema import Node
+from asana_jobs_pd._decode.inferred_schema import Node, node_of, settled
 from asana_jobs_pd._decode.repair import unspelled
 from asana_jobs_pd._decode.row_reader import LINE
 from asana_jobs_pd._decode.scan import Batch
-from asana_jobs_pd._decode.scan_result import Definition, Issue, abbreviate, label
-from asana_jobs_pd._decode.schema import SCHEMA
+from asana_jobs_pd._decode.scan_result import (
+    Definition,
+    Issue,
+    ReadOptions,
+    abbreviate,
+    label,
+    spec_of,
+)
+from asana_jobs_pd._decode.schema import SCHEMA, Spec
 from asana_jobs_pd._export.resolve_schema import Field, ResolvedSchema, plain_columns
 from asana_jobs_pd.errors import InvalidFieldError
 
 __all__ = [
     "check_columns",
     "conformed",
+    "documented_schema",
     "long_values",
     "long_values_of_none",
     "pivoted",
@@ -304,6 +312,24 @@ def schema_of(schema: ResolvedSchema, resource_type: str) -> pa.Schema:
     requested = [name for name in columns if _is_requested(name, schema)]
     order = _in_order(requested, schema.options.columns)
     return pa.schema([(name, columns[name]) for name in order])
+
+
+def documented_schema(resource_type: str, options: ReadOptions) -> pa.Schema | None:
+    """Return the final schema of a type of row without rows, None for an undocumented one."""
+    if resource_type not in SCHEMA:
+        return None
+    spec = spec_of(resource_type, options)
+    roots = {resource_type: settled(_documented(spec), spec)}
+    return schema_of(ResolvedSchema(options, roots, [], {resource_type: []}, []), resource_type)
+
+
+def _documented(spec: Spec, key: str = "") -> Node:
+    if isinstance(spec, dict):
+        keys = {name: _documented(inner, name) for name, inner in spec.items()}
+        return Node("object", keys=keys)
+    if isinstance(spec, list):
+        return Node("list", item=_documented(spec[0]))
+    return node_of(spec, key)
 
 
 def pivoted(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.Table:

@@ -1,0 +1,83 @@
+"""A documented type of which an export has no row is an empty typed frame."""
+
+from __future__ import annotations
+
+import pickle
+
+import pandas as pd
+import pytest
+from export_fixtures import task
+
+import asana_jobs_pd as aj
+from asana_jobs_pd._decode.schema import SCHEMA
+
+
+def load(path, **options):
+    return aj.read_asana_export(path, workers=1, progress=False, **options)
+
+
+@pytest.mark.parametrize("resource_type", SCHEMA)
+@pytest.mark.parametrize("dtype_backend", ["numpy_nullable", "pyarrow"])
+def test_every_documented_type_without_rows(export, resource_type, dtype_backend):
+    """Has its documented columns, none of dtype object."""
+    frame = load(export(), dtype_backend=dtype_backend)[resource_type]
+    assert len(frame) == 0
+    assert "gid" in frame.columns
+    assert frame.columns.is_unique
+    assert not any(pd.api.types.is_object_dtype(dtype) for dtype in frame.dtypes)
+    assert isinstance(frame.index, pd.RangeIndex)
+
+
+@pytest.mark.parametrize("dtype_backend", ["numpy_nullable", "pyarrow"])
+def test_dtypes_are_those_of_a_frame_with_rows(export, dtype_backend):
+    """So that a job that runs every night does not depend on the day."""
+    people = [{"gid": "1", "resource_type": "user", "name": "A"}]
+    times = {"created_at": "2026-01-01T00:00:00Z", "due_on": "2026-01-01"}
+    row = task(completed=True, num_likes=1, actual_time_minutes=5, assignee=None, **times)
+    row["followers"] = people
+    full = load(export(row), dtype_backend=dtype_backend)["task"]
+    empty = load(export(), dtype_backend=dtype_backend)["task"]
+    assert set(full) <= set(empty)
+    pd.testing.assert_series_equal(full.dtypes, empty.dtypes[full.columns])
+    order = [column for column in empty if column in full]
+    assert order == list(full)
+
+
+def test_only_types_with_rows_are_listed(export):
+    """By iteration, len, in, repr and the report."""
+    data = load(export(task()))
+    assert len(data["project"]) == 0
+    assert data["project"] is data["project"]
+    assert (list(data), len(data), "project" in data, "task" in data) == (["task"], 1, False, True)
+    assert list(data.report().index) == ["task"]
+    assert "project" not in repr(data)
+    assert len(data.get("project")) == 0
+    with pytest.raises(KeyError, match="'tasks' is not in this export; there is 'task'"):
+        data["tasks"]
+    assert data.get("tasks") is None
+    assert len(pickle.loads(pickle.dumps(data))["team"]) == 0
+
+
+def test_options_of_the_load_are_kept(export):
+    """Columns that were asked for; types that were left out are no empty frames."""
+    data = load(export(task()), columns=["name", "assignee"], resource_types=["task", "project"])
+    assert list(data["project"]) == ["name"]
+    data = load(export(), columns=["assignee", "name"])
+    assert list(data["task"]) == ["assignee.gid", "assignee.resource_type", "assignee.name", "name"]
+    data = load(export(task()), resource_types="project")
+    assert len(data["project"]) == 0
+    with pytest.raises(KeyError, match="there is nothing"):
+        data["task"]
+
+
+@pytest.mark.slow
+def test_with_dask(export):
+    """The same, lazily."""
+    pytest.importorskip("dask")
+    data = aj.read_asana_export(export(), engine="dask")
+    expected = load(export())["task"]
+    pd.testing.assert_frame_equal(data["task"].compute(), expected)
+    pd.testing.assert_frame_equal(data.compute()["task"], expected)
+    assert "task" not in data
+    with pytest.raises(KeyError, match="'novelty'"):
+        data["novelty"]
