@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET
 
-from asana_jobs_pd._decode.columns import Rows
+from asana_jobs_pd._decode.columns import Rows, new_array
 from asana_jobs_pd._decode.decoders import (
     ABSENT_RAW,
     MALFORMED,
@@ -146,9 +146,9 @@ class CustomFields:
         self._note_lines(codes, inside)
         columns = self._columns(fields, codes, inside)
         items = pa.StructArray.from_arrays(
-            [pa.array(codes, pa.int32()), *columns.values()], ["definition", *columns]
+            [new_array(codes, pa.int32()), *columns.values()], ["definition", *columns]
         )
-        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items)
+        return pa.ListArray.from_arrays(new_array(offsets, pa.int32()), items)
 
     def _codes_of(self, fields: list[Any], rows: Rows) -> np.ndarray:
         codes = np.fromiter(map(self._exact.__getitem__, map(type, fields)), np.int32, len(fields))
@@ -205,7 +205,7 @@ class CustomFields:
         if len(positions):
             texts = list(map(_display_of, _pick(fields, positions)))
             self._note_displayed(texts, _FieldRows(rows, positions, codes, self.known.definitions))
-            arrays["display"] = [(positions, pa.array(texts, pa.string()))]
+            arrays["display"] = [(positions, new_array(texts, pa.string()))]
         return {
             column: _spread(arrays.get(column, ()), type_, len(fields))
             for column, type_ in INTERIM.items()
@@ -224,7 +224,7 @@ class CustomFields:
         columns = arrays_of_kind(kind, values, options, rows)
         if stand_ins:
             texts = list(map(stand_ins.get, range(len(fields))))
-            columns["stand_in"] = pa.array(texts, pa.string())
+            columns["stand_in"] = new_array(texts, pa.string())
             if kind == "enum":
                 self._note_used(texts, rows)
             if kind == "date":
@@ -467,4 +467,4 @@ def _spread(
         source[positions] = np.arange(start, start + len(array))
         start += len(array)
     values = parts[0][1] if len(parts) == 1 else pa.concat_arrays([array for _, array in parts])
-    return values.take(pa.array(source, mask=source < 0))
+    return values.take(new_array(source, mask=source < 0))

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import msgspec
 import pyarrow as pa
 
-from asana_jobs_pd._decode.columns import MISFITS, Rows, gid_texts, parsed_texts
+from asana_jobs_pd._decode.columns import MISFITS, Rows, gid_texts, new_array, parsed_texts
 from asana_jobs_pd._decode.decoders import MALFORMED
 from asana_jobs_pd._decode.scan_result import abbreviate
 
@@ -129,7 +129,7 @@ def arrays_of_kind(
         rows.misfit(position, "", abbreviate(text), reason)
 
     if kind == "text":
-        return {kind: pa.array(values, INTERIM[kind])}
+        return {kind: new_array(values, INTERIM[kind])}
     if kind == "number":
         return {kind: _numbers(values, misfit)}
     if kind == "date":
@@ -139,7 +139,7 @@ def arrays_of_kind(
             value and (value if type(value) is str else _name(value, options, position, misfit))
             for position, value in enumerate(values)
         ]
-        return {kind: pa.array(names, INTERIM[kind])}
+        return {kind: new_array(names, INTERIM[kind])}
     lists = [value if value is None or type(value) is list else [value] for value in values]
     if kind == "multi_enum":
         return {kind: _option_names(lists, options, misfit)}
@@ -148,7 +148,7 @@ def arrays_of_kind(
 
 def _numbers(values: Sequence[Any], misfit: Misfit) -> pa.Array:
     with suppress(*MISFITS):
-        return pa.array(values, INTERIM["number"])
+        return new_array(values, INTERIM["number"])
     numbers: list[float | None] = []
     for position, value in enumerate(values):
         number = None
@@ -158,7 +158,7 @@ def _numbers(values: Sequence[Any], misfit: Misfit) -> pa.Array:
             except ValueError as error:
                 misfit(position, value, str(error))
         numbers.append(number)
-    return pa.array(numbers, INTERIM["number"])
+    return new_array(numbers, INTERIM["number"])
 
 
 def _number(value: float | str) -> float:
@@ -239,7 +239,7 @@ def _option_names(
             if name is not None:
                 kept.append(name)
         names.append(kept)
-    return pa.array(names, INTERIM["multi_enum"])
+    return new_array(names, INTERIM["multi_enum"])
 
 
 def _structs(kind: str, lists: Sequence[list[Any] | None], misfit: Misfit) -> pa.Array:
@@ -255,10 +255,10 @@ def _structs(kind: str, lists: Sequence[list[Any] | None], misfit: Misfit) -> pa
     children = []
     for key in struct.__struct_fields__:
         texts = list(map(attrgetter(key), flat))
-        children.append(gid_texts(texts) if key == "gid" else pa.array(texts, pa.string()))
+        children.append(gid_texts(texts) if key == "gid" else new_array(texts, pa.string()))
     items = pa.StructArray.from_arrays(children, list(struct.__struct_fields__))
-    mask = pa.array([items is None for items in lists], pa.bool_())
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, mask=mask)
+    mask = new_array([items is None for items in lists], pa.bool_())
+    return pa.ListArray.from_arrays(new_array(offsets, pa.int32()), items, mask=mask)
 
 
 def _as_structs(kind: str, items: list[Any], position: int, misfit: Misfit) -> list[Any]:
