@@ -18,8 +18,6 @@ __all__ = [
     "as_jobs",
     "as_times",
     "cast_column",
-    "cast_frame",
-    "gids_of",
     "is_ours",
     "join_columns",
     "parse_times",
@@ -328,13 +326,3 @@ def _from_arrow(column: pd.Series, name: str) -> pd.Series:
         index = pd.DatetimeIndex(pd.Series(times.to_numpy(zero_copy_only=False)), tz="UTC")
         return pd.Series(index.as_unit("us"), column.index, name=column.name)
     raise InvalidFrameError(f"The column {name!r} holds no times: {reason}.")
-
-
-def gids_of(jobs: pd.DataFrame) -> pd.Series:
-    """Return the gids of a frame's rows."""
-    return as_jobs(jobs)["gid"]
-
-
-def cast_frame(jobs: pd.DataFrame, _gids: pd.Series) -> pd.DataFrame:
-    """Return a frame as `as_jobs` does."""
-    return as_jobs(jobs)

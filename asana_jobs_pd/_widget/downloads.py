@@ -15,7 +15,7 @@ from asana_jobs_pd._download.export_files import FileProgress
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._widget.downloads_panel import (
     DownloadsPanel,
     Speeds,
@@ -103,8 +103,8 @@ class Downloads:
         self._run = run = Run(request.client, shown=False, tick=bars)
         if self._cancelled.is_set():
             run.cancel()
-        gids = gids_of(request.jobs)
-        files = run.fetch(cast_frame(request.jobs, gids), gids, folder)
+        jobs = as_jobs(request.jobs, verified=True)
+        files = with_index_of(run.fetch(jobs, jobs["gid"], folder), request.jobs)
         bars.end()
         if run.refused is not None:
             message = error_html(str(run.refused))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._jobs.as_jobs import gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES, STATUSES
 from asana_jobs_pd._jobs.states import GONE, is_export, kinds_of
 from asana_jobs_pd._vocabulary import (
@@ -99,6 +99,7 @@ class JobRow:
 
 def first_seen(jobs: pd.DataFrame, now: int) -> dict[str, int]:
     """Return when each job was first fetched, or else `now`; in microseconds."""
+    jobs = as_jobs(jobs)
     times = _times(jobs, "fetched_at")
     pairs = zip(_gids(jobs), times, strict=True)
     return {gid: now if time is None else time for gid, time in pairs if gid is not None}
@@ -111,6 +112,7 @@ def rows_of(
 
     `seen` says when each job was first seen; `unreadable` has the gids that the monitor gave up.
     """
+    jobs = as_jobs(jobs)
     cells = {
         name: _cells(jobs, name)
         for name in ("status", "resource_subtype", "error.status", "error.kind", "error.message")
@@ -175,7 +177,7 @@ def _digits(gid: Any) -> str | None:
 
 
 def _gids(jobs: pd.DataFrame) -> list[str | None]:
-    gids = gids_of(jobs)
+    gids = jobs["gid"]
     return list(gids.astype(object).where(gids.notna(), None))
 
 

@@ -15,7 +15,7 @@ import traitlets as t
 
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, default_client
-from asana_jobs_pd._jobs.as_jobs import gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell
 from asana_jobs_pd._public import public
@@ -216,7 +216,7 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _rows_of(self, gids: list[str]) -> pd.DataFrame:
         frame = self.jobs
-        return frame[gids_of(frame).isin(gids).to_numpy(bool)]
+        return frame[as_jobs(frame)["gid"].isin(gids).to_numpy(bool)]
 
     # Drawing
 

@@ -7,7 +7,7 @@ import pytest
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._download.export_files import entries_of_record, entries_of_rows
-from asana_jobs_pd._jobs.as_jobs import cast_frame, gids_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs
 
 URL = "https://s3.example/f?X-Amz-Signature=5ec2e7"
 GRAPH = {"gid": "7", "download_url": URL, "completed_at": "2026-01-01T00:00:00.000Z"}
@@ -17,8 +17,8 @@ RESOURCE = {"gid": "8", "download_url": URL + "2", "completed_at": None}
 def entries(*records, fields=None, **columns):
     frame = aj.asana_jobs_from_records([{"gid": "1", **record} for record in records], fields)
     frame = frame.assign(**columns)
-    gids = gids_of(frame)
-    return entries_of_rows(cast_frame(frame, gids), gids)
+    jobs = as_jobs(frame, verified=True)
+    return entries_of_rows(jobs, jobs["gid"])
 
 
 def only(found):
@@ -102,7 +102,7 @@ def test_rows_of_an_earlier_download_stay_one_file_each():
 def test_a_row_without_a_gid_says_so():
     """It keeps its place."""
     frame = pd.DataFrame({"gid": pd.Series(["1", None], dtype="string")})
-    first, (second,) = entries_of_rows(frame, gids_of(frame))
+    first, (second,) = entries_of_rows(frame, as_jobs(frame)["gid"])
     assert first == ()
     assert "no gid" in second.problem
 
