@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from asana_jobs_pd._decode.scan import Batch
 from asana_jobs_pd._decode.scan_result import Definition, Issues, ScanResult
-from asana_jobs_pd._export.deduplicate import kept_rows
+from asana_jobs_pd._export.deduplicate import FindKept, kept_rows
 from asana_jobs_pd._export.export import (
     TEXT,
     AsanaExport,
@@ -36,8 +36,10 @@ from asana_jobs_pd._export.workers import Part
 from asana_jobs_pd.errors import AsanaValueWarning, warn_user
 
 __all__ = [
+    "Assembly",
     "Facts",
     "assemble",
+    "by_type",
     "incomplete_files",
     "later",
     "latest_of",
@@ -73,9 +75,9 @@ def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExpo
     warn_lost(learned, request)
     settled = resolve_schema(learned, request.options)
     check_columns(settled)
-    assembly = _Assembly(settled)
+    assembly = Assembly(settled)
     frames = {}
-    found = _by_type(parts)
+    found = by_type(parts)
     while found:
         name = min(found)
         table = assembly.table(name, found.pop(name))
@@ -95,11 +97,12 @@ def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExpo
     )
 
 
-class _Assembly:
+class Assembly:
     """Makes the tables of a load one after another, and notes what there is to say of them."""
 
-    def __init__(self, settled: ResolvedSchema) -> None:
+    def __init__(self, settled: ResolvedSchema, find_kept: FindKept = kept_rows) -> None:
         self._settled = settled
+        self._find_kept = find_kept
         self._longs: list[pa.Table] = []
         self.issues = Issues()
         self.facts: dict[str, Facts] = {}
@@ -114,7 +117,7 @@ class _Assembly:
         """
         settled, tell = self._settled, self.issues.add
         rows = sum(len(batch.table) for batch, _ in found)
-        kept = kept_rows(rows, (batch for batch, _ in found), name, tell)
+        kept = self._find_kept(rows, (batch for batch, _ in found), name, tell)
         finals: list[pa.Table] = []
         start = 0
         latest: Time = pd.NaT
@@ -142,7 +145,7 @@ class _Assembly:
         return to_frame(pa.concat_tables(longs), backend)
 
 
-def _by_type(parts: list[Part]) -> dict[str, list[Found]]:
+def by_type(parts: list[Part]) -> dict[str, list[Found]]:
     """Return batches by type of row, in the order of the files, with what their codes mean."""
     found: dict[str, list[Found]] = {}
     for part in parts:

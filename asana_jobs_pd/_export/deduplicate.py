@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +19,10 @@ from asana_jobs_pd._decode.row_reader import DIGEST, KEYS
 from asana_jobs_pd._decode.scan import Batch
 from asana_jobs_pd._decode.scan_result import Issue
 
-__all__ = ["KEY_COLUMNS", "Keys", "RowKeys", "kept_rows", "keys_of"]
+__all__ = ["KEY_COLUMNS", "FindKept", "Keys", "RowKeys", "kept_rows", "keys_of"]
 
+FindKept: TypeAlias = Callable[[int, Iterable[Batch], str, Callable[[Issue], None]], np.ndarray]
+"""What `kept_rows` is: it returns which rows of a type stay."""
 PORTION = 1 << 20
 """Rows that are sorted at a time."""
 MODIFIED = "modified_at"

@@ -20,7 +20,7 @@ from asana_jobs_pd._export.request import (
 from asana_jobs_pd._export.workers import scanned
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
-from asana_jobs_pd.errors import InvalidOptionError
+from asana_jobs_pd.errors import InvalidOptionError, warn_user
 
 if TYPE_CHECKING:
     from asana_jobs_pd._export.export import AsanaDaskExport
@@ -123,8 +123,7 @@ def read_asana_export(
         How many processes read at the same time; None for one, or for large files up to four,
         one a core. The result is the same. Not with Dask, whose own workers they are.
     blocksize
-        With Dask: how many bytes of text make a partition, about; None for 256 MiB. A file has one
-        partition or more.
+        Deprecated, without effect: with Dask, a partition is a file.
     max_line_bytes
         A line, or a document, of more is refused: the bound on memory.
     storage_options
@@ -165,9 +164,9 @@ def read_asana_export(
         storage_options=storage_options,
     )
     if engine == "dask":
-        from asana_jobs_pd._export.dask_load import BLOCKSIZE, load_with_dask  # noqa: PLC0415  an extra
+        from asana_jobs_pd._export.dask_load import load_with_dask  # noqa: PLC0415  an extra
 
-        return load_with_dask(request, dtype_backend, blocksize or BLOCKSIZE)
+        return load_with_dask(request, dtype_backend)
     with Progress(sum(request.sizes), "Loading", progress, "B") as bar:
         asked = (request.paths, request.options, request.workers, ticker(request, bar))
         with scanned(*asked) as parts:
@@ -194,3 +193,4 @@ def check_engine(engine: Engine, workers: int | None, blocksize: int | None) -> 
         raise InvalidOptionError(f"blocksize={blocksize!r}: it goes with engine='dask' only.")
     if blocksize is not None:
         check_whole("blocksize", blocksize)
+        warn_user("blocksize has no effect any more: a partition is a file.", FutureWarning)

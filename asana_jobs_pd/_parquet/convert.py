@@ -47,7 +47,7 @@ from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError
 
 if TYPE_CHECKING:
-    from asana_jobs_pd._parquet.dask_write import Converted
+    from asana_jobs_pd._parquet.dask_write import DaskConversion
 
 __all__ = ["asana_export_to_parquet"]
 
@@ -173,22 +173,20 @@ def asana_export_to_parquet(
         raise InvalidOptionError(f"temp_dir={temp_dir!r}: give a folder, or None.")
     spool_dir = None if temp_dir is None else os.fspath(temp_dir)
     if engine == "dask":
-        return _convert_with_dask(request, target, spool_dir, blocksize)
+        return _convert_with_dask(request, target, spool_dir)
     with staged(target, spool_dir, progress) as stage:
         return _convert(request, stage, target, progress)
 
 
-def _convert_with_dask(
-    request: Request, dest: Destination, temp_dir: str | None, blocksize: int | None
-) -> pd.DataFrame:
-    from asana_jobs_pd._export.dask_load import BLOCKSIZE, planned  # noqa: PLC0415  an extra
+def _convert_with_dask(request: Request, dest: Destination, temp_dir: str | None) -> pd.DataFrame:
+    from asana_jobs_pd._export.dask_load import plan_load  # noqa: PLC0415  an extra
     from asana_jobs_pd._parquet.dask_write import convert_with_dask  # noqa: PLC0415  an extra
 
-    plan = planned(request, blocksize or BLOCKSIZE)
+    plan = plan_load(request)
     with staged(dest, temp_dir, progress=False, by_workers=True) as stage:
-        _check_complete(plan.scan_result, request, dest, stage)
+        _check_complete(plan.scan_result, plan.request, dest, stage)
         conversion = convert_with_dask(plan, dest, stage)
-        return _describe(conversion, plan.scan_result, plan.settled, (plan.request, stage, dest))
+        return _describe(conversion, plan.scan_result, plan.schema, (plan.request, stage, dest))
 
 
 def _convert(
@@ -217,7 +215,7 @@ def _check_complete(
 
 
 def _describe(
-    conversion: Conversion | Converted,
+    conversion: Conversion | DaskConversion,
     scan_result: ScanResult,
     schema: ResolvedSchema,
     context: tuple[Request, Stage, Destination],
@@ -257,7 +255,7 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _with_files(
-    report: pd.DataFrame, conversion: Conversion | Converted, dest: Destination
+    report: pd.DataFrame, conversion: Conversion | DaskConversion, dest: Destination
 ) -> pd.DataFrame:
     base = str(dest) if dest.filesystem is not None else dest.path
     paths = [f"{base.rstrip('/')}/{folder_of(name)}" for name in report.index]
@@ -269,7 +267,7 @@ def _with_files(
     )
 
 
-def _manifest_tables(conversion: Conversion | Converted) -> list[dict[str, Any]]:
+def _manifest_tables(conversion: Conversion | DaskConversion) -> list[dict[str, Any]]:
     tables: list[dict[str, Any]] = [
         {
             "resource_type": name,

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.scan_result import Definition, Issues
 from asana_jobs_pd._export.assemble import Facts, later, latest_of
-from asana_jobs_pd._export.deduplicate import KEY_COLUMNS, kept_rows
+from asana_jobs_pd._export.deduplicate import KEY_COLUMNS, FindKept, kept_rows
 from asana_jobs_pd._export.export import to_frame
 from asana_jobs_pd._export.finalize import (
     conformed,
@@ -259,8 +259,10 @@ class Conversion:
         schema: ResolvedSchema,
         folder: Path,
         tick: Callable[[int], None],
+        find_kept: FindKept = kept_rows,
     ) -> None:
         self._batches = _by_type(shares)
+        self._find_kept = find_kept
         self._schema = schema
         self._folder = folder
         self._tick = tick
@@ -306,7 +308,8 @@ class Conversion:
     def _kept_rows(self, name: str, batches: list[_SpooledBatch]) -> np.ndarray:
         rows = sum(stored.rows for stored, _ in batches)
         with SpoolReader(KEY_COLUMNS) as read:
-            return kept_rows(rows, (read(stored) for stored, _ in batches), name, self.issues.add)
+            found = (read(stored) for stored, _ in batches)
+            return self._find_kept(rows, found, name, self.issues.add)
 
     def _conformed(self, batches: list[_SpooledBatch], kept: np.ndarray) -> Iterator[pa.Table]:
         start = 0

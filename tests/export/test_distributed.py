@@ -9,6 +9,7 @@ import pickle
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -20,10 +21,9 @@ from rows import field, task, write
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
 from asana_jobs_pd._decode import lines
-from asana_jobs_pd._export import dask_blocks as blocks
-from asana_jobs_pd._export import dask_load as distributed_load
+from asana_jobs_pd._export import dask_load
 from asana_jobs_pd._export.dask_load import ReadPartition
-from asana_jobs_pd._parquet import dask_write as dask_parquet
+from asana_jobs_pd._parquet import dask_write
 from asana_jobs_pd._parquet import writer as parquet
 from asana_jobs_pd.sandbox._exports import export_rows
 
@@ -36,15 +36,24 @@ TOKEN = "2/1200000000000001/1200000000000002:0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    """Two worker processes on this machine."""
+def cluster(tmp_path_factory):
+    """Two worker processes on this machine, with ten times the usual deadlines.
+
+    Their scratch space is their own: the default one is shared by all clusters of the machine,
+    which remove each other's folders. Warnings are not errors while it starts: Dask's own, such as
+    of a port that is in use, would be a RuntimeError of the cluster.
+    """
     settings = {
         "distributed.worker.daemon": True,
-        "distributed.comm.timeouts.connect": "60s",
+        "distributed.comm.timeouts.connect": "300s",
+        "distributed.comm.timeouts.tcp": "300s",
+        "distributed.comm.retry.count": 5,
         "distributed.scheduler.worker-ttl": None,
         "distributed.admin.log-format": "%(message)s",
+        "temporary-directory": str(tmp_path_factory.mktemp("dask")),
     }
-    with dask.config.set(settings):
+    with dask.config.set(settings), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         with distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
@@ -63,7 +72,7 @@ def cluster():
 def client(cluster):
     """The active client."""
     with distributed.Client(cluster, set_as_default=True) as connected:
-        connected.wait_for_workers(2, timeout=60)
+        connected.wait_for_workers(2, timeout=300)
         yield connected
 
 
@@ -76,11 +85,8 @@ def threads():
 
 @pytest.fixture
 def small(monkeypatch):
-    """Chunks of a few rows, so that small files have many, and shares; in this process only."""
-    for module in (lines, blocks):
-        monkeypatch.setattr(module, "CHUNK", 25_000)
-    monkeypatch.setattr(distributed_load, "LARGE", 60)
-    monkeypatch.setattr(distributed_load, "MOST_SHARES", 3)
+    """Chunks of a few rows, so that files have many; in this process only."""
+    monkeypatch.setattr(lines, "CHUNK", 25_000)
 
 
 LINK = {"resource_type": "project_to_portfolio", "portfolio": {"gid": "7"}, "project": {"gid": "8"}}
@@ -144,10 +150,10 @@ def assert_same(found, expected):
     ids=str,
 )
 def test_computed_it_is_what_pandas_gives(files, small, threads, options):
-    """Cell by cell, with the index, the categories and the names, in partitions of a few rows."""
-    found = aj.read_asana_export(files, engine="dask", blocksize=25_000, **options)
+    """Cell by cell, with the index, the categories and the names."""
+    found = aj.read_asana_export(files, engine="dask", **options)
     expected = aj.read_asana_export(files, **options)
-    assert found["task"].npartitions > 4
+    assert found["task"].npartitions == 4  # one per file
     assert_same(found.compute(), expected)
     for name in expected:
         assert_frame_equal(found[name]._meta, expected[name][:0])
@@ -259,7 +265,7 @@ def test_a_damaged_file(files, small, threads):
     Path(files[1]).write_bytes(content[: len(content) * 2 // 3])
     with pytest.raises(errors.ExportFileError, match="damaged or ends early"):
         aj.read_asana_export(files, engine="dask")
-    found = aj.read_asana_export(files, engine="dask", blocksize=25_000, on_bad_lines="skip")
+    found = aj.read_asana_export(files, engine="dask", on_bad_lines="skip")
     assert_same(found.compute(), aj.read_asana_export(files, on_bad_lines="skip"))
 
 
@@ -268,7 +274,7 @@ def test_a_file_that_changes_between_the_passes(files, threads):
     found = aj.read_asana_export(files[0], engine="dask")
     rows = [{**row, "gid": "5"} if row.get("gid") == "2" else row for row in FIRST]
     write(Path(files[0]), rows)
-    with pytest.raises(errors.ExportFileError, match="has changed since it was read first"):
+    with pytest.raises(errors.ExportFileError, match="changed between passes"):
         found["task"].compute()
 
 
@@ -282,6 +288,86 @@ def test_errors_come_from_the_workers_as_they_are(files, client, tmp_path):
     with pytest.warns(errors.AsanaValueWarning, match="1 line was left out"):
         found = aj.read_asana_export(bad, engine="dask", on_bad_lines="warn")
     assert found["task"]["gid"].compute().tolist() == ["1"]
+
+
+def test_a_file_that_a_worker_does_not_see(files, client, tmp_path):
+    """The error names the worker and the remedy."""
+
+    def forget(path):
+        import asana_jobs_pd._export.dask_load as module
+
+        class Hiding(type(Path())):
+            def exists(self, **_):
+                return str(self) != path
+
+        module.Path = Hiding if path else Path
+
+    found = aj.read_asana_export(files, engine="dask")
+    client.run(forget, files[0])
+    try:
+        for read in (lambda: aj.read_asana_export(files, engine="dask"), found.compute):
+            with pytest.raises(errors.ExportFileError, match="does not exist for Dask worker tcp"):
+                read()
+    finally:
+        client.run(forget, None)
+    assert_same(found.compute(), aj.read_asana_export(files))
+
+
+def test_a_worker_without_the_package(files, client, monkeypatch):
+    """It is named before any task is sent."""
+    monkeypatch.setattr(dask_load, "_HAS_PACKAGE", "__import__('os').getpid() < 0")
+    with pytest.raises(errors.MissingExtraError, match="not installed on Dask worker tcp://"):
+        aj.read_asana_export(files, engine="dask")
+
+
+def test_workers_that_are_killed_again_and_again(files, client):
+    """An error of ours says which worker it was and what may help."""
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        client.run_on_scheduler(allow_no_failure)
+        with pytest.raises(errors.ExportWorkerError, match=r"Dask worker tcp://.* was killed"):
+            dask_load.compute([dask.delayed(os._exit, pure=False)(1)])
+    client.wait_for_workers(2, timeout=300)
+    assert_same(aj.read_asana_export(files, engine="dask").compute(), aj.read_asana_export(files))
+
+
+def allow_no_failure(dask_scheduler):
+    """Give a task up when its first worker is lost."""
+    dask_scheduler.allowed_failures = 0
+
+
+def test_one_large_file_is_worth_a_warning(files, threads, monkeypatch):
+    """It is one partition, since gzip cannot be split; the warning says what to do."""
+    monkeypatch.setattr(dask_load, "LARGE_TEXT", 1000)
+    with pytest.warns(pd.errors.PerformanceWarning, match=r"one partition: .*asana_export_to_par"):
+        found = aj.read_asana_export(files, engine="dask")
+    assert_same(found.compute(), aj.read_asana_export(files))
+
+
+def test_blocksize_has_no_effect_any_more(files, threads, tmp_path):
+    """It is accepted, with a warning."""
+    with pytest.warns(FutureWarning, match="blocksize has no effect"):
+        found = aj.read_asana_export(files, engine="dask", blocksize=1000)
+    assert found["task"].npartitions == 4
+    with pytest.warns(FutureWarning, match="blocksize has no effect"):
+        aj.asana_export_to_parquet(files, tmp_path / "out", engine="dask", blocksize=1000)
+
+
+@pytest.mark.parametrize("on_bad_lines", ["skip", "warn"])
+@pytest.mark.filterwarnings("ignore::asana_jobs_pd.errors.AsanaValueWarning")
+def test_a_file_that_ends_early_never_replaces_a_dataset(files, threads, tmp_path, on_bad_lines):
+    """As with the pandas engine: said in the result, and the dataset that exists stays."""
+    dest = tmp_path / "out"
+    aj.asana_export_to_parquet(files, dest)
+    content = Path(files[1]).read_bytes()
+    Path(files[1]).write_bytes(content[: len(content) * 2 // 3])
+    options = {"engine": "dask", "on_bad_lines": on_bad_lines}
+    found = aj.read_asana_export(files, **options)
+    assert found.incomplete_files == [files[1]]
+    with pytest.raises(errors.ExportWriteError, match="was not replaced"):
+        aj.asana_export_to_parquet(files, dest, overwrite=True, **options)
+    written = aj.asana_export_to_parquet(files, tmp_path / "other", **options)
+    assert written.attrs["incomplete_files"] == [files[1]]
+    assert not written["complete"].any()
 
 
 @pytest.mark.parametrize("custom_fields", ["columns", "long"])
@@ -352,16 +438,14 @@ def assert_same_dataset(folder, expected):
 
 @pytest.mark.parametrize("custom_fields", ["columns", "long"])
 def test_datasets_are_what_pandas_writes(files, small, threads, tmp_path, custom_fields):
-    """In more parts, with the same rows, schema, catalogue, issues and report."""
+    """A part per file, with the same rows, schema, catalogue, issues and report."""
     options = {"custom_fields": custom_fields}
-    report = aj.asana_export_to_parquet(
-        files, tmp_path / "dask", engine="dask", blocksize=25_000, **options
-    )
+    report = aj.asana_export_to_parquet(files, tmp_path / "dask", engine="dask", **options)
     expected = aj.asana_export_to_parquet(files, tmp_path / "pandas", **options)
     assert_same_dataset(tmp_path / "dask", tmp_path / "pandas")
     same = [name for name in expected.columns if name not in ("path", "files", "bytes")]
     assert_frame_equal(report[same], expected[same])
-    assert report.loc["task", "files"] > 4
+    assert report.loc["task", "files"] == 4  # one per file
     assert report.loc["task", "files"] == len(list((tmp_path / "dask" / "task").iterdir()))
 
 
@@ -374,9 +458,9 @@ def test_workers_write_the_datasets(files, client, tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_large_parts_have_several_files(files, threads, tmp_path, monkeypatch):
+def test_large_parts_have_several_files(files, small, threads, tmp_path, monkeypatch):
     """In an order that is that of the rows."""
-    monkeypatch.setattr(dask_parquet, "ROW_GROUP_BYTES", 10_000)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 10_000)
     monkeypatch.setattr(parquet, "MAX_FILE_BYTES", 20_000)
     aj.asana_export_to_parquet(files[1:2], tmp_path / "dask", engine="dask")
     names = sorted(path.name for path in (tmp_path / "dask" / "task").iterdir())
@@ -409,9 +493,9 @@ def test_when_a_worker_cannot_write(files, threads, tmp_path, monkeypatch, where
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(dask_parquet, "_place", full)
+    monkeypatch.setattr(dask_write, "_move", full)
     dest = tmp_path / "export" if where == "local" else where
-    with pytest.raises(errors.ExportWriteError, match=r"by a worker: .*No space left on device"):
+    with pytest.raises(errors.ExportWriteError, match=r"a worker cannot write .*: .*No space left"):
         aj.asana_export_to_parquet(files, dest, engine="dask")
     assert not [path for path in tmp_path.iterdir() if "export" in path.name]
     if where != "local":
