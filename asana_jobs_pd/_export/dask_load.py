@@ -304,9 +304,8 @@ class ReadPartition:
 def _assembled(part: FileRows, schema: ResolvedSchema) -> tuple[Assembly, dict[str, pa.Table]]:
     """Read the planned rows of a file with the reader of the pandas engine."""
     scanner = part.scanner(schema.options)
-    batches = assemble.by_type(
-        [Part(scanner.scan_result, list(scanner.scan(part.path, part.file)))]
-    )
+    batches = list(scanner.scan(part.path, part.file))
+    by_type = assemble.by_type([Part(scanner.scan_result, batches)])
     assembly = Assembly(msgspec.structs.replace(schema, issues=[]), part.find_kept)
     return assembly, {name: assembly.table(name, by_type.get(name, [])) for name in part.types}
 

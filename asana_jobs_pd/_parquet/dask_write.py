@@ -92,9 +92,7 @@ def _write_parts(
     counts = []
     written: dict[str, list[WrittenFile]] = {}
     for name, rows in part.types.items():
-        share = Share(
-            scanner.scan_result, [batch for batch in stored if batch.resource_type == name]
-        )
+        of_type = [batch for batch in stored if batch.resource_type == name]
         dataset = folder / folder_of(name)
         dataset.mkdir()
         own = msgspec.structs.replace(schema, issues=[])
