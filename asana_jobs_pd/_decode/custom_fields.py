@@ -367,7 +367,8 @@ def _exact_type(description: _Description, kind: str) -> type | None:
     Its gid is the tag. Of the values only that of its kind may be there.
     """
     gid = description[0]
-    if not isinstance(gid, str) or kind not in VALUE_KEYS or len(description) > len(_DESCRIPTION):
+    is_inferred = len(description) > len(_DESCRIPTION)
+    if not isinstance(gid, str) or not gid or kind not in VALUE_KEYS or is_inferred:
         return None
     keys = list(_DESCRIPTION)
     stated = dict(zip(keys[1:], description[1:], strict=True))

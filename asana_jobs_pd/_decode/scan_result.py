@@ -176,6 +176,8 @@ class KnownFields(msgspec.Struct):
         """Return what both know; codes lose their meaning."""
         definitions: dict[tuple[object, ...], Definition] = {}
         for definition in (*self.definitions, *other.definitions):
+            if definition.last < definition.first:
+                continue  # no row has it: its kind was told by values
             same = definitions.get(definition.identity, definition)
             definitions[definition.identity] = msgspec.structs.replace(
                 definition,

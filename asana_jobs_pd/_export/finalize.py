@@ -202,7 +202,7 @@ class _Items:
         self._schema = schema
         self._rows = rows
         # The last one stands for code -1, which is no field.
-        positions = [schema.positions[definition.key] for definition in definitions]
+        positions = [schema.positions.get(definition.key, -1) for definition in definitions]
         self.fields = np.array([*positions, -1], np.int32)[self._codes]
         self.columns = {kind: items.field(kind) for kind in _VALUES}
         self._stand_ins = items.field("stand_in")
@@ -213,7 +213,8 @@ class _Items:
 
     def report_other_kinds(self) -> None:
         """Leave out values of a kind that their field no longer has, and report them."""
-        for code, definition in enumerate(self._definitions):
+        for code in np.unique(self._codes[self._codes >= 0]).tolist():
+            definition = self._definitions[code]
             source = definition.kind if definition.kind in VALUE_KEYS else "display"
             field = self._schema.fields[self._schema.positions[definition.key]]
             if source == field.source:

@@ -118,7 +118,7 @@ def resolve_schema(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
     place = {key: position for position, key in enumerate(groups)}
     positions = {key: place[main] for key, main in main_keys.items()}
     of_type = {
-        name: sorted({positions[definition.key] for definition in part.definitions})
+        name: sorted({positions[one.key] for one in part.definitions if one.key in positions})
         for name, part in learned.known.items()
     }
     changes = [
