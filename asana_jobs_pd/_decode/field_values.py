@@ -245,7 +245,7 @@ def _option_names(
 def _structs(kind: str, lists: Sequence[list[Any] | None], misfit: Misfit) -> pa.Array:
     """Return people or references, which may come as plain texts."""
     struct = ITEM_STRUCTS[kind]
-    if any(items and not all(type(item) is struct for item in items) for items in lists):
+    if not all(type(item) is struct and item.gid for item in chain(*filter(None, lists))):
         lists = [
             items and _as_structs(kind, items, position, misfit)
             for position, items in enumerate(lists)
@@ -270,8 +270,10 @@ def _as_structs(kind: str, items: list[Any], position: int, misfit: Misfit) -> l
         elif type(item) is str:
             key = "email" if kind == "people" and "@" in item else "name"
             kept.append(struct(**{key: item}))
-        else:
+        elif any(getattr(item, key) is not None for key in struct.__struct_fields__):
             kept.append(item)
+        else:
+            misfit(position, item, "an item without a gid or a name")
     return kept
 
 

@@ -87,8 +87,10 @@ class ResolvedSchema(msgspec.Struct):
     def named(self, issue: Issue) -> Issue:
         """Return an issue with the name of its column, where a custom field only has a label."""
         prefix = label("")
-        if issue.column is None or not issue.column.startswith(prefix):
+        if issue.column is None:
             return issue
+        if not issue.column.startswith(prefix):
+            return msgspec.structs.replace(issue, column=unspelled(issue.column))
         key = issue.column.removeprefix(prefix)
         position = self.positions.get(key)
         name = key.rpartition("\0")[2]

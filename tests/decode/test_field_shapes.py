@@ -242,14 +242,20 @@ FIELD = st.fixed_dictionaries(
         **dict.fromkeys(KEYS.values(), SHAPES),
     },
 )
-NOTHING = (None, "", [], {})
+
+
+def says_something(value):
+    """Whether a value, in whatever shape, is more than nothing."""
+    if isinstance(value, (list, dict)):
+        return any(map(says_something, value.values() if isinstance(value, dict) else value))
+    return value is not None and value != ""
 
 
 def is_informative(field):
-    """Whether a field has a value, in whatever shape."""
+    """Whether a field has a value, or displays one."""
     shown = field.get("display_value")
     values = [field.get(key) for key in KEYS.values()]
-    return bool(shown and shown.strip()) or any(value not in NOTHING for value in values)
+    return bool(shown and shown.strip()) or any(map(says_something, values))
 
 
 def check_value_or_issue(path, fields, mode):
