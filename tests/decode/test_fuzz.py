@@ -31,29 +31,9 @@ FIELDS = [
     {"gid": "6", "name": "Owners", "type": "people", "people_value": [{"email": "a@b.c"}]},
 ]
 VALUE_KEYS = ("text_value", "number_value", "enum_value", "multi_enum_values", "date_value")
-KEYS = st.sampled_from(
-    (
-        "new",
-        "Name",
-        "NAME",
-        "#line",
-        "#digest",
-        "#custom_fields",
-        '"line"',
-        "a\nb",
-        'q"',
-        "\x00",
-        "",
-        "custom_fields.Cost",
-        "x_at",
-        "x_on",
-        "assignee.gid",
-        "\\",
-        "é",
-        "gid (2)",
-        "a.b",
-    )
-)
+INTERNAL = ["#line", "#digest", "#custom_fields", '"line"', "assignee.gid", "gid (2)"]
+ODD = ["new", "Name", "NAME", "a\nb", 'q"', "\x00", "", "custom_fields.Cost", "\\", "é", "a.b"]
+KEYS = st.sampled_from([*INTERNAL, *ODD, "x_at", "x_on"])
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
