@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from threading import Event
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 
-from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._public import public
 from asana_jobs_pd._start.resource_export import ResourceExport, export_parameters
-from asana_jobs_pd._start.start_jobs import StartOptions, start_jobs
+from asana_jobs_pd._start.start_jobs import StartOptions, start_jobs, with_start_options
 from asana_jobs_pd.typing import (
     Day,
     Gid,
@@ -21,7 +19,6 @@ from asana_jobs_pd.typing import (
     ProjectPart,
     ResourceType,
     ScheduleDates,
-    StartErrors,
     TaskPart,
 )
 
@@ -38,18 +35,14 @@ __all__ = [
 
 
 @public
+@with_start_options
 def duplicate_project(
     projects: Gids,
     *,
     name: str | Iterable[str],
     include: Iterable[ProjectPart] = (),
     schedule_dates: ScheduleDates | None = None,
-    dry_run: bool = False,
-    timeout: float | None = None,
-    stop: Event | None = None,
-    errors: StartErrors = "coerce",
-    client: Client | None = None,
-    progress: bool | None = None,
+    **options: Unpack[StartOptions],
 ) -> pd.DataFrame:
     """Duplicate projects, and return the jobs.
 
@@ -74,23 +67,18 @@ def duplicate_project(
     With OAuth, this needs the scope ``projects:write``.
     https://developers.asana.com/reference/duplicateproject
     """
-    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
     values = {"name": name, "include": include, "schedule_dates": schedule_dates}
     return start_jobs("duplicate_project", projects, values, options)
 
 
 @public
+@with_start_options
 def duplicate_task(
     tasks: Gids,
     *,
     name: str | Iterable[str] | None = None,
     include: Iterable[TaskPart] = (),
-    dry_run: bool = False,
-    timeout: float | None = None,
-    stop: Event | None = None,
-    errors: StartErrors = "coerce",
-    client: Client | None = None,
-    progress: bool | None = None,
+    **options: Unpack[StartOptions],
 ) -> pd.DataFrame:
     """Duplicate tasks, and return the jobs.
 
@@ -110,22 +98,17 @@ def duplicate_task(
     With OAuth, this needs the scope ``tasks:write``.
     https://developers.asana.com/reference/duplicatetask
     """
-    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
     return start_jobs("duplicate_task", tasks, {"name": name, "include": include}, options)
 
 
 @public
+@with_start_options
 def duplicate_portfolio(
     portfolios: Gids,
     *,
     name: str | Iterable[str],
     include: Iterable[PortfolioPart] = (),
-    dry_run: bool = False,
-    timeout: float | None = None,
-    stop: Event | None = None,
-    errors: StartErrors = "coerce",
-    client: Client | None = None,
-    progress: bool | None = None,
+    **options: Unpack[StartOptions],
 ) -> pd.DataFrame:
     """Duplicate portfolios, and return the jobs.
 
@@ -145,12 +128,12 @@ def duplicate_portfolio(
     With OAuth, this needs the scope ``portfolios:write``.
     https://developers.asana.com/reference/duplicateportfolio
     """
-    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
     values = {"name": name, "include": include}
     return start_jobs("duplicate_portfolio", portfolios, values, options)
 
 
 @public
+@with_start_options
 def instantiate_project(
     templates: Gids,
     *,
@@ -160,12 +143,7 @@ def instantiate_project(
     is_strict: bool | None = None,
     requested_dates: Mapping[Gid, Day | None] | None = None,
     requested_roles: Mapping[Gid, Gid] | None = None,
-    dry_run: bool = False,
-    timeout: float | None = None,
-    stop: Event | None = None,
-    errors: StartErrors = "coerce",
-    client: Client | None = None,
-    progress: bool | None = None,
+    **options: Unpack[StartOptions],
 ) -> pd.DataFrame:
     """Create projects from project templates, and return the jobs.
 
@@ -195,7 +173,6 @@ def instantiate_project(
     With OAuth, this needs the scope ``projects:write``.
     https://developers.asana.com/reference/instantiateproject
     """
-    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
     values: dict[str, Any] = {
         "name": name,
         "team": team,
@@ -208,16 +185,12 @@ def instantiate_project(
 
 
 @public
+@with_start_options
 def instantiate_task(
     templates: Gids,
     *,
     name: str | Iterable[str] | None = None,
-    dry_run: bool = False,
-    timeout: float | None = None,
-    stop: Event | None = None,
-    errors: StartErrors = "coerce",
-    client: Client | None = None,
-    progress: bool | None = None,
+    **options: Unpack[StartOptions],
 ) -> pd.DataFrame:
     """Create tasks from task templates, and return the jobs.
 
@@ -234,11 +207,11 @@ def instantiate_task(
     -----
     https://developers.asana.com/reference/instantiatetask
     """
-    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
     return start_jobs("instantiate_task", templates, {"name": name}, options)
 
 
 @public
+@with_start_options
 def save_project_as_template(
     projects: Gids,
     *,
@@ -246,12 +219,7 @@ def save_project_as_template(
     public: bool,
     team: Gid | None = None,
     workspace: Gid | None = None,
-    dry_run: bool = False,
-    timeout: float | None = None,
-    stop: Event | None = None,
-    errors: StartErrors = "coerce",
-    client: Client | None = None,
-    progress: bool | None = None,
+    **options: Unpack[StartOptions],
 ) -> pd.DataFrame:
     """Save projects as project templates, and return the jobs.
 
@@ -274,21 +242,15 @@ def save_project_as_template(
     -----
     https://developers.asana.com/reference/projectsaveastemplate
     """
-    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
     values = {"name": name, "public": public, "team": team, "workspace": workspace}
     return start_jobs("save_project_as_template", projects, values, options)
 
 
 @public
+@with_start_options
 def export_graph(
     parents: Gids,
-    *,
-    dry_run: bool = False,
-    timeout: float | None = None,
-    stop: Event | None = None,
-    errors: StartErrors = "coerce",
-    client: Client | None = None,
-    progress: bool | None = None,
+    **options: Unpack[StartOptions],
 ) -> pd.DataFrame:
     """Start a graph export of each goal, team, portfolio or project, and return the jobs.
 
@@ -361,21 +323,15 @@ def export_graph(
     >>> aj.export_graph("1203", dry_run=True)["request.body"][0]
     '{"data":{"parent":"1203"}}'
     """
-    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
     return start_jobs("export_graph", parents, {}, options)
 
 
 @public
+@with_start_options
 def export_resources(
     workspaces: Gids,
     resources: ResourceType | ResourceExport | Iterable[ResourceType | ResourceExport],
-    *,
-    dry_run: bool = False,
-    timeout: float | None = None,
-    stop: Event | None = None,
-    errors: StartErrors = "coerce",
-    client: Client | None = None,
-    progress: bool | None = None,
+    **options: Unpack[StartOptions],
 ) -> pd.DataFrame:
     """Start an export of the tasks, teams or messages of a workspace, and return the job.
 
@@ -407,6 +363,5 @@ def export_resources(
     >>> tasks = aj.ResourceExport.tasks(modified_after="2026-01-01", fields=["name", "assignee"])
     >>> plan = aj.export_resources("1200", [tasks, "team"], dry_run=True)
     """
-    options = StartOptions(dry_run, timeout, stop, errors, client, progress)
     values = {"export_request_parameters": export_parameters(resources)}
     return start_jobs("export_resources", workspaces, values, options)

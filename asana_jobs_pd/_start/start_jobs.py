@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, TypedDict, TypeVar, get_args
 
 import pandas as pd
 
@@ -40,49 +40,79 @@ from asana_jobs_pd.errors import (
 )
 from asana_jobs_pd.typing import Gids, StartErrors
 
-__all__ = ["StartOptions", "start_jobs"]
+__all__ = ["StartOptions", "start_jobs", "with_start_options"]
+
+F = TypeVar("F", bound=Callable[..., pd.DataFrame])
 
 MAX_SHOWN = 3
 _NOT_SENT = 'frame.loc[frame["source.state"] == "not_sent", "source.gid"]'
 
 
-@dataclass(frozen=True, slots=True)
-class StartOptions:
-    """The options that all functions which start jobs have; `export_graph` describes them."""
+class StartOptions(TypedDict, total=False):
+    """The options that all functions which start jobs share; `export_graph` describes them."""
 
-    dry_run: bool = False
-    timeout: float | None = None
-    stop: threading.Event | None = None
-    errors: StartErrors = "coerce"
-    client: Client | None = None
-    progress: bool | None = None
-    clock: Clock | None = None
+    dry_run: bool
+    timeout: float | None
+    stop: threading.Event | None
+    errors: StartErrors
+    client: Client | None
+    progress: bool | None
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.dry_run, bool):
-            raise InvalidOptionError(f"dry_run={self.dry_run!r}: give True or False.")
-        if self.errors not in get_args(StartErrors):
-            raise InvalidOptionError(f"errors={self.errors!r}: give 'coerce' or 'raise'.")
-        if self.timeout is not None and not is_seconds(self.timeout):
-            raise InvalidOptionError(f"timeout={self.timeout!r}: give seconds, or None.")
-        if self.stop is not None and not isinstance(self.stop, threading.Event):
-            kind = type(self.stop).__name__
-            raise InvalidOptionError(f"stop is a {kind}; give a threading.Event.")
-        check_client(self.client)
+
+_DEFAULTS: dict[str, Any] = {"dry_run": False, "errors": "coerce"}
+
+
+def with_start_options(function: F) -> F:
+    """Show the shared options in the signature of a function, in place of ``**options``."""
+    signature = inspect.signature(function)
+    *own, _ = signature.parameters.values()
+    shared = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_DEFAULTS.get(name),
+            annotation=getattr(annotation, "__forward_arg__", annotation),
+        )
+        for name, annotation in StartOptions.__annotations__.items()
+    ]
+    signature = signature.replace(parameters=[*own, *shared])
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def _check(name: str, options: StartOptions) -> None:
+    for option in options.keys() - StartOptions.__annotations__:
+        raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")
+    dry_run, errors = options.get("dry_run", False), options.get("errors", "coerce")
+    timeout, stop = options.get("timeout"), options.get("stop")
+    if not isinstance(dry_run, bool):
+        raise InvalidOptionError(f"dry_run={dry_run!r}: give True or False.")
+    if errors not in get_args(StartErrors):
+        raise InvalidOptionError(f"errors={errors!r}: give 'coerce' or 'raise'.")
+    if timeout is not None and not is_seconds(timeout):
+        raise InvalidOptionError(f"timeout={timeout!r}: give seconds, or None.")
+    if stop is not None and not isinstance(stop, threading.Event):
+        raise InvalidOptionError(f"stop is a {type(stop).__name__}; give a threading.Event.")
+    check_client(options.get("client"))
 
 
 def start_jobs(
-    name: str, parents: Gids, values: Mapping[str, Any], options: StartOptions
+    name: str,
+    parents: Gids,
+    values: Mapping[str, Any],
+    options: StartOptions,
+    clock: Clock | None = None,
 ) -> pd.DataFrame:
     """Do what the function of that name in `asana_jobs_pd` does."""
+    _check(name, options)
     endpoint = ENDPOINTS[name]
     rows = plan_requests(endpoint, parse_parents(endpoint, parents), values)
     unique = list(dict.fromkeys(rows))
-    if options.dry_run:
+    if options.get("dry_run"):
         return requests_frame(unique)
     if not rows:
         return started_frame([], [])
-    run = _Run(unique, name, options)
+    run = _Run(unique, name, options, clock or RealClock())
     run.run()
     results = dict(zip(unique, run.results, strict=True))
     frame = started_frame(rows, [results[row] for row in rows])
@@ -100,15 +130,17 @@ def start_jobs(
 class _Run:
     """One call: it sends the requests, and knows how it ended."""
 
-    def __init__(self, requests: Sequence[StartRequest], name: str, options: StartOptions) -> None:
+    def __init__(
+        self, requests: Sequence[StartRequest], name: str, options: StartOptions, clock: Clock
+    ) -> None:
         self._requests = requests
         self._name = name
         self._options = options
-        self._clock = options.clock or RealClock()
-        self._bar = Progress(len(requests), name, options.progress)
+        self._clock = clock
+        self._bar = Progress(len(requests), name, options.get("progress"))
         self._ending = ""
         self._failure: BaseException | None = None
-        self._client = options.client
+        self._client = options.get("client")
         self.results = [StartResult() for _ in requests]
 
     def run(self) -> None:
@@ -155,14 +187,14 @@ class _Run:
             return StartStoppedError(f"{kind}: {reason}. {summary}", frame=frame, errors=errors)
         if self._ending:
             return StartStoppedError(f"{self._ending}: {summary}", frame=frame, errors=errors)
-        if self._options.errors == "raise" and (frame["source.state"] != "started").any():
+        if self._options.get("errors") == "raise" and (frame["source.state"] != "started").any():
             summary = self._summary(frame, examples=True)
             return PartialStartError(summary, frame=frame, errors=errors)
         return None
 
     def _over(self) -> Callable[[float], bool]:
         """Return what tells whether to stop at a time."""
-        stop, timeout = self._options.stop, self._options.timeout
+        stop, timeout = self._options.get("stop"), self._options.get("timeout")
         deadline = math.inf if timeout is None else self._clock.now() + timeout
 
         def over(now: float) -> bool:

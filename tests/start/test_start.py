@@ -24,7 +24,7 @@ from asana_jobs_pd._http.transport import Response
 from asana_jobs_pd._start.endpoints import ENDPOINTS
 from asana_jobs_pd._start.requests import StartResult, plan_requests
 from asana_jobs_pd._start.runner import Runner
-from asana_jobs_pd._start.start_jobs import StartOptions, start_jobs
+from asana_jobs_pd._start.start_jobs import start_jobs
 from asana_jobs_pd.errors import (
     AsanaStartWarning,
     AuthenticationError,
@@ -91,8 +91,9 @@ def start(asana, client):
     """Start jobs in the sandbox's own time."""
 
     def start(verb, parents, options=None, **how):
-        how = {"client": client, "progress": False, "clock": Driven(asana), **how}
-        return start_jobs(verb, parents, options or {}, StartOptions(**how))
+        clock = how.pop("clock", None) or Driven(asana)
+        how = {"client": client, "progress": False, **how}
+        return start_jobs(verb, parents, options or {}, how, clock)
 
     return start
 
