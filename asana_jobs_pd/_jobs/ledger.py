@@ -270,38 +270,32 @@ def _or_error(
     client: Client | None, call: Callable[[LedgerFile], T], without: Callable[[], T]
 ) -> T:
     """Return what a call on the ledger returns, or `without` one; any error is a LedgerError."""
-    place = ""
+    place = ledger_path(client)
+    if place is None:
+        return without()
     try:
-        where = ledger_path(client)
-        if where is None:
-            return without()
-        place = f" {where}"
-        return call(LedgerFile(where))
-    except LedgerError as error:
-        if not place:
-            raise
-        reason = _reason(error)
+        return call(LedgerFile(place))
     except Exception as error:  # noqa: BLE001  whatever a damaged file leads to
         reason = _reason(error)
     raise LedgerError(
-        f"The job ledger{place} cannot be used: {reason} If it is damaged, move it away: a new one "
+        f"The job ledger {place} cannot be used: {reason} If it is damaged, move it away: a new one "
         "is started, without the jobs of the old one."
     )
 
 
 def _frame(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    def column(place: int, type_: pa.DataType) -> pa.Array:
-        return pa.array([row[place] for row in rows], type_)
+    def column(position: int, type_: pa.DataType) -> pa.Array:
+        return pa.array([row[position] for row in rows], type_)
 
     def texts(array: pa.Array) -> pd.api.extensions.ExtensionArray:
         return pd.arrays.ArrowStringArray(array)
 
     data: dict[str, Any] = {
-        name: texts(column(place, pa.large_string())) for place, name in enumerate(_TEXTS)
+        name: texts(column(number, pa.large_string())) for number, name in enumerate(_TEXTS)
     }
     data["resource_type"] = texts(pa.array(["job"] * len(rows), pa.large_string()))
-    for place, name in enumerate(_TIMES, len(_TEXTS)):
-        times = column(place, pa.int64()).to_numpy().view("M8[us]")
+    for number, name in enumerate(_TIMES, len(_TEXTS)):
+        times = column(number, pa.int64()).to_numpy().view("M8[us]")
         data[name] = pd.DatetimeIndex(times, tz="UTC")
     lists = [row[-1].split("\0") if row[-1] else [] for row in rows]
     data["file.paths"] = pd.arrays.ArrowExtensionArray(pa.array(lists, pa.list_(pa.string())))

@@ -1,4 +1,4 @@
-"""Which notebook cell is running, and what it left behind when it ran before."""
+"""Which notebook cell is running, and what its previous run has started."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 __all__ = ["Cell", "Cells", "current_cell"]
 
 Cell = tuple[str, object]
-"""What names a cell, and what names this run of it."""
+"""A name of the cell, and one of this run of it."""
 
 
 def current_cell() -> Cell | None:
     """Return the cell that this code runs in, None outside of IPython.
 
-    A front end that gives cells an id says it with the request; else the source stands for
-    the cell, so that two cells with the same text count as one.
+    It is named by the id that the front end sends with the request, else by its source: then two
+    cells with the same text count as one.
     """
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
@@ -41,13 +41,7 @@ def _of_request(request: dict[str, Any]) -> Cell | None:
 
 
 class Cells:
-    """What each cell has started; a new run closes what the one before left. Holds it weakly.
-
-    Parameters
-    ----------
-    close
-        Ends one of them.
-    """
+    """What each cell has started, held weakly; a new run closes what the previous one started."""
 
     def __init__(self, close: Callable[[Any], object]) -> None:
         self._close = close
@@ -61,12 +55,12 @@ class Cells:
         name, run = cell
         with self._lock:
             self._runs = {known: entry for known, entry in self._runs.items() if entry[1]}
-            last, left = self._runs.get(name, (run, weakref.WeakSet()))
-            before = list(left) if last != run else []
-            if last != run:
-                left = weakref.WeakSet()
-            left.add(started)
-            self._runs[name] = (run, left)
-        for each in before:
+            last_run, objects = self._runs.get(name, (run, weakref.WeakSet()))
+            outdated = []
+            if last_run != run:
+                outdated, objects = list(objects), weakref.WeakSet()
+            objects.add(started)
+            self._runs[name] = (run, objects)
+        for each in outdated:
             if each is not started:
                 self._close(each)

@@ -199,9 +199,9 @@ def _filters(resource_type: str, given: object) -> dict[str, Any]:
         if not known:
             raise InvalidOptionError(f"Asana has no filters for teams; leave {name!r} out.")
         check_choice("filters", name, known)
-        where = f"filters[{name!r}]"
+        label = f"filters[{name!r}]"
         filters[name] = (
-            _people(value, where) if name.endswith(".any") else iso_instant(value, where)
+            _people(value, label) if name.endswith(".any") else iso_instant(value, label)
         )
     _check_order(filters)
     return filters
