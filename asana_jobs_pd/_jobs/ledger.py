@@ -278,8 +278,8 @@ def _or_error(
     except Exception as error:  # noqa: BLE001  whatever a damaged file leads to
         reason = _reason(error)
     raise LedgerError(
-        f"The job ledger {place} cannot be used: {reason} If it is damaged, move it away: a new one "
-        "is started, without the jobs of the old one."
+        f"The job ledger {place} cannot be used: {reason} If it is damaged, move it away; a new "
+        "one will be started, without the jobs of the old one."
     )
 
 
