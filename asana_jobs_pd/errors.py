@@ -41,6 +41,7 @@ and no signed URL. All errors can be pickled.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -102,6 +103,8 @@ def warn_user(message: str, category: type[Warning], *, frame: pd.DataFrame | No
         if frame is not None:
             warning.frame = frame  # type: ignore[attr-defined]
         raise
+    except Exception:
+        logging.getLogger("asana_jobs_pd").debug("cannot show a warning", exc_info=True)
 
 
 E = TypeVar("E")

@@ -162,6 +162,8 @@ class LedgerFile:
         """Yield a connection in a transaction, which is rolled back when nobody commits it."""
         import sqlite3  # noqa: PLC0415  some Pythons are built without it
 
+        if not self.path.is_file():  # SQLite would wait for ever at a pipe
+            raise LedgerError("it is not a file")
         connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT, isolation_level=None)
         with contextlib.closing(connection):
             connection.execute(begin)

@@ -114,8 +114,11 @@ def start_jobs(
         return started_frame([], [])
     run = _Run(unique, name, options, clock or RealClock())
     run.run()
-    results = dict(zip(unique, run.results, strict=True))
-    frame = started_frame(rows, [results[row] for row in rows])
+    try:
+        frame = run.frame(rows)
+    except KeyboardInterrupt:  # another one, or a late one
+        run.ending = "interrupted"
+        frame = run.frame(rows)
     error = run.error(frame)
     try:
         run.warn(frame)
@@ -138,7 +141,7 @@ class _Run:
         self._options = options
         self._clock = clock
         self._bar = Progress(len(requests), name, options.get("progress"))
-        self._ending = ""
+        self.ending = ""
         self._failure: BaseException | None = None
         self._client = options.get("client")
         self.results = [StartResult() for _ in requests]
@@ -155,7 +158,12 @@ class _Run:
                 self._failure = error
             self._failure = runner.failure or self._failure
         except KeyboardInterrupt:
-            self._ending = "interrupted"
+            self.ending = "interrupted"
+
+    def frame(self, rows: Sequence[StartRequest]) -> pd.DataFrame:
+        """Return the frame of the results, one row per parent."""
+        results = dict(zip(self._requests, self.results, strict=True))
+        return started_frame(rows, [results[row] for row in rows])
 
     def warn(self, frame: pd.DataFrame) -> None:
         """Warn of what a caller should know, with the frame where warnings are errors."""
@@ -175,7 +183,7 @@ class _Run:
         """Return what to raise; None when the frame is to be returned."""
         errors = {result.error.gid: result.error for result in self.results if result.error}
         summary = self._summary(frame)
-        if self._ending == "interrupted":
+        if self.ending == "interrupted":
             return StartInterrupted(f"Interrupted: {summary}", frame=frame)
         if isinstance(self._failure, AuthenticationError):
             if self._client is not None:
@@ -185,8 +193,8 @@ class _Run:
         if self._failure is not None:
             kind, reason = type(self._failure).__name__, clean(str(self._failure)).rstrip(".")
             return StartStoppedError(f"{kind}: {reason}. {summary}", frame=frame, errors=errors)
-        if self._ending:
-            return StartStoppedError(f"{self._ending}: {summary}", frame=frame, errors=errors)
+        if self.ending:
+            return StartStoppedError(f"{self.ending}: {summary}", frame=frame, errors=errors)
         if self._options.get("errors") == "raise" and (frame["source.state"] != "started").any():
             summary = self._summary(frame, examples=True)
             return PartialStartError(summary, frame=frame, errors=errors)
@@ -199,10 +207,10 @@ class _Run:
 
         def over(now: float) -> bool:
             if stop is not None and stop.is_set():
-                self._ending = "Stopped"
+                self.ending = "Stopped"
             elif now >= deadline:
-                self._ending = f"Not done within {timeout:g} s"
-            return bool(self._ending)
+                self.ending = f"Not done within {timeout:g} s"
+            return bool(self.ending)
 
         return over
 

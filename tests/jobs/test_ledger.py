@@ -245,6 +245,11 @@ def a_folder(path, _):
     path.mkdir(parents=True)
 
 
+def a_pipe(path, _):
+    path.parent.mkdir()
+    os.mkfifo(path)
+
+
 def below_a_file(path, _):
     path.parent.write_text("not a folder")
 
@@ -301,11 +306,11 @@ def anything_else(path, stack):
 
 
 TROUBLES = [
-    locked, garbage, corrupt, newer, of_another_program, a_folder, below_a_file, read_only, full,
-    a_url, not_utf8, no_home, no_home_by_default, no_sqlite, anything_else,
+    locked, garbage, corrupt, newer, of_another_program, a_folder, a_pipe, below_a_file, read_only,
+    full, a_url, not_utf8, no_home, no_home_by_default, no_sqlite, anything_else,
 ]  # fmt: skip
 TELLS_READERS = [
-    locked, garbage, corrupt, newer, a_folder, a_url, not_utf8, no_home, no_home_by_default,
+    locked, garbage, corrupt, newer, a_folder, a_pipe, a_url, not_utf8, no_home, no_home_by_default,
     no_sqlite,
 ]  # fmt: skip
 

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 
 import pandas as pd
 import pytest
@@ -22,6 +23,7 @@ from asana_jobs_pd.errors import (
     AuthenticationError,
     InvalidFrameError,
     InvalidOptionError,
+    NoThreadsError,
     PartialReadError,
     ReadInterrupted,
     WaitTimeoutError,
@@ -194,6 +196,45 @@ def test_changes_of_the_api_are_told(sandbox):
         with pytest.warns(aj.AsanaChangeWarning) as caught:
             aj.wait_asana_jobs(gids, client=client)
     assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_warnings_that_are_errors_carry_the_frame(sandbox):
+    """The jobs have been waited for, and are not lost; an error of the wait itself comes first."""
+    asana = sandbox(token=TOKEN, changes=["name=x;info=https://x.test;affected=true"])
+    gids = [*asana.gids(3), "999"]
+    asana.finish(*gids[:3])
+    for errors, expected in (("coerce", aj.AsanaChangeWarning), ("raise", PartialReadError)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with aj.Client(asana.token, base_url=asana.base_url) as client:
+                with pytest.raises(expected) as caught:
+                    aj.wait_asana_jobs(gids, client=client, errors=errors)
+        assert caught.value.frame["status"].notna().tolist() == [True] * 3 + [False]
+
+
+def test_an_interrupt_before_the_first_request_has_the_frame(monkeypatch):
+    """At the prompt for a token, say."""
+    from asana_jobs_pd._monitor import monitor
+
+    def prompt(ask=True):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(monitor, "default_client", prompt)
+    with pytest.raises(ReadInterrupted, match="0 of 2 jobs are finished") as caught:
+        aj.wait_asana_jobs(["1", "2"])
+    assert caught.value.frame["gid"].tolist() == ["1", "2"]
+
+
+def test_without_threads_the_error_has_the_frame(asana, client, stuck, monkeypatch):
+    """It says what needs threads."""
+
+    def no_more(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    with pytest.raises(NoThreadsError, match=r"waiting, .*need threads") as caught:
+        stuck.asana.wait(client=client)
+    assert caught.value.frame["gid"].tolist() == stuck["gid"].tolist()
 
 
 def test_async_lets_other_tasks_go_on(asana, client, stuck):

@@ -520,6 +520,24 @@ def test_an_interrupt_before_the_first_request_has_the_frame(asana, monkeypatch)
     assert caught.value.frame["source.state"].tolist() == ["not_sent"] * 2
 
 
+def test_an_interrupt_while_the_frame_is_made_loses_no_gid(asana, client, monkeypatch):
+    """It comes late, and the frame is in the error all the same."""
+    from asana_jobs_pd._start import start_jobs as module
+
+    calls, original = [], module.started_frame
+
+    def interrupted_once(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(module, "started_frame", interrupted_once)
+    with pytest.raises(aj.StartInterrupted, match="2 of 2 jobs were started") as caught:
+        aj.export_graph(asana.parents(2), client=client)
+    assert caught.value.frame["gid"].notna().all()
+
+
 def test_without_threads_the_frame_says_what_was_not_sent(asana, client, monkeypatch):
     """The error says which verbs need threads."""
 
@@ -582,6 +600,31 @@ def test_warnings_that_are_errors_lose_no_gid(asana, start):
         with pytest.raises(AsanaStartWarning) as caught:
             start("export_graph", [good, bad])
     assert caught.value.frame["source.state"].tolist() == ["started", "refused"]
+
+
+def test_a_warning_that_cannot_be_shown_loses_no_gid(asana, start, monkeypatch):
+    """Standard error may be closed, or a hook of the user's fail."""
+
+    def fail(*_, **__):
+        raise ValueError("I/O operation on closed file")
+
+    good, bad = asana.parents(2)
+    asana.answer(bad, 400)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", fail)
+        jobs = start("export_graph", [good, bad])
+    assert jobs["source.state"].tolist() == ["started", "refused"]
+
+
+def test_an_error_is_not_replaced_by_a_warning(asana, start):
+    """Where warnings are errors: the error that ended the call comes first."""
+    good, bad = asana.parents(2)
+    asana.answer(bad, 400)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PartialStartError, match="1 of 2 jobs were started"):
+            start("export_graph", [good, bad], errors="raise")
 
 
 def test_jobs_that_cannot_be_read_keep_nobody_waiting(asana, start):
