@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar
@@ -246,17 +247,9 @@ class Client:
     ) -> Record | RequestError:
         """Return the record of one job, or the error that says why there is none.
 
-        Parameters
-        ----------
-        gid
-            The job's gid.
-        opt_fields
-            The fields to ask for; none for Asana's compact record.
-        stop
-            Set by another thread, ends the waiting with ``Cancelled``.
-        background
-            Let others go first, and do not retry: a poller asks again anyway, and wants to know
-            what is wrong now.
+        Without `opt_fields` Asana returns its compact record. `stop`, set by another thread,
+        raises ``Cancelled``. A `background` request lets others go first and is not retried: a
+        poller asks again anyway, and wants to know what is wrong now.
         """
         url = f"{self.base_url}/jobs/{gid}{_query(opt_fields, self.opt_pretty)}"
         policy = _ONE_TRY if background else self.policy
@@ -274,19 +267,9 @@ class Client:
     ) -> PostResult:
         """Ask Asana to start a job, once: it is sent again only when it surely did not arrive.
 
-        A 429 is left to the caller, who knows what is running: it may also stand for a limit on
-        running jobs.
-
-        Parameters
-        ----------
-        path
-            Of the endpoint, such as ``/exports/graph``.
-        body
-            JSON with what Asana calls ``data``.
-        subject, gid
-            What the job starts from, such as ``"Project"``, and its gid: for the errors.
-        stop
-            Set by another thread before it was sent, ends the waiting with ``Cancelled``.
+        `body` is JSON with what Asana calls ``data``; errors speak of the `subject` (such as
+        ``"Project"``) with that `gid`. `stop`, set before it was sent, raises ``Cancelled``.
+        A 429 is left to the caller: it may also stand for a limit on running jobs.
         """
         url = f"{self.base_url}{path}{_query((), self.opt_pretty)}"
         sent = send_once(lambda: self._send_post(url, body, stop), self.policy, stop)
@@ -302,7 +285,10 @@ class Client:
         try:
             answer = self._transport.get(url, stop)
             if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-                closed_for = retry_after_of(answer) or self._gate_backoff()
+                closed_for = retry_after_of(answer) or backoff(
+                    3 + self.limiter.refusals,
+                    random.random(),  # noqa: S311
+                )
         finally:
             self.limiter.release(started, closed_for=closed_for)
         self._note_changes(answer)
@@ -332,10 +318,6 @@ class Client:
         if isinstance(answer, Response) and "Asana-Change" in answer.headers:
             changes = change_headers(answer)
             self.changes.note(self._token.hide(redact, change) for change in changes)
-
-    def _gate_backoff(self) -> float:
-        """Return the seconds to close the gate for, when the server does not say."""
-        return backoff(3 + self.limiter.refusals, random.random())  # noqa: S311
 
 
 @lru_cache(maxsize=64)
@@ -402,43 +384,45 @@ def connect(*token: str, **options: Any) -> Client:
     return client
 
 
+@dataclass
+class _Default:
+    """The client that verbs use when they are given none."""
+
+    client: Client | None = None
+    implicit: bool = True
+    environment: str = ""
+
+    def set(self, client: Client | None, *, implicit: bool) -> None:
+        self.client, self.implicit, self.environment = client, implicit, _environment()
+
+
+_default = _Default()
+
+
 def default_client(*, ask: bool = True) -> Client:
     """Return the client of the last ``connect()``, else one made from the environment.
 
     Without `ask` nobody is prompted for a token.
     """
-    return _default.get(ask=ask)
+    client = connected_client()
+    if client is None or (_default.implicit and _default.environment != _environment()):
+        if not ask:
+            find_token(ask=False)
+        client = Client()
+        _default.set(client, implicit=True)
+    return client
 
 
-class _Default:
-    """The client that verbs use when they are given none."""
+def connected_client() -> Client | None:
+    """Return the client of the last ``connect()`` or read, None when there is none yet."""
+    client = _default.client
+    return None if client is None or client.closed else client
 
-    def __init__(self) -> None:
-        self._client: Client | None = None
-        self._implicit = True
-        self._environment = ""
 
-    def set(self, client: Client | None, *, implicit: bool) -> None:
-        self._client, self._implicit = client, implicit
-        self._environment = _environment()
-
-    def get(self, *, ask: bool = True) -> Client:
-        client = self._client
-        stale = self._implicit and self._environment != _environment()
-        if client is None or client.closed or stale:
-            if not ask:
-                find_token(ask=False)
-            client = Client()
-            self.set(client, implicit=True)
-        return client
-
-    def peek(self) -> Client | None:
-        return None if self._client is None or self._client.closed else self._client
-
-    def forget(self, client: Client) -> None:
-        """Drop an implicit client whose token was not accepted."""
-        if self._client is client and self._implicit:
-            self._client = None
+def forget_default(client: Client) -> None:
+    """Drop the default client, unless ``connect()`` made it: its token was not accepted."""
+    if _default.client is client and _default.implicit:
+        _default.client = None
 
 
 def check_client(client: object) -> None:
@@ -449,23 +433,10 @@ def check_client(client: object) -> None:
         )
 
 
-def connected_client() -> Client | None:
-    """Return the client of the last ``connect()`` or read, None when there is none yet."""
-    return _default.peek()
-
-
-def forget_default(client: Client) -> None:
-    """Let the next read look for a token anew, when `client` was made without ``connect()``."""
-    _default.forget(client)
-
-
 def _environment() -> str:
     names = (*ENVIRONMENT, "ASANA_BASE_URL")
     values = "\0".join(os.environ.get(name, "") for name in names)
     return hashlib.sha256(values.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-_default = _Default()
 
 
 def reset() -> None:

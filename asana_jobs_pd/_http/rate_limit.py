@@ -228,6 +228,11 @@ class Limiter:
         """How often the gate closed since a request was last accepted."""
         return self.budget.refusals
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return len(self._foreground) + len(self._background) + len(self._posts)
+
     def wake(self) -> None:
         """Make all waiting threads check whether they were stopped."""
         with self._lock:

@@ -256,7 +256,7 @@ def test_polls_wait_for_readers(client, scripted):
     threads = [threading.Thread(target=ask, args=(background,)) for background in (True, False)]
     for position, thread in enumerate(threads):
         thread.start()
-        while len(mine.limiter._foreground) + len(mine.limiter._background) <= position:
+        while mine.limiter.waiting <= position:
             time.sleep(0.001)
     mine.limiter.release(started)
     for thread in threads:

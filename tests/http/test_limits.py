@@ -35,7 +35,7 @@ class Line:
 
     @property
     def waiting(self):
-        return len(self.limiter._foreground) + len(self.limiter._background)
+        return self.limiter.waiting
 
     def _wait(self, name, background):
         try:
@@ -309,7 +309,7 @@ def test_a_fork_while_others_wait_and_hold_the_lock(never, own):
     def child():
         mine = limiter if own else limiter_for("token", "https://a", 10, 1)
         mine.release(mine.acquire(threading.Event()))
-        return mine.budget.in_flight, len(mine._foreground)
+        return mine.budget.in_flight, mine.waiting
 
     with limiter._lock, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -260,8 +260,7 @@ class Line:
 
     @property
     def waiting(self):
-        lanes = self.limiter
-        return len(lanes._posts) + len(lanes._foreground) + len(lanes._background)
+        return self.limiter.waiting
 
     def _acquire(self, name, **how):
         try:
