@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import math
+import socket
 import ssl
 import threading
 import time
@@ -48,16 +50,20 @@ class AnswerTimeout(urllib3.Timeout):
         self.silence, self.answer, self.stop = read, total, stop
 
 
-class _TimedReader(io.RawIOBase):
+class _TimedReader(socket.SocketIO):
     """Reads from a socket until the deadline of an answer."""
 
     def __init__(self, sock: Any, timeout: AnswerTimeout) -> None:
-        self._sock, self._raw = sock, sock.makefile("rb", buffering=0)
+        super().__init__(sock, "r")
+        getattr(sock, "socket", sock)._io_refs += 1  # noqa: SLF001  as its own makefile does
+        self._socket = sock
         self._silence, self._stop = timeout.silence, timeout.stop
+        self._longest = math.inf if timeout.stop is None else STOP_INTERVAL
         self._deadline = time.monotonic() + timeout.answer
 
-    def readable(self) -> bool:
-        return True
+    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
+        """Return a buffered file: all that ``HTTPResponse`` wants of a socket."""
+        return io.BufferedReader(self)
 
     def readinto(self, buffer: Any) -> int:
         silent_until = time.monotonic() + self._silence
@@ -69,14 +75,11 @@ class _TimedReader(io.RawIOBase):
                 raise SlowAnswerError
             if now >= silent_until:
                 raise TimeoutError
-            left = min(silent_until, self._deadline) - now
-            self._sock.settimeout(left if self._stop is None else min(left, STOP_INTERVAL))
+            wait = min(silent_until - now, self._deadline - now, self._longest)
+            if self._socket.gettimeout() != wait:  # setting it is a call of the system
+                self._socket.settimeout(wait)
             with suppress(TimeoutError):
-                return int(self._sock.recv_into(buffer))
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+                return int(self._socket.recv_into(buffer))
 
 
 class _TimedResponse(HTTPResponse):
@@ -85,8 +88,7 @@ class _TimedResponse(HTTPResponse):
     def __init__(
         self, sock: Any, debuglevel: int = 0, method: str | None = None, *, timeout: AnswerTimeout
     ) -> None:
-        self._timeout = timeout
-        super().__init__(_File(sock, timeout), debuglevel, method)  # type: ignore[arg-type]
+        super().__init__(_TimedReader(sock, timeout), debuglevel, method)  # type: ignore[arg-type]
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM_ANSWERS):
@@ -95,16 +97,6 @@ class _TimedResponse(HTTPResponse):
                 return line
             parse_headers(self.fp)
         raise HTTPException(f"more than {MAX_INTERIM_ANSWERS} interim answers")
-
-
-class _File:
-    """All that ``HTTPResponse`` wants of a socket."""
-
-    def __init__(self, sock: Any, timeout: AnswerTimeout) -> None:
-        self._reader = _TimedReader(sock, timeout)
-
-    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
-        return io.BufferedReader(self._reader)
 
 
 class _Pool(HTTPConnectionPool):
@@ -154,8 +146,6 @@ class _Pool(HTTPConnectionPool):
         if self.proxy is not None and connection.is_closed:
             self._prepare_proxy(connection)
         self._validate_conn(connection)  # connects, by TLS
-        if connection.sock is not None:
-            connection.sock.settimeout(timeout.connect_timeout)
 
     def _translate(self, error: Exception, connection: Any, url: str) -> Exception:
         """Return an error as urllib3's own `urlopen` would raise it."""
