@@ -1,9 +1,9 @@
-"""The public verbs of export files."""
+"""The public verb that loads export files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack, get_args, overload
 
 from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._export.assemble import assemble
@@ -12,6 +12,7 @@ from asana_jobs_pd._export.request import (
     BadLines,
     CustomFieldsAs,
     ExportPaths,
+    LoadOptions,
     Request,
     check_one_of,
     check_request,
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["MAX_LINE_BYTES", "Engine", "check_engine", "read_asana_export", "ticker"]
 
 MAX_LINE_BYTES = 64 << 20
-
-
 Engine: TypeAlias = Literal["pandas", "dask"]
 
 
@@ -38,16 +37,10 @@ def read_asana_export(
     paths: ExportPaths,
     *,
     engine: Literal["pandas"] = "pandas",
-    resource_types: str | Sequence[str] | None = None,
-    columns: str | Sequence[str] | None = None,
-    custom_fields: CustomFieldsAs = "columns",
-    dtype_backend: Backend = "numpy_nullable",
-    on_bad_lines: BadLines = "error",
     workers: int | None = None,
     blocksize: None = None,
-    max_line_bytes: int = MAX_LINE_BYTES,
-    storage_options: StorageOptions = None,
     progress: bool | None = None,
+    **options: Unpack[LoadOptions],
 ) -> AsanaExport: ...
 
 
@@ -56,16 +49,10 @@ def read_asana_export(
     paths: ExportPaths,
     *,
     engine: Literal["dask"],
-    resource_types: str | Sequence[str] | None = None,
-    columns: str | Sequence[str] | None = None,
-    custom_fields: CustomFieldsAs = "columns",
-    dtype_backend: Backend = "numpy_nullable",
-    on_bad_lines: BadLines = "error",
     workers: None = None,
     blocksize: int | None = None,
-    max_line_bytes: int = MAX_LINE_BYTES,
-    storage_options: StorageOptions = None,
     progress: bool | None = None,
+    **options: Unpack[LoadOptions],
 ) -> AsanaDaskExport: ...
 
 
@@ -85,71 +72,72 @@ def read_asana_export(
     storage_options: StorageOptions = None,
     progress: bool | None = None,
 ) -> AsanaExport | AsanaDaskExport:
-    """Load graph and resource exports into typed DataFrames, one a type of row.
+    """Load graph and resource exports into typed DataFrames, one for each type of row.
 
     The dtypes follow a table made from Asana's published description, so that they do not
-    depend on the data; what that does not know is decided over all files together. The page
+    depend on the data; undocumented fields are resolved over all files together. The page
     *exports* of the documentation has all rules.
 
     Parameters
     ----------
     paths
         One file or several, or the frame that a download returned (rows without a file are
-        passed over). Gzip or plain; JSON Lines, or one JSON document. Also URLs that fsspec opens
+        skipped). Gzip or plain; JSON Lines, or one JSON document. Also URLs that fsspec opens
         (extra ``[remote]``); those are read by one process.
     engine
-        ``"pandas"``, or ``"dask"`` (extra ``[dask]``) for what is larger than memory, or than one
-        machine: the files are read once to learn their columns, then lazily, partition by
-        partition, on the active `dask.distributed` client. Its workers must see the same files
+        ``"pandas"``, or ``"dask"`` (extra ``[dask]``) for data larger than memory, or than one
+        machine: the files are read once to learn their columns, then lazily, file by
+        file, on the active `dask.distributed` client. Its workers must see the same files
         under the same paths.
     resource_types
         Only rows of these types, such as ``"task"``; None for all.
     columns
-        Only these columns, in this order: ``"name"``, ``"assignee.gid"``, ``"assignee"`` for all
-        in it, ``"custom_fields"`` or ``"custom_fields.Priority"``. Less is decoded then. A frame
-        has those of them that its type of row has.
+        Only these columns, in this order: ``"name"``, ``"assignee.gid"``, ``"assignee"`` for
+        everything in it, ``"custom_fields"`` or ``"custom_fields.Priority"``. Less is decoded
+        then. Each frame has those that its type of row has.
     custom_fields
         ``"columns"``: a typed column each, named ``custom_fields.<name>``, with `` [<gid>]`` where
         two share a name. ``"long"``: one frame of all values, `custom_field_values`. ``"raw"``: a
         list column, as it came.
     dtype_backend
-        ``"numpy_nullable"`` or ``"pyarrow"``, as in pandas. Either way lists
-        are Arrow lists, for which pandas has nothing of its own.
+        ``"numpy_nullable"`` or ``"pyarrow"``, as in pandas. Lists are Arrow lists in both, because
+        pandas has no dtype of its own for them.
     on_bad_lines
-        What becomes of lines that are no rows, and of files that end early: ``"error"`` raises,
-        ``"warn"`` leaves them out with one warning, ``"skip"`` without. Both note them in
-        `issues`.
+        What to do with malformed lines, and with files that are damaged or end early: ``"error"``
+        raises; ``"warn"`` and ``"skip"`` keep every whole line, with or without a warning. Either
+        way `issues` lists what was left out, and `incomplete_files` the damaged files.
     workers
-        How many processes read at the same time; None for one, or for large files up to four,
-        one a core. The result is the same. Not with Dask, whose own workers they are.
+        How many processes read at the same time. None: one, or for large files up to four, one for
+        each processor. The result is the same. Where no Python process can be started, one reads.
+        Not with Dask, which has workers of its own.
     blocksize
-        Deprecated, without effect: with Dask, a partition is a file.
+        Deprecated, has no effect: with Dask, each file is a partition.
     max_line_bytes
-        A line, or a document, of more is refused: the bound on memory.
+        Longer lines and documents are an error, which bounds the memory needed.
     storage_options
-        For paths that are URLs: what fsspec needs to open them.
+        For URLs: options for fsspec.
     progress
-        True shows a bar at once, False never; None after a second. With Dask there is none: its
-        dashboard shows more.
+        True shows a progress bar at once, False never, None after a second. Dask has its own
+        dashboard instead.
 
     Returns
     -------
     AsanaExport or AsanaDaskExport
         A mapping of `resource_type` to DataFrame, with `custom_fields`, `issues` and `report()`;
-        with Dask, of Dask DataFrames that, computed, are the same.
+        with Dask, to Dask DataFrames that compute to the same.
         Rows are in the order of the files. Of repeated rows (the same gid or, without one, the
         same bytes) the one with the latest `modified_at` is kept, or else the last.
 
     Raises
     ------
     ExportFileError
-        When a file cannot be read: missing, damaged, another format, a malformed line.
+        When a file cannot be read: missing, damaged, in another format, or with a malformed line.
     ExportWorkerError
-        When a worker process was ended.
+        When a worker process was killed or failed.
     MissingExtraError
         When the engine, or a URL, needs a package that is not installed.
     InvalidOptionError, InvalidFieldError, InvalidFrameError
-        When an option, a column or a frame cannot be what it is.
+        When an option, a column or a frame is invalid.
     """
     check_engine(engine, workers, blocksize)
     request = check_request(
@@ -179,13 +167,7 @@ def ticker(request: Request, bar: Progress) -> Callable[[int, int], None]:
 
 
 def check_engine(engine: Engine, workers: int | None, blocksize: int | None) -> None:
-    """Raise when an option does not go with the engine.
-
-    Raises
-    ------
-    InvalidOptionError
-        For the first that does not.
-    """
+    """Raise `InvalidOptionError` for an option that the engine does not have."""
     check_one_of("engine", engine, get_args(Engine))
     if engine == "dask" and workers is not None:
         raise InvalidOptionError(f"workers={workers!r}: with engine='dask', Dask's workers read.")

@@ -7,6 +7,7 @@ no guard and a notebook nothing at all. They end with us: they listen on a pipe 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -33,6 +34,7 @@ __all__ = [
     "Stored",
     "Task",
     "claimer",
+    "processors",
     "run_task",
     "scanned",
     "spooled",
@@ -233,6 +235,43 @@ def _interpreter() -> str | None:
     if not path or getattr(sys, "frozen", False) or not _PYTHON.fullmatch(Path(path).name):
         return None
     return path if os.access(path, os.X_OK) else None
+
+
+def processors(root: Path = Path("/")) -> int:
+    """Return how many processors this process may use: in a container, as its quota allows."""
+    if sys.platform != "linux":
+        return os.cpu_count() or 1
+    count = len(os.sched_getaffinity(0))
+    quotas = [quota for folder in _cgroups(root) if (quota := _cpu_quota(folder))]
+    return max(1, min([count, *(math.ceil(quota) for quota in quotas)]))
+
+
+def _cgroups(root: Path) -> Iterator[Path]:
+    """Yield the folders of our control groups and of those around them, of both versions."""
+    mounts = root / "sys/fs/cgroup"
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except (OSError, ValueError):
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        base = mounts / ("cpu" if controllers else "")
+        group = base / path.lstrip("/")
+        yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(base))
+
+
+def _cpu_quota(folder: Path) -> float | None:
+    """Return the processors that a control group may use, None without a limit."""
+    with suppress(OSError, ValueError, ZeroDivisionError):
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
+        return int(quota) / int(period) if int(quota) > 0 else None
+    return None
 
 
 def _batches(scanner: Scanner, paths: Sequence[File]) -> Iterator[Batch]:
