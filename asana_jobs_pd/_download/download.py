@@ -1,4 +1,4 @@
-"""Jobs in, their export files on disk: resumed, verified, a few at a time."""
+"""Download the files of exports: resumed, verified, a few at a time."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 
 import pandas as pd
 
-from asana_jobs_pd._download.downloader import Run
+from asana_jobs_pd._download.downloader import DownloadOptions, DownloadSession
 from asana_jobs_pd._download.export_files import errors_of, summary
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, check_client, is_whole
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.read import check_errors
+from asana_jobs_pd._jobs.read import check_errors, warn_of_changes
 from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError, PartialDownloadError, ReadInterrupted
@@ -42,31 +42,34 @@ def download_asana_exports(
     Parameters
     ----------
     jobs
-        A frame of jobs, wherever it has been, or gids as `read_asana_jobs` takes them. It is
+        A frame of jobs, however it travelled, or gids as `read_asana_jobs` takes them. It is
         not changed. A repeated gid is downloaded once.
     dest
-        The folder for the files, made when it is not there. They are named
-        ``<job gid>-graph.jsonl.gz`` and ``<job gid>-resource.jsonl.gz``, readable by you alone.
-        Until a file is whole and verified its name ends in ``.part``, and ``.part.etag`` beside
-        it says what content that is.
+        A local folder for the files, made when it does not exist. They are named
+        ``<job gid>-graph.jsonl.gz`` and ``<job gid>-resource.jsonl.gz``, or ``….jsonl`` when
+        something on the way has unpacked them, and are readable by you alone. Until a file is
+        whole and verified its name ends in ``.part``; files beside it, whose names begin like
+        that, say what content it is and which process writes it.
     overwrite
-        Whether to fetch a file that is there already. If not, its ``file.sha256`` is computed;
-        it is not inflated again.
+        Whether to fetch a file again that is there already. If not, its ``file.sha256`` is
+        computed and compared with what the download left with it (an extended attribute); where
+        there is none the file is inflated. A file that is not the one, or not whole, and a
+        symbolic link are replaced.
     max_workers
         Files at the same time, at about 1 MiB of memory each.
     max_inflated
         Bytes that a file may inflate to before it is given up; None for any number. Inflating
-        needs no memory to speak of, but time.
+        needs time, but hardly any memory.
     errors
-        What becomes of rows without a file, be it that their job is no export, is not finished
-        or failed, or that the download did. ``"coerce"``: they say why in ``file.error``.
-        ``"raise"``: everything is downloaded first, then a `PartialDownloadError` carries the
-        frame. ``"drop"``: they are left out.
+        What becomes of rows without a file, because their job is no export, is not finished or
+        failed, or the download did. ``"coerce"``: ``file.error`` says why. ``"raise"``:
+        everything is downloaded first, then a `PartialDownloadError` carries the frame.
+        ``"drop"``: they are left out.
     client
-        What to ask with; None takes the one of the last `connect`, else the environment's.
+        The client to use; None takes the one of the last `connect`, else the environment's.
     progress
-        Whether to show bars, one in all and one a file. None shows them after a second, unless
-        ``ASANA_JOBS_PROGRESS=0``.
+        Whether to show bars, one for all and one per file. None shows them after a second,
+        unless ``ASANA_JOBS_PROGRESS=0``.
 
     Returns
     -------
@@ -81,14 +84,19 @@ def download_asana_exports(
     Raises
     ------
     InvalidFrameError, InvalidGidError, InvalidOptionError
-        Before anything is sent.
+        Before any request is made; the last for a `dest` that is a URL, too.
     PartialDownloadError
         With ``errors="raise"``, when a row has no file.
     AuthenticationError
         When the token is not accepted: at once, with the frame in ``.frame``.
     ReadInterrupted
         A KeyboardInterrupt with ``.frame``; what is on disk stays there, and the next download
-        goes on from it.
+        resumes it.
+
+    Warns
+    -----
+    AsanaChangeWarning
+        When Asana announces a change of its API; turned into an error, it carries ``.frame``.
 
     See Also
     --------
@@ -97,8 +105,10 @@ def download_asana_exports(
     Notes
     -----
     A file gets its name once its length, the CRC of its content and the end of its gzip stream
-    are right. A part is continued if its ETag has not changed, also by another process; two
-    downloads of one file wait for each other. Asana deletes export files after 30 days.
+    are right. A part is resumed if its ETag has not changed, also by another process or on
+    another machine; two downloads of one file wait for each other. A file that is not there yet
+    is waited for until ten minutes after its export was completed, by the server's clock. Asana
+    deletes export files after 30 days.
     https://developers.asana.com/reference/creategraphexport
 
     Examples
@@ -118,16 +128,10 @@ def download_asana_exports(
     folder = local_path(dest, "dest")
     rows = _frame_of(jobs)
     frame = as_jobs(rows, verified=True)
-    run = Run(client, progress)
-    files = run.fetch(
-        frame,
-        frame["gid"],
-        folder,
-        max_workers=max_workers,
-        overwrite=overwrite,
-        max_inflated=max_inflated,
-    )
-    return _settle(with_index_of(files, rows), run, errors)
+    session = DownloadSession(client, progress)
+    options = DownloadOptions(max_workers, overwrite, max_inflated)
+    files = with_index_of(session.fetch(frame, frame["gid"], folder, options), rows)
+    return _finalize(files, session, errors)
 
 
 def _frame_of(jobs: pd.DataFrame | Gids) -> pd.DataFrame:
@@ -136,18 +140,21 @@ def _frame_of(jobs: pd.DataFrame | Gids) -> pd.DataFrame:
     return pd.DataFrame({"gid": pd.Series(parse_gids(jobs), dtype=dtype_of("text"))})
 
 
-def _settle(frame: pd.DataFrame, run: Run, errors: Errors) -> pd.DataFrame:
+def _finalize(frame: pd.DataFrame, session: DownloadSession, errors: Errors) -> pd.DataFrame:
     """Return the frame, or raise how the download ended."""
     missing = frame["file.path"].isna().to_numpy(bool)
-    if run.interrupted:
+    if session.interrupted:
         raise ReadInterrupted(
-            f"Interrupted: {int((~missing).sum())} of {len(frame)} files are there. What there is, "
-            "is in .frame (in a notebook: sys.last_value.frame); download again, and it goes on.",
+            f"Interrupted: {int((~missing).sum())} of {len(frame)} files were downloaded. Partial "
+            "results are in .frame (in a notebook: sys.last_value.frame); the next download "
+            "resumes.",
             frame=frame,
         )
-    if run.refused is not None:
-        run.refused.frame = frame
-        raise run.refused
+    if session.refused is not None:
+        session.refused.frame = frame
+        raise session.refused
+    if session.client is not None:
+        warn_of_changes(session.client, frame)
     if errors == "drop":
         return frame[~missing]
     if errors == "raise" and missing.any():

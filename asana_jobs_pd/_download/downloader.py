@@ -1,10 +1,10 @@
-"""One download from beginning to end: what has to be asked, what is fetched, what came of it."""
+"""A download from beginning to end: which jobs are read, what is fetched, what came of it."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,56 +12,52 @@ from typing import Any, Self
 import pandas as pd
 
 from asana_jobs_pd._download.export_files import (
-    ASKED_FIELDS,
-    Entry,
+    REQUESTED_FIELDS,
     ExportFile,
+    FileEntry,
     FileProgress,
     FileResult,
     entries_of_record,
     entries_of_rows,
     with_files,
 )
-from asana_jobs_pd._download.transfer import Tools, Transfer
-from asana_jobs_pd._download.url_source import said
+from asana_jobs_pd._download.transfer import Transfer, TransferContext
+from asana_jobs_pd._download.url_source import reason_of
 from asana_jobs_pd._http.client import Client, default_client, forget_default
 from asana_jobs_pd._http.parallel_map import Batch
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._jobs.fetch import fetch_jobs
 from asana_jobs_pd._jobs.ledger import record_file
-from asana_jobs_pd._jobs.read import warn_of_changes
 from asana_jobs_pd._jobs.schema import plan_fields
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import AuthenticationError
 
-__all__ = ["Bars", "Downloads", "Run"]
+__all__ = ["DownloadBars", "DownloadOptions", "DownloadSession", "Downloader", "ShowProgress"]
 
-OUTAGE = 5.0
-"""Seconds without any answer after which a file that failed for good speaks for all."""
+OUTAGE_SECONDS = 5.0
+"""Seconds without any response after which a file that failed for good speaks for all."""
 
-_INTERVAL = 0.1
+_TICK_INTERVAL = 0.1
 _LAST_MOMENT = 0.1
 
+ShowProgress = Callable[[Sequence[FileProgress]], object]
+"""Called about ten times a second with how far the files are."""
 
-class Downloads:
+
+@dataclass(frozen=True, slots=True)
+class DownloadOptions:
+    """How files are downloaded; `download_asana_exports` says what each option means."""
+
+    max_workers: int = 4
+    overwrite: bool = False
+    max_inflated: int | None = None
+
+
+class Downloader:
     """Downloads files, a few at a time, in threads that nobody has to wait for.
 
     `run` blocks; another thread may call `cancel`. What is on disk then stays there, and the
-    next download goes on from it.
-
-    Parameters
-    ----------
-    files
-        What to download, each once.
-    folder
-        Where to; made when it is not there.
-    client
-        Asks jobs for URLs; its proxies, CA bundle and timeouts are used.
-    max_workers
-        Files at the same time.
-    overwrite
-        Whether to fetch what is there already.
-    max_inflated
-        Bytes a file may inflate to; None for any number.
+    next download resumes it.
 
     Attributes
     ----------
@@ -80,10 +76,7 @@ class Downloads:
         files: Sequence[ExportFile],
         folder: Path,
         client: Client,
-        *,
-        max_workers: int = 4,
-        overwrite: bool = False,
-        max_inflated: int | None = None,
+        options: DownloadOptions = DownloadOptions(),
     ) -> None:
         self.progress = [FileProgress(file) for file in files]
         self.refused: AuthenticationError | None = None
@@ -91,31 +84,40 @@ class Downloads:
         self.outage: str | None = None
         self._client = client
         self._transport = client.signed_transport()
-        self._batch = Batch(self._download, self.progress, max_workers)
-        self._tools = Tools(
-            client, self._transport, folder, self._batch.stop, overwrite, max_inflated
+        self._batch = Batch(self._download, self.progress, options.max_workers)
+        self._context = TransferContext(
+            client,
+            self._transport,
+            folder,
+            self._batch.stop,
+            options.overwrite,
+            options.max_inflated,
         )
 
     def __repr__(self) -> str:
-        done = sum(one.state == "done" for one in self.progress)
-        return f"<Downloads {done} of {len(self.progress)}>"
+        done = sum(progress.state == "done" for progress in self.progress)
+        return f"<Downloader {done} of {len(self.progress)}>"
 
     @property
     def results(self) -> dict[str, FileResult]:
-        """What became of each file, by its label; those that were not finished are left out."""
+        """The result of each file, by its label; those that were not finished are left out."""
         pairs = zip(self.progress, self._batch.results, strict=True)
-        return {one.file.label: result for one, result in pairs if result is not None}
+        return {progress.file.label: result for progress, result in pairs if result is not None}
 
-    def run(self, tick: Callable[[Sequence[FileProgress]], object] = bool) -> None:
+    def run(self, show: ShowProgress = bool) -> None:
         """Return when all is done, or it was cancelled or interrupted.
 
-        Parameters
-        ----------
-        tick
-            Called about ten times a second, and at the end, with `progress`, in this thread.
+        `show` is called in this thread, and once more at the end.
         """
+
+        def tick(_: int) -> None:
+            self._transport.cut_overdue()
+            for part in tuple(self._context.parts):
+                part.beat()
+            show(self.progress)
+
         try:
-            self._batch.run(lambda _: tick(self.progress), _INTERVAL)
+            self._batch.run(tick, _TICK_INTERVAL)
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
@@ -128,14 +130,9 @@ class Downloads:
         self._transport.close()
         self._client.limiter.wake()
 
-    @property
-    def stop(self) -> threading.Event:
-        """Set when no more is to be done."""
-        return self._batch.stop
-
     def _download(self, progress: FileProgress) -> FileResult:
         began = time.monotonic()
-        transfer = Transfer(progress, self._tools)
+        transfer = Transfer(progress, self._context)
         try:
             result = transfer.run()
         except AuthenticationError as error:
@@ -152,7 +149,7 @@ class Downloads:
     def _notice_outage(self, began: float) -> None:
         """Try no more files when nothing has come for any of them."""
         quiet = time.monotonic() - began
-        if quiet >= OUTAGE and self._transport.heard_at < began:
+        if quiet >= OUTAGE_SECONDS and self._transport.heard_at < began:
             self.outage = f"given up: nothing came from the network for {quiet:.0f} s"
             self._batch.stop.set()
 
@@ -160,19 +157,16 @@ class Downloads:
 _BYTES: dict[str, Any] = {"unit": "B", "unit_scale": True}
 
 
-class Bars:
-    """Bars in bytes; as a context manager they close themselves.
+class DownloadBars:
+    """Bars in bytes, one for all and one per file; as a context manager they close themselves.
 
-    Parameters
-    ----------
-    shown
-        As in `Progress`: True at once, False never, None after a second.
+    `shown` as in `Progress`: True at once, False never, None after a second.
     """
 
     def __init__(self, shown: bool | None) -> None:
         self._shown = shown
         self._all = Progress(None, "Asana exports", shown, **_BYTES)
-        self._each: dict[str, Progress] = {}
+        self._bars: dict[str, Progress] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -183,10 +177,10 @@ class Bars:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for bar in (*self._each.values(), self._all):
+        for bar in (*self._bars.values(), self._all):
             bar.__exit__(kind, error, trace)
 
-    def tick(self, files: Sequence[FileProgress]) -> None:
+    def show(self, files: Sequence[FileProgress]) -> None:
         """Show how far the files are."""
         for file in files:
             self._show(file)
@@ -197,31 +191,34 @@ class Bars:
 
     def _show(self, file: FileProgress) -> None:
         label = file.file.label
-        if file.state == "running" and label not in self._each:
-            self._each[label] = Progress(None, label, self._shown, leave=False, **_BYTES)
-        if label in self._each:
-            self._each[label].tick(file.done, file.total)
-        if file.state in ("done", "failed") and label in self._each:
-            self._each.pop(label).__exit__(None, None, None)
+        if label not in self._bars and (file.state == "running" or file.note):
+            self._bars[label] = Progress(None, label, self._shown, leave=False, **_BYTES)
+        if label in self._bars:
+            self._bars[label].set_label(f"{label}: {file.note}" if file.note else label)
+            self._bars[label].tick(file.done, file.total)
+        if file.state in ("done", "failed") and label in self._bars:
+            self._bars.pop(label).__exit__(None, None, None)
 
 
-_CUT_SHORT = "not finished when the download ended; download again: it goes on where it stood"
+_UNFINISHED = "not finished when the download ended; download again to resume"
 
 
-class Run:
+class DownloadSession:
     """One download of the files of a frame.
 
     Parameters
     ----------
     client
-        What to ask with; None takes the default one, once something has to be asked.
+        The client; None takes the default one, once a request has to be made.
     shown
-        Whether to show bars, as in `Bars`.
-    tick
-        Called instead of showing bars, about ten times a second, with how far the files are.
+        Whether to show bars, as in `DownloadBars`.
+    show
+        Called instead of showing bars.
 
     Attributes
     ----------
+    client : Client or None
+        The client, once it is known.
     refused : AuthenticationError or None
         The answer that the token is not accepted, which ended everything.
     interrupted, cancelled : bool
@@ -229,18 +226,15 @@ class Run:
     """
 
     def __init__(
-        self,
-        client: Client | None,
-        shown: bool | None,
-        tick: Callable[[Sequence[FileProgress]], object] | None = None,
+        self, client: Client | None, shown: bool | None, show: ShowProgress | None = None
     ) -> None:
-        self._given = client
+        self.client = client
         self._shown = shown
-        self._tick = tick
-        self._told: dict[str, tuple[Entry, ...]] = {}
+        self._show = show
+        self._entries: dict[str, tuple[FileEntry, ...]] = {}
         self._results: dict[str, FileResult] = {}
-        self._rest = FileResult(error=_CUT_SHORT)
-        self._downloads: Downloads | None = None
+        self._default_result = FileResult(error=_UNFINISHED)
+        self._downloader: Downloader | None = None
         self.refused: AuthenticationError | None = None
         self.interrupted = False
         self.cancelled = False
@@ -250,85 +244,63 @@ class Run:
         frame: pd.DataFrame,
         gids: pd.Series,
         folder: Path,
-        *,
-        max_workers: int = 4,
-        overwrite: bool = False,
-        max_inflated: int | None = None,
+        options: DownloadOptions = DownloadOptions(),
     ) -> pd.DataFrame:
-        """Download the files of the rows and return them, one row a file, as `with_files` does.
-
-        Parameters
-        ----------
-        frame
-            A frame of jobs of our own, as `as_jobs` returns it, which may be changed.
-        gids
-            Its gids.
-        folder
-            Where the files go.
-        max_workers, overwrite, max_inflated
-            As in `Downloads`.
-        """
+        """Download the files of a checked frame, which may be changed; return one row per file."""
         entries = entries_of_rows(frame, gids)
-        self._ask([gid for gid, found in zip(gids, entries, strict=True) if not found])
-        told = [found or self._told[gid] for gid, found in zip(gids, entries, strict=True)]
-        files = {entry.file.label: entry.file for row in told for entry in row if entry.file}
+        self._read_jobs([gid for gid, known in zip(gids, entries, strict=True) if not known])
+        rows = [known or self._entries[gid] for gid, known in zip(gids, entries, strict=True)]
+        files = {entry.file.label: entry.file for row in rows for entry in row if entry.file}
         if files and not (self.refused or self.interrupted or self.cancelled):
-            self._downloads = Downloads(
-                list(files.values()),
-                folder,
-                self._client(),
-                max_workers=max_workers,
-                overwrite=overwrite,
-                max_inflated=max_inflated,
-            )
-            self._download(self._downloads)
-        return with_files(frame, told, self._result_of)
+            client = self._need_client()
+            self._downloader = Downloader(list(files.values()), folder, client, options)
+            self._download(self._downloader)
+        return with_files(frame, rows, self._result_of)
 
     def cancel(self) -> None:
         """End it, from another thread; what is on disk stays there."""
         self.cancelled = True
-        if self._downloads is not None:
-            self._downloads.cancel()
+        if self._downloader is not None:
+            self._downloader.cancel()
 
-    def _ask(self, gids: Sequence[str]) -> None:
-        """Ask the jobs of which the frame does not say enough."""
+    def _read_jobs(self, gids: Sequence[str]) -> None:
+        """Read the jobs of which the frame does not say enough."""
         wanted = list(dict.fromkeys(gids))
         if not wanted:
             return
-        plan = plan_fields(list(ASKED_FIELDS), strict=True)
-        fetched = fetch_jobs(wanted, plan, self._client(), progress=self._shown)
-        for gid, outcome in zip(wanted, fetched.results, strict=True):
-            if outcome.record:
-                self._told[gid] = entries_of_record(gid, outcome.record)
+        plan = plan_fields(list(REQUESTED_FIELDS), strict=True)
+        fetched = fetch_jobs(wanted, plan, self._need_client(), progress=self._shown)
+        for gid, result in zip(wanted, fetched.results, strict=True):
+            if result.record:
+                self._entries[gid] = entries_of_record(gid, result.record)
             else:
-                error = outcome.error
-                why = f"the job could not be asked: {said(error)}" if error else _CUT_SHORT
-                self._told[gid] = (Entry(gid, problem=why),)
-        self._note(fetched.refused, fetched.interrupted)
+                error = result.error
+                problem = f"the job could not be read: {reason_of(error)}" if error else _UNFINISHED
+                self._entries[gid] = (FileEntry(gid, problem=problem),)
+        self._note_end(fetched.refused, fetched.interrupted)
 
-    def _download(self, downloads: Downloads) -> None:
+    def _download(self, downloader: Downloader) -> None:
         if self.cancelled:  # while it was made
             return
-        if self._tick is not None:
-            downloads.run(self._tick)
+        if self._show is not None:
+            downloader.run(self._show)
         else:
-            with Bars(self._shown) as bars:
-                downloads.run(bars.tick)
-        self._results = downloads.results
-        self._rest = FileResult(error=downloads.outage or _CUT_SHORT)
-        self._note(downloads.refused, downloads.interrupted)
+            with DownloadBars(self._shown) as bars:
+                downloader.run(bars.show)
+        self._results = downloader.results
+        self._default_result = FileResult(error=downloader.outage or _UNFINISHED)
+        self._note_end(downloader.refused, downloader.interrupted)
 
-    def _result_of(self, entry: Entry) -> FileResult:
+    def _result_of(self, entry: FileEntry) -> FileResult:
         if entry.file is None:
             return FileResult(error=entry.problem)
-        return self._results.get(entry.file.label, self._rest)
+        return self._results.get(entry.file.label, self._default_result)
 
-    def _client(self) -> Client:
-        self._given = self._given or default_client()
-        return self._given
+    def _need_client(self) -> Client:
+        self.client = self.client or default_client()
+        return self.client
 
-    def _note(self, refused: AuthenticationError | None, interrupted: bool) -> None:
+    def _note_end(self, refused: AuthenticationError | None, interrupted: bool) -> None:
         self.refused, self.interrupted = refused, interrupted
         if refused is not None:
-            forget_default(self._client())
-        warn_of_changes(self._client())
+            forget_default(self._need_client())

@@ -1,30 +1,32 @@
-"""The frame of a download: one row a file. Pure."""
+"""The frame of a download: one row per file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._http.signed_urls import SignedUrl
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd._jobs.states import GONE
 from asana_jobs_pd.errors import DownloadError
 
 __all__ = [
-    "ASKED_FIELDS",
     "FILE_COLUMNS",
     "KINDS",
-    "LOST",
-    "Entry",
+    "REQUESTED_FIELDS",
     "ExportFile",
+    "FileEntry",
     "FileProgress",
     "FileResult",
     "Kind",
+    "completed_at_of",
     "entries_of_record",
     "entries_of_rows",
     "errors_of",
@@ -40,48 +42,31 @@ KINDS: dict[Kind, str] = {"graph": "new_graph_export", "resource": "new_resource
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
-    """One file that there should be.
-
-    Parameters
-    ----------
-    gid
-        The job's gid: digits.
-    kind
-        Which of its exports.
-    url
-        The signed URL, when there is one; it stays out of the repr.
-    """
+    """One file to download: the job's gid, which of its exports, and its URL if there is one."""
 
     gid: str
     kind: Kind
-    url: str | None = field(default=None, repr=False)
+    url: SignedUrl | None = None
 
     @property
     def label(self) -> str:
-        """What it is called among others, without endings."""
+        """What it is called in messages."""
         return f"{self.gid}-{self.kind}"
 
     @property
     def name(self) -> str:
-        """The name on disk: made of the gid, never of what a server says."""
+        """Its name on disk: made of the gid, never of what a server says."""
         return f"{self.label}.jsonl.gz"
+
+    @property
+    def unpacked_name(self) -> str:
+        """Its name on disk when something on the way has unpacked it."""
+        return f"{self.label}.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """A file that is there, or why it is not.
-
-    Parameters
-    ----------
-    path
-        Absolute.
-    size
-        Bytes, as it lies on disk.
-    sha256
-        Of these bytes, in hexadecimal digits.
-    error
-        Why there is no file, in words without secrets.
-    """
+    """A file's absolute path, size on disk and SHA-256, or why there is none."""
 
     path: str | None = None
     size: int | None = None
@@ -91,57 +76,35 @@ class FileResult:
 
 @dataclass(slots=True)
 class FileProgress:
-    """How far a file is; one thread writes it, others look.
+    """How far a file is; one thread writes it, others read.
 
-    Parameters
-    ----------
-    file
-        Which.
-    done, total
-        Bytes on disk, and in all; None while that is not known.
-    state
-        ``waiting`` for its turn or for another download of it, ``running``, ``done`` or
-        ``failed``.
+    `total` is None while it is not known; `note` says what it is waiting for, if anything.
     """
 
     file: ExportFile
     done: int = 0
     total: int | None = None
     state: Literal["waiting", "running", "done", "failed"] = "waiting"
+    note: str = ""
 
 
-ASKED_FIELDS = (
+REQUESTED_FIELDS = (
     "status",
     "resource_subtype",
     *(f"{parent}.{leaf}" for parent in KINDS.values() for leaf in ("completed_at", "download_url")),
 )
-"""What is asked of a job to know its files."""
-
-LOST = "Asana deletes export files 30 days after they were completed; start the export again"
+"""What is requested of a job to know its files."""
 
 _SUBTYPES: dict[str, Kind] = {"graph_export_request": "graph", "export_request": "resource"}
-_FACTS = (
+_READ_COLUMNS = (
     *("status", "resource_subtype", "error.status", "error.message", "file.kind"),
     *(f"{parent}.{leaf}" for parent in KINDS.values() for leaf in ("gid", "download_url")),
 )
-"""The columns that tell."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One row of the result: a file, or why there is none.
-
-    Parameters
-    ----------
-    gid
-        The job's gid; None for a row without one.
-    kind
-        Which export, where that is known.
-    file
-        What to download.
-    problem
-        Why there is nothing to download.
-    """
+class FileEntry:
+    """One row of the result: a file to download, or why there is none."""
 
     gid: str | None
     kind: Kind | None = None
@@ -149,24 +112,16 @@ class Entry:
     problem: str | None = None
 
 
-_NO_GID = (Entry(None, problem="the row has no gid"),)
+_NO_GID = (FileEntry(None, problem="the row has no gid"),)
 
 
-def entries_of_rows(jobs: pd.DataFrame, gids: pd.Series) -> list[tuple[Entry, ...]]:
-    """Return what each row says of its files; nothing where its job has to be asked.
-
-    Parameters
-    ----------
-    jobs
-        A frame of jobs, as `as_jobs` returns it.
-    gids
-        Their gids, missing where there is none.
-    """
-    names = [name for name in _FACTS if name in jobs.columns]
+def entries_of_rows(jobs: pd.DataFrame, gids: pd.Series) -> list[tuple[FileEntry, ...]]:
+    """Return what each row of a checked frame says of its files; () where its job must be read."""
+    names = [name for name in _READ_COLUMNS if name in jobs.columns]
     rows = zip(_values(gids), *(_values(jobs[name]) for name in names), strict=True)
     return [
-        _entries(gid, dict(zip(names, facts, strict=True))) if gid else _NO_GID
-        for gid, *facts in rows
+        _entries(gid, dict(zip(names, values, strict=True))) if gid else _NO_GID
+        for gid, *values in rows
     ]
 
 
@@ -176,53 +131,69 @@ def _values(column: pd.Series) -> list[Any]:
     ]
 
 
-def _entries(gid: str, row: Mapping[str, Any]) -> tuple[Entry, ...]:
+def _entries(gid: str, row: Mapping[str, Any]) -> tuple[FileEntry, ...]:
     if problem := _unread(row) or _unsuccessful(row.get("status")):
-        return (Entry(gid, _kind_of(row), problem=problem),)
-    wanted = row.get("file.kind")
-    if wanted in KINDS:  # a row of an earlier download
-        return (_entry(gid, wanted, row.get(f"{KINDS[wanted]}.download_url")),)
+        return (FileEntry(gid, _kind_of(row), problem=problem),)
+    kind = row.get("file.kind")
+    if kind in KINDS:  # a row of an earlier download
+        return (_entry(gid, kind, row.get(f"{KINDS[kind]}.download_url")),)
     urls = {kind: row.get(f"{parent}.download_url") for kind, parent in KINDS.items()}
     if any(urls.values()):
         return tuple(_entry(gid, kind, url) for kind, url in urls.items() if url)
     return () if row.get("status") is None else _without_urls(gid, row)
 
 
-def _without_urls(gid: str, row: Mapping[str, Any]) -> tuple[Entry, ...]:
-    """Return what a succeeded job without a URL has, if its subtype or its objects tell."""
+def _without_urls(gid: str, row: Mapping[str, Any]) -> tuple[FileEntry, ...]:
+    """Return what a succeeded job without a URL has, if its subtype or its objects say so."""
     if (kind := _kind_of(row)) is not None:
         return (_entry(gid, kind, None),)
     subtype = row.get("resource_subtype")
     plain = subtype and "export" not in subtype
-    return (Entry(gid, problem=_no_export(subtype)),) if plain else ()
+    return (FileEntry(gid, problem=_no_export(subtype)),) if plain else ()
 
 
-def entries_of_record(gid: str, record: Mapping[str, Any]) -> tuple[Entry, ...]:
-    """Return what Asana's record of a job says of its files: at least one entry."""
+def entries_of_record(gid: str, record: Mapping[str, Any]) -> tuple[FileEntry, ...]:
+    """Return what Asana's record of a job says of its files: at least one entry.
+
+    A file may have no URL yet: its object, or the URL in it, can come after the status.
+    """
     if problem := _unsuccessful(record.get("status")):
-        return (Entry(gid, problem=problem),)
-    found = []
+        return (FileEntry(gid, problem=problem),)
+    entries = []
     for kind, parent in KINDS.items():
         export = record.get(parent)
         if isinstance(export, Mapping) and any(export.values()):
             url = export.get("download_url")
-            given = isinstance(url, str) and url != ""
-            lost = None if given else _without_url(export.get("completed_at"))
-            found.append(_entry(gid, kind, url) if given else Entry(gid, kind, problem=lost))
+            entries.append(_entry(gid, kind, url if isinstance(url, str) else None))
+    if entries:
+        return tuple(entries)
     subtype = record.get("resource_subtype")
-    return tuple(found) or (Entry(gid, problem=_no_export(subtype)),)
+    if isinstance(subtype, str) and subtype in _SUBTYPES:
+        return (_entry(gid, _SUBTYPES[subtype], None),)
+    return (FileEntry(gid, problem=_no_export(subtype)),)
 
 
-def _entry(gid: str, kind: Kind, url: str | None) -> Entry:
-    return Entry(gid, kind, ExportFile(gid, kind, url))
+def completed_at_of(kind: Kind, record: Mapping[str, Any]) -> float | None:
+    """Return when Asana completed an export, in seconds since 1970; None if it does not say."""
+    export = record.get(KINDS[kind])
+    text = export.get("completed_at") if isinstance(export, Mapping) else None
+    try:
+        completed_at = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return completed_at.timestamp() if completed_at and completed_at.tzinfo else None
+
+
+def _entry(gid: str, kind: Kind, url: str | None) -> FileEntry:
+    return FileEntry(gid, kind, ExportFile(gid, kind, SignedUrl(url) if url else None))
 
 
 def _unread(row: Mapping[str, Any]) -> str | None:
     status = row.get("error.status")
     if row.get("status") is not None or status not in GONE:
         return None
-    said = clean(str(row.get("error.message") or "no reason was given"))
-    return f"the job could not be read: {status} {said}"
+    message = clean(str(row.get("error.message") or "no reason was given"))
+    return f"the job could not be read: {status} {message}"
 
 
 def _unsuccessful(status: str | None) -> str | None:
@@ -243,13 +214,10 @@ def _kind_of(row: Mapping[str, Any]) -> Kind | None:
 
 
 def _no_export(subtype: object) -> str:
-    what = f"a {clean(str(subtype), limit=60)} makes none" if subtype else "the job made none"
-    return f"there is no export file: {what}"
-
-
-def _without_url(completed_at: object) -> str:
-    when = f" (completed {clean(completed_at, limit=30)})" if isinstance(completed_at, str) else ""
-    return f"the file is gone: Asana gives no URL for it any more{when}. {LOST}"
+    reason = (
+        f"a {clean(str(subtype), limit=60)} job creates none" if subtype else "the job created none"
+    )
+    return f"there is no export file: {reason}"
 
 
 _TEXT = dtype_of("text")
@@ -262,29 +230,19 @@ FILE_COLUMNS = {
 }
 """The columns that a download adds, and their dtypes."""
 
-_MOST_TOLD = 3
+_MAX_LISTED = 3
 
 
 def with_files(
     frame: pd.DataFrame,
-    told: Sequence[Sequence[Entry]],
-    result_of: Callable[[Entry], FileResult],
+    entries_of_row: Sequence[Sequence[FileEntry]],
+    result_of: Callable[[FileEntry], FileResult],
 ) -> pd.DataFrame:
-    """Return the rows of the frame, one an entry, with what became of its file.
-
-    Parameters
-    ----------
-    frame
-        A frame of jobs of our own, which may be changed.
-    told
-        The entries of each row.
-    result_of
-        Returns what became of an entry.
-    """
-    counts = [len(row) for row in told]
+    """Return the rows of the frame, which may be changed: one per entry, with its result."""
+    counts = [len(entries) for entries in entries_of_row]
     if set(counts) - {1}:
         frame = frame.take(np.repeat(np.arange(len(frame)), counts))
-    entries = [entry for row in told for entry in row]
+    entries = [entry for row in entries_of_row for entry in row]
     results = [result_of(entry) for entry in entries]
     columns: dict[str, list[Any]] = {
         "file.kind": [entry.kind for entry in entries],
@@ -299,22 +257,22 @@ def with_files(
 
 
 def errors_of(rows: pd.DataFrame) -> dict[str, DownloadError]:
-    """Return the errors of rows without a file, by the name of the file or the gid."""
-    found: dict[str, DownloadError] = {}
-    gids = as_jobs(rows)["gid"]
-    for gid, kind, reason in zip(gids, rows["file.kind"], rows["file.error"], strict=True):
+    """Return the errors of rows without a file, by the label of the file or the gid."""
+    errors: dict[str, DownloadError] = {}
+    columns = (as_jobs(rows)["gid"], rows["file.kind"], rows["file.error"])
+    for gid, kind, reason in zip(*columns, strict=True):
         key = "no gid" if pd.isna(gid) else gid
         known = None if pd.isna(kind) else kind
         label = f"{key}-{known}" if known else key
-        found[label] = DownloadError(f"{label}: {reason}.", gid=key, kind=known, reason=reason)
-    return found
+        errors[label] = DownloadError(f"{label}: {reason}.", gid=key, kind=known, reason=reason)
+    return errors
 
 
-def summary(failed: dict[str, DownloadError], rows: int) -> str:
+def summary(errors: dict[str, DownloadError], rows: int) -> str:
     """Return in a few lines what failed, of so many rows."""
-    lines = [f"{len(failed)} of {rows} rows have no file:"]
-    lines += [f"  {error}" for error in list(failed.values())[:_MOST_TOLD]]
-    if len(failed) > _MOST_TOLD:
-        lines.append(f"  … and {len(failed) - _MOST_TOLD} more: .errors has them by name.")
-    lines.append('What there is, is in .frame; errors="coerce" returns it.')
+    lines = [f"{len(errors)} of {rows} rows have no file:"]
+    lines += [f"  {error}" for error in list(errors.values())[:_MAX_LISTED]]
+    if len(errors) > _MAX_LISTED:
+        lines.append(f"  … and {len(errors) - _MAX_LISTED} more: .errors has them by name.")
+    lines.append('Partial results are in .frame; errors="coerce" returns it.')
     return "\n".join(lines)

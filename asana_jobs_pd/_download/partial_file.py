@@ -1,7 +1,10 @@
-"""``<name>.part``: a file that is on its way, locked, until it gets its name.
+"""``<name>.part``: a file that is on its way, claimed by one process, until it gets its name.
 
-Beside it, ``<name>.part.etag`` says which content its bytes belong to. Both survive a process
-that is killed, and the next download goes on from them.
+``<name>.part.etag`` beside it says which content its bytes belong to. A process claims both by
+renaming that file to ``<name>.part.<owner>.etag``: the system lets only one succeed. No lock is
+needed, which network file systems may lack. An owner shows by the time of its claim that it is
+alive. The part of a process that was killed is resumed; where nobody can tell, as on another
+machine, a copy of it is: two processes never write to one file.
 """
 
 from __future__ import annotations
@@ -10,162 +13,173 @@ import contextlib
 import errno
 import hashlib
 import os
+import platform
+import re
+import secrets
 import stat
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Literal, NamedTuple, Self
 
 from asana_jobs_pd._download.range_response import strong_etag
+from asana_jobs_pd._download.verify import FileRecord
+from asana_jobs_pd._files import BackgroundFsync, naming, sync_folder
 
-__all__ = ["BackgroundFsync", "Part", "hash_of", "identity_of", "try_lock"]
+__all__ = ["Claims", "PartialFile"]
 
-if sys.platform == "win32":
-    import msvcrt
-
-    _FAR = 2**62
-    """A byte far beyond any content: there, a lock keeps nobody from reading."""
-
-    def _lock(descriptor: int) -> None:
-        place = os.lseek(descriptor, 0, os.SEEK_CUR)
-        os.lseek(descriptor, _FAR, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        finally:
-            os.lseek(descriptor, place, os.SEEK_SET)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
-
-
-def try_lock(descriptor: int) -> bool:
-    """Lock an open file, and tell whether that was possible; closing it frees it.
-
-    A file system without locks counts as locked: bytes are written at their own place and
-    checked, so that two downloads of one file only cost twice the traffic.
-    """
-    try:
-        _lock(descriptor)
-    except OSError as error:
-        return error.errno not in _HELD
-    return True
-
-
-_EVERY = 8 * 2**20
-_PAUSE = 0.5
-
-
-class BackgroundFsync:
-    """Syncs an open file each 8 MiB, but not more than twice a second, in a thread of its own.
-
-    Without it the last ``fsync`` of a large file takes as long as a twentieth of a download.
-
-    Parameters
-    ----------
-    descriptor
-        Of the file; it stays open until `finish` has returned.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._pending = 0
-        self._next = 0.0
-        self._due = threading.Event()
-        self._over = False
-        self._thread: threading.Thread | None = None
-        self._error: OSError | None = None
-
-    def wrote(self, size: int) -> None:
-        """Take note of so many new bytes."""
-        self._pending += size
-        now = time.monotonic()
-        if self._pending < _EVERY or now < self._next:
-            return
-        self._pending, self._next = 0, now + _PAUSE
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="asana-disk", daemon=True)
-            self._thread.start()
-        self._due.set()
-
-    def finish(self) -> None:
-        """End the thread."""
-        if self._thread is not None:
-            self._over = True
-            self._due.set()
-            self._thread.join()
-            self._thread = None
-
-    def check(self) -> None:
-        """Raise what a sync met: the system tells it only once."""
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        while True:
-            self._due.wait()
-            self._due.clear()
-            if self._over:
-                return
-            try:
-                _sync(self._descriptor)
-            except OSError as error:
-                self._error = error
-                return
-
-
-_sync = getattr(os, "fdatasync", os.fsync)
-
-
+STALE = 60.0
+"""Seconds without a sign of life after which an owner is presumed dead."""
+_BEAT = 5.0
 _READ = 256 * 1024
+_POSIX = os.name == "posix"
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
+_OWNER = re.compile(r"([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-[0-9a-f]{8}", re.ASCII)
+
+State = Literal["alive", "dead", "unknown"]
+
+_held: set[str] = set()
+"""The owners that this process is."""
 
 
-def identity_of(path: Path) -> tuple[int, int, int] | None:
-    """Return what tells one file of a name from the next, None when there is none.
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Return what tells apart machines, their boots, and containers, whose pids differ."""
+    facts = [platform.node()]
+    with contextlib.suppress(OSError):
+        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        facts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("|".join(facts).encode()).hexdigest()[:8]
+
+
+def _started_at(pid: int) -> int:
+    """Return when a process started, by which its pid is told from a reused one; 0 if unknown.
 
     Raises
     ------
-    IsADirectoryError
-        When a folder has its name.
+    ProcessLookupError
+        When it has ended, even if its parent does not know yet.
     """
-    with contextlib.suppress(FileNotFoundError):
-        found = path.stat()
-        if stat.S_ISREG(found.st_mode):
-            return found.st_dev, found.st_ino, found.st_mtime_ns
-        raise IsADirectoryError(21, "this is not a file", str(path))
-    return None
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return 0
+    if fields[0] in "ZX":
+        raise ProcessLookupError
+    return int(fields[19])
 
 
-def hash_of(path: Path, check: Callable[[], None]) -> tuple[int, str]:
-    """Return the size and the SHA-256 of a file; `check` is called now and then.
-
-    It is not inflated again: it got its name when it was whole.
-    """
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while data := file.read(_READ):
-            check()
-            digest.update(data)
-            size += len(data)
-    return size, digest.hexdigest()
+def _new_owner() -> str:
+    pid = os.getpid()
+    return f"{_machine()}-{pid}-{_started_at(pid)}-{secrets.token_hex(4)}"
 
 
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-_LOOK = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
-_POSIX = os.name == "posix"
-_READ = 256 * 1024
+def _state_of(owner: str) -> State:
+    """Return what is known of an owner without looking for its signs of life."""
+    match = _OWNER.fullmatch(owner)
+    if match is None or match[1] != _machine():
+        return "unknown"
+    pid, started_at = int(match[2]), int(match[3])
+    if pid == os.getpid():
+        return "alive" if owner in _held else "dead"
+    if not _POSIX:  # there, os.kill ends a process whatever the signal
+        return "unknown"
+    try:
+        os.kill(pid, 0)
+        same = _started_at(pid) in (0, started_at)
+    except PermissionError:
+        same = True
+    except (ProcessLookupError, OverflowError):
+        same = False
+    return "alive" if same else "dead"
 
 
-class Part:
-    """A part file that is open and locked; as a context manager it lets go of it.
+class Claims:
+    """The claims on one part, watched over time: an owner is alive while its claim changes."""
+
+    def __init__(self, target: Path) -> None:
+        self._part = part_of(target)
+        self._beats: dict[str, tuple[int, float]] = {}
+
+    def path_of(self, owner: str) -> Path:
+        return self._part.with_name(f"{self._part.name}.{owner}.etag")
+
+    def data_path_of(self, owner: str) -> Path:
+        """Return where an owner keeps bytes that are about to get another name."""
+        return self._part.with_name(f"{self._part.name}.{owner}")
+
+    @property
+    def unowned(self) -> Path:
+        """The ETag of a part that nobody owns."""
+        return self._part.with_name(f"{self._part.name}.etag")
+
+    def states(self) -> dict[str, State]:
+        """Return the owners; ``"unknown"`` are those without a sign of life for a while."""
+        prefix = f"{self._part.name}."
+        names = [path.name for path in self._part.parent.glob(f"{prefix}*.etag")]
+        owners = [name.removeprefix(prefix).removesuffix(".etag") for name in names]
+        return {owner: self._look_at(owner) for owner in owners if _OWNER.fullmatch(owner)}
+
+    def _look_at(self, owner: str) -> State:
+        state = _state_of(owner)
+        if state == "dead":
+            return state
+        try:
+            beat = self.path_of(owner).stat().st_mtime_ns
+        except OSError:
+            return "alive"  # it lets go at this very moment
+        last_beat, since = self._beats.get(owner, (None, 0.0))
+        if beat != last_beat:
+            self._beats[owner] = beat, time.monotonic()
+            return "alive"
+        return "unknown" if time.monotonic() - since > STALE else "alive"
+
+    def take(self, owner: str, others: Mapping[str, State]) -> bool:
+        """Claim the part for an owner and tell whether nobody else can be writing to it.
+
+        Raises
+        ------
+        FileNotFoundError
+            When another was faster.
+        """
+        mine = self.path_of(owner)
+        adopted = [other for other in others if _read_etag(self.path_of(other)) is not None]
+        if len(adopted) == 1:
+            self.path_of(adopted[0]).rename(mine)
+        elif adopted or not _rename(self.unowned, mine):
+            os.close(os.open(mine, _NEW, 0o600))
+        if not _is_plain(mine):  # what it leads to must not be written to
+            etag = _read_etag(mine) or ""
+            _remove(mine)
+            mine.write_text(etag, "ascii")
+        for other in others:
+            _remove(self.path_of(other))
+            if self._part.exists() or not _rename(self.data_path_of(other), self._part):
+                _remove(self.data_path_of(other))
+        if any(state == "alive" for other, state in self.states().items() if other != owner):
+            self.release(owner, keep=True)
+            raise FileNotFoundError  # both came at the same moment
+        return "unknown" not in others.values()
+
+    def sweep(self) -> None:
+        """Remove what processes left that were killed just after the file got its name."""
+        if not self._part.exists():
+            for owner in [owner for owner, state in self.states().items() if state == "dead"]:
+                _remove(self.path_of(owner))
+                _remove(self.data_path_of(owner))
+
+    def release(self, owner: str, *, keep: bool) -> None:
+        """Let go of the part, and keep its ETag for the next owner, or not."""
+        mine = self.path_of(owner)
+        if not keep or _read_etag(mine) is None or not _rename(mine, self.unowned):
+            _remove(mine)
+
+
+class PartialFile:
+    """A part that this process owns; as a context manager it lets go of it.
 
     Raises OSError for what the system does not allow, with the path.
 
@@ -177,33 +191,46 @@ class Part:
         What content they belong to; without one, nothing can be appended.
     """
 
-    def __init__(self, target: Path, descriptor: int) -> None:
-        self._target = target
+    def __init__(self, target: Path, claims: Claims, owner: str, *, in_place: bool) -> None:
         self._path = part_of(target)
-        self._descriptor = descriptor
-        self.size = os.fstat(descriptor).st_size
-        self._behind = BackgroundFsync(descriptor)
-        self.etag = self._kept_etag()
-        if self.size and self.etag is None:
-            self.restart(None)
-        os.lseek(descriptor, 0, os.SEEK_END)
+        self._claims, self._owner = claims, owner
+        self._own_path = claims.data_path_of(owner)
+        self._beaten_at = time.monotonic()
+        self.etag = _read_etag(claims.path_of(owner))
+        self._descriptor, is_ours = self._open(in_place=in_place)
+        self._fsync = BackgroundFsync(self._descriptor)
+        self._place, self._touched, self._stat = self._path, False, self._look()
+        self.size = self._stat.size
+        try:
+            if not is_ours:
+                self._write_own(self.read())
+                self._rename_to(self._path)
+            os.lseek(self._descriptor, 0, os.SEEK_END)
+        except BaseException:
+            self._close()
+            raise
 
     @classmethod
-    def try_open(cls, target: Path) -> Part | None:
-        """Return the part of a file, made when there is none; None while another has it."""
-        path = part_of(target)
-        descriptor = os.open(path, _FLAGS, 0o600)
+    def try_open(cls, target: Path, claims: Claims | None = None) -> PartialFile | None:
+        """Return the part of a file, made when there is none; None while another has it.
+
+        Pass the same `claims` as long as you wait for it.
+        """
+        claims = claims or Claims(target)
+        others = claims.states()
+        if "alive" in others.values():
+            return None
+        owner = _new_owner()
+        _held.add(owner)
         try:
-            _check_regular(descriptor, path)
-            if _POSIX:
-                os.fchmod(descriptor, 0o600)
-            if try_lock(descriptor) and _is_still(path, descriptor):
-                return cls(target, descriptor)
-        except BaseException:
-            os.close(descriptor)
+            in_place = claims.take(owner, others)
+            return cls(target, claims, owner, in_place=in_place)
+        except BaseException as error:
+            claims.release(owner, keep=True)
+            _held.discard(owner)
+            if isinstance(error, FileNotFoundError | FileExistsError):
+                return None
             raise
-        os.close(descriptor)
-        return None
 
     def __enter__(self) -> Self:
         return self
@@ -214,93 +241,207 @@ class Part:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let go; a part without any bytes is removed."""
-        if not self.size:
+        """Let go; a part that cannot be resumed is removed."""
+        keep = self.size > 0 and self.etag is not None and self._is_in_place()
+        if not keep:
             self.discard()
         self._close()
+        self._claims.release(self._owner, keep=keep)
+        _held.discard(self._owner)
+
+    def beat(self) -> None:
+        """Show that this process is alive; to be called now and then, from any thread."""
+        now = time.monotonic()
+        if now - self._beaten_at >= _BEAT:
+            self._beaten_at = now
+            with contextlib.suppress(OSError):
+                os.utime(self._claims.path_of(self._owner))
 
     def restart(self, etag: str | None) -> None:
-        """Drop what there is; what comes now belongs to this ETag."""
-        with _named(self._path):
+        """Drop the bytes there are; what comes now belongs to this ETag."""
+        if not self._is_untouched():
+            self.rewrite(())
+        with naming(self._path):
             os.ftruncate(self._descriptor, 0)
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-        self.size, self.etag = 0, etag
+        self.size, self._stat = 0, self._look()
         self._keep_etag(etag)
 
     def write(self, data: bytes) -> None:
         """Append bytes; when there is no room for all of them, those that fit stay."""
+        self._touched |= self._look() != self._stat
         rest = memoryview(data)
-        with _named(self._path):
-            while rest:
-                written = os.write(self._descriptor, rest)
-                self.size += written
-                rest = rest[written:]
-        self._behind.wrote(len(data))
+        with naming(self._path):
+            try:
+                while rest:
+                    written = os.write(self._descriptor, rest)
+                    self.size += written
+                    rest = rest[written:]
+            finally:
+                self._stat = self._look()
+        self._fsync.wrote(len(data))
 
     def read(self) -> Iterator[bytes]:
-        """Yield what there is."""
-        with _named(self._path):
+        """Yield the bytes there are."""
+        with naming(self._path):
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             while data := os.read(self._descriptor, _READ):
                 yield data
 
-    def commit(self) -> None:
-        """Bring it safely to the disk and give it its name, which lets go of it."""
-        self._behind.finish()
-        with _named(self._path):
-            self._behind.check()
+    def open_reader(self) -> BinaryIO:
+        """Return a file object that reads the bytes there are, and can be closed."""
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return os.fdopen(os.dup(self._descriptor), "rb")
+
+    def rewrite(self, chunks: Iterable[bytes]) -> None:
+        """Replace its content, in a new file; nothing can be appended to it."""
+        self._keep_etag(None)
+        self._write_own(chunks)
+        self._rename_to(self._path)
+
+    def commit(self, target: Path, record: FileRecord) -> bool:
+        """Give it its name, and tell whether its bytes are those that were verified.
+
+        When another program may have changed them, they are read again, into a new file.
+        """
+        self._fsync.finish()
+        with naming(self._path):
+            self._fsync.check()
             os.fsync(self._descriptor)
-            if os.fstat(self._descriptor).st_size != self.size:
-                raise OSError(errno.EIO, "another program has changed it")
-        if not _POSIX:
-            self._close()  # an open file cannot be renamed there
-        with _named(self._target):
-            self._path.replace(self._target)
-        _sync_folder(self._target.parent)
-        _remove(self._etag_path)
-        self._close()
+        before = self._stat
+        if not (self._is_untouched() and self._move_out()):
+            self._write_own(self.read())
+            if not record.matches(self.read()):
+                _remove(self._own_path)
+                return False
+            with naming(self._own_path):
+                os.fsync(self._descriptor)
+            if _is_file(self._path, before):
+                _remove(self._path)
+        record.leave(self._descriptor)
+        self._rename_to(target)
+        sync_folder(target.parent)
+        self.size = 0
+        return True
 
     def discard(self) -> None:
         """Remove it."""
-        if self._descriptor < 0:
-            return
-        _remove(self._etag_path)
-        if not _POSIX:
+        if self._is_in_place():
             self._close()
-        _remove(self._path)
+            _remove(self._path)
+        _remove(self._own_path)
         self.size, self.etag = 0, None
 
+    def _open(self, *, in_place: bool) -> tuple[int, bool]:
+        """Return a descriptor of the part, and whether it may be written to."""
+        with naming(self._path):
+            try:
+                found = self._path.lstat()
+            except FileNotFoundError:
+                self.etag = None
+                return os.open(self._path, _NEW, 0o600), True
+            if stat.S_ISLNK(found.st_mode):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "this is not a regular file; move it away")
+            if self.etag is None:  # nobody knows of what content
+                self._path.unlink()
+                return os.open(self._path, _NEW, 0o600), True
+            is_ours = in_place and _is_plain(self._path)
+            descriptor = os.open(self._path, (os.O_RDWR if is_ours else os.O_RDONLY) | _NOFOLLOW)
+            if _POSIX and is_ours:
+                os.fchmod(descriptor, 0o600)
+            return descriptor, is_ours
+
+    def _look(self) -> _Stat:
+        return _stat_of(os.fstat(self._descriptor))
+
+    def _is_in_place(self) -> bool:
+        return self._descriptor >= 0 and _is_file(self._path, self._look())
+
+    def _is_untouched(self) -> bool:
+        """Tell whether it is as it was last written, under its name and no other."""
+        self._touched |= self._look() != self._stat or self._stat.links != 1
+        return not self._touched and self._is_in_place()
+
+    def _move_out(self) -> bool:
+        """Give it a name that nobody else uses, and tell whether that was still this file."""
+        self._rename_to(self._own_path)
+        if _is_file(self._own_path, self._stat):
+            return True
+        self._rename_to(self._path)
+        return False
+
+    def _write_own(self, chunks: Iterable[bytes]) -> None:
+        """Write a file of its own, and go on with that."""
+        _remove(self._own_path)
+        with naming(self._own_path):
+            descriptor = os.open(self._own_path, _NEW, 0o600)
+            try:
+                for data in chunks:
+                    rest = memoryview(data)
+                    while rest:
+                        rest = rest[os.write(descriptor, rest) :]
+            except BaseException:
+                os.close(descriptor)
+                _remove(self._own_path)
+                raise
+        self._close()
+        self._descriptor, self._place = descriptor, self._own_path
+        self._fsync = BackgroundFsync(descriptor)
+        self._touched, self._stat = False, self._look()
+        self.size = self._stat.size
+
+    def _rename_to(self, path: Path) -> None:
+        with naming(path):
+            if _POSIX:
+                self._place.replace(path)
+            else:  # an open file cannot be renamed there
+                self._close()
+                self._place.replace(path)
+                self._descriptor = os.open(path, os.O_RDWR | _NOFOLLOW)
+                self._fsync = BackgroundFsync(self._descriptor)
+        self._place = path
+        self._stat = self._look()
+
+    def _keep_etag(self, etag: str | None) -> None:
+        self.etag = etag
+        with contextlib.suppress(FileNotFoundError):  # another presumes that we are dead
+            descriptor = os.open(self._claims.path_of(self._owner), os.O_WRONLY | _NOFOLLOW)
+            with naming(self._path):
+                try:
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, (etag or "").encode("ascii"))
+                finally:
+                    os.close(descriptor)
+
     def _close(self) -> None:
-        self._behind.finish()
+        self._fsync.finish()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    @property
-    def _etag_path(self) -> Path:
-        return self._path.with_name(f"{self._path.name}.etag")
 
-    def _kept_etag(self) -> str | None:
-        try:
-            descriptor = os.open(self._etag_path, _LOOK)
-        except OSError:
-            return None
-        try:
-            text = os.read(descriptor, 300).decode("ascii", "replace")
-        finally:
-            os.close(descriptor)
-        return strong_etag({"ETag": text})
+class _Stat(NamedTuple):
+    """What tells a file that another program has changed from one that only we wrote to."""
 
-    def _keep_etag(self, etag: str | None) -> None:
-        _remove(self._etag_path)
-        if etag is None:
-            return
-        with _named(self._etag_path):
-            descriptor = os.open(self._etag_path, _FLAGS | os.O_EXCL, 0o600)
-            try:
-                os.write(descriptor, etag.encode("ascii"))
-            finally:
-                os.close(descriptor)
+    device: int
+    inode: int
+    size: int
+    modified_at: int
+    links: int
+
+
+def _stat_of(result: os.stat_result) -> _Stat:
+    return _Stat(result.st_dev, result.st_ino, result.st_size, result.st_mtime_ns, result.st_nlink)
+
+
+def _is_file(path: Path, known: _Stat) -> bool:
+    """Tell whether a name is that of a file."""
+    with contextlib.suppress(OSError):
+        found = path.lstat()
+        return (found.st_dev, found.st_ino) == known[:2]
+    return False
 
 
 def part_of(target: Path) -> Path:
@@ -308,41 +449,35 @@ def part_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.part")
 
 
-def _check_regular(descriptor: int, path: Path) -> None:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise OSError(errno.EINVAL, "this is not a regular file; move it away", str(path))
+def _read_etag(path: Path) -> str | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        text = os.read(descriptor, 300).decode("ascii", "replace")
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return strong_etag({"ETag": text})
 
 
-def _is_still(path: Path, descriptor: int) -> bool:
-    """Tell whether the file that was locked has its name yet: another may have renamed it."""
-    with contextlib.suppress(OSError):
-        return os.path.samestat(path.lstat(), os.fstat(descriptor))
-    return False
+def _is_plain(path: Path) -> bool:
+    """Tell whether it is a file of one name."""
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
 
 
-def _sync_folder(folder: Path) -> None:
-    """Bring a new name to the disk, where folders can be synced."""
-    if not _POSIX:
-        return
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _rename(source: Path, target: Path) -> bool:
+    """Rename a file, and tell whether it was there."""
+    try:
+        source.rename(target)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink()
-
-
-@contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Let an OSError of a descriptor name the file."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise

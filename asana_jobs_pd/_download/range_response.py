@@ -1,4 +1,4 @@
-"""From an answer of the file store to what to do with it. Pure."""
+"""From a response of the file store to the next step of a download."""
 
 from __future__ import annotations
 
@@ -10,107 +10,108 @@ from typing import Literal
 
 from asana_jobs_pd._http.retry import RETRIED, parse_retry_after
 
-__all__ = ["Decision", "code_of", "decide", "strong_etag"]
+__all__ = ["NextStep", "error_code", "next_step", "strong_etag"]
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _COMPLETE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
 _LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 _CODE = re.compile(rb"<Code>([A-Za-z]{1,40})</Code>")
+
+Action = Literal["fresh", "append", "restart", "complete", "renew", "retry", "fail"]
+
+_RETRIED = RETRIED | {408, 425}
 _REFUSED = frozenset({403, 404, 410})
-_EXPIRED = frozenset({"ExpiredToken", "InvalidToken"})
-_CODES = frozenset(
-    {
-        "AccessDenied",
-        "AuthorizationQueryParametersError",
-        "ExpiredToken",
-        "InternalError",
-        "InvalidArgument",
-        "InvalidObjectState",
-        "InvalidRange",
-        "InvalidToken",
-        "NoSuchBucket",
-        "NoSuchKey",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "SignatureDoesNotMatch",
-        "SlowDown",
-    }
-)
+_STEP_OF_CODE: dict[str, Action] = {
+    "AccessDenied": "renew",
+    "AuthorizationQueryParametersError": "fail",
+    "ExpiredToken": "renew",
+    "InternalError": "retry",
+    "InvalidArgument": "fail",
+    "InvalidObjectState": "fail",
+    "InvalidRange": "fail",
+    "InvalidToken": "renew",
+    "NoSuchBucket": "renew",
+    "NoSuchKey": "renew",
+    "OperationAborted": "retry",
+    "PermanentRedirect": "fail",
+    "RequestExpired": "renew",
+    "RequestTimeTooSkewed": "renew",
+    "RequestTimeout": "retry",
+    "ServiceUnavailable": "retry",
+    "SignatureDoesNotMatch": "renew",
+    "SlowDown": "retry",
+    "TemporaryRedirect": "fail",
+    "TokenRefreshRequired": "renew",
+}
+"""S3's error codes, which say more than the status: there are a 400 and a 503 for SlowDown.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do with an answer.
+class NextStep:
+    """What to do with a response.
 
-    Parameters
-    ----------
-    action
-        ``fresh``: the body is the whole file. ``append``: it is what is missing.
-        ``restart``: drop the part and ask for the whole file. ``complete``: nothing is missing.
-        ``renew``: ask Asana for another URL. ``retry``: ask again later. ``fail``: give up.
-    total
-        Bytes of the whole file, where the answer says so.
-    etag
-        What identifies the file's content.
-    reason
-        The answer, in a few words.
-    retry_after
-        Seconds the server wants us to wait.
+    ``fresh``: the body is the whole file. ``append``: it is what is missing. ``restart``: drop
+    the part and ask for the whole file. ``complete``: nothing is missing. ``renew``: ask Asana
+    for another URL. ``retry``: ask again later. ``fail``: give up.
     """
 
-    action: Literal["fresh", "append", "restart", "complete", "renew", "retry", "fail"]
+    action: Action
     total: int | None = None
     etag: str | None = None
     reason: str = ""
     retry_after: float | None = None
 
 
-def decide(
+def next_step(
     status: int, headers: Mapping[str, str], code: str | None, size: int, etag: str | None
-) -> Decision:
-    """Return what to do with an answer of the file store.
+) -> NextStep:
+    """Return what to do with a response of the file store.
 
     Parameters
     ----------
     status, headers
-        Of the answer.
+        Of the response.
     code
-        What `code_of` found in the body of an error.
+        What `error_code` found in the body of an error.
     size
         Bytes that are on disk; when there are any, the rest was asked for.
     etag
         The ETag they belong to.
     """
-    said = f"{status} {code}" if code else str(status)
+    reason = f"{status} {code}" if code else str(status)
     if status == HTTPStatus.OK:
-        return Decision("fresh", _length(headers), strong_etag(headers), said)
+        return NextStep("fresh", _length(headers), strong_etag(headers), reason)
     if status == HTTPStatus.PARTIAL_CONTENT:
-        return _continue(headers, said, size, etag)
+        return _continue(headers, reason, size, etag)
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and size:
-        return _end(headers, said, size)
-    if status in _REFUSED or code in _EXPIRED:
-        return Decision("renew", reason=said)
-    if status in RETRIED or code == "RequestTimeout":
-        wait = parse_retry_after(headers.get("Retry-After"))
-        return Decision("retry", reason=said, retry_after=wait)
-    return Decision("fail", reason=said)
+        return _end(headers, reason, size)
+    action = _STEP_OF_CODE.get(code or "") if status >= HTTPStatus.BAD_REQUEST else "fail"
+    if status in _REFUSED and action != "fail":
+        action = "renew"
+    elif action is None:
+        action = "retry" if status in _RETRIED else "fail"
+    wait = parse_retry_after(headers.get("Retry-After")) if action == "retry" else None
+    return NextStep(action, reason=reason, retry_after=wait)
 
 
-def _end(headers: Mapping[str, str], said: str, size: int) -> Decision:
+def _end(headers: Mapping[str, str], reason: str, size: int) -> NextStep:
     match = _COMPLETE.fullmatch(headers.get("Content-Range", ""))
     whole = match is not None and int(match[1]) == size
-    return Decision("complete", size) if whole else Decision("restart", reason=said)
+    return NextStep("complete", size) if whole else NextStep("restart", reason=reason)
 
 
-def _continue(headers: Mapping[str, str], said: str, size: int, etag: str | None) -> Decision:
+def _continue(headers: Mapping[str, str], reason: str, size: int, etag: str | None) -> NextStep:
     match = _RANGE.fullmatch(headers.get("Content-Range", ""))
     if not size or match is None or int(match[1]) != size:
         # Not the bytes that were asked for: with a part, try without; else it makes no sense.
-        reason = f"{said} with other bytes than asked for"
-        return Decision("restart" if size else "fail", reason=reason)
+        reason = f"{reason} with other bytes than requested"
+        return NextStep("restart" if size else "fail", reason=reason)
     if headers.get("ETag") not in (None, etag):
-        return Decision("restart", reason="the file has changed meanwhile")
-    return Decision("append", None if match[3] == "*" else int(match[3]), etag, said)
+        return NextStep("restart", reason="the file changed during the download")
+    return NextStep("append", None if match[3] == "*" else int(match[3]), etag, reason)
 
 
 def strong_etag(headers: Mapping[str, str]) -> str | None:
@@ -119,14 +120,14 @@ def strong_etag(headers: Mapping[str, str]) -> str | None:
     return etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,200}"', etag) else None
 
 
-def code_of(body: bytes) -> str | None:
-    """Return S3's word for an error; nothing else of its XML is shown, since it repeats keys."""
+def error_code(body: bytes) -> str | None:
+    """Return S3's code for an error; nothing else of its XML is shown, since it repeats keys."""
     match = _CODE.search(body)
     code = match[1].decode() if match else None
-    return code if code in _CODES else None
+    return code if code in _STEP_OF_CODE else None
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
     length = headers.get("Content-Length") or ""
-    packed = "Transfer-Encoding" in headers
-    return int(length) if not packed and _LENGTH.fullmatch(length) else None
+    chunked = "Transfer-Encoding" in headers
+    return int(length) if not chunked and _LENGTH.fullmatch(length) else None

@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import random
+import stat
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from asana_jobs_pd._download.export_files import FileProgress, FileResult
-from asana_jobs_pd._download.partial_file import Part, hash_of, identity_of
-from asana_jobs_pd._download.range_response import Decision, code_of, decide
-from asana_jobs_pd._download.url_source import FileFailedError, Source
-from asana_jobs_pd._download.verify import MAGIC, CorruptFileError, Verifier
+from asana_jobs_pd._download.partial_file import Claims, PartialFile
+from asana_jobs_pd._download.range_response import NextStep, error_code, next_step
+from asana_jobs_pd._download.url_source import FileFailedError, UrlSource
+from asana_jobs_pd._download.verify import (
+    CorruptFileError,
+    FileRecord,
+    Verifier,
+    check_finished,
+    format_of,
+    unpack,
+)
 from asana_jobs_pd._files import explain_os_error
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled
-from asana_jobs_pd._http.retry import RetryPolicy
-from asana_jobs_pd._http.signed_urls import SignedTransport, Stream
+from asana_jobs_pd._http.retry import RETRIED, RetryPolicy
+from asana_jobs_pd._http.signed_transport import MIN_RATE, SignedTransport, Stream
 from asana_jobs_pd._http.transport import ConnectionFailure
 
-__all__ = ["RetryBudget", "Tools", "Transfer"]
+__all__ = ["RetryBudget", "Transfer", "TransferContext"]
 
 log = logging.getLogger("asana_jobs_pd")
 
-_MOST_RESTARTS = 2
+_MAX_RESTARTS = 2
+_MAX_LAYERS = 3
+_MAX_ERROR_BODY = 64 * 1024
+_POLL_INTERVAL = 0.1
 
 
 class RetryBudget:
-    """Counts what was tried since the file last grew beyond what it ever was.
+    """Counts the tries since bytes last came at a rate worth waiting for.
 
     Parameters
     ----------
@@ -39,20 +52,28 @@ class RetryBudget:
         How often and how long to try.
     stop
         Set by another thread, ends the waiting.
+    monotonic
+        A clock that never goes back.
     """
 
-    def __init__(self, label: str, policy: RetryPolicy, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        label: str,
+        policy: RetryPolicy,
+        stop: threading.Event,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._label, self._policy, self._stop = label, policy, stop
-        self._count = 0
-        self._most = 0
-        self._restarts = 0
-        self._began = time.monotonic()
+        self._monotonic = monotonic
+        self._count = self._restarts = 0
+        self._largest = self._largest_before = 0
+        self._began = self._tried_at = monotonic()
 
     def advance(self, size: int) -> bool:
-        """Take note of the size, and tell whether that is progress."""
-        if size <= self._most:
+        """Note the size, and tell whether it is larger than it ever was."""
+        if size <= self._largest:
             return False
-        self._most, self._count, self._began = size, 0, time.monotonic()
+        self._largest = size
         return True
 
     def again(
@@ -65,72 +86,46 @@ class RetryBudget:
     ) -> None:
         """Wait for the next try.
 
-        Parameters
-        ----------
-        reason
-            What went wrong, without secrets.
-        retryable
-            Whether it can be otherwise the next time.
-        status, retry_after
-            Of the answer, where there was one.
-
         Raises
         ------
         FileFailedError
-            When it was tried often enough.
+            When it was tried often enough, or is not `retryable`.
         Cancelled
             When it was stopped meanwhile.
         """
+        now = self._monotonic()
+        gained = self._largest - self._largest_before
+        if gained and gained >= MIN_RATE * (now - self._tried_at):
+            self._count, self._began = 0, now
+        self._largest_before = self._largest
         self._count += 1
         wait = self._policy.wait(
             status=status,
             tries=self._count,
-            elapsed=time.monotonic() - self._began,
+            elapsed=now - self._began,
             retry_after=retry_after,
             chance=random.random(),  # noqa: S311
         )
         if wait is None or not retryable:
-            count = f", in {self._count} tries" if self._count > 1 else ""
-            raise FileFailedError(f"{reason}{count}. Download again: it goes on where it stood")
+            tries = f", in {self._count} tries" if self._count > 1 else ""
+            raise FileFailedError(f"{reason}{tries}. Download again to resume")
         log.debug("%s: %s, trying again in %.1f s", self._label, reason, wait)
         if self._stop.wait(wait):
             raise Cancelled
+        self._tried_at = self._monotonic()
 
     def restart(self, reason: str) -> None:
-        """Take note that what there was is dropped.
-
-        Raises
-        ------
-        FileFailedError
-            When that happened too often.
-        """
+        """Note that the bytes there are are dropped; raise FileFailedError when too often."""
         self._restarts += 1
-        if self._restarts > _MOST_RESTARTS:
-            raise FileFailedError(f"the file store contradicts itself: {reason}")
-
-
-_ERROR_BODY = 64 * 1024
-_POLL = 0.1
+        if self._restarts > _MAX_RESTARTS:
+            raise FileFailedError(f"given up after {_MAX_RESTARTS} fresh starts: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class TransferContext:
     """What all transfers of a download share.
 
-    Parameters
-    ----------
-    client
-        Asks jobs for URLs, and says how often to try.
-    transport
-        Fetches signed URLs.
-    folder
-        Where the files go; absolute.
-    stop
-        Set by another thread, ends everything.
-    overwrite
-        Whether to fetch what is there already.
-    max_inflated
-        Bytes a file may inflate to; None for any number.
+    `parts` are those that are open, whose owner shows now and then that it is alive.
     """
 
     client: Client
@@ -139,17 +134,11 @@ class Tools:
     stop: threading.Event
     overwrite: bool = False
     max_inflated: int | None = None
+    parts: set[PartialFile] = field(default_factory=set)
 
 
 class Transfer:
-    """Downloads one file, in one thread.
-
-    Parameters
-    ----------
-    progress
-        Says which file; is kept up to date.
-    tools
-        What it works with.
+    """Downloads one file, in one thread; keeps its progress up to date.
 
     Attributes
     ----------
@@ -157,13 +146,15 @@ class Transfer:
         Whether it ended because nothing came from the network.
     """
 
-    def __init__(self, progress: FileProgress, tools: Tools) -> None:
+    def __init__(self, progress: FileProgress, context: TransferContext) -> None:
         self._progress = progress
-        self._tools = tools
-        self._target = tools.folder / progress.file.name
-        self._source = Source(progress.file, tools.client, tools.stop)
-        self._verifier = Verifier(tools.max_inflated)
-        self._tries = RetryBudget(progress.file.label, tools.client.policy, tools.stop)
+        self._context = context
+        file = progress.file
+        self._target = context.folder / file.name
+        self._unpacked = context.folder / file.unpacked_name
+        self._source = UrlSource(progress, context.client, context.stop)
+        self._verifier = Verifier(context.max_inflated)
+        self._budget = RetryBudget(file.label, context.client.policy, context.stop)
         self._url_dropped = False
         self._resumed = False
         self.unanswered = False
@@ -181,56 +172,122 @@ class Transfer:
         try:
             result = self._run()
         except (FileFailedError, CorruptFileError) as error:
-            words = str(error)
+            reason = str(error)
         except OSError as error:
-            words = explain_os_error(error)
+            reason = explain_os_error(error)
         else:
             self._progress.state = "done"
             return result
         self._progress.state = "failed"
-        return FileResult(error=words)
+        return FileResult(error=reason)
 
     def _run(self) -> FileResult:
-        self._tools.folder.mkdir(parents=True, exist_ok=True)
-        before = identity_of(self._target)
-        if before is not None and not self._tools.overwrite:
-            return self._take_finished()
+        self._context.folder.mkdir(parents=True, exist_ok=True)
+        before = self._identities()
+        if not self._context.overwrite and (result := self._take_finished()):
+            return result
         with self._open_part() as part:
-            after = identity_of(self._target)
-            if after is not None and (after != before or not self._tools.overwrite):
-                return self._take_finished()  # another download has just made it
+            if self._identities() != before and (result := self._take_finished()):
+                return result  # another download has just made it
             self._progress.state = "running"
-            return self._fetch(part)
+            self._context.parts.add(part)
+            try:
+                return self._fetch(part)
+            finally:
+                self._context.parts.discard(part)
 
-    def _take_finished(self) -> FileResult:
+    def _identities(self) -> list[tuple[int, int, int] | None]:
+        """Return what tells the files of these names from others.
+
+        Raises
+        ------
+        OSError
+            When something other than a file has the name.
+        """
+        return [_identity_of(path) for path in (self._target, self._unpacked)]
+
+    def _take_finished(self) -> FileResult | None:
+        """Return a file that is there, if it is the one that we left, or whole."""
         self._progress.state = "running"
-        size, sha256 = hash_of(self._target, self._check_stop)
-        self._progress.done = self._progress.total = size
-        return FileResult(str(self._target), size, sha256)
+        for path in (self._target, self._unpacked):
+            record = check_finished(path, self._context.max_inflated, self._check_stop)
+            if record is not None:
+                Claims(self._target).sweep()
+                self._progress.done = self._progress.total = record.size
+                return FileResult(str(path), record.size, record.sha256)
+        return None
 
-    def _open_part(self) -> Part:
-        while (part := Part.try_open(self._target)) is None:
-            if self._tools.stop.wait(_POLL):
+    def _open_part(self) -> PartialFile:
+        claims = Claims(self._target)
+        while (part := PartialFile.try_open(self._target, claims)) is None:
+            self._progress.state = "waiting"
+            self._progress.note = "another download of it is running"
+            if self._context.stop.wait(_POLL_INTERVAL * (1 + random.random())):  # noqa: S311
                 raise Cancelled
+            self._context.folder.mkdir(parents=True, exist_ok=True)
+        self._progress.note = ""
         return part
 
-    def _fetch(self, part: Part) -> FileResult:
-        self._check_what_is_there(part)
+    def _fetch(self, part: PartialFile) -> FileResult:
+        self._verify_resumed(part)
         while True:
             try:
                 while not self._attempt(part):
                     self._check_stop()
                 self._verifier.finish()
             except CorruptFileError:
-                if not self._resumed or self._is_too_large():
+                if not self._resumed or self._verifier.too_large:
                     self._drop_corrupt(part)
                     raise
             else:
-                part.commit()
-                return FileResult(str(self._target), self._verifier.size, self._verifier.sha256)
+                trailing = self._verifier.trailing
+                if not (trailing and self._resumed) and (result := self._commit(part)):
+                    return result
+                if not trailing:
+                    self._budget.restart("another program changes the part")
             self._restart(part, None)  # perhaps only what was on disk before is to blame
 
-    def _check_what_is_there(self, part: Part) -> None:
+    def _commit(self, part: PartialFile) -> FileResult | None:
+        """Give the part its name; None when its bytes are not those that were verified."""
+        etag = part.etag
+        layers = 1
+        while self._verifier.nested:
+            layers += 1
+            if layers > _MAX_LAYERS:
+                raise CorruptFileError(f"gzip within gzip, more than {_MAX_LAYERS} times")
+            self._unpack(part)
+        verifier = self._verifier
+        packed = verifier.format == "gzip"
+        target = self._target if packed else self._unpacked
+        if not part.commit(target, FileRecord(verifier.size, verifier.sha256, etag)):
+            return None
+        if not packed:
+            self._target.unlink(missing_ok=True)  # it was not what it should be
+        if verifier.trailing:
+            log.warning(
+                "%s: %d bytes follow the end of its gzip stream; they are kept",
+                self._progress.file.label,
+                verifier.trailing,
+            )
+        self._progress.done = self._progress.total = verifier.size
+        return FileResult(str(target), verifier.size, verifier.sha256)
+
+    def _unpack(self, part: PartialFile) -> None:
+        """Take off the outer layer of gzip within gzip."""
+        verifier = Verifier(self._context.max_inflated)
+
+        def chunks() -> Iterator[bytes]:
+            with part.open_reader() as file:
+                for data in unpack(file):
+                    self._check_stop()
+                    verifier.feed(data)
+                    yield data
+
+        part.rewrite(chunks())
+        verifier.finish()
+        self._verifier = verifier
+
+    def _verify_resumed(self, part: PartialFile) -> None:
         """Read an earlier part once, so that the rest can be verified as it comes."""
         self._resumed = part.size > 0
         try:
@@ -239,53 +296,56 @@ class Transfer:
                 self._verifier.feed(data)
                 self._progress.done = self._verifier.size
         except CorruptFileError:
-            if self._is_too_large():
+            if self._verifier.too_large:
                 raise
             self._restart(part, None)
 
-    def _attempt(self, part: Part) -> bool:
-        """Send one request, use its answer, and tell whether the file is complete."""
+    def _attempt(self, part: PartialFile) -> bool:
+        """Send one request, use its response, and tell whether the file is complete."""
         url = self._source.url()
-        if reason := self._tools.transport.refusal(url):
+        if reason := self._context.transport.refusal(url):
             self._drop_url(reason)
             return False
-        answer = self._tools.transport.open(url, _headers(part))
+        answer = self._context.transport.open(url, _headers(part))
         if isinstance(answer, ConnectionFailure):
             self._no_answer(answer)
             return False
         with answer:
-            decision = _decision(answer, part)
-            if decision.action in ("fresh", "append"):
-                return self._receive(answer, part, decision)
-        return self._settle(decision, answer.status, part)
+            step = _next_step(answer, part)
+            if step.action in ("fresh", "append"):
+                return self._receive(answer, part, step)
+        return self._take(step, answer.status, part)
 
-    def _settle(self, decision: Decision, status: int, part: Part) -> bool:
-        """Do what an answer without content asks for."""
-        match decision.action:
+    def _take(self, step: NextStep, status: int, part: PartialFile) -> bool:
+        """Take the step that a response without content asks for."""
+        match step.action:
             case "complete":
                 return True
             case "renew":
-                self._source.refused(decision.reason)
+                self._source.refused(step.reason)
             case "restart":
-                self._tries.restart(decision.reason)
+                self._budget.restart(f"the file store contradicts itself: {step.reason}")
                 self._restart(part, None)
             case "retry":
-                self._tries.again(
-                    f"the file store answered {decision.reason}",
-                    status=status,
-                    retry_after=decision.retry_after,
+                known = status if status in RETRIED else None  # the code says so, not the status
+                self._budget.again(
+                    f"the file store answered {step.reason}",
+                    status=known,
+                    retry_after=step.retry_after,
                 )
             case _:
-                raise FileFailedError(f"the file store answered {decision.reason}")
+                raise FileFailedError(f"the file store answered {step.reason}")
         return False
 
-    def _receive(self, answer: Stream, part: Part, decision: Decision) -> bool:
+    def _receive(self, answer: Stream, part: PartialFile, step: NextStep) -> bool:
         data = answer.read()
-        if decision.action == "fresh" and not isinstance(data, ConnectionFailure):
-            if part.size and not _begins_gzip(data):
-                raise FileFailedError("something other than a gzip file came; the part is kept")
-            self._restart(part, decision.etag)
-        self._progress.total = decision.total
+        if step.action == "fresh" and not isinstance(data, ConnectionFailure):
+            if part.size and format_of(data) is None:  # a proxy's page, say
+                raise FileFailedError(
+                    "the server did not return an export file; the partial download was kept"
+                )
+            self._restart(part, step.etag)
+        self._progress.total = step.total
         while data:
             self._check_stop()
             if isinstance(data, ConnectionFailure):
@@ -294,27 +354,27 @@ class Transfer:
             part.write(data)
             self._verifier.feed(data)
             self._progress.done = part.size
-            if self._tries.advance(part.size):
+            if self._budget.advance(part.size):
                 self._source.worked()
             data = answer.read()
         self._check_stop()
-        if decision.total is None or part.size == decision.total:
+        if step.total is None or part.size == step.total:
             return True
-        if part.size > decision.total:
-            raise CorruptFileError(f"more came than the {decision.total:,} bytes announced")
-        self._tries.again(f"the connection ended after {part.size:,} of {decision.total:,} bytes")
+        if part.size > step.total:
+            raise CorruptFileError(f"more than the announced {step.total:,} bytes came")
+        self._budget.again(f"the connection ended after {part.size:,} of {step.total:,} bytes")
         return False
 
-    def _restart(self, part: Part, etag: str | None) -> None:
+    def _restart(self, part: PartialFile, etag: str | None) -> None:
         part.restart(etag)
-        self._verifier = Verifier(self._tools.max_inflated)
+        self._verifier = Verifier(self._context.max_inflated)
         self._resumed = False
         self._progress.done = 0
 
-    def _no_answer(self, answer: ConnectionFailure) -> None:
+    def _no_answer(self, failure: ConnectionFailure) -> None:
         self._check_stop()
         self.unanswered = True  # as long as it is not tried again
-        self._tries.again(answer.reason, retryable=answer.retryable)
+        self._budget.again(failure.reason, retryable=failure.retryable)
         self.unanswered = False
 
     def _drop_url(self, reason: str) -> None:
@@ -323,33 +383,36 @@ class Transfer:
         self._url_dropped = True
         self._source.drop()
 
-    def _drop_corrupt(self, part: Part) -> None:
-        if not self._is_too_large():
+    def _drop_corrupt(self, part: PartialFile) -> None:
+        if not self._verifier.too_large:
             part.discard()
 
-    def _is_too_large(self) -> bool:
-        limit = self._tools.max_inflated
-        return limit is not None and self._verifier.inflated > limit
-
     def _check_stop(self) -> None:
-        if self._tools.stop.is_set():
+        if self._context.stop.is_set():
             raise Cancelled
 
 
-def _begins_gzip(data: bytes) -> bool:
-    """Tell whether it is worth dropping a part for this: a proxy's page, say, is not."""
-    return data != b"" and MAGIC.startswith(data[:2])
+def _identity_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(21, "this is not a file", str(path))
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+        raise OSError(errno.EINVAL, "this is not a regular file; move it away", str(path))
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
-def _headers(part: Part) -> dict[str, str]:
+def _headers(part: PartialFile) -> dict[str, str]:
     if not part.size or part.etag is None:
         return {}
     return {"Range": f"bytes={part.size}-", "If-Range": part.etag}
 
 
-def _decision(answer: Stream, part: Part) -> Decision:
+def _next_step(answer: Stream, part: PartialFile) -> NextStep:
     code = None
     if answer.status not in (200, 206):
-        body = answer.read(_ERROR_BODY)
-        code = None if isinstance(body, ConnectionFailure) else code_of(body)
-    return decide(answer.status, answer.headers, code, part.size, part.etag)
+        body = answer.read(_MAX_ERROR_BODY)
+        code = None if isinstance(body, ConnectionFailure) else error_code(body)
+    return next_step(answer.status, answer.headers, code, part.size, part.etag)

@@ -1,99 +1,182 @@
-"""Where the URL of an export comes from: the frame first, then the job, as often as it helps."""
+"""Where the URL of an export comes from: the frame first, then its job, while that helps."""
 
 from __future__ import annotations
 
+import random
 import threading
 import time
+from collections.abc import Callable
 
-from asana_jobs_pd._download.export_files import ASKED_FIELDS, LOST, ExportFile, entries_of_record
+from asana_jobs_pd._download.export_files import (
+    REQUESTED_FIELDS,
+    FileProgress,
+    completed_at_of,
+    entries_of_record,
+)
 from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.signed_urls import expiry, is_stale
+from asana_jobs_pd._http.rate_limit import Cancelled
+from asana_jobs_pd._http.retry import backoff
+from asana_jobs_pd._http.signed_urls import SignedUrl
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError
 
-__all__ = ["FileFailedError", "Source", "said"]
+__all__ = ["FileFailedError", "UrlSource", "reason_of", "seconds_until_there"]
 
-_MOST_RENEWALS = 2
+NEW_FILE = 600.0
+"""Seconds after its completion in which a file that is not there may still appear."""
+UNKNOWN_AGE = 30.0
+"""Seconds for which a file is waited for whose completion Asana does not date."""
+LIFETIME = 30 * 86_400.0
+_MAX_DELAY = 15.0
+_MAX_RENEWALS = 2
 """URLs in a row that brought not a byte, after which another is not asked for."""
+_DELETED = "Asana deletes export files 30 days after they were completed; start the export again"
+_LATER = "Download again later, or start the export again"
 
 
 class FileFailedError(AsanaJobsError):
-    """Why one file is not there, in words without secrets."""
+    """Why there is no file, in words without secrets."""
 
 
-def said(error: RequestError) -> str:
-    """Return what Asana answered, or why nothing came, in a few words."""
+def reason_of(error: RequestError) -> str:
+    """Return what Asana answered, or why it did not, in a few words."""
     return f"{error.status} {error.reason}" if error.status else error.reason
 
 
-class Source:
+def seconds_until_there(age: float | None, waited: float) -> float:
+    """Return for how long a file that is not there may still appear; 0 if it will not.
+
+    Parameters
+    ----------
+    age
+        Seconds since it was completed, by the server's clock; None when Asana does not say.
+    waited
+        Seconds since it was first missed: no clock makes us wait for longer than that.
+    """
+    limit = UNKNOWN_AGE if age is None else NEW_FILE
+    return max(0.0, limit - max(age or 0.0, waited))
+
+
+class UrlSource:
     """The signed URL of one export, good when it is used.
 
     Parameters
     ----------
-    file
-        Whose URL; the one it bears is used while it is good.
+    progress
+        Whose URL; the one its file bears is used while it is good. Notes why it waits.
     client
         Asks the job for another.
     stop
-        Set by another thread, ends the waiting for Asana.
+        Set by another thread, ends the waiting.
+    monotonic
+        A clock that never goes back.
     """
 
-    __slots__ = ("_client", "_file", "_renewals", "_renewed_at", "_stop", "_url")
-
-    def __init__(self, file: ExportFile, client: Client, stop: threading.Event) -> None:
-        self._file, self._client, self._stop = file, client, stop
-        self._url = file.url
+    def __init__(
+        self,
+        progress: FileProgress,
+        client: Client,
+        stop: threading.Event,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._progress, self._client, self._stop = progress, client, stop
+        self._monotonic = monotonic
+        self._url = progress.file.url
+        self._completed_at: float | None = None
         self._renewed_at: float | None = None
         self._renewals = 0
+        self._missed_at: float | None = None
+        self._waits = 0
 
-    def url(self) -> str:
+    def url(self) -> SignedUrl:
         """Return a URL that has not expired, as far as it says.
 
         Raises
         ------
         FileFailedError
-            When Asana gives none.
+            When Asana gives none, even after a while.
         AuthenticationError
             When the token is not accepted.
         """
-        url = self._url
-        if url is None or is_stale(expiry(url), time.time(), self._renewed_at):
-            return self._ask()
-        return url
+        while self._url is None or self._url.is_stale(time.time(), self._renewed_at):
+            self._url = self._ask()
+            if self._url is None and not self._wait("Asana gives no URL for it"):
+                raise FileFailedError(self._without_url())
+        return self._url
 
     def drop(self) -> None:
-        """Forget the URL of the frame, which is none to be used."""
+        """Forget the URL of the frame, from which nothing may be fetched."""
         self._url = None
 
     def worked(self) -> None:
-        """Take note that bytes came, so that the URL was a good one."""
-        self._renewals = 0
+        """Note that bytes came, so that the URL was a good one."""
+        self._renewals = self._waits = 0
+        self._missed_at = None
 
     def refused(self, reason: str) -> None:
-        """Take note that the file store refused the URL; the next one is a new one.
+        """Note that the file store refused the URL; the next one is a new one.
+
+        Waits when the file is so new that it may still appear.
 
         Raises
         ------
         FileFailedError
-            When it was fresh from Asana: then the file is gone.
+            When a fresh URL was refused, and the file is too old for that.
         """
-        unclear = reason.startswith(("400", "403"))
-        if self._renewals >= _MOST_RENEWALS or (self._renewed_at is not None and not unclear):
-            what = "is gone, or something in between refuses it" if unclear else "is gone"
-            raise FileFailedError(f"the file {what}: {reason} for a fresh URL. {LOST}")
-        self._url = None
+        if self._renewed_at is None:  # it came with the frame
+            self._url = None
+            return
+        gone, missing = reason.startswith("410"), reason.startswith("404")
+        waited = not gone and self._wait(reason)
+        if (gone or missing) and not waited:
+            raise FileFailedError(f"the file is gone: {reason} for a fresh URL. {_DELETED}")
+        if not waited and self._renewals >= _MAX_RENEWALS:
+            raise FileFailedError(
+                f"the file is gone, or something in between refuses it: {reason} for a fresh "
+                f"URL. {_DELETED}"
+            )
+        if not missing:  # else it is not the URL's fault
+            self._url = None
 
-    def _ask(self) -> str:
-        self._renewals += 1
-        file = self._file
-        record = self._client.ask_job(file.gid, ASKED_FIELDS, stop=self._stop)
+    def _ask(self) -> SignedUrl | None:
+        file = self._progress.file
+        record = self._client.ask_job(file.gid, REQUESTED_FIELDS, stop=self._stop)
         if isinstance(record, AuthenticationError):
             raise record
         if isinstance(record, RequestError):
-            raise FileFailedError(f"its URL could not be asked for: {said(record)}")
+            raise FileFailedError(f"the job could not be asked for its URL: {reason_of(record)}")
         entries = entries_of_record(file.gid, record)
         entry = next((entry for entry in entries if entry.kind == file.kind), entries[0])
-        if entry.file is None or entry.file.url is None or entry.kind != file.kind:
+        if entry.file is None or entry.kind != file.kind:
             raise FileFailedError(entry.problem or f"the job has no {file.kind} export")
-        self._url, self._renewed_at = entry.file.url, time.time()
-        return self._url
+        self._renewals += 1
+        self._renewed_at = time.time()
+        self._completed_at = completed_at_of(file.kind, record)
+        return entry.file.url
+
+    def _age(self) -> float | None:
+        if self._completed_at is None:
+            return None
+        return self._client.server_clock.now() - self._completed_at
+
+    def _wait(self, reason: str) -> bool:
+        """Wait for a file that is not there yet; tell whether there was any sense in that."""
+        now = self._monotonic()
+        self._missed_at = now if self._missed_at is None else self._missed_at
+        left = seconds_until_there(self._age(), now - self._missed_at)
+        if not left:
+            return False
+        self._waits += 1
+        delay = min(backoff(self._waits, random.random()), _MAX_DELAY, left)  # noqa: S311
+        self._progress.note = f"not there yet ({reason}), trying again in {delay:.0f} s"
+        if self._stop.wait(delay):
+            raise Cancelled
+        self._progress.note = ""
+        return True
+
+    def _without_url(self) -> str:
+        age = self._age()
+        if age is not None and age >= LIFETIME:
+            return f"the file is gone: Asana gives no URL for it any more. {_DELETED}"
+        if age is None:
+            return f"Asana gives no URL for it. {_LATER}"
+        return f"Asana gives no URL for it, {age / 60:.0f} minutes after it was completed. {_LATER}"

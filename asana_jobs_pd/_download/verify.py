@@ -1,18 +1,31 @@
-"""Is this a whole gzip file? Told while its bytes arrive, in constant memory."""
+"""Is this a whole export file? Told while its bytes arrive, in constant memory."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import os
 import re
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import orjson
 
 from asana_jobs_pd.errors import AsanaJobsError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["MAGIC", "CorruptFileError", "Verifier"]
+__all__ = [
+    "CorruptFileError",
+    "FileRecord",
+    "Format",
+    "Verifier",
+    "check_finished",
+    "format_of",
+    "unpack",
+]
 
 try:
     from isal import igzip_lib
@@ -20,21 +33,40 @@ except ImportError:  # there are no wheels for every platform
     igzip_lib = None  # type: ignore[assignment]
 
 
+Format = Literal["gzip", "json"]
+
 _OUTPUT = 256 * 1024
-"""Bytes that are inflated at a time, at the most."""
-MAGIC = b"\x1f\x8b"
-_TRAILER = "the bytes after the end of its gzip stream are not gzip"
+"""Bytes that are inflated at a time, at most."""
+_MAX_TRAILING = 16 * 2**20
+"""Bytes after the end of the gzip stream, zeros included, that are taken for an accident."""
+_MAX_LINE = 4 * 2**20
+"""Bytes of a last line that are parsed to see whether it is whole."""
+_MAGIC = b"\x1f\x8b"
+_BLANKS = b" \t\r\n"
+_HEAD = 64 * 1024
+_ROW = re.compile(rb'"(?:gid|resource_type|data)"\s*:|\A\s*\[\s*\]')
+"""In the first row of every export; a login page's JSON has none of it."""
 
 
 class CorruptFileError(AsanaJobsError):
     """What is wrong with a file, in words."""
 
 
-class Verifier:
-    """Checks a gzip file as its bytes arrive: header, CRC and length of every member, the end.
+def format_of(head: bytes) -> Format | None:
+    """Return what a file is that begins like this; None when it cannot be an export."""
+    if head and _MAGIC.startswith(head[: len(_MAGIC)]):
+        return "gzip"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANKS)
+    return "json" if text[:1] in (b"{", b"[") and _ROW.search(text[:_HEAD]) else None
 
-    What it inflates is counted and dropped, 256 KiB at a time, so that a file that inflates to
-    a thousand times its size takes time, but no memory.
+
+class Verifier:
+    """Checks an export file as its bytes arrive.
+
+    Of a gzip file: the header, CRC and length of every member, and the end. What it inflates to
+    is counted and dropped, 256 KiB at a time, so that a file that inflates to a thousand times
+    its size takes time, but no memory. Of a file that was unpacked on its way: whether it
+    begins and ends like JSON.
 
     Parameters
     ----------
@@ -43,37 +75,232 @@ class Verifier:
 
     Attributes
     ----------
+    format : {"gzip", "json"} or None
+        None until enough bytes have been fed.
     size : int
         Bytes fed.
-    inflated : int
-        Bytes they inflate to.
     """
 
     def __init__(self, max_inflated: int | None = None) -> None:
         self._limit = max_inflated
         self._hash = hashlib.sha256()
-        self._member: _Inflater | None = None
         self._head = b""
-        self._members = 0
+        self._checker: _GzipChecker | _JsonChecker | None = None
+        self.format: Format | None = None
         self.size = 0
-        self.inflated = 0
 
     @property
     def sha256(self) -> str:
         """The SHA-256 of the bytes fed, in hexadecimal digits."""
         return self._hash.hexdigest()
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes.
+    @property
+    def inflated(self) -> int:
+        """Bytes that they inflate to."""
+        return self._checker.inflated if self._checker else 0
 
-        Raises
-        ------
-        CorruptFileError
-            As soon as they cannot be those of a gzip file.
-        """
+    @property
+    def trailing(self) -> int:
+        """Bytes after the end of the gzip stream, unless they are the zeros that tapes have."""
+        checker = self._checker if isinstance(self._checker, _GzipChecker) else None
+        return checker.trailing if checker and checker.garbage else 0
+
+    @property
+    def nested(self) -> bool:
+        """Whether it is gzip within gzip."""
+        return isinstance(self._checker, _GzipChecker) and self._checker.nested
+
+    @property
+    def too_large(self) -> bool:
+        """Whether more came than `max_inflated` allows."""
+        skipped = self._checker.skipped if self._checker else 0
+        packed = self.size - self.size // 100 - _OUTPUT  # bytes are smaller packed than unpacked
+        return self._limit is not None and max(self.inflated + skipped, packed) > self._limit
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes; raise CorruptFileError as soon as they cannot be an export's."""
         self._hash.update(data)
         self.size += len(data)
+        if self._checker is None:
+            self._head += data
+            if len(self._head) < _HEAD and not self._head.startswith(_MAGIC):
+                return
+            data = self._begin()
+        if self._checker is not None:
+            self._checker.feed(data)
+        self._check_limit()
+
+    def finish(self) -> None:
+        """Raise CorruptFileError when the file cannot end here."""
+        if not self.size:
+            raise CorruptFileError("it is empty, not even an empty gzip file")
+        if self._checker is None:
+            data = self._begin()
+            assert self._checker is not None
+            self._checker.feed(data)
+            self._check_limit()
+        self._checker.finish()
+
+    def _begin(self) -> bytes:
+        head, self._head = self._head, b""
+        self.format = format_of(head)
+        if self.format is None:
+            raise CorruptFileError(_not_an_export(head))
+        is_gzip = self.format == "gzip"
+        self._checker = _GzipChecker(self._check_limit) if is_gzip else _JsonChecker()
+        return head
+
+    def _check_limit(self) -> None:
+        if self.too_large:
+            raise CorruptFileError(
+                f"it inflates to more than the {self._limit:,} bytes that max_inflated allows"
+            )
+
+
+_ATTRIBUTE = "user.asana_jobs_pd.export"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """What a download leaves with a file, in an extended attribute, to know it by next time.
+
+    File systems without them keep none; the file is then verified from beginning to end.
+    """
+
+    size: int
+    sha256: str
+    etag: str | None = None
+
+    def leave(self, descriptor: int) -> None:
+        """Keep it with an open file."""
+        with suppress(OSError, AttributeError):
+            os.setxattr(descriptor, _ATTRIBUTE, orjson.dumps(self))
+
+    @classmethod
+    def of(cls, descriptor: int) -> FileRecord | None:
+        """Return the record of an open file."""
+        try:
+            found = orjson.loads(os.getxattr(descriptor, _ATTRIBUTE))
+            return cls(int(found["size"]), str(found["sha256"]), found.get("etag"))
+        except (OSError, AttributeError, ValueError, TypeError, KeyError):
+            return None
+
+    def matches(self, chunks: Iterable[bytes]) -> bool:
+        """Tell whether these bytes are the ones it speaks of."""
+        digest, size = hashlib.sha256(), 0
+        for data in chunks:
+            digest.update(data)
+            size += len(data)
+        return (size, digest.hexdigest()) == (self.size, self.sha256)
+
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def check_finished(
+    path: Path, max_inflated: int | None, check_stop: Callable[[], None]
+) -> FileRecord | None:
+    """Return the record of a file that is the one we left, or is whole; None for any other.
+
+    `check_stop` is called now and then.
+
+    Raises
+    ------
+    CorruptFileError
+        When it inflates to more than `max_inflated` bytes.
+    OSError
+        When it cannot be read.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        if path.is_symlink():  # it is replaced, and what it leads to is left alone
+            return None
+        raise
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123  a descriptor
+
+        def chunks() -> Iterator[bytes]:
+            while data := file.read(_OUTPUT):
+                check_stop()
+                yield data
+
+        record = FileRecord.of(descriptor)
+        if record is not None:
+            return record if record.matches(chunks()) else None
+        record = _verify(chunks(), max_inflated)
+        if record is not None:
+            record.leave(descriptor)
+        return record
+
+
+def _verify(chunks: Iterable[bytes], max_inflated: int | None) -> FileRecord | None:
+    """Return the record of a whole gzip file; nothing tells whether any other is whole."""
+    verifier = Verifier(max_inflated)
+    try:
+        for data in chunks:
+            verifier.feed(data)
+        verifier.finish()
+    except CorruptFileError:
+        if verifier.too_large:
+            raise
+        return None
+    whole = verifier.format == "gzip" and not verifier.nested
+    return FileRecord(verifier.size, verifier.sha256) if whole else None
+
+
+class _JsonChecker:
+    """Checks that the last line of a JSON file is whole."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._has_lines = False
+        self.inflated = self.skipped = 0
+
+    def feed(self, data: bytes) -> None:
+        self.inflated += len(data)
+        tail = self._tail + data
+        cut = tail.rstrip(_BLANKS).rfind(b"\n")
+        self._has_lines |= cut >= 0
+        self._tail = tail[cut + 1 :][-_MAX_LINE:]
+
+    def finish(self) -> None:
+        line = self._tail.strip(_BLANKS)
+        whole = line[-1:] in (b"}", b"]")
+        if whole and self._has_lines and line[:1] == b"{" and len(self._tail) < _MAX_LINE:
+            try:
+                orjson.loads(line)
+            except orjson.JSONDecodeError:
+                whole = False
+        if not whole:
+            raise CorruptFileError("it ends in the middle of a line of JSON")
+
+
+class _GzipChecker:
+    """Checks the members of a gzip file; `on_output` is called after each piece of output."""
+
+    def __init__(self, on_output: Callable[[], None]) -> None:
+        self._on_output = on_output
+        self._member: _Inflater | None = None
+        self._head = b""
+        self._members = 0
+        self._size = 0
+        self._first_output = b""
+        self.inflated = 0
+        self.trailing = self.skipped = 0
+        self.garbage = False
+
+    @property
+    def nested(self) -> bool:
+        return self._first_output.startswith(_MAGIC)
+
+    def feed(self, data: bytes) -> None:
+        self._size += len(data)
         while data:
+            if self.garbage:
+                self._skip(len(data))
+                return
             if self._member is None:
                 data = self._begin(data)
                 continue
@@ -83,70 +310,65 @@ class Verifier:
                 data, self._member = self._member.unused_data, None
 
     def finish(self) -> None:
-        """Take note that there are no more bytes.
-
-        Raises
-        ------
-        CorruptFileError
-            When the file cannot end here.
-        """
-        if not self.size:
-            raise CorruptFileError("it is empty, not even an empty gzip file")
-        if self._member is not None or (self._head and not self._members):
+        if self._member is not None or self._head:
             raise CorruptFileError(
-                f"it ends in the middle of its gzip stream, after {self.size:,} bytes"
+                f"it ends in the middle of its gzip stream, after {self._size:,} bytes"
             )
-        if self._head:
-            raise CorruptFileError(_TRAILER)
 
     def _begin(self, data: bytes) -> bytes:
         """Begin a member, once its first two bytes are there; between members zeros may stand."""
         if self._members and not self._head:
-            data = data.lstrip(b"\0")
+            rest = data.lstrip(b"\0")
+            self._skip(len(data) - len(rest))
+            data = rest
         head = self._head + data
-        if not MAGIC.startswith(head[:2]):
-            raise CorruptFileError(_TRAILER if self._members else _not_gzip(head))
-        if len(head) < len(MAGIC):
+        if not _MAGIC.startswith(head[:2]):  # gunzip ignores it too
+            self.garbage, self._head = True, b""
+            self._skip(len(head))
+            return b""
+        if len(head) < len(_MAGIC):
             self._head = head
             return b""
         self._head, self._member = b"", _make_inflater(self._count)
         self._members += 1
+        self.trailing = 0
         return head
+
+    def _skip(self, size: int) -> None:
+        self.trailing += size
+        self.skipped += size
+        if self.trailing > _MAX_TRAILING:
+            raise CorruptFileError(
+                f"more than {_MAX_TRAILING:,} bytes follow the end of its gzip stream"
+            )
 
     def _inflate(self, member: _Inflater, data: bytes) -> None:
         try:
             member.feed(data)
         except _ERRORS as error:
-            said = str(error)
+            message = str(error)
         else:
             return
         raise CorruptFileError(
-            f"its gzip stream is broken near byte {self.size:,} (after "
-            f"{self.inflated:,} inflated bytes): {_words(said)}"
+            f"its gzip stream is broken near byte {self._size:,} (after "
+            f"{self.inflated:,} inflated bytes): {_gzip_error_words(message)}"
         )
 
-    def _count(self, inflated: int) -> None:
-        self.inflated += inflated
-        if self._limit is not None and self.inflated > self._limit:
-            raise CorruptFileError(
-                f"it inflates to more than the {self._limit:,} bytes that max_inflated allows"
-            )
+    def _count(self, output: bytes) -> None:
+        if len(self._first_output) < len(_MAGIC):
+            self._first_output = (self._first_output + output)[:16]
+            if self._first_output.lstrip(_BLANKS).startswith(b"<"):
+                raise CorruptFileError("it inflates to HTML or XML, not to JSON Lines")
+        self.inflated += len(output)
+        self._on_output()
 
 
 class _Inflater:
-    """Inflates one member; `inner` does the work.
+    """Inflates one member; `on_output` gets each piece."""
 
-    Parameters
-    ----------
-    inner
-        A decompressor of ISA-L or of zlib.
-    count
-        Called with the size of each piece.
-    """
-
-    def __init__(self, inner: Any, count: Callable[[int], None]) -> None:
+    def __init__(self, inner: Any, on_output: Callable[[bytes], None]) -> None:
         self._inner = inner
-        self._count = count
+        self._on_output = on_output
 
     @property
     def eof(self) -> bool:
@@ -165,9 +387,9 @@ class _Isal(_Inflater):
 
     def feed(self, data: bytes) -> None:
         inner = self._inner
-        self._count(len(inner.decompress(data, _OUTPUT)))
+        self._on_output(inner.decompress(data, _OUTPUT))
         while not (inner.needs_input or inner.eof):
-            self._count(len(inner.decompress(b"", _OUTPUT)))
+            self._on_output(inner.decompress(b"", _OUTPUT))
 
 
 class _Zlib(_Inflater):
@@ -176,34 +398,44 @@ class _Zlib(_Inflater):
     def feed(self, data: bytes) -> None:
         inner = self._inner
         while True:
-            inflated = len(inner.decompress(data, _OUTPUT))
-            self._count(inflated)
+            output = inner.decompress(data, _OUTPUT)
+            self._on_output(output)
             data = inner.unconsumed_tail
-            if inner.eof or not (data or inflated == _OUTPUT):
+            if inner.eof or not (data or len(output) == _OUTPUT):
                 return
 
 
 _ERRORS: tuple[type[Exception], ...] = (zlib.error, getattr(igzip_lib, "error", zlib.error))
 
 
-def _make_inflater(count: Callable[[int], None]) -> _Inflater:
+def _make_inflater(on_output: Callable[[bytes], None]) -> _Inflater:
     if igzip_lib is None:
-        return _Zlib(zlib.decompressobj(wbits=31), count)
-    return _Isal(igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), count)
+        return _Zlib(zlib.decompressobj(wbits=31), on_output)
+    return _Isal(igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), on_output)
 
 
-def _words(said: str) -> str:
-    low = said.lower()
+def unpack(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what a verified gzip file inflates to."""
+    with (
+        suppress(gzip.BadGzipFile),  # bytes after its end
+        gzip.GzipFile(fileobj=file, mode="rb") as packed,
+    ):
+        while data := packed.read(_OUTPUT):
+            yield data
+
+
+def _gzip_error_words(message: str) -> str:
+    low = message.lower()
     if "check" in low and "header" not in low:
         return "its CRC or length does not match its content"
-    return re.sub(r"^Error -?\d+ (while decompressing data: )?", "", said)
+    return re.sub(r"^Error -?\d+ (while decompressing data: )?", "", message)
 
 
-def _not_gzip(head: bytes) -> str:
-    first = head.lstrip()[:1]
+def _not_an_export(head: bytes) -> str:
+    first = head.lstrip(_BLANKS)[:1]
     looks = {
-        b"{": ", it looks like JSON",
-        b"[": ", it looks like JSON",
+        b"{": ", it looks like JSON, but not like an export",
+        b"[": ", it looks like JSON, but not like an export",
         b"<": ", it looks like XML",
     }
     return f"it is not gzip{looks.get(first, '')}"

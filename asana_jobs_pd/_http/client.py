@@ -44,7 +44,8 @@ from asana_jobs_pd._http.retry import (
     send_repeatedly,
     status_of,
 )
-from asana_jobs_pd._http.signed_urls import SignedTransport
+from asana_jobs_pd._http.server_clock import ServerClock
+from asana_jobs_pd._http.signed_transport import SignedTransport
 from asana_jobs_pd._http.transport import (
     ConnectionFailure,
     CustomTransport,
@@ -157,6 +158,7 @@ class Client:
         self.ledger = False if ledger is None and transport is not None else ledger
         self.refused_fields: frozenset[str] = frozenset()
         self.changes = Changes()
+        self.server_clock = ServerClock()
         try:
             check_client_options(requests_per_minute, max_in_flight, timeout, max_retries)
             self.policy = RetryPolicy(max_retries)
@@ -223,6 +225,7 @@ class Client:
             timeout=self._timeout,
             proxies=self._proxies,
             verify=self._verify,
+            clock=self.server_clock,
         )
 
     def close(self) -> None:
@@ -315,7 +318,10 @@ class Client:
             raise ClientClosedError("This client was closed; connect() makes a new one.")
 
     def _note_changes(self, answer: Response | ConnectionFailure) -> None:
-        if isinstance(answer, Response) and "Asana-Change" in answer.headers:
+        if isinstance(answer, ConnectionFailure):
+            return
+        self.server_clock.note(answer.headers)
+        if "Asana-Change" in answer.headers:
             changes = change_headers(answer)
             self.changes.note(self._token.hide(redact, change) for change in changes)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from asana_jobs_pd._download.downloader import Run
+from asana_jobs_pd._download.downloader import DownloadSession
 from asana_jobs_pd._download.export_files import FileProgress
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client
@@ -53,7 +53,7 @@ class Downloads:
         self._lock = threading.Lock()
         self._closed = self._downloading = self._loading = False
         self._cancelled = threading.Event()
-        self._run: Run | None = None
+        self._run: DownloadSession | None = None
 
     @property
     def downloading(self) -> bool:
@@ -100,7 +100,7 @@ class Downloads:
     def _download(self, request: DownloadRequest, done: Callable[[pd.DataFrame], object]) -> None:
         folder = local_path(request.dest.strip() or ".", "dest")
         bars = _Bars(self._panel)
-        self._run = run = Run(request.client, shown=False, tick=bars)
+        self._run = run = DownloadSession(request.client, shown=False, show=bars)
         if self._cancelled.is_set():
             run.cancel()
         jobs = as_jobs(request.jobs, verified=True)

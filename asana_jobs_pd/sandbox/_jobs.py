@@ -53,6 +53,10 @@ KINDS = (
 )
 
 
+_LIFETIME = 31 * 86_400.0
+"""Seconds after which an export is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The course of a job; times are seconds after the sandbox's start."""
@@ -209,6 +213,11 @@ class Jobs:
     def forget_url(self, gid: str) -> None:
         """Serve a job's record without its download URL from now on."""
         self._without_url.add(gid)
+        job = self._job(gid)
+        if job is not None:
+            ended = min(job.ended, self._clock.now()) - _LIFETIME
+            created, started = job.created - _LIFETIME, job.started - _LIFETIME
+            self._plans[gid] = replace(job, created=created, started=started, ended=ended)
 
     def force(self, gid: str, status: Status) -> None:
         """Put a job into a state and keep it there."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import pandas as pd
 import pytest
-from export_fixtures import check, names, only, ranges
+from export_fixtures import check, names, only, packed, ranges
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import _progress as progress
@@ -53,13 +54,95 @@ def test_a_finished_file_is_not_fetched_again(asana, client, jobs, content, tmp_
     assert (asana.stats.requests, asana.stats.downloads) == (0, 0)
 
 
-def test_overwrite_fetches_it_again(asana, client, jobs, gid, content, tmp_path):
+def test_overwrite_fetches_it_again(asana, client, jobs, content, tmp_path):
     """And replaces what is there, in one step."""
-    target = tmp_path / f"{gid}-resource.jsonl.gz"
-    target.write_bytes(b"something else")
-    kept = only(jobs.asana.download(tmp_path, client=client))
-    assert kept["file.bytes"] == 14
+    jobs.asana.download(tmp_path, client=client)
     check(only(jobs.asana.download(tmp_path, overwrite=True, client=client)), content)
+    assert asana.stats.downloads == 2
+
+
+def without_record(path):
+    """Write the file anew, as it comes back from a copy to a file system without attributes."""
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data)
+
+
+def test_a_file_without_a_record_is_verified(asana, client, jobs, gid, content, tmp_path):
+    """It is taken as it is when it is whole."""
+    jobs.asana.download(tmp_path, client=client)
+    without_record(tmp_path / f"{gid}-resource.jsonl.gz")
+    asana.reset_stats()
+    for _ in range(2):
+        check(only(jobs.asana.download(tmp_path, client=client)), content)
+    assert asana.stats.downloads == 0
+
+
+DAMAGES = {
+    "empty": lambda path: path.write_bytes(b""),
+    "junk": lambda path: path.write_bytes(b"something else"),
+    "truncated": lambda path: os.truncate(path, 5000),
+    "altered": lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"),
+    "another export": lambda path: path.write_bytes(packed(b'{"gid": "1"}')),
+    "html": lambda path: path.write_bytes(packed(b"<html>")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_file_that_is_not_the_one_is_fetched(
+    asana, client, jobs, gid, content, tmp_path, damage, is_new
+):
+    """Whether we have left a record with it or not."""
+    path = tmp_path / f"{gid}-resource.jsonl.gz"
+    jobs.asana.download(tmp_path, client=client)
+    if is_new:
+        without_record(path)
+    damage(path)
+    row = only(jobs.asana.download(tmp_path, client=client))
+    if is_new and damage is DAMAGES["another export"]:
+        assert row["file.bytes"] == path.stat().st_size  # nothing tells it from ours
+    else:
+        check(row, content)
+        assert asana.stats.downloads == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("good", [True, False])
+def test_a_link_of_the_name_is_replaced(client, jobs, gid, content, tmp_path, good):
+    """What it leads to is left alone."""
+    other = tmp_path / "other"
+    other.write_bytes(content if good else b"precious")
+    (tmp_path / "exports").mkdir()
+    path = tmp_path / "exports" / f"{gid}-resource.jsonl.gz"
+    path.symlink_to(other)
+    check(only(jobs.asana.download(tmp_path / "exports", client=client)), content)
+    assert not path.is_symlink()
+    assert other.read_bytes() == (content if good else b"precious")
+
+
+@pytest.mark.parametrize("dest", ["s3://bucket/x", b"exports", "x\udcff"])
+def test_a_dest_that_is_no_local_folder_is_refused(
+    asana, client, jobs, dest, tmp_path, monkeypatch
+):
+    """Before any request is made, and no folder called s3: appears."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidOptionError, match="dest="):
+        jobs.asana.download(dest, client=client)
+    assert names(tmp_path) == []
+    assert asana.stats.downloads == 0
+
+
+def test_a_warning_turned_into_an_error_keeps_the_frame(sandbox, tmp_path):
+    """Everything is downloaded first."""
+    change = "name=some_change;info=https://example.com;affected=true"
+    asana = sandbox(clock=None, changes=[change], export_rows=20)
+    gids = asana.gids(2, "graph_export_request")
+    asana.finish(*gids)
+    with aj.Client(asana.token, base_url=asana.base_url) as client:
+        with pytest.raises(aj.AsanaChangeWarning) as caught:
+            aj.download_asana_exports(gids, tmp_path, client=client)
+    assert caught.value.frame["file.error"].isna().all()
 
 
 @pytest.mark.parametrize("columns", [["gid"], ["gid", "status"], ["gid", "resource_subtype"]])

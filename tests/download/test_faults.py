@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pandas as pd
 import pytest
 from child_process import run_child
-from export_fixtures import check, fetched, names, only, packed, ranges
+from export_fixtures import Quick, check, fetched, names, only, packed, ranges
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._download import downloader as engine
-from asana_jobs_pd._download import url_source as source
+from asana_jobs_pd._download import downloader
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def test_a_file_that_changes_on_the_way_starts_over(asana, download, gid, conten
     """The part of the first edition does not meet the second."""
     asana.fault("truncate", where="exports", bytes=3000)
     asana.fault("reset", where="exports", times=3)
-    assert "goes on where it stood" in download()["file.error"]
+    assert "Download again to resume" in download()["file.error"]
     assert (tmp_path / f"{gid}-resource.jsonl.gz.part").read_bytes() == content[:3000]
     asana.republish(gid)
     row = download()
@@ -96,7 +99,7 @@ def test_a_page_of_a_proxy_does_not_cost_the_part(asana, download, gid, content,
     """200 to a Range starts over only for what begins like a file."""
     asana.fault(fault, where="exports", status=200)
     plant(tmp_path, gid, content[:5000], etag_of(content))
-    assert "the part is kept" in download()["file.error"]
+    assert "partial download was kept" in download()["file.error"]
     check(download(), content)
     assert ranges(asana) == ["bytes=5000-"] * 2
 
@@ -176,14 +179,153 @@ def test_a_file_that_is_gone_says_so(asana, download, gid, jobs, tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("status", [403, 404])
-def test_fresh_urls_that_are_refused_end_in_words(asana, download, content, status):
-    """After a few renewals, not for ever."""
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_fresh_urls_that_are_refused_end_in_words(asana, download, jobs, gid, content, status):
+    """After a few renewals, not for ever, when the export is not new any more."""
+    export = {"gid": "7", "completed_at": "2026-01-01T00:00:00.000Z"}
+    url = {"download_url": asana.export_url(gid, "export_request")}
+    asana.record(gid, {"gid": gid, "status": "succeeded", "new_resource_export": export | url})
     asana.fault("status", where="exports", status=status, times=99)
     row = download()
     assert "gone" in row["file.error"]
     assert str(status) in row["file.error"]
-    assert asana.stats.requests <= source._MOST_RENEWALS
+    assert asana.stats.requests <= 2
+
+
+def test_a_file_that_is_not_there_yet_is_waited_for(asana, download, content):
+    """A store may not know an object for seconds after the job has succeeded."""
+    asana.fault("status", where="exports", status=404, times=3)
+    check(download(), content)
+    assert asana.stats.downloads == 4
+    assert asana.stats.requests == 1
+
+
+@pytest.mark.parametrize("code", ["RequestTimeout", "SlowDown"])
+def test_an_error_that_passes_is_tried_again(scripted_store, code):
+    """S3 answers 400 RequestTimeout as well as 503 SlowDown."""
+    store = scripted_store(error(400, code), whole(FILE))
+    check(store.download(), FILE)
+    assert store.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"), [(301, ()), (302, ("Location: ",)), (307, ()), (308, ()), (300, ())]
+)
+def test_a_redirect_to_nowhere_is_asked_for_once(scripted_store, status, headers):
+    """S3 answers 301 without a Location for a bucket in another region."""
+    store = scripted_store(error(status, "PermanentRedirect", *headers))
+    assert f"answered {status} PermanentRedirect" in store.download()["file.error"]
+    assert store.asked == 1
+
+
+LINES = b'{"gid":"11","resource_type":"task","name":"Order cups"}\n'
+FILE = packed(LINES)
+
+
+def test_an_export_that_was_unpacked_on_the_way(scripted_store):
+    """It is stored under a name that fits, is loaded, and is not fetched again."""
+    store = scripted_store(whole(LINES))
+    row = store.download()
+    check(row, LINES)
+    assert row["file.path"].endswith("-graph.jsonl")
+    data = aj.read_asana_export(row["file.path"], progress=False)
+    assert list(data["task"]["name"]) == ["Order cups"]
+    check(store.download(), LINES)
+    assert names(store.folder) == ["1-graph.jsonl"]
+
+
+def test_gzip_within_gzip_is_unpacked_once(scripted_store):
+    """Twice too; more is not an accident."""
+    for layers in (2, 3):
+        data = FILE
+        for _ in range(layers - 1):
+            data = packed(data)
+        check(scripted_store(whole(data)).download(), FILE)
+    data = packed(packed(packed(packed(FILE))))
+    store = scripted_store(whole(data))
+    assert "gzip within gzip" in store.download()["file.error"]
+    assert names(store.folder) == []
+
+
+@pytest.mark.parametrize("junk", [b"\n", b"<Error>", bytes(100) + b"x"])
+def test_bytes_after_the_end_are_kept_and_noted(scripted_store, junk, caplog):
+    """As gunzip does, which warns."""
+    check(scripted_store(whole(FILE + junk)).download(), FILE + junk)
+    assert "follow the end of its gzip stream" in caplog.text
+
+
+def test_a_store_that_trickles_is_given_up(scripted_store):
+    """A byte now and then is as good as none."""
+    store = scripted_store(whole(FILE, length=10**6), timeout=(5, 0.2), pause=0.05)
+    assert "bytes came in" in store.download()["file.error"]
+
+
+class Store:
+    """A file store that gives these responses in turn, the last one over and over."""
+
+    def __init__(self, folder, responses, *, timeout=(5, 60), pause=0.0):
+        self.folder, self._responses, self._pause = folder, responses, pause
+        self._timeout = timeout
+        self.asked = 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer._answer(self)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def _answer(self, handler):
+        status, headers, body = self._responses[min(self.asked, len(self._responses) - 1)]
+        self.asked += 1
+        handler.send_response(status)
+        for header in headers:
+            handler.send_header(*header.split(":", 1))
+        handler.end_headers()
+        step = 1 if self._pause else len(body) or 1
+        with suppress(OSError):
+            for place in range(0, len(body), step):
+                handler.wfile.write(body[place : place + step])
+                time.sleep(self._pause)
+
+    def download(self):
+        url = {"gid": "7", "download_url": f"{self.url}/f?X-Amz-Signature=5ec2e7"}
+        jobs = aj.asana_jobs_from_records(
+            [{"gid": "1", "status": "succeeded", "new_graph_export": url}]
+        )
+        jobs["fetched_at"] = pd.Timestamp("2026-01-01", tz="UTC")
+        with aj.Client("t" * 9, base_url=self.url, timeout=self._timeout) as client:
+            client.policy = Quick(retries=2)
+            return only(jobs.asana.download(self.folder, client=client))
+
+
+def whole(body, *headers, length=None):
+    return 200, (f"Content-Length: {length or len(body)}", *headers), body
+
+
+def error(status, code, *headers):
+    body = f"<Error><Code>{code}</Code></Error>".encode()
+    return status, (f"Content-Length: {len(body)}", *headers), body
+
+
+@pytest.fixture
+def scripted_store(tmp_path):
+    stores = []
+
+    def make(*responses, **options):
+        stores.append(Store(tmp_path / str(len(stores)), responses, **options))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.server.shutdown()
+        store.server.server_close()
 
 
 def test_trouble_of_the_file_store_is_waited_out(asana, download, content):
@@ -194,7 +336,7 @@ def test_trouble_of_the_file_store_is_waited_out(asana, download, content):
 
 
 def test_trouble_that_lasts_ends_in_words(asana, download, gid, content, tmp_path):
-    """With what the store said; the part is kept, and the next download goes on."""
+    """With what the store said; partial download was kept, and the next download goes on."""
     plant(tmp_path, gid, content[:5000], etag_of(content))
     asana.fault("status", where="exports", status=503, times=3)
     row = download()
@@ -206,7 +348,7 @@ def test_trouble_that_lasts_ends_in_words(asana, download, gid, content, tmp_pat
 
 def test_a_network_that_is_gone_is_not_tried_for_every_file(asana, client, tmp_path, monkeypatch):
     """A file that failed for want of any answer speaks for those that wait."""
-    monkeypatch.setattr(engine, "OUTAGE", 0.0)
+    monkeypatch.setattr(downloader, "OUTAGE_SECONDS", 0.0)
     gids = asana.gids(8, "export_request")
     asana.finish(*gids)
     jobs = aj.read_asana_jobs(gids, client=client)
@@ -224,9 +366,9 @@ def test_a_network_that_is_gone_is_not_tried_for_every_file(asana, client, tmp_p
         (lambda data: data[:-6] + bytes([data[-6] ^ 1]) + data[-5:], "CRC or length"),
         (lambda data: data[:-3], "in the middle of its gzip stream"),
         (lambda data: data[:2000], "in the middle of its gzip stream"),
-        (lambda data: data + b"junk", "after the end"),
         (lambda _: b"", "empty"),
-        (lambda _: b'{"gid": "1"}\n', "looks like JSON"),
+        (lambda _: b'{"error": "log in"}\n', "looks like JSON"),
+        (lambda _: b'{"gid": "1"}\n{"gid"', "in the middle of a line"),
         (lambda _: b"<html>captive portal</html>", "looks like XML"),
     ],
 )
@@ -250,7 +392,7 @@ def test_a_bomb_is_stopped_at_the_limit(asana, download, gid, tmp_path):
     """With a limit; without, it is a file like any other, and needs no memory."""
     bomb = packed(bytes(8 * 2**20), 9)
     asana.publish(gid, bomb)
-    for _ in range(2):  # the part is kept: with a higher limit, the download goes on
+    for _ in range(2):  # partial download was kept: with a higher limit, the download goes on
         assert "more than the 1,000,000 bytes" in download(max_inflated=10**6)["file.error"]
     assert asana.stats.downloads == 1
     check(download(), bomb)

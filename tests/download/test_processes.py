@@ -14,7 +14,7 @@ from conftest import TOKEN
 from export_fixtures import check, names, only, ranges
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._download.downloader import Downloads
+from asana_jobs_pd._download.downloader import Downloader
 from asana_jobs_pd._download.export_files import ExportFile
 
 pytestmark = pytest.mark.slow
@@ -106,7 +106,7 @@ def test_an_interrupt_ends_at_once(asana, client, content, tmp_path, fault):
         jobs.asana.download(tmp_path, client=client)
     assert time.monotonic() - sent[0] < 1.5
     frame = caught.value.frame
-    assert frame["file.error"].str.contains("goes on where it stood").all()
+    assert frame["file.error"].str.contains("download again to resume").all()
     if fault == "slow":
         parts = [name for name in names(tmp_path) if name.endswith(".part")]
         assert len(parts) == 4
@@ -142,7 +142,7 @@ def test_no_thread_is_waited_for(asana, gid, content, tmp_path):
 def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path):
     """As a widget does it from another thread; the part stays, and its lock is free."""
     asana.fault("slow", where="exports", seconds=30.0)
-    downloads = Downloads([ExportFile(gid, "resource")], tmp_path, client)
+    downloads = Downloader([ExportFile(gid, "resource")], tmp_path, client)
     seen = []
     runner = threading.Thread(target=downloads.run, args=(seen.append,), daemon=True)
     runner.start()
@@ -154,7 +154,7 @@ def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path
     assert downloads.results == {}
     assert not downloads.interrupted
     assert seen[0][0].total == len(content)
-    again = Downloads([ExportFile(gid, "resource")], tmp_path, client)
+    again = Downloader([ExportFile(gid, "resource")], tmp_path, client)
     again.run()
     (result,) = again.results.values()
     assert result.size == len(content)
@@ -165,7 +165,7 @@ def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path
 def test_waiting_for_another_can_be_cancelled(asana, client, gid, content, tmp_path):
     """A second download of a file waits for the first, but not against our will."""
     asana.fault("slow", where="exports", seconds=30.0)
-    first, second = (Downloads([ExportFile(gid, "resource")], tmp_path, client) for _ in range(2))
+    first, second = (Downloader([ExportFile(gid, "resource")], tmp_path, client) for _ in range(2))
     threads = []
     for downloads in (first, second):
         threads.append(threading.Thread(target=downloads.run, daemon=True))

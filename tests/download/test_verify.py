@@ -52,7 +52,7 @@ def test_a_whole_file_passes(step):
 
 
 @given(
-    parts=st.lists(st.binary(max_size=300), min_size=1, max_size=4),
+    parts=st.lists(st.binary(max_size=300).map(b"{".__add__), min_size=1, max_size=4),
     zeros=st.integers(0, 40),
     step=st.integers(1, 400),
 )
@@ -92,17 +92,76 @@ def test_crc_and_length_are_checked(place, what):
     assert "CRC or length does not match" in refused(bytes(data)), what
 
 
-def test_bytes_after_the_end_are_not_overlooked():
-    """Something appended is not the file that was exported."""
-    assert "after the end" in refused(FILE + b"<Error>")
-    assert "after the end" in refused(FILE + b"\x1f")
+@pytest.mark.parametrize("junk", [b"\n", b"<Error>", b"\x1fX", b"\0\0x", b"x" * 3000])
+def test_bytes_after_the_end_are_kept_and_counted(junk):
+    """As gunzip does, which warns."""
+    assert verified(FILE + junk).trailing == len(junk)
+    assert verified(FILE + junk).inflated == len(TEXT)
+
+
+def test_zeros_after_the_end_are_nothing_special():
+    """Tapes and some file systems add them."""
+    assert verified(FILE + bytes(512)).trailing == 0
+
+
+def test_a_second_member_that_is_cut_is_seen():
+    """Even in the middle of its first two bytes."""
+    assert "in the middle" in refused(FILE + FILE[:100])
+    assert "in the middle" in refused(FILE + b"\x1f")
+
+
+@pytest.mark.parametrize("endless", [bytes(2**20), b"x" * 2**20, packed(b"") * 2**15])
+def test_what_never_ends_is_stopped(endless):
+    """Zeros, junk or empty members after the end: they count for the limit, as they fill a disk."""
+    verifier = Verifier(10**6)
+    verifier.feed(FILE)
+    with pytest.raises(CorruptFileError, match="more than the 1,000,000 bytes"):
+        for _ in range(10):
+            verifier.feed(endless)
+    assert verifier.too_large
+
+
+def test_without_a_limit_too():
+    """16 MiB after the end are no accident."""
+    verifier = Verifier()
+    verifier.feed(FILE)
+    with pytest.raises(CorruptFileError, match="follow the end"):
+        for _ in range(20):
+            verifier.feed(bytes(2**20))
+
+
+@pytest.mark.parametrize("step", [1, 1000, 10**6])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n \n"])
+def test_json_lines_that_were_unpacked_on_the_way_pass(step, end):
+    """Something between the store and us may unpack a .gz by itself."""
+    verifier = verified(TEXT.rstrip() + end, step)
+    assert (verifier.format, verifier.inflated) == ("json", verifier.size)
+    assert verified(b'\xef\xbb\xbf[{"gid": "1"}]').format == "json"
+    assert verified(b"[]").format == "json"
+
+
+@given(cut=st.integers(1, 300))
+def test_json_lines_that_are_cut_within_a_line_are_seen(cut):
+    """A cut between two lines is seen by the length that was announced."""
+    lines = b"".join(b'{"gid": "%d", "n": {"a": 1}}\n' % n for n in range(20))
+    if lines[:-cut].endswith((b"}}", b"\n")):
+        assert verified(lines[:-cut]).size == len(lines) - cut
+    else:
+        assert "in the middle of a line" in refused(lines[:-cut])
+
+
+def test_gzip_within_gzip_is_seen():
+    """A server that packs what is packed."""
+    assert verified(packed(FILE)).nested
+    assert not verified(FILE).nested
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b'{"gid": "1"}\n', "looks like JSON"),
-        (b"\n[1]", "looks like JSON"),
+        (b'{"error": "log in first"}\n', "looks like JSON, but not like an export"),
+        (b"\n[1]", "looks like JSON, but not like an export"),
+        (packed(b"<html>log in first</html>"), "inflates to HTML or XML"),
         (b"<Error><AWSAccessKeyId>KEY</AWSAccessKeyId></Error>", "looks like XML"),
         (b"PK\3\4", "not gzip"),
     ],

@@ -22,6 +22,7 @@ from asana_jobs_pd._http.redaction import (
     may_hold_secret,
     redact,
 )
+from asana_jobs_pd._http.signed_urls import SignedUrl
 
 from .conftest import GID, SIGNATURE, TOKEN
 
@@ -246,7 +247,9 @@ def test_the_log_lines_about_our_requests_are_masked(asana, client, caplog):
     with caplog.at_level(logging.DEBUG):
         for _ in range(2):
             assert mine.get_job(GID, ("status",))["gid"] == GID
-        mine.signed_transport().open(f"{asana.base_url}/x?X-Amz-Signature={SIGNATURE}", {}).close()
+        mine.signed_transport().open(
+            SignedUrl(f"{asana.base_url}/x?X-Amz-Signature={SIGNATURE}"), {}
+        ).close()
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("urllib3")]
     assert sum(f'"GET /api/1.0/jobs/{GID}?… HTTP/' in line for line in lines) == 2
     assert any('"GET /api/1.0/x?… HTTP/' in line for line in lines)

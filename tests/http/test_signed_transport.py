@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
 from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.signed_urls import SignedTransport
+from asana_jobs_pd._http.signed_transport import SignedTransport
+from asana_jobs_pd._http.signed_urls import SignedUrl
 from asana_jobs_pd._http.transport import ConnectionFailure
 
 from .conftest import TOKEN, http
@@ -41,7 +45,9 @@ def test_nothing_of_ours_goes_along(scripted, tmp_path, monkeypatch):
     with Client(TOKEN, base_url=f"{server.origin}/api/1.0") as client:
         transport = client.signed_transport()
         for _ in range(2):
-            assert body(transport.open(f"{server.origin}/f?X-Amz-Signature=1", {})) == b"x"
+            assert (
+                body(transport.open(SignedUrl(f"{server.origin}/f?X-Amz-Signature=1"), {})) == b"x"
+            )
     assert len(server.heads) == 2
     for word in ("authorization", "cookie", "secret", TOKEN.lower()):
         assert word not in sent(server)
@@ -51,13 +57,15 @@ def test_nothing_of_ours_goes_along(scripted, tmp_path, monkeypatch):
 def test_the_bytes_come_as_they_are(scripted, transport):
     """A Content-Encoding is not undone: what is stored is what is verified."""
     server = scripted(http(200, b"\x1f\x8bnot really gzip", "Content-Encoding: gzip"))
-    assert body(transport.open(f"{server.origin}/f", {})) == b"\x1f\x8bnot really gzip"
+    assert body(transport.open(SignedUrl(f"{server.origin}/f"), {})) == b"\x1f\x8bnot really gzip"
 
 
 def test_blanks_in_a_url_do_not_reach_the_server(scripted, transport):
     """Asana's own examples have them, and a fragment."""
     server = scripted(http(200, b"x"))
-    assert body(transport.open(f"{server.origin}/download/ f.gz?a=1& b=2#_=_", {})) == b"x"
+    assert (
+        body(transport.open(SignedUrl(f"{server.origin}/download/ f.gz?a=1& b=2#_=_"), {})) == b"x"
+    )
     assert server.heads[0].startswith(b"GET /download/f.gz?a=1&b=2 HTTP/1.1")
 
 
@@ -65,7 +73,7 @@ def test_a_range_is_asked_for_after_a_redirect_too(scripted, transport):
     """Redirects are followed with the same headers."""
     last = scripted(http(206, b"rest"))
     first = scripted(http(302, b"", f"Location: {last.origin}/g"))
-    answer = transport.open(f"{first.origin}/f", {"Range": "bytes=5-"})
+    answer = transport.open(SignedUrl(f"{first.origin}/f"), {"Range": "bytes=5-"})
     assert answer.status == 206
     assert body(answer) == b"rest"
     assert "range: bytes=5-" in sent(last)
@@ -75,7 +83,7 @@ def test_a_range_is_asked_for_after_a_redirect_too(scripted, transport):
 def test_a_redirect_that_is_not_allowed(scripted, transport, place):
     """It ends there, in words without the query."""
     server = scripted(http(302, b"", f"Location: {place}"))
-    answer = transport.open(f"{server.origin}/f", {})
+    answer = transport.open(SignedUrl(f"{server.origin}/f"), {})
     assert isinstance(answer, ConnectionFailure)
     assert not answer.retryable
     assert "5ec2e7" not in answer.reason
@@ -85,14 +93,14 @@ def test_this_machine_is_out_of_bounds_for_a_client_of_asana(scripted):
     """A URL or redirect from elsewhere does not reach programs on this machine."""
     server = scripted(http(200, b"x"))
     with Client(TOKEN, base_url="https://app.asana.com/api/1.0") as client:
-        answer = client.signed_transport().open(f"{server.origin}/f", {})
+        answer = client.signed_transport().open(SignedUrl(f"{server.origin}/f"), {})
     assert isinstance(answer, ConnectionFailure)
     assert server.heads == []
 
 
 def test_no_server_is_words(transport):
     """Nothing is raised for what the network does."""
-    answer = transport.open("http://127.0.0.1:9/f?X-Amz-Signature=5ec2e7", {})
+    answer = transport.open(SignedUrl("http://127.0.0.1:9/f?X-Amz-Signature=5ec2e7"), {})
     assert isinstance(answer, ConnectionFailure)
     assert answer.retryable
     assert "5ec2e7" not in answer.reason
@@ -101,7 +109,7 @@ def test_no_server_is_words(transport):
 def test_a_cut_is_words(scripted, transport):
     """What came before is given; then the reason."""
     server = scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12345")
-    with transport.open(f"{server.origin}/f", {}) as answer:
+    with transport.open(SignedUrl(f"{server.origin}/f"), {}) as answer:
         assert answer.read() == b"12345"
         assert isinstance(answer.read(), ConnectionFailure)
 
@@ -111,7 +119,7 @@ def test_reading_that_waits_ends_when_the_transport_closes(sandbox):
     asana = sandbox(clock=None)
     asana.fault("slow", where="exports", seconds=60.0)
     transport = SignedTransport(loopback=True, timeout=(5, 30), proxies=None, verify=None)
-    answer = transport.open(asana.export_url("5", "graph_export"), {})
+    answer = transport.open(SignedUrl(asana.export_url("5", "graph_export")), {})
     assert answer.read()
     ends = []
 
@@ -128,8 +136,76 @@ def test_reading_that_waits_ends_when_the_transport_closes(sandbox):
     transport.close()
     reader.join(10)
     assert ends[0] - closed < 2
-    late = transport.open(asana.export_url("5", "graph_export"), {})
+    late = transport.open(SignedUrl(asana.export_url("5", "graph_export")), {})
     assert isinstance(late, ConnectionFailure)
+
+
+@pytest.mark.parametrize("headers", [(), ("Location: ",)])
+def test_a_redirect_to_nowhere_is_asked_for_once(scripted, transport, headers):
+    """S3 answers 301 without a Location for a bucket in another region."""
+    server = scripted(http(301, b"<Code>PermanentRedirect</Code>", *headers))
+    with transport.open(SignedUrl(f"{server.origin}/f"), {}) as answer:
+        assert answer.status == 301
+    assert len(server.heads) == 1
+
+
+class Trickle:
+    """A server that answers with one piece after the other, until its client hangs up."""
+
+    def __init__(self, *pieces, pause=0.02):
+        self._pieces, self._pause = pieces, pause
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = SignedUrl(f"http://127.0.0.1:{self._listener.getsockname()[1]}/f")
+        self.asked = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        connection, _ = self._listener.accept()
+        with connection, self._listener, suppress(OSError):
+            connection.recv(65536)
+            self.asked.set()
+            for piece in itertools.chain(self._pieces[:-1], itertools.repeat(self._pieces[-1])):
+                connection.sendall(piece)
+                time.sleep(self._pause)
+
+
+ENDLESS_HEADERS = {
+    "100 Continue": (b"HTTP/1.1 100 Continue\r\n\r\n",),
+    "a long line": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "silence": (b"",),
+}
+
+
+@pytest.mark.parametrize("pieces", ENDLESS_HEADERS.values(), ids=ENDLESS_HEADERS)
+@pytest.mark.parametrize("end", ["close", "cut_overdue"])
+def test_waiting_for_headers_can_be_cut(pieces, end):
+    """When the transport is closed, or when they take longer than the timeout."""
+    server = Trickle(*pieces)
+    seconds = 60 if end == "close" else 0.3
+    transport = SignedTransport(loopback=True, timeout=(5, seconds), proxies=None, verify=None)
+    answers = []
+    opening = threading.Thread(
+        target=lambda: answers.append(transport.open(server.url, {})), daemon=True
+    )
+    opening.start()
+    assert server.asked.wait(30)
+    while opening.is_alive():
+        getattr(transport, end)()
+        opening.join(0.05)
+    assert isinstance(answers[0], ConnectionFailure)
+    transport.close()
+
+
+def test_a_trickle_is_cut():
+    """Fewer bytes than the minimum rate are as good as none; the next try goes on from there."""
+    server = Trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"x")
+    transport = SignedTransport(loopback=True, timeout=(5, 0.2), proxies=None, verify=None)
+    with transport.open(server.url, {}) as answer:
+        while isinstance(data := answer.read(), bytes):
+            assert data
+    assert data.retryable
+    assert "bytes came in" in data.reason
+    transport.close()
 
 
 def test_it_shows_nothing(transport):

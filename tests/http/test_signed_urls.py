@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seed import GRAPH_URL, RESOURCE_URL
 
-from asana_jobs_pd._http.signed_urls import MARGIN, expiry, is_stale, refusal, tidy
+from asana_jobs_pd._http.server_clock import ServerClock
+from asana_jobs_pd._http.signed_transport import SignedTransport
+from asana_jobs_pd._http.signed_urls import SignedUrl
 
 BASE = "https://asana-export.s3.amazonaws.com/1/download/file.jsonl.gz"
 SIGNED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -19,20 +22,26 @@ def signed(stamp="20260301T120000Z", life="300"):
     return f"{BASE}?X-Amz-Algorithm=AWS4&X-Amz-Date={stamp}&X-Amz-Expires={life}&X-Amz-Signature=a"
 
 
+def transport(*, loopback):
+    return SignedTransport(loopback=loopback, timeout=(1, 2), proxies=None, verify=None)
+
+
 @pytest.mark.parametrize("url", [GRAPH_URL, RESOURCE_URL])
 def test_asanas_own_examples_have_blanks_that_break_nothing(url):
     """Blanks and the fragment go; the expiry of the example, which has no date, is unknown."""
     assert " " in url
-    assert " " not in tidy(url)
-    assert "#" not in tidy(url)
-    assert refusal(tidy(url), loopback=False) is None
-    assert expiry(url) is None
+    parsed = SignedUrl(url)
+    assert " " not in parsed.reveal()
+    assert "#" not in parsed.reveal()
+    assert parsed.problem is None
+    assert parsed.expires_at is None
 
 
-def test_the_end_of_a_url():
+def test_the_expiry_of_a_url():
     """Its date and its life."""
-    assert expiry(signed()) == (SIGNED + timedelta(seconds=300)).timestamp()
-    assert expiry(signed(" 20260301T120000Z", "300 ")) == expiry(signed())
+    expires_at = (SIGNED + timedelta(seconds=300)).timestamp()
+    assert SignedUrl(signed()).expires_at == expires_at
+    assert SignedUrl(signed(" 20260301T120000Z", "300 ")).expires_at == expires_at
 
 
 @pytest.mark.parametrize(
@@ -49,38 +58,56 @@ def test_the_end_of_a_url():
         ("", ""),
     ],
 )
-def test_an_odd_end_is_unknown(stamp, life):
-    """Then the server's answer tells."""
-    assert expiry(signed(stamp, life)) is None
+def test_an_odd_expiry_is_unknown(stamp, life):
+    """Then the server's response tells."""
+    assert SignedUrl(signed(stamp, life)).expires_at is None
 
 
-@given(st.text())
-def test_no_text_breaks_it(text):
-    """Whatever stands in the column."""
-    assert expiry(text) is None or isinstance(expiry(text), float)
-    refusal(tidy(text), loopback=True)
+@given(st.text() | st.text().map("https://[{}".format) | st.text().map("https://s3/?{}".format))
+def test_any_text_can_be_parsed(text):
+    """Whatever the column contains."""
+    parsed = SignedUrl(text)
+    assert parsed.expires_at is None or isinstance(parsed.expires_at, float)
+    assert parsed.problem is None or isinstance(parsed.problem, str)
+    assert isinstance(parsed.redirect(text).is_local, bool)
 
 
-def test_a_url_about_to_end_is_renewed():
-    """With a margin; one that does not say when it ends is tried."""
-    assert not is_stale(1000.0, 1000.0 - MARGIN - 1)
-    assert is_stale(1000.0, 1000.0 - MARGIN + 1)
-    assert is_stale(1000.0, 2000.0)
-    assert not is_stale(None, 2000.0)
+def test_it_shows_and_pickles_nothing():
+    """A signed URL is a credential: it has no text, no dict, no pickle."""
+    parsed = SignedUrl(signed())
+    assert repr(parsed) == str(parsed) == "<SignedUrl …>"
+    assert not hasattr(parsed, "__dict__")
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(parsed)
 
 
-@given(life=st.floats(-1e6, 1e6), now=st.floats(0, 2e9))
+def url_for(seconds):
+    """Return a URL that expires so many seconds after the one day in March."""
+    return SignedUrl(signed(life=str(seconds)))
+
+
+def test_a_url_about_to_expire_is_renewed():
+    """With a margin of half a minute; one that does not say when it expires is tried."""
+    expires_at = url_for(300).expires_at
+    assert not url_for(300).is_stale(expires_at - 31)
+    assert url_for(300).is_stale(expires_at - 29)
+    assert url_for(300).is_stale(expires_at + 1000)
+    assert not SignedUrl(BASE).is_stale(expires_at)
+
+
+@given(life=st.integers(1, 604_800), now=st.floats(0, 4e9))
 def test_a_renewed_url_is_used(life, now):
     """However short its life, and however wrong our clock: renewing it again would never end."""
-    assert not is_stale(now + life, now, renewed_at=now)
+    assert not url_for(life).is_stale(now, renewed_at=now)
 
 
-def test_a_renewed_url_ends_too():
-    """After most of its life, it is asked for once more."""
-    assert is_stale(1300.0, 1290.0, renewed_at=1000.0)
-    assert not is_stale(1300.0, 1200.0, renewed_at=1000.0)
-    assert is_stale(1010.0, 1006.0, renewed_at=1000.0)
-    assert not is_stale(1010.0, 1004.0, renewed_at=1000.0)
+@pytest.mark.parametrize(
+    ("life", "age", "stale"), [(300, 290, True), (300, 200, False), (10, 6, True), (10, 4, False)]
+)
+def test_a_renewed_url_expires_too(life, age, stale):
+    """After most of its life, another is asked for."""
+    start = SIGNED.timestamp()
+    assert url_for(life).is_stale(start + age, renewed_at=start) is stale
 
 
 @pytest.mark.parametrize(
@@ -89,7 +116,7 @@ def test_a_renewed_url_ends_too():
         ("http://asana-export.s3.amazonaws.com/f", "not https"),
         ("ftp://127.0.0.1/f", "not https"),
         ("file:///etc/passwd", "no server"),
-        ("https://user:pass@s3.amazonaws.com/f", "names a user"),
+        ("https://user:pass@s3.amazonaws.com/f", "a user name"),
         ("https:///f", "no server"),
         ("https://[::1/f", "not a URL"),
         ("https://host:99999/f", "not a URL"),
@@ -99,13 +126,34 @@ def test_a_renewed_url_ends_too():
 )
 def test_where_nothing_is_fetched_from(url, reason):
     """Not from plain http, files or addresses that are none."""
-    assert reason in refusal(url, loopback=True)
+    assert reason in transport(loopback=True).refusal(SignedUrl(url))
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:8000/f", "http://[::1]/f", "https://localhost/f"]
-)
-def test_this_machine_only_when_asana_is_here(url):
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]"])
+def test_this_machine_only_when_asana_is_here(host):
     """A URL from elsewhere does not lead to a program on this machine."""
-    assert refusal(url, loopback=True) is None
-    assert "this machine" in refusal(url, loopback=False)
+    for scheme in ("http", "https"):
+        url = SignedUrl(f"{scheme}://{host}/f")
+        assert transport(loopback=True).refusal(url) is None
+        assert "this machine" in transport(loopback=False).refusal(url)
+
+
+@pytest.mark.parametrize("host", ["127.1", "0.0.0.0", "localhost.", "[::ffff:127.0.0.1]"])
+def test_this_machine_in_other_spellings(host):
+    """Never over http, and elsewhere not at all."""
+    assert "not https" in transport(loopback=True).refusal(SignedUrl(f"http://{host}/f"))
+    assert "this machine" in transport(loopback=False).refusal(SignedUrl(f"https://{host}/f"))
+
+
+def test_the_servers_clock_runs_on_from_the_last_date():
+    """Ours may be wrong; a response without a date, or with an odd one, changes nothing much."""
+    seconds = [0.0]
+    clock = ServerClock(now=lambda: 5.0, monotonic=lambda: seconds[0])
+    assert clock.now() == 5.0
+    clock.note({"Date": "Sun, 01 Mar 2026 12:00:00 GMT"})
+    seconds[0] = 7.0
+    assert clock.now() == SIGNED.timestamp() + 7
+    clock.note({})
+    assert clock.now() == SIGNED.timestamp() + 7
+    clock.note({"Date": "yesterday"})
+    assert clock.now() == 5.0

@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._download.range_response import code_of, decide, strong_etag
+from asana_jobs_pd._download.range_response import error_code, next_step, strong_etag
 
 ETAG = '"0123abc"'
 OTHER = '"ffff"'
 
 
 def action(status, headers=None, *, code=None, size=0, etag=None):
-    return decide(status, headers or {}, code, size, etag).action
+    return next_step(status, headers or {}, code, size, etag).action
 
 
 def test_200_is_the_whole_file():
     """Its length and ETag are taken over."""
-    decision = decide(200, {"Content-Length": "12", "ETag": ETAG}, None, 0, None)
+    decision = next_step(200, {"Content-Length": "12", "ETag": ETAG}, None, 0, None)
     assert (decision.action, decision.total, decision.etag) == ("fresh", 12, ETAG)
 
 
@@ -31,20 +31,20 @@ def test_200_to_a_range_starts_over():
 def test_an_odd_length_is_none(length):
     """What a server says of a size is checked before it is believed."""
     headers = {} if length is None else {"Content-Length": length}
-    assert decide(200, headers, None, 0, None).total is None
+    assert next_step(200, headers, None, 0, None).total is None
 
 
 def test_a_length_says_nothing_of_chunks():
     """With a transfer coding there is no length."""
     headers = {"Content-Length": "5", "Transfer-Encoding": "chunked"}
-    assert decide(200, headers, None, 0, None).total is None
+    assert next_step(200, headers, None, 0, None).total is None
 
 
 @pytest.mark.parametrize("etag", [ETAG, None])
 def test_206_goes_on(etag):
     """When it begins where the part ends, and is of the same content."""
     headers = {"Content-Range": "bytes 5-11/12"} | ({"ETag": etag} if etag else {})
-    decision = decide(206, headers, None, 5, ETAG)
+    decision = next_step(206, headers, None, 5, ETAG)
     assert (decision.action, decision.total, decision.etag) == ("append", 12, ETAG)
 
 
@@ -84,15 +84,43 @@ def test_416_otherwise_starts_over(range_):
 def test_a_refused_url_is_renewed(status, code):
     """Expired, or of a file that is gone: the job knows."""
     assert action(status, code=code) == "renew"
-    assert action(400, code="ExpiredToken") == "renew"
     assert action(400) == "fail"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (400, "ExpiredToken", "renew"),
+        (400, "InvalidToken", "renew"),
+        (400, "TokenRefreshRequired", "renew"),
+        (403, "RequestTimeTooSkewed", "renew"),
+        (403, "SignatureDoesNotMatch", "renew"),
+        (403, "InvalidObjectState", "fail"),
+        (400, "RequestTimeout", "retry"),
+        (400, "SlowDown", "retry"),
+        (409, "OperationAborted", "retry"),
+        (503, "SlowDown", "retry"),
+        (500, "InternalError", "retry"),
+        (301, "PermanentRedirect", "fail"),
+        (307, "TemporaryRedirect", "fail"),
+        (301, None, "fail"),
+        (304, "SlowDown", "fail"),
+        (400, "InvalidArgument", "fail"),
+        (408, None, "retry"),
+        (425, None, "retry"),
+        (409, None, "fail"),
+    ],
+)
+def test_the_code_of_an_error_says_more_than_its_status(status, code, expected):
+    """S3 has one status for what passes and what does not."""
+    assert action(status, code=code) == expected
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_trouble_of_the_server_is_waited_out(status):
     """As long as it wants, if it says so in a number."""
-    assert decide(status, {"Retry-After": "7"}, None, 0, None).retry_after == 7
-    assert decide(status, {"Retry-After": "soon"}, None, 0, None).retry_after is None
+    assert next_step(status, {"Retry-After": "7"}, None, 0, None).retry_after == 7
+    assert next_step(status, {"Retry-After": "soon"}, None, 0, None).retry_after is None
     assert action(status) == "retry"
 
 
@@ -105,7 +133,7 @@ def test_trouble_of_the_server_is_waited_out(status):
 def test_nothing_is_appended_in_the_wrong_place(status, range_, etag, size):
     """Whatever a server answers: only a 206 from just there, of the kept ETag, is appended."""
     headers = {"Content-Range": range_} | ({"ETag": etag} if etag else {})
-    decision = decide(status, headers, None, size, ETAG)
+    decision = next_step(status, headers, None, size, ETAG)
     if decision.action == "append":
         assert status == 206
         assert range_.startswith(f"bytes {size}-")
@@ -124,6 +152,6 @@ def test_only_a_strong_etag_identifies_a_content(etag):
 def test_only_known_words_of_an_error_are_shown():
     """S3 repeats keys and signatures in its XML."""
     secret = b"<Error><Code>%s</Code><AWSAccessKeyId>AKIA</AWSAccessKeyId></Error>"
-    assert code_of(secret % b"AccessDenied") == "AccessDenied"
-    assert code_of(secret % b"AKIAIOSFODNN") is None
-    assert code_of(b"<html>") is None
+    assert error_code(secret % b"AccessDenied") == "AccessDenied"
+    assert error_code(secret % b"AKIAIOSFODNN") is None
+    assert error_code(b"<html>") is None

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._download.export_files import entries_of_record, entries_of_rows
+from asana_jobs_pd._download.export_files import completed_at_of, entries_of_record, entries_of_rows
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 
 URL = "https://s3.example/f?X-Amz-Signature=5ec2e7"
@@ -29,7 +29,11 @@ def only(found):
 def test_a_succeeded_export_has_its_file():
     """With the URL that the frame has."""
     entry = only(entries({"status": "succeeded", "new_graph_export": GRAPH}))
-    assert (entry.kind, entry.file.name, entry.file.url) == ("graph", "1-graph.jsonl.gz", URL)
+    assert (entry.kind, entry.file.name, entry.file.url.reveal()) == (
+        "graph",
+        "1-graph.jsonl.gz",
+        URL,
+    )
     assert URL not in repr(entry)
 
 
@@ -38,7 +42,7 @@ def test_both_exports_are_two_files():
     both = {"new_graph_export": GRAPH, "new_resource_export": RESOURCE}
     ((one, two),) = entries({"status": "succeeded", **both})
     assert [one.file.name, two.file.name] == ["1-graph.jsonl.gz", "1-resource.jsonl.gz"]
-    assert [one.file.url, two.file.url] == [URL, URL + "2"]
+    assert [one.file.url.reveal(), two.file.url.reveal()] == [URL, URL + "2"]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,10 @@ def test_both_exports_are_two_files():
         ({"status": "not_started"}, "not finished (not_started)"),
         ({"status": "dreaming"}, "not finished (dreaming)"),
         ({"status": "failed", "new_graph_export": GRAPH}, "the job failed"),
-        ({"status": "succeeded", "resource_subtype": "duplicate_task"}, "a duplicate_task makes"),
+        (
+            {"status": "succeeded", "resource_subtype": "duplicate_task"},
+            "a duplicate_task job creates",
+        ),
     ],
 )
 def test_why_there_is_no_file(record, said):
@@ -96,7 +103,7 @@ def test_rows_of_an_earlier_download_stay_one_file_each():
     """A frame of files can be downloaded again, and does not double."""
     both = {"status": "succeeded", "new_graph_export": GRAPH, "new_resource_export": RESOURCE}
     found = entries(both, both, **{"file.kind": ["graph", "resource"]})
-    assert [[entry.file.url for entry in row] for row in found] == [[URL], [URL + "2"]]
+    assert [[entry.file.url.reveal() for entry in row] for row in found] == [[URL], [URL + "2"]]
 
 
 def test_a_row_without_a_gid_says_so():
@@ -107,25 +114,56 @@ def test_a_row_without_a_gid_says_so():
     assert "no gid" in second.problem
 
 
-def test_a_record_without_a_url_means_that_the_file_is_gone():
-    """Asana deletes exports after 30 days; when it was completed is said."""
-    record = {"status": "succeeded", "new_graph_export": {**GRAPH, "download_url": None}}
-    (entry,) = entries_of_record("1", record)
-    assert entry.kind == "graph"
-    assert "gone" in entry.problem
-    assert "30 days" in entry.problem
-    assert "2026-01-01" in entry.problem
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"new_graph_export": {**GRAPH, "download_url": None}},
+        {"new_graph_export": {"gid": "7"}},
+        {"new_graph_export": None, "resource_subtype": "graph_export_request"},
+        {"resource_subtype": "graph_export_request"},
+    ],
+)
+def test_a_record_without_a_url_has_a_file_all_the_same(record):
+    """The URL, or the whole object, may come after the status."""
+    (entry,) = entries_of_record("1", {"status": "succeeded", **record})
+    assert (entry.file.name, entry.file.url, entry.problem) == ("1-graph.jsonl.gz", None, None)
+
+
+@pytest.mark.parametrize(
+    ("export", "completed_at"),
+    [
+        (GRAPH, 1767225600.0),
+        ({"completed_at": "2026-01-01T01:00:00.000+01:00"}, 1767225600.0),
+        ({"completed_at": "2026-01-01T00:00:00"}, None),
+        ({"completed_at": "yesterday"}, None),
+        ({"completed_at": 5}, None),
+        ({}, None),
+        (None, None),
+        ("x", None),
+    ],
+)
+def test_when_an_export_was_completed(export, completed_at):
+    """In seconds since 1970, if Asana says so in the documented way."""
+    assert completed_at_of("graph", {"new_graph_export": export}) == completed_at
 
 
 def test_a_record_without_an_export_has_no_file():
     """Whatever it made."""
     (entry,) = entries_of_record("1", {"status": "succeeded", "resource_subtype": "duplicate_task"})
-    assert "there is no export file: a duplicate_task makes none" in entry.problem
+    assert "there is no export file: a duplicate_task job creates none" in entry.problem
 
 
-@pytest.mark.parametrize("odd", ["x", 5, [], {"download_url": 5}, {"download_url": {}}, {}])
+@pytest.mark.parametrize("odd", ["x", 5, [], {}])
 def test_an_odd_record_breaks_nothing(odd):
     """What is not as documented has no file."""
     (entry,) = entries_of_record("1", {"status": "succeeded", "new_graph_export": odd})
     assert entry.file is None
     assert entry.problem
+
+
+@pytest.mark.parametrize("odd", [5, {}, "", None, []])
+def test_an_odd_url_is_none(odd):
+    """It is asked for again, as one that is not there yet."""
+    record = {"status": "succeeded", "new_graph_export": {"gid": "7", "download_url": odd}}
+    (entry,) = entries_of_record("1", record)
+    assert entry.file.url is None
