@@ -36,7 +36,7 @@ __all__ = ["CompareInput", "DatasetInput", "Export", "FramesInput", "field_keys"
 Export: TypeAlias = Mapping[str, pd.DataFrame] | str | os.PathLike[str]
 """A loaded export, a mapping of `resource_type` to DataFrame, or the folder of a dataset."""
 BATCH_ROWS = 16_384
-_GID_SUFFIX = re.compile(r"custom_fields(?:\..*)? \[([^\[\]]+)\]", re.DOTALL)
+_GID_SUFFIX = re.compile(r"custom_fields(?:\..*)? \[([0-9]+)\]", re.DOTALL)
 T = TypeVar("T")
 
 

@@ -575,3 +575,32 @@ def test_an_ambiguous_name_matches_no_field():
                 values={"custom_fields.Cost [3]": [1.0]})  # fmt: skip
     found = compare_asana_exports(old, new)
     assert len(found["task"]) == 3
+
+
+@pytest.mark.parametrize("kind", ["frames", "datasets"])
+def test_an_export_without_gids_of_fields_meets_one_with_gids(load, convert, kind):
+    """Graph exports are documented without them; the values are compared, not the shapes."""
+    make = load if kind == "frames" else convert
+    graph = [
+        {"name": "Cost", "type": "number", "number_value": 5.2},
+        {"name": "Priority", "type": "enum", "enum_value": "High"},
+    ]
+    old = make(task("1", custom_fields=graph))
+    assert cells(compare_asana_exports(old, make(task("1", custom_fields=graph)))["task"]) == []
+    found = compare_asana_exports(old, make(task("1", custom_fields=[priority("High"), cost(5.2)])))
+    assert cells(found["task"]) == []
+    assert not {"added", "removed"} & set(found.custom_fields["change"])
+    found = compare_asana_exports(old, make(task("1", custom_fields=[priority("Low"), cost(7)])))
+    assert cells(found["task"]) == [
+        ("1", "changed", "custom_fields.Cost", "5.2", "7"),
+        ("1", "changed", "custom_fields.Priority", "High", "Low"),
+    ]
+
+
+def test_a_type_in_the_name_of_a_column_is_no_gid():
+    """Plain frames have only the names: `Cost [number]` and `Price [number]` are two fields."""
+    frame = pd.DataFrame(
+        {"gid": ["1"], "custom_fields.Cost [number]": [1], "custom_fields.Price [number]": [2]}
+    )
+    other = frame.iloc[:, [0, 2, 1]]
+    assert cells(compare_asana_exports({"task": frame}, {"task": other})["task"]) == []

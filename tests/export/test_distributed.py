@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
-from rows import field, task, write
+from rows import GRAPH_FIELDS, NAMESAKES, field, task, write
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
@@ -157,6 +157,26 @@ def test_computed_it_is_what_pandas_gives(files, small, threads, options):
     assert_same(found.compute(), expected)
     for name in expected:
         assert_frame_equal(found[name]._meta, expected[name][:0])
+
+
+@pytest.mark.parametrize("custom_fields", ["columns", "long", "raw"])
+def test_every_shape_of_custom_fields(tmp_path, threads, custom_fields):
+    """Without gids, with plain option values, with names that collide; the latest of two rows."""
+    latest = {"modified_at": "2024-02-22T02:06:58.147Z", "name": "latest"}
+    files = [
+        write(tmp_path / "a.jsonl.gz", [task("1", custom_fields=GRAPH_FIELDS, **latest)]),
+        write(tmp_path / "b.jsonl.gz", [
+            task("1", custom_fields=GRAPH_FIELDS[:2], modified_at="2024-02-22T02:06:58Z"),
+            task("2", due_on="2024-09-15", custom_fields=NAMESAKES),
+        ]),
+    ]  # fmt: skip
+    options = {"custom_fields": custom_fields}
+    found = aj.read_asana_export(files, engine="dask", **options).compute()
+    assert_same(found, aj.read_asana_export(files, **options))
+    assert found["task"]["name"].dropna().tolist() == ["latest"]
+    aj.asana_export_to_parquet(files, tmp_path / "dask", engine="dask", **options)
+    aj.asana_export_to_parquet(files, tmp_path / "pandas", **options)
+    assert_same_dataset(tmp_path / "dask", tmp_path / "pandas")
 
 
 def test_on_a_cluster_of_two_processes(files, client):

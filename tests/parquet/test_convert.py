@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from child_process import TIMEOUT, run_child, start_child
 from pandas.testing import assert_frame_equal
-from rows import field, task, write
+from rows import GRAPH_FIELDS, NAMESAKES, field, task, write
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
@@ -105,6 +105,58 @@ def test_datasets_hold_what_reading_gives(files, dest, how):
     if how == "long":
         values = pd.read_parquet(dest / "_custom_field_values", dtype_backend="pyarrow")
         assert_equal(values, data.custom_field_values)
+
+
+@pytest.fixture
+def shapes(tmp_path):
+    """Files with custom fields of every documented shape, and names that collide."""
+    rows = [
+        task("1", due_on="2024-09-15", custom_fields=GRAPH_FIELDS),
+        task("2", due_on=None, Name="our own column", custom_fields=NAMESAKES),
+        task("3", custom_fields=[field("1", "number", 2**60 + 1, "Cost"), *GRAPH_FIELDS[3:]]),
+    ]
+    return [write(tmp_path / "a.jsonl.gz", rows[:2]), write(tmp_path / "b.jsonl.gz", rows[2:])]
+
+
+@pytest.mark.parametrize("how", ["columns", "long", "raw"])
+def test_every_shape_of_custom_fields_is_converted(shapes, dest, how):
+    """Without gids, with plain option values, with names that collide: as reading gives it."""
+    data = aj.read_asana_export(shapes, custom_fields=how, dtype_backend="pyarrow")
+    written = aj.asana_export_to_parquet(shapes, dest, custom_fields=how)
+    assert_same(data, dest, written)
+    if how == "columns":
+        fields = pd.read_parquet(dest / "_custom_fields.parquet")
+        assert (fields["rows"] > 0).all()
+        assert set(fields["column"]) <= set(data["task"].columns)
+        assert fields["gid"].isna().sum() >= len(GRAPH_FIELDS) - 2
+
+
+def test_column_names_are_unique_whatever_their_case(shapes, dest):
+    """DuckDB and other readers do not tell upper from lower case."""
+    written = aj.asana_export_to_parquet(shapes, dest)
+    names = pq.read_schema(Path(written.path["task"]) / "part-00000.parquet").names
+    assert len({name.casefold() for name in names}) == len(names)
+
+
+def test_dates_are_dates_in_parquet(shapes, dest):
+    """Arrow's date32, also for date custom fields; pandas reads them as Arrow dates."""
+    aj.asana_export_to_parquet(shapes, dest)
+    schema = pq.read_schema(dest / "task" / "part-00000.parquet")
+    for name in ("due_on", "custom_fields.Launch"):
+        assert schema.field(name).type == "date32"
+        assert pd.read_parquet(dest / "task")[name].dtype == "date32[day][pyarrow]"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_repeated_rows_the_one_modified_last_is_converted(tmp_path, dest, order):
+    """Compared as times, whatever the order of the files."""
+    times = ("2024-02-22T02:06:58.147Z", "2024-02-22T02:06:58Z")
+    files = [
+        write(tmp_path / f"{n}.jsonl.gz", [task("1", name=name, modified_at=time)])
+        for n, (name, time) in enumerate(zip(("later", "earlier"), times, strict=True))
+    ]
+    aj.asana_export_to_parquet(files[::order], dest)
+    assert pd.read_parquet(dest / "task")["name"].tolist() == ["later"]
 
 
 @pytest.mark.parametrize("group", [1, 100_000])
