@@ -15,6 +15,8 @@ from asana_jobs_pd._jobs.states import is_verified
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError, warn_user
 
 __all__ = [
+    "FIRST_TIME",
+    "LAST_TIME",
     "as_jobs",
     "as_times",
     "cast_column",
@@ -24,6 +26,9 @@ __all__ = [
     "with_index_of",
 ]
 
+FIRST_TIME = np.datetime64("0001-01-01", "us")
+LAST_TIME = np.datetime64("9999-12-31T23:59:59.999999", "us")
+"""The first and the last time of the years that Python can represent."""
 _EXACT = 2**53
 """Up to here a float holds every whole number."""
 _TEXT, _TIME = dtype_of("text"), dtype_of("time")
@@ -226,9 +231,10 @@ def _whole_numbers(column: pd.Series, name: str) -> pd.Series:
     if lost and not name.endswith(".gid"):
         return column
     if lost:
+        values = "1 value" if lost == 1 else f"{lost} values"
         warn_user(
-            f"{lost} values of {name!r} went through floats, lost digits and became missing. Read "
-            "the file with aj.read_jobs_file(path), or that column as text, for example with "
+            f"{values} of {name!r} went through floats, lost digits and became missing. Read the "
+            "file with aj.read_jobs_file(path), or that column as text, for example with "
             f'pd.read_csv(path, dtype={{"gid": "string", "{name}": "string"}}); or ask again with '
             "refresh(finished=True).",
             AsanaValueWarning,
@@ -279,6 +285,8 @@ def parse_times(texts: pd.Series, describe: Callable[[int], str]) -> tuple[pd.Se
         times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce").dt.as_unit("us")
     except (TypeError, ValueError, OverflowError):
         times = pd.Series(pd.NaT, texts.index, _TIME, name=texts.name)
+    moments = times.dt.tz_convert(None).to_numpy("M8[us]")
+    times = times.mask((moments < FIRST_TIME) | (moments > LAST_TIME))  # by their shift to UTC
     unread = np.flatnonzero(times.isna() & texts.notna())
     if not len(unread):
         return times, ""

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._jobs.as_jobs import parse_times
+from asana_jobs_pd._jobs.as_jobs import FIRST_TIME, LAST_TIME, parse_times
 from asana_jobs_pd._jobs.fetch import ReadResult, not_a_job
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.schema import COLUMNS, EVERYTHING, Plan, plan_fields
@@ -388,9 +388,13 @@ def _to_times(
 ) -> pd.DatetimeIndex:
     """Return ISO 8601 texts as UTC times; other texts become missing, with a message."""
     try:
-        return _utc(array.cast(_TIME).to_numpy())
+        moments = array.cast(_TIME).to_numpy()
     except pa.ArrowInvalid:
-        texts = pd.Series(_strings(array)).astype(object)
+        pass
+    else:
+        if not ((moments < FIRST_TIME) | (moments > LAST_TIME)).any():
+            return _utc(moments)
+    texts = pd.Series(_strings(array)).astype(object)
     times, problem = parse_times(texts, lambda row: f"{column} of job {gids[row]} is")
     if problem:
         problems.append(problem)

@@ -43,7 +43,8 @@ _JOB_URL = re.compile(
 _QUOTES = (
     "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\uff02\uff07"
 )
-_FORMULA = re.compile(f"=\\s*[{_QUOTES}].*[{_QUOTES}]", re.DOTALL)
+_FORMULA = re.compile(f"^=\\s*(?=[{_QUOTES}])")
+"""The beginning of `=\"1208…\"`, which keeps a spreadsheet from making a number of a text."""
 _HINTS = (
     (
         re.compile(r"[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+|[0-9]+[.,]0+"),
@@ -168,6 +169,8 @@ def _values(gids: Iterable[Any]) -> list[Any]:
 
 def _is_buffer(value: object) -> bool:
     """Tell whether iterating over it would give single bytes or characters."""
+    if isinstance(value, bytes | bytearray):
+        return True
     if isinstance(value, np.ndarray | np.generic):
         return False
     try:
@@ -207,11 +210,10 @@ def _clean(text: str) -> str:
     if _is_digits(text):
         return str(text)
     text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf").strip()
-    if _FORMULA.fullmatch(text):
-        text = text[1:]
     before = None
     while text != before:
-        before, text = text, text.strip().strip(_QUOTES)
+        before = text
+        text = _FORMULA.sub("", text).strip().strip(_QUOTES)
     return text
 
 
@@ -253,7 +255,7 @@ def _hint(value: object) -> str:
         return "Leave out blank values, for example with .dropna()."
     if isinstance(value, float | np.floating):
         return FLOATS
-    return "Decode bytes to text first." if isinstance(value, bytes) or _is_buffer(value) else ""
+    return "Decode bytes to text first." if _is_buffer(value) else ""
 
 
 def _shown(value: object) -> str:

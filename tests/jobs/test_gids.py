@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import array
+import ctypes
 import decimal
+import io
+import mmap
 import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.gids import no_url, parse_gids
 from asana_jobs_pd.errors import InvalidFrameError, InvalidGidError
 
 LONG = "12036541234567890123456"
@@ -63,8 +68,10 @@ def test_ints_come_through_unchanged(gids):
     "bad",
     [
         1.0, float("nan"), np.float64(12), True, np.True_, None, pd.NA, pd.NaT, 0, -5, np.int64(0),
-        "", " ", "1２", "١٢", "12/../users", "12?x", "0x1", "1e5", "+1", "-1", b"12",
-        ["12"], decimal.Decimal(12), 1 + 0j,
+        "", " ", "1２", "١٢", "12/../users", "12?x", "0x1", "1e5", "+1", "-1", b"12", ["12"],
+        decimal.Decimal(12), 1 + 0j, "1.208E+15", "1208000000000001.0", "12o8", "1,208,000",
+        "1 208 000", "1\u00a0208\u00a0000", "1.208.000", "12\n13", "12, 13", "nan",
+        "=12", "9" * 101,
     ],
     ids=repr,
 )  # fmt: skip
@@ -72,15 +79,113 @@ def test_anything_else_is_refused_by_value_and_position(bad):
     """The error names what it was and where it stood, before anything is sent."""
     with pytest.raises(InvalidGidError, match=re.escape("gids[1] = ")) as caught:
         parse_gids(["12", bad])
-    assert repr(bad) in str(caught.value)
+    assert repr(bad)[:59] in str(caught.value)
+    assert "1 of 2 values" in str(caught.value)
     assert isinstance(caught.value, ValueError)
 
 
-@given(st.text().filter(lambda text: not (text.isascii() and text.isdigit())))
-def test_texts_that_are_no_digits_are_refused(text):
-    """Only ASCII digits make a gid."""
+G = "1208000000000001"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f" {G}\t", f"{G}\r\n", f"\u00a0{G}\u2003", f"\ufeff{G}", f"{G[:8]}\u200b{G[8:]}",
+        f"\u202a{G}\u202c",
+        f"'{G}", f"'{G}'", f'"{G}"', f"`{G}`", f"\u2018{G}\u2019", f"\u201c{G}\u201d",
+        f"\u00ab{G}\u00bb",
+        f'="{G}"', f'=" {G}"', f"='{G}'", f'"=""{G}"""', f"\ufeff\u00a0'{G} ",
+        f"https://app.asana.com/api/1.0/jobs/{G}", f"https://app.asana.com/jobs/{G}/",
+        f"HTTPS://APP.ASANA.COM/api/1.0/jobs/{G}?opt_fields=status#x", f"app.asana.com/jobs/{G}",
+        f" '<https://app.asana.com/api/1.0/jobs/{G}'".replace("<", ""),
+    ],
+)  # fmt: skip
+def test_what_spreadsheets_and_people_add_is_removed(text):
+    """White space, invisible characters, quotes, apostrophes, formulas of a text, URLs of jobs."""
+    assert parse_gids([text]) == parse_gids(text) == [G]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://app.asana.com/0/1200/{G}", f"https://app.asana.com/1/1200/project/{G}",
+        f"https://app.asana.com@evil.example/jobs/{G}", f"https://app.asana.com.evil.example/jobs/{G}",
+        f"https://evil.example/jobs/{G}", f"https://evil.example/?u=https://app.asana.com/jobs/{G}",
+        f"https://app.asana.com/jobs/{G}/tasks/12", f"https://app.asana.com/jobs/{G}x",
+        f"/jobs/{G}",
+        f"https://app.asana.com/api/1.0/tasks/{G}", f"ftp://app.asana.com/jobs/{G}",
+        "https://app.asana.com/jobs/١٢",
+    ],
+)  # fmt: skip
+def test_no_other_url_is_read(url):
+    """Never "the last number": only a job of app.asana.com, and none where no URL is expected."""
     with pytest.raises(InvalidGidError):
-        parse_gids([text])
+        parse_gids([url])
+    with pytest.raises(InvalidGidError):
+        parse_gids([f"https://app.asana.com/jobs/{G}"], read_url=no_url)
+
+
+@pytest.mark.parametrize(
+    "buffer",
+    [
+        b"12", bytearray(b"12"), memoryview(b"12"), memoryview(b"12").cast("c"), np.array([b"12"]),
+        array.array("B", b"12"), array.array("b", b"12"), array.array("u", "12"), [b"12"],
+        io.BytesIO(b"12\n13"), pa.py_buffer(b"12"), pa.array([b"12"]), pd.Series([b"12"]),
+        mmap.mmap(-1, 2), (ctypes.c_char * 2)(*b"12"), np.bytes_(b"12"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_bytes_are_not_gids(buffer):
+    """Iterating over them gives numbers: `b"12"` is not the jobs 49 and 50."""
+    with pytest.raises(InvalidGidError):
+        parse_gids(buffer)
+
+
+@pytest.mark.parametrize(
+    "gids", [pa.array(["12", "13"]), io.StringIO("12\n13\n"), array.array("Q", [12, 13])]
+)
+def test_other_iterables_are_read(gids):
+    """Arrow arrays, lines of a text file, arrays of whole numbers."""
+    assert parse_gids(gids) == ["12", "13"]
+
+
+def test_all_that_are_no_gids_are_counted_at_once():
+    """One error: how many of how many, in which column, where the first are, remedies."""
+    column = pd.Series(["12", "1.2E+15", "12.0", "12o8", "1,208,000", None], name="Job ID")
+    with pytest.raises(InvalidGidError) as caught:
+        parse_gids(column)
+    message = str(caught.value)
+    assert "5 of 6 values in the column 'Job ID'" in message
+    assert "gids[1] = '1.2E+15', gids[2] = '12.0', gids[3] = '12o8', …" in message
+    assert "Floats" not in message
+    for remedy in ("as text", "thousands separators", "dropna"):
+        assert remedy in message
+
+
+def test_an_error_shows_no_secret():
+    """A token or signed URL in place of a gid is not repeated."""
+    for secret in (f"2/12/34:{'a' * 32}", "https://s3.example/f?X-Amz-Signature=abcdef0123"):
+        with pytest.raises(InvalidGidError) as caught:
+            parse_gids([secret])
+        assert "aaaaaaaa" not in str(caught.value)
+        assert "abcdef" not in str(caught.value)
+
+
+def test_a_number_of_thousands_of_digits_is_refused():
+    """Python would not even print it."""
+    with pytest.raises(InvalidGidError):
+        parse_gids(10**5000)
+
+
+@given(st.text())
+def test_a_text_is_its_own_digits_or_refused(text):
+    """Nothing is guessed: what is read are the ASCII digits of the text, all of them."""
+    try:
+        (gid,) = parse_gids([text])
+    except InvalidGidError:
+        return
+    assert gid == "".join(letter for letter in text if letter.isdecimal())
+    assert gid.isascii()
 
 
 def test_floats_come_with_the_remedy():
