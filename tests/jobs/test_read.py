@@ -10,8 +10,10 @@ import pytest
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._jobs import fetch
+from asana_jobs_pd._jobs import read as read_module
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
+    AsanaValueWarning,
     AuthenticationError,
     BodyError,
     InvalidFieldError,
@@ -19,6 +21,7 @@ from asana_jobs_pd.errors import (
     InvalidOptionError,
     NetworkError,
     PartialReadError,
+    ReadInterrupted,
     StatusError,
     TokenError,
 )
@@ -264,3 +267,123 @@ def fetch_fields():
     from asana_jobs_pd._jobs.schema import EVERYTHING
 
     return EVERYTHING.ask
+
+
+def test_an_answer_that_is_no_job_is_the_error_of_its_row(asana, client):
+    """It does not lock the frame: all verbs go on, and a refresh asks for it again."""
+    good, bad = asana.gids(2)
+    asana.record(bad, {"gid": bad, "resource_type": "project", "name": "Web"})
+    jobs = read([good, bad], client, errors="coerce")
+    assert jobs["error.kind"].fillna("").tolist() == ["", "body"]
+    assert "'project'" in jobs.at[1, "error.message"]
+    assert pd.isna(jobs.at[1, "resource_type"])
+    assert jobs.asana.summary().at["total", "total"] == 2
+    assert bad in set(jobs.asana.pending["gid"])
+    asana.record(bad, {"gid": bad, "resource_type": "job", "status": "succeeded"})
+    assert jobs.asana.refresh(client=client)["error.kind"].isna().all()
+
+
+CHANGE = "name=some_change;info=https://forum.asana.com/t/1;affected=true"
+BAD_TIME = {"new_graph_export": {"created_at": "soon"}}
+
+
+@pytest.mark.parametrize("verb", ["read", "refresh"])
+@pytest.mark.parametrize("kind", ["change", "value", "both"])
+def test_a_warning_turned_into_an_error_keeps_the_frame(sandbox, verb, kind):
+    """Under ``-W error`` what was fetched is in ``.frame``, complete."""
+    asana = sandbox(changes=[CHANGE] if kind != "value" else [])
+    gids = asana.gids(3)
+    if kind != "change":
+        asana.record(gids[0], {"gid": gids[0], "status": "succeeded", **BAD_TIME})
+    with client_of(asana) as client, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises((AsanaChangeWarning, AsanaValueWarning)) as caught:
+            if verb == "read":
+                read([*gids, gids[0]], client)
+            else:
+                pd.DataFrame({"gid": [*gids, gids[0]]}).set_index("gid").asana.refresh(
+                    client=client
+                )
+    frame = caught.value.frame.reset_index()
+    assert list(frame["gid"]) == [*gids, gids[0]]
+    assert frame["status"].notna().all()
+
+
+def test_an_error_that_ends_the_read_wins_over_a_warning(sandbox):
+    """A PartialReadError says more than an announcement; both would carry the frame."""
+    asana = sandbox(changes=[CHANGE])
+    with client_of(asana) as client, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PartialReadError) as caught:
+            read([*asana.gids(1), "999"], client)
+    assert len(caught.value.frame) == 2
+
+
+@pytest.mark.parametrize("when", ["before", "during", "after"])
+@pytest.mark.parametrize("verb", ["read", "refresh"])
+def test_an_interrupt_at_any_moment_keeps_the_frame(asana, client, monkeypatch, when, verb):
+    """Before the first request, while a job is read, and while the frame is built."""
+    gids = asana.gids(3)
+
+    def interrupt(*_, **__):
+        undo.setattr(*target[:2], original)
+        raise KeyboardInterrupt
+
+    target = {
+        "before": (read_module, "fetch_jobs"),
+        "during": (fetch, "fetch_job"),
+        "after": (read_module, "frame_of_results"),
+    }[when]
+    original = getattr(*target)
+    with monkeypatch.context() as undo:
+        undo.setattr(*target, interrupt)
+        with pytest.raises(ReadInterrupted) as caught:
+            if verb == "read":
+                read(gids, client)
+            else:
+                pd.DataFrame({"gid": gids, "mine": 1}).asana.refresh(client=client)
+    frame = caught.value.frame
+    assert list(frame["gid"]) == gids
+    assert frame["status"].notna().all() == (when == "after")
+    assert frame.asana.refresh(client=client)["status"].notna().all()
+
+
+def test_an_interrupt_at_the_question_for_a_token_keeps_the_frame(monkeypatch):
+    """Nothing was sent yet; the gids are there."""
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(read_module, "default_client", interrupt)
+    with pytest.raises(ReadInterrupted) as caught:
+        aj.read_asana_jobs(["1", "2"])
+    assert list(caught.value.frame["gid"]) == ["1", "2"]
+
+
+@pytest.mark.parametrize("number", [2**63, 118446744073709551617, -(10**30)])
+def test_numbers_of_any_size_keep_their_digits(number):
+    """In a gid of a created object, in an unknown field, and inside a list."""
+    record = {"gid": "1", "new_task": {"gid": number}, "count": number, "list": [number]}
+    jobs = aj.asana_jobs_from_records([record])
+    assert jobs.at[0, "new_task.gid"] == str(number)
+    assert jobs.at[0, "count"] == str(number)
+    assert jobs.at[0, "list"] == f"[{number}]"
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_numbers_that_json_does_not_know_are_kept_as_text(value):
+    """In an unknown field, alone and inside; the row stays."""
+    jobs = aj.asana_jobs_from_records([{"gid": "1", "status": "failed", "x": value, "y": [value]}])
+    text = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}[str(value)]
+    assert jobs.at[0, "x"] == text
+    assert jobs.at[0, "y"] == f"[{text}]"
+    assert jobs.at[0, "status"] == "failed"
+
+
+def test_a_record_that_is_no_job_is_the_error_of_its_row():
+    """As in a read; the other records are jobs."""
+    records = [{"gid": "1", "resource_type": "task"}, {"gid": "2", "resource_type": "job"}]
+    jobs = aj.asana_jobs_from_records(records)
+    assert jobs["error.kind"].fillna("").tolist() == ["body", ""]
+    assert list(jobs["gid"]) == ["1", "2"]
+    assert jobs.asana.summary().at["total", "total"] == 2
