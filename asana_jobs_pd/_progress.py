@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -56,13 +57,15 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(Exception):
+                self._bar.close()
 
     def set_label(self, label: str) -> None:
         """Change the text before the bar."""
         self._label = label
         if self._bar is not None:
-            self._bar.set_description(label, refresh=False)
+            with contextlib.suppress(Exception):
+                self._bar.set_description(label, refresh=False)
 
     def tick(self, done: int, total: int | None = None) -> None:
         """Show how many items are done."""
@@ -70,11 +73,14 @@ class Progress:
         elapsed = time.monotonic() - self._started
         if self._off or (self._bar is None and elapsed < self._delay):
             return
-        if self._bar is None:
-            self._bar = self._make(elapsed)
-        self._bar.total = self._total
-        self._bar.n = done
-        self._bar.refresh()
+        try:
+            if self._bar is None:
+                self._bar = self._make(elapsed)
+            self._bar.total = self._total
+            self._bar.n = done
+            self._bar.refresh()
+        except Exception:  # noqa: BLE001  a closed standard error must not cost the results
+            self._off = True
 
     def _make(self, elapsed: float) -> Any:
         from tqdm.auto import tqdm  # noqa: PLC0415  slow to import

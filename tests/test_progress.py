@@ -46,6 +46,22 @@ def test_a_short_read_shows_none(asana, client, terminal, show):
     assert terminal.getvalue() == ""
 
 
+@pytest.mark.parametrize("error", [BrokenPipeError, ValueError, RuntimeWarning])
+def test_a_bar_that_fails_costs_no_results(asana, client, monkeypatch, error):
+    """A closed standard error, say: every verb returns its frame."""
+
+    class Broken(Terminal):
+        def write(self, _):
+            raise error("no terminal any more")
+
+    monkeypatch.setattr(sys, "stderr", Broken())
+    asana.finish(*asana.gids(2))
+    options = {"client": client, "progress": True}
+    assert aj.read_asana_jobs(asana.gids(2), **options)["status"].notna().all()
+    assert aj.wait_asana_jobs(asana.gids(2), **options)["status"].notna().all()
+    assert aj.export_graph(asana.parents(2), **options)["gid"].notna().all()
+
+
 @pytest.mark.parametrize("off", ["0", "false", "OFF"])
 def test_the_environment_turns_it_off(terminal, show, monkeypatch, off):
     """``ASANA_JOBS_PROGRESS=0`` is for all reads."""

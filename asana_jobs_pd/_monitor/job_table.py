@@ -204,7 +204,10 @@ def _fingerprint(record: dict[str, Any], row: Row) -> object:
         value = value.get(key) if isinstance(value, dict) else None
     if not _is_compared(row):
         return value is not None
-    return value if value is None or isinstance(value, str) else str(value)
+    try:
+        return value if value is None or isinstance(value, str) else str(value)
+    except RecursionError:  # nested beyond reason
+        return type(value).__name__
 
 
 def _is_compared(row: Row) -> bool:

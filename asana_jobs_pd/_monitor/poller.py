@@ -84,13 +84,12 @@ class WorkerPool:
     def _work(self) -> None:
         while (gid := self._todo.get()) is not None and not self._stop.is_set():
             try:
-                result = self._ask(gid, self._stop)
+                self._report(gid, self._ask(gid, self._stop), self._stop)
             except Cancelled:
                 return
             except Exception as error:  # noqa: BLE001  a thread has nobody to raise it to
                 self._failed(_text_of(error), self._stop)
                 return
-            self._report(gid, result, self._stop)
 
 
 FINAL_STATES: tuple[MonitorState, ...] = ("done", "stopped", "unauthorized")

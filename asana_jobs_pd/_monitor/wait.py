@@ -124,11 +124,18 @@ async def wait_asana_jobs_async(
     errors are those of `wait_asana_jobs`, except that an interrupt arrives as a cancellation.
     """
     wait = _Wait(jobs, timeout, until, errors, client)
+    interrupted = False
     bar = wait.progress(progress)
-    with bar, wait.monitor:
-        for seconds in wait.ticks(bar):
-            await asyncio.sleep(seconds)
-    return wait.result(interrupted=False)
+    try:
+        with bar, wait.monitor:
+            for seconds in wait.ticks(bar):
+                await asyncio.sleep(seconds)
+    except KeyboardInterrupt:  # at the prompt for a token
+        interrupted = True
+    except NoThreadsError as error:
+        error.frame = wait.monitor.frame
+        raise
+    return wait.result(interrupted=interrupted)
 
 
 class _Wait:

@@ -670,6 +670,24 @@ def test_a_listener_hears_of_the_past_after_the_end_too(asana, client, clock, wa
     assert not ours()
 
 
+def test_values_of_any_shape_are_taken(asana, client, clock, watch):
+    """Where a text should be, whatever comes: the monitor goes on, and the row says it all."""
+    deep = "x"
+    for _ in range(900):
+        deep = [deep]
+    gids = asana.gids(3)
+    for gid, value in zip(gids, (deep, {"a": [1, None]}, 1e308), strict=True):
+        asana.record(gid, {"gid": gid, "status": "in_progress", "new_task": {"name": value}})
+    monitor = watch(gids)
+    until(lambda: monitor.counts == {"in_progress": 3})
+    for gid in gids:
+        asana.record(gid, {"gid": gid, "status": "succeeded", "new_task": None})
+    go(monitor, clock, 4)
+    assert monitor.wait(120)
+    assert monitor.frame["status"].tolist() == ["succeeded"] * 3
+    assert monitor.last_error is None
+
+
 def test_without_threads_it_says_what_needs_them(asana, client, monkeypatch):
     """An error of ours at the start; the monitor has ended, and can be started later."""
     monitor = aj.JobsMonitor(asana.gids(2), client=client)
