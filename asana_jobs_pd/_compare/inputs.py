@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._compare.cell_diff import FieldKey
 from asana_jobs_pd._compare.cell_values import conform, plain
-from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, said
+from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, message_of
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._jobs.gids import gid_series
@@ -280,7 +280,7 @@ class DatasetInput:
         except AsanaJobsError:
             raise
         except Exception as error:  # noqa: BLE001  each file system has its own errors
-            reason = said(error, self._options)
+            reason = message_of(error, self._options)
         raise ExportFileError(
             f"{self._role}: cannot read {self._shown}: {reason}.", path=self._shown
         )

@@ -1,4 +1,4 @@
-"""Where files and folders are: on this machine, or behind a URL that fsspec opens."""
+"""Files and folders on this machine, or behind a URL that fsspec opens."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ from typing import Any, TypeAlias
 from asana_jobs_pd._http.redaction import clean, hide_query
 from asana_jobs_pd.errors import ExportFileError, InvalidOptionError, MissingExtraError
 
-__all__ = ["File", "RemoteFile", "StorageOptions", "filesystem_of", "is_url", "located", "said"]
+__all__ = [
+    "File",
+    "RemoteFile",
+    "StorageOptions",
+    "filesystem_of",
+    "is_url",
+    "located",
+    "message_of",
+]
 
 StorageOptions: TypeAlias = Mapping[str, Any] | None
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
 _BLOCK = 8 << 20
-_SECRET = 8
-"""Characters; a shorter option is no secret."""
+_MIN_SECRET_LENGTH = 8
 
 
 def is_url(path: str) -> bool:
-    """Whether a path is one for fsspec; a Windows drive is none."""
+    """Whether fsspec opens a path; a Windows drive is not a URL."""
     return _URL.match(path) is not None
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file behind a URL; as a text, the URL without what may be a credential."""
+    """A file behind a URL; its `str` is the URL without what may be a credential."""
 
     url: str
     path: str = field(repr=False)
@@ -41,35 +48,22 @@ class RemoteFile:
     __repr__ = __str__
 
     def size(self) -> int:
-        """Return its bytes, 0 where the server does not say.
-
-        Raises
-        ------
-        ExportFileError
-            When it is not there, or not ours to read.
-        """
+        """Return its size in bytes, 0 where the server does not say."""
         try:
             return int(self.filesystem.size(self.path) or 0)
         except Exception as error:  # noqa: BLE001  each file system has errors of its own
-            reason = said(error)
+            reason = message_of(error)
         raise self.unreadable(reason)
 
     def open(self) -> io.BufferedReader:
-        """Return the file, opened for reading.
-
-        Raises
-        ------
-        ExportFileError
-            When that is not possible; so does reading, when the connection fails.
-        """
+        """Return the file, opened for reading; its errors are `ExportFileError`."""
         try:
             return io.BufferedReader(_Raw(self, self.filesystem.open(self.path, "rb")), _BLOCK)
         except Exception as error:  # noqa: BLE001
-            reason = said(error)
+            reason = message_of(error)
         raise self.unreadable(reason)
 
     def unreadable(self, reason: str) -> ExportFileError:
-        """Return the error that says so."""
         return ExportFileError(f"{self} cannot be read: {reason}.", path=str(self))
 
 
@@ -94,7 +88,7 @@ class _Raw(io.RawIOBase):
         try:
             part = self._opened.read(len(buffer))
         except Exception as error:  # noqa: BLE001
-            reason = said(error)
+            reason = message_of(error)
         else:
             buffer[: len(part)] = part
             return len(part)
@@ -106,21 +100,14 @@ class _Raw(io.RawIOBase):
 
 
 def located(path: str | os.PathLike[str], options: StorageOptions = None) -> File:
-    """Return a path as a local one, or as what fsspec makes of its URL.
-
-    Parameters
-    ----------
-    path
-        A path or a URL; ``file://`` is local.
-    options
-        Of the file system, such as ``{"anon": True}``.
+    """Return a path as a local one, or as what fsspec makes of its URL; ``file://`` is local.
 
     Raises
     ------
     MissingExtraError
         When fsspec, or what it needs for this kind of URL, is not installed.
     InvalidOptionError
-        When the URL is of no known kind, or the options do not suit it.
+        When the kind of URL is unknown, or the options do not suit it.
     """
     text = os.fspath(path)
     if not is_url(text):
@@ -130,7 +117,7 @@ def located(path: str | os.PathLike[str], options: StorageOptions = None) -> Fil
 
 
 def filesystem_of(url: str, options: StorageOptions = None) -> tuple[Any, str]:
-    """Return the file system of a URL, None for the local one, and the path in it."""
+    """Return the file system of a URL, None for the local one, and the path on it."""
     problem: Exception
     try:
         from fsspec.core import url_to_fs  # noqa: PLC0415  an extra
@@ -141,9 +128,9 @@ def filesystem_of(url: str, options: StorageOptions = None) -> tuple[Any, str]:
             return None, str(Path(path))
         return filesystem, str(path)
     except ImportError as error:
-        problem = _missing(url, said(error, options))
+        problem = _missing(url, message_of(error, options))
     except Exception as error:  # noqa: BLE001
-        reason = said(error, options)
+        reason = message_of(error, options)
         problem = InvalidOptionError(f"{hide_query(url)} cannot be opened: {reason}.")
     raise problem
 
@@ -151,13 +138,13 @@ def filesystem_of(url: str, options: StorageOptions = None) -> tuple[Any, str]:
 def _missing(url: str, reason: str) -> MissingExtraError:
     return MissingExtraError(
         f"{hide_query(url)} needs a package that is not installed ({reason}): "
-        'pip install "asana_jobs_pd[remote]", and what belongs to its storage, such as s3fs, '
+        'pip install "asana_jobs_pd[remote]", and the package of its storage, such as s3fs, '
         "gcsfs or adlfs."
     )
 
 
-def said(error: BaseException, options: StorageOptions = None) -> str:
-    """Return what an error of a file system says, on one line, without secrets."""
+def message_of(error: BaseException, options: StorageOptions = None) -> str:
+    """Return the message of an error of a file system, on one line, without secrets."""
     secrets = [value for value in (options or {}).values() if isinstance(value, str)]
-    long = [value for value in secrets if len(value) >= _SECRET]
-    return clean(str(error), *long) or type(error).__name__
+    long_secrets = [value for value in secrets if len(value) >= _MIN_SECRET_LENGTH]
+    return clean(str(error), *long_secrets) or type(error).__name__

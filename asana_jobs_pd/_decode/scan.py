@@ -1,4 +1,4 @@
-"""From the lines of files to Arrow batches, and what was learnt of them on the way."""
+"""From the lines of files to Arrow batches."""
 
 from __future__ import annotations
 
@@ -22,20 +22,13 @@ _TYPE = re.compile(rb'\s*\{\s*(?:"gid"\s*:\s*"[^"\\]*"\s*,\s*)?"resource_type"\s
 _BUNDLE = 4000
 """Rows that are decoded at a time."""
 _FIRST_BUNDLE, _GROWTH = 64, 8
-"""Fewer at first, as what is not expected yet is decoded more than once."""
+"""Fewer at first, because rows of an unknown shape are decoded more than once."""
 
 
 class Batch(NamedTuple):
-    """Some rows of one type.
+    """Some rows of one type: a column for each key, objects as structs, unknown keys as JSON.
 
-    Parameters
-    ----------
-    resource_type
-        Their type.
-    table
-        A column a key, objects as structs, unknown keys as JSON; `LINE` and `DIGEST`.
-    place
-        File, chunk and order in it: sorted by it, batches are in the order of the files.
+    `place` is file, chunk and order in it: sorted by it, batches are in the order of the files.
     """
 
     resource_type: str
@@ -44,6 +37,8 @@ class Batch(NamedTuple):
 
 
 Claim: TypeAlias = Callable[[int, int, int], bool]
+"""Whether to read a chunk: gets the number of the file, that of the chunk, and how far in the file
+it ends, in bytes on disk. Asked once for each chunk, in turn."""
 
 
 def _everything(_file: int, _chunk: int, _position: int) -> bool:
@@ -51,16 +46,7 @@ def _everything(_file: int, _chunk: int, _position: int) -> bool:
 
 
 class Scanner:
-    """Reads files, or its share of them; `learned` tells what it has seen so far.
-
-    Parameters
-    ----------
-    options
-        What to read.
-    claim
-        Whether to read a chunk, by the numbers of its file and itself and how far in the file it
-        ends, in bytes on disk; all of them by default. Asked once for each chunk, in turn.
-    """
+    """Reads files, or the chunks that it claims; `scan_result` is what it has learned so far."""
 
     def __init__(self, options: ReadOptions, claim: Claim = _everything) -> None:
         self.scan_result = ScanResult()
@@ -70,20 +56,7 @@ class Scanner:
         self._bundle = _FIRST_BUNDLE
 
     def scan(self, path: File, file: int) -> Generator[Batch, None, None]:
-        """Yield the rows of a file in batches.
-
-        Parameters
-        ----------
-        path
-            The file.
-        file
-            Its number.
-
-        Raises
-        ------
-        ExportFileError
-            When it cannot be read, or a line of it, unless `on_bad_lines` allows that.
-        """
+        """Yield the rows of a file in batches; `file` is its number."""
         chunks = read_chunks(
             path,
             lambda chunk, position: self._claim(file, chunk, position),
@@ -94,7 +67,7 @@ class Scanner:
             yield from self.batches(path, file, chunk)
 
     def _file_ended(self, path: File, file: int, end: FileEnd) -> None:
-        """Raise that a file ends early, or note how it ends."""
+        """Raise that a file ends early, or note it."""
         if end.early and self.options.on_bad_lines == "error":
             message = f"{path}: {end.reason}. Download it again."
             raise ExportFileError(message, path=str(path), line=end.line)
@@ -122,7 +95,7 @@ class Scanner:
         return batches
 
     def note(self, issue: Issue) -> None:
-        """Keep an issue; one without a type of row is that of a line that was left out."""
+        """Keep an issue; one without a type of row means a line that was left out."""
         self.scan_result.issues.add(issue)
         self.scan_result.skipped += issue.resource_type is None
 
@@ -149,25 +122,26 @@ class Scanner:
         self, source: Source, lines: Sequence[bytes]
     ) -> dict[str, tuple[list[int], list[bytes]]]:
         """Return numbers and lines by type of row."""
-        found: dict[str, tuple[list[int], list[bytes]]] = {}
-        of: dict[bytes, tuple[list[int], list[bytes]] | None] = {}
+        by_type: dict[str, tuple[list[int], list[bytes]]] = {}
+        groups: dict[bytes, tuple[list[int], list[bytes]] | None] = {}
         match, types = _TYPE.match, self.options.resource_types
         for number, line in enumerate(lines, source.first_line):
             head = match(line)
             key = head[1] if head else self._type_of(source, number, line)
             if key is None:
                 continue
-            if key not in of:
+            if key not in groups:
                 name = key.decode("utf-8", "replace")
-                of[key] = found.setdefault(name, ([], [])) if _wanted(name, types) else None
-            group = of[key]
+                wanted = types is None or name in types
+                groups[key] = by_type.setdefault(name, ([], [])) if wanted else None
+            group = groups[key]
             if group is not None:
                 group[0].append(number)
                 group[1].append(line)
-        return found
+        return by_type
 
     def _type_of(self, source: Source, number: int, line: bytes) -> bytes | None:
-        """Return the type of a row the long way, or None for a line that is none."""
+        """Return the type of a row that does not begin with it, None for a line without one."""
         if not line.strip():
             return None
         try:
@@ -181,7 +155,3 @@ class Scanner:
             reason = str(error)
         self.note(self.bad_line(source, number, line, reason))
         return None
-
-
-def _wanted(name: str, types: tuple[str, ...] | None) -> bool:
-    return types is None or name in types

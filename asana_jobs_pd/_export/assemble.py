@@ -1,4 +1,4 @@
-"""From the parts that processes have read to what the user gets."""
+"""From what processes have read to the frames of an `AsanaExport`."""
 
 from __future__ import annotations
 
@@ -47,11 +47,12 @@ __all__ = [
     "warn_lost",
 ]
 
-Found: TypeAlias = tuple[Batch, list[Definition]]
+DefinedBatch: TypeAlias = tuple[Batch, list[Definition]]
+"""A batch, and the definitions to which its codes of custom fields refer."""
 
 
 class Facts(NamedTuple):
-    """What there is to say of a type of row."""
+    """What a report says about a type of row."""
 
     rows: int
     columns: int
@@ -60,109 +61,96 @@ class Facts(NamedTuple):
 
 
 def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExport:
-    """Return the frames of everything that was read.
-
-    Parameters
-    ----------
-    parts
-        Is used up.
-    request
-        What was asked for.
-    backend
-        Which dtypes.
-    """
-    learned = reduce(ScanResult.merged, (part.scan_result for part in parts))
-    warn_lost(learned, request)
-    settled = resolve_schema(learned, request.options)
-    check_columns(settled)
-    assembly = Assembly(settled)
+    """Return the frames of everything that was read; the parts are used up."""
+    scan_result = reduce(ScanResult.merged, (part.scan_result for part in parts))
+    warn_lost(scan_result, request)
+    schema = resolve_schema(scan_result, request.options)
+    check_columns(schema)
+    assembly = Assembly(schema)
     frames = {}
-    found = by_type(parts)
-    while found:
-        name = min(found)
-        table = assembly.table(name, found.pop(name))
+    batches = by_type(parts)
+    while batches:
+        name = min(batches)
+        table = assembly.table(name, batches.pop(name))
         frames[name] = to_frame(table, backend)
         del table
-    issues = learned.issues.merged(assembly.issues)
+    issues = scan_result.issues.merged(assembly.issues)
     return AsanaExport(
         frames,
-        custom_fields=catalogue(settled.fields, assembly.filled),
+        custom_fields=catalogue(schema.fields, assembly.filled),
         custom_field_values=assembly.long_frame(backend),
-        issues=issues_frame([settled.named(one) for one in issues.sorted()], request.paths),
+        issues=issues_frame([schema.named(issue) for issue in issues.sorted()], request.paths),
         issue_count=issues.count,
         summary=summary(assembly.facts, issues, request.window),
-        incomplete_files=incomplete_files(learned, request),
+        incomplete_files=incomplete_files(scan_result, request),
         options=request.options,
         backend=backend,
     )
 
 
 class Assembly:
-    """Makes the tables of a load one after another, and notes what there is to say of them."""
+    """Makes the tables of a load, one after another, and collects facts and issues."""
 
-    def __init__(self, settled: ResolvedSchema, find_kept: FindKept = kept_rows) -> None:
-        self._settled = settled
+    def __init__(self, schema: ResolvedSchema, find_kept: FindKept = kept_rows) -> None:
+        self._schema = schema
         self._find_kept = find_kept
         self._longs: list[pa.Table] = []
         self.issues = Issues()
         self.facts: dict[str, Facts] = {}
         self.filled: Counter[str] = Counter()
-        for issue in settled.issues:
+        for issue in schema.issues:
             self.issues.add(issue)
 
-    def table(self, name: str, found: list[Found]) -> pa.Table:
-        """Return the final table of a type of row, repeated rows dropped.
-
-        Batch by batch, each of which is given up for what it becomes.
-        """
-        settled, tell = self._settled, self.issues.add
-        rows = sum(len(batch.table) for batch, _ in found)
-        kept = self._find_kept(rows, (batch for batch, _ in found), name, tell)
+    def table(self, name: str, batches: list[DefinedBatch]) -> pa.Table:
+        """Return the final table of a type of row without repeated rows; uses the batches up."""
+        schema, note = self._schema, self.issues.add
+        rows = sum(len(batch.table) for batch, _ in batches)
+        kept = self._find_kept(rows, (batch for batch, _ in batches), name, note)
         finals: list[pa.Table] = []
         start = 0
         latest: Time = pd.NaT
-        for batch, definitions in _used_up(found):
+        for batch, definitions in _used_up(batches):
             end = start + len(batch.table)
-            table = conformed(batch, definitions, settled, tell)
+            table = conformed(batch, definitions, schema, note)
             if not kept[start:end].all():
                 table = table.filter(pa.array(kept[start:end]))
-            finals.append(pivoted(table, settled, name))
-            if settled.options.custom_fields == "long":
-                self._longs.append(long_values(table, settled, name))
+            finals.append(pivoted(table, schema, name))
+            if schema.options.custom_fields == "long":
+                self._longs.append(long_values(table, schema, name))
             start, latest = end, later(latest, latest_of(table))
         final = pa.concat_tables(finals)
         for column in final.column_names:
             self.filled[column] += len(final) - final[column].null_count
-        left = int(kept.sum())
-        self.facts[name] = Facts(left, final.num_columns, rows - left, latest)
+        count = int(kept.sum())
+        self.facts[name] = Facts(count, final.num_columns, rows - count, latest)
         return final
 
     def long_frame(self, backend: Backend) -> pd.DataFrame | None:
-        """Return the values of custom fields of all types of row, when they were asked for."""
-        if self._settled.options.custom_fields != "long":
+        """Return the values of custom fields of all types of row, if they were requested."""
+        if self._schema.options.custom_fields != "long":
             return None
-        longs = self._longs or [long_values_of_none(self._settled)]
+        longs = self._longs or [long_values_of_none(self._schema)]
         return to_frame(pa.concat_tables(longs), backend)
 
 
-def by_type(parts: list[Part]) -> dict[str, list[Found]]:
-    """Return batches by type of row, in the order of the files, with what their codes mean."""
-    found: dict[str, list[Found]] = {}
+def by_type(parts: list[Part]) -> dict[str, list[DefinedBatch]]:
+    """Return the batches of each type of row, in the order of the files; uses the parts up."""
+    batches: dict[str, list[DefinedBatch]] = {}
     for part in parts:
         for batch in part.batches:
             definitions = part.scan_result.known[batch.resource_type].definitions
-            found.setdefault(batch.resource_type, []).append((batch, definitions))
+            batches.setdefault(batch.resource_type, []).append((batch, definitions))
         part.batches.clear()
-    for some in found.values():
-        some.sort(key=lambda one: one[0].place)
-    return found
+    for of_type in batches.values():
+        of_type.sort(key=lambda item: item[0].place)
+    return batches
 
 
-def _used_up(found: list[Found]) -> Iterator[Found]:
-    """Yield what is in a list, which then no longer holds it."""
-    found.reverse()
-    while found:
-        yield found.pop()
+def _used_up(batches: list[DefinedBatch]) -> Iterator[DefinedBatch]:
+    """Yield what a list holds, which then no longer holds it."""
+    batches.reverse()
+    while batches:
+        yield batches.pop()
 
 
 def latest_of(table: pa.Table) -> Time:
@@ -174,24 +162,28 @@ def latest_of(table: pa.Table) -> Time:
     return pd.NaT
 
 
-def later(one: Time, other: Time) -> Time:
+def later(first: Time, second: Time) -> Time:
     """Return the later of two times of which either may be missing."""
-    return other if pd.isna(one) else one if pd.isna(other) else max(one, other)
+    if pd.isna(first) or pd.isna(second):
+        return second if pd.isna(first) else first
+    return max(first, second)
 
 
 def summary(facts: dict[str, Facts], issues: Issues, window: Window) -> pd.DataFrame:
-    names = list(facts)
+    """Return the report, one row for each type of row."""
+    counts = [[fact.rows, fact.columns, fact.duplicates] for fact in facts.values()]
+    rows, columns, duplicates = np.array(counts, np.int64).reshape(-1, 3).T
     return pd.DataFrame(
         {
-            "rows": np.array([one.rows for one in facts.values()], np.int64),
-            "columns": np.array([one.columns for one in facts.values()], np.int64),
-            "duplicates": np.array([one.duplicates for one in facts.values()], np.int64),
-            "issues": np.array([issues.counts.get(name, 0) for name in names], np.int64),
-            "as_of.from": _times([window[0]] * len(names)),
-            "as_of.to": _times([window[1]] * len(names)),
-            "latest": _times([one.latest for one in facts.values()]),
+            "rows": rows,
+            "columns": columns,
+            "duplicates": duplicates,
+            "issues": np.array([issues.counts.get(name, 0) for name in facts], np.int64),
+            "as_of.from": _times([window[0]] * len(facts)),
+            "as_of.to": _times([window[1]] * len(facts)),
+            "latest": _times([fact.latest for fact in facts.values()]),
         },
-        index=pd.Index(names, name="resource_type", dtype=TEXT),
+        index=pd.Index(list(facts), name="resource_type", dtype=TEXT),
     )
 
 
@@ -199,18 +191,18 @@ def _times(times: list[Time]) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(pd.to_datetime(pd.Series(times, dtype=object), utc=True)).as_unit("us")
 
 
-def warn_lost(learned: ScanResult, request: Request) -> None:
+def warn_lost(scan_result: ScanResult, request: Request) -> None:
     """Warn once, when asked to, of lines that were left out and of files that end early."""
     if request.options.on_bad_lines != "warn":
         return
-    lost = [issue for issue in learned.issues.sorted() if issue.resource_type is None]
+    lost = [issue for issue in scan_result.issues.sorted() if issue.resource_type is None]
     if not lost:
         return
     first = lost[0]
     line = f" line {first.line}" if first.line else ""
     counts = [
-        _counted(learned.skipped, "line was left out", "lines were left out"),
-        _counted(len(learned.ended_early), "file ends early", "files end early"),
+        _counted(scan_result.skipped, "line was left out", "lines were left out"),
+        _counted(len(scan_result.ended_early), "file ends early", "files end early"),
     ]
     summary = "; ".join(filter(None, counts)) or "Not everything was read"
     path = request.paths[first.file]
@@ -223,5 +215,5 @@ def _counted(count: int, singular: str, plural: str) -> str:
     return f"{count:,} {singular if count == 1 else plural}" if count else ""
 
 
-def incomplete_files(learned: ScanResult, request: Request) -> list[str]:
-    return [str(request.paths[file]) for file in learned.ended_early]
+def incomplete_files(scan_result: ScanResult, request: Request) -> list[str]:
+    return [str(request.paths[file]) for file in scan_result.ended_early]

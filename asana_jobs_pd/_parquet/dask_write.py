@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from asana_jobs_pd._decode.locations import said
+from asana_jobs_pd._decode.locations import message_of
 from asana_jobs_pd._decode.scan_result import Issues
 from asana_jobs_pd._export.assemble import Facts
 from asana_jobs_pd._export.dask_load import Counts, FileRows, Plan, compute
@@ -79,7 +79,7 @@ def _convert_file(
     except AsanaJobsError:
         raise
     except Exception as error:  # noqa: BLE001  each file system has its own errors
-        reason = said(error)
+        reason = message_of(error)
     raise ExportWriteError(f"a worker cannot write {target.shown}: {reason}.", path=target.shown)
 
 

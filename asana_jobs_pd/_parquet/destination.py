@@ -27,7 +27,7 @@ from secrets import token_hex
 from tempfile import mkdtemp
 from typing import Any, NamedTuple, TypeVar
 
-from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, said
+from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, message_of
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._progress import Progress
@@ -225,7 +225,7 @@ def _remotely(dest: Destination, call: Callable[[], T], note: str = "") -> T:
     except ExportWriteError:
         raise
     except Exception as error:  # noqa: BLE001  each file system has its own errors
-        reason = said(error)
+        reason = message_of(error)
     raise ExportWriteError(f"cannot write {dest}: {reason}{note}.", path=str(dest))
 
 
