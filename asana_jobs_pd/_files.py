@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from asana_jobs_pd.errors import InvalidOptionError
+from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError, InvalidOptionError
 
 __all__ = [
     "BackgroundFsync",
@@ -96,28 +96,58 @@ def replace_file(path: str | os.PathLike[str], write: Callable[[Path], object]) 
     ------
     InvalidOptionError
         When it is no local path, its folder does not exist, or it is a folder itself.
-    OSError
-        When it cannot be written; the previous file is kept.
+    ExportWriteError
+        When it cannot be written, for example because the disk is full; the previous file is
+        kept.
     """
     absolute = local_path(path, "path", "file")
     try:
         target = absolute.resolve()
+        has_folder, is_folder = target.parent.is_dir(), target.is_dir()
     except RuntimeError:  # before Python 3.13
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(absolute)) from None
-    if not target.parent.is_dir():
+        raise _write_error(absolute, OSError(errno.ELOOP, os.strerror(errno.ELOOP))) from None
+    except OSError as error:
+        raise _write_error(absolute, error) from None
+    if not has_folder:
         raise InvalidOptionError(f"path={str(path)!r}: there is no folder {str(target.parent)!r}.")
-    if target.is_dir():
+    if is_folder:
         raise InvalidOptionError(f"path={str(path)!r} is a folder; give the name of a file in it.")
     part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
+        _write_and_replace(part, target, write)
+    except AsanaJobsError:
+        raise
+    except OSError as error:
+        raise _write_error(target, error) from None
+    return target
+
+
+def _write_and_replace(part: Path, target: Path, write: Callable[[Path], object]) -> None:
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         write(part)
         with contextlib.suppress(FileNotFoundError):
             shutil.copymode(target, part)
         part.replace(target)
     finally:
-        part.unlink(missing_ok=True)
-    return target
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _write_error(path: Path, error: OSError) -> ExportWriteError:
+    reason = _WRITE_ERRORS.get(error.errno or 0) or error.strerror or str(error)
+    return ExportWriteError(f"Cannot write {path}: {reason}.", path=str(path))
+
+
+_WRITE_ERRORS = {
+    getattr(errno, "EDQUOT", errno.ENOSPC): "the disk quota is used up",
+    errno.ENOSPC: "the disk is full",
+    errno.EFBIG: "the file would be larger than the file system or a limit (ulimit -f) allows",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.ENAMETOOLONG: "the name is too long for this file system",
+}
 
 
 _SYNC_SIZE = 8 * 2**20

@@ -65,7 +65,7 @@ def format_age(seconds: float) -> str:
 def format_epoch(microseconds: int) -> str:
     """Return a time in microseconds since 1970, to the second, in UTC."""
     time = _EPOCH + timedelta(microseconds=microseconds)
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{_iso(time)} UTC"
 
 
 def format_size(size: float) -> str:
@@ -92,5 +92,16 @@ def format_count(count: int, noun: str) -> str:
 
 
 def format_time(time: pd.Timestamp, zone: tzinfo) -> str:
-    """Return a time to the second in a zone, which is not named."""
-    return time.tz_convert(zone).strftime("%Y-%m-%d %H:%M:%S")
+    """Return a time to the second in a zone, which is not named.
+
+    A time that would be before the year 1 or after 9999 there is in UTC, and says so.
+    """
+    try:
+        local = time.to_pydatetime(warn=False).astimezone(zone)
+    except OverflowError:
+        return f"{_iso(time.to_pydatetime(warn=False))} UTC"
+    return _iso(local)
+
+
+def _iso(time: datetime) -> str:
+    return time.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from asana_jobs_pd._files import replace_file
+from asana_jobs_pd._files import local_path, replace_file
 from asana_jobs_pd._http.redaction import redact
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.views import change_texts, each_column, masked
@@ -248,7 +248,7 @@ def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Pat
         If a text is longer than 32,767 characters, the limit of a cell: it is cut.
     """
     xlsxwriter = _require_xlsxwriter()
-    if Path(path).suffix.lower() != ".xlsx":
+    if local_path(path, "path", "file").suffix.lower() != ".xlsx":
         raise InvalidOptionError(f"path={str(path)!r}: the name of an Excel file ends in .xlsx.")
     frame = _sheet_frame(jobs)
     if len(frame) >= MAX_ROWS or len(frame.columns) > MAX_COLUMNS:

@@ -15,6 +15,8 @@ from asana_jobs_pd._report.timeline import (
     add_legend,
     axes_for,
     draw_timeline,
+    drawable,
+    fonts,
     has_dark_background,
     require_matplotlib,
     show_message,
@@ -242,7 +244,7 @@ def _draw_stacks(ax: Axes, counts: pd.DataFrame, style: dict[str, Any]) -> list[
             "color": look.color(dark=dark),
             "linewidth": 1.2,
             "edgecolor": ax.get_facecolor(),
-            "label": f"{look.label} ({values.sum():,})",
+            "label": f"{drawable(look.label)} ({values.sum():,})",
             **style,
         }
         bars = ax.barh(lines, values, left=left, **options)
@@ -262,7 +264,13 @@ def _label_stacks(ax: Axes, counts: pd.DataFrame, longest: int) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  an extra
 
     lines = np.arange(len(counts))
-    ax.set_yticks(lines, labels=list(counts.index), parse_math=False, usetex=False)
+    ax.set_yticks(
+        lines,
+        labels=[drawable(kind) for kind in counts.index],
+        parse_math=False,
+        usetex=False,
+        fontfamily=fonts(),
+    )
     ax.set_ylim(len(counts) - 0.5, -0.5)
     ax.set_xlim(0, longest * 1.08)
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))

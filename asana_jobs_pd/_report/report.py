@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._files import replace_file
+from asana_jobs_pd._files import local_path, replace_file
 from asana_jobs_pd._formatting import format_count, format_size, format_time
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.as_jobs import as_jobs
@@ -95,11 +95,13 @@ def asana_jobs_report(
     InvalidFrameError
         If `jobs`, a column or the history is invalid.
     InvalidOptionError
-        If `tz` is not a time zone, or `path` cannot be written to.
+        If `tz` is not a time zone, or `path` is not a local file in an existing folder.
+    ExportWriteError
+        If the file cannot be written, for example because the disk is full.
     """
     zone = zone_of(tz)
     spans = job_spans(jobs, history=history, start=start, end=end)
-    folder = Path(path).expanduser().resolve().parent
+    folder = local_path(path, "path", "file").resolve().parent
     report = _report_of(jobs, spans, folder, zone)
     html = _report_html(report, clean(title), zone)
     return replace_file(path, lambda part: part.write_text(html, encoding="utf-8"))

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._formatting import format_count, format_duration, format_time
-from asana_jobs_pd._report.timeline_data import TimelineLayout
+from asana_jobs_pd._report.timeline_data import TimelineLayout, time_ticks
 from asana_jobs_pd._vocabulary import STATE_STYLES, UNKNOWN, UNREADABLE, state_label
 
-__all__ = ["Child", "Element", "element", "html_page", "state_class", "ticks", "timeline_svg"]
+__all__ = ["Child", "Element", "element", "html_page", "state_class", "timeline_svg"]
 
 Element: TypeAlias = ET.Element
 Child: TypeAlias = Element | str | None
@@ -45,40 +45,6 @@ def element(name: str, /, *children: Child, **attributes: object) -> Element:
 def html_page(root: Element) -> str:
     """Return a whole HTML page."""
     return "<!doctype html>\n" + ET.tostring(root, encoding="unicode", method="html") + "\n"
-
-
-_STEPS = (
-    *("1s", "2s", "5s", "10s", "20s", "30s", "1min", "2min", "5min", "10min", "20min", "30min"),
-    *("1h", "2h", "3h", "6h", "12h"),
-    *("1D", "2D", "7D", "14D", "28D", "91D", "364D", "3640D"),
-)
-_MAX_TICKS = 8
-_DAY = pd.Timedelta(days=1)
-
-
-def ticks(start: pd.Timestamp, end: pd.Timestamp, zone: tzinfo) -> list[tuple[pd.Timestamp, str]]:
-    """Return about eight round times of a zone between two times, with their labels.
-
-    The first label, and the first of each day, has a date; the others have the time only.
-    """
-    local, until = (time.tz_convert(zone).tz_localize(None) for time in (start, end))
-    step = next(
-        (size for text in _STEPS if (until - local) / (size := pd.Timedelta(text)) <= _MAX_TICKS),
-        pd.Timedelta(_STEPS[-1]),
-    )
-    naive = pd.date_range(local.ceil(step), until, freq=step)
-    # An hour that a change of clocks leaves out, or has twice, gets no tick.
-    times = naive.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").dropna()
-    labeled: list[tuple[pd.Timestamp, str]] = []
-    day = ""
-    for time in times:
-        date = time.strftime("%Y-%m-%d" if step >= _DAY or not labeled else "%m-%d")
-        hour = time.strftime("%H:%M:%S" if step < pd.Timedelta(minutes=1) else "%H:%M")
-        new = time.strftime("%Y-%m-%d") != day
-        day = time.strftime("%Y-%m-%d")
-        label = date if step >= _DAY else f"{date} {hour}" if new else hour
-        labeled.append((time.tz_convert("UTC"), label))
-    return labeled
 
 
 WIDTH, LABEL_WIDTH, RIGHT_MARGIN = 960.0, 270.0, 44.0
@@ -159,7 +125,7 @@ def _gradients() -> Element:
 def _axis(scale: _Scale, height: float, zone: tzinfo) -> Iterator[Element]:
     if scale.start is None or scale.end is None:
         return
-    labeled = ticks(scale.start, scale.end, zone)
+    labeled = time_ticks(scale.start, scale.end, zone)
     xs = scale.xs(pd.Series([time for time, _ in labeled], dtype="datetime64[us, UTC]"))
     for x, (_, label) in zip(xs, labeled, strict=True):
         yield element("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=0, y2=f"{height:g}", class_="grid")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._report.timeline_data import TimelineLayout
+from asana_jobs_pd._report.timeline_data import TimelineLayout, time_ticks
 from asana_jobs_pd._vocabulary import UNREADABLE, StateStyle, is_dark, ordered_states, state_style
 from asana_jobs_pd.errors import InvalidOptionError, MissingExtraError
 
@@ -22,6 +24,8 @@ __all__ = [
     "add_legend",
     "axes_for",
     "draw_timeline",
+    "drawable",
+    "fonts",
     "has_dark_background",
     "require_matplotlib",
     "show_message",
@@ -98,9 +102,65 @@ def add_legend(ax: Axes, handles: Sequence[Artist], title: str | None) -> None:
             columnspacing=1.4,
         )
         for text in legend.get_texts():
-            text.set(parse_math=False, usetex=False)
+            text.set(parse_math=False, usetex=False, fontfamily=fonts())
     if title is not None:
-        ax.set_title(title, loc="left", fontweight="bold", pad=10 + 20 * rows)
+        ax.set_title(
+            drawable(title),
+            loc="left",
+            fontweight="bold",
+            fontfamily=fonts(),
+            pad=10 + 20 * rows,
+        )
+
+
+_FONTS = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "Yu Gothic", "Hiragino Sans"),
+    *("PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei", "Malgun Gothic", "AppleGothic"),
+    *("Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari"),
+    *("Noto Sans Thai", "Noto Emoji", "Segoe UI Emoji", "Segoe UI Symbol", "DejaVu Sans"),
+)
+"""Fonts for scripts that the font of the plot may lack; the installed ones are used."""
+_MISSING_GLYPH = "□"
+
+
+def fonts() -> tuple[str, ...]:
+    """Return the font families of a plot: the configured ones, then fallbacks."""
+    from matplotlib import font_manager, rcParams  # noqa: PLC0415  an extra
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return (*rcParams["font.family"], *(name for name in _FONTS if name in installed))
+
+
+def drawable(text: str) -> str:
+    """Return a text without characters that no font has: matplotlib would warn of each."""
+    glyphs = _glyphs(fonts())
+    if all(ord(character) in glyphs for character in text):
+        return text
+    shown = (
+        character if ord(character) in glyphs else _MISSING_GLYPH
+        for character in text
+        if ord(character) in glyphs or unicodedata.category(character)[0] not in "CM"
+    )
+    return "".join(shown)
+
+
+@functools.lru_cache(maxsize=8)
+def _glyphs(families: tuple[str, ...]) -> frozenset[int]:
+    """Return the characters that a family has in normal and in bold."""
+    from matplotlib import font_manager  # noqa: PLC0415  an extra
+
+    glyphs: set[int] = set()
+    for family in families:
+        styles = (font_manager.FontProperties(family=[family], weight=name) for name in _WEIGHTS)
+        charmaps = [
+            set(font_manager.get_font(font_manager.findfont(style)).get_charmap())
+            for style in styles
+        ]
+        glyphs |= charmaps[0] & charmaps[1]
+    return frozenset(glyphs)
+
+
+_WEIGHTS = ("normal", "bold")
 
 
 def show_message(ax: Axes, text: str) -> None:
@@ -118,6 +178,10 @@ _FADE = 0.035
 _FAILURES = ("failed", UNREADABLE)
 _MIN_WIDTH = 60.0 / _DAY
 """The width in days of a timeline whose times are all the same."""
+_FIRST_DAY, _LAST_DAY = -719_160.0, 2_932_894.0
+"""Two days after the year 1 begins, and before 9999 ends: a zone may shift times."""
+_FIRST_SAFE_DAY, _LAST_SAFE_DAY = -354_285.0, 2_567_652.0
+"""The years 1000 and 9000: matplotlib may look for ticks far outside the axis."""
 
 
 def draw_timeline(
@@ -137,7 +201,7 @@ def draw_timeline(
         jobs.draw_fades(width * _FADE)
         jobs.draw_marks()
         jobs.draw_notes()
-        handles.append(_handle(color, f"{look.label} ({mask.sum():,})"))
+        handles.append(_handle(color, f"{drawable(look.label)} ({mask.sum():,})"))
     if (rows["observed"].to_numpy(bool) & (end > start)).any():
         color = state_style("not_started").color(dark=dark)
         handles.append(_handle(color, "pale: observed", _OBSERVED_ALPHA))
@@ -235,7 +299,8 @@ class _StateJobs:
             self.ax.text(
                 0.008,
                 line,
-                f"{self.style.label}, times unknown",
+                f"{drawable(self.style.label)}, times unknown",
+                fontfamily=fonts(),
                 transform=self.ax.get_yaxis_transform(),
                 va="center",
                 color=self.color,
@@ -284,6 +349,21 @@ def _time_axis(ax: Axes, zone: tzinfo, width: float, days: np.ndarray) -> None:
     if np.ptp(_known(days)) < width:
         middle = float(np.mean(_known(days)))
         ax.set_xlim(middle - width / 2, middle + width / 2)
+    low, high = ax.get_xlim()
+    if low < _FIRST_SAFE_DAY or high > _LAST_SAFE_DAY:
+        _limit_time_axis(ax, zone, width)
+
+
+def _limit_time_axis(ax: Axes, zone: tzinfo, width: float) -> None:
+    """Keep the axis within Python's times, with ticks of our own: matplotlib's leave them."""
+    low, high = ax.get_xlim()
+    low = min(max(low, _FIRST_DAY), _LAST_DAY - width)
+    high = max(min(high, _LAST_DAY), low + width)
+    start, end = (pd.Timestamp(round(day * _DAY), unit="s", tz="UTC") for day in (low, high))
+    labeled = time_ticks(start, end, zone)
+    days = [time.timestamp() / _DAY for time, _ in labeled]
+    ax.set_xticks(days, labels=[label for _, label in labeled])
+    ax.set_xlim(low, high)
 
 
 def _label_axis(ax: Axes, layout: TimelineLayout) -> None:
@@ -291,7 +371,8 @@ def _label_axis(ax: Axes, layout: TimelineLayout) -> None:
     # Names are not formulas: a dollar is a dollar, with TeX too.
     ax.set_yticks(
         [line for line, _ in ticks],
-        labels=[name for _, name in ticks],
+        labels=[drawable(name) for _, name in ticks],
+        fontfamily=fonts(),
         parse_math=False,
         usetex=False,
     )

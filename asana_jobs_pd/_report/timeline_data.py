@@ -24,6 +24,7 @@ __all__ = [
     "job_spans",
     "layout_timeline",
     "short_gid",
+    "time_ticks",
     "zone_name",
     "zone_of",
 ]
@@ -264,3 +265,50 @@ def _names(rows: pd.DataFrame, column: str | None) -> pd.Series:
         if (name := f"new_{kind}.name") in rows.columns:
             names = names.fillna(rows[name].astype("string"))
     return names
+
+
+_FIRST_TIME, _LAST_TIME = (
+    pd.Timestamp(text).as_unit("us") for text in ("0001-01-03T00:00Z", "9999-12-29T00:00Z")
+)
+_STEPS = (
+    *("1s", "2s", "5s", "10s", "20s", "30s", "1min", "2min", "5min", "10min", "20min", "30min"),
+    *("1h", "2h", "3h", "6h", "12h"),
+    *("1D", "2D", "7D", "14D", "28D", "91D", "364D", "3640D"),
+)
+_MAX_TICKS = 8
+_LONGEST_STEP = pd.Timedelta(_STEPS[-1])
+_DAY = pd.Timedelta(days=1)
+
+
+def _local(time: pd.Timestamp, zone: tzinfo) -> pd.Timestamp:
+    """Return a time in a zone; at either end of Python's times, one that every zone has."""
+    inside = min(max(time, _FIRST_TIME), _LAST_TIME)
+    return inside.tz_convert(zone).tz_localize(None)
+
+
+def time_ticks(
+    start: pd.Timestamp, end: pd.Timestamp, zone: tzinfo
+) -> list[tuple[pd.Timestamp, str]]:
+    """Return about eight round times of a zone between two times, with their labels.
+
+    The first label, and the first of each day, has a date; the others have the time only.
+    """
+    local, until = (_local(time, zone) for time in (start, end))
+    step = next(
+        (size for text in _STEPS if (until - local) / (size := pd.Timedelta(text)) <= _MAX_TICKS),
+        _LONGEST_STEP * -(-(until - local) // (_LONGEST_STEP * _MAX_TICKS)),
+    )
+    first = local.ceil(step)
+    naive = pd.DatetimeIndex([first + step * n for n in range(int((until - first) / step) + 1)])
+    # An hour that a change of clocks leaves out, or has twice, gets no tick.
+    times = naive.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").dropna()
+    labeled: list[tuple[pd.Timestamp, str]] = []
+    day = ""
+    for time in times:
+        date = time.strftime("%Y-%m-%d" if step >= _DAY or not labeled else "%m-%d")
+        hour = time.strftime("%H:%M:%S" if step < pd.Timedelta(minutes=1) else "%H:%M")
+        new = time.strftime("%Y-%m-%d") != day
+        day = time.strftime("%Y-%m-%d")
+        label = date if step >= _DAY else f"{date} {hour}" if new else hour
+        labeled.append((time.tz_convert("UTC"), label))
+    return labeled

@@ -101,11 +101,11 @@ def test_sort_filter_and_page(notebook, asana, shoot):
     expect(page.locator(ROWS)).to_have_count(sum(gid.startswith("1203") for gid in gids))
     assert set(cells(page, 2)) == {"graph export"}
     box(page, "Filter the jobs").fill("")
-    box(page, "Show").select_option("In progress")
+    box(page, "State").select_option("In progress")
     expect(page.locator(ROWS)).to_have_count(5)
     assert set(cells(page, 1)) == {"in progress"}
     box(page, "Filter the jobs").fill("nothing like it")
-    expect(page.locator(".aj-empty")).to_contain_text("No job is like that")
+    expect(page.locator(".aj-empty")).to_contain_text("No matching jobs")
     shoot(page, "nothing-found")
 
 
@@ -117,10 +117,10 @@ def test_download_two_exports_and_load_them(notebook, asana, server, shoot):
     note = notebook(widget(*gids, dest="fetched"), "print(sorted(w.data))")
     note.start_all()
     page = note.page
-    expect(button(page, "Download completed (4)")).to_be_enabled()
+    expect(button(page, "Download exports (4)")).to_be_enabled()
     box(page, f"Select graph export {gids[0]}").check()
     box(page, f"Select resource export {gids[2]}").check()
-    button(page, "Download completed (2)").click()
+    button(page, "Download exports (2)").click()
     expect(page.locator(".aj-file")).to_have_count(3)
     expect(button(page, "Cancel")).to_be_visible()
     page.wait_for_function("() => parseFloat(document.querySelector('.progress-bar').style.width)")
@@ -148,13 +148,13 @@ def test_a_download_can_be_cancelled(notebook, asana, server, shoot):
     note = notebook(widget(gid))
     note.run_all()
     page = note.page
-    button(page, "Download completed (1)").click()
+    button(page, "Download exports (1)").click()
     expect(page.locator(".aj-file .aj-words").nth(1)).to_contain_text("B")
     button(page, "Cancel").click()
     expect(page.locator(".aj-panel")).to_contain_text("Cancelled")
-    expect(button(page, "Download completed (1)")).to_be_enabled()
+    expect(button(page, "Download exports (1)")).to_be_enabled()
     shoot(page, "cancelled")
-    button(page, "Download completed (1)").click()
+    button(page, "Download exports (1)").click()
     expect(page.locator(".aj-panel")).to_contain_text("1 file verified")
     assert [path.name for path in (server.root / "exports").glob(f"{gid}*")] == [
         f"{gid}-graph.jsonl.gz"
@@ -230,7 +230,7 @@ def test_failures_in_words(notebook, asana, shoot):
     expect(row(page, gids[0])).to_contain_text("in progress")
     asana.fault("reset", times=100)
     button(page, "Refresh").click()
-    expect(page.locator(".aj-head")).to_contain_text("No answer from Asana")
+    expect(page.locator(".aj-head")).to_contain_text("No response from Asana")
     expect(page.locator(".aj-note")).to_contain_text("Nothing is lost")
     shoot(page, "no-network")
 
@@ -242,7 +242,7 @@ def test_a_refused_token_in_words(notebook, asana, shoot):
         asana.answer(gid, 401)
     note = notebook(widget(*gids))
     note.run_all()
-    expect(note.page.locator(".aj-head")).to_contain_text("The token is not accepted")
+    expect(note.page.locator(".aj-head")).to_contain_text("Token rejected")
     expect(note.page.locator(".aj-note")).to_contain_text("401")
     shoot(note.page, "refused")
 
@@ -258,7 +258,7 @@ def test_a_pause_of_asanas_in_words(notebook, asana, shoot):
     expect(row(page, gids[0])).to_contain_text("in progress")
     asana.fault("status", status=429, times=50)
     button(page, "Refresh").click()
-    expect(page.locator(".aj-head")).to_contain_text("Asana asks for a pause")
+    expect(page.locator(".aj-head")).to_contain_text("Rate limited")
     expect(page.locator(".aj-note")).to_contain_text("429 Too Many Requests")
     shoot(page, "rate-limited")
 
@@ -306,9 +306,9 @@ def test_keyboard_alone(notebook, asana, shoot):
     expect(page.locator("th[aria-sort=descending]")).to_have_text("Job")
     reach(page, f"Select resource export {gids[5]}")
     press("Space")
-    expect(button(page, "Download completed (1)")).to_be_visible()
+    expect(button(page, "Download exports (1)")).to_be_visible()
     shoot(page, "focus")
-    reach(page, "Download completed (1)")
+    reach(page, "Download exports (1)")
     press("Enter")
     expect(page.locator(".aj-panel")).to_contain_text("1 file verified")
     expect(page.locator(".jp-CodeCell")).to_have_count(2)  # no key went to the notebook
@@ -337,10 +337,10 @@ def test_load_puts_the_rows_into_data(notebook, asana, shoot):
     note.run_all()
     page = note.page
     expect(button(page, "Load")).to_be_hidden()
-    button(page, "Download completed (1)").click()
+    button(page, "Download exports (1)").click()
     expect(page.locator(".aj-panel")).to_contain_text("1 file verified")
     button(page, "Load").click()
-    expect(page.locator(".aj-panel")).to_contain_text(re.compile(r"Loaded .*rows of task"))
+    expect(page.locator(".aj-panel")).to_contain_text(re.compile(r"Loaded .*task rows"))
     shoot(page, "loaded")
     note.run_code("shown = w.data['task'].shape[0]")
     page.locator(".jp-CodeCell").nth(2).click()
@@ -390,7 +390,7 @@ def test_a_saved_notebook_holds_no_secret(notebook, asana, server):
     )
     note.run_all()
     page = note.page
-    button(page, "Download completed (2)").click()
+    button(page, "Download exports (2)").click()
     expect(page.locator(".aj-panel")).to_contain_text("2 files verified")
     saved = json.loads(note.save())
     first = saved["cells"].pop(0)  # the test itself connects there, with its token

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asana_jobs_pd._formatting import format_duration, format_size, format_time
-from asana_jobs_pd._report.report_svg import ticks
-from asana_jobs_pd._report.timeline_data import zone_name, zone_of
+from asana_jobs_pd._report.timeline_data import time_ticks, zone_name, zone_of
 from asana_jobs_pd.errors import InvalidOptionError
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -24,7 +23,7 @@ def stamp(text):
 
 def test_ticks_are_round_in_their_zone():
     """The first carries the date, so does the first of another day; the others their hour."""
-    labeled = ticks(stamp("2026-11-24T20:10"), stamp("2026-11-25T01:00"), BERLIN)
+    labeled = time_ticks(stamp("2026-11-24T20:10"), stamp("2026-11-25T01:00"), BERLIN)
     assert [words for _, words in labeled] == [
         "2026-11-24 22:00", "23:00", "11-25 00:00", "01:00", "02:00"
     ]  # fmt: skip
@@ -33,7 +32,7 @@ def test_ticks_are_round_in_their_zone():
 
 def test_days_have_no_hours():
     """Over weeks and years, labels are dates."""
-    labeled = ticks(stamp("2026-11-01"), stamp("2026-11-08"), UTC)
+    labeled = time_ticks(stamp("2026-11-01"), stamp("2026-11-08"), UTC)
     assert labeled[0][1] == "2026-11-01"
     assert len(labeled) == 8
 
@@ -41,7 +40,7 @@ def test_days_have_no_hours():
 @pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
 def test_daylight_saving_changes(day):
     """Hours that occur twice or not at all have no tick."""
-    labeled = ticks(stamp(f"{day}T00:00"), stamp(f"{day}T04:00"), BERLIN)
+    labeled = time_ticks(stamp(f"{day}T00:00"), stamp(f"{day}T04:00"), BERLIN)
     times = [time for time, _ in labeled]
     assert times == sorted(set(times))
     assert times
@@ -56,7 +55,7 @@ def test_ticks_are_few_and_inside(start, length):
     """At most nine, at least one for a span over a minute, all within it."""
     start = pd.Timestamp(start).tz_localize("UTC").as_unit("us")
     end = start + pd.Timedelta(seconds=length)
-    times = [time for time, _ in ticks(start, end, UTC)]
+    times = [time for time, _ in time_ticks(start, end, UTC)]
     assert 1 <= len(times) <= 9
     assert all(start <= time <= end for time in times)
 
