@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets as w
 import pandas as pd
 import traitlets as t
+from IPython import get_ipython
 
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, default_client
@@ -46,6 +47,12 @@ AGE_INTERVAL = 60
 """Seconds after which ages are redrawn if nothing else has changed."""
 
 
+_TERMINAL_HINT = (
+    "Widgets are live in notebooks only. In a terminal, run: asana-jobs watch GID…, "
+    "or use jobs.asana.wait()."
+)
+
+
 class _JobsTrait(t.TraitType[pd.DataFrame, pd.DataFrame]):
     """The frame of jobs, built when it is accessed."""
 
@@ -61,7 +68,8 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A live table of jobs that can download and load the exports among them.
 
     Built from standard ipywidgets and escaped HTML, it works in every front end that supports
-    ipywidgets; elsewhere, and in saved notebooks, a plain table is shown instead.
+    ipywidgets; elsewhere, and in saved notebooks, a plain table is shown instead. In a terminal,
+    it says how to watch the jobs there.
 
     Like `JobsMonitor`, it polls each unfinished job. Polling continues while other cells run
     and after a kernel interrupt; it stops when all jobs are finished, when the widget is closed,
@@ -151,7 +159,8 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         _cells.enter(self, current_cell())
 
     def __repr__(self) -> str:
-        return repr(self.monitor).replace("JobsMonitor", "JobsWidget", 1)
+        text = repr(self.monitor).replace("JobsMonitor", "JobsWidget", 1)
+        return text if self._live else f"{text} {_TERMINAL_HINT}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})
@@ -159,8 +168,15 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             rows, now = list(self._list.rows.values()), snapshot(self.monitor)
         at = self._microseconds()
         bundle["text/html"] = static_html(rows, now, at, PAGE_SIZE)
-        bundle["text/plain"] = static_text(rows, now, at, PAGE_SIZE)
+        text = static_text(rows, now, at, PAGE_SIZE)
+        bundle["text/plain"] = text if self._live else f"{text}\n{_TERMINAL_HINT}"
         return bundle
+
+    @property
+    def _live(self) -> bool:
+        """Whether a front end may show changes, or there will be none."""
+        shell = get_ipython()
+        return getattr(shell, "kernel", None) is not None or not self.monitor.unfinished
 
     def observe(self, handler: Any, names: Any = t.All, type: str = "change") -> None:  # noqa: A002
         """Call `handler` when a trait changes; see traitlets."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
+import errno
+import os
 import sys
-import warnings
+import tempfile
 import zipfile
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import openpyxl
 import pandas as pd
+import pyarrow as pa
 import pytest
+import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import SIGNATURE, URL, few
@@ -20,6 +26,7 @@ from asana_jobs_pd._report import excel
 from asana_jobs_pd._report.excel import MAX_CELL_TEXT, sheet_column
 from asana_jobs_pd.errors import (
     AsanaValueWarning,
+    ExportWriteError,
     InvalidFrameError,
     InvalidOptionError,
     MissingExtraError,
@@ -153,6 +160,61 @@ def test_numbers_and_times_that_excel_cannot_hold_are_texts():
     assert sheet_column(old).cells == ["1899-12-31T00:00:00", "9999-12-31T12:00:00"]
 
 
+DAY, TIME = dt.date(2026, 1, 2), naive("2026-01-02T03:04:05.678900")
+COLUMNS = {
+    "Arrow date": (pd.array([DAY, None], "date32[day][pyarrow]"), DAY),
+    "Arrow date64": (pd.array([DAY, None], "date64[ms][pyarrow]"), DAY),
+    "dates": (pd.Series([DAY, None], dtype=object), DAY),
+    "Arrow time": (pd.array([TIME, None], "timestamp[us][pyarrow]"), "2026-01-02T03:04:05.679"),
+    "Arrow seconds": (pd.array([TIME, None], "timestamp[s][pyarrow]"), "2026-01-02T03:04:05"),
+    "Arrow time of a zone": (
+        pd.array([pd.Timestamp(TIME, tz="Asia/Tokyo"), None],
+                 pd.ArrowDtype(pa.timestamp("ns", "Asia/Tokyo"))),
+        "2026-01-01T18:04:05.679",
+    ),
+    "seconds": (np.array([TIME, "NaT"], "M8[s]"), "2026-01-02T03:04:05"),
+    "times of a zone": (pd.Series([pd.Timestamp(TIME, tz="Asia/Tokyo"), None], dtype=object),
+                        "2026-01-01T18:04:05.679"),
+    "timedelta": (pd.to_timedelta([1, None], "D"), "1 days 00:00:00"),
+    "Arrow duration": (pd.array([dt.timedelta(1), None], "duration[us][pyarrow]"),
+                       "1 days 00:00:00"),
+    "Arrow time of day": (pd.array([TIME.time(), None], "time64[us][pyarrow]"), "03:04:05.678900"),
+    "Arrow decimal": (pd.array([decimal.Decimal("1.50"), None],
+                               pd.ArrowDtype(pa.decimal128(5, 2))), "1.50"),
+    "Arrow number": (pd.array([7, None], "int64[pyarrow]"), 7),
+    "Arrow gid.gid": (pd.array([7, None], "int64[pyarrow]"), "7"),
+    "Arrow list": (pd.Series([["a"], None], dtype=pd.ArrowDtype(pa.list_(pa.string()))), "['a']"),
+    "period": (pd.PeriodIndex(["2026-01", None], freq="M"), "2026-01"),
+    "old date": (pd.Series([dt.date(1, 1, 1), None], dtype=object), "0001-01-01"),
+    "old Arrow date": (pd.array([dt.date(9999, 12, 31), None], "date32[day][pyarrow]"),
+                       "9999-12-31"),
+    "old time": (np.array(["0001-01-01T00:00:00", "NaT"], "M8[us]"), "0001-01-01T00:00:00"),
+    "last time": (np.array(["9999-12-31T23:59:59.999999", "NaT"], "M8[us]"),
+                  "9999-12-31T23:59:59.999999"),
+    "first time of a zone": (
+        pd.Series([dt.datetime(1, 1, 1, tzinfo=ZoneInfo("Asia/Tokyo")), None], dtype=object),
+        "0001-01-01T00:00:00+09:18:59",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_of_every_kind_are_written(tmp_path, name):
+    """Dates and times as Excel's own where it has them, the others as text; gaps stay gaps."""
+    values_, expected = COLUMNS[name]
+    jobs = few().iloc[:2].assign(**{name: values_})
+    cells, _ = written(jobs, tmp_path)
+    column = cells.get(name) or cells[f"{name} (UTC)"]
+    first, gap = values(column)
+    if isinstance(expected, dt.date):
+        assert column[0].is_date
+        assert column[0].number_format == "yyyy-mm-dd"
+        first = first.date()
+    elif isinstance(first, dt.datetime):
+        first = first.isoformat(timespec="auto").removesuffix("000")
+    assert (first, gap) == (expected, None)
+
+
 @settings(max_examples=60)
 @given(st.lists(st.text(max_size=40) | st.none(), min_size=1, max_size=4))
 def test_any_text_is_legal_xml_or_replaced(texts):
@@ -204,20 +266,32 @@ def test_without_xlsxwriter_the_extra_is_named(tmp_path, monkeypatch):
         few().asana.to_excel(tmp_path / "jobs.xlsx")
 
 
-def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
-    """And nothing beside it."""
+@pytest.mark.parametrize("moment", ["add_worksheet", "close"])
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EACCES, "permission denied"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch, moment, number, reason):
+    """And nothing beside it; the error says what is wrong with which file."""
     path = tmp_path / "jobs.xlsx"
     path.write_bytes(b"old")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
 
     def fail(*_):
-        raise OSError("disk full")
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(excel, "_arrange", fail)
-    with warnings.catch_warnings(), pytest.raises(OSError, match="disk full"):
-        warnings.simplefilter("ignore")  # xlsxwriter closes what it began
+    monkeypatch.setattr(xlsxwriter.Workbook, moment, fail)
+    with pytest.raises(ExportWriteError, match=f"jobs.xlsx: {reason}"):
         aj.asana_jobs_to_excel(few(), path)
     assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == [path, scratch]
+    assert list(scratch.iterdir()) == []
 
 
 def test_the_frame_is_left_alone(tmp_path):

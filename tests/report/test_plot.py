@@ -237,6 +237,61 @@ def test_without_matplotlib_the_extra_is_named(verb, monkeypatch):
     assert caught.value.__context__ is None
 
 
+NAMES = [
+    "東京 🚀",
+    "مشروع",
+    "עברית",
+    "한국어",
+    "हिन्दी",
+    "ไทย",
+    "👩‍💻",
+    "☃️",
+    "a\u0301\u200b",
+    "\ue000",
+    "𝕏",
+]
+
+
+@pytest.mark.parametrize("verb", ["timeline", "status"])
+def test_names_in_any_script_are_drawn_without_warnings(verb):
+    """With a font that has them; without one as boxes. Latin letters stay."""
+    jobs = frame(
+        *(
+            record(n, name, name, new_task={"gid": "1", "name": name})
+            for n, name in enumerate(NAMES)
+        )
+    )
+    ax = getattr(jobs.asana.plot, verb)(title="x ".join(NAMES))
+    ax.figure.canvas.draw()
+    assert ax.get_title(loc="left").count("x ") == len(NAMES) - 1
+
+
+@pytest.mark.parametrize("zone", [None, "Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize("more", [0, 60])
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ("0001-01-01T00:00:00Z", "0001-02-01T00:00:00Z"),
+        ("9999-12-31T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+        ("0900-01-01T00:00:00Z", "1100-01-01T00:00:00Z"),
+    ],
+)
+def test_the_first_and_the_last_years(tmp_path, zone, more, start, end):
+    """Plots and reports show them; no zone and no margin leaves what Python's times can hold."""
+    export_ = {"gid": "9", "created_at": start, "completed_at": end}
+    far = record(1, "succeeded", "graph_export_request", new_graph_export=export_)
+    near = [export(n, "succeeded", "08:00:00", "09:00:00") for n in range(2, more + 2)]
+    jobs = frame(far, *near)
+    jobs["fetched_at"] = pd.to_datetime([end] * len(jobs), format="ISO8601")
+    ax = jobs.asana.plot.timeline(tz=zone)
+    ax.figure.canvas.draw()
+    assert ax.get_xlim()[0] < ax.get_xlim()[1]
+    html = jobs.asana.report(tmp_path / "r.html", tz=zone).read_text(encoding="utf-8")
+    assert zone is not None or f"read {end[:10]} {end[11:19]}" in html
+
+
 def test_the_frame_is_left_alone():
     """A picture changes nothing."""
     jobs = frame(export(1, "succeeded", "08:00:00", "08:10:00"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -251,6 +252,30 @@ def test_it_needs_no_extra(report, monkeypatch):
     for name in ("matplotlib", "xlsxwriter"):
         monkeypatch.setitem(sys.modules, name, None)
     assert report(few()).texts("svg")
+
+
+@pytest.mark.parametrize("verb", ["report", "to_excel"])
+@pytest.mark.parametrize(
+    "path",
+    ["s3://bucket/r.xlsx", "gs://b/r.xlsx", "file:///r.xlsx", "~nobody9/r.xlsx", b"r.xlsx", ""],
+)
+def test_only_local_files_are_written(tmp_path, monkeypatch, verb, path):
+    """URLs, unknown homes and what is not a path are refused, and nothing is created."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidOptionError, match="path="):
+        getattr(few().asana, verb)(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_home_folder(tmp_path, monkeypatch):
+    """``~`` is refused in words."""
+    monkeypatch.setattr(Path, "expanduser", _no_home)
+    with pytest.raises(InvalidOptionError, match="no home folder"):
+        few().asana.report("~/r.html")
+
+
+def _no_home(_):
+    raise RuntimeError("Could not determine home directory.")
 
 
 def test_what_does_not_fit_is_told(tmp_path):
