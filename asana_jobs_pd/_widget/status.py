@@ -20,6 +20,8 @@ MAX_COUNTDOWN = 90
 """Seconds up to which the browser counts down; longer waits are shown as text."""
 _MAX_ERROR = 600
 _JOB_ERROR = re.compile("Job ([0-9]+):", re.ASCII)
+_PYTHON_HINT = re.compile(r"\s*[^.]*\brefresh\(\)[^.]*\.")
+"""A sentence about what to call next: here, polling continues by itself."""
 _CONTINUES = "Nothing is lost; polling continues automatically."
 _RATE_LIMITED = (
     "429 Too Many Requests: the token's request limit is used up, possibly by another program. "
@@ -95,7 +97,7 @@ class Notice:
 
 def notice_of(now: Snapshot) -> Notice:
     """Return what to say about a monitor."""
-    error = clean(now.last_error or "", limit=_MAX_ERROR)
+    error = clean(_PYTHON_HINT.sub("", now.last_error or ""), limit=_MAX_ERROR)
     match now.state:
         case "no_network":
             notice = Notice("No response from Asana", "bad", _sentences(error, _CONTINUES))

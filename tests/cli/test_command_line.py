@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -127,14 +128,78 @@ def test_wait_asks_until_all_is_finished(asana, capsys):
     assert "in progress" not in out
 
 
-def test_control_characters_do_not_reach_the_terminal(asana, capsys):
-    """A job's name cannot move the cursor or ring the bell."""
-    asana.record("7", {"gid": "7", "new_task": {"gid": "1", "name": "a\x1b[2Jb\x07\r\nc"}})
-    assert main(["7"]) == 0
-    out = capsys.readouterr().out
-    assert "\x1b" not in out
-    assert "\x07" not in out
-    assert len(out.splitlines()) == 2
+CONTROLS = ["\x1b", "\x00", "\x07", "\r", "\x7f", "\x9b", "\u202e", "\u2066", "\u200f"]
+"""Escape, NUL, bell, carriage return, delete, a C1 control, and changes of the text direction."""
+
+
+@pytest.mark.parametrize("kind", ["table", "csv", "json"])
+@pytest.mark.parametrize("control", CONTROLS, ids=ascii)
+def test_control_characters_do_not_reach_the_terminal(asana, capsys, kind, control):
+    """A job's name cannot move the cursor, ring the bell, or reverse the text."""
+    asana.record("7", {"gid": "7", "new_task": {"gid": "1", "name": f"a{control}[2Jb"}})
+    asana.answer("8", 404, {"errors": [{"message": f"c{control}d"}]})
+    assert main(["7", "8", "--format", kind]) == 1
+    assert main(["8", "--errors", "raise"]) == 1
+    out, err = capsys.readouterr()
+    assert control not in out + err
+    if kind == "csv":
+        assert "a\N{REPLACEMENT CHARACTER}[2Jb" in out
+    if kind == "json":
+        assert json.loads(out)[0]["new_task.name"] == f"a{control}[2Jb"
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_files_keep_what_a_text_file_can_hold(asana, tmp_path, kind):
+    """Only standard output is made safe for a terminal."""
+    name = "a\x1b\u202eb"
+    asana.record("7", {"gid": "7", "new_task": {"gid": "1", "name": name}})
+    path = tmp_path / f"jobs.{kind}"
+    assert main(["7", "--output", str(path)]) == 0
+    text = path.read_text(encoding="utf-8")
+    if kind == "json":
+        text = json.loads(text)[0]["new_task.name"]
+    assert name in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["12x"], "'12x'"),
+        (["1", "12x"], "'12x'"),
+        (["export", "12x"], "'12x'"),
+        (["watch", "12x"], "'12x'"),
+        (["1", "--fields", "stat"], "did you mean 'status'?"),
+    ],
+)
+def test_messages_speak_of_the_command_line(asana, capsys, arguments, words):
+    """No options, indexes or attributes of Python."""
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert not re.search(r"gids\[|parents\[|strict=|\.frame|refresh\(|connect\(|\w=", err)
+
+
+def test_a_missing_token_is_explained_for_the_command_line(asana, capsys, monkeypatch):
+    """By the environment variable and the keyring, not by connect()."""
+    monkeypatch.delenv("ASANA_ACCESS_TOKEN")
+    monkeypatch.setattr("asana_jobs_pd._http.auth.keyring_token", lambda: None)
+    assert main(["1"]) == 2
+    err = capsys.readouterr().err
+    assert "ASANA_ACCESS_TOKEN" in err
+    assert "connect(" not in err
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/x.csv", "gs://b/x.csv", "https://e.example/x.csv"])
+def test_urls_are_refused_as_destinations(asana, tmp_path, monkeypatch, capsys, url):
+    """By every option that names one, before anything is sent, and no folder is created."""
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["1", "--output", url], ["export", "1", "--download", url]):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+        assert "is a URL" in capsys.readouterr().err
+    assert asana.stats.requests == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

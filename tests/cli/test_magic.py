@@ -168,6 +168,7 @@ def test_options_and_fields_complete(shell, run, line, some):
     """After --fields the fields of a job, after a comma too; else the options."""
     from IPython.core.completer import provisionalcompleter
 
+    shell.Completer.use_jedi = False  # which takes long to find nothing in a magic's line
     with provisionalcompleter():
         found = {match.text for match in shell.Completer.completions(line, len(line))}
     assert some in found

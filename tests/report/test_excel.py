@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import xlsxwriter
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made import SIGNATURE, URL, few
 
@@ -215,7 +215,6 @@ def test_columns_of_every_kind_are_written(tmp_path, name):
     assert (first, gap) == (expected, None)
 
 
-@settings(max_examples=60)
 @given(st.lists(st.text(max_size=40) | st.none(), min_size=1, max_size=4))
 def test_any_text_is_legal_xml_or_replaced(texts):
     """Whatever it is, what is written can be read."""

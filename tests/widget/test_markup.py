@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_jobs_pd._vocabulary import STATE_STYLES, contrast
@@ -77,7 +77,6 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=40)
 @given(ROWS)
 def test_a_table_holds_no_markup_but_its_own(rows):
     """Whatever names, kinds and states are, tags, attributes and links are ours."""
@@ -90,7 +89,6 @@ def test_a_table_holds_no_markup_but_its_own(rows):
     assert "\u202e" not in markup
 
 
-@settings(max_examples=40)
 @given(ROWS)
 def test_neither_do_the_static_tables(rows):
     """They are saved with the notebook."""

@@ -26,6 +26,11 @@ WATCHING = Snapshot("watching", 3, 2, {"in_progress": 2, "succeeded": 1}, next_c
         (replace(WATCHING, counts={"unknown": 3}), "Fetching the jobs", ""),
         (replace(WATCHING, pace="Each job is asked about every 6 min."), "", "every 6 min"),
         (replace(WATCHING, last_error="500 Oops"), "", "500 Oops. Nothing is lost"),
+        (
+            replace(WATCHING, last_error="500 Oops. Read later; refresh() asks again."),
+            "",
+            "500 Oops. Nothing is lost",
+        ),
         (replace(WATCHING, state="paused"), "Paused", ""),
         (
             replace(WATCHING, state="no_network", last_error="No answer."),

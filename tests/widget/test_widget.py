@@ -86,6 +86,7 @@ def test_the_accessor_watches(asana, client):
     [
         (["x"], {}, InvalidGidError),
         (["1"], {"dest": ""}, InvalidOptionError),
+        (["1"], {"dest": "s3://bucket/x"}, InvalidOptionError),
         (["1"], {"client": "token"}, InvalidOptionError),
     ],
 )
@@ -300,6 +301,30 @@ def test_static_tables(exports, show):
     }
     assert bundle["text/html"].count("<tr>") == 6
     assert "5 jobs: 5 succeeded" in bundle["text/plain"]
+
+
+def test_in_a_terminal_it_says_how_to_watch(asana, show):
+    """There, nothing draws it: a snapshot, with what to run; nothing is said at the end."""
+    [gid] = asana.gids(1)
+    asana.progress(gid)
+    widget = show([gid])
+    for text in (repr(widget), widget._repr_mimebundle_()["text/plain"]):
+        assert "asana-jobs watch" in text
+    asana.finish(gid)
+    widget.monitor.refresh_now()
+    until(lambda: not widget.monitor.running)
+    assert "asana-jobs watch" not in repr(widget)
+
+
+def test_a_typed_url_is_refused(exports, show, tmp_path, monkeypatch):
+    """In words, in the panel; no folder of that name is created."""
+    monkeypatch.chdir(tmp_path)
+    widget = show(exports)
+    until(lambda: not widget.monitor.running and "Download exports (4)" in _label(widget))
+    widget._controls.folder.value = "s3://bucket/exports"
+    widget._controls.download.click()
+    until(lambda: "is a URL" in widget._controls.panel.children[-2].value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_token_is_a_state(show, wire, asana, monkeypatch):
