@@ -210,7 +210,7 @@ def find_token(
         if secret := environment(name):
             return Token(secret, f"the environment variable {name}")
     if optional:
-        return Token("none", "nowhere: transport= needs none")
+        return Token("no-token-needed", "nowhere: transport= needs none")
     if stored := keyring_token():
         return Token(stored, "the keyring")
     if ask and (typed := prompt_token()):

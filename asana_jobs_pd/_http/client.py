@@ -174,12 +174,13 @@ class Client:
 
     def reopen(self) -> None:
         """Start afresh with new connections, as in a forked process."""
-        key = self._token.fingerprint, self.base_url
-        self.limiter = self._limiter or limiter_for(*key, *self._limits)
         self._transport: RequestsTransport | CustomTransport
         if self._custom is not None:
+            self.limiter = self._limiter or Limiter(*self._limits)
             self._transport = CustomTransport(self._custom, self._token)
             return
+        key = self._token.fingerprint, self.base_url
+        self.limiter = self._limiter or limiter_for(*key, *self._limits)
         self._transport = RequestsTransport(
             self.base_url,
             self._token,

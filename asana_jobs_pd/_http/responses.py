@@ -144,12 +144,13 @@ def _record(answer: Response, gid: str, token: Token, wording: Wording) -> Recor
         return _body_error(answer, gid, f"the answer exceeds {MAX_BODY:,} bytes", wording)
     data = _parse(answer.body)
     record = data.get("data") if isinstance(data, dict) else None
-    if not isinstance(record, dict):
+    if not isinstance(record, dict) or not record:
         reason = f"the answer is not the JSON of a job but {_excerpt(answer, token)}"
         return _body_error(answer, gid, reason, wording)
     kind = record.get("resource_type", "job")
     if kind not in ("job", None):
-        reason = f"the answer is not a job: its resource_type is {token.hide(clean, repr(kind))}"
+        other = token.hide(clean, f"{kind!r} (gid {record.get('gid')})")
+        reason = f"the answer is not a job: its resource_type is {other}"
         return _body_error(answer, gid, reason, wording)
     if type(record.get("gid")) is int:
         record["gid"] = str(record["gid"])

@@ -341,13 +341,16 @@ def _read(response: requests.Response) -> Response:
     if not left:
         raw.close()  # what is left of it must not meet the next request
     body = b"".join(pieces)
-    # Some error pages are labelled as compressed and are not.
-    packed = "gzip" in raw.headers.get("Content-Encoding", "") and body[:2] == b"\x1f\x8b"
-    return Response(status, raw.headers, _gunzip(body, status) if packed else body)
+    if body[:2] == b"\x1f\x8b":  # labels may be false: error pages have some, and gzip has none
+        unpacked = _gunzip(body)
+        if unpacked is None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            raise urllib3.exceptions.DecodeError("the compressed body is damaged")
+        body = unpacked or body
+    return Response(status, raw.headers, body)
 
 
-def _gunzip(body: bytes, status: int) -> bytes:
-    """Return at most one byte more than ``MAX_BODY``, however far it would inflate."""
+def _gunzip(body: bytes) -> bytes | None:
+    """Return at most one byte more than ``MAX_BODY`` of what gzip holds, None if it is damaged."""
     text, rest = b"", body
     try:
         while rest and len(text) <= MAX_BODY:  # there may be several members
@@ -356,12 +359,8 @@ def _gunzip(body: bytes, status: int) -> bytes:
             whole = inflater.eof or len(text) > MAX_BODY
             rest = inflater.unused_data if whole else b""
     except zlib.error:
-        whole = False
-    if whole:
-        return text
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        raise urllib3.exceptions.DecodeError("the compressed body is damaged")
-    return body  # the status says enough
+        return None
+    return text if whole else None
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -136,7 +136,7 @@ def test_any_number_keeps_its_value(number, escaped):
     "body",
     [
         *({"data": []}, {"data": None}, {"data": "x"}, {"data": [{"gid": GID}]}),
-        *([], None, 1, "data", {}, {"gid": GID}, {"errors": []}, True),
+        *([], None, 1, "data", {}, {"gid": GID}, {"errors": []}, True, {"data": {}}),
         *(b"", b" ", b"\xff\xfe", b'{"data": {"gid": ', b"<html></html>", b"\x00", b"NaN"),
         *(b'{"data": NaN}', b'{"data": 1e400}', b"[" * 100_000, b'{"a":' * 100_000),
     ],

@@ -93,11 +93,11 @@ def test_statuses_and_headers_count_as_the_real_ones():
     answers = iter(
         [
             Response(503, {"retry-after": "7"}),
-            Response.from_json({"data": {}}, headers={"asana-change": "name=a,name=b"}),
+            Response.from_json({"data": {"gid": GID}}, headers={"asana-change": "name=a,name=b"}),
         ]
     )
     client, hasty = aj.Client(transport=MockTransport(lambda _: next(answers))), Hasty()
-    assert client.ask_job(GID, stop=hasty) == {}
+    assert client.ask_job(GID, stop=hasty) == {"gid": GID}
     assert hasty.waits == [7]
     assert len(client.changes.take()) == 2
     error = Response.from_json({"errors": [{"message": "No"}]}, 404)
@@ -135,14 +135,21 @@ def test_reset_forgets_the_default_client(monkeypatch):
 
 def test_reset_forgets_what_was_learned_about_limits():
     """A client that is made afterwards does not wait for the gate that a 429 closed."""
-    refusal = MockTransport(lambda _: Response(429, {"Retry-After": "200"}))
-    before = aj.Client(TOKEN, transport=refusal, max_retries=0)
-    assert before.ask_job("12").status == 429
-    assert before.limiter.closed_for() > 100
+    before = aj.Client(TOKEN)
+    before.limiter.release(before.limiter.acquire(threading.Event()), closed_for=200)
+    assert aj.Client(TOKEN).limiter.closed_for() > 100
     reset()
-    after = aj.Client(TOKEN, transport=MockTransport(job))
-    assert after.limiter.closed_for() == 0
-    assert after.get_job("12")["gid"] == "12"
+    assert aj.Client(TOKEN).limiter.closed_for() == 0
+    assert before.limiter.closed_for() > 100
+
+
+def test_clients_with_a_transport_do_not_share_limits():
+    """A 429 in one test is none in the next."""
+    refusal = MockTransport(lambda _: Response(429, {"Retry-After": "200"}))
+    client = aj.Client(transport=refusal, max_retries=0)
+    assert client.ask_job("12").status == 429
+    assert client.limiter.closed_for() > 100
+    assert aj.Client(transport=MockTransport(job)).limiter.closed_for() == 0
 
 
 def test_many_threads_may_send(monkeypatch):
