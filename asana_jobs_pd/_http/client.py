@@ -25,12 +25,14 @@ from asana_jobs_pd._http.auth import (
     find_token,
     is_loopback,
 )
+from asana_jobs_pd._http.http_adapter import hide_proxies
 from asana_jobs_pd._http.rate_limit import Limiter, forget_limiters, limiter_for
 from asana_jobs_pd._http.redaction import mask_logs, redact
 from asana_jobs_pd._http.responses import (
     Changes,
     PostResult,
     Record,
+    ServerClock,
     change_headers,
     read_job,
     read_started_job,
@@ -44,15 +46,14 @@ from asana_jobs_pd._http.retry import (
     send_repeatedly,
     status_of,
 )
-from asana_jobs_pd._http.server_clock import ServerClock
 from asana_jobs_pd._http.signed_transport import SignedTransport
 from asana_jobs_pd._http.transport import (
     ConnectionFailure,
+    CustomAdapter,
     CustomTransport,
     RequestsTransport,
     Response,
     Transport,
-    hide_proxies,
 )
 from asana_jobs_pd._options import check_client_options, is_seconds, is_whole
 from asana_jobs_pd._public import public
@@ -98,8 +99,9 @@ class Client:
         Where Asana is: https, or a loopback address. None takes the environment's
         ``ASANA_BASE_URL``, or Asana's own.
     requests_per_minute
-        The budget of the token: 1,500 on paid domains, 150 on free ones; None for no limit
-        of our own. All clients of a token in a process share one budget; the newest sets it.
+        The budget of the token, which all its clients in a process share; the newest sets it.
+        1,500 on paid domains, 150 on free ones; None for no limit of our own
+        (https://developers.asana.com/docs/rate-limits).
     max_in_flight
         Requests at the same time; Asana allows 50.
     timeout
@@ -127,10 +129,6 @@ class Client:
     ----------
     policy : RetryPolicy
         How often and how long a failed request is tried again; may be replaced.
-
-    Notes
-    -----
-    Limits: https://developers.asana.com/docs/rate-limits
     """
 
     def __init__(
@@ -227,6 +225,7 @@ class Client:
             proxies=self._proxies,
             verify=self._verify,
             clock=self.server_clock,
+            adapter=None if self._custom is None else CustomAdapter(self._custom),
         )
 
     def close(self) -> None:

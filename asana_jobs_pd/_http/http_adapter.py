@@ -1,17 +1,20 @@
-"""A requests adapter for one server: little work per request, and a deadline for every answer."""
+"""Adapters of requests: little work per request, a deadline for every answer, their settings."""
 
 from __future__ import annotations
 
 import io
 import logging
 import math
+import os
 import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, parse_headers
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -20,15 +23,29 @@ from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ProtocolError, ProxyError, ReadTimeoutError, SSLError
 
+from asana_jobs_pd._http.auth import is_loopback
 from asana_jobs_pd._http.rate_limit import Cancelled
-from asana_jobs_pd._http.redaction import own_request
+from asana_jobs_pd._http.redaction import Hidden, own_request
+from asana_jobs_pd.errors import InvalidOptionError
 
-__all__ = ["AnswerTimeout", "OneServerAdapter", "PlainAdapter", "SlowAnswerError"]
+__all__ = [
+    "AnswerTimeout",
+    "OneServerAdapter",
+    "PlainAdapter",
+    "Proxies",
+    "Settings",
+    "SlowAnswerError",
+    "hide_proxies",
+    "settings_for",
+]
 
 STOP_INTERVAL = 0.2
 """Seconds between two looks at whether a request that waits was cancelled."""
 MAX_INTERIM_ANSWERS = 100
 """Answers such as 103 Early Hints that may come before the final one."""
+
+Proxies = Hidden[Mapping[str, str]]
+Settings = Hidden[dict[str, Any]]
 
 _log = logging.getLogger("urllib3.connectionpool")
 
@@ -261,3 +278,65 @@ class OneServerAdapter(PlainAdapter):
         """Return the path: https goes through a proxy by CONNECT, and http never does."""
         assert request.url is not None
         return request.url.removeprefix(self._origin)
+
+
+def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
+    """Return proxies, whose URLs may hold passwords, out of sight; refuse what is no mapping."""
+    if isinstance(proxies, Hidden):
+        return proxies
+    kind = type(proxies).__name__
+    try:
+        valid = isinstance(proxies, Mapping | None) and all(
+            isinstance(scheme, str) and isinstance(url, str | None)
+            for scheme, url in (proxies or {}).items()
+        )
+        hidden: Proxies = Hidden(dict(proxies or {}) if valid else {})
+    finally:
+        del proxies  # a traceback may show locals
+    if not valid:
+        raise InvalidOptionError(
+            f"proxies is a {kind}: give a mapping of schemes to URLs, such as "
+            "{'https': 'http://proxy.example:3128'}."
+        )
+    return hidden
+
+
+def settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:
+    """Return what requests would send a request with: proxies, CA bundle, certificate."""
+    if not isinstance(verify, bool | str | os.PathLike | None):
+        raise InvalidOptionError(
+            f"verify is a {type(verify).__name__}: give True, False or the path of a CA bundle."
+        )
+    settings = _merge_environment(url, proxies, verify)
+    if settings is None:
+        raise InvalidOptionError(
+            "The proxy settings cannot be used; they come from proxies= or from the environment "
+            "(HTTPS_PROXY, NO_PROXY)."
+        )
+    bundle = settings.reveal()["verify"]
+    if isinstance(bundle, str | os.PathLike) and not _exists(bundle):
+        raise InvalidOptionError(
+            f"The CA bundle {os.fspath(bundle)!r} does not exist; it comes from verify= or from "
+            "the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)."
+        )
+    return settings
+
+
+def _merge_environment(url: str, proxies: Proxies, verify: bool | str | None) -> Settings | None:
+    try:
+        with requests.Session() as session:
+            merged = session.merge_environment_settings(
+                url, dict(proxies.reveal()), None, verify, None
+            )
+    except ValueError:
+        return None
+    if is_loopback(url):
+        merged["proxies"] = {}  # a plain http request would hand the token to the proxy
+    return Hidden({name: merged[name] for name in ("proxies", "verify", "cert")})
+
+
+def _exists(path: str | os.PathLike[str]) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False

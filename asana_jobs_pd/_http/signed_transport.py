@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 
-from asana_jobs_pd._http.http_adapter import PlainAdapter
+from asana_jobs_pd._http.http_adapter import (
+    PlainAdapter,
+    Proxies,
+    Settings,
+    hide_proxies,
+    settings_for,
+)
 from asana_jobs_pd._http.redaction import clean, hide_query
-from asana_jobs_pd._http.server_clock import ServerClock
+from asana_jobs_pd._http.responses import ServerClock
 from asana_jobs_pd._http.signed_urls import SignedUrl
 from asana_jobs_pd._http.transport import (
     ConnectionFailure,
-    Proxies,
-    Settings,
     explain,
-    hide_proxies,
-    settings_for,
     user_agent,
 )
 
@@ -184,6 +187,8 @@ class SignedTransport:
         As in requests; None for the environment's.
     clock
         Is told the ``Date`` of each response.
+    adapter
+        Sends the requests instead of one of our own.
 
     Attributes
     ----------
@@ -212,12 +217,13 @@ class SignedTransport:
         proxies: Mapping[str, str] | Proxies | None,
         verify: bool | str | None,
         clock: ServerClock | None = None,
+        adapter: HTTPAdapter | None = None,
     ) -> None:
         self._loopback = loopback
         self._timeout = timeout
         self._settings = _Settings(hide_proxies(proxies), verify)
         self._waits = _HeaderWaits()
-        self._adapter = _WatchedAdapter(self._waits)
+        self._adapter: HTTPAdapter = adapter or _WatchedAdapter(self._waits)
         self._clock = clock or ServerClock()
         self._streams: set[Stream] = set()
         self._lock = threading.Lock()

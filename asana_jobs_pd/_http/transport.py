@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
 import orjson
@@ -18,34 +17,34 @@ import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
-from asana_jobs_pd._http.auth import Token, is_loopback, origin_of
-from asana_jobs_pd._http.http_adapter import AnswerTimeout, OneServerAdapter
+from asana_jobs_pd._http.auth import Token, origin_of
+from asana_jobs_pd._http.http_adapter import (
+    AnswerTimeout,
+    OneServerAdapter,
+    PlainAdapter,
+    Proxies,
+    settings_for,
+)
 from asana_jobs_pd._http.rate_limit import MAX_POSTS, Cancelled
-from asana_jobs_pd._http.redaction import Hidden, clean, hide_query
+from asana_jobs_pd._http.redaction import clean, hide_query
 from asana_jobs_pd.errors import InvalidOptionError
 
 __all__ = [
     "MAX_BODY",
     "ConnectionFailure",
+    "CustomAdapter",
     "CustomTransport",
     "MockTransport",
-    "Proxies",
     "Request",
     "RequestsTransport",
     "Response",
-    "Settings",
     "Transport",
     "explain",
-    "hide_proxies",
-    "settings_for",
     "user_agent",
 ]
 
 MAX_BODY = 16 * 2**20
 """Bytes; a job's record has a few thousand."""
-
-Proxies = Hidden[Mapping[str, str]]
-Settings = Hidden[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -200,6 +199,22 @@ class CustomTransport:
 
     def close(self) -> None:
         """Do nothing: the transport is the user's."""
+
+
+class CustomAdapter(PlainAdapter):
+    """Lets a user's transport answer what is sent by way of requests: for signed URLs."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__()
+        self._transport = transport
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
+        answer = self._transport.send(Request("GET", str(request.url), request.headers))
+        headers = {"Content-Length": str(len(answer.body)), **answer.headers}
+        raw = urllib3.HTTPResponse(
+            io.BytesIO(answer.body), headers, answer.status, preload_content=False
+        )
+        return self.build_response(request, raw)
 
 
 class RequestsTransport:
@@ -372,68 +387,6 @@ def _chain(error: BaseException) -> list[BaseException]:
         inner = getattr(link, "reason", None) or (link.args[0] if link.args else None)
         link = inner if isinstance(inner, BaseException) else None
     return links
-
-
-def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
-    """Return proxies, whose URLs may hold passwords, out of sight; refuse what is no mapping."""
-    if isinstance(proxies, Hidden):
-        return proxies
-    kind = type(proxies).__name__
-    try:
-        valid = isinstance(proxies, Mapping | None) and all(
-            isinstance(scheme, str) and isinstance(url, str | None)
-            for scheme, url in (proxies or {}).items()
-        )
-        hidden: Proxies = Hidden(dict(proxies or {}) if valid else {})
-    finally:
-        del proxies  # a traceback may show locals
-    if not valid:
-        raise InvalidOptionError(
-            f"proxies is a {kind}: give a mapping of schemes to URLs, such as "
-            "{'https': 'http://proxy.example:3128'}."
-        )
-    return hidden
-
-
-def settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:
-    """Return what requests would send a request with: proxies, CA bundle, certificate."""
-    if not isinstance(verify, bool | str | os.PathLike | None):
-        raise InvalidOptionError(
-            f"verify is a {type(verify).__name__}: give True, False or the path of a CA bundle."
-        )
-    settings = _merge_environment(url, proxies, verify)
-    if settings is None:
-        raise InvalidOptionError(
-            "The proxy settings cannot be used; they come from proxies= or from the environment "
-            "(HTTPS_PROXY, NO_PROXY)."
-        )
-    bundle = settings.reveal()["verify"]
-    if isinstance(bundle, str | os.PathLike) and not _exists(bundle):
-        raise InvalidOptionError(
-            f"The CA bundle {os.fspath(bundle)!r} does not exist; it comes from verify= or from "
-            "the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)."
-        )
-    return settings
-
-
-def _merge_environment(url: str, proxies: Proxies, verify: bool | str | None) -> Settings | None:
-    try:
-        with requests.Session() as session:
-            merged = session.merge_environment_settings(
-                url, dict(proxies.reveal()), None, verify, None
-            )
-    except ValueError:
-        return None
-    if is_loopback(url):
-        merged["proxies"] = {}  # a plain http request would hand the token to the proxy
-    return Hidden({name: merged[name] for name in ("proxies", "verify", "cert")})
-
-
-def _exists(path: str | os.PathLike[str]) -> bool:
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):
-        return False
 
 
 def user_agent() -> str:

@@ -17,7 +17,7 @@ from asana_jobs_pd._download.url_source import (
     seconds_until_there,
 )
 from asana_jobs_pd._http.rate_limit import Cancelled
-from asana_jobs_pd._http.server_clock import ServerClock
+from asana_jobs_pd._http.responses import ServerClock
 from asana_jobs_pd._http.signed_urls import SignedUrl
 from asana_jobs_pd.errors import AuthenticationError, StatusError
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seed import GRAPH_URL, RESOURCE_URL
 
-from asana_jobs_pd._http.server_clock import ServerClock
+from asana_jobs_pd._http.responses import ServerClock
 from asana_jobs_pd._http.signed_transport import SignedTransport
 from asana_jobs_pd._http.signed_urls import SignedUrl
 
@@ -157,3 +157,8 @@ def test_the_servers_clock_runs_on_from_the_last_date():
     assert clock.now() == SIGNED.timestamp() + 7
     clock.note({"Date": "yesterday"})
     assert clock.now() == 5.0
+    clock.note({"Date": "Sun, 01 Mar 2026 12:00:00 GMT"})
+    assert clock.now() == 5.0, "at most one date a second is noted"
+    seconds[0] = 8.0
+    clock.note({"Date": "Sun, 01 Mar 2026 12:00:00 GMT"})
+    assert clock.now() == SIGNED.timestamp()

@@ -1,5 +1,6 @@
 """What users' tests get: answers without a network, and a clean slate."""
 
+import gzip
 import json
 import threading
 
@@ -10,6 +11,8 @@ from asana_jobs_pd.errors import InvalidOptionError, PartialReadError
 from asana_jobs_pd.testing import MockTransport, Request, Response, Transport, reset
 
 from .conftest import GID, TOKEN, Hasty
+
+URL = "https://s3.example/f.jsonl.gz?X-Amz-Signature=5ec2e7"
 
 
 def job(request):
@@ -104,6 +107,24 @@ def test_statuses_and_headers_count_as_the_real_ones():
     client = aj.Client(transport=MockTransport(lambda _: error))
     with pytest.raises(PartialReadError, match="404 Not Found: No"):
         aj.read_asana_jobs("12", client=client)
+
+
+def test_export_files_come_from_it_too(tmp_path):
+    """With all that they are checked for; the token is not sent to a signed URL."""
+    content = gzip.compress(b'{"gid": "5", "resource_type": "task", "name": "Order cups"}\n')
+
+    def answer(request):
+        if "s3.example" in request.url:
+            assert "authorization" not in request.headers
+            return Response(200, {"ETag": '"1"'}, content)
+        graph = {"gid": "8", "resource_type": "graph_export", "download_url": URL}
+        record = {"gid": "12", "resource_type": "job", "status": "succeeded"}
+        return Response.from_json({"data": {**record, "new_graph_export": graph}})
+
+    client = aj.Client(TOKEN, transport=MockTransport(answer))
+    files = aj.download_asana_exports("12", tmp_path, client=client)
+    assert files["file.bytes"].tolist() == [len(content)]
+    assert files.asana.load()["task"]["name"].tolist() == ["Order cups"]
 
 
 def test_a_failing_assertion_in_a_handler_comes_out():
