@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 
 import pandas as pd
 import pytest
@@ -159,21 +160,30 @@ def check(path, lines):
         return
     reported = data.issues.groupby("line")["column"].agg(list).to_dict()
     found = {name: frame.to_dict("records") for name, frame in data.items()}
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+    split = path.read_bytes().split(b"\n")  # damage may be a line break
+    rows = list(map(parsed, split))
+    keys = Counter(key_of(row) for row in rows if row is not None)
+    for number, (line, row) in enumerate(zip(split, rows, strict=True), 1):
         columns = reported.get(number)
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line.decode("utf-8", "replace"))
-        except ValueError:
-            row = None
-        if not isinstance(row, dict) or not isinstance(row.get("resource_type"), str):
-            assert columns is not None, line
-            continue
-        if columns is not None and any(pd.isna(column) for column in columns):
-            continue  # the line as a whole
-        records = found.get(row["resource_type"], [])
-        check_row(row, records, [str(column) for column in columns or ()])
+        if row is None:
+            assert columns is not None or not line.strip(), line
+        elif keys[key_of(row)] == 1 and not any(map(pd.isna, columns or ())):
+            records = found.get(row["resource_type"], [])
+            check_row(row, records, [str(column) for column in columns or ()])
+
+
+def parsed(line):
+    """Return the row of a line, None for one that is none."""
+    try:
+        row = json.loads(line.decode("utf-8", "replace"))
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("resource_type"), str) else None
+
+
+def key_of(row):
+    """Return what rows of which only one stays have in common."""
+    return row["resource_type"], str(row.get("gid"))
 
 
 def check_row(row, records, reported):
