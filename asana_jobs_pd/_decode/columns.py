@@ -12,9 +12,8 @@ from typing import Any, TypeAlias
 import msgspec
 import pyarrow as pa
 
-from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, Shape, mended
+from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, Shape, mended, needs_repair, repaired
 from asana_jobs_pd._decode.inferred_schema import Node, observe
-from asana_jobs_pd._decode.repair import needs_repair, repaired
 from asana_jobs_pd._decode.scan_result import abbreviate
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 A field that is known has a type of its own in which its definition stands as literals: msgspec
 compares them while decoding and creates no objects. A field that is described in any other way
-does not fit that type and is decoded as `_AnyField`.
+does not fit that type and is decoded as `AnyField`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import accumulate, chain
 from operator import attrgetter, itemgetter
-from typing import Annotated, Any, Literal, Union
+from typing import Any, Literal, Union
 
 import msgspec
 import numpy as np
@@ -20,22 +20,23 @@ from msgspec import UNSET
 
 from asana_jobs_pd._decode.columns import Rows, new_array
 from asana_jobs_pd._decode.decoders import (
-    ABSENT_RAW,
     MALFORMED,
-    MENDED,
     Report,
     Shape,
     decoder_of,
     items_of,
-    mended,
-    parts_of,
 )
 from asana_jobs_pd._decode.field_values import (
+    DESCRIPTION,
+    FIELD_DEFAULTS,
+    FIELD_TYPES,
     INTERIM,
     ITEM_TYPES,
     VALUE_KEYS,
-    VALUE_TYPES,
+    AnyField,
     arrays_of_kind,
+    built_field,
+    shown,
     split_date,
 )
 from asana_jobs_pd._decode.inferred_schema import Node
@@ -45,33 +46,12 @@ __all__ = ["CustomFields"]
 
 _MAX_EXACT_TYPES = 2000
 """Fields of a type of row beyond which no more get a type of their own."""
-_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_DESCRIPTION: dict[str, Any] = {
-    "gid": str | int | None,
-    "name": str | None,
-    "resource_subtype": str | None,
-    "type": str | None,
-    "representation_type": str | None,
-    "precision": _INT64 | None,
-    "format": str | None,
-    "currency_code": str | None,
-}
-_TYPES: dict[str, Any] = {
-    **_DESCRIPTION,
-    **{VALUE_KEYS[kind]: type_ for kind, type_ in VALUE_TYPES.items()},
-    "enum_options": msgspec.Raw,
-    "display_value": str | None,
-}
-_DEFAULTS = {"enum_options": ABSENT_RAW} | dict.fromkeys(VALUE_KEYS.values(), UNSET)
-_AnyField = msgspec.defstruct(
-    "AnyField", [(key, type_, _DEFAULTS.get(key)) for key, type_ in _TYPES.items()], gc=False
-)
-_description_of = attrgetter(*_DESCRIPTION)
+_description_of = attrgetter(*DESCRIPTION)
 _display_of = attrgetter("display_value")
 _options_of = attrgetter("enum_options")
 
 _Description = tuple[Any, ...]
-"""The values of the keys of `_DESCRIPTION`; one more is a kind told by the value alone."""
+"""The values of the keys of `DESCRIPTION`; one more is a kind told by the value alone."""
 
 
 class _Codes(dict[_Description, int]):
@@ -115,7 +95,7 @@ class CustomFields:
         self._expected: dict[str, int] = {}
         self._types: dict[int, type | None] = {}
         self._exact = _ExactTypes()
-        list_type = list[_AnyField] | None  # type: ignore[valid-type]
+        list_type = list[AnyField] | None  # type: ignore[valid-type]
         self.shape = Shape(Node("custom_fields"), list_type, builder=self._build)
         self.exact_shape: Shape | None = None
 
@@ -170,13 +150,13 @@ class CustomFields:
             inferred = _inferred_kind(values, stated=stated)
             code = self._codes[(*description, inferred)] if inferred else code
         if code < 0:
-            misfit("custom_fields", _shown(field), "a custom field without a gid or a name")
+            misfit("custom_fields", shown(field), "a custom field without a gid or a name")
             return code
         definition = self.known.definitions[code]
         for kind, value in values:
             if kind != definition.kind and value is not UNSET and value not in (None, []):
                 reason = f"{VALUE_KEYS[kind]} of a custom field of type {definition.kind!r}"
-                misfit(label(definition.key), _shown(value), reason)
+                misfit(label(definition.key), shown(value), reason)
         return code
 
     def _note_lines(self, codes: np.ndarray, rows: Rows) -> None:
@@ -303,7 +283,7 @@ class CustomFields:
             if part[:1] != b"{":
                 report(column, abbreviate(part), "not a custom field")
                 continue
-            field, misfits = _built(part)
+            field, misfits = built_field(part)
             definition = _definition(_description_of(field))
             for key, value, reason in misfits:
                 name = label(definition.key) if definition else f"{column}[].{key}"
@@ -367,10 +347,10 @@ def _exact_type(description: _Description, kind: str) -> type | None:
     Its gid is the tag. Of the values only that of its kind may be there.
     """
     gid = description[0]
-    is_inferred = len(description) > len(_DESCRIPTION)
+    is_inferred = len(description) > len(DESCRIPTION)
     if not isinstance(gid, str) or not gid or kind not in VALUE_KEYS or is_inferred:
         return None
-    keys = list(_DESCRIPTION)
+    keys = list(DESCRIPTION)
     stated = dict(zip(keys[1:], description[1:], strict=True))
     filled = {key: value for key, value in stated.items() if value is not None}
     required: list[Any] = [(key, Literal[value]) for key, value in filled.items()]
@@ -378,50 +358,9 @@ def _exact_type(description: _Description, kind: str) -> type | None:
     if kind in ("enum", "multi_enum"):
         read.add("enum_options")
     optional: list[Any] = [(key, None, None) for key in stated if key not in filled]
-    optional += [(key, _TYPES[key], _DEFAULTS.get(key)) for key in read]
+    optional += [(key, FIELD_TYPES[key], FIELD_DEFAULTS.get(key)) for key in read]
     optional += [(key, None, None) for key in VALUE_KEYS.values() if key not in read]
     return msgspec.defstruct("Field", required + optional, tag_field="gid", tag=gid, gc=False)
-
-
-def _built(text: bytes) -> tuple[Any, list[tuple[str, str, str]]]:
-    """Return a field without what does not fit, and key, value and reason of each misfit."""
-    field = _AnyField()
-    misfits: list[tuple[str, str, str]] = []
-    for key, part in parts_of(text).items():
-        if key in _TYPES:
-            value = _built_value(key, bytes(part), misfits)
-            setattr(field, key, value)
-    return field, misfits
-
-
-def _built_value(key: str, text: bytes, misfits: list[tuple[str, str, str]]) -> Any:
-    for attempt in (text, mended(text)):
-        try:
-            value = decoder_of(_TYPES[key])(attempt)
-        except MALFORMED:
-            continue
-        if attempt != text:
-            misfits.append((key, abbreviate(text), MENDED))
-        return value
-    kind = next((kind for kind, name in VALUE_KEYS.items() if name == key), "")
-    if kind in ITEM_TYPES and text[:1] == b"[":
-        items = []
-        for part in map(bytes, items_of(text)):
-            try:
-                items.append(decoder_of(ITEM_TYPES[kind])(part))
-            except MALFORMED:
-                misfits.append((key, abbreviate(part), f"not an item of {key}"))
-        return items
-    misfits.append((key, abbreviate(text), f"not a valid {key}"))
-    return None
-
-
-def _shown(value: Any) -> str:
-    """Return a decoded field or value as JSON."""
-    if isinstance(value, msgspec.Struct):
-        pairs = ((key, getattr(value, key)) for key in value.__struct_fields__)
-        value = {key: item for key, item in pairs if item not in (None, UNSET, ABSENT_RAW)}
-    return abbreviate(msgspec.json.encode(value))
 
 
 def _ends_of_runs(lists: Sequence[msgspec.Raw]) -> Iterable[int]:

@@ -14,21 +14,36 @@ from contextlib import suppress
 from decimal import Decimal
 from itertools import accumulate, chain
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import pyarrow as pa
+from msgspec import UNSET, UnsetType
 
 from asana_jobs_pd._decode.columns import MISFITS, Rows, gid_texts, new_array, parsed_texts
-from asana_jobs_pd._decode.decoders import MALFORMED
+from asana_jobs_pd._decode.decoders import (
+    ABSENT_RAW,
+    MALFORMED,
+    MENDED,
+    decoder_of,
+    items_of,
+    mended,
+    parts_of,
+)
 from asana_jobs_pd._decode.scan_result import abbreviate
 
 __all__ = [
+    "DESCRIPTION",
+    "FIELD_DEFAULTS",
+    "FIELD_TYPES",
     "INTERIM",
     "ITEM_TYPES",
     "VALUE_KEYS",
     "VALUE_TYPES",
+    "AnyField",
     "arrays_of_kind",
+    "built_field",
+    "shown",
     "split_date",
     "stand_in_value",
 ]
@@ -42,8 +57,8 @@ class _Option(msgspec.Struct, gc=False):
 
 
 class _Day(msgspec.Struct, gc=False):
-    date: str | msgspec.UnsetType | None = msgspec.UNSET
-    date_time: str | msgspec.UnsetType | None = msgspec.UNSET
+    date: str | UnsetType | None = UNSET
+    date_time: str | UnsetType | None = UNSET
 
 
 class _Person(msgspec.Struct, gc=False):
@@ -101,6 +116,30 @@ INTERIM: dict[str, pa.DataType] = {
 }
 """The columns of the interim array. The one of a field's kind is filled, or `stand_in`: the text
 that Asana displays where the key of the value is absent. Dates may have a time of day as well."""
+
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+DESCRIPTION: dict[str, Any] = {
+    "gid": str | int | None,
+    "name": str | None,
+    "resource_subtype": str | None,
+    "type": str | None,
+    "representation_type": str | None,
+    "precision": _INT64 | None,
+    "format": str | None,
+    "currency_code": str | None,
+}
+FIELD_TYPES: dict[str, Any] = {
+    **DESCRIPTION,
+    **{VALUE_KEYS[kind]: type_ for kind, type_ in VALUE_TYPES.items()},
+    "enum_options": msgspec.Raw,
+    "display_value": str | None,
+}
+FIELD_DEFAULTS = {"enum_options": ABSENT_RAW} | dict.fromkeys(VALUE_KEYS.values(), UNSET)
+AnyField = msgspec.defstruct(
+    "AnyField",
+    [(key, type_, FIELD_DEFAULTS.get(key)) for key, type_ in FIELD_TYPES.items()],
+    gc=False,
+)
 
 _INEXACT = "a whole number that a float cannot hold exactly"
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -182,7 +221,7 @@ def _dates(values: Sequence[Any], rows: Rows, misfit: Misfit) -> dict[str, pa.Ar
             day, time = split_date(value)
         elif value is not None:
             day, time = value.date, value.date_time
-            if day is time is msgspec.UNSET:
+            if day is time is UNSET:
                 misfit(position, value, "has neither date nor date_time")
             day, time = day or None, time or None
             if day is None:
@@ -313,3 +352,44 @@ def _split(text: str, options: Collection[str]) -> list[str] | None:
                     after = end + 1 + (text[end + 1 : end + 2] == " ")
                     splits.setdefault(after if end < len(text) else end, [*splits[start], name])
     return splits.get(len(text))
+
+
+def built_field(text: bytes) -> tuple[Any, list[tuple[str, str, str]]]:
+    """Return a field without what does not fit, and key, value and reason of each misfit."""
+    field = AnyField()
+    misfits: list[tuple[str, str, str]] = []
+    for key, part in parts_of(text).items():
+        if key in FIELD_TYPES:
+            value = _built_value(key, bytes(part), misfits)
+            setattr(field, key, value)
+    return field, misfits
+
+
+def _built_value(key: str, text: bytes, misfits: list[tuple[str, str, str]]) -> Any:
+    for attempt in (text, mended(text)):
+        try:
+            value = decoder_of(FIELD_TYPES[key])(attempt)
+        except MALFORMED:
+            continue
+        if attempt != text:
+            misfits.append((key, abbreviate(text), MENDED))
+        return value
+    kind = next((kind for kind, name in VALUE_KEYS.items() if name == key), "")
+    if kind in ITEM_TYPES and text[:1] == b"[":
+        items = []
+        for part in map(bytes, items_of(text)):
+            try:
+                items.append(decoder_of(ITEM_TYPES[kind])(part))
+            except MALFORMED:
+                misfits.append((key, abbreviate(part), f"not an item of {key}"))
+        return items
+    misfits.append((key, abbreviate(text), f"not a valid {key}"))
+    return None
+
+
+def shown(value: Any) -> str:
+    """Return a decoded field or value as JSON."""
+    if isinstance(value, msgspec.Struct):
+        pairs = ((key, getattr(value, key)) for key in value.__struct_fields__)
+        value = {key: item for key, item in pairs if item not in (None, UNSET, ABSENT_RAW)}
+    return abbreviate(msgspec.json.encode(value))

@@ -22,11 +22,13 @@ from asana_jobs_pd._decode.decoders import (
     Shape,
     build,
     mended,
+    needs_repair,
+    repaired,
     shape_of,
+    spelled,
 )
 from asana_jobs_pd._decode.inferred_schema import Node, child_of, learn, node_of, root_of
 from asana_jobs_pd._decode.locations import File
-from asana_jobs_pd._decode.repair import needs_repair, repaired, spelled
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, abbreviate, spec_of
 from asana_jobs_pd._decode.schema import Spec
 

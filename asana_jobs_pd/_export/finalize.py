@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._decode.columns import TYPES, Rows, array_of, parsed_texts, type_of
-from asana_jobs_pd._decode.decoders import MALFORMED, build, decoder_of, shape_of
+from asana_jobs_pd._decode.decoders import MALFORMED, build, decoder_of, shape_of, unspelled
 from asana_jobs_pd._decode.field_values import INTERIM, VALUE_KEYS, stand_in_value
 from asana_jobs_pd._decode.inferred_schema import Node, node_of, settled
-from asana_jobs_pd._decode.repair import unspelled
 from asana_jobs_pd._decode.row_reader import LINE
 from asana_jobs_pd._decode.scan import Batch
 from asana_jobs_pd._decode.scan_result import (
@@ -220,8 +219,9 @@ class _Items:
             if source == field.source:
                 continue
             items = np.flatnonzero(self._codes == code)
-            if source == "display":
-                self._use_displayed(items)
+            if source == "display":  # it stands in for a value of the kind that the field has
+                texts = self.columns["display"].take(pa.array(items))
+                self._stand_ins = _replaced(self._stand_ins, items, texts)
                 continue
             self.fields[items] = -1
             for item in items.tolist():
@@ -230,11 +230,6 @@ class _Items:
                 if value is not None:
                     reason = f"of type {definition.kind}, but the custom field has another now"
                     self._misfit(item, str(value), reason)
-
-    def _use_displayed(self, items: np.ndarray) -> None:
-        """Let what is displayed stand in for the values of fields that do not name their kind."""
-        texts = self.columns["display"].take(pa.array(items))
-        self._stand_ins = _replaced(self._stand_ins, items, texts)
 
     def stand_in(self) -> None:
         """Turn the texts that stand in for values into values."""
@@ -411,9 +406,8 @@ def long_values(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> 
 
 
 def long_values_of_none(schema: ResolvedSchema) -> pa.Table:
-    """Return the same of no rows at all."""
-    nothing = pa.table({"gid": pa.nulls(0, pa.string())})
-    return long_values(nothing, schema, "")
+    """Return the same without rows."""
+    return long_values(pa.table({"gid": pa.nulls(0, pa.string())}), schema, "")
 
 
 def check_columns(schema: ResolvedSchema) -> None:

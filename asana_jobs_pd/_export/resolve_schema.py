@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
+from asana_jobs_pd._decode.decoders import unspelled
 from asana_jobs_pd._decode.field_values import VALUE_KEYS
 from asana_jobs_pd._decode.inferred_schema import Node, settled
-from asana_jobs_pd._decode.repair import unspelled
 from asana_jobs_pd._decode.scan_result import (
     Definition,
     Issue,
