@@ -134,7 +134,7 @@ BOOKKEEPING: tuple[Row, ...] = (
     Row("error.help", "text", "Asana's further help", None),
     Row("error.phrase", "text", "what Asana's support asks for after a 500", None),
 )
-"""The columns that end every frame: when a row was asked for, and why it is empty."""
+"""The last columns of every frame: when a row was fetched, and why it is empty."""
 
 SOURCE: tuple[Row, ...] = (
     Row("source.gid", "text", "gid of what the job was started from: a parent, a template", None),
@@ -142,13 +142,13 @@ SOURCE: tuple[Row, ...] = (
     Row("source.state", "text", "`started`, `refused`, `unknown` or `not_sent`", None),
     Row("source.requested_at", "time", "when it was requested, by Asana's clock", None),
 )
-"""The columns that follow in a frame of jobs that were started from here."""
+"""Further columns of jobs that were started from here."""
 
 COLUMNS: dict[str, Row] = {row.column: row for row in (*FIELDS, *BOOKKEEPING, *SOURCE)}
 NAMES: tuple[str, ...] = tuple(
     dict.fromkeys(name for row in FIELDS for name in (*_parents(row.column), row.column))
 )
-"""Everything that ``fields`` takes: columns, and the objects that hold them."""
+"""All names that ``fields`` accepts: columns, and the objects that contain them."""
 
 
 def leaves_of(name: str) -> tuple[Row, ...]:
@@ -190,26 +190,21 @@ class Plan:
 
 
 def plan_fields(fields: Fields | None, *, strict: bool = True) -> Plan:
-    """Return the plan for ``fields``; None means all that is documented, and what else arrives.
-
-    Raises
-    ------
-    InvalidFieldError
-        When one is not a field (its nearest is named), or the list is empty.
-    """
+    """Return the plan for ``fields``; an `InvalidFieldError` names the nearest field."""
     if fields is None:
         return EVERYTHING
     names = _names(fields)
     for name in names:
         _check(name, strict=strict)
+    names = list(dict.fromkeys(names))
     others = tuple(name for name in names if name not in NAMES)
     return _plan([row for name in names if name in NAMES for row in leaves_of(name)], others)
 
 
 def plan_for_columns(columns: Iterable[object]) -> Plan:
-    """Return the plan that fills the columns of a frame again: its fields and the status, else all.
+    """Return the plan that refreshes these columns and the status; without a field of ours, all.
 
-    Unknown parts of ``new_*`` objects are requested too, unless Asana refuses them.
+    Unknown fields of ``new_*`` objects are requested too, unless Asana refuses them.
     """
     present = [name for name in columns if isinstance(name, str)]
     known = {row.column for row in FIELDS if row.ask}
@@ -237,11 +232,9 @@ def _names(fields: Fields) -> list[str]:
         return [fields]
     if not isinstance(fields, Iterable):
         raise InvalidFieldError(f"fields={fields!r}: give a field, a list of fields, or None.")
-    names = list(dict.fromkeys(fields))
+    names = list(fields)
     if not names:
-        raise InvalidFieldError(
-            "fields is empty: name at least one field, or leave it out for all of them."
-        )
+        raise InvalidFieldError("fields is empty: name at least one field, or omit it to read all.")
     return names
 
 
@@ -251,13 +244,13 @@ def _check(name: object, *, strict: bool) -> None:
     if not isinstance(name, str) or not _PATH.fullmatch(name):
         hint = " Give several fields as a list." if isinstance(name, str) and "," in name else ""
         raise InvalidFieldError(
-            f"{name!r} is not the name of a field, such as 'status' or 'new_task.name'.{hint}"
+            f"{name!r} is not a field name, such as 'status' or 'new_task.name'.{hint}"
         )
     if strict:
         nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]
         raise InvalidFieldError(
-            f"{name!r} is not a field of a job; did you mean {nearest!r}? "
-            "If Asana has it nevertheless, strict=False lets it through."
+            f"{name!r} is not a documented field of a job; did you mean {nearest!r}? "
+            "strict=False requests it anyway."
         )
 
 

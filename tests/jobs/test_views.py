@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from conftest import TOKEN
+from made import SIGNATURE, URL
 from seed import EXAMPLE, GRAPH_URL
 
 import asana_jobs_pd as aj
+from asana_jobs_pd._jobs.views import masked
 
 
 @pytest.fixture
@@ -123,6 +126,18 @@ def test_changes_keep_signatures_to_themselves():
     assert changed.at["new_graph_export.created_at", "after"] == "2012-02-22T02:06:58.147000Z"
 
 
+@pytest.mark.parametrize("year", ["0001", "1969", "9999"])
+def test_changes_tell_times_of_every_year(year):
+    """In ISO 8601 with four digits for the year."""
+    time = f"{year}-12-31T23:59:59.000001Z"
+    old, new = (
+        aj.asana_jobs_from_records([{"gid": "1", "new_graph_export": {"created_at": value}}])
+        for value in (None, time)
+    )
+    assert new.asana.changes(old)["after"].tolist() == [time]
+    assert old.asana.changes(new)["before"].tolist() == [time]
+
+
 def test_changes_meet_by_gid_in_any_order():
     """Rows meet by gid, in the index too; jobs that one frame lacks are left out."""
     old = aj.asana_jobs_from_records([{"gid": "1", "status": "a"}, {"gid": "2", "status": "b"}])
@@ -168,3 +183,49 @@ def test_views_leave_the_frame_alone(jobs):
     before = jobs.copy(deep=True)
     jobs.asana.summary(), jobs.asana.results(), jobs.asana.changes(jobs), jobs.asana.exports
     pd.testing.assert_frame_equal(jobs, before)
+
+
+TEXTS = {
+    URL: "https://s3.example/f.jsonl.gz?…",
+    "see https://x.example/?q=1": "see https://x.example/?q=1",
+    "policy and signature": "policy and signature",
+}
+
+
+@pytest.mark.parametrize("dtype", ["string", "object", "category"])
+def test_signatures_are_masked_in_every_column(dtype):
+    """Others than ``download_url`` too, and only what is a credential."""
+    frame = pd.DataFrame({"any": pd.Series([*TEXTS, None], dtype=dtype)})
+    shown = masked(frame)
+    assert shown["any"].tolist()[:3] == list(TEXTS.values())
+    assert shown["any"].isna().tolist() == [False] * 3 + [True]
+    assert frame["any"].iloc[0] == URL
+
+
+def test_tokens_are_masked_too():
+    """Whoever has put one there."""
+    shown = masked(pd.DataFrame({"note": [f"Bearer {TOKEN}", TOKEN, "x"]}))
+    assert "0123456789abcdef" not in shown.to_string()
+    assert shown.at[2, "note"] == "x"
+
+
+def test_download_urls_lose_any_query():
+    """Whatever signs it; the fragment goes, and who logs in."""
+    urls = [
+        "https://s3.example/a?key=secret",
+        "https://me:pw@s3.example/a#x",
+        "https://s3.example/a",
+    ]
+    shown = masked(pd.DataFrame({"new_x.download_url": urls}))["new_x.download_url"]
+    assert list(shown) == [
+        "https://s3.example/a?…", "https://…@s3.example/a", "https://s3.example/a"
+    ]  # fmt: skip
+
+
+def test_odd_frames_are_masked_too():
+    """Values that are no texts, names that repeat or are none, no columns."""
+    frame = pd.DataFrame([[1, URL, [URL]]], columns=[0, "a", "a"])
+    shown = masked(frame)
+    assert SIGNATURE not in shown["a"].iloc[0, 0]
+    assert list(shown.columns) == [0, "a", "a"]
+    assert masked(pd.DataFrame()).empty
