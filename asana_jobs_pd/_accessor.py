@@ -6,7 +6,18 @@ import inspect
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 import numpy as np
 import pandas as pd
@@ -17,6 +28,8 @@ from asana_jobs_pd._public import public
 if TYPE_CHECKING:
     import os
 
+    from asana_jobs_pd._export.export import AsanaDaskExport, AsanaExport
+    from asana_jobs_pd._export.request import LoadOptions
     from asana_jobs_pd._http.client import Client
     from asana_jobs_pd._report.plot import AsanaPlot
     from asana_jobs_pd._widget.widget import JobsWidget
@@ -94,10 +107,33 @@ class AsanaAccessor:
     wait = _Verb(lambda: aj.wait_asana_jobs)
     wait_async = _Verb(lambda: aj.wait_asana_jobs_async)
     download = _Verb(lambda: aj.download_asana_exports)
-    load = _Verb(lambda: aj.read_asana_export)
     to_parquet = _Verb(lambda: aj.asana_export_to_parquet)
     report = _Verb(lambda: aj.asana_jobs_report)
     to_excel = _Verb(lambda: aj.asana_jobs_to_excel)
+
+    if TYPE_CHECKING:  # which cannot bind the overloads of a function
+
+        @overload
+        def load(
+            self,
+            *,
+            engine: Literal["pandas"] = "pandas",
+            workers: int | None = None,
+            progress: bool | None = None,
+            **options: Unpack[LoadOptions],
+        ) -> AsanaExport: ...
+        @overload
+        def load(
+            self,
+            *,
+            engine: Literal["dask"],
+            progress: bool | None = None,
+            **options: Unpack[LoadOptions],
+        ) -> AsanaDaskExport: ...
+        def load(self, **options: Any) -> Any: ...
+
+    else:
+        load = _Verb(lambda: aj.read_asana_export)
 
     def watch(
         self, *, client: Client | None = None, dest: str | os.PathLike[str] = "exports/"
