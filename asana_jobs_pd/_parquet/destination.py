@@ -72,6 +72,8 @@ _REASONS = {
     errno.ENOTDIR: "a part of this path is a file, not a folder",
     errno.ENAMETOOLONG: "the name is too long for this file system",
     errno.EMFILE: "too many files are open",
+    errno.EXDEV: "it is the root of a disk or volume; choose a folder in it",
+    errno.EBUSY: "it is in use, or the root of a disk or volume; choose a folder in it",
 }
 
 

@@ -1,4 +1,4 @@
-"""Two exports, row by row."""
+"""Comparing two exports, row by row."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def convert(export, tmp_path, monkeypatch):
 
 def cells(frame):
     """Return rows as tuples: gid, change, column, before, after."""
-    some = frame[["gid", "change", "column", "before", "after"]].astype(object)
-    return [tuple(row) for row in some.where(some.notna(), None).itertuples(index=False)]
+    columns = frame[["gid", "change", "column", "before", "after"]].astype(object)
+    return [tuple(row) for row in columns.where(columns.notna(), None).itertuples(index=False)]
 
 
 def test_an_export_is_the_same_as_itself(load):
@@ -93,7 +93,7 @@ def test_added_removed_changed(load):
 
 
 def test_a_renamed_custom_field_is_the_same_field(load):
-    """It is matched by its gid; the name, and other options, are reported in `custom_fields`."""
+    """A field is matched by gid; its new name and options are reported in `custom_fields`."""
     old = load(task("1"), task("2"))
     renamed = [priority("High", "Urgency", ("High", "Mid", "Low")), cost(5.2)]
     other = [priority("Mid", "Urgency", ("High", "Mid", "Low")), cost(7)]
@@ -118,7 +118,7 @@ def test_fields_that_swap_their_names_are_not_confused(load):
 
 
 def test_a_field_of_another_gid_is_another_field(load):
-    """With the same name, the old one lost its values and the new one got some."""
+    """With the same name, the old field lost its values and the new one got some."""
     old = load(task("1", custom_fields=[cost(1)]))
     new = load(task("1", custom_fields=[{**cost(1), "gid": "77"}]))
     found = compare_asana_exports(old, new)
@@ -133,7 +133,7 @@ def test_a_field_of_another_gid_is_another_field(load):
 
 
 def test_plain_frames_match_fields_by_the_gid_in_the_name(load):
-    """As far as it stands there; else the names must be the same."""
+    """Plain frames match by a gid in the column name, otherwise by name."""
     old = {"task": pd.DataFrame({"gid": ["1"], "custom_fields.Cost [2]": [1.0]})}
     new = {"task": pd.DataFrame({"gid": ["1"], "custom_fields.Price [2]": [2.0]})}
     assert cells(compare_asana_exports(old, new)["task"]) == [
@@ -149,7 +149,7 @@ def test_plain_frames_match_fields_by_the_gid_in_the_name(load):
 
 
 def test_closed_moved_rescheduled_reassigned(load):
-    """The questions people have, each a frame with typed columns."""
+    """The common questions, each answered by a frame with typed columns."""
     bo = {**ANA, "gid": "13", "name": "Bo"}
     old = load(task("1"), task("2"), task("3", completed=True, completed_at="2024-01-02T03:04:05Z"))
     new = load(
@@ -191,7 +191,7 @@ def test_closed_moved_rescheduled_reassigned(load):
 
 
 def test_projects_say_where_a_task_went_when_there_are_no_memberships(load):
-    """As in loads of some columns."""
+    """`projects` is used if an export has no memberships."""
     options = {"columns": ["gid", "name", "projects"]}
     found = compare_asana_exports(
         load(task("1"), **options), load(task("1", projects=[APP]), **options)
@@ -219,7 +219,7 @@ def test_a_renamed_person_changes_no_task(load):
 
 
 def test_noise_is_no_change(load):
-    """Order of followers, rounding, an absent column, an empty list, the time of a change."""
+    """Order of followers, rounding, absent columns and empty lists are no changes."""
     old = load(task("1", followers=[ANA, {**ANA, "gid": "5"}], likes=[],
                     custom_fields=[cost(0.1 + 0.2)]))  # fmt: skip
     new = load(task("1", followers=[{**ANA, "gid": "5"}, ANA], custom_fields=[cost(0.3)],
@@ -231,7 +231,7 @@ def test_noise_is_no_change(load):
 
 
 def test_what_is_asked_for(load):
-    """`columns` and `ignore` take a column or all in it, `resource_types` types of row."""
+    """`columns` and `ignore` take a column or all in it; `resource_types` selects types."""
     team = {"gid": "90", "resource_type": "team", "name": "A"}
     old = load(task("1"), team)
     new = load(task("1", name="B", assignee=None, due_on=None), {**team, "name": "B"})
@@ -245,7 +245,7 @@ def test_what_is_asked_for(load):
 
 
 def test_links_are_compared_as_sets(load):
-    """Rows without a gid are there or not; the row says what it is, as JSON."""
+    """Rows without a gid are added or removed, and shown as JSON."""
 
     def link(project, portfolio):
         return {
@@ -264,7 +264,7 @@ def test_links_are_compared_as_sets(load):
 
 
 def test_types_of_row_on_one_side_only(load):
-    """All of them were added, or removed."""
+    """All rows of a type that one export lacks were added, or removed."""
     team = {"gid": "90", "resource_type": "team", "name": "A"}
     found = compare_asana_exports(load(task("1")), load(team))
     assert cells(found["task"]) == [("1", "removed", None, None, None)]
@@ -273,7 +273,7 @@ def test_types_of_row_on_one_side_only(load):
 
 
 def many(shift):
-    """Return tasks of which some differ by the shift."""
+    """Return tasks of which a part differs by the shift."""
     rows = [
         task(
             str(10**15 + number),
@@ -290,7 +290,7 @@ def many(shift):
 
 
 def assert_same(one, other):
-    """Assert that two comparisons say the same."""
+    """Assert that two comparisons are equal."""
     assert list(one) == list(other)
     for name in one:
         pd.testing.assert_frame_equal(one[name], other[name])
@@ -300,7 +300,7 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
 def test_datasets_and_frames_say_the_same(load, convert, monkeypatch, backend):
-    """Streamed from Parquet in many buckets, mixed with frames, and of either dtype_backend."""
+    """Datasets read in partitions, frames, and either dtype_backend compare the same."""
     old, new = load(*many(0)), load(*many(1), dtype_backend=backend)
     expected = compare_asana_exports(old, new)
     touched = [
@@ -317,7 +317,7 @@ def test_datasets_and_frames_say_the_same(load, convert, monkeypatch, backend):
 
 
 def test_a_dataset_may_be_a_url(load, convert):
-    """As fsspec has them."""
+    """A dataset may be at any URL of fsspec."""
     pytest.importorskip("fsspec")
     folder = convert(task("1"))
     new = load(task("1", name="B"))
@@ -329,32 +329,32 @@ def test_a_dataset_may_be_a_url(load, convert):
 
 
 def test_types_of_row_with_strange_names_are_found(load, convert):
-    """The manifest says where they are."""
+    """The manifest says in which folder a resource type is."""
     old = convert({"gid": "1", "resource_type": "../x", "name": "A"})
     found = compare_asana_exports(old, load({"gid": "1", "resource_type": "../x", "name": "B"}))
     assert cells(found["../x"]) == [("1", "changed", "name", "A", "B")]
 
 
 def test_a_dataset_that_cannot_be_read(convert, monkeypatch, tmp_path):
-    """Says so, and leaves no temporary files behind; nor does one that can."""
+    """A dataset that cannot be read is an error, and no temporary files are left."""
     folders = convert(*many(0)), convert(*many(1))
     monkeypatch.setattr(compare, "PARTITION_BYTES", 10_000)
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(spool))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     compare_asana_exports(*folders)
-    assert list(spool.iterdir()) == []
+    assert list(temporary.iterdir()) == []
     part = folders[1] / "task" / "part-00000.parquet"
     content = bytearray(part.read_bytes())
     content[1000:3000] = bytes(2000)
     part.write_bytes(content)
     with pytest.raises(aj.errors.ExportFileError, match=r"^new: cannot read .*dataset1: "):
         compare_asana_exports(*folders)
-    assert list(spool.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_an_unfinished_dataset_is_refused(convert):
-    """An upload that was cut off has no mark."""
+    """A dataset without `_SUCCESS` is unfinished."""
     folder = convert(task("1"))
     (folder / "_SUCCESS").unlink()
     with pytest.raises(
@@ -364,7 +364,7 @@ def test_an_unfinished_dataset_is_refused(convert):
 
 
 def test_frames_that_have_been_elsewhere(load, tmp_path):
-    """CSV, gid in the index, ints for gids, repeated rows: the last counts; nothing is modified."""
+    """CSV, gids in the index or as ints, repeated rows; inputs are not modified."""
     export = load(task("1"), task("2"))
     frame = export["task"][["gid", "name", "completed", "due_on"]]
     path = tmp_path / "tasks.csv"
@@ -397,13 +397,13 @@ def test_frames_that_have_been_elsewhere(load, tmp_path):
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared(old, error, words):
-    """It says which side, and what to give instead."""
+    """The error says which input it is, and what to pass instead."""
     with pytest.raises(error, match=words):
         compare_asana_exports(old, {})
 
 
 def test_long_custom_fields_are_refused(load, convert):
-    """They would be left out silently."""
+    """Long custom fields would be left out silently, so they are refused."""
     with pytest.raises(aj.errors.AsanaJobsError, match="custom_fields='long'"):
         compare_asana_exports({}, convert(task("1"), custom_fields="long"))
     with pytest.raises(aj.errors.AsanaJobsError, match="custom_fields='long'"):
@@ -411,7 +411,7 @@ def test_long_custom_fields_are_refused(load, convert):
 
 
 def test_raw_custom_fields_are_a_set(load):
-    """One column, compared by the gids and values in it."""
+    """Raw custom fields are one column, compared by gids and values."""
     fields = [priority("High"), cost(1)]
     raw = {"custom_fields": "raw"}
     old = load(task("1", custom_fields=fields), **raw)
@@ -426,7 +426,7 @@ def test_raw_custom_fields_are_a_set(load):
 
 
 def test_how_it_shows(load):
-    """One line in text, a table in HTML in which names are escaped, and counts by column."""
+    """One line as text; as HTML a table with escaped names; counts by column."""
     name = "<script>alert(1)</script>"
     old, new = load(task("1")), load(task("1", name=name), {"gid": "4", "resource_type": name})
     found = compare_asana_exports(old, new)
@@ -466,7 +466,7 @@ def test_a_partial_export_removes_nothing(load, convert):
 
 
 def test_partial_in_partitions(load, convert, monkeypatch):
-    """Partitioning by gid changes none of the counts."""
+    """Partitioning by gid changes no counts."""
     full, delta = many(0), many(1)[50:90]
     expected = compare_asana_exports(load(*full), load(*delta), partial=True)
     assert expected.summary()["removed"].sum() == 0

@@ -114,7 +114,7 @@ LATER = [
 
 @pytest.fixture
 def files(tmp_path):
-    """Files whose columns are only known together, and which repeat each other's rows."""
+    """Files whose columns are known only together, and which repeat each other's rows."""
     document = tmp_path / "document.json"
     document.write_text(json.dumps({"data": [task("77", name="in a document"), task("2")]}))
     return [
@@ -150,7 +150,7 @@ def assert_same(found, expected):
     ids=str,
 )
 def test_computed_it_is_what_pandas_gives(files, small, threads, options):
-    """Cell by cell, with the index, the categories and the names."""
+    """Computed frames equal those of pandas: cells, index, categories and names."""
     found = aj.read_asana_export(files, engine="dask", **options)
     expected = aj.read_asana_export(files, **options)
     assert found["task"].npartitions == 4  # one per file
@@ -180,7 +180,7 @@ def test_every_shape_of_custom_fields(tmp_path, threads, custom_fields):
 
 
 def test_on_a_cluster_of_two_processes(files, client):
-    """The same; the plan and the partitions are made by the workers."""
+    """On a cluster too, with files scanned and partitions read by the workers."""
     found = aj.read_asana_export(files, engine="dask")
     expected = aj.read_asana_export(files)
     assert found["task"].npartitions == 4  # one a file
@@ -189,7 +189,7 @@ def test_on_a_cluster_of_two_processes(files, client):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_worker_that_is_killed_with_its_partitions(files, client):
-    """What it held is read again by the other one, and is the same."""
+    """The partitions of a killed worker are read again by the other one, and are the same."""
     found = aj.read_asana_export(files, engine="dask")["task"].persist()
     distributed.wait(found, timeout=60)
     holders = client.who_has(found)
@@ -209,7 +209,7 @@ def test_a_worker_that_is_killed_with_its_partitions(files, client):
 
 
 def test_no_token_travels(files, client):
-    """Not in what is sent, not in the workers, although this process has one."""
+    """No token is in what is sent or in a worker, although this process has one."""
     aj.connect(TOKEN)
     url = "https://x/?X-Amz-Signature=s3cret"
     jobs = pd.DataFrame({"gid": ["1", "2"], "file.path": files[:2]})
@@ -233,7 +233,7 @@ def test_no_token_travels(files, client):
 
 
 def test_only_the_columns_that_dask_needs_are_made(files, threads, monkeypatch):
-    """No others are decoded, and they are the same; partitions are known by their divisions."""
+    """Dask asks for the columns it needs; divisions are known."""
     frame = aj.read_asana_export(files, engine="dask")["task"]
     expected = aj.read_asana_export(files)["task"]
     asked = []
@@ -254,7 +254,7 @@ def test_only_the_columns_that_dask_needs_are_made(files, threads, monkeypatch):
 
 
 def test_what_is_known_at_once_and_what_is_counted_later(files, threads, monkeypatch):
-    """Names of custom fields cost nothing; issues and the report are counted once."""
+    """The catalogue costs nothing; issues and the report are counted once."""
     found = aj.read_asana_export(files, engine="dask")
     expected = aj.read_asana_export(files)
     columns = ["column", "gid", "type", "options"]
@@ -269,7 +269,7 @@ def test_what_is_known_at_once_and_what_is_counted_later(files, threads, monkeyp
 
 
 def test_how_it_shows(files, threads):
-    """Rows, columns and partitions, without reading again."""
+    """The repr shows rows, columns and partitions without reading again."""
     found = aj.read_asana_export(files, engine="dask")
     rows, columns = aj.read_asana_export(files)["task"].shape
     assert f"task {rows} x {columns} in 4" in repr(found)
@@ -280,7 +280,7 @@ def test_how_it_shows(files, threads):
 
 
 def test_a_damaged_file(files, small, threads):
-    """Gives what came before the damage, which is told once, however many shares read it."""
+    """Rows before the damage are read, and one issue tells of it."""
     content = Path(files[1]).read_bytes()
     Path(files[1]).write_bytes(content[: len(content) * 2 // 3])
     with pytest.raises(errors.ExportFileError, match="damaged or ends early"):
@@ -290,7 +290,7 @@ def test_a_damaged_file(files, small, threads):
 
 
 def test_a_file_that_changes_between_the_passes(files, threads):
-    """Is an error, not other rows than were planned."""
+    """A file that changes between the passes is an error, not other rows than planned."""
     found = aj.read_asana_export(files[0], engine="dask")
     rows = [{**row, "gid": "5"} if row.get("gid") == "2" else row for row in FIRST]
     write(Path(files[0]), rows)
@@ -299,7 +299,7 @@ def test_a_file_that_changes_between_the_passes(files, threads):
 
 
 def test_errors_come_from_the_workers_as_they_are(files, client, tmp_path):
-    """With the file and the line."""
+    """Errors of workers arrive unchanged, with the file and the line."""
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"gid":"1","resource_type":"task"}\n{"gid": oops\n')
     with pytest.raises(errors.ExportFileError, match="line 2 cannot be read") as caught:
@@ -341,7 +341,7 @@ def test_a_worker_without_the_package(files, client, monkeypatch):
 
 
 def test_workers_that_are_killed_again_and_again(files, client):
-    """An error of ours says which worker it was and what may help."""
+    """The error says which worker it was and what may help."""
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         client.run_on_scheduler(allow_no_failure)
         with pytest.raises(errors.ExportWorkerError, match=r"Dask worker tcp://.* was killed"):
@@ -375,7 +375,7 @@ def test_blocksize_has_no_effect_any_more(files, threads, tmp_path):
 @pytest.mark.parametrize("on_bad_lines", ["skip", "warn"])
 @pytest.mark.filterwarnings("ignore::asana_jobs_pd.errors.AsanaValueWarning")
 def test_a_file_that_ends_early_never_replaces_a_dataset(files, threads, tmp_path, on_bad_lines):
-    """As with the pandas engine: said in the result, and the dataset that exists stays."""
+    """As with pandas: the result says so, and an existing dataset is kept."""
     dest = tmp_path / "out"
     aj.asana_export_to_parquet(files, dest)
     content = Path(files[1]).read_bytes()
@@ -392,7 +392,7 @@ def test_a_file_that_ends_early_never_replaces_a_dataset(files, threads, tmp_pat
 
 @pytest.mark.parametrize("custom_fields", ["columns", "long"])
 def test_nothing_to_load(tmp_path, threads, custom_fields):
-    """No rows give no frames, and their values an empty one."""
+    """No rows give no frames; their custom field values are an empty frame."""
     path = tmp_path / "none.jsonl"
     path.write_text("\n")
     options = {"custom_fields": custom_fields}
@@ -411,13 +411,13 @@ def test_nothing_to_load(tmp_path, threads, custom_fields):
     ],
 )
 def test_options_that_do_not_go_together(files, options, words):
-    """Are errors in words."""
+    """Options that do not go together are errors in words."""
     with pytest.raises(errors.InvalidOptionError, match=words):
         aj.read_asana_export(files, **options)
 
 
 def test_without_dask(files, monkeypatch):
-    """It says which extra to install."""
+    """The error says which extra to install."""
     for name in [name for name in sys.modules if name.split(".")[0] == "dask"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "dask", None)
@@ -426,7 +426,7 @@ def test_without_dask(files, monkeypatch):
 
 
 def test_a_url(files, threads):
-    """Goes through fsspec on the workers."""
+    """Workers read URLs through fsspec."""
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
     with contextlib.suppress(FileNotFoundError):
@@ -437,7 +437,7 @@ def test_a_url(files, threads):
 
 
 def assert_same_dataset(folder, expected):
-    """Assert that a dataset holds what the pandas engine writes, and says the same of it."""
+    """Assert that a dataset and its metadata equal what the pandas engine writes."""
     there = sorted(path.name for path in expected.iterdir())
     assert sorted(path.name for path in folder.iterdir()) == there
     for name in there:
@@ -470,7 +470,7 @@ def test_datasets_are_what_pandas_writes(files, small, threads, tmp_path, custom
 
 
 def test_workers_write_the_datasets(files, client, tmp_path):
-    """Each its parts, put in place as a whole; nothing is left beside them."""
+    """Each worker puts its parts in place as a whole; nothing else is left."""
     jobs = pd.DataFrame({"gid": ["1", "2", "3", "4"], "file.path": files})
     jobs.asana.to_parquet(tmp_path / "dask", engine="dask")
     aj.asana_export_to_parquet(files, tmp_path / "pandas")
@@ -479,7 +479,7 @@ def test_workers_write_the_datasets(files, client, tmp_path):
 
 
 def test_large_parts_have_several_files(files, small, threads, tmp_path, monkeypatch):
-    """In an order that is that of the rows."""
+    """The files of a large part are in the order of its rows."""
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 10_000)
     monkeypatch.setattr(parquet, "MAX_FILE_BYTES", 20_000)
     aj.asana_export_to_parquet(files[1:2], tmp_path / "dask", engine="dask")
@@ -490,7 +490,7 @@ def test_large_parts_have_several_files(files, small, threads, tmp_path, monkeyp
 
 
 def test_workers_write_to_a_url(files, threads, tmp_path):
-    """Parts go there directly, and the mark last; a failure leaves nothing."""
+    """Workers upload parts directly, `_SUCCESS` comes last, and a failure leaves nothing."""
     memory = pytest.importorskip("fsspec").filesystem("memory")
     with contextlib.suppress(FileNotFoundError):
         memory.rm("/made", recursive=True)
@@ -508,7 +508,7 @@ def test_workers_write_to_a_url(files, threads, tmp_path):
 
 @pytest.mark.parametrize("where", ["local", "memory://broken/export"])
 def test_when_a_worker_cannot_write(files, threads, tmp_path, monkeypatch, where):
-    """There is nothing where the dataset would be, and the error says so."""
+    """If a worker cannot write, the error says so and there is no dataset."""
 
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -10,7 +10,7 @@ from asana_jobs_pd._parquet.writer import BackgroundWriter
 
 
 def test_calls_run_in_order_elsewhere():
-    """All are done when the block is left, none in the thread that asked."""
+    """All calls are done when the context is left, none of them in the calling thread."""
     done = []
     with BackgroundWriter() as background:
         for number in range(100):
@@ -20,7 +20,7 @@ def test_calls_run_in_order_elsewhere():
 
 
 def test_only_one_call_is_ahead():
-    """The second waits until the first is done, so that two are in memory at the most."""
+    """The second call waits for the first, so that the data of at most two is in memory."""
     begun, go = threading.Event(), threading.Event()
     order = []
 
@@ -40,7 +40,7 @@ def test_only_one_call_is_ahead():
 
 @pytest.mark.parametrize("after", [0, 1])
 def test_an_error_is_raised_by_the_next_call_or_at_the_end(after):
-    """As it was raised, once; what came after it did not run."""
+    """The error is raised once, unchanged, and later calls do not run."""
     ran = []
 
     def fail():
@@ -56,7 +56,7 @@ def test_an_error_is_raised_by_the_next_call_or_at_the_end(after):
 
 
 def test_an_error_of_the_block_is_not_covered_up():
-    """The one who was interrupted hears of that, after the call that was under way."""
+    """An interrupt is raised unchanged, after the call that is running."""
     done = []
     with pytest.raises(KeyboardInterrupt):
         with BackgroundWriter() as background:

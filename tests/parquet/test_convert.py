@@ -1,4 +1,4 @@
-"""Exports become Parquet datasets that hold what reading them gives."""
+"""Exports converted to Parquet hold what reading them gives."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="named pipes and signals")
 
 OPTIONS = {"enum_options": [{"gid": f"3{n}", "name": n} for n in ("Low", "High", "Never used")]}
 ODD = [
-    task("1", name="kept twice", num_likes=1),
+    task("1", name="replaced", num_likes=1),
     task("9007199254740993", name="a gid beyond a float", due_on="2026-02-30"),
     task("2", assignee={"gid": "12", "name": "Ana"}, custom_fields=[
         field("51", "enum", {"gid": "3Low", "name": "Low"}, "Priority", **OPTIONS),
@@ -57,7 +57,7 @@ LATE = [
 
 @pytest.fixture
 def files(tmp_path):
-    """Four files: both kinds of the sandbox, and rows that are hard to get right."""
+    """Four files: both kinds of export of the sandbox, and rows that are hard to get right."""
     return [
         write(tmp_path / "a.jsonl.gz", export_rows("graph_export", 200, "7")),
         write(tmp_path / "b.jsonl.gz", ODD),
@@ -68,13 +68,13 @@ def files(tmp_path):
 
 @pytest.fixture
 def dest(tmp_path):
-    """A folder in an otherwise empty one."""
+    """A destination in an otherwise empty folder."""
     (tmp_path / "out").mkdir()
     return tmp_path / "out" / "export"
 
 
 def assert_equal(read, frame):
-    """Hold that frames with Arrow's dtypes have the same columns, dtypes and cells."""
+    """Assert that frames with Arrow dtypes have the same columns, dtypes and cells."""
     assert read.dtypes.to_dict() == frame.dtypes.to_dict()
     assert list(read) == list(frame)
     for name in frame:
@@ -83,7 +83,7 @@ def assert_equal(read, frame):
 
 
 def assert_same(data, dest, written):
-    """Hold that datasets are what was loaded with the dtypes of Arrow, cell by cell."""
+    """Assert that datasets hold what was loaded with Arrow dtypes, cell by cell."""
     assert list(written.index) == list(data)
     for name, frame in data.items():
         assert_equal(pd.read_parquet(written.path[name], dtype_backend="pyarrow"), frame)
@@ -94,7 +94,7 @@ def assert_same(data, dest, written):
 
 @pytest.mark.parametrize("how", ["columns", "long", "raw"])
 def test_datasets_hold_what_reading_gives(files, dest, how):
-    """Values, dtypes, order, custom fields, issues, counts, in each form of custom fields."""
+    """Datasets have the values, dtypes, order, custom fields, issues and counts of a load."""
     data = aj.read_asana_export(files, custom_fields=how, dtype_backend="pyarrow")
     assert len(data.issues) == (3 if how == "raw" else 4)
     assert data.report()["duplicates"].to_dict().items() >= {
@@ -161,7 +161,7 @@ def test_of_repeated_rows_the_one_modified_last_is_converted(tmp_path, dest, ord
 
 @pytest.mark.parametrize("group", [1, 100_000])
 def test_small_row_groups_and_files_change_nothing(group, files, dest, monkeypatch):
-    """Many groups in many files are read as one dataset, in the same order."""
+    """Many row groups in many files are read as one dataset, in the same order."""
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", group)
     monkeypatch.setattr(parquet, "MAX_PENDING_TABLES", 2)
     monkeypatch.setattr(parquet, "MAX_FILE_BYTES", 20_000)
@@ -173,7 +173,7 @@ def test_small_row_groups_and_files_change_nothing(group, files, dest, monkeypat
 
 
 def test_processes_change_nothing(files, dest):
-    """Two of them give the datasets of one."""
+    """Two worker processes give the datasets of one."""
     data = aj.read_asana_export(files, dtype_backend="pyarrow", workers=1)
     assert_same(data, dest, aj.asana_export_to_parquet(files, dest, workers=2))
 
@@ -194,14 +194,14 @@ def test_plain_pandas_reads_nullable_dtypes(files, dest):
 
 
 def test_categories_are_all_options(files, dest):
-    """An enum reads as a category, with the options that no row has too, in Asana's order."""
+    """An enum reads as a category with all options, in Asana's order, also those no row has."""
     aj.asana_export_to_parquet(files, dest)
     column = pd.read_parquet(dest / "task")["custom_fields.Priority [51]"]
     assert list(column.cat.categories) == ["Low", "High", "Never used"]
 
 
 def test_the_catalogue_is_beside_them(files, dest):
-    """Custom fields with their columns, options and number of values."""
+    """The catalogue of custom fields has columns, options and numbers of values."""
     aj.asana_export_to_parquet(files, dest)
     there = pd.read_parquet(dest / "_custom_fields.parquet")
     data = aj.read_asana_export(files).custom_fields
@@ -213,7 +213,7 @@ def test_the_catalogue_is_beside_them(files, dest):
 
 @pytest.mark.parametrize("how", ["columns", "long"])
 def test_the_manifest_names_every_file(files, dest, how):
-    """Folders, files, rows; the mark of success is empty."""
+    """The manifest lists folders, files and rows; `_SUCCESS` is empty."""
     written = aj.asana_export_to_parquet(files, dest, custom_fields=how)
     manifest = json.loads((dest / "_manifest.json").read_text("utf-8"))
     named = {
@@ -233,7 +233,7 @@ def test_the_manifest_names_every_file(files, dest, how):
 
 
 def test_a_different_cell_is_noticed(files):
-    """What compares frames in these tests can fail."""
+    """The comparison used by these tests finds a different cell or dtype."""
     frame = aj.read_asana_export(files, dtype_backend="pyarrow")["task"]
     other = frame.copy()
     other.loc[3, "name"] = "another"
@@ -252,7 +252,7 @@ def test_a_type_with_an_odd_name_has_a_folder_of_ours(files, dest):
 
 
 def test_other_tools_read_them(files, dest):
-    """Arrow's datasets, which DuckDB, polars and Dask are like, take the folder for one table."""
+    """Arrow, like DuckDB, polars and Dask, reads the folder as one table."""
     aj.asana_export_to_parquet(files, dest)
     table = pyarrow.dataset.dataset(dest / "task").to_table(columns=["gid", "due_on"])
     assert table.schema.field("due_on").type == "date32"
@@ -260,7 +260,7 @@ def test_other_tools_read_them(files, dest):
 
 
 def test_only_what_was_asked_for(files, dest):
-    """Types and columns are chosen as in reading."""
+    """Resource types and columns are selected as in reading."""
     options = {"resource_types": "task", "columns": ["num_likes", "custom_fields.date", "name"]}
     written = aj.asana_export_to_parquet(files, dest, **options)
     assert list(written.index) == ["task"]
@@ -269,7 +269,7 @@ def test_only_what_was_asked_for(files, dest):
 
 
 def test_nothing_to_convert_is_a_dataset_of_nothing(tmp_path, dest):
-    """No rows of the wanted type: no folder but the mark, and an empty frame."""
+    """Without rows of the selected type there is no folder, but the export is complete."""
     source = write(tmp_path / "a.jsonl.gz", ODD)
     written = aj.asana_export_to_parquet(source, dest, resource_types="goal")
     assert len(written) == 0
@@ -277,31 +277,31 @@ def test_nothing_to_convert_is_a_dataset_of_nothing(tmp_path, dest):
 
 
 def test_the_accessor_converts_downloaded_files(files, dest):
-    """A frame of files, rows without one passed over."""
+    """A frame of files is converted; rows without a file are skipped."""
     frame = pd.DataFrame({"gid": ["1", "2"], "file.path": [files[1], None]})
     written = frame.asana.to_parquet(dest)
     assert written.rows["task"] == 3
 
 
 def test_both_passes_have_a_bar(files, dest, capsys):
-    """In bytes of the files, then in rows; with False there is none."""
+    """The bars count bytes of the files, then rows; progress=False shows none."""
     aj.asana_export_to_parquet(files, dest, progress=True)
-    said = capsys.readouterr().err
-    assert "Reading: 100%" in said
-    assert "Writing: 100%" in said
+    bars = capsys.readouterr().err
+    assert "Reading: 100%" in bars
+    assert "Writing: 100%" in bars
     aj.asana_export_to_parquet(files, dest, progress=False, overwrite=True)
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("temp_dir", [7, b"folder"])
 def test_temp_dir_is_a_path(files, dest, temp_dir):
-    """Anything else is refused before anything is read."""
+    """Anything but a path is refused before anything is read."""
     with pytest.raises(errors.InvalidOptionError, match="temp_dir="):
         aj.asana_export_to_parquet(files, dest, temp_dir=temp_dir)
 
 
 def test_bad_lines_leave_nothing(tmp_path, dest):
-    """An error in the last line: no dataset, no temporary folder; skipped, it is in the issues."""
+    """A bad last line leaves no dataset and no temporary folder; if skipped, it is an issue."""
     source = tmp_path / "bad.jsonl"
     source.write_text("\n".join(map(json.dumps, ODD)) + "\n{oops\n", "utf-8")
     with pytest.raises(errors.ExportFileError, match="line 8"):
@@ -312,7 +312,7 @@ def test_bad_lines_leave_nothing(tmp_path, dest):
 
 
 def test_a_dataset_is_replaced_only_when_asked(files, dest):
-    """Without overwrite it is an error, before anything is read; with it, nothing old is left."""
+    """Without overwrite it is an error before anything is read; with it, no old file is left."""
     aj.asana_export_to_parquet(files, dest)
     with pytest.raises(errors.ExportWriteError, match="overwrite=True") as caught:
         aj.asana_export_to_parquet(files, dest)
@@ -325,7 +325,7 @@ def test_a_dataset_is_replaced_only_when_asked(files, dest):
 @pytest.mark.parametrize("keep", [0.3, 0.7, 0.99])
 @pytest.mark.parametrize("on_bad_lines", ["skip", "warn"])
 def test_a_file_that_ends_early_is_said_and_replaces_nothing(tmp_path, dest, keep, on_bad_lines):
-    """In the result and the manifest; a dataset that exists is kept, with `overwrite` too."""
+    """The result and the manifest say so, and an existing dataset is kept despite `overwrite`."""
     source = tmp_path / "cut.jsonl.gz"
     whole = Path(write(source, export_rows("graph_export", 300, "7"))).read_bytes()
     source.write_bytes(whole[: int(len(whole) * keep)])
@@ -420,7 +420,7 @@ except aj.errors.ExportWriteError as error:
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_disk_that_takes_no_more_is_said_in_words(tmp_path, dest, workers):
-    """By whichever process it was met, and nothing is left."""
+    """Whichever process meets the limit, the error says so and nothing is left."""
     source = write(tmp_path / "a.jsonl.gz", list(export_rows("graph_export", 500, "7")) * 5)
     printed = run_child(LIMITED, source, dest, workers, folder=tmp_path)
     assert f"cannot write {dest}: a file exceeds the limit" in printed

@@ -1,4 +1,4 @@
-"""A dataset is in its place as a whole, or not at all."""
+"""A dataset is at its destination as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRET = "0123456789abcdefSECRET"
 
 
 def build(stage, *names):
-    """Put files into the stage, as a dataset has them."""
+    """Write files into the stage, as a dataset has them."""
     for name in (*names, "_manifest.json", "_SUCCESS"):
         path = stage.dataset / name
         path.parent.mkdir(exist_ok=True)
@@ -27,7 +27,7 @@ def build(stage, *names):
 
 
 def names(folder):
-    """Return what is in a folder, as paths from there."""
+    """Return the paths in a folder, relative to it."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
@@ -37,7 +37,7 @@ def listed(folder):
 
 
 class Recording(MemoryFileSystem):
-    """A file system of its own, that notes what is put and can fail at one of them."""
+    """A file system that records what is put and can be made to fail."""
 
     protocol = ("recording",)
     store = {}  # noqa: RUF012
@@ -60,7 +60,7 @@ class Recording(MemoryFileSystem):
 
 @pytest.fixture
 def remote():
-    """The URL of a place in an empty file system of our own."""
+    """The URL of a destination in an empty file system."""
     for kept in (Recording.store, Recording.put, Recording.fails):
         kept.clear()
     Recording.pseudo_dirs[:] = [""]
@@ -69,12 +69,12 @@ def remote():
 
 
 def stored():
-    """Return the names of what is stored."""
+    """Return the names of the stored files."""
     return sorted(name.rsplit("/export/", 1)[-1] for name in Recording.store)
 
 
-def test_it_comes_to_be_when_the_block_ends(tmp_path):
-    """Until then there is another folder beside it, and after it only the dataset."""
+def test_a_dataset_appears_when_the_block_ends(tmp_path):
+    """The dataset is built in a folder beside its destination and appears when the block ends."""
     place = tmp_path / "deep" / "export"
     with staged(destination(place), None) as stage:
         build(stage, "task/part-00000.parquet")
@@ -87,7 +87,7 @@ def test_it_comes_to_be_when_the_block_ends(tmp_path):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_leaves_nothing(tmp_path, error):
-    """Neither the dataset nor what was made for it."""
+    """An error leaves neither the dataset nor its work folder."""
     with pytest.raises(error):
         with staged(destination(tmp_path / "export"), None) as stage:
             build(stage)
@@ -96,7 +96,7 @@ def test_an_error_leaves_nothing(tmp_path, error):
 
 
 def test_an_empty_folder_may_be_there(tmp_path):
-    """It becomes the dataset."""
+    """An empty folder becomes the dataset."""
     (tmp_path / "export").mkdir()
     with staged(destination(tmp_path / "export"), None) as stage:
         build(stage)
@@ -104,7 +104,7 @@ def test_an_empty_folder_may_be_there(tmp_path):
 
 
 def test_a_dataset_that_is_replaced_is_there_until_the_end(tmp_path):
-    """Its files are gone only when the new ones are whole."""
+    """The old files are removed only once the new ones are in place."""
     place = tmp_path / "export"
     with staged(destination(place), None) as stage:
         build(stage, "old.parquet")
@@ -120,8 +120,8 @@ def test_a_dataset_that_is_replaced_is_there_until_the_end(tmp_path):
     assert listed(tmp_path) == ["export"]
 
 
-def test_a_dataset_comes_back_when_it_cannot_be_replaced(tmp_path):
-    """The old one gets its name back."""
+def test_a_dataset_that_cannot_be_replaced_is_kept(tmp_path):
+    """An old dataset that cannot be replaced keeps its place."""
     place = tmp_path / "export"
     with staged(destination(place), None) as stage:
         build(stage, "old.parquet")
@@ -132,7 +132,7 @@ def test_a_dataset_comes_back_when_it_cannot_be_replaced(tmp_path):
 
 
 def test_nothing_but_a_dataset_is_replaced(tmp_path):
-    """A folder of other things, and a file, are safe from overwrite=True."""
+    """Folders of other things, and files, are safe from overwrite=True."""
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").touch()
     (tmp_path / "file").touch()
@@ -142,8 +142,8 @@ def test_nothing_but_a_dataset_is_replaced(tmp_path):
     assert (tmp_path / "home" / "thesis.tex").exists()
 
 
-def test_what_was_put_there_meanwhile_is_not_replaced(tmp_path):
-    """Of two that write to one place, the second one fails."""
+def test_a_dataset_written_in_the_meantime_is_not_replaced(tmp_path):
+    """If two conversions write to one destination, the second one fails."""
     place = destination(tmp_path / "export")
     with pytest.raises(ExportWriteError, match="already"):
         with staged(place, None) as second:
@@ -154,24 +154,24 @@ def test_what_was_put_there_meanwhile_is_not_replaced(tmp_path):
     assert listed(tmp_path) == ["export"]
 
 
-def test_a_full_disk_is_said_in_words(tmp_path):
-    """With what helps, and nothing is left."""
+def test_a_full_disk_is_an_error_in_words(tmp_path):
+    """The error suggests a remedy, and nothing is left."""
     with pytest.raises(ExportWriteError, match=r"the disk is full; .*temp_dir") as caught:
         with staged(destination(tmp_path / "export"), None):
-            raise OSError(errno.ENOSPC, "No space left on device", "spool.arrow")
+            raise OSError(errno.ENOSPC, "No space left on device", "0.arrow")
     assert caught.value.path == str(tmp_path / "export")
     assert listed(tmp_path) == []
 
 
-def test_other_errors_are_not_touched(tmp_path):
-    """Only what we have words for is put into ours."""
+def test_other_errors_are_raised_unchanged(tmp_path):
+    """Errors that we have no words for are raised unchanged."""
     with pytest.raises(OSError, match="weird"):
         with staged(destination(tmp_path / "export"), None):
             raise OSError(errno.EDOM, "weird")
 
 
 def test_scratch_may_be_elsewhere(tmp_path):
-    """With temp_dir only the dataset is made beside its place; a missing one is an error."""
+    """Only the dataset is built beside its destination; a missing temp_dir is an error."""
     (tmp_path / "large").mkdir()
     with staged(destination(tmp_path / "out" / "export"), str(tmp_path / "large")) as stage:
         build(stage)
@@ -185,13 +185,13 @@ def test_scratch_may_be_elsewhere(tmp_path):
 
 @pytest.mark.parametrize("dest", ["", None, 7])
 def test_dest_is_a_path(dest):
-    """Anything else is refused."""
+    """Anything but a path is refused."""
     with pytest.raises(InvalidOptionError, match="dest="):
         destination(dest)
 
 
 def test_file_urls_and_home_are_local(tmp_path, monkeypatch):
-    """They are renamed into place as other paths are."""
+    """`file://` URLs and `~` are local folders."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert destination("~/export").path == str(tmp_path / "export")
@@ -223,8 +223,8 @@ def test_a_lack_of_permission_shows_before_the_work(remote, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [OSError(f"cut off, key={SECRET}"), KeyboardInterrupt()])
-def test_an_upload_that_fails_is_taken_back(remote, error):
-    """Whatever ended it, nothing is left there."""
+def test_a_failed_upload_is_removed(remote, error):
+    """Whatever ends an upload, nothing is left in the store."""
     Recording.fails["task/part-00001.parquet"] = error
     expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else ExportWriteError
     with pytest.raises(expected):
@@ -235,7 +235,7 @@ def test_an_upload_that_fails_is_taken_back(remote, error):
 
 
 def test_a_dataset_behind_a_url_is_replaced_only_when_asked(remote):
-    """With overwrite nothing old is left; other things are never replaced."""
+    """With overwrite no old file is left; anything else than a dataset is never replaced."""
     with staged(destination(remote), None) as stage:
         build(stage, "old.parquet")
     with pytest.raises(ExportWriteError, match="overwrite=True"):
@@ -288,7 +288,7 @@ def test_a_remote_dataset_is_replaced_only_when_the_new_one_is_complete(
 
 
 def test_an_error_while_a_remote_dataset_is_replaced_says_where_the_new_one_is(remote, monkeypatch):
-    """It is complete by then."""
+    """An error while copying says where the complete new dataset is."""
     for _ in range(2):
         with staged(destination(remote, overwrite=True), None) as stage:
             build(stage)
@@ -314,7 +314,7 @@ def test_an_error_while_a_remote_dataset_is_replaced_says_where_the_new_one_is(r
     ],
 )
 def test_destinations_that_are_refused(dest, words):
-    """In words, before anything is read; no folder called ``s3:`` is made."""
+    """Refused in words before anything is read; no folder called ``s3:`` is made."""
     with pytest.raises(InvalidOptionError, match=words):
         destination(dest)
 
@@ -322,11 +322,12 @@ def test_destinations_that_are_refused(dest, words):
 @pytest.mark.parametrize(
     ("number", "words"),
     [(errno.EACCES, "permission denied"), (errno.EPERM, "permission denied"),
-     (errno.EROFS, "the file system is read-only"), (errno.ENOSPC, "the disk is full")],
+     (errno.EROFS, "the file system is read-only"), (errno.ENOSPC, "the disk is full"),
+     (errno.EXDEV, "root of a disk"), (errno.EBUSY, "in use")],
 )  # fmt: skip
 @pytest.mark.parametrize("call", ["mkdir", "rename", "fsync", "listdir"])
-def test_what_the_system_refuses_is_said_in_words(tmp_path, monkeypatch, call, number, words):
-    """Whichever call it refuses: looking at dest, the work folder, flushing, the rename."""
+def test_what_the_system_refuses_is_an_error_in_words(tmp_path, monkeypatch, call, number, words):
+    """Whichever call the system refuses, the error is in words and nothing is left."""
     (tmp_path / "export").mkdir()
 
     def refused(*_, **__):
@@ -345,16 +346,16 @@ def test_what_the_system_refuses_is_said_in_words(tmp_path, monkeypatch, call, n
     assert listed(tmp_path) == ["export"]
 
 
-def test_a_place_that_cannot_be_looked_at_is_an_error(remote):
-    """Before any work is done."""
+def test_a_destination_that_cannot_be_listed_is_an_error(remote):
+    """A destination that cannot be listed is an error before any work is done."""
     Recording.fails["find"] = PermissionError(f"403 Forbidden, Signature={SECRET}")
     with pytest.raises(ExportWriteError, match=r"cannot write .*: 403 Forbidden") as caught:
         destination(remote)
     assert SECRET not in str(caught.value)
 
 
-def test_no_secret_is_said(remote):
-    """Not of a URL, nor of the options, nor of what a file system says."""
+def test_no_secret_is_shown(remote):
+    """No secret of a URL, an option or an error of the file system is shown."""
     url = f"recording://user:{SECRET}@bucket/export"
     place = destination(url)
     assert SECRET not in str(place)

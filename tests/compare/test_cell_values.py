@@ -58,20 +58,20 @@ def person(gid, name="Ana"):
     ],
 )
 def test_what_differs(old, new, type_, expected):
-    """As the module says: nothing is nothing, noise is none, gids decide, sets have no order."""
+    """Missing equals missing, noise is ignored, gids decide, and sets have no order."""
     assert differs(old, new, type_) is expected
     assert differs(new, old, type_) is expected
 
 
 def test_lists_of_options_may_have_any_order():
-    """Where the caller says so: those of a multi-enum field."""
+    """Lists of texts have no order if the caller says so, as for multi-enum fields."""
     options = pa.list_(pa.string())
     assert not differs(["a", "b"], ["b", "a"], options, any_order=True)
     assert differs(["a", "b"], ["b"], options, any_order=True)
 
 
 def test_memberships_are_a_set_although_their_items_have_no_gid():
-    """What is in them has one: project and section."""
+    """Memberships hold objects with gids: project and section."""
     memberships = pa.list_(pa.struct([("project", PERSON), ("section", PERSON)]))
     one = {"project": person("1"), "section": person("10")}
     other = {"project": person("2"), "section": None}
@@ -90,13 +90,13 @@ _VALUES = st.one_of(
 
 
 def _key(value):
-    """Return what such a list amounts to, worked out another way."""
+    """Return the gids of a list, computed in another way."""
     return sorted(str(one and one["gid"]) for one in value or [])
 
 
 @given(st.lists(st.tuples(_VALUES, _VALUES), max_size=20), st.integers(0, 3))
 def test_lists_of_people_differ_when_their_gids_do(pairs, skip):
-    """Whatever stands around a row, and in slices of arrays too."""
+    """Whatever the other rows are, and in slices of arrays too."""
     old, new = (pa.array([pair[side] for pair in pairs], PEOPLE).slice(skip) for side in (0, 1))
     expected = [_key(one) != _key(other) for one, other in pairs[skip:]]
     assert differ(old, new).tolist() == expected
@@ -121,20 +121,20 @@ def test_lists_of_people_differ_when_their_gids_do(pairs, skip):
     ],
 )  # fmt: skip
 def test_how_values_read(value, type_, text):
-    """Exactly, in ISO 8601 and in JSON; sets in one order."""
+    """Text is exact, in ISO 8601 and JSON; sets are sorted."""
     assert texts(pa.array([value, None], type_)).to_pylist() == [text, None]
 
 
 @given(st.datetimes())
 def test_times_come_back_from_their_text(time):
-    """To the microsecond."""
+    """Times survive the round trip to the microsecond."""
     text = texts(pa.array([time.replace(tzinfo=UTC)], pa.timestamp("us", "UTC")))[0].as_py()
     assert datetime.fromisoformat(text) == time.replace(tzinfo=UTC)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_come_back_from_their_text(number):
-    """To the last bit."""
+    """Numbers survive the round trip to the last bit."""
     assert float(texts(pa.array([number]))[0].as_py()) == number
 
 
@@ -152,13 +152,13 @@ def test_numbers_come_back_from_their_text(number):
     ],
 )  # fmt: skip
 def test_one_type_for_the_same_values(array, type_, values):
-    """Categories, large strings, nanoseconds and small integers are read as one."""
+    """Categories, large strings, nanoseconds and small integers get one plain type."""
     assert plain(array.type) == type_
     assert conform(array, type_).to_pylist() == values
 
 
 def test_a_type_for_both_sides():
-    """Keys of objects add up, numbers become floats, and text and number have nothing in common."""
+    """Keys of objects are united, numbers become floats; text and numbers have no common type."""
     wide = pa.struct([("gid", pa.string()), ("name", pa.string()), ("email", pa.string())])
     narrow = pa.struct([("gid", pa.string())])
     assert common_type(pa.list_(narrow), pa.list_(wide)) == pa.list_(wide)
@@ -174,6 +174,6 @@ def test_a_type_for_both_sides():
 
 
 def test_json_of_objects_says_all():
-    """What `moved` reads again."""
+    """JSON keeps everything, so that `moved` can parse it."""
     text = texts(pa.array([[person("1", "Zoë")]], PEOPLE))[0].as_py()
     assert orjson.loads(text) == [person("1", "Zoë")]
