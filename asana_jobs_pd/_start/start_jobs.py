@@ -121,7 +121,7 @@ def start_jobs(
         frame = run.frame(rows)
     error = run.error(frame)
     try:
-        run.warn(frame)
+        run.warn(frame, returned=error is None)
     except Warning:
         if error is None:
             raise
@@ -165,12 +165,12 @@ class _Run:
         results = dict(zip(self._requests, self.results, strict=True))
         return started_frame(rows, [results[row] for row in rows])
 
-    def warn(self, frame: pd.DataFrame) -> None:
+    def warn(self, frame: pd.DataFrame, *, returned: bool) -> None:
         """Warn of what a caller should know, with the frame where warnings are errors."""
         for change in self._client.changes.take() if self._client is not None else ():
             warn_user(change, AsanaChangeWarning, frame=frame)
         warn_of_ledger_failures(frame)
-        if (frame["source.state"] != "started").any():
+        if returned and (frame["source.state"] != "started").any():
             warn_user(self._summary(frame, examples=True), AsanaStartWarning, frame=frame)
         if (cached := int(is_cached(frame).sum())) > 0:
             text = (

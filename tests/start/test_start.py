@@ -617,14 +617,18 @@ def test_a_warning_that_cannot_be_shown_loses_no_gid(asana, start, monkeypatch):
     assert jobs["source.state"].tolist() == ["started", "refused"]
 
 
-def test_an_error_is_not_replaced_by_a_warning(asana, start):
-    """Where warnings are errors: the error that ended the call comes first."""
+def test_an_error_is_not_replaced_by_a_warning(sandbox):
+    """Where warnings are errors: the error that ended the call comes first, and says it once."""
+    asana = sandbox(token=TOKEN, changes=["name=x;info=https://x.test;affected=true"])
     good, bad = asana.parents(2)
     asana.answer(bad, 400)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(PartialStartError, match="1 of 2 jobs were started"):
-            start("export_graph", [good, bad], errors="raise")
+    for action in ("error", "always"):
+        with aj.Client(TOKEN, base_url=asana.base_url) as client:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter(action)
+                with pytest.raises(PartialStartError, match="1 of 2 jobs were started"):
+                    aj.export_graph([good, bad], client=client, errors="raise")
+    assert [warning.category for warning in caught] == [aj.AsanaChangeWarning]
 
 
 def test_jobs_that_cannot_be_read_keep_nobody_waiting(asana, start):
