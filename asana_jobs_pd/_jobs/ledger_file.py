@@ -101,8 +101,10 @@ class LedgerFile:
         """Add jobs, and files as base URL, gid and path, to what is known."""
         rows = [sighting._asdict() for sighting in sightings]
         with self._writing() as connection:
-            for statement in (*_ADOPT, _UPSERT):
-                connection.executemany(statement, rows)
+            if connection.execute("SELECT 1 FROM jobs WHERE base_url = '' LIMIT 1").fetchone():
+                for statement in _ADOPT:
+                    connection.executemany(statement, rows)
+            connection.executemany(_UPSERT, rows)
             connection.executemany("INSERT OR IGNORE INTO files VALUES (?, ?, ?)", files)
 
     def recent(
