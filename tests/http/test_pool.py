@@ -7,6 +7,7 @@ import pytest
 
 from asana_jobs_pd._http.parallel_map import Batch
 from asana_jobs_pd._http.rate_limit import Cancelled
+from asana_jobs_pd.errors import NoThreadsError
 
 
 def ours():
@@ -235,7 +236,7 @@ def test_the_threads_there_are_will_do(monkeypatch):
 def test_no_thread_at_all_is_an_error(monkeypatch):
     """Without a single thread nothing would ever end, and so it says so."""
     few_threads(monkeypatch, 0)
-    with pytest.raises(RuntimeError, match="new thread"):
+    with pytest.raises(NoThreadsError, match=r"new thread.*Reading, .* need threads"):
         Batch(str, range(5), 3).run()
 
 
