@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import subprocess
 import threading
 import time
+from contextlib import suppress
 
 import pandas as pd
 import pytest
@@ -14,6 +17,7 @@ from conftest import TOKEN
 from export_fixtures import check, names, only, ranges
 
 import asana_jobs_pd as aj
+from asana_jobs_pd._download import partial_file
 from asana_jobs_pd._download.downloader import Downloader
 from asana_jobs_pd._download.export_files import ExportFile
 
@@ -44,7 +48,7 @@ def until(condition, seconds=120.0):
 
 @posix
 def test_a_killed_process_costs_no_byte(asana, client, jobs, gid, content, tmp_path):
-    """What it wrote is kept, its lock is free, and only the rest is fetched."""
+    """What it wrote is kept, its claim is taken over, and only the rest is fetched."""
     part = tmp_path / f"{gid}-resource.jsonl.gz.part"
     asana.fault("slow", where="exports", seconds=30.0)
     with process(asana, gid, tmp_path) as killed:
@@ -140,7 +144,7 @@ def test_no_thread_is_waited_for(asana, gid, content, tmp_path):
 
 
 def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path):
-    """As a widget does it from another thread; the part stays, and its lock is free."""
+    """As a widget does it from another thread; the part stays, and its claim is taken over."""
     asana.fault("slow", where="exports", seconds=30.0)
     downloads = Downloader([ExportFile(gid, "resource")], tmp_path, client)
     seen = []
@@ -179,3 +183,72 @@ def test_waiting_for_another_can_be_cancelled(asana, client, gid, content, tmp_p
     first.cancel()
     threads[0].join(10)
     assert pd.isna(only(aj.download_asana_exports(gid, tmp_path, client=client))["file.error"])
+
+
+MACHINE = """
+import sys
+import asana_jobs_pd as aj
+from asana_jobs_pd._download import partial_file
+base_url, token, gid, dest, machine, stale = sys.argv[1:]
+partial_file._machine = lambda: machine
+partial_file.STALE = float(stale)
+client = aj.connect(token, base_url=base_url)
+row = aj.download_asana_exports(gid, dest).iloc[0]
+print(row["file.sha256"], row["file.bytes"], row["file.error"])
+"""
+
+
+def machine(asana, gid, dest, name, stale=partial_file.STALE):
+    arguments = (asana.base_url, TOKEN, gid, dest, name * 8, stale)
+    return start_child(MACHINE, *arguments, folder=dest.parent)
+
+
+def test_two_machines_fetch_it_once(asana, gid, content, tmp_path):
+    """The second waits while the first shows that it is alive, though its pid says nothing."""
+    part = tmp_path / f"{gid}-resource.jsonl.gz.part"
+    asana.fault("slow", where="exports", seconds=4.0)
+    with machine(asana, gid, tmp_path, "a") as first:
+        until(lambda: part.exists() and part.stat().st_size > 1000)
+        with machine(asana, gid, tmp_path, "b") as second:
+            printed = [child.communicate(timeout=300)[0].split() for child in (first, second)]
+    assert printed[0] == printed[1]
+    assert printed[0][1:] == [str(len(content)), "<NA>"]
+    assert asana.stats.downloads == 1
+    assert names(tmp_path) == [f"{gid}-resource.jsonl.gz"]
+
+
+@posix
+def test_a_machine_that_comes_back_harms_nobody(asana, gid, content, tmp_path):
+    """It was only slow; meanwhile another has resumed a copy of its part. Both end well."""
+    part = tmp_path / f"{gid}-resource.jsonl.gz.part"
+    asana.fault("slow", where="exports", seconds=6.0)
+    with machine(asana, gid, tmp_path, "a") as first:
+        until(lambda: part.exists() and part.stat().st_size > len(content) // 3)
+        first.send_signal(signal.SIGSTOP)
+        kept = part.stat().st_size
+        with machine(asana, gid, tmp_path, "b", stale=1.0) as second:
+            assert second.communicate(timeout=300)[0].split()[1:] == [str(len(content)), "<NA>"]
+        assert (tmp_path / f"{gid}-resource.jsonl.gz").read_bytes() == content
+        first.send_signal(signal.SIGCONT)
+        assert first.communicate(timeout=300)[0].split()[1:] == [str(len(content)), "<NA>"]
+    assert (tmp_path / f"{gid}-resource.jsonl.gz").read_bytes() == content
+    assert ranges(asana) == [None, f"bytes={kept}-"]
+    assert names(tmp_path) == [f"{gid}-resource.jsonl.gz"]
+
+
+@posix
+def test_killed_at_any_instant(asana, client, jobs, gid, content, tmp_path):
+    """Again and again: the next one goes on, and nothing is left in the end."""
+    target = tmp_path / f"{gid}-resource.jsonl.gz"
+    chance = random.Random(7)
+    for _ in range(8):
+        asana.fault("slow", where="exports", seconds=2.0)
+        asked = asana.stats.downloads
+        with process(asana, gid, tmp_path) as child:
+            until(lambda asked=asked: asana.stats.downloads > asked or child.poll() is not None)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(chance.uniform(0, 0.8))
+            child.kill()
+        assert not target.exists() or target.read_bytes() == content
+    check(only(jobs.asana.download(tmp_path, client=client)), content)
+    assert names(tmp_path) == [target.name]
