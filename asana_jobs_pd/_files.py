@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +19,11 @@ from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError, InvalidOption
 __all__ = [
     "BackgroundFsync",
     "explain_os_error",
+    "is_plain_file",
     "local_path",
+    "move_file",
     "naming",
+    "remove_file",
     "replace_file",
     "sync_folder",
 ]
@@ -223,6 +227,27 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def is_plain_file(path: Path) -> bool:
+    """Tell whether it is a regular file that has no other name."""
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+
+
+def move_file(source: Path, target: Path) -> bool:
+    """Rename a file, and tell whether it existed."""
+    try:
+        source.replace(target)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file if that is possible."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 @contextlib.contextmanager

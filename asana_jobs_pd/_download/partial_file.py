@@ -26,7 +26,14 @@ from typing import BinaryIO, Literal, NamedTuple, Self
 
 from asana_jobs_pd._download.range_response import strong_etag
 from asana_jobs_pd._download.verify import FileRecord
-from asana_jobs_pd._files import BackgroundFsync, naming, sync_folder
+from asana_jobs_pd._files import (
+    BackgroundFsync,
+    is_plain_file,
+    move_file,
+    naming,
+    remove_file,
+    sync_folder,
+)
 
 __all__ = ["Claims", "PartialFile"]
 
@@ -40,7 +47,6 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
 _OWNER = re.compile(r"([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-[0-9a-f]{8}", re.ASCII)
 
 State = Literal["alive", "dead", "unknown"]
-
 _held: set[str] = set()
 """The owners that this process is."""
 
@@ -56,18 +62,12 @@ def _machine() -> str:
 
 
 def _started_at(pid: int) -> int:
-    """Return when a process started, by which its pid is told from a reused one; 0 if unknown.
-
-    Raises
-    ------
-    ProcessLookupError
-        When it has ended, even if its parent does not know yet.
-    """
+    """Return when a process started, which tells its pid from a reused one; 0 if unknown."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
         return 0
-    if fields[0] in "ZX":
+    if fields[0] in "ZX":  # it has ended, and its parent does not know yet
         raise ProcessLookupError
     return int(fields[19])
 
@@ -119,8 +119,8 @@ class Claims:
     def states(self) -> dict[str, State]:
         """Return the owners; ``"unknown"`` are those without a sign of life for a while."""
         prefix = f"{self._part.name}."
-        names = [path.name for path in self._part.parent.glob(f"{prefix}*.etag")]
-        owners = [name.removeprefix(prefix).removesuffix(".etag") for name in names]
+        paths = self._part.parent.glob(f"{prefix}*.etag")
+        owners = [path.name.removeprefix(prefix).removesuffix(".etag") for path in paths]
         return {owner: self._look_at(owner) for owner in owners if _OWNER.fullmatch(owner)}
 
     def _look_at(self, owner: str) -> State:
@@ -138,27 +138,24 @@ class Claims:
         return "unknown" if time.monotonic() - since > STALE else "alive"
 
     def take(self, owner: str, others: Mapping[str, State]) -> bool:
-        """Claim the part for an owner and tell whether nobody else can be writing to it.
+        """Claim the part, and tell whether nobody else can be writing to it.
 
-        Raises
-        ------
-        FileNotFoundError
-            When another was faster.
+        Raises FileNotFoundError when another was faster.
         """
         mine = self.path_of(owner)
         adopted = [other for other in others if _read_etag(self.path_of(other)) is not None]
         if len(adopted) == 1:
             self.path_of(adopted[0]).rename(mine)
-        elif adopted or not _rename(self.unowned, mine):
+        elif adopted or not move_file(self.unowned, mine):
             os.close(os.open(mine, _NEW, 0o600))
-        if not _is_plain(mine):  # what it leads to must not be written to
+        if not is_plain_file(mine):  # what it leads to must not be written to
             etag = _read_etag(mine) or ""
-            _remove(mine)
+            remove_file(mine)
             mine.write_text(etag, "ascii")
         for other in others:
-            _remove(self.path_of(other))
-            if self._part.exists() or not _rename(self.data_path_of(other), self._part):
-                _remove(self.data_path_of(other))
+            remove_file(self.path_of(other))
+            if self._part.exists() or not move_file(self.data_path_of(other), self._part):
+                remove_file(self.data_path_of(other))
         if any(state == "alive" for other, state in self.states().items() if other != owner):
             self.release(owner, keep=True)
             raise FileNotFoundError  # both came at the same moment
@@ -168,14 +165,14 @@ class Claims:
         """Remove what processes left that were killed just after the file got its name."""
         if not self._part.exists():
             for owner in [owner for owner, state in self.states().items() if state == "dead"]:
-                _remove(self.path_of(owner))
-                _remove(self.data_path_of(owner))
+                remove_file(self.path_of(owner))
+                remove_file(self.data_path_of(owner))
 
     def release(self, owner: str, *, keep: bool) -> None:
         """Let go of the part, and keep its ETag for the next owner, or not."""
         mine = self.path_of(owner)
-        if not keep or _read_etag(mine) is None or not _rename(mine, self.unowned):
-            _remove(mine)
+        if not keep or _read_etag(mine) is None or not move_file(mine, self.unowned):
+            remove_file(mine)
 
 
 class PartialFile:
@@ -312,12 +309,12 @@ class PartialFile:
         if not (self._is_untouched() and self._move_out()):
             self._write_own(self.read())
             if not record.matches(self.read()):
-                _remove(self._own_path)
+                remove_file(self._own_path)
                 return False
             with naming(self._own_path):
                 os.fsync(self._descriptor)
             if _is_file(self._path, before):
-                _remove(self._path)
+                remove_file(self._path)
         record.leave(self._descriptor)
         self._rename_to(target)
         sync_folder(target.parent)
@@ -328,8 +325,8 @@ class PartialFile:
         """Remove it."""
         if self._is_in_place():
             self._close()
-            _remove(self._path)
-        _remove(self._own_path)
+            remove_file(self._path)
+        remove_file(self._own_path)
         self.size, self.etag = 0, None
 
     def _open(self, *, in_place: bool) -> tuple[int, bool]:
@@ -347,14 +344,15 @@ class PartialFile:
             if self.etag is None:  # nobody knows of what content
                 self._path.unlink()
                 return os.open(self._path, _NEW, 0o600), True
-            is_ours = in_place and _is_plain(self._path)
+            is_ours = in_place and is_plain_file(self._path)
             descriptor = os.open(self._path, (os.O_RDWR if is_ours else os.O_RDONLY) | _NOFOLLOW)
             if _POSIX and is_ours:
                 os.fchmod(descriptor, 0o600)
             return descriptor, is_ours
 
     def _look(self) -> _Stat:
-        return _stat_of(os.fstat(self._descriptor))
+        found = os.fstat(self._descriptor)
+        return _Stat(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_nlink)
 
     def _is_in_place(self) -> bool:
         return self._descriptor >= 0 and _is_file(self._path, self._look())
@@ -374,18 +372,16 @@ class PartialFile:
 
     def _write_own(self, chunks: Iterable[bytes]) -> None:
         """Write a file of its own, and go on with that."""
-        _remove(self._own_path)
-        with naming(self._own_path):
+        remove_file(self._own_path)
+        with naming(self._own_path), contextlib.ExitStack() as undo:
             descriptor = os.open(self._own_path, _NEW, 0o600)
-            try:
-                for data in chunks:
-                    rest = memoryview(data)
-                    while rest:
-                        rest = rest[os.write(descriptor, rest) :]
-            except BaseException:
-                os.close(descriptor)
-                _remove(self._own_path)
-                raise
+            undo.callback(remove_file, self._own_path)
+            undo.callback(os.close, descriptor)
+            for data in chunks:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+            undo.pop_all()
         self._close()
         self._descriptor, self._place = descriptor, self._own_path
         self._fsync = BackgroundFsync(descriptor)
@@ -394,11 +390,10 @@ class PartialFile:
 
     def _rename_to(self, path: Path) -> None:
         with naming(path):
-            if _POSIX:
-                self._place.replace(path)
-            else:  # an open file cannot be renamed there
+            if not _POSIX:  # an open file cannot be renamed there
                 self._close()
-                self._place.replace(path)
+            self._place.replace(path)
+            if not _POSIX:
                 self._descriptor = os.open(path, os.O_RDWR | _NOFOLLOW)
                 self._fsync = BackgroundFsync(self._descriptor)
         self._place = path
@@ -432,10 +427,6 @@ class _Stat(NamedTuple):
     links: int
 
 
-def _stat_of(result: os.stat_result) -> _Stat:
-    return _Stat(result.st_dev, result.st_ino, result.st_size, result.st_mtime_ns, result.st_nlink)
-
-
 def _is_file(path: Path, known: _Stat) -> bool:
     """Tell whether a name is that of a file."""
     with contextlib.suppress(OSError):
@@ -452,32 +443,8 @@ def part_of(target: Path) -> Path:
 def _read_etag(path: Path) -> str | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOFOLLOW)
+        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123  a descriptor
+            text = (file.read(300) or b"").decode("ascii", "replace")
     except OSError:
         return None
-    try:
-        text = os.read(descriptor, 300).decode("ascii", "replace")
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
     return strong_etag({"ETag": text})
-
-
-def _is_plain(path: Path) -> bool:
-    """Tell whether it is a file of one name."""
-    found = path.lstat()
-    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
-
-
-def _rename(source: Path, target: Path) -> bool:
-    """Rename a file, and tell whether it was there."""
-    try:
-        source.rename(target)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
