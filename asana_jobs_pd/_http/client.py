@@ -318,9 +318,11 @@ class Client:
             raise ClientClosedError("This client was closed; connect() makes a new one.")
 
     def _note_changes(self, answer: Response | ConnectionFailure) -> None:
-        if isinstance(answer, Response):
-            self.server_clock.note(answer.headers)
-            changes = change_headers(answer) if "Asana-Change" in answer.headers else ()
+        if isinstance(answer, ConnectionFailure):
+            return
+        self.server_clock.note(answer.headers)
+        if "Asana-Change" in answer.headers:
+            changes = change_headers(answer)
             self.changes.note(self._token.hide(redact, change) for change in changes)
 
 
