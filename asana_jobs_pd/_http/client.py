@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import logging
 import os
 import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, NoReturn, ParamSpec, Self, TypeVar
+from typing import Any, NoReturn, Self
 from urllib.parse import urlencode
 
 from asana_jobs_pd._http.auth import (
@@ -56,7 +55,7 @@ from asana_jobs_pd._http.transport import (
     Transport,
 )
 from asana_jobs_pd._options import check_client_options, is_seconds, is_whole
-from asana_jobs_pd._public import public
+from asana_jobs_pd._public import public, signature_of
 from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
 
 __all__ = [
@@ -73,9 +72,6 @@ __all__ = [
 ]
 
 BASE_URL = "https://app.asana.com/api/1.0"
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 log = logging.getLogger("asana_jobs_pd")
 _NEVER = threading.Event()
@@ -346,19 +342,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reopen_after_fork)
 
 
-def _like(model: Callable[P, T]) -> Callable[[Callable[..., T]], Callable[P, T]]:
-    """Give a function the signature of another one."""
-
-    def decorate(function: Callable[..., T]) -> Callable[P, T]:
-        signature = inspect.signature(model).replace(return_annotation=model)
-        function.__signature__ = signature  # type: ignore[attr-defined]
-        return function
-
-    return decorate
-
-
 @public
-@_like(Client)
+@signature_of(Client)
 def connect(*token: str, **options: Any) -> Client:
     """Make a client, the default for all that follows.
 
