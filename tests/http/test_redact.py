@@ -222,7 +222,7 @@ def test_masking_takes_time_linear_in_the_text(piece):
     for text in (piece * (50_000 // len(piece)), "x?" + piece * (50_000 // len(piece)) + "!"):
         redact(text)
         may_hold_secret(text)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 10
 
 
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join))
@@ -231,7 +231,7 @@ def test_mixtures_of_these_take_linear_time_too(piece):
     """Expressions may meet each other's pieces."""
     began = time.process_time()
     redact(piece * (50_000 // len(piece)))
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize("piece", PIECES)

@@ -172,7 +172,7 @@ def test_a_body_that_stops_is_a_timeout(client, scripted):
             bare, _ = listener.accept()
             bare.recv(65536)
             bare.sendall(endless)
-            done.wait(5)
+            done.wait(60)
             bare.close()
 
         done = threading.Event()
@@ -180,7 +180,7 @@ def test_a_body_that_stops_is_a_timeout(client, scripted):
         thread.start()
         error = failure(mine)
         done.set()
-        thread.join(5)
+        thread.join(60)
     assert type(error) is RequestTimeoutError
 
 
