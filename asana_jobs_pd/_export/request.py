@@ -15,6 +15,7 @@ from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._export.export import Backend
 from asana_jobs_pd._export.workers import processors
 from asana_jobs_pd._http.client import is_whole
+from asana_jobs_pd._jobs.as_jobs import as_times
 from asana_jobs_pd.errors import ExportFileError, InvalidFrameError, InvalidOptionError
 
 __all__ = [
@@ -145,7 +146,9 @@ def _paths_of(frame: pd.DataFrame) -> list[str]:
             "The frame has no column 'file.path'; download the exports first: "
             "files = jobs.asana.download(…)."
         )
-    paths = list(dict.fromkeys(frame["file.path"].dropna().astype(str)))
+    if isinstance(frame["file.path"], pd.DataFrame):
+        raise InvalidFrameError("The frame has more than one column 'file.path'; keep one.")
+    paths = [path for path in dict.fromkeys(frame["file.path"].dropna().astype(str)) if path]
     if paths:
         return paths
     errors = [] if "file.error" not in frame.columns else list(frame["file.error"].dropna())
@@ -155,13 +158,13 @@ def _paths_of(frame: pd.DataFrame) -> list[str]:
 
 def _window(frame: pd.DataFrame) -> Window:
     """Return when the exports of a frame of jobs were begun and completed."""
-    downloaded = frame[frame["file.path"].notna()]
+    downloaded = frame[(frame["file.path"].astype("string").fillna("") != "").to_numpy(bool)]
     starts: list[pd.Series] = []
     ends: list[pd.Series] = []
     for first, last in _WINDOWS:
         for name, times in ((first, starts), (last, ends)):
             if name in downloaded.columns:
-                times.append(pd.to_datetime(downloaded[name], utc=True))
+                times.append(as_times(downloaded[name], name))
     return (
         pd.concat(starts).min() if starts else pd.NaT,
         pd.concat(ends).max() if ends else pd.NaT,

@@ -264,6 +264,18 @@ def test_the_verbs_that_write_take_every_frame(server, jobs, route, tmp_path):
         plt.close(draw().figure)
 
 
+@pytest.mark.parametrize("route", ["csv of texts", "csv with empty texts", "json", "three levels"])
+def test_downloads_are_loaded_from_every_frame(server, jobs, route, tmp_path):
+    """The rows with a file are found by `file.path`, in which an empty text is missing."""
+    with aj.Client(server.token, base_url=server.base_url) as client:
+        files = jobs.asana.download(tmp_path, client=client)
+    travelled = ROUTES[route](files)
+    assert len(travelled.asana.load()["task"]) == len(files.asana.load()["task"]) > 0
+    twice = pd.concat([files, files[["file.path"]]], axis=1)
+    with pytest.raises(InvalidFrameError, match=r"more than one column 'file\.path'"):
+        twice.asana.load()
+
+
 def test_an_excel_file_of_ours_comes_back(jobs, tmp_path):
     """Names of times have their zone appended there; signatures are gone, nothing else."""
     back = excel(jobs, tmp_path)
