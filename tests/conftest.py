@@ -77,6 +77,6 @@ def shell(tmp_path, monkeypatch):
     config.HistoryManager.hist_file = ":memory:"
     shell = InteractiveShell.instance(config=config)
     yield shell
-    shell.reset(new_session=False)
+    shell.user_ns.clear()  # reset() would collect garbage, which takes long
     shell.history_manager.end_session()
     InteractiveShell.clear_instance()

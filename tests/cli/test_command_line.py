@@ -128,24 +128,24 @@ def test_wait_asks_until_all_is_finished(asana, capsys):
     assert "in progress" not in out
 
 
-CONTROLS = ["\x1b", "\x00", "\x07", "\r", "\x7f", "\x9b", "\u202e", "\u2066", "\u200f"]
+CONTROLS = "\x1b\x00\x07\r\x7f\x9b\u202e\u2066\u200f"
 """Escape, NUL, bell, carriage return, delete, a C1 control, and changes of the text direction."""
 
 
 @pytest.mark.parametrize("kind", ["table", "csv", "json"])
-@pytest.mark.parametrize("control", CONTROLS, ids=ascii)
-def test_control_characters_do_not_reach_the_terminal(asana, capsys, kind, control):
+def test_control_characters_do_not_reach_the_terminal(asana, capsys, kind):
     """A job's name cannot move the cursor, ring the bell, or reverse the text."""
-    asana.record("7", {"gid": "7", "new_task": {"gid": "1", "name": f"a{control}[2Jb"}})
-    asana.answer("8", 404, {"errors": [{"message": f"c{control}d"}]})
+    name = "x".join(CONTROLS)
+    asana.record("7", {"gid": "7", "new_task": {"gid": "1", "name": name}})
+    asana.answer("8", 404, f"c{name}d")
     assert main(["7", "8", "--format", kind]) == 1
     assert main(["8", "--errors", "raise"]) == 1
     out, err = capsys.readouterr()
-    assert control not in out + err
+    assert not set(CONTROLS) & set(out + err)
     if kind == "csv":
-        assert "a\N{REPLACEMENT CHARACTER}[2Jb" in out
+        assert "x".join("\N{REPLACEMENT CHARACTER}" * len(CONTROLS)) in out
     if kind == "json":
-        assert json.loads(out)[0]["new_task.name"] == f"a{control}[2Jb"
+        assert json.loads(out)[0]["new_task.name"] == name
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import threading
 import warnings
@@ -56,7 +55,6 @@ def show(wire, client, driven):
         widget.close()
         widget.monitor.stop()
     made.clear()
-    gc.collect()
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith("asana-jobs-")])
 
 
