@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,20 +39,31 @@ from asana_jobs_pd.errors import (
 if TYPE_CHECKING:
     import dask.dataframe as dd
 
-__all__ = ["Counts", "FileRows", "Plan", "compute", "load_with_dask", "plan_load"]
+__all__ = [
+    "Counts",
+    "Partition",
+    "Plan",
+    "compute",
+    "load_with_dask",
+    "plan_load",
+    "scan_partitions",
+]
 
 LARGE_TEXT = 1 << 30
 """Bytes of text in one file, and so in one partition, above which there is a warning."""
 _HAS_PACKAGE = "__import__('importlib.util').util.find_spec('asana_jobs_pd') is not None"
 
 
-class TypeRows(NamedTuple):
-    """The rows of one type in a file: their number, those dropped, the position of the first.
+class Partition(NamedTuple):
+    """The rows of one type in a file, of which `dropped` are repeated elsewhere.
 
-    `checksum` is over their keys, and tells whether the file has changed; `number` orders the
-    parts of all types and files.
+    `start` is the position of the first kept row; `checksum` is over the keys of all rows;
+    `number` orders the partitions of all types.
     """
 
+    path: File
+    file: int
+    name: str
     number: int
     rows: int
     dropped: np.ndarray
@@ -63,53 +75,35 @@ class TypeRows(NamedTuple):
         """The number of rows that are not dropped."""
         return self.rows - len(self.dropped)
 
-
-class FileRows(NamedTuple):
-    """A file, its number, and its rows by type."""
-
-    path: File
-    file: int
-    types: dict[str, TypeRows]
-
     def find_kept(
-        self, rows: int, batches: Iterable[Batch], name: str, _note: Callable[[Issue], None]
+        self, rows: int, batches: Iterable[Batch], _name: str, _note: Callable[[Issue], None]
     ) -> np.ndarray:
         """Return the rows to keep, as planned; raise if the file has changed since."""
-        planned = self.types[name]
-        if (rows, _checksum(keys_of(batch.table) for batch in batches)) != (
-            planned.rows,
-            planned.checksum,
-        ):
+        checksum = _checksum(keys_of(batch.table) for batch in batches)
+        if (rows, checksum) != (self.rows, self.checksum):
             raise ExportFileError(
                 f"{self.path} changed between passes, or differs on this worker; load it again.",
                 path=str(self.path),
             )
         kept = np.ones(rows, bool)
-        kept[planned.dropped] = False
+        kept[self.dropped] = False
         return kept
-
-    def scanner(self, options: ReadOptions) -> Scanner:
-        """Return a scanner of the planned types, on a worker that sees the file."""
-        check_visible(self.path)
-        return Scanner(msgspec.structs.replace(options, resource_types=tuple(self.types)))
 
 
 class Plan(NamedTuple):
-    """What the first pass leads to: the schema, and which rows of each file to keep."""
+    """What the first pass leads to: the schema, and the partitions by type."""
 
     request: Request
     scan_result: ScanResult
     schema: ResolvedSchema
-    names: list[str]
-    files: list[FileRows]
+    partitions: dict[str, list[Partition]]
 
-    def parts(self, name: str) -> list[FileRows]:
-        """Return the files with kept rows of a type, and only those rows."""
-        return [
-            file._replace(types={name: file.types[name]})
-            for file in self.files
-            if name in file.types and file.types[name].kept
-        ]
+    def by_file(self) -> list[list[Partition]]:
+        """Return the partitions of each file that has any."""
+        files: dict[int, list[Partition]] = {}
+        for partition in itertools.chain(*self.partitions.values()):
+            files.setdefault(partition.file, []).append(partition)
+        return list(files.values())
 
 
 def load_with_dask(request: Request, backend: export.Backend) -> export.AsanaDaskExport:
@@ -119,14 +113,14 @@ def load_with_dask(request: Request, backend: export.Backend) -> export.AsanaDas
 
     token = uuid4().hex
     with dask.config.set({"dataframe.convert-string": False}):  # dtypes are final
-        frames = {name: _frame(plan, name, backend, token) for name in plan.names}
+        frames = {name: _frame(plan, name, backend, token) for name in plan.partitions}
         values = _long_frame(plan, backend, token)
     fields = export.catalogue(plan.schema.fields, Counter())
     return export.AsanaDaskExport(
         frames,
         custom_fields=fields.assign(rows=pd.array([pd.NA] * len(fields), "Int64")),
         custom_field_values=values,
-        rows={name: sum(f.types[name].kept for f in plan.parts(name)) for name in plan.names},
+        rows={name: sum(part.kept for part in parts) for name, parts in plan.partitions.items()},
         count=lambda: _count(plan),
         incomplete_files=assemble.incomplete_files(plan.scan_result, plan.request),
         options=request.options,
@@ -143,18 +137,18 @@ def plan_load(request: Request) -> Plan:
     request = request._replace(paths=paths)
     scan = dask.delayed(_scan_file, pure=False)
     scans = compute([scan(path, file, request.options) for file, path in enumerate(paths)])
-    learned = reduce(ScanResult.merged, (learned for learned, _, _ in scans))
-    assemble.warn_lost(learned, request)
+    scan_result = reduce(ScanResult.merged, (result for result, _, _ in scans))
+    assemble.warn_lost(scan_result, request)
     _warn_large(paths, [size for _, size, _ in scans])
-    schema = resolve_schema(learned, request.options)
+    schema = resolve_schema(scan_result, request.options)
     check_columns(schema)
-    keys = [found for _, _, found in scans]
-    files = [FileRows(path, file, {}) for file, path in enumerate(paths)]
-    names = sorted({name for found in keys for name in found})
-    for number, name in enumerate(names):
-        of_type = [found.get(name, []) for found in keys]
-        _plan_rows((number, name), files, of_type, learned.issues.add)
-    return Plan(request, learned, schema, names, files)
+    by_file = [keys for _, _, keys in scans]
+    names = sorted({name for keys in by_file for name in keys})
+    partitions = {
+        name: list(_partitions((number, name), paths, by_file, scan_result.issues.add))
+        for number, name in enumerate(names)
+    }
+    return Plan(request, scan_result, schema, partitions)
 
 
 def _check_cluster() -> None:
@@ -243,31 +237,29 @@ def _warn_large(paths: Sequence[File], sizes: Sequence[int]) -> None:
         )
 
 
-def _plan_rows(
+def _partitions(
     numbered: tuple[int, str],
-    files: list[FileRows],
-    keys: list[list[Keys]],
+    paths: Sequence[File],
+    by_file: Sequence[Mapping[str, list[Keys]]],
     note: Callable[[Issue], None],
-) -> None:
-    """Find the repeated rows of a type over all files."""
+) -> Iterator[Partition]:
+    """Find the repeated rows of a type over all files; yield those of each file."""
     number, name = numbered
-    sizes = [sum(len(part.low) for part in parts) for parts in keys]
+    parts = [keys.get(name, []) for keys in by_file]
+    sizes = [sum(len(keys.low) for keys in part) for part in parts]
     row_keys = RowKeys(sum(sizes))
-    for file, parts in zip(files, keys, strict=True):
-        for part in parts:
-            row_keys.add(part, file.file)
-    kept = row_keys.kept(name, note)
+    for file, part in enumerate(parts):
+        for keys in part:
+            row_keys.add(keys, file)
+    masks = np.split(row_keys.kept(name, note), np.cumsum(sizes)[:-1])
     start = 0
-    for file, parts, mask in zip(files, keys, np.split(kept, np.cumsum(sizes)[:-1]), strict=True):
-        if parts:
-            file.types[name] = TypeRows(
-                number * len(files) + file.file,
-                len(mask),
-                np.flatnonzero(~mask).astype(np.int32),
-                start,
-                _checksum(parts),
-            )
-        start += int(mask.sum())
+    for file, (part, kept) in enumerate(zip(parts, masks, strict=True)):
+        if part:
+            order = number * len(paths) + file
+            dropped = np.flatnonzero(~kept).astype(np.int32)
+            checksum = _checksum(part)
+            yield Partition(paths[file], file, name, order, len(kept), dropped, start, checksum)
+        start += int(kept.sum())
 
 
 def _checksum(keys: Iterable[Keys]) -> int:
@@ -285,35 +277,46 @@ class ReadPartition:
         self._token = token
         self._long = long
 
-    def __call__(self, part: FileRows, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the rows of a type in a file; Dask passes `columns` when it needs no others."""
-        (name,) = part.types
-        assembly, tables = _assembled(part, self._schema)
+    def __call__(self, part: Partition, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the rows of a partition; Dask passes `columns` when it needs no others."""
+        ((assembly, table),) = _assembled([part], self._schema)
         if self._long:
             return assembly.long_frame(self._backend)  # type: ignore[return-value]
-        table = tables[name] if columns is None else tables[name].select(list(columns))
-        frame = export.to_frame(table, self._backend)
-        start = part.types[name].start
-        frame.index = pd.RangeIndex(start, start + len(frame))
+        frame = export.to_frame(
+            table if columns is None else table.select(list(columns)), self._backend
+        )
+        frame.index = pd.RangeIndex(part.start, part.start + len(frame))
         return frame
 
     def __dask_tokenize__(self) -> tuple[str, str, bool]:
         return type(self).__name__, self._token, self._long
 
 
-def _assembled(part: FileRows, schema: ResolvedSchema) -> tuple[Assembly, dict[str, pa.Table]]:
-    """Read the planned rows of a file with the reader of the pandas engine."""
-    scanner = part.scanner(schema.options)
-    batches = list(scanner.scan(part.path, part.file))
-    by_type = assemble.by_type([Part(scanner.scan_result, batches)])
-    assembly = Assembly(msgspec.structs.replace(schema, issues=[]), part.find_kept)
-    return assembly, {name: assembly.table(name, by_type.get(name, [])) for name in part.types}
+def scan_partitions(
+    partitions: Sequence[Partition], options: ReadOptions
+) -> tuple[ScanResult, Iterator[Batch]]:
+    """Scan the rows of a file again, on a worker; return what is learned while they are read."""
+    path, file, *_ = partitions[0]
+    check_visible(path)
+    names = tuple(partition.name for partition in partitions)
+    scanner = Scanner(msgspec.structs.replace(options, resource_types=names))
+    return scanner.scan_result, scanner.scan(path, file)
+
+
+def _assembled(
+    partitions: Sequence[Partition], schema: ResolvedSchema
+) -> list[tuple[Assembly, pa.Table]]:
+    """Read partitions of one file as the pandas engine does."""
+    scan_result, batches = scan_partitions(partitions, schema.options)
+    by_type = assemble.by_type([Part(scan_result, list(batches))])
+    own = msgspec.structs.replace(schema, issues=[])
+    assemblies = [(Assembly(own, part.find_kept), part.name) for part in partitions]
+    return [(each, each.table(name, by_type.get(name, []))) for each, name in assemblies]
 
 
 def _frame(plan: Plan, name: str, backend: export.Backend, token: str) -> dd.DataFrame:
-    parts = plan.parts(name)
-    rows = [part.types[name] for part in parts]
-    divisions = (*(part.start for part in rows), rows[-1].start + rows[-1].kept - 1)
+    parts = [part for part in plan.partitions[name] if part.kept]
+    divisions = (*(part.start for part in parts), parts[-1].start + parts[-1].kept - 1)
     head = {LINE: pa.int64(), "gid": pa.string(), DIGEST: pa.binary()}
     batch = Batch(name, pa.RecordBatch.from_pylist([], pa.schema(list(head.items()))), (0, 0, 0))
     empty = conformed(batch, [], plan.schema, plan.scan_result.issues.add)
@@ -324,14 +327,14 @@ def _frame(plan: Plan, name: str, backend: export.Backend, token: str) -> dd.Dat
 def _long_frame(plan: Plan, backend: export.Backend, token: str) -> dd.DataFrame | None:
     if plan.schema.options.custom_fields != "long":
         return None
-    parts = [part for name in plan.names for part in plan.parts(name)]
+    parts = [part for part in itertools.chain(*plan.partitions.values()) if part.kept]
     meta = export.to_frame(long_values_of_none(plan.schema), backend)
     return _from_parts(ReadPartition(plan.schema, backend, token, long=True), parts, meta)
 
 
 def _from_parts(
     read: ReadPartition,
-    parts: list[FileRows],
+    parts: list[Partition],
     meta: pd.DataFrame,
     divisions: tuple[int, ...] | None = None,
 ) -> dd.DataFrame:
@@ -350,10 +353,10 @@ class Counts(NamedTuple):
     facts: dict[str, Facts]
 
     @classmethod
-    def total(cls, schema: ResolvedSchema, counts: Iterable[Counts]) -> Counts:
-        """Return the counts of all files, and the issues of resolving the schema."""
+    def total(cls, first: Iterable[Issue], counts: Iterable[Counts]) -> Counts:
+        """Return all counts, and the issues that came before them."""
         issues, filled, facts = Issues(), Counter[str](), dict[str, Facts]()
-        for issue in schema.issues:
+        for issue in first:
             issues.add(issue)
         for part in counts:
             issues = issues.merged(part.issues)
@@ -366,9 +369,10 @@ class Counts(NamedTuple):
         return cls(issues, filled, {name: facts[name] for name in sorted(facts)})
 
 
-def _count_file(part: FileRows, schema: ResolvedSchema) -> Counts:
-    assembly, _ = _assembled(part, schema)
-    return Counts(assembly.issues, assembly.filled, assembly.facts)
+def _count_file(partitions: Sequence[Partition], schema: ResolvedSchema) -> Counts:
+    assembled = [assembly for assembly, _ in _assembled(partitions, schema)]
+    counts = (Counts(each.issues, each.filled, each.facts) for each in assembled)
+    return Counts.total([], counts)
 
 
 def _count(plan: Plan) -> export.Counted:
@@ -376,8 +380,8 @@ def _count(plan: Plan) -> export.Counted:
     import dask  # noqa: PLC0415
 
     count, schema = dask.delayed(_count_file, pure=False), dask.delayed(plan.schema)
-    counts = compute([count(file, schema) for file in plan.files if file.types])
-    issues, filled, facts = Counts.total(plan.schema, counts)
+    counts = compute([count(parts, schema) for parts in plan.by_file()])
+    issues, filled, facts = Counts.total(plan.schema.issues, counts)
     issues = plan.scan_result.issues.merged(issues)
     named = [plan.schema.named(issue) for issue in issues.sorted()]
     return export.Counted(

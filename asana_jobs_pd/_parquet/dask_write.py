@@ -13,7 +13,7 @@ import msgspec
 from asana_jobs_pd._decode.locations import message_of
 from asana_jobs_pd._decode.scan_result import Issues
 from asana_jobs_pd._export.assemble import Facts
-from asana_jobs_pd._export.dask_load import Counts, FileRows, Plan, compute
+from asana_jobs_pd._export.dask_load import Counts, Partition, Plan, compute, scan_partitions
 from asana_jobs_pd._export.finalize import long_values_of_none
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd._export.workers import Share, SpoolWriter
@@ -56,9 +56,9 @@ def convert_with_dask(plan: Plan, dest: Destination, stage: Stage) -> DaskConver
     if stage.remote is None:
         target = Target(str(stage.dataset), str(stage.scratch), None, str(dest))
     write, schema = dask.delayed(_convert_file, pure=False), dask.delayed(plan.schema)
-    written = compute([write(file, schema, target) for file in plan.files if file.types])
-    counts = Counts.total(plan.schema, (counts for counts, _ in written))
-    files: dict[str, list[WrittenFile]] = {name: [] for name in plan.names}
+    written = compute([write(parts, schema, target) for parts in plan.by_file()])
+    counts = Counts.total(plan.schema.issues, (counts for counts, _ in written))
+    files: dict[str, list[WrittenFile]] = {name: [] for name in plan.partitions}
     for _, by_name in written:
         for name, parts in by_name.items():
             files[name] = sorted([*files.get(name, ()), *parts])
@@ -70,12 +70,12 @@ def convert_with_dask(plan: Plan, dest: Destination, stage: Stage) -> DaskConver
 
 
 def _convert_file(
-    part: FileRows, schema: ResolvedSchema, target: Target
+    parts: list[Partition], schema: ResolvedSchema, target: Target
 ) -> tuple[Counts, dict[str, list[WrittenFile]]]:
     """Convert a file with the writer of the pandas engine, on a worker."""
     try:
         with tempfile.TemporaryDirectory(prefix="asana-part-", dir=target.scratch) as folder:
-            return _write_parts(part, schema, target, Path(folder))
+            return _write_parts(parts, schema, target, Path(folder))
     except AsanaJobsError:
         raise
     except Exception as error:  # noqa: BLE001  each file system has its own errors
@@ -84,29 +84,28 @@ def _convert_file(
 
 
 def _write_parts(
-    part: FileRows, schema: ResolvedSchema, target: Target, folder: Path
+    parts: list[Partition], schema: ResolvedSchema, target: Target, folder: Path
 ) -> tuple[Counts, dict[str, list[WrittenFile]]]:
-    scanner = part.scanner(schema.options)
+    scan_result, batches = scan_partitions(parts, schema.options)
     with SpoolWriter(folder, "lz4") as write:
-        stored = [write(batch) for batch in scanner.scan(part.path, part.file)]
+        stored = [write(batch) for batch in batches]
+    own = msgspec.structs.replace(schema, issues=[])
     counts = []
     written: dict[str, list[WrittenFile]] = {}
-    for name, rows in part.types.items():
-        of_type = [batch for batch in stored if batch.resource_type == name]
-        dataset = folder / folder_of(name)
+    for part in parts:
+        share = Share(scan_result, [one for one in stored if one.resource_type == part.name])
+        dataset = folder / folder_of(part.name)
         dataset.mkdir()
-        own = msgspec.structs.replace(schema, issues=[])
-        conversion = Conversion(
-            [Share(scanner.scan_result, of_type)], own, dataset, lambda _rows: None, part.find_kept
-        )
+        conversion = Conversion([share], own, dataset, lambda _rows: None, part.find_kept)
         conversion.run()
         counts.append(Counts(conversion.issues, conversion.filled, conversion.facts))
-        for kind, files in conversion.files.items():
-            source = dataset / (kind if kind == LONG_VALUES else folder_of(kind))
-            number = rows.number if kind == LONG_VALUES else part.file
+        for name, files in conversion.files.items():
+            long = name == LONG_VALUES
+            source = dataset / (name if long else folder_of(name))
+            number = part.number if long else part.file
             if files[0].rows:
-                written.setdefault(kind, []).extend(_publish(source, files, target, number))
-    return Counts.total(own, counts), written
+                written.setdefault(name, []).extend(_publish(source, files, target, number))
+    return Counts.total([], counts), written
 
 
 def _publish(
