@@ -27,7 +27,7 @@ CHUNK = 12 << 20
 """Bytes in memory at a time, unless a line is longer."""
 DOCUMENT_CHUNK = 2000
 """Rows of a JSON document that make a chunk."""
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 _BOM = b"\xef\xbb\xbf"
 _DOCUMENT = re.compile(r"\s*(?:\[|\{\s*\"data\"\s*:\s*\[)")
 _ROW_OF_ITS_OWN = re.compile(rb"\n\s*\{[^\n]*\"resource_type\"[^\n]*\}\s*(?:\n|$)")
@@ -128,11 +128,14 @@ class _Reader:
                     chunk = None
             if claim(number, self._blocks.position) and (start or not tail):
                 lines = (block[start:] if start else block).split(b"\n")
-                chunk, rest = Chunk(number, newlines + (start > 0) + 1, lines), [lines.pop()]
+                rest = [lines.pop()]
+                chunk = Chunk(number, newlines + (start > 0) + 1, lines)
+                newlines += (start > 0) + len(lines)
                 if not rest[0]:
                     yield self._checked(chunk)
                     chunk = None
-            newlines += block.count(b"\n")
+            else:
+                newlines += block.count(b"\n")
             tail = _tail(tail, block)
             number += 1
             block = next(self._blocks, b"")
@@ -288,6 +291,7 @@ class _Blocks:
             raise
         self._pieces = self._all_pieces()
         self._left = b""
+        self._missing = CHUNK
         self.damage = ""
 
     @property
@@ -310,12 +314,10 @@ class _Blocks:
         return self
 
     def __next__(self) -> bytes:
-        parts, size = [self._left], len(self._left)
-        for piece in self._pieces:
+        parts, self._missing = [self._left] * bool(self._left), CHUNK - len(self._left)
+        while self._missing > 0 and (piece := next(self._pieces, b"")):
             parts.append(piece)
-            size += len(piece)
-            if size >= CHUNK:
-                break
+            self._missing -= len(piece)
         whole = b"".join(parts)
         self._left = whole[CHUNK:]
         if not whole:
@@ -326,7 +328,7 @@ class _Blocks:
         """Yield the content; after damage, what else a careful reader finds before it."""
         read, yielded = self._read, 0
         try:
-            while piece := read(_PIECE):
+            while piece := read(min(self._missing, _PIECE)):
                 yielded += len(piece)
                 yield piece
             if not self._file.tell():
@@ -340,7 +342,7 @@ class _Blocks:
         with _open(self._path) as file:
             read, self._layers = decompressed(file, self._path, careful=True)
             try:
-                while piece := read(_PIECE):
+                while piece := read(min(self._missing, _PIECE)):
                     if skipped < len(piece):
                         yield piece[skipped:]
                     skipped = max(0, skipped - len(piece))
