@@ -225,3 +225,17 @@ def test_lines_that_begin_with_a_list_are_no_document(tmp_path):
     assert list(data.issues["line"]) == [1]
     with pytest.raises(ExportFileError, match="line 1"):
         load(path)
+
+
+@pytest.mark.parametrize("content", [PACKED[:-30], PACKED + b"junk", PACKED[:9], TEXT[:-9], b""])
+def test_a_damaged_file_behind_a_url(tmp_path, content):
+    """Is the same as one on disk."""
+    fsspec = pytest.importorskip("fsspec")
+    path = tmp_path / "x.jsonl.gz"
+    path.write_bytes(content)
+    fsspec.filesystem("memory").pipe_file("/damaged/x.jsonl.gz", content)
+    local = load(path, on_bad_lines="skip")
+    remote = load("memory://damaged/x.jsonl.gz", on_bad_lines="skip")
+    assert gids(remote) == gids(local)
+    assert list(remote.issues["reason"]) == list(local.issues["reason"])
+    assert len(remote.incomplete_files) == len(local.incomplete_files)

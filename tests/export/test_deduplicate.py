@@ -148,3 +148,29 @@ def test_a_row_that_replaces_one_with_more_keys_is_an_issue(export):
             assert data.issues["reason"].str.contains("4 keys and replaces one that has 6").all()
     single = aj.read_asana_export(export(full, slim), workers=1)
     assert single.issue_count == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [1, -1])
+def test_parquet_dask_and_workers_keep_the_same_rows(export, tmp_path, order):
+    """And tell the same issues."""
+    dask = pytest.importorskip("dask")
+    old = [task(str(n), name="old", notes="x", modified_at=MOMENTS[n % 2]) for n in range(20)]
+    new = [task(str(n), name="new", modified_at=MOMENTS[1 - n % 2]) for n in range(5, 15)]
+    paths = [export(*old), export(*new)][::order]
+    expected = aj.read_asana_export(paths, workers=1)
+    assert expected.issue_count == 5
+    assert sorted(expected["task"]["name"]) == ["new"] * 5 + ["old"] * 15
+    with dask.config.set(scheduler="synchronous"):
+        lazy = aj.read_asana_export(paths, engine="dask").compute()
+        aj.asana_export_to_parquet(paths, tmp_path / "by_dask", engine="dask", progress=False)
+    aj.asana_export_to_parquet(paths, tmp_path / "plain", progress=False)
+    for other in (aj.read_asana_export(paths, workers=2), lazy):
+        pd.testing.assert_frame_equal(other["task"], expected["task"])
+        pd.testing.assert_frame_equal(other.issues, expected.issues)
+    for folder in ("plain", "by_dask"):
+        frame = pd.read_parquet(tmp_path / folder / "task")
+        assert list(frame["gid"]) == list(expected["task"]["gid"])
+        assert list(frame["name"]) == list(expected["task"]["name"])
+        issues = pd.read_parquet(tmp_path / folder / "_issues.parquet")
+        assert list(issues["gid"]) == list(expected.issues["gid"])
