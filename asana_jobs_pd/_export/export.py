@@ -167,7 +167,7 @@ class AsanaExport(ByType[pd.DataFrame]):
         rows with a value, and `from_display`, whether some value is the text that Asana displays,
         as its own key was absent.
     custom_field_values : pandas.DataFrame or None
-        With ``custom_fields="long"``: one row a value; else None.
+        With ``custom_fields="long"``: one row for each value; else None.
     issues : pandas.DataFrame
         What did not fit and became missing, lines that were left out, custom fields that changed:
         `file`, `line` (from 1), `resource_type`, `gid`, `column`, `value`, `reason`. The first
@@ -204,7 +204,7 @@ class AsanaExport(ByType[pd.DataFrame]):
         self._empty: dict[str, pd.DataFrame] = {}
 
     def report(self) -> pd.DataFrame:
-        """Return what was loaded, one row a type of row.
+        """Return what was loaded, one row for each type of row.
 
         Returns
         -------
@@ -238,7 +238,7 @@ class AsanaExport(ByType[pd.DataFrame]):
 
 
 class Counted(NamedTuple):
-    """What is known when everything has been read once more."""
+    """What is known once all files have been read again."""
 
     custom_fields: pd.DataFrame
     issues: pd.DataFrame
@@ -257,7 +257,7 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
     Attributes
     ----------
     custom_field_values : dask.dataframe.DataFrame or None
-        With ``custom_fields="long"``: one row a value; else None. Its index begins anew in each
+        With ``custom_fields="long"``: one row for each value; else None. Its index begins anew in each
         partition.
     incomplete_files : list of str
         The files that are damaged or end early.
@@ -292,16 +292,16 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
 
     @property
     def issues(self) -> pd.DataFrame:
-        """What did not fit, as `AsanaExport` has it; the first look reads all files once more."""
+        """As `AsanaExport.issues`; the first access reads all files once more."""
         return self._all().issues
 
     @property
     def issue_count(self) -> int:
-        """How many issues there are; the first look reads all files once more."""
+        """How many issues there are; the first access reads all files once more."""
         return self._all().issue_count
 
     def report(self) -> pd.DataFrame:
-        """Return what there is, one row a type of row, as `AsanaExport.report`.
+        """Return what there is, one row for each type of row, as `AsanaExport.report`.
 
         The first call reads all files once more, on the cluster; only counts come back.
         """

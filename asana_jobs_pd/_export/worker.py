@@ -1,7 +1,7 @@
-"""What a child process runs: this file, by its path, with the folder of its task.
+"""What a worker process runs: this file, by its path, with the folder of its task.
 
-The package's `__init__` needs pandas for the accessor, and pandas half a second to be imported. A
-worker has no use for either: it takes the package as the folder that it is.
+The package's `__init__` needs pandas for the accessor, and pandas takes half a second to import. A
+worker needs neither: it treats the package as a plain folder of modules.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import types
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def _without_pandas() -> None:
 
 
 def _end_with_parent() -> None:
-    """Leave at once when the pipe from the parent closes: it has ended, in whatever way."""
+    """Leave at once when the pipe from the parent closes, in whatever way it has ended."""
     sys.stdin.buffer.read()
     os._exit(1)
 
@@ -44,7 +45,8 @@ def _run() -> int:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(RuntimeError):  # where no thread can be started, it ends with its task
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     _without_pandas()
     code = _run()
     sys.stdout.flush()
