@@ -257,8 +257,8 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
     Attributes
     ----------
     custom_field_values : dask.dataframe.DataFrame or None
-        With ``custom_fields="long"``: one row for each value; else None. Its index begins anew in each
-        partition.
+        With ``custom_fields="long"``: one row for each value; else None. Its index begins anew in
+        each partition.
     incomplete_files : list of str
         The files that are damaged or end early.
     """
