@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from asana_jobs_pd._jobs.schema import BOOKKEEPING, FIELDS, SOURCE, dtype_of
@@ -18,3 +19,11 @@ def test_the_page_of_columns_is_the_table():
     """Every column with its dtype and meaning, in order."""
     page = COLUMNS.read_text(encoding="utf-8").splitlines()
     assert [line for line in page if line.startswith("| `")] == list(rows())
+
+
+def test_the_tests_that_the_reliability_page_names_exist():
+    """Every fault on the page is held by tests that are there."""
+    page = (COLUMNS.parent / "reliability.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", page))
+    assert len(named) > 20
+    assert not [name for name in named if not (Path(__file__).parent / name).exists()]
