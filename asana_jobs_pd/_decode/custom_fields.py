@@ -153,6 +153,9 @@ class CustomFields:
             misfit("custom_fields", shown(field), "a custom field without a gid or a name")
             return code
         definition = self.known.definitions[code]
+        html = field.html_text_value
+        if html and field.text_value in (None, UNSET, ""):
+            misfit(label(definition.key), abbreviate(html), "html_text_value without text_value")
         for kind, value in values:
             if kind != definition.kind and value is not UNSET and value not in (None, []):
                 reason = f"{VALUE_KEYS[kind]} of a custom field of type {definition.kind!r}"
@@ -359,7 +362,8 @@ def _exact_type(description: _Description, kind: str) -> type | None:
         read.add("enum_options")
     optional: list[Any] = [(key, None, None) for key in stated if key not in filled]
     optional += [(key, FIELD_TYPES[key], FIELD_DEFAULTS.get(key)) for key in read]
-    optional += [(key, None, None) for key in VALUE_KEYS.values() if key not in read]
+    others = (*VALUE_KEYS.values(), "html_text_value")
+    optional += [(key, None, None) for key in others if key not in read]
     return msgspec.defstruct("Field", required + optional, tag_field="gid", tag=gid, gc=False)
 
 

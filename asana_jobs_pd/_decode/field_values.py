@@ -131,6 +131,7 @@ DESCRIPTION: dict[str, Any] = {
 FIELD_TYPES: dict[str, Any] = {
     **DESCRIPTION,
     **{VALUE_KEYS[kind]: type_ for kind, type_ in VALUE_TYPES.items()},
+    "html_text_value": str | None,
     "enum_options": msgspec.Raw,
     "display_value": str | None,
 }

@@ -88,8 +88,9 @@ class RowReader:
         self.fields = CustomFields(always_display=options.custom_fields == "long")
         self.spec = spec_of(name, options)
         self.root = root_of(name)
-        if options.columns is not None:
-            _restrict(self.root, self.spec, options.columns)
+        columns = options.columns
+        if columns is not None and columns == tuple(map(spelled, columns)):
+            _restrict(self.root, self.spec, columns)
         self._rebuild()
 
     def _rebuild(self) -> None:
@@ -263,7 +264,7 @@ def _restrict(root: Node, spec: Spec, columns: Sequence[str]) -> None:
     root.closed = True
     for column in (*columns, "modified_at"):  # which tells the latest of repeated rows
         node, inside = root, spec
-        *parents, last = spelled(column).split(".")
+        *parents, last = column.split(".")
         for key in parents:
             deeper = child_of(inside, key)
             if key not in node.keys:

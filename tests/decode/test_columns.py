@@ -216,6 +216,83 @@ def test_deep_values_are_json_text_on_every_interpreter(load, levels):
     assert not data.issue_count
 
 
+def test_names_of_columns_are_unique_and_keep_their_keys(load):
+    """Whatever the keys are: in another case, like our own, with quotes or line breaks."""
+    odd = {
+        "Name": 1,
+        "NAME": 2,
+        "#line": 3,
+        "#digest": 4,
+        "#custom_fields": [5],
+        '"line"': 6,
+        "a\nb": 7,
+        'q"': {"\\": 8},
+        "custom_fields.Cost": 9,
+        "": 10,
+        "things": [{"x\ty": 11}],
+    }
+    cost = {"gid": "1", "name": "Cost", "type": "number", "number_value": 12}
+    frame = load(task(name="n", custom_fields=[cost, {**cost, "gid": "2", "name": "COST"}], **odd))[
+        "task"
+    ]
+    assert len({name.casefold() for name in frame}) == len(frame.columns)
+    assert frame.columns[3:].to_list() == [
+        "Name (2)",
+        "NAME (3)",
+        "#line",
+        "#digest",
+        "#custom_fields",
+        '"line"',
+        "a\nb",
+        'q".\\',
+        "custom_fields.Cost",
+        "",
+        "things",
+        "custom_fields.Cost [1]",
+        "custom_fields.COST [2]",
+    ]
+    numbers = frame.iloc[0, 3:].tolist()
+    numbers[4], numbers[10] = numbers[4][0], numbers[10][0]["x\ty"]
+    assert numbers == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12]
+    assert load(task(**odd), columns=["a\nb"])["task"].columns.to_list() == ["a\nb"]
+
+
+def test_whole_numbers_beyond_floats_stay_exact_or_are_reported(load):
+    """In unknown fields with fractions as text; where the dtype is fixed, as an issue."""
+    big = 2**53 + 1
+    data = load(
+        task("1", mixed=big, whole=big, actual_time_minutes=big, num_likes=2**63),
+        task("2", mixed=1.5, whole=2, actual_time_minutes=2**60),
+    )
+    frame = data["task"]
+    assert list(frame["mixed"]) == [str(big), "1.5"]
+    assert list(frame["whole"]) == [big, 2]
+    assert list(frame["actual_time_minutes"].fillna(0)) == [0, 2.0**60]
+    assert [issue[2:4] for issue in issues_of(data)] == [
+        ("actual_time_minutes", str(big)),
+        ("num_likes", str(2**63)),
+    ]
+
+
+def test_numbers_that_are_none_cost_their_cell(load):
+    """NaN, Infinity and numbers out of range, wherever they stand in the line."""
+    data = load(
+        b'{"a":NaN,"gid":"1","resource_type":"task","name":"n","more":[1,1e400],"num_likes":-Infinity}',
+        b'{"gid":"2","resource_type":"task","a":1.5,"assignee":{"gid":"3","x":Infinity}}',
+    )
+    frame = data["task"]
+    assert list(frame["a"].fillna(0)) == [0, 1.5]
+    assert frame.at[0, "name"] == "n"
+    assert frame.at[1, "assignee.gid"] == "3"
+    assert list(frame.at[0, "more"]) == [1, None]
+    assert {issue[:4] for issue in issues_of(data)} == {
+        (1, None, "a", "NaN"),
+        (1, None, "more", "1e400"),
+        (1, None, "num_likes", "-Infinity"),
+        (2, None, "assignee", "Infinity"),
+    }
+
+
 def test_wide_objects_are_json_text(load):
     """With more than a thousand different keys."""
     data = load(task("1"), task("2", wide={f"k{n}": n for n in range(1500)}))

@@ -210,9 +210,20 @@ def test_a_slim_definition_never_overrides_a_full_one(load):
 
 def test_a_value_of_another_kind_is_reported(load):
     """Of a number only `number_value` is read; a text beside it does not vanish."""
-    data = load(task(custom_fields=[field("number", number_value=1, text_value="lost?")] * 1))
+    data = load(task(custom_fields=[field("number", number_value=1, text_value="lost?")]))
     assert cells(data) == {"F": 1.0}
     assert issues_of(data)[0][2:4] == ("custom_fields.F", '"lost?"')
+
+
+def test_formatted_text_alone_is_reported(load):
+    """Beside the plain text it is the same text."""
+    rows = [
+        task("1", custom_fields=[field("text", text_value="x", html_text_value="<b>x</b>")]),
+        task("2", custom_fields=[field("text", html_text_value="<b>y</b>")]),
+    ]
+    data = load(*rows)
+    assert list(data["task"]["custom_fields.F"].fillna("")) == ["x", ""]
+    assert [issue[3] for issue in issues_of(data)] == ["<b>y</b>"]
 
 
 TEXTS = st.sampled_from(["", " ", "x", "High", "High, Low, slow", "5.2", "2024-08-23", "a@b.c"])
