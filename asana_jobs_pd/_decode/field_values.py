@@ -14,6 +14,7 @@ from contextlib import suppress
 from decimal import Decimal
 from itertools import accumulate, chain
 from operator import attrgetter
+from types import NoneType
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -175,11 +176,7 @@ def arrays_of_kind(
     if kind == "date":
         return _dates(values, rows, misfit)
     if kind == "enum":
-        names = [
-            value and (value if type(value) is str else _name(value, options, position, misfit))
-            for position, value in enumerate(values)
-        ]
-        return {kind: new_array(names, INTERIM[kind])}
+        return {kind: _names(values, options, misfit)}
     lists = [value if value is None or type(value) is list else [value] for value in values]
     if kind == "multi_enum":
         return {kind: _option_names(lists, options, misfit)}
@@ -262,9 +259,26 @@ def _name(
     return None
 
 
+def _names(values: Sequence[Any], options: Sequence[msgspec.Raw], misfit: Misfit) -> pa.Array:
+    if set(map(type, values)) <= {_Option, NoneType}:
+        names = [value and value.name for value in values]
+        if names.count(None) == values.count(None):
+            return new_array(names, INTERIM["enum"])
+    names = [
+        value and (value if type(value) is str else _name(value, options, position, misfit))
+        for position, value in enumerate(values)
+    ]
+    return new_array(names, INTERIM["enum"])
+
+
 def _option_names(
     lists: Sequence[list[Any] | None], options: Sequence[msgspec.Raw], misfit: Misfit
 ) -> pa.Array:
+    flat = list(chain.from_iterable(filter(None, lists)))
+    if set(map(type, flat)) == {_Option}:
+        texts = list(map(attrgetter("name"), flat))
+        if None not in texts:
+            return _list_array(lists, new_array(texts, pa.string()))
     names: list[list[str] | None] = []
     for position, items in enumerate(lists):
         if items is None:
@@ -282,6 +296,13 @@ def _option_names(
     return new_array(names, INTERIM["multi_enum"])
 
 
+def _list_array(lists: Sequence[list[Any] | None], items: pa.Array) -> pa.ListArray:
+    """Return the items of lists as an array of lists."""
+    offsets = list(accumulate([len(items) if items else 0 for items in lists], initial=0))
+    mask = new_array([items is None for items in lists], pa.bool_())
+    return pa.ListArray.from_arrays(new_array(offsets, pa.int32()), items, mask=mask)
+
+
 def _structs(kind: str, lists: Sequence[list[Any] | None], misfit: Misfit) -> pa.Array:
     """Return people or references, which may come as plain texts."""
     struct = ITEM_STRUCTS[kind]
@@ -290,15 +311,13 @@ def _structs(kind: str, lists: Sequence[list[Any] | None], misfit: Misfit) -> pa
             items and _as_structs(kind, items, position, misfit)
             for position, items in enumerate(lists)
         ]
-    offsets = list(accumulate([len(items) if items else 0 for items in lists], initial=0))
     flat = list(chain.from_iterable(filter(None, lists)))
     children = []
     for key in struct.__struct_fields__:
         texts = list(map(attrgetter(key), flat))
         children.append(gid_texts(texts) if key == "gid" else new_array(texts, pa.string()))
-    items = pa.StructArray.from_arrays(children, list(struct.__struct_fields__))
-    mask = new_array([items is None for items in lists], pa.bool_())
-    return pa.ListArray.from_arrays(new_array(offsets, pa.int32()), items, mask=mask)
+    structs = pa.StructArray.from_arrays(children, list(struct.__struct_fields__))
+    return _list_array(lists, structs)
 
 
 def _as_structs(kind: str, items: list[Any], position: int, misfit: Misfit) -> list[Any]:

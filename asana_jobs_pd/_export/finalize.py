@@ -44,6 +44,7 @@ FIELDS = '"custom_fields"'
 _VALUES = {kind: type_ for kind, type_ in INTERIM.items() if kind != "stand_in"}
 _FIELDS_TYPE = pa.list_(pa.struct([("field", pa.int32()), *_VALUES.items()]))
 _NO_VALUE = (None, None)
+_MAX_BINS = 1 << 22
 _LONG = {
     "text": "text_value",
     "number": "number_value",
@@ -267,6 +268,9 @@ class _Items:
     def report_repeated(self, row_of: np.ndarray) -> None:
         """Leave out all but the last value of a field that a row has several times."""
         keys = row_of * (len(self._schema.fields) + 1) + self.fields
+        valid = keys[self.fields >= 0]
+        if not len(valid) or (valid.max() < _MAX_BINS and np.bincount(valid).max() == 1):
+            return
         order = np.argsort(keys, kind="stable")
         repeated = np.flatnonzero(
             (keys[order][1:] == keys[order][:-1]) & (self.fields[order][1:] >= 0)
