@@ -12,6 +12,7 @@ from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, check_client, is_whole
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.read import check_errors, warn_of_changes
 from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd._public import public
@@ -97,6 +98,8 @@ def download_asana_exports(
     -----
     AsanaChangeWarning
         When Asana announces a change of its API; turned into an error, it carries ``.frame``.
+    AsanaLedgerWarning
+        When the ledger could not be written; likewise.
 
     See Also
     --------
@@ -154,7 +157,10 @@ def _finalize(frame: pd.DataFrame, session: DownloadSession, errors: Errors) -> 
         session.refused.frame = frame
         raise session.refused
     if session.client is not None:
-        warn_of_changes(session.client, frame)
+        try:
+            warn_of_changes(session.client, frame)
+        finally:
+            warn_of_ledger_failures(frame)
     if errors == "drop":
         return frame[~missing]
     if errors == "raise" and missing.any():

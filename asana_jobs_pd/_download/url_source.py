@@ -126,7 +126,7 @@ class UrlSource:
             self._url = None
             return
         gone, missing = reason.startswith("410"), reason.startswith("404")
-        waited = not gone and self._wait(reason)
+        waited = reason.startswith(("403", "404")) and self._wait(reason)
         if (gone or missing) and not waited:
             raise FileFailedError(f"the file is gone: {reason} for a fresh URL. {_DELETED}")
         if not waited and self._renewals >= _MAX_RENEWALS:

@@ -94,6 +94,8 @@ def _file_line(file: FileProgress, speeds: Speeds, at: float, *, ended: bool) ->
     if ended and file.state in ("waiting", "running"):
         text = f'<span class="aj-dim">stopped at {format_progress(file.done, file.total)}</span>'
         return FileLine(label, text, _fraction(file), "stop")
+    if file.note and file.state in ("waiting", "running"):
+        return FileLine(label, f'<span class="aj-dim">{escape(file.note)}</span>', _fraction(file))
     match file.state:
         case "waiting":
             return FileLine(label, '<span class="aj-dim">waiting</span>', 0.0)

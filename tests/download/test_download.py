@@ -13,7 +13,12 @@ from export_fixtures import check, names, only, packed, ranges
 import asana_jobs_pd as aj
 from asana_jobs_pd import _progress as progress
 from asana_jobs_pd._download.export_files import FILE_COLUMNS
-from asana_jobs_pd.errors import AuthenticationError, InvalidGidError, InvalidOptionError
+from asana_jobs_pd.errors import (
+    AsanaLedgerWarning,
+    AuthenticationError,
+    InvalidGidError,
+    InvalidOptionError,
+)
 
 
 def test_a_file_is_there_with_its_name(asana, client, jobs, gid, content, tmp_path):
@@ -131,6 +136,16 @@ def test_a_dest_that_is_no_local_folder_is_refused(
         jobs.asana.download(dest, client=client)
     assert names(tmp_path) == []
     assert asana.stats.downloads == 0
+
+
+def test_a_ledger_that_cannot_be_written_costs_no_file(asana, gid, tmp_path, monkeypatch):
+    """Its warning comes last, and carries the frame where warnings are errors."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ASANA_JOBS_LEDGER", str(tmp_path / "file" / "ledger.sqlite3"))
+    with aj.Client(asana.token, base_url=asana.base_url, ledger=True) as client:
+        with pytest.raises(AsanaLedgerWarning) as caught:
+            aj.download_asana_exports(gid, tmp_path, client=client)
+    assert caught.value.frame["file.error"].isna().all()
 
 
 def test_a_warning_turned_into_an_error_keeps_the_frame(sandbox, tmp_path):

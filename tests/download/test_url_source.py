@@ -133,6 +133,18 @@ def test_410_is_gone_at_once():
     assert world.seconds == 0
 
 
+def test_an_expired_token_gets_a_new_url_at_once():
+    """It says nothing about the file."""
+    world = World(record())
+    source = world.source()
+    source.url()
+    source.refused("400 ExpiredToken")
+    source.url()
+    assert (world.asked, world.seconds) == (2, 0)
+    with pytest.raises(FileFailedError, match="400 ExpiredToken"):
+        source.refused("400 ExpiredToken")
+
+
 def test_the_url_of_the_frame_is_renewed_without_waiting():
     """It may be old, whatever the store says."""
     world = World(record())

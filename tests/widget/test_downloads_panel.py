@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from asana_jobs_pd._download.export_files import ExportFile, FileProgress
+from asana_jobs_pd._http.signed_urls import SignedUrl
 from asana_jobs_pd._widget.downloads_panel import (
     MAX_FILE_LINES,
     Speeds,
@@ -17,7 +18,7 @@ from asana_jobs_pd._widget.downloads_panel import (
 
 def file(gid, done=0, total=None, state="running"):
     return FileProgress(
-        ExportFile(gid, "graph", "https://s3/x?X-Amz-Signature=abc"), done, total, state
+        ExportFile(gid, "graph", SignedUrl("https://s3/x?X-Amz-Signature=abc")), done, total, state
     )
 
 
@@ -37,6 +38,15 @@ def test_a_line_per_file():
     assert "50 of 100 B" in lines[0].text
     assert "verified, 100 B" in lines[1].text
     assert "Signature" not in repr(lines)
+
+
+def test_what_a_file_waits_for():
+    """Instead of its progress, escaped; once it has ended, the note is of no interest."""
+    waiting, done = file("1"), file("2", 100, 100, "done")
+    waiting.note = done.note = "not there yet (404), trying <again> in 8 s"
+    lines = file_lines([waiting, done], Speeds(), 0.0)
+    assert "not there yet (404), trying &lt;again&gt; in 8 s" in lines[0].text
+    assert "verified" in lines[1].text
 
 
 def test_one_line_for_all():
