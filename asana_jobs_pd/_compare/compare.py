@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import orjson
@@ -36,10 +36,11 @@ from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._export.request import names_of
 from asana_jobs_pd._public import public
-from asana_jobs_pd.errors import InvalidOptionError
+from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
 
 __all__ = ["MAX_PARTITIONS", "compare_asana_exports", "partition_of", "write_partitions"]
 
+T = TypeVar("T")
 MAX_PARTITIONS = 256
 """Partitions are files that are open at the same time."""
 PARTITION_BYTES = 32 << 20
@@ -107,6 +108,8 @@ def compare_asana_exports(
         When a DataFrame has no gids.
     ExportFileError
         When a folder does not hold a dataset, or cannot be read.
+    ExportWriteError
+        When temporary files cannot be written: the disk is full, permission denied.
 
     Examples
     --------
@@ -155,9 +158,23 @@ def _compare(
     limit = MEMORY_PARTITION_BYTES if old.in_memory and new.in_memory else PARTITION_BYTES
     count = min(MAX_PARTITIONS, (old.size(name) + new.size(name)) // limit + 1)
     if count > 1:
-        return _diff_partitions(streams, pairs, count, partial=selection.partial)
+        return _on_disk(lambda: _diff_partitions(streams, pairs, count, partial=selection.partial))
     tables = _concat(streams[0], pairs, "old"), _concat(streams[1], pairs, "new")
     return diff(*tables, pairs, partial=selection.partial)
+
+
+def _on_disk(compare: Callable[[], T]) -> T:
+    """Call a function; raise what the system says of its temporary files as ours."""
+    try:
+        return compare()
+    except OSError as error:
+        reason = error.strerror or str(error)
+    folder = tempfile.gettempdir()
+    raise ExportWriteError(
+        f"cannot write temporary files in {folder}: {reason}. Free some space, or set TMPDIR to a "
+        "folder on a larger disk.",
+        path=folder,
+    )
 
 
 def _diff_partitions(

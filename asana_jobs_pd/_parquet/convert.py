@@ -117,7 +117,8 @@ def asana_export_to_parquet(
         For URLs: what fsspec needs to open them.
     temp_dir
         Where rows are spooled: about a tenth of the size of the exports as text. None for beside
-        a local dest, and for the system's temporary folder if dest is a URL.
+        a local dest, and for the system's temporary folder if dest is a URL, and with Dask, where
+        it is a folder of each worker.
     progress
         True shows a bar at once, False never; None after a second.
 
@@ -185,7 +186,7 @@ def _convert_with_dask(request: Request, dest: Destination, temp_dir: str | None
     plan = plan_load(request)
     with staged(dest, temp_dir, progress=False, by_workers=True) as stage:
         _check_complete(plan.scan_result, plan.request, dest, stage)
-        conversion = convert_with_dask(plan, dest, stage)
+        conversion = convert_with_dask(plan, dest, stage, temp_dir)
         return _describe(conversion, plan.scan_result, plan.schema, (plan.request, stage, dest))
 
 

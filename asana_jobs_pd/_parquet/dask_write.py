@@ -40,21 +40,29 @@ class DaskConversion(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where workers write: a path on a shared disk with a folder for unfinished files, or a URL."""
+    """Where workers write: a path on a shared disk with a folder for unfinished files, or a URL.
+
+    Rows are spooled to `temp_dir` on the worker.
+    """
 
     path: str
     scratch: str | None
+    temp_dir: str | None
     filesystem: Any
     shown: str
 
 
-def convert_with_dask(plan: Plan, dest: Destination, stage: Stage) -> DaskConversion:
+def convert_with_dask(
+    plan: Plan, dest: Destination, stage: Stage, temp_dir: str | None
+) -> DaskConversion:
     """Write the datasets on the cluster, a part per file."""
     import dask  # noqa: PLC0415  an extra
 
-    target = Target(stage.remote or "", None, dest.filesystem, str(dest))
-    if stage.remote is None:
-        target = Target(str(stage.dataset), str(stage.scratch), None, str(dest))
+    target = Target(stage.remote or "", None, temp_dir, dest.filesystem, str(dest))
+    if stage.remote is None:  # beside the dataset, so that parts can be renamed
+        scratch = stage.dataset.with_name("parts")
+        scratch.mkdir()
+        target = Target(str(stage.dataset), str(scratch), temp_dir, None, str(dest))
     write, schema = dask.delayed(_convert_file, pure=False), dask.delayed(plan.schema)
     written = compute([write(parts, schema, target) for parts in plan.by_file()])
     counts = Counts.total(plan.schema.issues, (counts for counts, _ in written))
@@ -74,8 +82,11 @@ def _convert_file(
 ) -> tuple[Counts, dict[str, list[WrittenFile]]]:
     """Convert a file with the writer of the pandas engine, on a worker."""
     try:
-        with tempfile.TemporaryDirectory(prefix="asana-part-", dir=target.scratch) as folder:
-            return _write_parts(parts, schema, target, Path(folder))
+        with (
+            tempfile.TemporaryDirectory(prefix="asana-spool-", dir=target.temp_dir) as spool,
+            tempfile.TemporaryDirectory(prefix="asana-part-", dir=target.scratch) as folder,
+        ):
+            return _write_parts(parts, schema, target, (Path(spool), Path(folder)))
     except AsanaJobsError:
         raise
     except Exception as error:  # noqa: BLE001  each file system has its own errors
@@ -84,10 +95,14 @@ def _convert_file(
 
 
 def _write_parts(
-    parts: list[Partition], schema: ResolvedSchema, target: Target, folder: Path
+    parts: list[Partition],
+    schema: ResolvedSchema,
+    target: Target,
+    folders: tuple[Path, Path],
 ) -> tuple[Counts, dict[str, list[WrittenFile]]]:
     scan_result, batches = scan_partitions(parts, schema.options)
-    with SpoolWriter(folder, "lz4") as write:
+    spool, folder = folders
+    with SpoolWriter(spool, "lz4") as write:
         stored = [write(batch) for batch in batches]
     own = msgspec.structs.replace(schema, issues=[])
     counts = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import pandas as pd
 import pytest
@@ -351,6 +353,21 @@ def test_a_dataset_that_cannot_be_read(convert, monkeypatch, tmp_path):
     with pytest.raises(aj.errors.ExportFileError, match=r"^new: cannot read .*dataset1: "):
         compare_asana_exports(*folders)
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_temporary_files_that_cannot_be_written(convert, monkeypatch, number):
+    """A full or read-only disk is an error in words that says where, and what helps."""
+    folders = convert(*many(0)), convert(*many(1))
+    monkeypatch.setattr(compare, "PARTITION_BYTES", 10_000)
+
+    def refused(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(compare.pa.ipc, "new_stream", refused)
+    with pytest.raises(aj.errors.ExportWriteError, match=os.strerror(number)) as caught:
+        compare_asana_exports(*folders)
+    assert "TMPDIR" in str(caught.value)
 
 
 def test_an_unfinished_dataset_is_refused(convert):

@@ -478,6 +478,22 @@ def test_workers_write_the_datasets(files, client, tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+def test_temp_dir_is_where_workers_spool(files, threads, tmp_path, monkeypatch):
+    """Only rows are spooled there; parts are made beside the dataset, to be renamed."""
+    (tmp_path / "large").mkdir()
+    spooled = []
+    monkeypatch.setattr(
+        dask_write, "SpoolWriter",
+        lambda folder, *_, make=dask_write.SpoolWriter: spooled.append(folder) or make(folder, *_),
+    )  # fmt: skip
+    options = {"engine": "dask", "temp_dir": tmp_path / "large"}
+    aj.asana_export_to_parquet(files, tmp_path / "dask", **options)
+    assert {folder.parent for folder in spooled} == {tmp_path / "large"}
+    assert list((tmp_path / "large").iterdir()) == []
+    aj.asana_export_to_parquet(files, tmp_path / "pandas")
+    assert_same_dataset(tmp_path / "dask", tmp_path / "pandas")
+
+
 def test_large_parts_have_several_files(files, small, threads, tmp_path, monkeypatch):
     """The files of a large part are in the order of its rows."""
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 10_000)
