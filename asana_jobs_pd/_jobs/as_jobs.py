@@ -310,8 +310,8 @@ def parse_times(texts: pd.Series, describe: Callable[[int], str]) -> tuple[pd.Se
 def _instant(value: object) -> pd.Timestamp | None:
     """Return a time that pandas cannot read, such as one of the year 1."""
     try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if time is None:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if not isinstance(time, datetime):
             return None
         naive = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
         return pd.Timestamp(np.datetime64(naive, "us"), tz="UTC")

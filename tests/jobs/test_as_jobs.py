@@ -229,7 +229,7 @@ def test_refresh_asks_the_same_from_every_frame(server, jobs, route):
 
 def test_gids_of_an_inferred_csv_with_a_gap_are_refused(jobs):
     """Floats are never guessed; the error names the column and the reader that fits."""
-    gap = pd.concat([jobs, pd.DataFrame({"gid": [None]}, dtype="string")])
+    gap = jobs.reindex(range(len(jobs) + 1))
     with pytest.raises(InvalidFrameError, match=r"'gid' holds floats.*read_jobs_file"):
         _ = csv(gap).asana.pending
 
