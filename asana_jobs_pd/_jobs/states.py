@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._jobs.schema import FINAL_STATUSES, is_part
+from asana_jobs_pd._jobs.schema import BOOKKEEPING, FINAL_STATUSES, is_part
 
 __all__ = [
     "GONE",
@@ -22,12 +22,13 @@ GONE = (403, 404)
 """HTTP statuses that do not change: the job is not yours, or does not exist."""
 NO_JOB = ("refused", "unknown", "not_sent")
 """The values of ``source.state`` of rows without a job."""
-_EVIDENCE = ("fetched_at", "error.", "seen.")
+_EVIDENCE = frozenset((*(row.column for row in BOOKKEEPING), "seen.first", "seen.last"))
+"""Columns that only a read or the ledger brings."""
 
 
 def is_verified(jobs: pd.DataFrame) -> bool:
     """Tell whether the statuses of a frame come from Asana: whether it says when they were read."""
-    return any(isinstance(name, str) and name.startswith(_EVIDENCE) for name in jobs.columns)
+    return any(isinstance(name, str) and name in _EVIDENCE for name in jobs.columns)
 
 
 def is_finished(jobs: pd.DataFrame) -> np.ndarray:

@@ -295,6 +295,7 @@ def test_a_status_of_the_users_own_is_not_asanas(server):
         server.reset_stats()
         assert own.asana.refresh(client=client)["fetched_at"].notna().all()
         assert server.stats.requests == 4
+    assert list(own.assign(**{"error.rate": 0.1}).asana.pending["gid"]) == gids
     own["status"] = ["done", "failed", "open", "open"]
     for verb in ("pending", "summary", "results", "refresh", "wait", "download", "to_excel"):
         with pytest.raises(InvalidFrameError, match=r"'status' holds 'done' \(3 of 4 rows\)"):
