@@ -74,10 +74,14 @@ def _parse_base_url(base_url: str) -> tuple[str, str]:
 def is_loopback(url: str) -> bool:
     """Tell whether a URL's host is surely this machine: ``localhost`` or a loopback address."""
     host = _split(url).hostname or ""
+    if host == "localhost":
+        return True
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # Whether ::ffff:127.0.0.1 is a loopback address depends on the version of Python.
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
 _LOCAL_NAME = re.compile(

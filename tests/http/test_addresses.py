@@ -35,6 +35,7 @@ def test_where_a_token_goes(base_url, checked):
     [
         *("http://app.asana.com", "http://127.0.0.1.evil.example", "http://localhost.evil.example"),
         *("http://evil.example/127.0.0.1", "http://localhost@evil.example", "http://[::2]"),
+        *("http://[::ffff:127.0.0.1]", "http://127.1", "http://localhost."),
         *("http://localhost:80@evil.example", "http://evil.example\\@127.0.0.1", "http://10.0.0.1"),
         *("http://evil.example#@127.0.0.1", "http://evil.example?@127.0.0.1", "http://0.0.0.0"),
         *("http://127.0.0.1\\.evil.example", "http://2130706433", "http://1270.0.0.1", "http://"),
