@@ -24,6 +24,7 @@ Read: TypeAlias = Callable[[int], bytes]
 
 MAGIC = b"\x1f\x8b"
 MAX_LAYERS = 3
+_HEADER = MAGIC + b"\x08"
 _GZIP = 16 + zlib.MAX_WBITS
 _PIECE = 1 << 17
 _CAREFUL_PIECE = 1 << 12
@@ -90,18 +91,26 @@ class Gunzip:
         while True:
             rest = self._input.lstrip(b"\0")
             padded |= len(rest) < len(self._input)
-            if len(rest) >= len(MAGIC):
+            if len(rest) >= len(_HEADER):
                 break
             more = self._read(_PIECE)
             self._input = rest + more
             if not more:
                 break
-        if self._input and MAGIC.startswith(rest[:2]):
+        if _begins_member(rest):
             self._input, self._member = rest, self._new(_GZIP)
             return True
         if rest or padded:
             self.trailing = _TRAILING
         return False
+
+
+def _begins_member(data: bytes) -> bool:
+    """Whether a member begins here, be one byte of its header cut off or damaged."""
+    if len(data) < len(_HEADER):
+        return bool(data) and _HEADER.startswith(data)
+    same = sum(byte == expected for byte, expected in zip(data, _HEADER, strict=False))
+    return same >= len(MAGIC)
 
 
 def _up_to_error(member: Any, data: bytes) -> bytes:

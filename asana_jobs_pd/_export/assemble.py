@@ -204,11 +204,10 @@ def warn_lost(scan_result: ScanResult, request: Request) -> None:
         _counted(scan_result.skipped, "line was left out", "lines were left out"),
         _counted(len(scan_result.ended_early), "file ends early", "files end early"),
     ]
-    summary = "; ".join(filter(None, counts)) or "Not everything was read"
+    total = "; ".join(filter(None, counts))
+    prefix = f"{total}; the first: " if total else ""
     path = request.paths[first.file]
-    warn_user(
-        f"{summary}; the first: {path}{line}: {first.reason}. See .issues.", AsanaValueWarning
-    )
+    warn_user(f"{prefix}{path}{line}: {first.reason}. See .issues.", AsanaValueWarning)
 
 
 def _counted(count: int, singular: str, plural: str) -> str:
