@@ -49,6 +49,9 @@ def zone_name(zone: tzinfo) -> str:
 
 
 _TIME = dtype_of("time")
+_MIN_TIME, _MAX_TIME = (
+    pd.Timestamp(text).as_unit("us") for text in ("0001-01-01T00Z", "9999-12-31T23:59:59.999999Z")
+)
 _ENDED = (*FINAL_STATUSES, UNREADABLE)
 _HISTORY = ("gid", "status", "at")
 
@@ -131,7 +134,15 @@ def _reported(rows: pd.DataFrame, leaf: str) -> pd.DataFrame:
 def _user_times(rows: pd.DataFrame, name: str | None) -> pd.Series:
     if name is None or (name == "fetched_at" and name not in rows.columns):
         return pd.Series(pd.NaT, rows.index, _TIME)
-    return as_times(_column(rows, name), name)
+    column = _column(rows, name)
+    if column.dtype == object and not column.map(pd.api.types.is_scalar).all():
+        raise InvalidFrameError(f"The column {name!r} contains lists or other objects, not times.")
+    if getattr(column.dtype, "kind", "") == "m":
+        raise InvalidFrameError(f"The column {name!r} contains durations, not times.")
+    times = as_times(column, name)
+    if not times.dropna().between(_MIN_TIME, _MAX_TIME).all():
+        raise InvalidFrameError(f"The column {name!r} contains times outside the years 1 to 9999.")
+    return times
 
 
 def _observations(
@@ -259,7 +270,8 @@ def _has_value(value: object) -> bool:
 
 def _names(rows: pd.DataFrame, column: str | None) -> pd.Series:
     if column is not None:
-        return _column(rows, column)
+        labels = _column(rows, column)
+        return labels.astype("string") if isinstance(labels.dtype, pd.ArrowDtype) else labels
     names = pd.Series(pd.NA, rows.index, "string")
     for kind in kinds_of(rows):
         if (name := f"new_{kind}.name") in rows.columns:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from made import DAY, at, export, few, frame
+from made import DAY as TODAY
+from made import at, export, few, frame, record
 
 from asana_jobs_pd._report.timeline_data import job_spans
 from asana_jobs_pd.errors import InvalidFrameError
@@ -57,7 +62,7 @@ def test_a_history_gives_first_and_final_observation():
 
 def test_columns_of_the_caller_come_before_the_history():
     """As texts or times, with or without a zone."""
-    jobs = few().assign(asked=f"{DAY}06:00:00Z", done=pd.Timestamp(f"{DAY}06:30:00"))
+    jobs = few().assign(asked=f"{TODAY}06:00:00Z", done=pd.Timestamp(f"{TODAY}06:30:00"))
     spans = job_spans(jobs, start="asked", end="done")
     assert span(spans, "14") == (at("06:00:00"), at("06:30:00"), False, True)
     assert span(spans, "11") == (at("08:00:00"), at("08:10:00"), False, False)
@@ -101,14 +106,44 @@ def test_nothing_has_dtypes_too(jobs):
     [
         ({"start": "nope"}, "'nope'"),
         ({"end": "error.status"}, "'error.status' holds numbers"),
+        ({"start": "lists"}, "'lists' contains lists"),
+        ({"end": "far"}, "'far' contains times outside"),
+        ({"end": "duration"}, "'duration'"),
         ({"history": "x"}, "history"),
         ({"history": pd.DataFrame({"gid": ["1"]})}, "history"),
     ],
 )
-def test_what_does_not_fit_is_span(options, words):
-    """By name, before anything is drawn."""
+def test_invalid_columns_and_histories_are_named(options, words):
+    """In an error, before anything is drawn."""
+    jobs = few()
+    jobs["lists"] = [[1]] * len(jobs)
+    jobs["far"] = np.array(["10000-01-01"] * len(jobs), "M8[s]")
+    jobs["duration"] = pd.Timedelta(1, "D")
     with pytest.raises(InvalidFrameError, match=words):
-        job_spans(few(), **options)
+        job_spans(jobs, **options)
+
+
+DAY = dt.date(2026, 11, 24)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pd.array([DAY, None], "date32[day][pyarrow]"),
+        pd.array([pd.Timestamp(DAY), None], "timestamp[s][pyarrow]"),
+        pd.array([pd.Timestamp(DAY, tz="UTC"), None], pd.ArrowDtype(pa.timestamp("ns", "UTC"))),
+        pd.Series([DAY, None], dtype=object),
+        pd.Series(["2026-11-24", None], dtype="string"),
+        np.array([DAY, "NaT"], "M8[s]"),
+    ],
+    ids=str,
+)
+def test_dates_and_times_of_any_dtype_are_starts(times):
+    """A date is its midnight in UTC; a gap is unknown."""
+    jobs = frame(record(1, "succeeded"), record(2, "succeeded")).assign(mine=times)
+    starts = job_spans(jobs, start="mine")["start"]
+    assert starts.iloc[0] == at("00:00:00")
+    assert starts.isna().tolist() == [False, True]
 
 
 def test_the_frame_is_left_alone():
