@@ -89,13 +89,15 @@ KEYS = (
 )
 FIELD = st.fixed_dictionaries(
     {
-        "gid": st.sampled_from(["1", "2", 1]),
+        "gid": st.sampled_from(["1", "2", 1, None]),
         "name": st.sampled_from(["A", "B"]),
-        "type": st.sampled_from(["text", "number", "enum", "odd"]),
+        "type": st.sampled_from(["text", "number", "enum", "multi_enum", "date", "odd", None]),
     },
     optional={
         "text_value": CELLS,
         "number_value": CELLS,
+        "date_value": CELLS | st.fixed_dictionaries({"date_time": CELLS}),
+        "multi_enum_values": CELLS | st.lists(CELLS, max_size=2),
         "enum_value": st.none() | st.fixed_dictionaries({"name": st.sampled_from("XYZ")}),
         "enum_options": st.lists(st.fixed_dictionaries({"name": st.sampled_from("XYZ")})),
         "display_value": st.sampled_from(["p", "q"]),
