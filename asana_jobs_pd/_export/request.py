@@ -14,8 +14,8 @@ from asana_jobs_pd._decode.locations import File, StorageOptions, located
 from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._export.export import Backend
 from asana_jobs_pd._export.workers import processors
-from asana_jobs_pd._http.client import is_whole
 from asana_jobs_pd._jobs.as_jobs import as_times
+from asana_jobs_pd._options import is_whole
 from asana_jobs_pd.errors import ExportFileError, InvalidFrameError, InvalidOptionError
 
 __all__ = [
