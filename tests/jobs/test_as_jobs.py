@@ -15,6 +15,8 @@ from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError, InvalidGidError
 from asana_jobs_pd.sandbox import Clock, Sandbox
 
+pytestmark = pytest.mark.filterwarnings("ignore:Passing a BlockManager:DeprecationWarning")
+
 
 class Tracked(pd.DataFrame):
     """A subclass with metadata, as geopandas has it."""
@@ -95,7 +97,9 @@ def two_of_the_users(frame):
 
 
 def grouped(frame):
-    return frame.groupby("resource_subtype", dropna=False, sort=False).apply(lambda rows: rows)
+    """The grouping column is a level of the index afterwards, beside that of the rows."""
+    groups = frame.groupby("resource_subtype", dropna=False, sort=False)
+    return groups.apply(lambda rows: rows, include_groups=False)
 
 
 ROUTES = {
