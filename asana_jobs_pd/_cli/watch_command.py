@@ -26,7 +26,7 @@ from asana_jobs_pd._cli.console import (
     split_gids,
 )
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.read import warn_of_changes
+from asana_jobs_pd._jobs.read import warn_after_call
 from asana_jobs_pd._jobs.states import is_failed, is_finished
 from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._monitor.monitor import JobsMonitor
@@ -71,8 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _exit_code(monitor: JobsMonitor, *, interrupted: bool) -> int:
-    if monitor.client is not None:
-        warn_of_changes(monitor.client)
+    warn_after_call(monitor.client)
     if monitor.refused is not None:
         raise monitor.refused
     if interrupted:

@@ -12,8 +12,7 @@ from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, check_client, is_whole
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
-from asana_jobs_pd._jobs.read import check_errors, warn_of_changes
+from asana_jobs_pd._jobs.read import check_errors, warn_after_call
 from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError, PartialDownloadError, ReadInterrupted
@@ -156,11 +155,7 @@ def _finalize(frame: pd.DataFrame, session: DownloadSession, errors: Errors) -> 
     if session.refused is not None:
         session.refused.frame = frame
         raise session.refused
-    if session.client is not None:
-        try:
-            warn_of_changes(session.client, frame)
-        finally:
-            warn_of_ledger_failures(frame)
+    warn_after_call(session.client, frame)
     if errors == "drop":
         return frame[~missing]
     if errors == "raise" and missing.any():

@@ -261,14 +261,10 @@ class _Fetched:
         return None
 
     def _warn(self, frame: pd.DataFrame) -> None:
-        warnings = self.warnings
-        if self.client is not None:
-            changes = self.client.changes.take()
-            warnings = [*warnings, *((change, AsanaChangeWarning) for change in changes)]
         try:
-            _warn_each(warnings, frame)
+            _warn_each(self.warnings, frame)
         finally:
-            warn_of_ledger_failures(frame)
+            warn_after_call(self.client, frame)
 
 
 def _fetch(wanted: list[str], plan: Plan, client: Client | None, progress: bool | None) -> _Fetched:
@@ -286,9 +282,13 @@ def _fetch(wanted: list[str], plan: Plan, client: Client | None, progress: bool 
     return _Fetched(wanted, plan, result, client)
 
 
-def warn_of_changes(client: Client, frame: pd.DataFrame | None = None) -> None:
-    """Warn of API changes that Asana has announced; as an error, the warning carries the frame."""
-    _warn_each([(change, AsanaChangeWarning) for change in client.changes.take()], frame)
+def warn_after_call(client: Client | None, frame: pd.DataFrame | None = None) -> None:
+    """Warn of API changes that Asana has announced, and of a ledger that could not be written."""
+    changes = client.changes.take() if client is not None else ()
+    try:
+        _warn_each([(change, AsanaChangeWarning) for change in changes], frame)
+    finally:
+        warn_of_ledger_failures(frame)
 
 
 def _warn_each(warnings: Iterable[tuple[str, type[Warning]]], frame: pd.DataFrame | None) -> None:

@@ -11,8 +11,7 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._jobs.as_jobs import as_jobs
-from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
-from asana_jobs_pd._jobs.read import check_errors, summary_of, warn_of_changes
+from asana_jobs_pd._jobs.read import check_errors, summary_of, warn_after_call
 from asana_jobs_pd._monitor.monitor import TICK, JobsMonitor
 from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._progress import Progress
@@ -190,9 +189,7 @@ class _Wait:
         if failed and self._errors == "drop":
             frame = frame[~as_jobs(frame)["gid"].isin(list(failed)).to_numpy(bool)]
         try:
-            if monitor.client is not None:
-                warn_of_changes(monitor.client, frame)
-            warn_of_ledger_failures(frame)
+            warn_after_call(monitor.client, frame)
         except Warning:
             if error is None:
                 raise

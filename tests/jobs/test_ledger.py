@@ -256,11 +256,14 @@ def below_a_file(path, _):
 
 def read_only(path, stack):
     LedgerFile(path).write([])
+    original = os.open
+
+    def refuse_to_write(name, *args, **options):
+        if name == path:
+            raise PermissionError(13, "Permission denied")
+        return original(name, *args, **options)
+
     stack.enter_context(pytest.MonkeyPatch.context()).setattr(os, "open", refuse_to_write)
-
-
-def refuse_to_write(*_, **__):
-    raise PermissionError(13, "Permission denied")
 
 
 def full(path, stack):
@@ -326,15 +329,20 @@ def trouble(request, path):
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, indirect=True)
-@pytest.mark.parametrize("verb", ["read", "start", "wait"])
-def test_a_ledger_that_cannot_be_written_is_one_warning(verb, trouble, sandbox):
+@pytest.mark.parametrize("verb", ["read", "start", "wait", "download"])
+def test_a_ledger_that_cannot_be_written_is_one_warning(verb, trouble, sandbox, tmp_path):
     """The frame is as ever, no matter why; the second call does not repeat the warning."""
-    asana = sandbox(clock=None, time_scale=1000)
+    asana = sandbox(clock=None, time_scale=1000, export_rows=5)
+    exports = asana.gids(2, "export_request")
+    asana.finish(*exports)
     with aj.Client(asana.token, base_url=asana.base_url, ledger=True) as client:
         calls = {
             "read": lambda: aj.read_asana_jobs(asana.gids(2), client=client)["status"],
             "start": lambda: aj.export_graph(asana.parents(2), client=client)["gid"],
             "wait": lambda: aj.wait_asana_jobs(asana.gids(2), client=client)["status"],
+            "download": lambda: aj.download_asana_exports(exports, tmp_path, client=client)[
+                "file.path"
+            ],
         }
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
