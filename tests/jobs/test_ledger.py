@@ -332,9 +332,9 @@ def trouble(request, path):
 @pytest.mark.parametrize("verb", ["read", "start", "wait", "download"])
 def test_a_ledger_that_cannot_be_written_is_one_warning(verb, trouble, sandbox, tmp_path):
     """The frame is as ever, no matter why; the second call does not repeat the warning."""
-    asana = sandbox(clock=None, time_scale=1000, export_rows=5)
+    asana = sandbox(clock=None, export_rows=5)
     exports = asana.gids(2, "export_request")
-    asana.finish(*exports)
+    asana.finish(*exports, *asana.gids(2))
     with aj.Client(asana.token, base_url=asana.base_url, ledger=True) as client:
         calls = {
             "read": lambda: aj.read_asana_jobs(asana.gids(2), client=client)["status"],
