@@ -333,10 +333,7 @@ def _documented(spec: Spec, key: str = "") -> Node:
 
 
 def pivoted(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.Table:
-    """Return one or several conformed tables with a column for each custom field.
-
-    Only the columns that were requested.
-    """
+    """Return conformed rows with a column for each custom field, and only what was requested."""
     columns = {name: table[name] for name in table.column_names if name != FIELDS}
     if FIELDS in table.column_names and schema.options.custom_fields == "columns":
         wanted = [
