@@ -219,7 +219,7 @@ def _as_number(column: pd.Series) -> pd.Series:
 
 
 def _whole_numbers(column: pd.Series, name: str) -> pd.Series:
-    """Return what a file format made floats of as the whole numbers they were, if they still are.
+    """Return floats as the whole numbers that they were before a file format changed them.
 
     A gid that has lost digits must not pass for one: it becomes missing, with a warning.
     """

@@ -139,13 +139,13 @@ def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArr
             _refuse_others(part, start)
         objects = _Objects(range(start, start + len(part)), part, set().union(*part))
         present = {name: inner for name, inner in tree.items() if name in objects.keys}
-        array, found = _to_arrow(part, start, present)
+        array, chunk_extras = _to_arrow(part, start, present)
         chunks.append((len(part), dict(_leaves(array, present))))
         if plan.everything:
-            found.extend(_unknown(objects, array, present))
+            chunk_extras.extend(_unknown(objects, array, present))
         else:
-            found = [(name, objects.rows, _values_at(part, name)) for name in plan.others]
-        extras += found
+            chunk_extras = [(name, objects.rows, _values_at(part, name)) for name in plan.others]
+        extras += chunk_extras
     documented = {row.column: _joined(row.column, chunks) for row in plan.columns}
     return documented | _extra_columns(extras, plan.others, len(records))
 
