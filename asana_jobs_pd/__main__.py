@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 from asana_jobs_pd._cli.console import SUCCESS, run_guarded
 
-__all__ = ["main"]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from asana_jobs_pd._report.plot import AsanaPlot
     from asana_jobs_pd._widget.widget import JobsWidget
 
-__all__ = ["AsanaAccessor", "accessor"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -16,18 +16,6 @@ from pathlib import Path
 
 from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError, InvalidOptionError
 
-__all__ = [
-    "BackgroundFsync",
-    "explain_os_error",
-    "is_plain_file",
-    "local_path",
-    "move_file",
-    "naming",
-    "remove_file",
-    "replace_file",
-    "sync_folder",
-]
-
 _URL = re.compile(r"\s*(?:[A-Za-z0-9]+::)*([A-Za-z][A-Za-z0-9+.-]+):/")
 """A scheme has two letters or more (`C:/` is a drive); a `Path` made of a URL keeps one slash."""
 
@@ -36,20 +24,6 @@ def local_path(path: object, option: str, example: str = "folder") -> Path:
     """Return the absolute path of a file or folder on this machine, with ``~`` expanded.
 
     The one rule for every option that names a place to write to. It need not exist.
-
-    Parameters
-    ----------
-    path
-        What the user gave.
-    option
-        The name of the option, for the error.
-    example
-        What to ask for in the error: ``"folder"`` or ``"file"``.
-
-    Raises
-    ------
-    InvalidOptionError
-        When it is a URL, no path at all, or cannot be made absolute.
     """
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(text, str) or not text or "\0" in text:
@@ -82,28 +56,7 @@ def local_path(path: object, option: str, example: str = "folder") -> Path:
 
 
 def replace_file(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
-    """Write a file beside the one that it then replaces.
-
-    Parameters
-    ----------
-    path
-        The file; a symbolic link is followed, and the permissions of what it replaces are kept.
-    write
-        Gets the path of the new file, which exists and is empty.
-
-    Returns
-    -------
-    pathlib.Path
-        The absolute path.
-
-    Raises
-    ------
-    InvalidOptionError
-        When it is no local path, its folder does not exist, or it is a folder itself.
-    ExportWriteError
-        When it cannot be written, for example because the disk is full; the previous file is
-        kept.
-    """
+    """Write a file beside the one that it then replaces."""
     absolute = local_path(path, "path", "file")
     try:
         target = absolute.resolve()

@@ -6,17 +6,6 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import pandas as pd
 
-__all__ = [
-    "format_age",
-    "format_count",
-    "format_duration",
-    "format_elapsed",
-    "format_epoch",
-    "format_progress",
-    "format_size",
-    "format_time",
-]
-
 MINUTE, HOUR, DAY = 60, 3600, 86400
 _DAYS_ONLY = 10 * DAY
 """Seconds from which hours are left out."""

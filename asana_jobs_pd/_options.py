@@ -6,8 +6,6 @@ import math
 
 from asana_jobs_pd.errors import InvalidOptionError
 
-__all__ = ["check_client_options", "is_seconds", "is_whole"]
-
 
 def check_client_options(
     requests_per_minute: int | None,

@@ -11,27 +11,12 @@ from typing import Any, Self
 
 from asana_jobs_pd.errors import InvalidOptionError
 
-__all__ = ["Progress"]
-
 DELAY = 1.0
 """Seconds before the bar appears."""
 
 
 class Progress:
-    """A tqdm bar that appears after a second; a context manager.
-
-    Parameters
-    ----------
-    total
-        The number of items; None when it is not known yet.
-    label
-        The text before the bar.
-    shown
-        True shows it at once, False never. None shows it after a second, unless
-        ``ASANA_JOBS_PROGRESS=0``, or standard error is neither a terminal nor a notebook.
-    unit, options
-        Passed to tqdm; ``"B"`` is shown as kB, MB, ….
-    """
+    """A tqdm bar that appears after a second; a context manager."""
 
     def __init__(
         self, total: int | None, label: str, shown: bool | None, unit: str = "job", **options: Any

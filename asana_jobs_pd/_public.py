@@ -6,8 +6,6 @@ import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-__all__ = ["public", "signature_of"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 

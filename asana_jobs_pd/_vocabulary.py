@@ -16,23 +16,6 @@ from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
 from asana_jobs_pd._jobs.states import is_finished
 
-__all__ = [
-    "DARK_BACKGROUNDS",
-    "LIGHT_BACKGROUNDS",
-    "NO_ACCESS",
-    "STATE_STYLES",
-    "UNKNOWN",
-    "UNREADABLE",
-    "StateStyle",
-    "contrast",
-    "is_dark",
-    "kind_label",
-    "ordered_states",
-    "state_label",
-    "state_style",
-    "states_of",
-]
-
 UNREADABLE, UNKNOWN = "unreadable", "unknown"
 NO_ACCESS = {
     403: "not yours: only a job's creator can read it",
@@ -47,19 +30,7 @@ DARK_BACKGROUNDS = ("#000000", "#111111", "#1c1c1e")
 
 @dataclass(frozen=True, slots=True)
 class StateStyle:
-    """How a state is shown; color is never the only cue.
-
-    Parameters
-    ----------
-    state
-        A status, ``unreadable`` (an error instead of a record) or ``unknown`` (not read yet).
-    label
-        What people read.
-    mark
-        One character with a shape of its own, in every usual font.
-    light, dark
-        Colors, as ``#rrggbb``, for light and dark backgrounds.
-    """
+    """How a state is shown; color is never the only cue."""
 
     state: str
     label: str

@@ -34,27 +34,6 @@ from asana_jobs_pd.errors import (
     TokenError,
 )
 
-__all__ = [
-    "AUTHENTICATION",
-    "EXIT_CODES",
-    "FAILED",
-    "INTERRUPTED",
-    "SUCCESS",
-    "USAGE",
-    "add_gids",
-    "add_output",
-    "check_output",
-    "create_parser",
-    "exit_code_of",
-    "job_table",
-    "kind_labels",
-    "run_guarded",
-    "say",
-    "split_gids",
-    "state_labels",
-    "write",
-]
-
 SUCCESS, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141
 """What a shell reports when nobody reads the output any more, as in ``… | head``."""

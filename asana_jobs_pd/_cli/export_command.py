@@ -39,8 +39,6 @@ from asana_jobs_pd.errors import (
     InvalidOptionError,
 )
 
-__all__ = ["run"]
-
 _DESCRIPTION = """\
 Start a graph export of each goal, team, portfolio or project and wait until all are finished.
 --download fetches the files, --to parquet converts them.\

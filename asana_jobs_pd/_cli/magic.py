@@ -18,8 +18,6 @@ from asana_jobs_pd._jobs.schema import NAMES
 from asana_jobs_pd._monitor.wait import wait_asana_jobs
 from asana_jobs_pd.errors import AsanaJobsError, InvalidOptionError, ReadInterrupted
 
-__all__ = ["AsanaMagics", "Parser", "load", "split_words", "texts_of"]
-
 _NAME = re.compile(r"\$([A-Za-z_]\w*)|\$\{([^{}]+)\}")
 _BRACES = {"{": 1, "}": -1}
 

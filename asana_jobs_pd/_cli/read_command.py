@@ -29,8 +29,6 @@ from asana_jobs_pd._jobs.states import is_failed
 from asana_jobs_pd._monitor.wait import wait_asana_jobs
 from asana_jobs_pd.errors import ReadInterrupted
 
-__all__ = ["run"]
-
 _USAGE = """\
 asana-jobs GID… [options]       read jobs
        asana-jobs watch GID…           follow jobs until they are finished

@@ -21,8 +21,6 @@ from asana_jobs_pd._cli.console import (
 )
 from asana_jobs_pd._jobs.ledger import path, recent_jobs
 
-__all__ = ["run"]
-
 _DESCRIPTION = """\
 List the jobs that were read or started on this machine, latest first. Asana cannot list jobs.
 They are shown as last seen: no request is made, and no token is needed.\

@@ -15,8 +15,6 @@ from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._vocabulary import state_label
 from asana_jobs_pd.sandbox import Sandbox
 
-__all__ = ["run_tour"]
-
 _NEXT = """\
 Next, read your own jobs:
 

@@ -32,8 +32,6 @@ from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._vocabulary import state_label
 
-__all__ = ["Live", "Size", "change_lines", "run", "table_lines"]
-
 TICK = 0.2
 _DESCRIPTION = """\
 Follow jobs until all are finished. A terminal shows a live table; elsewhere, each change of a

@@ -13,18 +13,6 @@ import pyarrow.compute as pc
 
 from asana_jobs_pd._compare.cell_values import LABELS, common_type, conform, differ, texts
 
-__all__ = [
-    "CHANGES",
-    "KEY",
-    "KINDS",
-    "ColumnPair",
-    "FieldKey",
-    "comparable",
-    "diff",
-    "is_within",
-    "pair_columns",
-]
-
 KINDS = ("added", "removed", "changed")
 KEY, POSITION, NAME, MODIFIED = "#key", "#position", "#name", "#modified"
 CHANGES = pa.schema(

@@ -18,8 +18,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["LABELS", "common_type", "conform", "differ", "is_set", "plain", "texts"]
-
 LABELS = ("name", "email", "resource_type", "resource_subtype")
 """Keys that describe an object with a gid; they do not decide whether it is the same."""
 TOLERANCE = 1e-9

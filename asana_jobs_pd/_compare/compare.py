@@ -38,8 +38,6 @@ from asana_jobs_pd._export.request import names_of
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
 
-__all__ = ["MAX_PARTITIONS", "compare_asana_exports", "partition_of", "write_partitions"]
-
 T = TypeVar("T")
 MAX_PARTITIONS = 256
 """Partitions are files that are open at the same time."""

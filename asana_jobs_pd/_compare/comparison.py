@@ -13,8 +13,6 @@ import pandas as pd
 from asana_jobs_pd._export.export import TEXT, ByType
 from asana_jobs_pd._public import public
 
-__all__ = ["ExportComparison"]
-
 _DATES = ("due_on", "due_at", "start_on", "start_at")
 _ID = ["resource_type", "gid", "name"]
 _MOVES = ("added", "removed", "section")

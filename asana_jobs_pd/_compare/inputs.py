@@ -31,8 +31,6 @@ from asana_jobs_pd.errors import (
     InvalidOptionError,
 )
 
-__all__ = ["CompareInput", "DatasetInput", "Export", "FramesInput", "field_keys"]
-
 Export: TypeAlias = Mapping[str, pd.DataFrame] | str | os.PathLike[str]
 """A loaded export, a mapping of `resource_type` to DataFrame, or the folder of a dataset."""
 BATCH_ROWS = 16_384

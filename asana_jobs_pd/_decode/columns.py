@@ -16,18 +16,6 @@ from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, Shape, mended, nee
 from asana_jobs_pd._decode.inferred_schema import Node, observe
 from asana_jobs_pd._decode.scan_result import abbreviate
 
-__all__ = [
-    "MISFITS",
-    "TYPES",
-    "Rows",
-    "Special",
-    "array_of",
-    "gid_texts",
-    "new_array",
-    "parsed_texts",
-    "type_of",
-]
-
 new_array = partial(pa.array, memory_pool=pa.system_memory_pool())
 """Makes an array in the memory that Python objects leave; Arrow's own pools take a fifth more."""
 TYPES: dict[str, pa.DataType] = {

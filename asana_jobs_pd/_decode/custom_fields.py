@@ -42,8 +42,6 @@ from asana_jobs_pd._decode.field_values import (
 from asana_jobs_pd._decode.inferred_schema import Node
 from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviate, label
 
-__all__ = ["CustomFields"]
-
 _MAX_EXACT_TYPES = 2000
 """Fields of a type of row beyond which no more get a type of their own."""
 _description_of = attrgetter(*DESCRIPTION)

@@ -23,24 +23,6 @@ import msgspec
 from asana_jobs_pd._decode.inferred_schema import Node
 from asana_jobs_pd._decode.scan_result import abbreviate
 
-__all__ = [
-    "ABSENT_RAW",
-    "MALFORMED",
-    "MENDED",
-    "Report",
-    "Shape",
-    "build",
-    "decoder_of",
-    "items_of",
-    "mended",
-    "needs_repair",
-    "parts_of",
-    "repaired",
-    "shape_of",
-    "spelled",
-    "unspelled",
-]
-
 Report: TypeAlias = Callable[[str, str, str], None]
 """Receives the column, the value and the reason of a misfit."""
 
@@ -97,25 +79,7 @@ items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 @dataclass(slots=True)
 class Shape:
-    """A node with the type that msgspec decodes it into.
-
-    Parameters
-    ----------
-    node
-        The field.
-    type
-        For annotations.
-    struct
-        Of an object: the class of its instances.
-    blank
-        An instance without any values.
-    children
-        Of an object: attribute and shape by key.
-    item
-        Of a list: the shape of its items.
-    builder
-        Replaces the slow way.
-    """
+    """A node with the type that msgspec decodes it into."""
 
     node: Node
     type: Any

@@ -33,22 +33,6 @@ from asana_jobs_pd._decode.decoders import (
 )
 from asana_jobs_pd._decode.scan_result import abbreviate
 
-__all__ = [
-    "DESCRIPTION",
-    "FIELD_DEFAULTS",
-    "FIELD_TYPES",
-    "INTERIM",
-    "ITEM_TYPES",
-    "VALUE_KEYS",
-    "VALUE_TYPES",
-    "AnyField",
-    "arrays_of_kind",
-    "built_field",
-    "shown",
-    "split_date",
-    "stand_in_value",
-]
-
 
 class _Option(msgspec.Struct, gc=False):
     """An option of an enum."""
@@ -340,11 +324,6 @@ def stand_in_value(kind: str, text: str, options: Collection[str], *, stated: bo
     """Return what a displayed text says of a value of this kind.
 
     An option must be a known one unless the row states the kind.
-
-    Raises
-    ------
-    ValueError
-        When it is ambiguous: rounded, localized, or cut in an unknown way.
     """
     if kind == "number" and _PLAIN_DECIMAL.fullmatch(text):
         return _number(text)

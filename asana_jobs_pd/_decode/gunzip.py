@@ -9,8 +9,6 @@ from typing import Any, TypeAlias
 
 from asana_jobs_pd.errors import ExportFileError
 
-__all__ = ["Damage", "Gunzip", "decompressed"]
-
 try:
     from isal import isal_zlib
 
@@ -130,13 +128,7 @@ def _reason(error: Exception) -> str:
 def decompressed(
     file: io.BufferedReader, path: object, *, careful: bool = False
 ) -> tuple[Read, list[Gunzip]]:
-    """Return what reads the content of a file, gzip or not, and the layers of gzip around it.
-
-    Raises
-    ------
-    ExportFileError
-        When there are more layers than anybody means to have.
-    """
+    """Return what reads the content of a file, gzip or not, and the layers of gzip around it."""
     read: Read = file.read1
     head = file.peek(2)[:2]
     layers: list[Gunzip] = []

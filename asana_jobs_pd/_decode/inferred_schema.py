@@ -13,18 +13,6 @@ import msgspec
 
 from asana_jobs_pd._decode.schema import SCHEMA, Spec, kind_by_name
 
-__all__ = [
-    "Node",
-    "Place",
-    "child_of",
-    "learn",
-    "merge",
-    "node_of",
-    "observe",
-    "root_of",
-    "settled",
-]
-
 Place = tuple[int, int, int]
 """Where something was seen first: number of the file, line, position in its object."""
 
@@ -50,24 +38,7 @@ _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Node(msgspec.Struct):
-    """A field, and what is inside.
-
-    Parameters
-    ----------
-    kind
-        A kind of the schema, ``object`` or ``list``; ``raw`` for what the schema does not know,
-        which is kept as JSON until it is settled; ``json``, after that, for text of any kind.
-    first
-        Where it was seen first.
-    keys
-        Of an object: its fields, as far as seen.
-    item
-        Of a list: its items.
-    seen
-        Of ``raw``: the kinds of values, as bits.
-    closed
-        Of an object: whether other keys are ignored.
-    """
+    """A field, and what is inside."""
 
     kind: str
     first: Place = NOWHERE

@@ -21,8 +21,6 @@ from asana_jobs_pd._decode.gunzip import Damage, decompressed
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd.errors import ExportFileError
 
-__all__ = ["CHUNK", "Chunk", "FileEnd", "read_chunks"]
-
 CHUNK = 12 << 20
 """Bytes in memory at a time, unless a line is longer."""
 DOCUMENT_CHUNK = 2000
@@ -68,25 +66,7 @@ Claim = Callable[[int, int], bool]
 def read_chunks(
     path: File, claim: Claim, max_line_bytes: int, on_end: Callable[[FileEnd], None]
 ) -> Iterator[Chunk]:
-    """Yield the lines of a file, in chunks.
-
-    Parameters
-    ----------
-    path
-        A local file, or one behind a URL.
-    claim
-        Whether to yield a chunk, by its number and how far in the file it ends, in bytes on disk;
-        asked once for each, in turn, and once more for the end of a file that is damaged.
-    max_line_bytes
-        A longer line, or a longer document, is refused.
-    on_end
-        Is called, by one of the processes that share a file, when it does not end as it should.
-
-    Raises
-    ------
-    ExportFileError
-        When there is no such file, or a line is too long.
-    """
+    """Yield the lines of a file, in chunks."""
     with _Blocks(path) as blocks:
         yield from _Reader(path, blocks, max_line_bytes, on_end).chunks(claim)
 

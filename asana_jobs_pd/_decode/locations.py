@@ -13,16 +13,6 @@ from typing import Any, TypeAlias
 from asana_jobs_pd._http.redaction import clean, hide_query
 from asana_jobs_pd.errors import ExportFileError, InvalidOptionError, MissingExtraError
 
-__all__ = [
-    "File",
-    "RemoteFile",
-    "StorageOptions",
-    "filesystem_of",
-    "is_url",
-    "located",
-    "message_of",
-]
-
 StorageOptions: TypeAlias = Mapping[str, Any] | None
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
 _BLOCK = 8 << 20
@@ -100,15 +90,7 @@ class _Raw(io.RawIOBase):
 
 
 def located(path: str | os.PathLike[str], options: StorageOptions = None) -> File:
-    """Return a path as a local one, or as what fsspec makes of its URL; ``file://`` is local.
-
-    Raises
-    ------
-    MissingExtraError
-        When fsspec, or what it needs for this kind of URL, is not installed.
-    InvalidOptionError
-        When the kind of URL is unknown, or the options do not suit it.
-    """
+    """Return a path as a local one, or as what fsspec makes of its URL; ``file://`` is local."""
     text = os.fspath(path)
     if not is_url(text):
         return text

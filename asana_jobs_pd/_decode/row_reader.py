@@ -32,8 +32,6 @@ from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, abbreviate, spec_of
 from asana_jobs_pd._decode.schema import Spec
 
-__all__ = ["DIGEST", "KEYS", "LINE", "RowReader", "Source", "resource_type_of"]
-
 LINE = '"line"'
 KEYS = '"keys"'
 """How many keys the object has."""

@@ -16,8 +16,6 @@ from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult, ab
 from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd.errors import ExportFileError
 
-__all__ = ["Batch", "Claim", "Scanner"]
-
 _TYPE = re.compile(rb'\s*\{\s*(?:"gid"\s*:\s*"[^"\\]*"\s*,\s*)?"resource_type"\s*:\s*"([^"\\]+)"')
 _BUNDLE = 4000
 """Rows that are decoded at a time."""

@@ -11,19 +11,6 @@ import msgspec
 from asana_jobs_pd._decode.inferred_schema import Node, merge
 from asana_jobs_pd._decode.schema import SCHEMA, Spec
 
-__all__ = [
-    "MAX_ISSUES",
-    "Definition",
-    "Issue",
-    "Issues",
-    "KnownFields",
-    "ReadOptions",
-    "ScanResult",
-    "abbreviate",
-    "label",
-    "spec_of",
-]
-
 T = TypeVar("T")
 LineKey = tuple[int, int]
 """Number of the file and number of the line."""
@@ -150,21 +137,7 @@ def label(key: str) -> str:
 
 
 class KnownFields(msgspec.Struct):
-    """What is known of the custom fields of a type of row.
-
-    Parameters
-    ----------
-    definitions
-        In the order of their codes in the interim array.
-    options
-        By key: the lists of options that came, each with the line in which it came last.
-    used
-        By key: the names of the options that rows have.
-    timed
-        The keys of dates that have a time of day.
-    displayed
-        The keys of fields of which some value is what Asana displays.
-    """
+    """What is known of the custom fields of a type of row."""
 
     definitions: list[Definition] = msgspec.field(default_factory=list)
     options: dict[str, list[tuple[LineKey, list[str]]]] = msgspec.field(default_factory=dict)
@@ -206,21 +179,7 @@ class KnownFields(msgspec.Struct):
 
 
 class ScanResult(msgspec.Struct):
-    """What was learned from files, or parts of them; merges in any order.
-
-    Parameters
-    ----------
-    roots
-        The fields of each type of row.
-    known
-        The custom fields of each type of row.
-    issues
-        What did not fit.
-    skipped
-        How many lines could not be read.
-    ended_early
-        The numbers of the files that are damaged or end early: rows of theirs are missing.
-    """
+    """What was learned from files, or parts of them; merges in any order."""
 
     roots: dict[str, Node] = msgspec.field(default_factory=dict)
     known: dict[str, KnownFields] = msgspec.field(default_factory=dict)

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-__all__ = ["SCHEMA", "Spec", "kind_by_name"]
-
 Spec: TypeAlias = str | list[Any] | dict[str, Any]
 
 

@@ -9,16 +9,15 @@ import pandas as pd
 from asana_jobs_pd._download.downloader import DownloadOptions, DownloadSession
 from asana_jobs_pd._download.export_files import errors_of, summary
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._http.client import Client, check_client, is_whole
+from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.read import check_errors, warn_after_call
 from asana_jobs_pd._jobs.schema import dtype_of
+from asana_jobs_pd._options import is_whole
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError, PartialDownloadError, ReadInterrupted
 from asana_jobs_pd.typing import Errors, Gids
-
-__all__ = ["download_asana_exports"]
 
 
 @public

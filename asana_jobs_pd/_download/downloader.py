@@ -32,8 +32,6 @@ from asana_jobs_pd._jobs.schema import plan_fields
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import AuthenticationError
 
-__all__ = ["DownloadBars", "DownloadOptions", "DownloadSession", "Downloader", "ShowProgress"]
-
 OUTAGE_SECONDS = 5.0
 """Seconds without any response after which a file that failed for good speaks for all."""
 
@@ -205,15 +203,6 @@ _UNFINISHED = "not finished when the download ended; download again to resume"
 
 class DownloadSession:
     """One download of the files of a frame.
-
-    Parameters
-    ----------
-    client
-        The client; None takes the default one, once a request has to be made.
-    shown
-        Whether to show bars, as in `DownloadBars`.
-    show
-        Called instead of showing bars.
 
     Attributes
     ----------

@@ -17,23 +17,6 @@ from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd._jobs.states import GONE
 from asana_jobs_pd.errors import DownloadError
 
-__all__ = [
-    "FILE_COLUMNS",
-    "KINDS",
-    "REQUESTED_FIELDS",
-    "ExportFile",
-    "FileEntry",
-    "FileProgress",
-    "FileResult",
-    "Kind",
-    "completed_at_of",
-    "entries_of_record",
-    "entries_of_rows",
-    "errors_of",
-    "summary",
-    "with_files",
-]
-
 Kind: TypeAlias = Literal["graph", "resource"]
 
 KINDS: dict[Kind, str] = {"graph": "new_graph_export", "resource": "new_resource_export"}

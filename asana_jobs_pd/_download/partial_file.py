@@ -35,8 +35,6 @@ from asana_jobs_pd._files import (
     sync_folder,
 )
 
-__all__ = ["Claims", "PartialFile"]
-
 STALE = 60.0
 """Seconds without a sign of life after which an owner is presumed dead."""
 _BEAT = 5.0

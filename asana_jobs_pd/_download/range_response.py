@@ -10,8 +10,6 @@ from typing import Literal
 
 from asana_jobs_pd._http.retry import RETRIED, parse_retry_after
 
-__all__ = ["NextStep", "error_code", "next_step", "strong_etag"]
-
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _COMPLETE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
 _LENGTH = re.compile(r"\d{1,18}", re.ASCII)
@@ -68,19 +66,7 @@ class NextStep:
 def next_step(
     status: int, headers: Mapping[str, str], code: str | None, size: int, etag: str | None
 ) -> NextStep:
-    """Return what to do with a response of the file store.
-
-    Parameters
-    ----------
-    status, headers
-        Of the response.
-    code
-        What `error_code` found in the body of an error.
-    size
-        Bytes that are on disk; when there are any, the rest was asked for.
-    etag
-        The ETag they belong to.
-    """
+    """Return what to do with a response of the file store."""
     reason = f"{status} {code}" if code else str(status)
     if status == HTTPStatus.OK:
         return NextStep("fresh", _length(headers), strong_etag(headers), reason)

@@ -31,8 +31,6 @@ from asana_jobs_pd._http.retry import RETRIED, RetryPolicy
 from asana_jobs_pd._http.signed_transport import MIN_RATE, SignedTransport, Stream
 from asana_jobs_pd._http.transport import ConnectionFailure
 
-__all__ = ["RetryBudget", "Transfer", "TransferContext"]
-
 log = logging.getLogger("asana_jobs_pd")
 
 _MAX_RESTARTS = 2
@@ -42,19 +40,7 @@ _POLL_INTERVAL = 0.1
 
 
 class RetryBudget:
-    """Counts the tries since bytes last came at a rate worth waiting for.
-
-    Parameters
-    ----------
-    label
-        What the file is called in the log.
-    policy
-        How often and how long to try.
-    stop
-        Set by another thread, ends the waiting.
-    monotonic
-        A clock that never goes back.
-    """
+    """Counts the tries since bytes last came at a rate worth waiting for."""
 
     def __init__(
         self,
@@ -84,15 +70,7 @@ class RetryBudget:
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        """Wait for the next try.
-
-        Raises
-        ------
-        FileFailedError
-            When it was tried often enough, or is not `retryable`.
-        Cancelled
-            When it was stopped meanwhile.
-        """
+        """Wait for the next try."""
         now = self._monotonic()
         gained = self._largest - self._largest_before
         if gained and gained >= MIN_RATE * (now - self._tried_at):
@@ -160,15 +138,7 @@ class Transfer:
         self.unanswered = False
 
     def run(self) -> FileResult:
-        """Return the file, or why there is none.
-
-        Raises
-        ------
-        Cancelled
-            When it was stopped meanwhile; what is on disk stays there.
-        AuthenticationError
-            When Asana does not accept the token.
-        """
+        """Return the file, or why there is none."""
         try:
             result = self._run()
         except (FileFailedError, CorruptFileError) as error:
@@ -197,13 +167,7 @@ class Transfer:
                 self._context.parts.discard(part)
 
     def _identities(self) -> list[tuple[int, int, int] | None]:
-        """Return what tells the files of these names from others.
-
-        Raises
-        ------
-        OSError
-            When something other than a file has the name.
-        """
+        """Return what tells the files of these names from others."""
         return [_identity_of(path) for path in (self._target, self._unpacked)]
 
     def _take_finished(self) -> FileResult | None:

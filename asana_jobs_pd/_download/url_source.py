@@ -19,8 +19,6 @@ from asana_jobs_pd._http.retry import backoff
 from asana_jobs_pd._http.signed_urls import SignedUrl
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError
 
-__all__ = ["FileFailedError", "UrlSource", "reason_of", "seconds_until_there"]
-
 NEW_FILE = 600.0
 """Seconds after its completion in which a file that is not there may still appear."""
 UNKNOWN_AGE = 30.0
@@ -43,33 +41,13 @@ def reason_of(error: RequestError) -> str:
 
 
 def seconds_until_there(age: float | None, waited: float) -> float:
-    """Return for how long a file that is not there may still appear; 0 if it will not.
-
-    Parameters
-    ----------
-    age
-        Seconds since it was completed, by the server's clock; None when Asana does not say.
-    waited
-        Seconds since it was first missed: no clock makes us wait for longer than that.
-    """
+    """Return for how long a file that is not there may still appear; 0 if it will not."""
     limit = UNKNOWN_AGE if age is None else NEW_FILE
     return max(0.0, limit - max(age or 0.0, waited))
 
 
 class UrlSource:
-    """The signed URL of one export, good when it is used.
-
-    Parameters
-    ----------
-    progress
-        Whose URL; the one its file bears is used while it is good. Notes why it waits.
-    client
-        Asks the job for another.
-    stop
-        Set by another thread, ends the waiting.
-    monotonic
-        A clock that never goes back.
-    """
+    """The signed URL of one export, good when it is used."""
 
     def __init__(
         self,
@@ -88,15 +66,7 @@ class UrlSource:
         self._waits = 0
 
     def url(self) -> SignedUrl:
-        """Return a URL that has not expired, as far as it says.
-
-        Raises
-        ------
-        FileFailedError
-            When Asana gives none, even after a while.
-        AuthenticationError
-            When the token is not accepted.
-        """
+        """Return a URL that has not expired, as far as it says."""
         while self._url is None or self._url.is_stale(time.time(), self._renewed_at):
             self._url = self._ask()
             if self._url is None and not self._wait("Asana gives no URL for it"):
@@ -116,11 +86,6 @@ class UrlSource:
         """Note that the file store refused the URL; the next one is a new one.
 
         Waits when the file is so new that it may still appear.
-
-        Raises
-        ------
-        FileFailedError
-            When a fresh URL was refused, and the file is too old for that.
         """
         if self._renewed_at is None:  # it came with the frame
             self._url = None

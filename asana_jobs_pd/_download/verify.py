@@ -17,16 +17,6 @@ import orjson
 
 from asana_jobs_pd.errors import AsanaJobsError
 
-__all__ = [
-    "CorruptFileError",
-    "FileRecord",
-    "Format",
-    "Verifier",
-    "check_finished",
-    "format_of",
-    "unpack",
-]
-
 try:
     from isal import igzip_lib
 except ImportError:  # there are no wheels for every platform
@@ -67,11 +57,6 @@ class Verifier:
     is counted and dropped, 256 KiB at a time, so that a file that inflates to a thousand times
     its size takes time, but no memory. Of a file that was unpacked on its way: whether it
     begins and ends like JSON.
-
-    Parameters
-    ----------
-    max_inflated
-        Bytes that the file may inflate to; None for any number.
 
     Attributes
     ----------
@@ -203,13 +188,6 @@ def check_finished(
     """Return the record of a file that is the one we left, or is whole; None for any other.
 
     `check_stop` is called now and then.
-
-    Raises
-    ------
-    CorruptFileError
-        When it inflates to more than `max_inflated` bytes.
-    OSError
-        When it cannot be read.
     """
     try:
         descriptor = os.open(path, _FLAGS)

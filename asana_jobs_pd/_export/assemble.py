@@ -35,18 +35,6 @@ from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
 from asana_jobs_pd._export.workers import Part
 from asana_jobs_pd.errors import AsanaValueWarning, warn_user
 
-__all__ = [
-    "Assembly",
-    "Facts",
-    "assemble",
-    "by_type",
-    "incomplete_files",
-    "later",
-    "latest_of",
-    "summary",
-    "warn_lost",
-]
-
 DefinedBatch: TypeAlias = tuple[Batch, list[Definition]]
 """A batch, and the definitions to which its codes of custom fields refer."""
 

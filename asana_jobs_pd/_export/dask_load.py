@@ -39,15 +39,6 @@ from asana_jobs_pd.errors import (
 if TYPE_CHECKING:
     import dask.dataframe as dd
 
-__all__ = [
-    "Counts",
-    "Partition",
-    "Plan",
-    "compute",
-    "load_with_dask",
-    "plan_load",
-    "scan_partitions",
-]
 
 LARGE_TEXT = 1 << 30
 """Bytes of text in one file, and so in one partition, above which there is a warning."""

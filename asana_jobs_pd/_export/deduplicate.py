@@ -19,8 +19,6 @@ from asana_jobs_pd._decode.row_reader import DIGEST, KEYS
 from asana_jobs_pd._decode.scan import Batch
 from asana_jobs_pd._decode.scan_result import Issue
 
-__all__ = ["KEY_COLUMNS", "FindKept", "Keys", "RowKeys", "kept_rows", "keys_of"]
-
 FindKept: TypeAlias = Callable[[int, Iterable[Batch], str, Callable[[Issue], None]], np.ndarray]
 """What `kept_rows` is: it returns which rows of a type stay."""
 PORTION = 1 << 20

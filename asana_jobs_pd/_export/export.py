@@ -19,17 +19,6 @@ from asana_jobs_pd._public import public
 if TYPE_CHECKING:
     import dask.dataframe as dd
 
-__all__ = [
-    "TEXT",
-    "AsanaDaskExport",
-    "AsanaExport",
-    "Backend",
-    "ByType",
-    "Counted",
-    "catalogue",
-    "issues_frame",
-    "to_frame",
-]
 
 F = TypeVar("F")
 

@@ -29,16 +29,6 @@ from asana_jobs_pd._decode.schema import SCHEMA, Spec
 from asana_jobs_pd._export.resolve_schema import Field, ResolvedSchema, plain_columns
 from asana_jobs_pd.errors import InvalidFieldError
 
-__all__ = [
-    "check_columns",
-    "conformed",
-    "documented_schema",
-    "long_values",
-    "long_values_of_none",
-    "pivoted",
-    "schema_of",
-]
-
 FIELDS = '"custom_fields"'
 """No key of a row can have quotes."""
 _VALUES = {kind: type_ for kind, type_ in INTERIM.items() if kind != "stand_in"}

@@ -26,7 +26,6 @@ from asana_jobs_pd.errors import InvalidOptionError, warn_user
 if TYPE_CHECKING:
     from asana_jobs_pd._export.export import AsanaDaskExport
 
-__all__ = ["MAX_LINE_BYTES", "Engine", "check_engine", "read_asana_export", "ticker"]
 
 MAX_LINE_BYTES = 64 << 20
 Engine: TypeAlias = Literal["pandas", "dask"]

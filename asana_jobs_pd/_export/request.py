@@ -18,21 +18,6 @@ from asana_jobs_pd._jobs.as_jobs import as_times
 from asana_jobs_pd._options import is_whole
 from asana_jobs_pd.errors import ExportFileError, InvalidFrameError, InvalidOptionError
 
-__all__ = [
-    "BadLines",
-    "CustomFieldsAs",
-    "ExportPaths",
-    "LoadOptions",
-    "Request",
-    "Time",
-    "Window",
-    "check_one_of",
-    "check_request",
-    "check_whole",
-    "export_paths",
-    "names_of",
-]
-
 BadLines: TypeAlias = Literal["error", "warn", "skip"]
 CustomFieldsAs: TypeAlias = Literal["columns", "long", "raw"]
 ExportPaths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
@@ -74,17 +59,7 @@ class Request(NamedTuple):
 def check_request(
     paths: ExportPaths, *, workers: int | None, **options: Unpack[LoadOptions]
 ) -> Request:
-    """Return what to do.
-
-    Raises
-    ------
-    InvalidOptionError
-        For the first invalid option.
-    InvalidFrameError
-        For a frame without files.
-    ExportFileError
-        For a file that does not exist.
-    """
+    """Return what to do."""
     check_one_of("custom_fields", options["custom_fields"], get_args(CustomFieldsAs))
     check_one_of("dtype_backend", options["dtype_backend"], get_args(Backend))
     check_one_of("on_bad_lines", options["on_bad_lines"], get_args(BadLines))
@@ -109,15 +84,7 @@ def check_request(
 
 
 def export_paths(paths: ExportPaths) -> list[str]:
-    """Return the files to read, each once, in order.
-
-    Raises
-    ------
-    InvalidFrameError
-        For a frame without files.
-    InvalidOptionError
-        For anything that is not a path, or no paths at all.
-    """
+    """Return the files to read, each once, in order."""
     if isinstance(paths, str | os.PathLike):
         return [os.fspath(paths)]
     if isinstance(paths, pd.DataFrame):

@@ -20,25 +20,9 @@ from asana_jobs_pd._decode.scan_result import (
     spec_of,
 )
 
-__all__ = ["Field", "ResolvedSchema", "plain_columns", "resolve_schema"]
-
 
 class Field(msgspec.Struct):
-    """A custom field with its column.
-
-    Parameters
-    ----------
-    gid, name, kind, representation, precision, format, currency
-        As the last definition says that names the kind.
-    column
-        The name of its column.
-    time_column
-        Of a date that ever has a time of day: the name of the column of that.
-    options
-        Of an enum: the names of its options, in Asana's order.
-    from_display
-        Whether some value is what Asana displays, as its own key was absent.
-    """
+    """A custom field with its column."""
 
     gid: str | None
     name: str | None
@@ -59,23 +43,7 @@ class Field(msgspec.Struct):
 
 
 class ResolvedSchema(msgspec.Struct):
-    """The columns of a load.
-
-    Parameters
-    ----------
-    options
-        What was requested.
-    roots
-        The fields of each type of row, decided.
-    fields
-        The custom fields, in the order in which they came first.
-    of_type
-        The positions of the fields that a type of row has.
-    issues
-        Custom fields that changed their name or type.
-    positions
-        The position in `fields` of each key of a definition.
-    """
+    """The columns of a load."""
 
     options: ReadOptions
     roots: dict[str, Node]

@@ -26,20 +26,6 @@ from asana_jobs_pd._decode.scan import Batch, Claim, Scanner
 from asana_jobs_pd._decode.scan_result import ReadOptions, ScanResult
 from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
 
-__all__ = [
-    "Part",
-    "Share",
-    "SpoolReader",
-    "SpoolWriter",
-    "Stored",
-    "Task",
-    "claimer",
-    "processors",
-    "run_task",
-    "scanned",
-    "spooled",
-]
-
 Compression: TypeAlias = Literal["lz4"] | None
 Tick: TypeAlias = Callable[[int, int], None]
 """Gets the number of a file and how much of it has been read, in bytes on disk."""

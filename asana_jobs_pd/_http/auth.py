@@ -16,19 +16,6 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from asana_jobs_pd._http.redaction import Secret, clean
 from asana_jobs_pd.errors import InvalidOptionError, TokenError
 
-__all__ = [
-    "ENVIRONMENT",
-    "Token",
-    "check_base_url",
-    "environment",
-    "find_token",
-    "is_loopback",
-    "keyring_token",
-    "leads_to_this_machine",
-    "origin_of",
-    "prompt_token",
-]
-
 ENVIRONMENT = ("ASANA_ACCESS_TOKEN", "ASANA_PAT", "ASANA_TOKEN")
 KEYRING = ("asana_jobs_pd", "access_token")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")

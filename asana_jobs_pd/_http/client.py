@@ -54,22 +54,9 @@ from asana_jobs_pd._http.transport import (
     Response,
     Transport,
 )
-from asana_jobs_pd._options import check_client_options, is_seconds, is_whole
+from asana_jobs_pd._options import check_client_options
 from asana_jobs_pd._public import public, signature_of
 from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
-
-__all__ = [
-    "BASE_URL",
-    "Client",
-    "check_client",
-    "connect",
-    "connected_client",
-    "default_client",
-    "forget_default",
-    "is_seconds",
-    "is_whole",
-    "reset",
-]
 
 BASE_URL = "https://app.asana.com/api/1.0"
 

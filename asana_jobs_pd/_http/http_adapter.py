@@ -28,17 +28,6 @@ from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.redaction import Hidden, own_request
 from asana_jobs_pd.errors import InvalidOptionError
 
-__all__ = [
-    "AnswerTimeout",
-    "OneServerAdapter",
-    "PlainAdapter",
-    "Proxies",
-    "Settings",
-    "SlowAnswerError",
-    "hide_proxies",
-    "settings_for",
-]
-
 STOP_INTERVAL = 0.2
 """Seconds between two looks at whether a request that waits was cancelled."""
 MAX_INTERIM_ANSWERS = 100

@@ -10,8 +10,6 @@ from typing import Generic, TypeVar
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd.errors import NoThreadsError
 
-__all__ = ["Batch", "no_threads"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 

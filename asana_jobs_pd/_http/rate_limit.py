@@ -10,17 +10,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
-__all__ = [
-    "BACKGROUND_SHARE",
-    "MAX_POSTS",
-    "WINDOW",
-    "Budget",
-    "Cancelled",
-    "Limiter",
-    "forget_limiters",
-    "limiter_for",
-]
-
 WINDOW = 60.0
 """Asana counts requests a minute."""
 MAX_POSTS = 15

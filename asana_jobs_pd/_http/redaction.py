@@ -11,19 +11,6 @@ from urllib.parse import quote
 
 from asana_jobs_pd.errors import TokenError
 
-__all__ = [
-    "MAX_TEXT",
-    "SUSPECT",
-    "Hidden",
-    "Secret",
-    "clean",
-    "hide_query",
-    "mask_logs",
-    "may_hold_secret",
-    "own_request",
-    "redact",
-]
-
 T = TypeVar("T")
 
 MAX_TEXT = 4000

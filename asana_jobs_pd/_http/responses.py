@@ -27,18 +27,6 @@ from asana_jobs_pd.errors import (
     StatusError,
 )
 
-__all__ = [
-    "MAX_CHANGES",
-    "UNKNOWN",
-    "Changes",
-    "PostResult",
-    "Record",
-    "change_headers",
-    "describe_change",
-    "read_job",
-    "read_started_job",
-]
-
 MAX_CHANGES = 100
 MAX_ERRORS = 5
 """Messages of one answer that are shown."""

@@ -17,20 +17,6 @@ from typing import Literal, TypeAlias
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.transport import ConnectionFailure, Response
 
-__all__ = [
-    "Delivery",
-    "RetryPolicy",
-    "Sent",
-    "delivery_of",
-    "http_date",
-    "parse_retry_after",
-    "retry_after_of",
-    "send_once",
-    "send_repeatedly",
-    "status_of",
-    "wait_before_retry",
-]
-
 Delivery: TypeAlias = Literal["taken", "refused", "later", "undelivered", "unknown"]
 """What became of a POST: ``"later"`` and ``"undelivered"`` surely changed nothing."""
 

@@ -34,7 +34,6 @@ from asana_jobs_pd._http.transport import (
 if TYPE_CHECKING:
     import urllib3
 
-__all__ = ["CHUNK", "MIN_RATE", "SignedTransport", "Stream"]
 
 CHUNK = 256 * 1024
 """Bytes that are read at a time, at most."""
@@ -177,19 +176,6 @@ class SignedTransport:
     Neither a token nor cookies nor netrc go along: S3 refuses a request with both a signature
     and an ``Authorization`` header, and a token sent there is a token leaked.
 
-    Parameters
-    ----------
-    loopback
-        Whether http to this machine is allowed too.
-    timeout
-        Seconds to connect, and between bytes.
-    proxies, verify
-        As in requests; None for the environment's.
-    clock
-        Is told the ``Date`` of each response.
-    adapter
-        Sends the requests instead of one of our own.
-
     Attributes
     ----------
     heard_at : float
@@ -240,15 +226,7 @@ class SignedTransport:
         return url.problem
 
     def open(self, url: SignedUrl, headers: Mapping[str, str]) -> Stream | ConnectionFailure:
-        """Send one GET request, following redirects that are allowed; never raises.
-
-        Parameters
-        ----------
-        url
-            The signed URL.
-        headers
-            ``Range`` and ``If-Range``.
-        """
+        """Send one GET request, following redirects that are allowed; never raises."""
         for _ in range(_MAX_REDIRECTS + 1):
             if reason := self.refusal(url):
                 shown = clean(hide_query(url.reveal()))

@@ -9,8 +9,6 @@ from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
 from asana_jobs_pd._http.auth import is_loopback, leads_to_this_machine
 
-__all__ = ["SignedUrl"]
-
 _MARGIN = 30.0
 """Seconds of life that a URL must have left; a transfer that has started runs to its end."""
 _MAX_LIFE = 604_800
@@ -65,13 +63,6 @@ class SignedUrl:
 
         One that was just renewed never is, however short its life and whatever our clock says:
         a URL that has to live longer than it can would be renewed for ever.
-
-        Parameters
-        ----------
-        now
-            Seconds since 1970.
-        renewed_at
-            When we got it from Asana; None for one that came with the frame.
         """
         if self.expires_at is None:
             return False

@@ -29,20 +29,6 @@ from asana_jobs_pd._http.rate_limit import MAX_POSTS, Cancelled
 from asana_jobs_pd._http.redaction import clean, hide_query
 from asana_jobs_pd.errors import InvalidOptionError
 
-__all__ = [
-    "MAX_BODY",
-    "ConnectionFailure",
-    "CustomAdapter",
-    "CustomTransport",
-    "MockTransport",
-    "Request",
-    "RequestsTransport",
-    "Response",
-    "Transport",
-    "explain",
-    "user_agent",
-]
-
 MAX_BODY = 16 * 2**20
 """Bytes; a job's record has a few thousand."""
 

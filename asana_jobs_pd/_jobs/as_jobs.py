@@ -14,18 +14,6 @@ from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, Kind, dtype_of, is_par
 from asana_jobs_pd._jobs.states import is_verified
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError, warn_user
 
-__all__ = [
-    "FIRST_TIME",
-    "LAST_TIME",
-    "as_jobs",
-    "as_times",
-    "cast_column",
-    "is_ours",
-    "join_columns",
-    "parse_times",
-    "with_index_of",
-]
-
 FIRST_TIME = np.datetime64("0001-01-01", "us")
 LAST_TIME = np.datetime64("9999-12-31T23:59:59.999999", "us")
 """The first and the last time of the years that Python can represent."""
@@ -41,20 +29,6 @@ def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
 
     Index levels with our names become columns, empty texts become missing. `with_index_of` turns
     the levels back.
-
-    Parameters
-    ----------
-    jobs
-        A frame of jobs.
-    verified
-        Whether to blank a ``status`` that may not come from Asana; see `is_verified`.
-
-    Raises
-    ------
-    InvalidFrameError
-        When it is not a frame of jobs, or a column of ours cannot be cast.
-    InvalidGidError
-        When values of ``gid`` are not gids.
     """
     frame = _flat(jobs)
     gids = gid_series(frame)
@@ -267,20 +241,7 @@ def as_times(column: pd.Series, name: str) -> pd.Series:
 
 
 def parse_times(texts: pd.Series, describe: Callable[[int], str]) -> tuple[pd.Series, str]:
-    """Return ISO 8601 texts as ``datetime64[us, UTC]``, and which of them are no times.
-
-    Parameters
-    ----------
-    texts
-        Texts, times or missing values, as objects.
-    describe
-        Gets the position of the first value that is no time, and says whose it is.
-
-    Returns
-    -------
-    tuple of Series and str
-        The times, missing where a value is no time, and a message if there is one.
-    """
+    """Return ISO 8601 texts as ``datetime64[us, UTC]``, and which of them are no times."""
     try:
         times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce").dt.as_unit("us")
     except (TypeError, ValueError, OverflowError):

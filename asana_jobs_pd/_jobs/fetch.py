@@ -17,16 +17,6 @@ from asana_jobs_pd._jobs.schema import Plan
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import AuthenticationError, BodyError, NetworkError, RequestError
 
-__all__ = [
-    "NEVER",
-    "NOT_ASKED",
-    "FetchResult",
-    "ReadResult",
-    "fetch_job",
-    "fetch_jobs",
-    "not_a_job",
-]
-
 NEVER = -(2**63)
 """NumPy's NaT as an integer."""
 OUTAGE = 5.0
@@ -106,13 +96,7 @@ def _record(gids: Sequence[str], results: Sequence[ReadResult | None], client: C
 def fetch_job(
     gid: str, plan: Plan, client: Client, *, stop: threading.Event, background: bool = False
 ) -> dict[str, Any] | RequestError:
-    """Fetch one job, without the optional fields when this Asana does not know them.
-
-    Raises
-    ------
-    Cancelled
-        When `stop` was set meanwhile.
-    """
+    """Fetch one job, without the optional fields when this Asana does not know them."""
     optional = plan.optional - client.refused_fields
     fields = tuple(name for name in plan.ask if name not in plan.optional or name in optional)
     result = client.ask_job(gid, fields, stop=stop, background=background)

@@ -23,8 +23,6 @@ from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidGidError, RequestError, warn_user
 from asana_jobs_pd.typing import Fields
 
-__all__ = ["asana_jobs_from_records", "columns_of", "frame_of_results"]
-
 Record: TypeAlias = dict[str, Any]
 Tree: TypeAlias = dict[str, Any]
 """The documented fields as they nest: a dict for an object, None for a leaf."""
@@ -123,13 +121,7 @@ def _frame(
 
 
 def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArray]:
-    """Return the plan's columns, then what else arrived, as ``large_string`` columns.
-
-    Raises
-    ------
-    InvalidGidError
-        When a record is not a dict.
-    """
+    """Return the plan's columns, then what else arrived, as ``large_string`` columns."""
     tree = _tree(row.column for row in plan.columns)
     chunks: list[tuple[int, Leaves]] = []
     extras: list[Extras] = []

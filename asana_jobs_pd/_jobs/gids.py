@@ -14,18 +14,6 @@ from asana_jobs_pd._http.redaction import redact
 from asana_jobs_pd.errors import InvalidFrameError, InvalidGidError
 from asana_jobs_pd.typing import Gids
 
-__all__ = [
-    "FLOATS",
-    "ReadUrl",
-    "foreign_frame",
-    "gid_series",
-    "job_url_gid",
-    "no_url",
-    "parse_column",
-    "parse_gid",
-    "parse_gids",
-]
-
 ReadUrl: TypeAlias = Callable[[str], str | None]
 """Returns the gid in a URL, or None when the URL is not of the wanted kind."""
 
@@ -67,20 +55,7 @@ _HINTS = (
 
 
 def parse_gids(gids: Gids, *, read_url: ReadUrl | None = None) -> list[str]:
-    """Return the gids of any accepted form as text, in order, repeats kept.
-
-    Parameters
-    ----------
-    gids
-        A gid, an iterable of gids, or a frame with a ``gid`` column or index level.
-    read_url
-        What reads the gid of a URL; None accepts URLs of jobs.
-
-    Raises
-    ------
-    InvalidGidError
-        When some are not gids: it counts them and names the first ones.
-    """
+    """Return the gids of any accepted form as text, in order, repeats kept."""
     read_url = read_url or job_url_gid
     if advice := foreign_frame(gids):
         raise InvalidGidError(f"{advice} No request was made.")
@@ -125,13 +100,7 @@ def job_url_gid(url: str) -> str | None:
 
 
 def gid_series(frame: pd.DataFrame) -> pd.Series:
-    """Return a frame's gids: its ``gid`` column, else the index level of that name.
-
-    Raises
-    ------
-    InvalidFrameError
-        When it has neither, or two of them.
-    """
+    """Return a frame's gids: its ``gid`` column, else the index level of that name."""
     if "gid" in frame.columns:
         column = frame["gid"]
         if isinstance(column, pd.DataFrame):

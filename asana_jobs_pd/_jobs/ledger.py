@@ -23,16 +23,6 @@ from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import AsanaLedgerWarning, InvalidOptionError, LedgerError, warn_user
 from asana_jobs_pd.typing import Gids
 
-__all__ = [
-    "Recorder",
-    "forget",
-    "ledger_path",
-    "path",
-    "recent_jobs",
-    "record_file",
-    "warn_of_ledger_failures",
-]
-
 T = TypeVar("T")
 SETTING = "ASANA_JOBS_LEDGER"
 _OFF = ("0", "false", "no", "off")

@@ -14,7 +14,6 @@ from asana_jobs_pd.errors import LedgerError
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-__all__ = ["LOCK_TIMEOUT", "LedgerFile", "Sighting"]
 
 LOCK_TIMEOUT = 0.2
 """Seconds to wait for other processes in one call, at most."""

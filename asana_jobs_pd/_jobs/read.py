@@ -29,8 +29,6 @@ from asana_jobs_pd.errors import (
 )
 from asana_jobs_pd.typing import Errors, Fields, Gids
 
-__all__ = ["read_asana_jobs", "refresh_asana_jobs", "update_rows"]
-
 _ALWAYS_UPDATED = frozenset(row.column for row in BOOKKEEPING)
 
 

@@ -26,8 +26,6 @@ from asana_jobs_pd.errors import (
     MissingExtraError,
 )
 
-__all__ = ["read_jobs_file"]
-
 _COMPRESSIONS = (".gz", ".bz2", ".zst")
 _BLANKS = ("", "NA", "N/A", "n/a", "NaN", "nan", "None", "null", "NULL", "<NA>", "#N/A", "NaT")
 """What counts as missing in the user's own columns; in ours it is only an empty text."""

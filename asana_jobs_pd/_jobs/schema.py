@@ -16,25 +16,6 @@ import pandas as pd
 from asana_jobs_pd.errors import InvalidFieldError
 from asana_jobs_pd.typing import Fields
 
-__all__ = [
-    "BOOKKEEPING",
-    "COLUMNS",
-    "EVERYTHING",
-    "FIELDS",
-    "FINAL_STATUSES",
-    "NAMES",
-    "SOURCE",
-    "STATUSES",
-    "Kind",
-    "Plan",
-    "Row",
-    "dtype_of",
-    "is_part",
-    "leaves_of",
-    "plan_fields",
-    "plan_for_columns",
-]
-
 Kind: TypeAlias = Literal["text", "time", "number"]
 
 STATUSES = ("not_started", "in_progress", "succeeded", "failed")
@@ -250,7 +231,7 @@ def _check(name: object, *, strict: bool) -> None:
         nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]
         raise InvalidFieldError(
             f"{name!r} is not a documented field of a job; did you mean {nearest!r}? "
-            "strict=False requests it anyway."
+            "Pass strict=False to request it anyway."
         )
 
 

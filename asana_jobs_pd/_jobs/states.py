@@ -7,17 +7,6 @@ import pandas as pd
 
 from asana_jobs_pd._jobs.schema import BOOKKEEPING, FINAL_STATUSES, is_part
 
-__all__ = [
-    "GONE",
-    "has_object",
-    "is_cached",
-    "is_export",
-    "is_failed",
-    "is_finished",
-    "is_verified",
-    "kinds_of",
-]
-
 GONE = (403, 404)
 """HTTP statuses that do not change: the job is not yours, or does not exist."""
 NO_JOB = ("refused", "unknown", "not_sent")

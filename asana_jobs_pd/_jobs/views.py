@@ -15,17 +15,6 @@ from asana_jobs_pd._jobs.as_jobs import as_jobs, as_times
 from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, dtype_of, is_part
 from asana_jobs_pd._jobs.states import has_object, kinds_of
 
-__all__ = [
-    "change_texts",
-    "changes",
-    "each_column",
-    "masked",
-    "render",
-    "results",
-    "summary",
-    "unique_jobs",
-]
-
 
 def each_column(frame: pd.DataFrame, change: Callable[[pd.Series], pd.Series]) -> pd.DataFrame:
     """Return a copy with each column changed; their names may be anything, and repeat."""

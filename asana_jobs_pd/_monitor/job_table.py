@@ -27,8 +27,6 @@ from asana_jobs_pd._jobs.states import GONE
 from asana_jobs_pd.errors import RequestError
 from asana_jobs_pd.typing import Gids
 
-__all__ = ["UNREADABLE", "Change", "JobState", "JobTable"]
-
 UNREADABLE = "unreadable"
 MAX_REFUSALS = 5
 """This many refusals in a row, such as 400, end a job: asking again does not change them."""

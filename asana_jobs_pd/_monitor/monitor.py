@@ -23,8 +23,6 @@ from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError, TokenError
 from asana_jobs_pd.typing import Gids, MonitorState
 
-__all__ = ["JobsMonitor"]
-
 TICK = 0.1
 """Seconds that a wait lasts: an interrupt is noticed in between on every system."""
 

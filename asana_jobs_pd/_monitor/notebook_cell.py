@@ -8,8 +8,6 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Cell", "Cells", "current_cell"]
-
 Cell = tuple[str, object]
 """A name of the cell, and one of this run of it."""
 

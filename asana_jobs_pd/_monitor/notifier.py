@@ -16,8 +16,6 @@ import pandas as pd
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._monitor.schedule import Signals
 
-__all__ = ["Notifier"]
-
 log = logging.getLogger("asana_jobs_pd")
 
 MIN_INTERVAL = 0.2

@@ -32,8 +32,6 @@ from asana_jobs_pd._monitor.schedule import (
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, NetworkError
 from asana_jobs_pd.typing import MonitorState
 
-__all__ = ["FINAL_STATES", "MAX_WORKERS", "Ask", "Poller", "WorkerPool"]
-
 MAX_WORKERS = 25
 """Half of what Asana allows in flight: the rest is for reads in the foreground."""
 

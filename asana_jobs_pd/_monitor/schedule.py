@@ -13,23 +13,6 @@ from typing import Protocol, TypeAlias
 
 from asana_jobs_pd._http.rate_limit import BACKGROUND_SHARE, Limiter
 
-__all__ = [
-    "MAX_DELAY",
-    "MAX_RATE",
-    "MIN_DELAY",
-    "Clock",
-    "NetworkBackoff",
-    "RealClock",
-    "Schedule",
-    "Signals",
-    "delay_for",
-    "format_duration",
-    "join_rate",
-    "leave_rate",
-    "rate_of",
-    "slow_rate_text",
-]
-
 Signals: TypeAlias = "queue.SimpleQueue[str | None]"
 """Wakes a thread. Of all the ways to do so, only this one is safe in the garbage collector."""
 

@@ -27,8 +27,6 @@ from asana_jobs_pd.errors import (
 )
 from asana_jobs_pd.typing import Errors, Gids, Until
 
-__all__ = ["wait_asana_jobs", "wait_asana_jobs_async"]
-
 
 @public
 def wait_asana_jobs(

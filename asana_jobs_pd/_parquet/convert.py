@@ -49,8 +49,6 @@ from asana_jobs_pd.errors import InvalidOptionError
 if TYPE_CHECKING:
     from asana_jobs_pd._parquet.dask_write import DaskConversion
 
-__all__ = ["asana_export_to_parquet"]
-
 
 @public
 def asana_export_to_parquet(

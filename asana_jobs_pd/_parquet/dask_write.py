@@ -27,8 +27,6 @@ from asana_jobs_pd._parquet.writer import (
 )
 from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError
 
-__all__ = ["DaskConversion", "convert_with_dask"]
-
 
 class DaskConversion(NamedTuple):
     """What the workers wrote, as `Conversion` has it."""

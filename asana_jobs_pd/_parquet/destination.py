@@ -33,19 +33,6 @@ from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
 
-__all__ = [
-    "CATALOGUE",
-    "ISSUES",
-    "LONG_VALUES",
-    "MANIFEST",
-    "SUCCESS",
-    "Destination",
-    "Stage",
-    "destination",
-    "keep_existing",
-    "staged",
-]
-
 T = TypeVar("T")
 
 CATALOGUE = "_custom_fields.parquet"
@@ -102,15 +89,7 @@ class Stage:
 def destination(
     dest: str | os.PathLike[str], options: StorageOptions = None, *, overwrite: bool = False
 ) -> Destination:
-    """Check a destination before any work is done.
-
-    Raises
-    ------
-    ExportWriteError
-        When something else, or a dataset that must not be replaced, is there.
-    InvalidOptionError, MissingExtraError
-        When it is not a valid destination.
-    """
+    """Check a destination before any work is done."""
     filesystem = None
     if isinstance(dest, str) and is_url(dest):
         if "::" in dest:

@@ -34,17 +34,6 @@ from asana_jobs_pd._export.workers import Share, SpoolReader, Stored
 from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd._parquet.destination import LONG_VALUES
 
-__all__ = [
-    "BackgroundWriter",
-    "Conversion",
-    "DatasetWriter",
-    "ResourceWriter",
-    "WrittenFile",
-    "folder_of",
-    "part_name",
-    "readable_by_pandas",
-]
-
 ROW_GROUP_BYTES = 48 << 20
 """In memory: a row group, and a chunk of text, is what a conversion holds."""
 MAX_PENDING_TABLES = 64

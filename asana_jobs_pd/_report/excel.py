@@ -31,18 +31,6 @@ from asana_jobs_pd.errors import (
     warn_user,
 )
 
-__all__ = [
-    "MAX_CELL_TEXT",
-    "Cell",
-    "Kind",
-    "SheetColumn",
-    "asana_jobs_to_excel",
-    "escape_formula",
-    "escape_formulas",
-    "is_formula",
-    "sheet_column",
-]
-
 _FORMULA_SIGNS = "[=+@\uff1d\uff0b\uff0d\uff20-]"  # their full-width forms, too
 _BLANKS = "[ \t\r\n]*"
 _FORMULA = re.compile(_BLANKS + _FORMULA_SIGNS)

@@ -34,7 +34,6 @@ from asana_jobs_pd._vocabulary import kind_label, ordered_states, state_style, s
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["AsanaPlot", "plot_asana_status", "plot_asana_timeline"]
 
 _WIDTH = 10.0
 _MIN_LABELED = 0.06

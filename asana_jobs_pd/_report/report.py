@@ -44,8 +44,6 @@ from asana_jobs_pd._vocabulary import (
     state_style,
 )
 
-__all__ = ["MAX_ROWS", "asana_jobs_report"]
-
 MAX_ROWS = 200
 """The most rows of a table; the number of the others is shown below it."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

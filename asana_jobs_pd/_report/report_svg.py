@@ -15,8 +15,6 @@ from asana_jobs_pd._formatting import format_count, format_duration, format_time
 from asana_jobs_pd._report.timeline_data import TimelineLayout, time_ticks
 from asana_jobs_pd._vocabulary import STATE_STYLES, UNKNOWN, UNREADABLE, state_label
 
-__all__ = ["Child", "Element", "element", "html_page", "state_class", "timeline_svg"]
-
 Element: TypeAlias = ET.Element
 Child: TypeAlias = Element | str | None
 

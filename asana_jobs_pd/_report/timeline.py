@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-__all__ = [
-    "add_legend",
-    "axes_for",
-    "draw_timeline",
-    "drawable",
-    "fonts",
-    "has_dark_background",
-    "require_matplotlib",
-    "show_message",
-    "simplify",
-]
 
 _OPAQUE = 0.5
 _LEGEND_ENTRY = 1.4

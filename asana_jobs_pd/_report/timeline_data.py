@@ -17,18 +17,6 @@ from asana_jobs_pd._jobs.views import unique_jobs
 from asana_jobs_pd._vocabulary import UNREADABLE, kind_label, states_of
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 
-__all__ = [
-    "MAX_LABELED",
-    "TimelineLayout",
-    "job_labels",
-    "job_spans",
-    "layout_timeline",
-    "short_gid",
-    "time_ticks",
-    "zone_name",
-    "zone_of",
-]
-
 
 def zone_of(zone: str | tzinfo | None) -> tzinfo:
     """Return the time zone of an option; UTC by default."""
@@ -63,36 +51,7 @@ def job_spans(
     start: str | None = None,
     end: str | None = None,
 ) -> pd.DataFrame:
-    """Return when each job started and ended.
-
-    Parameters
-    ----------
-    jobs
-        A frame of jobs; only ``gid`` is required.
-    history
-        A monitor's history: ``gid``, ``status``, ``at``. `jobs` decides what is finished.
-    start, end
-        Columns of `jobs` with times of jobs for which Asana reports none.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The jobs, each gid once, rows without a gid kept, and before their columns
-
-        - ``state``, as of `states_of`;
-        - ``start`` and ``end``, ``datetime64[us, UTC]``: ``created_at`` and ``completed_at`` of
-          exports; else the columns, else the first and the final observation in the history.
-          An unfinished job ends when it was last observed, at ``fetched_at`` at least; for a
-          finished one, that says nothing. Equal if only one time is known, missing if none is,
-          and never in the wrong order;
-        - ``running``: whether it was unfinished at ``end``;
-        - ``observed``: whether the times are observations rather than Asana's.
-
-    Raises
-    ------
-    InvalidFrameError
-        If `jobs`, a column or the history is invalid.
-    """
+    """Return when each job started and ended."""
     rows = unique_jobs(jobs, without_gid=True)
     first, final, last = _observations(rows, history)
     finished = is_finished(rows)
@@ -182,21 +141,7 @@ _MIN_KIND_HEIGHT = 0.04
 
 @dataclass(frozen=True, slots=True)
 class TimelineLayout:
-    """The lines of a timeline, from the top.
-
-    Parameters
-    ----------
-    rows
-        What `job_spans` returns, sorted, with ``line``: the middle of each job's line.
-    kinds
-        Position and label of each kind.
-    labels
-        Position and label of each job; empty if there are many.
-    height
-        The number of lines.
-    untimed
-        The number of jobs left out because none of their times is known.
-    """
+    """The lines of a timeline, from the top."""
 
     rows: pd.DataFrame
     kinds: list[tuple[float, str]]

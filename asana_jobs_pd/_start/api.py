@@ -22,17 +22,6 @@ from asana_jobs_pd.typing import (
     TaskPart,
 )
 
-__all__ = [
-    "duplicate_portfolio",
-    "duplicate_project",
-    "duplicate_task",
-    "export_graph",
-    "export_resources",
-    "instantiate_project",
-    "instantiate_task",
-    "save_project_as_template",
-]
-
 
 @public
 @with_start_options

@@ -14,17 +14,6 @@ from asana_jobs_pd._jobs.gids import parse_gid
 from asana_jobs_pd.errors import InvalidOptionError
 from asana_jobs_pd.typing import PortfolioPart, PrivacySetting, ProjectPart, TaskPart
 
-__all__ = [
-    "ENDPOINTS",
-    "Endpoint",
-    "Option",
-    "check_choice",
-    "check_option",
-    "check_text",
-    "iso_day",
-    "iso_instant",
-]
-
 OptionKind: TypeAlias = Literal[
     "text", "gid", "flag", "choice", "parts", "schedule", "dates", "roles", "checked"
 ]

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from asana_jobs_pd.typing import StartState
 
-__all__ = ["MAX_RUNNING", "MAX_UNCLEAR", "StartQueue"]
-
 MAX_RUNNING = 5
 """Jobs that Asana lets a user run at the same time."""
 MIN_POLL_DELAY, MAX_POLL_DELAY, POLL_GROWTH = 2.0, 30.0, 1.5

@@ -19,15 +19,6 @@ from asana_jobs_pd._start.endpoints import Endpoint, check_option, check_text
 from asana_jobs_pd.errors import InvalidGidError, InvalidOptionError, RequestError
 from asana_jobs_pd.typing import Gids, StartState
 
-__all__ = [
-    "StartRequest",
-    "StartResult",
-    "parse_parents",
-    "plan_requests",
-    "requests_frame",
-    "started_frame",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:

@@ -22,8 +22,6 @@ from asana_jobs_pd.typing import (
     TeamExportField,
 )
 
-__all__ = ["ResourceExport", "export_parameters"]
-
 _PATH = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _FIELDS: dict[str, tuple[str, ...]] = {
     "task": get_args(TaskExportField),

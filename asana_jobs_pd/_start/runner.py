@@ -25,8 +25,6 @@ from asana_jobs_pd._start.queue import MAX_UNCLEAR, StartQueue
 from asana_jobs_pd._start.requests import StartRequest, StartResult
 from asana_jobs_pd.errors import AuthenticationError, ClientClosedError, NetworkError, RequestError
 
-__all__ = ["Runner", "is_in_progress"]
-
 log = logging.getLogger("asana_jobs_pd")
 
 TICK = 0.1

@@ -40,8 +40,6 @@ from asana_jobs_pd.errors import (
 )
 from asana_jobs_pd.typing import Gids, StartErrors
 
-__all__ = ["StartOptions", "start_jobs", "with_start_options"]
-
 F = TypeVar("F", bound=Callable[..., pd.DataFrame])
 
 MAX_SHOWN = 3

@@ -24,18 +24,6 @@ from asana_jobs_pd._widget.markup import (
 from asana_jobs_pd._widget.status import Clock, Notice, Snapshot
 from asana_jobs_pd._widget.style import css
 
-__all__ = [
-    "Activity",
-    "ControlFactory",
-    "Controls",
-    "Ticker",
-    "draw_checkboxes",
-    "draw_footer",
-    "draw_page",
-    "draw_status",
-    "set_class",
-]
-
 _PAUSE = "Send no requests until you resume"
 
 
@@ -150,17 +138,7 @@ def _button(create: Any, text: str, tooltip: str, *classes: str) -> w.Button:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What can be downloaded and loaded, and what is in progress.
-
-    Parameters
-    ----------
-    ready, selected
-        The number of exports that are ready, and of selected ones.
-    downloading, loading
-        Whether that is in progress.
-    files
-        The number of files to load.
-    """
+    """What can be downloaded and loaded, and what is in progress."""
 
     ready: int = 0
     selected: int = 0

@@ -27,8 +27,6 @@ from asana_jobs_pd._widget.downloads_panel import (
 from asana_jobs_pd._widget.markup import error_html
 from asana_jobs_pd.errors import AsanaJobsError
 
-__all__ = ["DownloadRequest", "Downloads"]
-
 _MIN_INTERVAL = 0.3
 """Seconds between two drawings of the bars at least."""
 _CLICK_DELAY = 0.3

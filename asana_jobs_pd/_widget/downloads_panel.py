@@ -18,16 +18,6 @@ from asana_jobs_pd._vocabulary import kind_label
 from asana_jobs_pd._widget.controls import ControlFactory, set_class
 from asana_jobs_pd._widget.markup import escape
 
-__all__ = [
-    "DownloadsPanel",
-    "FileLine",
-    "Speeds",
-    "downloaded_html",
-    "file_lines",
-    "loaded_html",
-    "total_line",
-]
-
 MAX_FILE_LINES = 8
 """How many files get a bar of their own."""
 _SPEED_SAMPLES = 12
@@ -40,17 +30,7 @@ _CROSS_MARK = '<i class="aj-mark aj-failed"></i>'
 
 @dataclass(frozen=True, slots=True)
 class FileLine:
-    """A line with a bar.
-
-    Parameters
-    ----------
-    label, text
-        HTML before and after the bar.
-    fraction
-        How much of the bar is full, 0 to 1.
-    tone
-        ``run``, ``done`` or ``stop``: the color of the bar.
-    """
+    """A line with a bar."""
 
     label: str
     text: str

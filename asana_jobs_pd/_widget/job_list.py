@@ -22,51 +22,13 @@ from asana_jobs_pd._vocabulary import (
     state_label,
 )
 
-__all__ = [
-    "COLUMNS",
-    "PAGE_SIZE",
-    "STATE_CHOICES",
-    "Column",
-    "JobList",
-    "JobRow",
-    "Page",
-    "Query",
-    "first_seen",
-    "rows_of",
-    "select",
-]
-
 _GID = re.compile("[0-9]{1,30}", re.ASCII)
 _NAT = np.iinfo("int64").min
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One job as the table shows it; texts are not escaped or masked yet.
-
-    Parameters
-    ----------
-    gid
-        The job's gid.
-    state
-        Its status, ``"unreadable"`` or ``"unknown"``.
-    kind
-        The label of its subtype.
-    name
-        The name of the created object, if any.
-    link
-        The gid of the created object once it has a page: digits only.
-    note
-        Shown where there is no name.
-    since
-        When it was created, or else first seen, in microseconds since 1970.
-    created
-        Whether `since` is when it was created.
-    ended
-        When it was completed, if Asana reports that.
-    ready
-        Whether it is an export with a file to download.
-    """
+    """One job as the table shows it; texts are not escaped or masked yet."""
 
     gid: str
     state: str = UNKNOWN
@@ -208,19 +170,7 @@ _RANK = {state: rank for rank, state in enumerate((*STATUSES, *STATE_STYLES))}
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table.
-
-    Parameters
-    ----------
-    key
-        Its name in code.
-    title
-        Its heading.
-    value
-        The sort key; None sorts last in either direction.
-    ascending, descending
-        What comes first when sorted in that direction.
-    """
+    """A column of the table."""
 
     key: str
     title: str
@@ -253,21 +203,7 @@ STATE_CHOICES: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What the user wants to see.
-
-    Parameters
-    ----------
-    text
-        Terms that a row must contain, all of them, in any column.
-    state
-        A value of `STATE_CHOICES`.
-    column
-        The key of the column to sort by; None keeps the order of the jobs.
-    descending
-        Whether to sort in descending order.
-    page
-        The page, from 0; past the end, the last one.
-    """
+    """What the user wants to see."""
 
     text: str = ""
     state: str = ""
@@ -278,19 +214,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of rows.
-
-    Parameters
-    ----------
-    rows
-        The rows of the page.
-    first
-        The number of rows before them.
-    total
-        The number of matching rows on all pages.
-    page, pages
-        The page, from 0, and the number of pages.
-    """
+    """One page of rows."""
 
     rows: tuple[JobRow, ...]
     first: int

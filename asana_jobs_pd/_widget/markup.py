@@ -20,19 +20,6 @@ from asana_jobs_pd._vocabulary import (
 from asana_jobs_pd._widget.job_list import COLUMNS, JobRow, Page, Query
 from asana_jobs_pd._widget.status import Clock, Notice, Snapshot, format_budget, notice_of
 
-__all__ = [
-    "bar_html",
-    "clock_html",
-    "error_html",
-    "escape",
-    "head_html",
-    "notice_html",
-    "page_range_html",
-    "static_html",
-    "static_text",
-    "table_html",
-]
-
 _ASANA_URL = "https://app.asana.com/0/0/"
 _MAX_TEXT = 120
 _ELLIPSIS = "…"

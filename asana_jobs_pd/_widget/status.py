@@ -12,8 +12,6 @@ from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._vocabulary import UNKNOWN
 from asana_jobs_pd.typing import MonitorState
 
-__all__ = ["Clock", "Notice", "Snapshot", "format_budget", "next_clock", "notice_of", "snapshot"]
-
 DUE_NOW = 1.5
 """A check that is due within so many seconds is shown as "checking now"."""
 MAX_COUNTDOWN = 90
@@ -78,17 +76,7 @@ def _error(monitor: JobsMonitor) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the widget says besides the counts.
-
-    Parameters
-    ----------
-    title
-        A few words; "" for none.
-    tone
-        ``bad``, ``wait``, ``ok`` or ``run``: the color.
-    text
-        What it means and what to do about it; "" for nothing.
-    """
+    """What the widget says besides the counts."""
 
     title: str = ""
     tone: str = "wait"
@@ -139,19 +127,7 @@ def _ended(now: Snapshot, error: str) -> Notice:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """When the next check is.
-
-    Parameters
-    ----------
-    text
-        What is shown; before the countdown, if there is one.
-    due
-        When the countdown ends, by the clock that `next_clock` is given; None for none.
-    seconds
-        Where the countdown starts.
-    used
-        The number of requests used.
-    """
+    """When the next check is."""
 
     text: str = ""
     due: float | None = None

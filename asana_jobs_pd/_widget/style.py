@@ -7,8 +7,6 @@ from importlib.resources import files
 
 from asana_jobs_pd._vocabulary import STATE_STYLES
 
-__all__ = ["DARK", "LIGHT", "css"]
-
 LIGHT = {
     "bg": "#ffffff",
     "soft": "#f6f6f8",

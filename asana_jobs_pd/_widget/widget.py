@@ -39,8 +39,6 @@ from asana_jobs_pd._widget.status import Clock, next_clock, notice_of, snapshot
 from asana_jobs_pd.errors import TokenError
 from asana_jobs_pd.typing import Gids
 
-__all__ = ["JobsWidget"]
-
 log = logging.getLogger("asana_jobs_pd")
 
 AGE_INTERVAL = 60

@@ -64,13 +64,7 @@ class UnknownFieldError(ValueError):
 
 
 class Fields:
-    """The fields of a job that `opt_fields` can name.
-
-    Parameters
-    ----------
-    known
-        Accepted names, such as `new_task.name`; None for those that Asana documents.
-    """
+    """The fields of a job that `opt_fields` can name."""
 
     def __init__(self, known: Iterable[str] | None = None) -> None:
         self._known = KNOWN_FIELDS if known is None else frozenset(known)
@@ -79,13 +73,7 @@ class Fields:
         self._compact: Selection = dict.fromkeys(self._tops, frozenset({_ITSELF}))
 
     def parse(self, names: tuple[str, ...]) -> Selection:
-        """Return the selection for some names; none select the compact record.
-
-        Raises
-        ------
-        UnknownFieldError
-            If one of them is unknown.
-        """
+        """Return the selection for some names; none select the compact record."""
         if not names:
             return self._compact
         selection: dict[str, set[str]] = {}
@@ -147,21 +135,7 @@ def gid_of(path: str) -> str | None:
 
 
 class Api:
-    """Responds to API requests as Asana does.
-
-    Parameters
-    ----------
-    token
-        The accepted bearer token.
-    fields
-        The fields that can be requested.
-    jobs
-        The jobs.
-    starts
-        The endpoints that start jobs.
-    changes
-        `Asana-Change` headers of every response.
-    """
+    """Responds to API requests as Asana does."""
 
     def __init__(
         self, *, token: str, fields: Fields, jobs: Jobs, starts: Starts, changes: Iterable[str]

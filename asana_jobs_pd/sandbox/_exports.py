@@ -257,19 +257,7 @@ class File:
 
 
 class Exports:
-    """All export files of a sandbox, each made when it is asked for first.
-
-    Parameters
-    ----------
-    seed
-        Seed of the contents.
-    clock
-        The clock by which URLs expire.
-    lifetime
-        Seconds until a URL expires, rounded up.
-    rows
-        Rows in a file.
-    """
+    """All export files of a sandbox, each made when it is asked for first."""
 
     def __init__(self, *, seed: int, clock: Clock, lifetime: float, rows: int) -> None:
         self.origin = ""

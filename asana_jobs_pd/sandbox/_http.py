@@ -39,13 +39,7 @@ class BadRequestError(Exception):
 
 
 def parse(buffer: bytearray) -> tuple[Request, int] | None:
-    """Return the first request in a buffer and its length, or None while it is incomplete.
-
-    Raises
-    ------
-    BadRequestError
-        If it is not valid HTTP.
-    """
+    """Return the first request in a buffer and its length, or None while it is incomplete."""
     end = buffer.find(b"\r\n\r\n")
     if end < 0:
         if buffer and not buffer[:1].isalpha():  # TLS, for example, which would wait forever

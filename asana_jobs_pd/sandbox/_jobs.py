@@ -129,19 +129,7 @@ def _result(kind: Kind, rng: Random) -> dict[str, Any]:
 
 
 class Jobs:
-    """All jobs of a sandbox, with the overrides of its owner.
-
-    Parameters
-    ----------
-    seed
-        Seed of durations, outcomes and names.
-    clock
-        The clock.
-    objects
-        The known `new_*` keys.
-    sign
-        Returns a fresh URL for a job's gid and the resource type of its export.
-    """
+    """All jobs of a sandbox, with the overrides of its owner."""
 
     def __init__(
         self, seed: int, clock: Clock, objects: Iterable[str], sign: Callable[[str, str], str]

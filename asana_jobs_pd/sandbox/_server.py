@@ -187,13 +187,7 @@ class Server:
         self._thread: Thread | None = None
 
     def start(self, port: int) -> int:
-        """Start listening and return the port; 0 picks a free one.
-
-        Raises
-        ------
-        OSError, OverflowError
-            If the port is taken or invalid.
-        """
+        """Start listening and return the port; 0 picks a free one."""
         listening: Future[int] = Future()
         self._thread = Thread(
             target=self._run, args=(port, listening), name="asana-sandbox", daemon=True

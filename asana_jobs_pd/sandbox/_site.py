@@ -143,20 +143,7 @@ class Counters:
 
 
 class Limits:
-    """A sliding window that counts every request, rejected ones too, and slots in flight.
-
-    Parameters
-    ----------
-    requests
-        Requests accepted per window; None for no limit.
-    window
-        Its length in seconds.
-    reads, writes
-        Requests in flight, GETs and others separately; None for no limit.
-    retry_after
-        Whether a 429 of the window has `Retry-After` in whole seconds; `"text"` for a value
-        that is not a number.
-    """
+    """A sliding window that counts every request, rejected ones too, and slots in flight."""
 
     def __init__(
         self,

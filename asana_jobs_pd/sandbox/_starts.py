@@ -296,13 +296,7 @@ def start_of(path: str) -> Start | None:
 
 
 def data_of(request: Request) -> Any:
-    """Return the `data` of a request's body.
-
-    Raises
-    ------
-    BadBodyError
-        If it is not JSON.
-    """
+    """Return the `data` of a request's body."""
     try:
         content = json.loads(request.body or b"{}")
     except ValueError:
@@ -320,17 +314,7 @@ def parent_of(request: Request) -> str | None:
 
 
 class Starts:
-    """Starts jobs.
-
-    Parameters
-    ----------
-    jobs
-        The jobs.
-    clock
-        The clock.
-    max_jobs
-        Jobs that may run concurrently; None for no limit.
-    """
+    """Starts jobs."""
 
     def __init__(self, jobs: Jobs, clock: Clock, max_jobs: int | None) -> None:
         self._jobs = jobs
