@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeAlias
 
+from asana_jobs_pd._formatting import format_duration
 from asana_jobs_pd._http.rate_limit import BACKGROUND_SHARE, Limiter
 
 Signals: TypeAlias = "queue.SimpleQueue[str | None]"
@@ -242,15 +243,3 @@ def slow_rate_text(schedule: Schedule, limiter: Limiter) -> str:
         f"Each job is checked about every {format_duration(schedule.interval)}: {len(schedule):,} "
         f"jobs share a limit of {limit}."
     )
-
-
-def format_duration(seconds: float) -> str:
-    """Return seconds in the two largest units that count, such as ``6 min 40 s``."""
-    whole = round(seconds) if seconds < 600 else round(seconds / 10) * 10  # noqa: PLR2004
-    hours, rest = divmod(max(1, whole), 3600)
-    minutes, left = divmod(rest, 60)
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    if minutes:
-        return f"{minutes} min {left} s" if left else f"{minutes} min"
-    return f"{left} s"

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from asana_jobs_pd._http.rate_limit import Limiter
 from asana_jobs_pd._monitor.schedule import (
     Schedule,
-    format_duration,
     join_rate,
     leave_rate,
     rate_of,
@@ -69,20 +68,3 @@ def test_words_are_there_only_when_the_budget_is_short():
     free = Limiter(None, 50)
     many.set_rate(25, 0.0)
     assert "a limit of 25 requests per second" in slow_rate_text(many, free)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0.2, "1 s"),
-        (59.4, "59 s"),
-        (60, "1 min"),
-        (400, "6 min 40 s"),
-        (754, "12 min 30 s"),
-        (3600, "1 h"),
-        (5400, "1 h 30 min"),
-    ],
-)
-def test_durations_are_in_human_units(seconds, said):
-    """The two largest units that count."""
-    assert format_duration(seconds) == said
