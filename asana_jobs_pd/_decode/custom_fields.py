@@ -20,10 +20,8 @@ from msgspec import UNSET
 
 from asana_jobs_pd._decode.columns import Rows, new_array
 from asana_jobs_pd._decode.decoders import (
-    MALFORMED,
     Report,
     Shape,
-    decoder_of,
     items_of,
 )
 from asana_jobs_pd._decode.field_values import (
@@ -36,6 +34,7 @@ from asana_jobs_pd._decode.field_values import (
     AnyField,
     arrays_of_kind,
     built_field,
+    known_options,
     shown,
     split_date,
 )
@@ -270,7 +269,9 @@ class CustomFields:
         text = bytes(options)
         names = self._option_names.get((key, text))
         if names is None:
-            names = self._option_names[key, text] = _names_of_options(text)
+            known = (option.name for option in known_options(text))
+            names = list(dict.fromkeys(name for name in known if name is not None))
+            self._option_names[key, text] = names
         if names:
             self.known.note_options(key, names, line)
 
@@ -376,15 +377,6 @@ def _ends_of_runs(lists: Sequence[msgspec.Raw]) -> Iterable[int]:
         for position in range(len(lists))
         if position == last or lists[position] != lists[position + 1]
     ]
-
-
-def _names_of_options(text: bytes) -> list[str]:
-    try:
-        options = decoder_of(list[dict[str, msgspec.Raw]] | None)(text) or []
-        names = [decoder_of(str | None)(option.get("name", b"null")) for option in options]
-    except MALFORMED:
-        return []
-    return list(dict.fromkeys(name for name in names if name is not None))
 
 
 def _pick(values: Sequence[Any], positions: np.ndarray) -> Sequence[Any]:

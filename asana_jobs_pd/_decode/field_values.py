@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from functools import lru_cache
 from itertools import accumulate, chain
 from operator import attrgetter
 from types import NoneType
@@ -133,10 +134,6 @@ _PLAIN_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](.+))?", re.ASCII)
 _DATE_LENGTH = len("2024-08-23")
 _MIDNIGHT = re.compile(r"00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?", re.ASCII)
-_options_of: Callable[[bytes], list[_Option] | None] = msgspec.json.Decoder(
-    list[_Option] | None
-).decode
-
 Misfit: TypeAlias = Callable[[int, Any, str], None]
 """Receives the position, the value and the reason."""
 
@@ -235,12 +232,22 @@ def _name(
     if option.name is not None:
         return option.name
     if option.gid is not None:
-        with suppress(*MALFORMED):
-            for known in _options_of(options[position] or b"null") or ():
-                if known.name is not None and str(known.gid) == str(option.gid):
-                    return known.name
+        for known in known_options(bytes(options[position])):
+            if known.name is not None and str(known.gid) == str(option.gid):
+                return known.name
     misfit(position, option, "an option without a name")
     return None
+
+
+@lru_cache(maxsize=64)
+def known_options(text: bytes) -> list[_Option]:
+    """Return the options that a field lists, without what is none; plain texts are names."""
+    options: list[_Option | None] = []
+    for item in map(bytes, items_of(text)) if text[:1] == b"[" else ():
+        with suppress(*MALFORMED):
+            option = decoder_of(ITEM_TYPES["multi_enum"])(item)
+            options.append(_Option(option) if isinstance(option, str) else option)
+    return [option for option in options if option is not None]
 
 
 def _names(values: Sequence[Any], options: Sequence[msgspec.Raw], misfit: Misfit) -> pa.Array:

@@ -155,6 +155,27 @@ def test_options_are_all_that_came(load):
     assert list(data["task"]["custom_fields.P"].cat.categories) == ["B", "D", "A", "C"]
 
 
+@pytest.mark.parametrize("stray", [None, 5, [], {"name": 5}, {"name": None}, {}, "Maybe"])
+def test_a_stray_option_costs_no_other(load, stray):
+    """Neither the order of the categories nor the names of options that come as gids."""
+    options = [OPTIONS[1], stray, OPTIONS[0], "Never"]
+    data = load(
+        task(
+            custom_fields=[
+                field("1", "P", "enum", {"gid": "1"}, enum_options=options),
+                field("2", "Q", "multi_enum", [{"gid": "2"}, "Never"], enum_options=options),
+            ]
+        )
+    )
+    frame = data["task"]
+    assert frame.at[0, "custom_fields.P"] == "Low"
+    assert list(frame.at[0, "custom_fields.Q"]) == ["High", "Never"]
+    categories = list(frame["custom_fields.P"].cat.categories)
+    assert [name for name in categories if name != "Maybe"] == ["High", "Low", "Never"]
+    assert ("Maybe" in categories) == (stray == "Maybe")
+    assert not data.issue_count
+
+
 def test_long_gives_one_row_a_value(load):
     """All types of row in one frame; the others have no custom fields."""
     data = load(
