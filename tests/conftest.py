@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -28,6 +29,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 TOKEN = "2/1200000000000001/1200000000000002:0123456789abcdef0123456789abcdef"
 """A made-up token of the real form; no test may find it anywhere but on the wire."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def outside_the_checkout(tmp_path_factory):
+    """Child processes import the installed package, never the source tree around the tests."""
+    with contextlib.chdir(tmp_path_factory.mktemp("cwd")):
+        yield
 
 
 @pytest.fixture(autouse=True)

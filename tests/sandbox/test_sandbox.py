@@ -179,7 +179,7 @@ def test_a_sandbox_that_is_never_stopped_ends_with_the_process():
         [sys.executable, "-X", "dev", "-W", "error", "-c", script],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=300,
         check=True,
     )
     assert done.stdout.startswith("http://127.0.0.1:")
