@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -12,12 +11,11 @@ from typing import Any, TypeAlias
 import msgspec
 import pyarrow as pa
 
+from asana_jobs_pd._decode import pool
 from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, Shape, mended, needs_repair, repaired
 from asana_jobs_pd._decode.inferred_schema import Node, observe
 from asana_jobs_pd._decode.scan_result import abbreviate
 
-new_array = partial(pa.array, memory_pool=pa.system_memory_pool())
-"""Makes an array in the memory that Python objects leave; Arrow's own pools take a fifth more."""
 TYPES: dict[str, pa.DataType] = {
     "text": pa.string(),
     "gid": pa.string(),
@@ -92,14 +90,14 @@ def array_of(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa
     if kind in _MAKERS:
         return _MAKERS[kind](shape, values, column, rows)
     try:
-        return new_array(values, TYPES[kind])
+        return pool.array(values, TYPES[kind])
     except MISFITS:
         return _numbers(values, kind, column, rows)
 
 
 def _objects(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
     if not shape.children:
-        return new_array([None if value is None else {} for value in values], pa.struct([]))
+        return pool.array([None if value is None else {} for value in values], pa.struct([]))
     missing = _mask(values)
     there = values
     if missing is not None:
@@ -113,7 +111,7 @@ def _objects(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa
 
 def _mask(values: Sequence[Any]) -> pa.Array | None:
     missing = [value is None for value in values]
-    return new_array(missing) if True in missing else None
+    return pool.array(missing) if True in missing else None
 
 
 def _lists(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
@@ -121,7 +119,7 @@ def _lists(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.A
     offsets = list(accumulate([len(value) if value else 0 for value in values], initial=0))
     flat = list(chain.from_iterable(filter(None, values)))
     items = array_of(shape.item, flat, f"{column}[]", rows.inside(offsets))
-    return pa.ListArray.from_arrays(new_array(offsets, pa.int32()), items, mask=_mask(values))
+    return pa.ListArray.from_arrays(pool.array(offsets, pa.int32()), items, mask=_mask(values))
 
 
 def _raws(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
@@ -137,7 +135,7 @@ def _raws(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Ar
                 text, parsed = _salvaged(text, position, column, rows)
             observe(shape.node, parsed, lambda place=position: rows.line(place))  # type: ignore[misc]
         texts.append(None if text == b"null" else text)
-    return new_array(texts, TYPES["raw"])
+    return pool.array(texts, TYPES["raw"])
 
 
 def _repaired(text: bytes, position: int, column: str, rows: Rows) -> bytes:
@@ -164,7 +162,7 @@ def _salvaged(text: bytes, position: int, column: str, rows: Rows) -> tuple[byte
 
 
 def _texts(_shape: Shape, values: Sequence[Any], _column: str, _rows: Rows) -> pa.Array:
-    return new_array([_text(value) for value in values], TYPES["json"])
+    return pool.array([_text(value) for value in values], TYPES["json"])
 
 
 def _times(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
@@ -173,7 +171,7 @@ def _times(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.A
 
 def parsed_texts(texts: Sequence[str | None], kind: str, column: str, rows: Rows) -> pa.Array:
     """Return texts as times or dates."""
-    return _cast(new_array(texts, pa.string()), kind, column, rows)
+    return _cast(pool.array(texts, pa.string()), kind, column, rows)
 
 
 def _text(value: Any) -> str | None:
@@ -193,15 +191,15 @@ def _cast(texts: pa.Array, kind: str, column: str, rows: Rows, start: int = 0) -
     """Return parsed texts, halving the array until the one that cannot be parsed stands alone."""
     type_ = TYPES[kind]
     try:
-        return texts.cast(type_)
+        return pool.cast(texts, type_)
     except pa.ArrowInvalid:
         pass
     if len(texts) == 1:
         rows.misfit(start, column, abbreviate(texts[0].as_py()), _REASONS[kind])
-        return pa.nulls(1, type_)
+        return pool.nulls(1, type_)
     half = len(texts) // 2
     left = _cast(texts[:half], kind, column, rows, start)
-    return pa.concat_arrays([left, _cast(texts[half:], kind, column, rows, start + half)])
+    return pool.concat_arrays([left, _cast(texts[half:], kind, column, rows, start + half)])
 
 
 def _numbers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.Array:
@@ -219,15 +217,15 @@ def _numbers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.Ar
             rows.misfit(position, column, abbreviate(str(value)), _REASONS[kind])
             number = None
         fitting.append(number)
-    return new_array(fitting, TYPES[kind])
+    return pool.array(fitting, TYPES[kind])
 
 
 def gid_texts(gids: Sequence[str | int | None]) -> pa.Array:
     """Return gids as texts, of which some may be numbers."""
     try:
-        return new_array(gids, TYPES["gid"])
+        return pool.array(gids, TYPES["gid"])
     except MISFITS:
-        return new_array([None if gid is None else str(gid) for gid in gids], TYPES["gid"])
+        return pool.array([None if gid is None else str(gid) for gid in gids], TYPES["gid"])
 
 
 _MAKERS: dict[str, Callable[[Shape, Sequence[Any], str, Rows], pa.Array]] = {

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET
 
-from asana_jobs_pd._decode.columns import Rows, new_array
+from asana_jobs_pd._decode import pool
+from asana_jobs_pd._decode.columns import Rows
 from asana_jobs_pd._decode.decoders import (
     Report,
     Shape,
@@ -123,9 +124,9 @@ class CustomFields:
         self._note_lines(codes, inside)
         columns = self._columns(fields, codes, inside)
         items = pa.StructArray.from_arrays(
-            [new_array(codes, pa.int32()), *columns.values()], ["definition", *columns]
+            [pool.array(codes, pa.int32()), *columns.values()], ["definition", *columns]
         )
-        return pa.ListArray.from_arrays(new_array(offsets, pa.int32()), items)
+        return pa.ListArray.from_arrays(pool.array(offsets, pa.int32()), items)
 
     def _codes_of(self, fields: list[Any], rows: Rows) -> np.ndarray:
         codes = np.fromiter(map(self._exact.__getitem__, map(type, fields)), np.int32, len(fields))
@@ -185,7 +186,7 @@ class CustomFields:
         if len(positions):
             texts = list(map(_display_of, _pick(fields, positions)))
             self._note_displayed(texts, _FieldRows(rows, positions, codes, self.known.definitions))
-            arrays["display"] = [(positions, new_array(texts, pa.string()))]
+            arrays["display"] = [(positions, pool.array(texts, pa.string()))]
         return {
             column: _spread(arrays.get(column, ()), type_, len(fields))
             for column, type_ in INTERIM.items()
@@ -204,7 +205,7 @@ class CustomFields:
         columns = arrays_of_kind(kind, values, options, rows)
         if stand_ins:
             texts = list(map(stand_ins.get, range(len(fields))))
-            columns["stand_in"] = new_array(texts, pa.string())
+            columns["stand_in"] = pool.array(texts, pa.string())
             if kind == "enum":
                 self._note_used(texts, rows)
             if kind == "date":
@@ -392,7 +393,7 @@ def _spread(
 ) -> pa.Array:
     """Return an array of that length with the parts at their positions, null elsewhere."""
     if not parts:
-        return pa.nulls(length, type_)
+        return pool.nulls(length, type_)
     if len(parts) == 1 and len(parts[0][1]) == length:
         return parts[0][1]
     source = np.full(length, -1, np.int64)
@@ -400,5 +401,5 @@ def _spread(
     for positions, array in parts:
         source[positions] = np.arange(start, start + len(array))
         start += len(array)
-    values = parts[0][1] if len(parts) == 1 else pa.concat_arrays([array for _, array in parts])
-    return values.take(new_array(source, mask=source < 0))
+    values = parts[0][1] if len(parts) == 1 else pool.concat_arrays([array for _, array in parts])
+    return pool.take(values, pool.array(source, mask=source < 0))

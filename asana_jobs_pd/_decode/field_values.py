@@ -22,7 +22,8 @@ import msgspec
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
-from asana_jobs_pd._decode.columns import MISFITS, Rows, gid_texts, new_array, parsed_texts
+from asana_jobs_pd._decode import pool
+from asana_jobs_pd._decode.columns import MISFITS, Rows, gid_texts, parsed_texts
 from asana_jobs_pd._decode.decoders import (
     ABSENT_RAW,
     MALFORMED,
@@ -151,7 +152,7 @@ def arrays_of_kind(
         rows.misfit(position, "", abbreviate(text), reason)
 
     if kind == "text":
-        return {kind: new_array(values, INTERIM[kind])}
+        return {kind: pool.array(values, INTERIM[kind])}
     if kind == "number":
         return {kind: _numbers(values, misfit)}
     if kind == "date":
@@ -166,7 +167,7 @@ def arrays_of_kind(
 
 def _numbers(values: Sequence[Any], misfit: Misfit) -> pa.Array:
     with suppress(*MISFITS):
-        return new_array(values, INTERIM["number"])
+        return pool.array(values, INTERIM["number"])
     numbers: list[float | None] = []
     for position, value in enumerate(values):
         number = None
@@ -176,7 +177,7 @@ def _numbers(values: Sequence[Any], misfit: Misfit) -> pa.Array:
             except ValueError as error:
                 misfit(position, value, str(error))
         numbers.append(number)
-    return new_array(numbers, INTERIM["number"])
+    return pool.array(numbers, INTERIM["number"])
 
 
 def _number(value: float | str) -> float:
@@ -254,12 +255,12 @@ def _names(values: Sequence[Any], options: Sequence[msgspec.Raw], misfit: Misfit
     if set(map(type, values)) <= {_Option, NoneType}:
         names = [value and value.name for value in values]
         if names.count(None) == values.count(None):
-            return new_array(names, INTERIM["enum"])
+            return pool.array(names, INTERIM["enum"])
     names = [
         value and (value if type(value) is str else _name(value, options, position, misfit))
         for position, value in enumerate(values)
     ]
-    return new_array(names, INTERIM["enum"])
+    return pool.array(names, INTERIM["enum"])
 
 
 def _option_names(
@@ -269,7 +270,7 @@ def _option_names(
     if set(map(type, flat)) == {_Option}:
         texts = list(map(attrgetter("name"), flat))
         if None not in texts:
-            return _list_array(lists, new_array(texts, pa.string()))
+            return _list_array(lists, pool.array(texts, pa.string()))
     names: list[list[str] | None] = []
     for position, items in enumerate(lists):
         if items is None:
@@ -284,14 +285,14 @@ def _option_names(
             if name is not None:
                 kept.append(name)
         names.append(kept)
-    return new_array(names, INTERIM["multi_enum"])
+    return pool.array(names, INTERIM["multi_enum"])
 
 
 def _list_array(lists: Sequence[list[Any] | None], items: pa.Array) -> pa.ListArray:
     """Return the items of lists as an array of lists."""
     offsets = list(accumulate([len(items) if items else 0 for items in lists], initial=0))
-    mask = new_array([items is None for items in lists], pa.bool_())
-    return pa.ListArray.from_arrays(new_array(offsets, pa.int32()), items, mask=mask)
+    mask = pool.array([items is None for items in lists], pa.bool_())
+    return pa.ListArray.from_arrays(pool.array(offsets, pa.int32()), items, mask=mask)
 
 
 def _structs(kind: str, lists: Sequence[list[Any] | None], misfit: Misfit) -> pa.Array:
@@ -306,7 +307,7 @@ def _structs(kind: str, lists: Sequence[list[Any] | None], misfit: Misfit) -> pa
     children = []
     for key in struct.__struct_fields__:
         texts = list(map(attrgetter(key), flat))
-        children.append(gid_texts(texts) if key == "gid" else new_array(texts, pa.string()))
+        children.append(gid_texts(texts) if key == "gid" else pool.array(texts, pa.string()))
     structs = pa.StructArray.from_arrays(children, list(struct.__struct_fields__))
     return _list_array(lists, structs)
 

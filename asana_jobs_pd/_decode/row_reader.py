@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from asana_jobs_pd._decode.columns import Rows, array_of, new_array
+from asana_jobs_pd._decode import pool
+from asana_jobs_pd._decode.columns import Rows, array_of
 from asana_jobs_pd._decode.custom_fields import CustomFields
 from asana_jobs_pd._decode.decoders import (
     ABSENT_RAW,
@@ -215,7 +216,7 @@ class RowReader:
             misfit,
             {"custom_fields": self.fields.array},
         )
-        columns: dict[str, pa.Array] = {LINE: new_array(numbers, pa.int64())}
+        columns: dict[str, pa.Array] = {LINE: pool.array(numbers, pa.int64())}
         present = np.full(len(rows), len(self._shape.children), np.int32)
         for key, (attribute, shape) in self._shape.children.items():
             if key != "resource_type":
@@ -224,7 +225,7 @@ class RowReader:
                 columns[key] = array_of(shape, values, key, context)
                 if key == "gid":
                     columns[DIGEST] = _digests(values, lines)
-        columns[KEYS] = new_array(present)
+        columns[KEYS] = pool.array(present)
         return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 
@@ -249,12 +250,12 @@ def _is_valid(line: bytes) -> bool:
 
 def _digests(gids: Sequence[Any], lines: Sequence[bytes]) -> pa.Array:
     if None not in gids:
-        return pa.nulls(len(gids), pa.binary())
+        return pool.nulls(len(gids), pa.binary())
     digests = [
         None if gid is not None else blake2b(line, digest_size=16).digest()
         for gid, line in zip(gids, lines, strict=True)
     ]
-    return new_array(digests, pa.binary())
+    return pool.array(digests, pa.binary())
 
 
 def _restrict(root: Node, spec: Spec, columns: Sequence[str]) -> None:

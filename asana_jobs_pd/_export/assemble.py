@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from asana_jobs_pd._decode import pool
 from asana_jobs_pd._decode.scan import Batch
 from asana_jobs_pd._decode.scan_result import Definition, Issues, ScanResult
 from asana_jobs_pd._export.deduplicate import FindKept, kept_rows
@@ -101,7 +102,7 @@ class Assembly:
             end = start + len(batch.table)
             table = conformed(batch, definitions, schema, note)
             if not kept[start:end].all():
-                table = table.filter(pa.array(kept[start:end]))
+                table = pool.filter_rows(table, pa.array(kept[start:end]))
             finals.append(pivoted(table, schema, name))
             if schema.options.custom_fields == "long":
                 self._longs.append(long_values(table, schema, name))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from asana_jobs_pd._decode import pool
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions
 from asana_jobs_pd._export.finalize import documented_schema
@@ -67,7 +68,7 @@ def to_frame(table: pa.Table, backend: Backend) -> pd.DataFrame:
     if backend == "numpy_nullable":
         for position, field in enumerate(table.schema):
             if pa.types.is_date(field.type):
-                times = table.column(position).cast(pa.timestamp("us"))
+                times = pool.cast(table.column(position), pa.timestamp("us"))
                 table = table.set_column(position, field.name, times)
     mapper = pd.ArrowDtype if backend == "pyarrow" else _nullable
     frame: pd.DataFrame = table.to_pandas(

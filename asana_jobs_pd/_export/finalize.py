@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from asana_jobs_pd._decode import pool
 from asana_jobs_pd._decode.columns import TYPES, Rows, array_of, parsed_texts, type_of
 from asana_jobs_pd._decode.decoders import MALFORMED, build, decoder_of, shape_of, unspelled
 from asana_jobs_pd._decode.field_values import INTERIM, VALUE_KEYS, stand_in_value
@@ -72,7 +73,7 @@ def conformed(
     arrays: list[pa.Array] = []
     for key, node in root.keys.items():
         if key == "resource_type":
-            arrays.append(pa.array([name] * len(lines), pa.string()))
+            arrays.append(pool.array([name] * len(lines), pa.string()))
         elif node.kind != "custom_fields":
             arrays += _leaves(_conform(node, given.get(key), len(lines), key, rows))
     columns = {
@@ -114,7 +115,7 @@ def _has_spelled(type_: pa.DataType) -> bool:
 
 def _conform(node: Node, array: pa.Array | None, length: int, column: str, rows: Rows) -> pa.Array:
     if array is None:
-        return pa.nulls(length, type_of(node))
+        return pool.nulls(length, type_of(node))
     if array.type == TYPES["raw"]:
         return _parsed(node, array, column, rows)
     if node.kind == "object":
@@ -165,14 +166,15 @@ def _recoded(
 ) -> pa.Array:
     """Return custom fields with positions in `schema.fields` for codes; -1 is no field."""
     if array is None:
-        return pa.nulls(length, _FIELDS_TYPE)
+        return pool.nulls(length, _FIELDS_TYPE)
     offsets = array.offsets
     inside = _Items(array.values, definitions, schema, rows.inside(offsets.to_pylist()))
     inside.report_other_kinds()
     inside.stand_in()
     inside.report_repeated(np.repeat(np.arange(length), np.diff(offsets.to_numpy())))
     items = pa.StructArray.from_arrays(
-        [pa.array(inside.fields, pa.int32()), *inside.columns.values()], ["field", *inside.columns]
+        [pool.array(inside.fields, pa.int32()), *inside.columns.values()],
+        ["field", *inside.columns],
     )
     return pa.ListArray.from_arrays(offsets, items)
 
@@ -211,7 +213,7 @@ class _Items:
                 continue
             items = np.flatnonzero(self._codes == code)
             if source == "display":  # it stands in for a value of the kind that the field has
-                texts = self.columns["display"].take(pa.array(items))
+                texts = pool.take(self.columns["display"], pool.array(items))
                 self._stand_ins = _replaced(self._stand_ins, items, texts)
                 continue
             self.fields[items] = -1
@@ -246,7 +248,7 @@ class _Items:
 
     def _fill(self, kind: str, items: np.ndarray, values: list[Any]) -> None:
         if kind != "date":
-            array = pa.array(values, _VALUES[kind])
+            array = pool.array(values, _VALUES[kind])
             self.columns[kind] = _replaced(self.columns[kind], items, array)
             return
         rows = Rows(self._rows.line, lambda at, _, *misfit: self._misfit(int(items[at]), *misfit))
@@ -287,7 +289,7 @@ def _replaced(array: pa.Array, positions: np.ndarray, values: pa.Array) -> pa.Ar
     """Return an array with other values at some positions."""
     source = np.arange(len(array))
     source[positions] = len(array) + np.arange(len(values))
-    return pa.concat_arrays([array, values]).take(pa.array(source))
+    return pool.take(pool.concat_arrays([array, values]), pool.array(source))
 
 
 def schema_of(schema: ResolvedSchema, resource_type: str) -> pa.Schema:
@@ -340,7 +342,7 @@ def pivoted(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.T
 def _lists_of(table: pa.Table) -> pa.ListArray:
     """Return the custom fields of a table in one piece."""
     if FIELDS not in table.column_names or not len(table):
-        return pa.nulls(len(table), _FIELDS_TYPE)
+        return pool.nulls(len(table), _FIELDS_TYPE)
     lists = table[FIELDS].combine_chunks()
     return lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
 
@@ -360,20 +362,20 @@ def _field_columns(
         positions = order[bounds[number] : bounds[number + 1]]
         source = np.full(length, -1, np.int64)
         source[row_of[positions]] = positions + offsets[0]
-        take = pa.array(source, mask=source < 0)
-        columns[field.column] = _values(field, items, take)
+        indices = pool.array(source, mask=source < 0)
+        columns[field.column] = _values(field, items, indices)
         if field.time_column is not None:
-            columns[field.time_column] = items.field("date_time").take(take)
+            columns[field.time_column] = pool.take(items.field("date_time"), indices)
     return columns
 
 
-def _values(field: Field, items: pa.StructArray, take: pa.Array) -> pa.Array:
-    values = items.field(field.source).take(take)
+def _values(field: Field, items: pa.StructArray, indices: pa.Array) -> pa.Array:
+    values = pool.take(items.field(field.source), indices)
     if field.kind != "enum":
         return values
-    options = pa.array(field.options or [], pa.string())
-    indices = pc.index_in(values, value_set=options).cast(pa.int32())
-    return pa.DictionaryArray.from_arrays(indices, options)
+    options = pool.array(field.options or [], pa.string())
+    numbers = pool.cast(pool.index_in(values, value_set=options), pa.int32())
+    return pa.DictionaryArray.from_arrays(numbers, options)
 
 
 def long_values(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.Table:
@@ -382,23 +384,23 @@ def long_values(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> 
     items = lists.values
     is_field = pc.greater_equal(items.field("field"), 0)
     row_of = np.repeat(np.arange(len(table)), np.diff(lists.offsets.to_numpy()))
-    numbers = items.field("field").filter(is_field)
+    numbers = pool.filter_rows(items.field("field"), is_field)
     gids = table["gid"].combine_chunks()
     columns = {
-        "resource_type": pa.array([resource_type] * len(numbers), pa.string()),
-        "gid": gids.take(pa.array(row_of).filter(is_field)),
+        "resource_type": pool.array([resource_type] * len(numbers), pa.string()),
+        "gid": pool.take(gids, pool.filter_rows(pool.array(row_of), is_field)),
     }
     for name, attribute in (("gid", "gid"), ("name", "name"), ("type", "kind")):
-        texts = pa.array([getattr(field, attribute) for field in schema.fields], pa.string())
-        columns[f"custom_field.{name}"] = texts.take(numbers)
+        texts = pool.array([getattr(field, attribute) for field in schema.fields], pa.string())
+        columns[f"custom_field.{name}"] = pool.take(texts, numbers)
     for kind, name in _LONG.items():
-        columns[name] = items.field(kind).filter(is_field)
+        columns[name] = pool.filter_rows(items.field(kind), is_field)
     return pa.table(columns)
 
 
 def long_values_of_none(schema: ResolvedSchema) -> pa.Table:
     """Return the same without rows."""
-    return long_values(pa.table({"gid": pa.nulls(0, pa.string())}), schema, "")
+    return long_values(pa.table({"gid": pool.nulls(0, pa.string())}), schema, "")
 
 
 def check_columns(schema: ResolvedSchema) -> None:
