@@ -27,6 +27,7 @@ from asana_jobs_pd._decode.decoders import (
 )
 from asana_jobs_pd._decode.field_values import (
     DESCRIPTION,
+    EXACT_VALUE_TYPES,
     FIELD_DEFAULTS,
     FIELD_TYPES,
     INTERIM,
@@ -196,8 +197,7 @@ class CustomFields:
         self, kind: str, fields: Sequence[Any], rows: _FieldRows
     ) -> dict[str, pa.Array]:
         values = list(map(attrgetter(VALUE_KEYS[kind]), fields))
-        displayed = list(map(_display_of, fields))
-        stand_ins = self._stand_ins(kind, values, displayed, rows)
+        stand_ins = self._stand_ins(kind, values, fields, rows)
         options: Sequence[msgspec.Raw] = ()
         if kind in ("enum", "multi_enum"):
             options = list(map(_options_of, fields))
@@ -207,24 +207,28 @@ class CustomFields:
             texts = list(map(stand_ins.get, range(len(fields))))
             columns["stand_in"] = pool.array(texts, pa.string())
             if kind == "enum":
-                self._note_used(texts, rows)
+                self._note_used(columns["stand_in"], rows)
             if kind == "date":
                 self._note_times([text and split_date(text)[1] for text in texts], rows)
         if kind == "enum":
-            self._note_used(columns["enum"].to_pylist(), rows)
+            self._note_used(columns["enum"], rows)
         if kind == "date" and columns["date_time"].null_count < len(fields):
             self._note_times(columns["date_time"].is_valid().to_pylist(), rows)
         return columns
 
     def _stand_ins(
-        self, kind: str, values: list[Any], displayed: Sequence[str | None], rows: _FieldRows
+        self, kind: str, values: list[Any], fields: Sequence[Any], rows: _FieldRows
     ) -> dict[int, str]:
         """Return the texts that stand in for values, which become None, by position."""
         stand_ins: dict[int, str] = {}
-        for position, value in enumerate(values):
+        positions: Iterable[int] = range(len(values))
+        if kind not in ITEM_TYPES or str not in set(map(type, values)):
+            positions = [at for at in positions if values[at] is None or values[at] is UNSET]
+        for position in positions:
+            value = values[position]
             if value is None or value is UNSET:
                 values[position] = None
-                text = displayed[position]
+                text = fields[position].display_value
                 if not text or text.isspace():
                     continue
                 if value is UNSET or (kind == "text" and rows.definition(position).is_computed):
@@ -247,11 +251,15 @@ class CustomFields:
                     if split_date(text)[1]:
                         self.known.timed.add(definition.key)
 
-    def _note_used(self, names: Sequence[str | None], rows: _FieldRows) -> None:
-        for code, name in set(zip(rows.codes.tolist(), names, strict=True)):
-            if name is not None:
+    def _note_used(self, names: pa.Array, rows: _FieldRows) -> None:
+        encoded = pool.dictionary_encode(names, null_encoding="encode")
+        distinct = encoded.dictionary.to_pylist()
+        pairs = rows.codes.astype(np.int64) * len(distinct) + encoded.indices.to_numpy()
+        for pair in np.unique(pairs).tolist():
+            code, number = divmod(pair, len(distinct))
+            if distinct[number] is not None:
                 key = self.known.definitions[code].key
-                self.known.used.setdefault(key, set()).add(name)
+                self.known.used.setdefault(key, set()).add(distinct[number])
 
     def _note_times(self, dates: Iterable[object], rows: _FieldRows) -> None:
         for code, timed in set(zip(rows.codes.tolist(), map(bool, dates), strict=True)):
@@ -361,7 +369,8 @@ def _exact_type(description: _Description, kind: str) -> type | None:
     if kind in ("enum", "multi_enum"):
         read.add("enum_options")
     optional: list[Any] = [(key, None, None) for key in stated if key not in filled]
-    optional += [(key, FIELD_TYPES[key], FIELD_DEFAULTS.get(key)) for key in read]
+    types = FIELD_TYPES | {VALUE_KEYS[kind]: EXACT_VALUE_TYPES[kind]}
+    optional += [(key, types[key], FIELD_DEFAULTS.get(key)) for key in read]
     others = (*VALUE_KEYS.values(), "html_text_value")
     optional += [(key, None, None) for key in others if key not in read]
     return msgspec.defstruct("Field", required + optional, tag_field="gid", tag=gid, gc=False)

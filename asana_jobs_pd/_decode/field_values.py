@@ -43,6 +43,12 @@ class _Option(msgspec.Struct, gc=False):
     gid: str | int | None = None
 
 
+class _NamedOption(msgspec.Struct, gc=False):
+    """The same where it has a name, so that no gid need be decoded."""
+
+    name: str
+
+
 class _Day(msgspec.Struct, gc=False):
     date: str | UnsetType | None = UNSET
     date_time: str | UnsetType | None = UNSET
@@ -79,6 +85,11 @@ VALUE_TYPES: dict[str, Any] = {
     "reference": list[_Link | str | None] | _Link | str | None,
 }
 """By kind: what its value may be."""
+EXACT_VALUE_TYPES: dict[str, Any] = VALUE_TYPES | {
+    "enum": _NamedOption | str | None,
+    "multi_enum": list[_NamedOption | str | None] | _NamedOption | str | None,
+}
+"""The same where a value that does not fit is decoded again as one of `VALUE_TYPES`."""
 ITEM_TYPES: dict[str, Any] = {
     "multi_enum": _Option | str | None,
     "people": _Person | str | None,
@@ -227,11 +238,12 @@ def split_date(text: str) -> tuple[str, str | None]:
 
 
 def _name(
-    option: _Option, options: Sequence[msgspec.Raw], position: int, misfit: Misfit
+    option: _Option | _NamedOption, options: Sequence[msgspec.Raw], position: int, misfit: Misfit
 ) -> str | None:
     """Return the name of an option, by its gid where it comes without one."""
     if option.name is not None:
         return option.name
+    assert type(option) is _Option
     if option.gid is not None:
         for known in known_options(bytes(options[position])):
             if known.name is not None and str(known.gid) == str(option.gid):
@@ -252,9 +264,10 @@ def known_options(text: bytes) -> list[_Option]:
 
 
 def _names(values: Sequence[Any], options: Sequence[msgspec.Raw], misfit: Misfit) -> pa.Array:
-    if set(map(type, values)) <= {_Option, NoneType}:
+    types = set(map(type, values))
+    if types <= {_NamedOption, _Option, NoneType}:
         names = [value and value.name for value in values]
-        if names.count(None) == values.count(None):
+        if _Option not in types or names.count(None) == values.count(None):
             return pool.array(names, INTERIM["enum"])
     names = [
         value and (value if type(value) is str else _name(value, options, position, misfit))
@@ -267,7 +280,7 @@ def _option_names(
     lists: Sequence[list[Any] | None], options: Sequence[msgspec.Raw], misfit: Misfit
 ) -> pa.Array:
     flat = list(chain.from_iterable(filter(None, lists)))
-    if set(map(type, flat)) == {_Option}:
+    if set(map(type, flat)) <= {_NamedOption, _Option}:
         texts = list(map(attrgetter("name"), flat))
         if None not in texts:
             return _list_array(lists, pool.array(texts, pa.string()))
@@ -298,12 +311,13 @@ def _list_array(lists: Sequence[list[Any] | None], items: pa.Array) -> pa.ListAr
 def _structs(kind: str, lists: Sequence[list[Any] | None], misfit: Misfit) -> pa.Array:
     """Return people or references, which may come as plain texts."""
     struct = ITEM_STRUCTS[kind]
-    if not all(type(item) is struct and item.gid for item in chain(*filter(None, lists))):
+    flat = list(chain.from_iterable(filter(None, lists)))
+    if not (set(map(type, flat)) <= {struct} and all(map(attrgetter("gid"), flat))):
         lists = [
             items and _as_structs(kind, items, position, misfit)
             for position, items in enumerate(lists)
         ]
-    flat = list(chain.from_iterable(filter(None, lists)))
+        flat = list(chain.from_iterable(filter(None, lists)))
     children = []
     for key in struct.__struct_fields__:
         texts = list(map(attrgetter(key), flat))
