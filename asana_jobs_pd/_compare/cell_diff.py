@@ -57,13 +57,21 @@ def pair_columns(
     fields: tuple[Mapping[str, FieldKey], Mapping[str, FieldKey]],
     columns: Sequence[str] | None,
     ignore: Sequence[str],
+    *,
+    partial: bool = False,
 ) -> list[ColumnPair]:
-    """Match the columns of both inputs: in the order of the new one, then of the old one."""
+    """Match the columns of both inputs: in the order of the new one, then of the old one.
+
+    With `partial`, columns that the new input lacks are left out; of custom fields, which are there
+    where a row has one, only if it lacks all.
+    """
     old_schema, new_schema = schemas
+    has_fields = any(is_within(name, ["custom_fields"]) for name in new_schema.names)
     matched = [
         (old, new)
         for old, new in _match(old_schema.names, new_schema.names, *fields)
         if any(_selected(name, columns, ignore) for name in (old, new) if name is not None)
+        and (new or not partial or (has_fields and is_within(old or "", ["custom_fields"])))
     ]
     names = [new or old or "" for old, new in matched]
     compared = [index for index, name in enumerate(names) if not _is_type_of(name, names)]

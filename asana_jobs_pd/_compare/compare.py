@@ -88,7 +88,8 @@ def compare_asana_exports(
         Columns to leave out. `modified_at` only repeats what other columns say.
     partial
         True when `new` contains only what was modified since `old`, such as an incremental export:
-        objects and custom fields that it lacks count as unchanged, not as removed.
+        objects, columns and definitions of custom fields that it lacks count as unchanged, not as
+        removed. A custom field that is gone from a row is a change, unless no row has any.
     storage_options
         For datasets at URLs: what fsspec needs to open them.
 
@@ -151,7 +152,9 @@ def _compare(
     old, new = inputs
     schemas = old.schema(name), new.schema(name)
     fields = field_keys(old, schemas[0].names), field_keys(new, schemas[1].names)
-    pairs = pair_columns(schemas, fields, selection.columns, selection.ignore)
+    pairs = pair_columns(
+        schemas, fields, selection.columns, selection.ignore, partial=selection.partial
+    )
     streams = _comparable_rows(old, name, pairs, "old"), _comparable_rows(new, name, pairs, "new")
     limit = MEMORY_PARTITION_BYTES if old.in_memory and new.in_memory else PARTITION_BYTES
     count = min(MAX_PARTITIONS, (old.size(name) + new.size(name)) // limit + 1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from asana_jobs_pd._decode import pool
 from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, Shape, mended, needs_repair, repaired
@@ -26,6 +28,13 @@ TYPES: dict[str, pa.DataType] = {
     "float": pa.float64(),
     "raw": pa.binary(),
     "json": pa.string(),
+}
+_RANGES: dict[str, tuple[int, int]] = {
+    kind: tuple(pa.scalar(text).cast(TYPES[kind]).value for text in texts)
+    for kind, texts in {
+        "time": ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+        "date": ("0001-01-01", "9999-12-31"),
+    }.items()
 }
 _REASONS = {
     "time": "not a time",
@@ -190,16 +199,24 @@ def _text(value: Any) -> str | None:
 def _cast(texts: pa.Array, kind: str, column: str, rows: Rows, start: int = 0) -> pa.Array:
     """Return parsed texts, halving the array until the one that cannot be parsed stands alone."""
     type_ = TYPES[kind]
-    try:
-        return pool.cast(texts, type_)
-    except pa.ArrowInvalid:
-        pass
+    with suppress(pa.ArrowInvalid):
+        array = pool.cast(texts, type_)
+        if _is_showable(array, kind):
+            return array
     if len(texts) == 1:
         rows.misfit(start, column, abbreviate(texts[0].as_py()), _REASONS[kind])
         return pool.nulls(1, type_)
     half = len(texts) // 2
     left = _cast(texts[:half], kind, column, rows, start)
     return pool.concat_arrays([left, _cast(texts[half:], kind, column, rows, start + half)])
+
+
+def _is_showable(array: pa.Array, kind: str) -> bool:
+    """Whether all years are 1 to 9999: pandas cannot write others, not even in a repr."""
+    first, last = _RANGES[kind]
+    extremes = pc.min_max(array)
+    least, greatest = extremes["min"].value, extremes["max"].value
+    return least is None or (first <= least and greatest <= last)
 
 
 def _numbers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.Array:

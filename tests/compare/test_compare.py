@@ -482,6 +482,26 @@ def test_a_partial_export_removes_nothing(load, convert):
         compare_asana_exports(old, old, partial="yes")
 
 
+def test_a_partial_export_may_have_fewer_columns(load, convert):
+    """Keys that none of its rows has are unchanged; a time of day that is gone is a change."""
+    launch = {"gid": "20", "name": "Launch", "type": "date"}
+    timed = {"date": "2024-08-23", "date_time": "2024-08-23T10:00:00Z"}
+    old = load(task("1", custom_fields=[cost(5.2), {**launch, "date_value": timed}]))
+    slim = {"gid": "1", "resource_type": "task", "name": "Task 1", "completed": True}
+    day = {**launch, "date_value": {"date": "2024-08-23"}}
+    for make in (load, convert):
+        found = compare_asana_exports(old, make(slim), partial=True)
+        assert cells(found["task"]) == [("1", "changed", "completed", "false", "true")]
+        found = compare_asana_exports(old, make({**slim, "custom_fields": [day]}), partial=True)
+        assert [(column, new) for _, _, column, _, new in cells(found["task"])] == [
+            ("completed", "true"),
+            ("custom_fields.Cost", None),
+            ("custom_fields.Launch.date_time", None),
+        ]
+    whole = compare_asana_exports(old, load(slim))["task"]["column"]
+    assert "custom_fields.Cost" in set(whole)
+
+
 def test_partial_in_partitions(load, convert, monkeypatch):
     """Partitioning by gid changes no counts."""
     full, delta = many(0), many(1)[50:90]

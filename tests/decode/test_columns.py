@@ -68,6 +68,9 @@ def test_gids_are_texts_of_any_length(load):
         ("created_at", "yesterday", "not a time"),
         ("due_on", "2024-13-45", "not a date"),
         ("due_on", 20240913, "not a date"),
+        ("due_on", "0000-01-01", "not a date"),
+        ("created_at", "0001-01-01T00:00:00+01:00", "not a time"),
+        ("created_at", "9999-12-31T23:59:59-01:00", "not a time"),
         ("num_likes", "3", "not a whole number"),
         ("num_likes", 2**70, "a whole number beyond 64 bits"),
         ("num_likes", True, "not a whole number"),
@@ -122,8 +125,10 @@ def test_what_does_not_fit_inside_objects_and_lists(load):
 
 
 def test_timestamps_with_and_without_fractions(load):
-    """Milliseconds, microseconds, none, and another zone, in one column."""
+    """Milliseconds, microseconds, none, another zone, and far years, in one column."""
     texts = [
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
         "2024-01-01T00:00:00Z",
         "2024-01-01T00:00:00.147Z",
         "2024-01-01T00:00:00.147258Z",
