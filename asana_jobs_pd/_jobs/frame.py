@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd._jobs.as_jobs import FIRST_TIME, LAST_TIME, parse_times
 from asana_jobs_pd._jobs.fetch import ReadResult, not_a_job
 from asana_jobs_pd._jobs.gids import parse_gids
@@ -131,12 +132,14 @@ def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArr
             _refuse_others(part, start)
         objects = _Objects(range(start, start + len(part)), part, set().union(*part))
         present = {name: inner for name, inner in tree.items() if name in objects.keys}
-        array, chunk_extras = _to_arrow(part, start, present)
-        chunks.append((len(part), dict(_leaves(array, present))))
-        if plan.everything:
-            chunk_extras.extend(_unknown(objects, array, present))
-        else:
-            chunk_extras = [(name, objects.rows, _values_at(part, name)) for name in plan.others]
+        with gc_paused():
+            array, chunk_extras = _to_arrow(part, start, present)
+            chunks.append((len(part), dict(_leaves(array, present))))
+            if plan.everything:
+                chunk_extras.extend(_unknown(objects, array, present))
+            else:
+                others = plan.others
+                chunk_extras = [(name, objects.rows, _values_at(part, name)) for name in others]
         extras += chunk_extras
     documented = {row.column: _joined(row.column, chunks) for row in plan.columns}
     return documented | _extra_columns(extras, plan.others, len(records))
