@@ -11,7 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._compare.cell_values import LABELS, common_type, conform, differ, texts
+from asana_jobs_pd._compare.cell_values import (
+    LABELS,
+    common_type,
+    conform,
+    differ,
+    respelled,
+    texts,
+)
 
 KINDS = ("added", "removed", "changed")
 KEY, POSITION, NAME, MODIFIED = "#key", "#position", "#name", "#modified"
@@ -41,7 +48,8 @@ class FieldKey(NamedTuple):
 class ColumnPair(NamedTuple):
     """A column of either input (None where there is none) and a type that holds both.
 
-    `gid` is the index of the pair that holds the gid of which this column is a label.
+    `gid` is the index of the pair that holds the gid of which this column is a label; `typed` is
+    the type that one column has where the other one has texts.
     """
 
     column: str
@@ -50,6 +58,7 @@ class ColumnPair(NamedTuple):
     type: pa.DataType
     any_order: bool
     gid: int | None = None
+    typed: pa.DataType | None = None
 
 
 def pair_columns(
@@ -62,16 +71,14 @@ def pair_columns(
 ) -> list[ColumnPair]:
     """Match the columns of both inputs: in the order of the new one, then of the old one.
 
-    With `partial`, columns that the new input lacks are left out; of custom fields, which are there
-    where a row has one, only if it lacks all.
+    With `partial`, columns of which the new input says nothing are left out.
     """
     old_schema, new_schema = schemas
-    has_fields = any(is_within(name, ["custom_fields"]) for name in new_schema.names)
     matched = [
         (old, new)
         for old, new in _match(old_schema.names, new_schema.names, *fields)
         if any(_selected(name, columns, ignore) for name in (old, new) if name is not None)
-        and (new or not partial or (has_fields and is_within(old or "", ["custom_fields"])))
+        and not (partial and new is None and _is_unknown(old or "", new_schema.names))
     ]
     names = [new or old or "" for old, new in matched]
     compared = [index for index, name in enumerate(names) if not _is_type_of(name, names)]
@@ -79,15 +86,28 @@ def pair_columns(
     pairs = []
     for index in compared:
         column, (old, new) = names[index], matched[index]
-        type_ = common_type(
-            old_schema.field(old).type if old else pa.null(),
-            new_schema.field(new).type if new else pa.null(),
-        )
+        types = [
+            schema.field(name).type if name else pa.null()
+            for schema, name in ((old_schema, old), (new_schema, new))
+        ]
+        type_ = common_type(*types)
+        typed = None if type_ else next((one for one in types if not pa.types.is_string(one)), None)
         stem, _, leaf = column.rpartition(".")
         gid = index_of.get(f"{stem}.gid") if leaf in LABELS else None
         any_order = column.startswith("custom_fields")
-        pairs.append(ColumnPair(column, old, new, type_ or pa.string(), any_order, gid))
+        pairs.append(ColumnPair(column, old, new, type_ or pa.string(), any_order, gid, typed))
     return pairs
+
+
+def _is_unknown(column: str, names: Sequence[str]) -> bool:
+    """Whether rows with other columns say nothing of this one.
+
+    Custom fields have columns only if a row has them: rows without one deny it if they have others.
+    """
+    of_field = is_within(column, ["custom_fields"])
+    return bool(names) and not (
+        of_field and any(is_within(name, ["custom_fields"]) for name in names)
+    )
 
 
 def _is_type_of(column: str, names: Sequence[str]) -> bool:
@@ -165,6 +185,8 @@ def comparable(table: pa.Table, pairs: Sequence[ColumnPair], which: str, start: 
 
 
 def _as_type(array: pa.Array, pair: ColumnPair) -> pa.Array:
+    if pair.typed is not None and pa.types.is_string(array.type):
+        return respelled(array, pair.typed)
     if pair.type == pa.string():
         return texts(array, any_order=pair.any_order).cast(pa.string())
     return conform(array, pair.type)

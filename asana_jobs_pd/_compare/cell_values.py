@@ -11,6 +11,7 @@ Two cells are equal, whatever the engine or `dtype_backend` of their columns, wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,17 @@ _PLAIN = (
     (pa.types.is_integer, pa.int64()),
     (pa.types.is_floating, pa.float64()),
     (pa.types.is_decimal, pa.float64()),
+)
+_SPELLINGS: tuple[tuple[Callable[[pa.DataType], bool], str, str], ...] = (
+    (
+        pa.types.is_timestamp,
+        r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d*[1-9])?\.?0*(?:\+00:00|Z)$",
+        r"\1T\2\3Z",
+    ),
+    (pa.types.is_date, r"^(\d{4}-\d\d-\d\d)[ T]00:00:00(?:\.0*)?$", r"\1"),
+    (pa.types.is_boolean, "^True$", "true"),
+    (pa.types.is_boolean, "^False$", "false"),
+    (pa.types.is_floating, r"^(-?\d+)\.0$", r"\1"),
 )
 _WIDER = ((pa.int64(), pa.float64()), (pa.date32(), _TIME))
 
@@ -184,6 +196,14 @@ def texts(array: pa.Array, *, any_order: bool = False) -> pa.Array:
         unordered = pa.types.is_list(type_) and (any_order or is_set(type_))
         return pa.array((_json(value, unordered) for value in array.to_pylist()), pa.string())
     return array.cast(pa.string())
+
+
+def respelled(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    """Return texts in which pandas wrote values of a plain type as `texts` writes them."""
+    for matches, pattern, replacement in _SPELLINGS:
+        if matches(type_):
+            array = pc.replace_substring_regex(array, pattern, replacement)
+    return array
 
 
 def _iso_times(array: pa.Array) -> pa.Array:

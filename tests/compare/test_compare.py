@@ -401,6 +401,28 @@ def test_frames_that_have_been_elsewhere(load, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("options", [{"dtype": {"gid": str}}, {"dtype": str}])
+def test_texts_of_a_csv_file_are_the_values_that_they_spell(load, tmp_path, options):
+    """Times, dates, true and false, numbers; another value is a change."""
+    columns = ["gid", "completed", "due_on", "created_at", "completed_at", "custom_fields.Cost"]
+    rows = [
+        task("1", created_at="2024-02-22T02:06:58.140Z", custom_fields=[cost(5)]),
+        task("2", created_at="2024-02-22T02:06:58Z", custom_fields=[cost(-0.25)]),
+        task("3", created_at=None, due_on=None, completed_at="2024-02-22T00:00:00Z"),
+    ]
+    frame = load(*rows)["task"].reindex(columns=columns)
+    path = tmp_path / "tasks.csv"
+    frame.to_csv(path, index=False)
+    again = pd.read_csv(path, **options)
+    assert cells(compare_asana_exports({"task": frame}, {"task": again})["task"]) == []
+    again["created_at"] = again["created_at"].str.replace("58", "59")
+    found = cells(compare_asana_exports({"task": frame}, {"task": again})["task"])
+    assert found == [
+        ("1", "changed", "created_at", "2024-02-22T02:06:58.14Z", "2024-02-22T02:06:59.14Z"),
+        ("2", "changed", "created_at", "2024-02-22T02:06:58Z", "2024-02-22T02:06:59Z"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "error", "words"),
     [
@@ -498,6 +520,16 @@ def test_a_partial_export_may_have_fewer_columns(load, convert):
             ("custom_fields.Cost", None),
             ("custom_fields.Launch.date_time", None),
         ]
+    links = [
+        {
+            "resource_type": "project_to_portfolio",
+            "project": {"gid": gid},
+            "portfolio": {"gid": "5"},
+        }
+        for gid in "12"
+    ]
+    found = compare_asana_exports(load(*links), load(slim), partial=True)
+    assert found.summary().at["project_to_portfolio", "unchanged"] == 2
     whole = compare_asana_exports(old, load(slim))["task"]["column"]
     assert "custom_fields.Cost" in set(whole)
 
