@@ -168,7 +168,9 @@ def completed_at_of(kind: Kind, record: Mapping[str, Any]) -> float | None:
 
 
 def _entry(gid: str, kind: Kind, url: str | None) -> FileEntry:
-    return FileEntry(gid, kind, ExportFile(gid, kind, SignedUrl(url) if url else None))
+    return FileEntry(
+        gid, kind, ExportFile(gid, kind, SignedUrl(url) if url and url.strip() else None)
+    )
 
 
 def _unread(row: Mapping[str, Any]) -> str | None:

@@ -74,8 +74,11 @@ def next_step(
         return _continue(headers, reason, size, etag)
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and size:
         return _end(headers, reason, size)
+    if status == HTTPStatus.PRECONDITION_FAILED and size:  # a proxy that minds If-Range
+        return NextStep("restart", reason=reason)
     action = _STEP_OF_CODE.get(code or "") if status >= HTTPStatus.BAD_REQUEST else "fail"
-    if status in _REFUSED and action != "fail":
+    written_now = action is None and status == HTTPStatus.CONFLICT
+    if (status in _REFUSED and action != "fail") or written_now:
         action = "renew"
     elif action is None:
         action = "retry" if status in _RETRIED else "fail"
@@ -91,6 +94,8 @@ def _end(headers: Mapping[str, str], reason: str, size: int) -> NextStep:
 
 def _continue(headers: Mapping[str, str], reason: str, size: int, etag: str | None) -> NextStep:
     match = _RANGE.fullmatch(headers.get("Content-Range", ""))
+    if not size and match and match[1] == "0" and match[3] == str(int(match[2]) + 1):
+        return NextStep("fresh", int(match[3]), strong_etag(headers), reason)
     if not size or match is None or int(match[1]) != size:
         # Not the bytes that were asked for: with a part, try without; else it makes no sense.
         reason = f"{reason} with other bytes than requested"

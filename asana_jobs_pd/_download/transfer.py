@@ -134,7 +134,7 @@ class Transfer:
         self._verifier = Verifier(context.max_inflated)
         self._budget = RetryBudget(file.label, context.client.policy, context.stop)
         self._url_dropped = False
-        self._resumed = False
+        self._joined = False
         self.unanswered = False
 
     def run(self) -> FileResult:
@@ -199,17 +199,18 @@ class Transfer:
                 while not self._attempt(part):
                     self._check_stop()
                 self._verifier.finish()
-            except CorruptFileError:
-                if not self._resumed or self._verifier.too_large:
+            except CorruptFileError as error:
+                if not self._joined or self._verifier.too_large:
                     self._drop_corrupt(part)
                     raise
+                self._budget.restart(str(error))
             else:
                 trailing = self._verifier.trailing
-                if not (trailing and self._resumed) and (result := self._commit(part)):
+                if not (trailing and self._joined) and (result := self._commit(part)):
                     return result
                 if not trailing:
                     self._budget.restart("another program changes the part")
-            self._restart(part, None)  # perhaps only what was on disk before is to blame
+            self._restart(part, None)  # perhaps the pieces do not belong together
 
     def _commit(self, part: PartialFile) -> FileResult | None:
         """Give the part its name; None when its bytes are not those that were verified."""
@@ -253,7 +254,7 @@ class Transfer:
 
     def _verify_resumed(self, part: PartialFile) -> None:
         """Read an earlier part once, so that the rest can be verified as it comes."""
-        self._resumed = part.size > 0
+        self._joined = part.size > 0
         try:
             for data in part.read():
                 self._check_stop()
@@ -303,12 +304,15 @@ class Transfer:
 
     def _receive(self, answer: Stream, part: PartialFile, step: NextStep) -> bool:
         data = answer.read()
+        if data == b"" and step.action == "fresh" and not step.total and self._source.empty():
+            return False
         if step.action == "fresh" and not isinstance(data, ConnectionFailure):
             if part.size and format_of(data) is None:  # a proxy's page, say
                 raise FileFailedError(
                     "the server did not return an export file; the partial download was kept"
                 )
             self._restart(part, step.etag)
+        self._joined |= step.action == "append"
         self._progress.total = step.total
         while data:
             self._check_stop()
@@ -322,6 +326,11 @@ class Transfer:
                 self._source.worked()
             data = answer.read()
         self._check_stop()
+        if step.total is None and not self._verifier.is_complete():
+            self._budget.again(
+                f"the connection ended after {part.size:,} bytes, in the middle of the file"
+            )
+            return False
         if step.total is None or part.size == step.total:
             return True
         if part.size > step.total:
@@ -332,7 +341,7 @@ class Transfer:
     def _restart(self, part: PartialFile, etag: str | None) -> None:
         part.restart(etag)
         self._verifier = Verifier(self._context.max_inflated)
-        self._resumed = False
+        self._joined = False
         self._progress.done = 0
 
     def _no_answer(self, failure: ConnectionFailure) -> None:

@@ -25,6 +25,7 @@ UNKNOWN_AGE = 30.0
 """Seconds for which a file is waited for whose completion Asana does not date."""
 LIFETIME = 30 * 86_400.0
 _MAX_DELAY = 15.0
+_MAX_EMPTY = 3
 _MAX_RENEWALS = 2
 """URLs in a row that brought not a byte, after which another is not asked for."""
 _DELETED = "Asana deletes export files 30 days after they were completed; start the export again"
@@ -91,7 +92,7 @@ class UrlSource:
             self._url = None
             return
         gone, missing = reason.startswith("410"), reason.startswith("404")
-        waited = reason.startswith(("403", "404")) and self._wait(reason)
+        waited = reason.startswith(("403", "404", "409")) and self._wait(reason)
         if (gone or missing) and not waited:
             raise FileFailedError(f"the file is gone: {reason} for a fresh URL. {_DELETED}")
         if not waited and self._renewals >= _MAX_RENEWALS:
@@ -101,6 +102,13 @@ class UrlSource:
             )
         if not missing:  # else it is not the URL's fault
             self._url = None
+
+    def empty(self) -> bool:
+        """Note that an empty file came; tell whether its content may still appear."""
+        if self._renewed_at is None:  # its age is not known
+            self._url = None
+            return True
+        return self._waits < _MAX_EMPTY and self._wait("it is empty")
 
     def _ask(self) -> SignedUrl | None:
         file = self._progress.file

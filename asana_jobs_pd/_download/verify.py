@@ -34,7 +34,7 @@ _MAX_LINE = 4 * 2**20
 _MAGIC = b"\x1f\x8b"
 _BLANKS = b" \t\r\n"
 _HEAD = 64 * 1024
-_ROW = re.compile(rb'"(?:gid|resource_type|data)"\s*:|\A\s*\[\s*\]')
+_ROW = re.compile(rb'"(?:gid|resource_type)"\s*:|"data"\s*:\s*\[|\A\s*\[\s*\]')
 """In the first row of every export; a login page's JSON has none of it."""
 
 
@@ -125,6 +125,16 @@ class Verifier:
             self._checker.feed(data)
             self._check_limit()
         self._checker.finish()
+
+    def is_complete(self) -> bool:
+        """Tell whether the file can end here; raise CorruptFileError if it never can."""
+        try:
+            self.finish()
+        except CorruptFileError:
+            if self.too_large or (self.size and self.format is None):
+                raise
+            return False
+        return True
 
     def _begin(self) -> bytes:
         head, self._head = self._head, b""
@@ -228,16 +238,25 @@ def _verify(chunks: Iterable[bytes], max_inflated: int | None) -> FileRecord | N
     return FileRecord(verifier.size, verifier.sha256) if whole else None
 
 
+_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*\"data\"\s*:\s*\[)")
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
 class _JsonChecker:
-    """Checks that the last line of a JSON file is whole."""
+    """Checks that the last line of a JSON file, or its one document, is whole."""
 
     def __init__(self) -> None:
         self._tail = b""
+        self._document: _Nesting | None = None
         self._has_lines = False
         self.inflated = self.skipped = 0
 
     def feed(self, data: bytes) -> None:
+        if not self.inflated and _DOCUMENT.match(data):
+            self._document = _Nesting()
         self.inflated += len(data)
+        if self._document is not None:
+            self._document.feed(data)
         tail = self._tail + data
         cut = tail.rstrip(_BLANKS).rfind(b"\n")
         self._has_lines |= cut >= 0
@@ -246,13 +265,29 @@ class _JsonChecker:
     def finish(self) -> None:
         line = self._tail.strip(_BLANKS)
         whole = line[-1:] in (b"}", b"]")
-        if whole and self._has_lines and line[:1] == b"{" and len(self._tail) < _MAX_LINE:
+        if self._document is not None:
+            whole = whole and self._document.depth == 0
+        elif whole and self._has_lines and line[:1] == b"{" and len(self._tail) < _MAX_LINE:
             try:
                 orjson.loads(line)
             except orjson.JSONDecodeError:
                 whole = False
         if not whole:
             raise CorruptFileError("it ends in the middle of a line of JSON")
+
+
+class _Nesting:
+    """How many brackets are open in a JSON document."""
+
+    def __init__(self) -> None:
+        self._string = b""
+        self.depth = 0
+
+    def feed(self, data: bytes) -> None:
+        text = _STRING.sub(b"", self._string + data)
+        text, quote, rest = text.partition(b'"')
+        self._string = quote + rest[-_MAX_LINE:]
+        self.depth += text.count(b"[") + text.count(b"{") - text.count(b"]") - text.count(b"}")
 
 
 class _GzipChecker:

@@ -88,13 +88,8 @@ class _TimedReader(socket.SocketIO):
                 return int(self._socket.recv_into(buffer))
 
 
-class _TimedResponse(HTTPResponse):
-    """A response read through a `_TimedReader`, after any interim ones."""
-
-    def __init__(
-        self, sock: Any, debuglevel: int = 0, method: str | None = None, *, timeout: AnswerTimeout
-    ) -> None:
-        super().__init__(_TimedReader(sock, timeout), debuglevel, method)  # type: ignore[arg-type]
+class FinalResponse(HTTPResponse):
+    """A response that comes after any interim ones."""
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM_ANSWERS):
@@ -103,6 +98,15 @@ class _TimedResponse(HTTPResponse):
                 return line
             parse_headers(self.fp)
         raise HTTPException(f"more than {MAX_INTERIM_ANSWERS} interim answers")
+
+
+class _TimedResponse(FinalResponse):
+    """A response read through a `_TimedReader`."""
+
+    def __init__(
+        self, sock: Any, debuglevel: int = 0, method: str | None = None, *, timeout: AnswerTimeout
+    ) -> None:
+        super().__init__(_TimedReader(sock, timeout), debuglevel, method)  # type: ignore[arg-type]
 
 
 class _Pool(HTTPConnectionPool):

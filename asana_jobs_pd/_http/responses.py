@@ -99,6 +99,11 @@ class ServerClock:
         if (self._last is None or now - self._last[1] >= 1) and (date := headers.get("Date")):
             self._last = date, now
 
+    @property
+    def is_known(self) -> bool:
+        """Whether a response was dated."""
+        return self._last is not None
+
     def now(self) -> float:
         """Return the seconds since 1970."""
         if self._last is not None:

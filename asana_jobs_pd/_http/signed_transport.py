@@ -16,6 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from asana_jobs_pd._http.http_adapter import (
+    FinalResponse,
     PlainAdapter,
     Proxies,
     Settings,
@@ -276,7 +277,8 @@ class SignedTransport:
             response.raw.close()
             return self._cut_failure()
         self.heard_at = time.monotonic()
-        self._clock.note(response.raw.headers)
+        if not self._clock.is_known:  # files are dated by Asana's clock
+            self._clock.note(response.raw.headers)
         stream = Stream(response.raw, self._timeout, self)
         with self._lock:
             self._streams.add(stream)
@@ -317,6 +319,8 @@ class _WatchedAdapter(PlainAdapter):
             waits = self._waits
 
             class Watched(connection_class):  # type: ignore[misc]
+                response_class = FinalResponse
+
                 def getresponse(self) -> Any:
                     with waits.watch(self.sock.fileno()):
                         return super().getresponse()

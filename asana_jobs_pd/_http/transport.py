@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
+from http.client import IncompleteRead
 from importlib.metadata import version
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -319,6 +320,8 @@ def explain(
     ):
         if names & kinds:
             return ConnectionFailure(reason, timed_out=True)
+    if any(isinstance(fact, IncompleteRead) for fact in (chain[-1], *chain[-1].args)):
+        return ConnectionFailure("the connection ended in the middle of the response")
     detail = hide(str(chain[-1]) or type(chain[-1]).__name__)
     if "SSLError" in names:
         hint = "set verify= or REQUESTS_CA_BUNDLE to the path of your CA bundle"

@@ -7,6 +7,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from queue import SimpleQueue
@@ -65,7 +66,8 @@ class BackgroundWriter:
     """Runs calls in order in a thread, one at a time; leaving the context waits for the last.
 
     `do` waits for the call before, so that the data of at most two calls is in memory. An error of
-    a call is raised by the next `do`, or on leaving the context.
+    a call is raised by the next `do`, or on leaving the context. Where there is no thread to be
+    had, `do` runs the call itself.
     """
 
     def __init__(self) -> None:
@@ -75,17 +77,22 @@ class BackgroundWriter:
         self._thread = threading.Thread(target=self._run, name="asana-parquet-writer", daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        with suppress(RuntimeError):  # no more threads
+            self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._calls.put(None)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         if kind is None:
             self._raise_error()
 
     def do(self, call: Callable[..., object], *arguments: Any) -> None:
         """Run a call once the one before has finished."""
+        if self._thread.ident is None:
+            call(*arguments)
+            return
         self._idle.acquire()
         self._raise_error()
         self._calls.put((call, arguments))

@@ -108,7 +108,7 @@ def test_a_refused_url_is_renewed(status, code):
         (400, "InvalidArgument", "fail"),
         (408, None, "retry"),
         (425, None, "retry"),
-        (409, None, "fail"),
+        (409, None, "renew"),
     ],
 )
 def test_the_code_of_an_error_says_more_than_its_status(status, code, expected):
@@ -155,3 +155,16 @@ def test_only_known_words_of_an_error_are_shown():
     assert error_code(secret % b"AccessDenied") == "AccessDenied"
     assert error_code(secret % b"AKIAIOSFODNN") is None
     assert error_code(b"<html>") is None
+
+
+def test_a_whole_file_as_a_range_that_nobody_requested():
+    """Some proxies answer 206 to everything."""
+    step = next_step(206, {"Content-Range": "bytes 0-11/12", "ETag": ETAG}, None, 0, None)
+    assert (step.action, step.total, step.etag) == ("fresh", 12, ETAG)
+    assert next_step(206, {"Content-Range": "bytes 0-10/12"}, None, 0, None).action == "fail"
+
+
+def test_a_precondition_that_failed_starts_over():
+    """Else the part would be refused for ever."""
+    assert next_step(412, {}, None, 5, ETAG).action == "restart"
+    assert next_step(412, {}, None, 0, None).action == "fail"

@@ -140,6 +140,19 @@ def test_json_lines_that_were_unpacked_on_the_way_pass(step, end):
     assert verified(b"[]").format == "json"
 
 
+@pytest.mark.parametrize("step", [1, 7, 10**6])
+@pytest.mark.parametrize("end", ["]", '], "next_page": null}'])
+def test_a_json_document_passes_and_its_cuts_do_not(step, end):
+    """Rows on lines of their own, brackets and quotes in texts; every cut is seen."""
+    start = '{"data": [' if end != "]" else "["
+    rows = ",\n".join(f'{{"gid": "{n}", "name": "}} ] \\" [", "tags": []}}' for n in range(3))
+    document = f"{start}{rows}{end}".encode()
+    assert verified(document, step).format == "json"
+    for cut in range(len(start) + 20, len(document)):
+        with pytest.raises(CorruptFileError, match="ends in the middle"):
+            verified(document[:cut], step)
+
+
 @given(cut=st.integers(1, 300))
 def test_json_lines_that_are_cut_within_a_line_are_seen(cut):
     """A cut between two lines is seen by the length that was announced."""

@@ -63,3 +63,18 @@ def test_an_error_of_the_block_is_not_covered_up():
             background.do(done.append, 1)
             raise KeyboardInterrupt
     assert done == [1]
+
+
+def test_without_threads_calls_are_run_at_once(monkeypatch):
+    """A conversion is slower then, but ends well; errors are raised where they arise."""
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    calls = []
+    with BackgroundWriter() as background:
+        background.do(calls.append, 1)
+        assert calls == [1]
+        with pytest.raises(ZeroDivisionError):
+            background.do(divmod, 1, 0)
