@@ -102,6 +102,9 @@ class AsanaAccessor:
         # pandas caches this object: a check here would speak of a frame that has changed since.
         self._frame = frame
 
+    def __repr__(self) -> str:
+        return f"<AsanaAccessor: {len(self._frame):,} rows>"
+
     refresh = _Verb(lambda: aj.refresh_asana_jobs)
     wait = _Verb(lambda: aj.wait_asana_jobs)
     wait_async = _Verb(lambda: aj.wait_asana_jobs_async)
@@ -146,20 +149,20 @@ class AsanaAccessor:
         Parameters
         ----------
         previous
-            The frame before a refresh, say. Rows meet by gid; jobs that only one of the frames
-            has are left out.
+            The frame before a refresh, say. Rows are matched by gid; jobs that only one of
+            the frames has are left out.
 
         Returns
         -------
         pandas.DataFrame
-            One row a changed value: ``gid``, ``column``, ``before``, ``after``, all ``string``,
+            One row per changed value: ``gid``, ``column``, ``before``, ``after``, all ``string``,
             times in ISO 8601. ``fetched_at`` is not compared, and of a signed URL only what
             comes before its signature.
 
         Raises
         ------
         InvalidFrameError
-            When one of them is no frame of jobs.
+            When one of them is not a frame of jobs.
         """
         from asana_jobs_pd._jobs.views import changes
 
@@ -171,7 +174,7 @@ class AsanaAccessor:
         Returns
         -------
         pandas.DataFrame
-            One row a ``resource_subtype`` by name, then ``total``; one column a status in the
+            One row per ``resource_subtype`` by name, then ``total``; one column per status in the
             order of a job's life, others by name, ``unknown`` for jobs that could not be read,
             then ``total``. Counts are ``int64``; a repeated gid counts once.
         """
@@ -180,7 +183,7 @@ class AsanaAccessor:
         return summary(self._frame)
 
     def results(self) -> pd.DataFrame:
-        """Return what the jobs created: one row an object, whichever ``new_*`` it is.
+        """Return what the jobs created: one row per object, whichever ``new_*`` it is.
 
         Returns
         -------

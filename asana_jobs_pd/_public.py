@@ -16,12 +16,16 @@ def public(item: T) -> T:
     return item
 
 
-def signature_of(model: Callable[P, T]) -> Callable[[Callable[..., T]], Callable[P, T]]:
-    """Give a function the signature of a class that it makes: options are written once."""
+def options_of(model: Callable[P, T]) -> Callable[[Callable[..., T]], Callable[P, T]]:
+    """Give a function the signature and ``Parameters`` of a class: options are written once."""
 
     def decorate(function: Callable[..., T]) -> Callable[P, T]:
         signature = inspect.signature(model).replace(return_annotation=model)
         function.__signature__ = signature  # type: ignore[attr-defined]
+        if function.__doc__ and model.__doc__:  # neither with python -OO
+            doc, of_model = inspect.cleandoc(function.__doc__), inspect.cleandoc(model.__doc__)
+            start, end = of_model.index("Parameters\n"), of_model.index("Attributes\n")
+            function.__doc__ = doc.replace("Returns\n", of_model[start:end] + "Returns\n", 1)
         return function
 
     return decorate

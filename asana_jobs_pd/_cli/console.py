@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -60,11 +61,14 @@ _UNPRINTABLE = re.compile(
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 """What a text file in UTF-8 cannot hold."""
 
+_TEXT_FILE = re.compile(r"(?!.*://).*\.(?:csv|tsv|txt)", re.IGNORECASE)
+
 _PYTHON_ONLY = re.compile(r"\bstrict=|\.frame\b|\brefresh\(|\bfinished=True")
 """Sentences with one of these say how to go on in Python."""
 _CLI_TERMS = (
     (re.compile(r"\b(?:gids|parents)\[\d+\](?: =|:)? "), ""),
     (re.compile(r"[;,]? or call (?:asana_jobs_pd\.|aj\.)?connect\([^)]*\)[^.;]*"), ""),
+    (re.compile(r"\bexport_graph(?= needs )"), "this command"),
     (re.compile(r"\boverwrite=True\b"), "--overwrite"),
     (re.compile(r"\bdest="), "--download "),
     (re.compile(r"\bpath="), "--output "),
@@ -159,12 +163,23 @@ def add_gids(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def split_gids(arguments: Sequence[str]) -> list[str]:
+def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
     """Return the gids of arguments, split at blanks and commas; ``-`` is standard input."""
     gids: list[str] = []
     for argument in arguments:
+        if _TEXT_FILE.fullmatch(argument):
+            raise InvalidGidError(
+                f"{argument!r} is a file name, not a gid. To read the gids in it: "
+                f"cat {shlex.quote(argument)} | {prog} -"
+            )
         text = sys.stdin.read() if argument == "-" else argument
-        gids += [gid for gid in re.split(r"[\s,]+", text) if gid]
+        parts = [part for part in re.split(r"[\s,]+", text) if part]
+        if argument == "-" and parts and not re.search("[0-9]", parts[0]):
+            raise InvalidGidError(
+                f"cat … | {prog} - reads gids only, but standard input begins with {parts[0]!r}. "
+                "Leave out a header, for example with tail -n +2 instead of cat."
+            )
+        gids += parts
     return gids
 
 
@@ -173,7 +188,7 @@ def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
     parser.add_argument(
         "--format",
         choices=(*FORMATS, *formats),
-        help="the output format; by default that of the suffix of --output, else table",
+        help="format of the table of jobs (default: from the suffix of --output, else table)",
     )
     parser.add_argument(
         "--output", metavar="FILE", help="write to this file instead of standard output"

@@ -49,7 +49,7 @@ export is never requested twice, unless it is certain that the first request sta
 exports require an Enterprise plan; with more than 1,000 tasks, they may come from Asana's cache
 and be up to 4 hours old.
 
-However it ends, the table has a row for each parent, with the gid of the job that was started.
+Whatever happens, the table has a row for each parent, with the gid of the job that was started.
 {AUTHENTICATION}
 {EXIT_CODES.format(failed="a parent, a job or a file failed")}
 """
@@ -64,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         parser.error("--to parquet needs --download DIR: the dataset is written to DIR/parquet")
     if options.overwrite and not options.to:
         parser.error("--overwrite needs --to parquet")
-    parents = split_gids(options.parents)
+    parents = split_gids(options.parents, "asana-jobs export")
     if options.dry_run:
         requests = export_graph(parents, dry_run=True)
         write(requests, requests, kind, options.output)
@@ -85,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PARENT",
         help="parent gids, separated by spaces or commas; - reads them from standard input",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show the requests only")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the requests without sending them"
+    )
     parser.add_argument("--download", metavar="DIR", help="download the files to this folder")
     parser.add_argument("--to", choices=("parquet",), help="convert the files to DIR/parquet")
     parser.add_argument(

@@ -37,12 +37,12 @@ asana-jobs GID… [options]       read jobs
        asana-jobs                      take the tour\
 """
 _EPILOG = f"""\
-Run asana-jobs watch --help, and so on, for the other commands. The tour needs no account: the
-package ships a mock Asana server.
+For the other commands, see e.g. asana-jobs watch --help. The tour needs no account: the package
+ships a mock Asana server.
 
 {AUTHENTICATION} Signed URLs are masked.
-In CSV, an apostrophe precedes texts that a spreadsheet would run as formulas; on standard output,
-control characters are replaced.
+In CSV, text that a spreadsheet would run as a formula is prefixed with an apostrophe; on standard
+output, control characters are replaced.
 {EXIT_CODES.format(failed="a job failed or could not be read")}
 """
 

@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_days,
         default=30,
         metavar="N",
-        help="jobs last seen within N days, or all (default: 30)",
+        help="jobs last seen within N days: N, or the word 'all' (default: 30)",
     )
     parser.add_argument(
         "--status",
@@ -83,7 +83,7 @@ def _days(text: str) -> float | None:
     with contextlib.suppress(ValueError):
         if 0 <= (days := float(text)) < math.inf:
             return days
-    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of days nor all")
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of days nor the word 'all'")
 
 
 def _no_jobs(options: argparse.Namespace) -> str:

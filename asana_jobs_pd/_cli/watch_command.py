@@ -49,7 +49,7 @@ table as it is; the jobs continue at Asana.
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code."""
     options = _parser().parse_args(arguments)
-    monitor = JobsMonitor(split_gids(options.gids))
+    monitor = JobsMonitor(split_gids(options.gids, "asana-jobs watch"))
     view = _Table(monitor, Live()) if can_redraw(sys.stdout) else _Lines(monitor)
     interrupted = False
     with monitor, view.screen:

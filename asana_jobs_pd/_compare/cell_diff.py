@@ -253,7 +253,7 @@ def diff(
 
 
 def _deduplicated(table: pa.Table) -> pa.Table:
-    """Keep one row a key: the one modified last, or the last in order where that is unknown."""
+    """Keep one row per key: the one modified last, or the last in order where that is unknown."""
     encoded = _combined(table[KEY]).dictionary_encode()
     if len(encoded.dictionary) == len(table):
         return table

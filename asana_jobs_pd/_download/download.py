@@ -35,8 +35,8 @@ def download_asana_exports(
     """Download the files of succeeded exports, resumed and verified.
 
     Sends one ``GET`` to the signed URL of each file, and one to its job where the frame has no
-    URL, or one that has expired. A file that is there already costs no request, if the frame
-    says that it belongs to a succeeded export. The token goes to Asana only.
+    URL, or one that has expired. A file already on disk needs no request if the frame says its
+    export succeeded. The token goes to Asana only.
 
     Parameters
     ----------
@@ -47,21 +47,21 @@ def download_asana_exports(
         A local folder for the files, made when it does not exist. They are named
         ``<job gid>-graph.jsonl.gz`` and ``<job gid>-resource.jsonl.gz``, or ``….jsonl`` when
         something on the way has unpacked them, and are readable by you alone. Until a file is
-        whole and verified its name ends in ``.part``; files beside it, whose names begin like
-        that, say what content it is and which process writes it.
+        complete and verified its name ends in ``.part``; companion files with the same prefix
+        record its version and the downloading process.
     overwrite
-        Whether to fetch a file again that is there already. If not, its ``file.sha256`` is
+        Whether to fetch a file again if it already exists. If not, its ``file.sha256`` is
         computed and compared with what the download left with it (an extended attribute); where
-        there is none the file is inflated. A file that is not the one, or not whole, and a
-        symbolic link are replaced.
+        there is none the file is inflated. A file with different content, an incomplete file or
+        a symbolic link is replaced.
     max_workers
-        Files at the same time, at about 1 MiB of memory each.
+        How many files to download at once; each takes about 1 MiB.
     max_inflated
-        Bytes that a file may inflate to before it is given up; None for any number. Inflating
+        Give up on a file that inflates to more bytes than this; None for no limit. Inflating
         needs time, but hardly any memory.
     errors
-        What becomes of rows without a file, because their job is no export, is not finished or
-        failed, or the download did. ``"coerce"``: ``file.error`` says why. ``"raise"``:
+        What becomes of rows without a file, because the job is not an export, is unfinished or
+        failed, or the download failed. ``"coerce"``: ``file.error`` says why. ``"raise"``:
         everything is downloaded first, then a `PartialDownloadError` carries the frame.
         ``"drop"``: they are left out.
     client
@@ -83,7 +83,7 @@ def download_asana_exports(
     Raises
     ------
     InvalidFrameError, InvalidGidError, InvalidOptionError
-        Before any request is made; the last for a `dest` that is a URL, too.
+        Before any request is made; InvalidOptionError also when `dest` is a URL.
     PartialDownloadError
         With ``errors="raise"``, when a row has no file.
     AuthenticationError

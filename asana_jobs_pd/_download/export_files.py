@@ -199,9 +199,10 @@ def _kind_of(row: Mapping[str, Any]) -> Kind | None:
 
 
 def _no_export(subtype: object) -> str:
-    reason = (
-        f"a {clean(str(subtype), limit=60)} job creates none" if subtype else "the job created none"
-    )
+    reason = "the job created none"
+    if subtype:
+        kind = clean(str(subtype), limit=60)
+        reason = f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind} job creates none"
     return f"there is no export file: {reason}"
 
 

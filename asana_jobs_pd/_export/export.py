@@ -151,7 +151,7 @@ class AsanaExport(ByType[pd.DataFrame]):
     Attributes
     ----------
     custom_fields : pandas.DataFrame
-        The catalogue: one row a custom field over all types of row, in the order in which they
+        The catalogue: one row per custom field over all types of row, in the order in which they
         came first. `column`, `gid`, `name`, `type`, `representation_type`, `precision`,
         `format`, `currency_code`, `options` (of an enum, in Asana's order), `rows`, the number of
         rows with a value, and `from_display`, whether some value is the text that Asana displays,

@@ -379,7 +379,7 @@ def _values(field: Field, items: pa.StructArray, indices: pa.Array) -> pa.Array:
 
 
 def long_values(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.Table:
-    """Return the custom fields of a conformed table, one row a value, in the order of the rows."""
+    """Return the custom fields of a conformed table, one row per value, in row order."""
     lists = _lists_of(table)
     items = lists.values
     is_field = pc.greater_equal(items.field("field"), 0)

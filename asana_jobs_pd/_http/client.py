@@ -55,7 +55,7 @@ from asana_jobs_pd._http.transport import (
     Transport,
 )
 from asana_jobs_pd._options import check_client_options
-from asana_jobs_pd._public import public, signature_of
+from asana_jobs_pd._public import options_of, public
 from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
 
 BASE_URL = "https://app.asana.com/api/1.0"
@@ -88,8 +88,8 @@ class Client:
     max_in_flight
         Requests at the same time; Asana allows 50.
     timeout
-        Seconds to connect, and seconds between two bytes. A whole answer may take twice the
-        latter.
+        Seconds to connect, and seconds between two bytes. A complete response may take up to
+        twice the second value.
     max_retries
         How often a request is tried again after a connection failure or a status of 429,
         500, 502, 503 or 504, within ten minutes.
@@ -330,11 +330,11 @@ if hasattr(os, "register_at_fork"):
 
 
 @public
-@signature_of(Client)
+@options_of(Client)
 def connect(*token: str, **options: Any) -> Client:
-    """Make a client, the default for all that follows.
+    """Create a client and make it the default for later calls.
 
-    Nothing is sent yet. The parameters are those of `Client`.
+    No request is made yet.
 
     Returns
     -------
@@ -351,7 +351,7 @@ def connect(*token: str, **options: Any) -> Client:
     Examples
     --------
     >>> import asana_jobs_pd as aj
-    >>> aj.connect(requests_per_minute=150)  # a free domain  # doctest: +SKIP
+    >>> aj.connect(requests_per_minute=150)  # the limit of a free domain  # doctest: +SKIP
     """
     try:
         client = Client(*token, **options)

@@ -88,7 +88,7 @@ def frame_of_results(
     plan: Plan,
     problems: list[str] | None = None,
 ) -> pd.DataFrame:
-    """Return the frame of what was fetched: one row a gid, in their order.
+    """Return the frame of what was fetched: one row per gid, in their order.
 
     Values that do not fit their column become missing; `problems` collects the messages, and
     without it they are warnings.

@@ -137,9 +137,11 @@ def parse_parents(endpoint: Endpoint, parents: Gids) -> list[str]:
         kinds, gid = _object_in(url)
         if not kinds or set(kinds) & set(endpoint.parents):
             return gid
+        *others, last = endpoint.parents
+        needed = f"{', '.join(others)} or {last}" if others else last
         raise InvalidGidError(
             f"{re.split('[?#]', url)[0]} is the URL of a {' or '.join(kinds)}; {endpoint.name} "
-            f"needs a {' or '.join(endpoint.parents)}. No request was made."
+            f"needs a {needed}. No request was made."
         )
 
     return parse_gids(parents, read_url=read_url)
