@@ -15,8 +15,15 @@ from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._export.export import Backend
 from asana_jobs_pd._export.workers import processors
 from asana_jobs_pd._jobs.as_jobs import as_times
+from asana_jobs_pd._jobs.states import is_export
 from asana_jobs_pd._options import is_whole
-from asana_jobs_pd.errors import ExportFileError, InvalidFrameError, InvalidOptionError
+from asana_jobs_pd.errors import (
+    AsanaValueWarning,
+    ExportFileError,
+    InvalidFrameError,
+    InvalidOptionError,
+    warn_user,
+)
 
 BadLines: TypeAlias = Literal["error", "warn", "skip"]
 CustomFieldsAs: TypeAlias = Literal["columns", "long", "raw"]
@@ -34,6 +41,10 @@ _WINDOWS = (
 )
 
 
+_LABELS = ("gid", "source.gid")
+_REASONS = ("file.error", "error.message", "source.state", "status")
+
+
 class LoadOptions(TypedDict, total=False):
     """The options that all ways to read exports share."""
 
@@ -47,13 +58,15 @@ class LoadOptions(TypedDict, total=False):
 
 
 class Request(NamedTuple):
-    """What to load: files, their sizes on disk, options, processes, when the export was written."""
+    """What to load: files, their sizes on disk, options, processes, when they were written."""
 
     paths: list[File]
     sizes: list[int]
     options: ReadOptions
     workers: int
     window: Window
+    missing: Sequence[str] = ()
+    """Exports of a frame of downloads that have no file, and why."""
 
 
 def check_request(
@@ -80,7 +93,14 @@ def check_request(
     sizes = [_size(file) for file in files]
     window = _window(paths) if isinstance(paths, pd.DataFrame) else (pd.NaT, pd.NaT)
     count = 1 if remote else workers or _worker_count(sum(sizes))
-    return Request(files, sizes, read_options, count, window)
+    missing = _missing(paths) if isinstance(paths, pd.DataFrame) else []
+    if missing:
+        warn_user(
+            f"{len(missing)} of the rows are exports without a file, whose data is left "
+            f"out; the first is {missing[0]}. Download them again, or drop these rows.",
+            AsanaValueWarning,
+        )
+    return Request(files, sizes, read_options, count, window, missing)
 
 
 def export_paths(paths: ExportPaths) -> list[str]:
@@ -121,6 +141,21 @@ def _paths_of(frame: pd.DataFrame) -> list[str]:
     errors = [] if "file.error" not in frame.columns else list(frame["file.error"].dropna())
     reason = f" The first error: {errors[0]}" if errors else ""
     raise InvalidFrameError(f"None of the {len(frame)} rows has a file in 'file.path'.{reason}")
+
+
+def _missing(frame: pd.DataFrame) -> list[str]:
+    """Return the exports of a frame without a file, each with the reason."""
+    expected = is_export(frame)
+    if "source.action" in frame.columns:
+        actions = frame["source.action"].astype("string").str.startswith("export")
+        expected |= actions.fillna(False).to_numpy(bool)
+    lacking = (frame["file.path"].astype("string").fillna("") == "").to_numpy(bool)
+    rows = frame[expected & lacking]
+    return [f"{_first(row, _LABELS)}: {_first(row, _REASONS)}" for _, row in rows.iterrows()]
+
+
+def _first(row: pd.Series, names: Sequence[str]) -> object:
+    return next((row[name] for name in names if name in row.index and pd.notna(row[name])), "?")
 
 
 def _window(frame: pd.DataFrame) -> Window:

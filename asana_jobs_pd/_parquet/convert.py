@@ -208,9 +208,11 @@ def _convert(
 def _check_complete(
     scan_result: ScanResult, request: Request, dest: Destination, stage: Stage
 ) -> None:
-    """Raise if a file ends early and its dataset would replace another one."""
+    """Raise if a dataset that lacks rows would replace another one."""
     if incomplete := incomplete_files(scan_result, request):
-        keep_existing(dest, stage, incomplete[0])
+        keep_existing(dest, stage, f"{incomplete[0]} is damaged or ends early")
+    if request.missing:
+        keep_existing(dest, stage, f"an export has no file ({request.missing[0]})")
 
 
 def _describe(
@@ -223,12 +225,13 @@ def _describe(
     request, stage, dest = context
     issues = scan_result.issues.merged(conversion.issues)
     incomplete = incomplete_files(scan_result, request)
+    complete = not (incomplete or request.missing)
     named = [schema.named(issue) for issue in issues.sorted()]
     _write(catalogue(schema.fields, conversion.filled), stage.dataset / CATALOGUE)
     _write(issues_frame(named, request.paths), stage.dataset / ISSUES)
     report = summary(conversion.facts, issues, request.window)
     report = _with_files(report, conversion, dest).assign(
-        complete=np.full(len(conversion.facts), not incomplete)
+        complete=np.full(len(conversion.facts), complete)
     )
     report.attrs["incomplete_files"] = incomplete
     manifest = {
@@ -236,6 +239,7 @@ def _describe(
         "version": 1,
         "sources": list(map(str, request.paths)),
         "incomplete_sources": incomplete,
+        "missing_sources": list(request.missing),
         "tables": _manifest_tables(conversion),
         "issues": issues.count,
     }

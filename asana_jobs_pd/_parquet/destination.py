@@ -110,14 +110,14 @@ def destination(
     return checked
 
 
-def keep_existing(dest: Destination, stage: Stage, incomplete_file: str) -> None:
-    """Raise if the dataset of an incomplete file would replace one, and see that it never does."""
+def keep_existing(dest: Destination, stage: Stage, reason: str) -> None:
+    """Raise if an incomplete dataset would replace another, and see that it never does."""
     stage.overwrite = False
     exists, _ = _state(dest)
     if exists:
         raise ExportWriteError(
-            f"{dest} was not replaced: {incomplete_file} is damaged or ends early, so the new "
-            "dataset would lack rows. Download the file again, or convert to another dest.",
+            f"{dest} was not replaced: {reason}, so the new dataset would lack rows. Download the "
+            "file again, or convert to another dest.",
             path=str(dest),
         )
 
