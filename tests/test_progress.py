@@ -46,6 +46,7 @@ def test_a_short_read_shows_none(asana, client, terminal, show):
     assert terminal.getvalue() == ""
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # old tqdm's own
 @pytest.mark.parametrize("error", [BrokenPipeError, ValueError, RuntimeWarning])
 def test_a_bar_that_fails_costs_no_results(asana, client, monkeypatch, error):
     """A closed standard error, say: every verb returns its frame."""

@@ -158,6 +158,8 @@ def _salvaged(text: bytes, position: int, column: str, rows: Rows) -> tuple[byte
     """Return JSON that cannot be decoded without what is wrong with it, else nothing."""
     text = _repaired(text, position, column, rows)
     better = mended(text)
+    if better != text and needs_repair(better):  # keys that were no Unicode could not be spelled
+        better = _repaired(better, position, column, rows)
     try:
         value = _any(better)
     except MALFORMED as error:

@@ -139,7 +139,7 @@ class RowReader:
             better = mended(line)
             if better != line:
                 issues.append(Issue(*where, None, None, abbreviate(line), MENDED))
-            return better
+            return repaired(better)[0] if needs_repair(better) else better
         return line
 
     def _decoded(self, lines: list[bytes]) -> tuple[list[Any], list[int]]:

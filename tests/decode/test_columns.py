@@ -348,3 +348,15 @@ def test_the_repr_says_what_is_there(load):
     with pytest.raises(KeyError, match=r"'story'.*'task'"):
         data["story"]
     assert isinstance(data, aj.AsanaExport)
+
+
+@pytest.mark.parametrize(
+    "value", [b'[{"\x80\\\\": 1}]', b'{"\x80\\"": 1}', b'{"a": {"\x80\\n": 1}}']
+)
+def test_keys_that_are_neither_unicode_nor_names_keep_their_values(load, value):
+    """The bytes that are not valid are replaced and told; the value is there."""
+    line = b'{"gid": "1", "resource_type": "goal", "x": ' + value + b"}"
+    data = load(line, on_bad_lines="skip")
+    assert data.issue_count == 1
+    columns = [name for name in data["goal"].columns if name.startswith("x")]
+    assert "1" in repr(data["goal"][columns].to_dict("records"))

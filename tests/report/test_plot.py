@@ -284,7 +284,8 @@ def test_the_first_and_the_last_years(tmp_path, start, end, zone, more):
     far = record(1, "succeeded", "graph_export_request", new_graph_export=export_)
     near = [export(n, "succeeded", "08:00:00", "09:00:00") for n in range(2, more + 2)]
     jobs = frame(far, *near)
-    jobs["fetched_at"] = pd.to_datetime([end] * len(jobs), format="ISO8601")
+    ends = np.full(len(jobs), end.rstrip("Z"), "datetime64[us]")
+    jobs["fetched_at"] = pd.Series(ends).dt.tz_localize("UTC")
     ax = jobs.asana.plot.timeline(tz=zone)
     ax.figure.canvas.draw()
     assert ax.get_xlim()[0] < ax.get_xlim()[1]
