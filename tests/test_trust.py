@@ -210,6 +210,23 @@ def test_a_half_made_client_has_a_repr(stage):
     assert repr(client) == "<Client, not set up>"
 
 
+@pytest.mark.parametrize("kind", [aj.JobsMonitor, aj.JobsWidget])
+@pytest.mark.parametrize("arguments", [{"client": TOKEN}, {"jobs": ["x"]}])
+def test_half_made_watchers_have_a_repr(kind, arguments):
+    """A traceback with locals shows them."""
+    with pytest.raises(aj.AsanaJobsError) as caught:
+        kind(**{"jobs": ["12"], **arguments})
+    text = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert f"<{kind.__name__}, not set up>" in "".join(text.format())
+
+
+def test_a_token_in_place_of_the_fields_is_not_repeated():
+    """Arguments get mixed up; the message must not carry the token on."""
+    with pytest.raises(aj.errors.InvalidFieldError) as caught:
+        aj.read_asana_jobs(["12"], ["2/1208000000000001/1208000000000002:" + "0af9" * 8])
+    assert "0af9" not in str(caught.value)
+
+
 SCRIPT = """
 import sys
 import asana_jobs_pd as aj

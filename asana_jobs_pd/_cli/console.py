@@ -114,7 +114,8 @@ def run_guarded(command: Callable[[], int]) -> int:
     with _warnings_as_messages():
         try:
             code = command()
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except BrokenPipeError:
             return _end_without_reader()
         except KeyboardInterrupt as interrupt:
@@ -172,7 +173,7 @@ def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
                 f"{argument!r} is a file name, not a gid. To read the gids in it: "
                 f"cat {shlex.quote(argument)} | {prog} -"
             )
-        text = sys.stdin.read() if argument == "-" else argument
+        text = _standard_input() if argument == "-" else argument
         parts = [part for part in re.split(r"[\s,]+", text) if part]
         if argument == "-" and parts and not re.search("[0-9]", parts[0]):
             raise InvalidGidError(
@@ -181,6 +182,12 @@ def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
             )
         gids += parts
     return gids
+
+
+def _standard_input() -> str:
+    if sys.stdin is None:
+        raise OSError("Standard input is closed: give the gids as arguments.")
+    return sys.stdin.read()
 
 
 def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
@@ -225,6 +232,8 @@ def write(frame: pd.DataFrame, table: pd.DataFrame, kind: str, output: Path | No
         replace_file(output, lambda path: masked(frame).to_parquet(path, index=False))
         return
     text = _text(frame, table, kind)
+    if output is None and sys.stdout is None:
+        raise OSError("Standard output is closed: give --output FILE.")
     if output is None:
         sys.stdout.write(_printable(text))
     else:

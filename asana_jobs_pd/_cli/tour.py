@@ -50,7 +50,7 @@ def run_tour() -> None:
 
 
 def _watch(jobs: pd.DataFrame, client: Client) -> pd.DataFrame:
-    start, live, last = time.monotonic(), sys.stdout.isatty(), ""
+    start, live, last = time.monotonic(), bool(sys.stdout and sys.stdout.isatty()), ""
     with JobsMonitor(jobs, client=client) as monitor:
         ended = False
         while not ended:

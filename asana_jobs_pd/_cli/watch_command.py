@@ -93,10 +93,10 @@ class Size(NamedTuple):
     lines: int
 
 
-def can_redraw(stream: TextIO) -> bool:
+def can_redraw(stream: TextIO | None) -> bool:
     """Tell whether a stream is a terminal with a movable cursor."""
     modern = os.name != "nt" or bool({"WT_SESSION", "ANSICON", "TERM"} & set(os.environ))
-    return stream.isatty() and modern and os.environ.get("TERM") != "dumb"
+    return stream is not None and stream.isatty() and modern and os.environ.get("TERM") != "dumb"
 
 
 class Live:

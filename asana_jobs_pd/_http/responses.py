@@ -254,7 +254,7 @@ def _parse(body: bytes) -> object:
         except orjson.JSONDecodeError:
             pass  # NaN, 1e400, or half of an emoji, must not cost the row
     try:
-        value = _load(body.decode("utf-8-sig"))
+        value = _load(body.decode(json.detect_encoding(body)))
         text = json.dumps(value, ensure_ascii=False)
         if not text.isascii():
             whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -336,6 +336,9 @@ def explain(
     return ConnectionFailure(f"the connection failed: {detail}", retryable=retryable)
 
 
+_GZIP = b"\x1f\x8b"
+
+
 def _read(response: requests.Response) -> Response:
     raw, status = response.raw, response.status_code
     pieces, left = [], MAX_BODY + 1
@@ -345,7 +348,7 @@ def _read(response: requests.Response) -> Response:
     if not left:
         raw.close()  # what is left of it must not meet the next request
     body = b"".join(pieces)
-    if body[:2] == b"\x1f\x8b":  # labels may be false: error pages have some, and gzip has none
+    if body[:2] == _GZIP:  # labels may be false: error pages have some, and gzip has none
         unpacked = _gunzip(body)
         if unpacked is None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             raise urllib3.exceptions.DecodeError("the compressed body is damaged")
@@ -356,15 +359,16 @@ def _read(response: requests.Response) -> Response:
 def _gunzip(body: bytes) -> bytes | None:
     """Return at most one byte more than ``MAX_BODY`` of what gzip holds, None if it is damaged."""
     text, rest = b"", body
-    try:
-        while rest and len(text) <= MAX_BODY:  # there may be several members
-            inflater = zlib.decompressobj(wbits=31)
+    while rest[:2] == _GZIP and len(text) <= MAX_BODY:  # other bytes after a member are ignored
+        inflater = zlib.decompressobj(wbits=31)
+        try:
             text += inflater.decompress(rest, MAX_BODY + 1 - len(text))
-            whole = inflater.eof or len(text) > MAX_BODY
-            rest = inflater.unused_data if whole else b""
-    except zlib.error:
-        return None
-    return text if whole else None
+        except zlib.error:
+            return None
+        if not inflater.eof and len(text) <= MAX_BODY:
+            return None
+        rest = inflater.unused_data
+    return text
 
 
 def _chain(error: BaseException) -> list[BaseException]:

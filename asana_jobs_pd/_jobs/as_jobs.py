@@ -155,7 +155,7 @@ def cast_column(column: pd.Series, name: str) -> pd.Series:
     """Return a column of ours in its dtype."""
     kind: Kind = COLUMNS[name].kind if name in COLUMNS else "text"
     if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
+        column = _without_categories(column)
     if kind == "time":
         return as_times(column, name)
     try:
@@ -163,6 +163,13 @@ def cast_column(column: pd.Series, name: str) -> pd.Series:
     except (TypeError, ValueError, OverflowError, pa.ArrowException) as error:
         reason = str(error)
     raise InvalidFrameError(f"The column {name!r} cannot be {dtype_of(kind)}: {reason}.")
+
+
+def _without_categories(column: pd.Series) -> pd.Series:
+    """Return a categorical column as its values, whole numbers beside missing ones included."""
+    values = pd.array(column.cat.categories)  # nullable
+    taken = pd.api.extensions.take(values, column.cat.codes.to_numpy(), allow_fill=True)
+    return pd.Series(taken, column.index, name=column.name)
 
 
 def _as_text(column: pd.Series, name: str) -> pd.Series:

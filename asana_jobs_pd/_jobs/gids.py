@@ -25,8 +25,8 @@ MAX_DIGITS = 100
 MAX_SHOWN = 3
 
 _JOB_URL = re.compile(
-    r"(?:https?://)?app\.asana\.com(?::443)?/(?:api/[0-9]+\.[0-9]+/)?jobs/([0-9]{1,100})/?(?:[?#].*)?",
-    re.IGNORECASE | re.DOTALL,
+    r"(?:https?://)?app\.asana\.com(?::443)?/(?:api/[0-9]+\.[0-9]+/)?jobs/([0-9]{1,100})/?(?:[?#]\S*)?",
+    re.IGNORECASE,
 )
 _QUOTES = (
     "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\uff02\uff07"

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 
+from asana_jobs_pd._http.redaction import redact
 from asana_jobs_pd.errors import InvalidFieldError
 from asana_jobs_pd.typing import Fields
 
@@ -225,12 +226,12 @@ def _check(name: object, *, strict: bool) -> None:
     if not isinstance(name, str) or not _PATH.fullmatch(name):
         hint = " Give several fields as a list." if isinstance(name, str) and "," in name else ""
         raise InvalidFieldError(
-            f"{name!r} is not a field name, such as 'status' or 'new_task.name'.{hint}"
+            f"{redact(repr(name))} is not a field name, such as 'status' or 'new_task.name'.{hint}"
         )
     if strict:
         nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]
         raise InvalidFieldError(
-            f"{name!r} is not a documented field of a job; did you mean {nearest!r}? "
+            f"{redact(repr(name))} is not a documented field of a job; did you mean {nearest!r}? "
             "Pass strict=False to request it anyway."
         )
 

@@ -89,6 +89,8 @@ class JobsMonitor:
         weakref.finalize(self, _end, self._poller).atexit = False
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_poller"):
+            return "<JobsMonitor, not set up>"
         counts = ", ".join(
             f"{count:,} {status.replace('_', ' ')}" for status, count in self.counts.items()
         )

@@ -133,22 +133,28 @@ def _check_schedule(given: Mapping[str, Any]) -> None:
 def parse_parents(endpoint: Endpoint, parents: Gids) -> list[str]:
     """Return the gids of what jobs are started from, given as gids or as their web URLs."""
 
+    others: list[str] = []
+
     def read_url(url: str) -> str | None:
         kinds, gid = _object_in(url)
         if not kinds or set(kinds) & set(endpoint.parents):
             return gid
-        *others, last = endpoint.parents
-        needed = f"{', '.join(others)} or {last}" if others else last
-        raise InvalidGidError(
-            f"{re.split('[?#]', url)[0]} is the URL of a {' or '.join(kinds)}; {endpoint.name} "
-            f"needs a {needed}. No request was made."
-        )
+        others.append(f"{re.split('[?#]', url)[0]} is the URL of a {' or '.join(kinds)}")
+        return None
 
-    return parse_gids(parents, read_url=read_url)
+    try:
+        return parse_gids(parents, read_url=read_url)
+    except InvalidGidError as error:
+        if not others:
+            raise
+        wrong = str(error)
+    *rest, last = endpoint.parents
+    needed = f"{', '.join(rest)} or {last}" if rest else last
+    raise InvalidGidError(f"{others[0]}; {endpoint.name} needs a {needed}. {wrong}")
 
 
 _ASANA_URL = re.compile(
-    r"(?:https?://)?app\.asana\.com(?::(?:443|80))?/([^?#]*)(?:[?#].*)?", re.IGNORECASE | re.DOTALL
+    r"(?:https?://)?app\.asana\.com(?::(?:443|80))?/([^?#\s]*)(?:[?#]\S*)?", re.IGNORECASE
 )
 _KINDS: dict[str, tuple[str, ...]] = {
     "goal": ("goal",),
@@ -198,7 +204,7 @@ def _object_in(url: str) -> tuple[tuple[str, ...], str | None]:
     if path.startswith("1/"):
         return _object_in_new_path(path.split("/")[1:])
     for pattern, word in _PATHS:
-        if found := re.fullmatch(pattern, path, re.DOTALL):
+        if found := re.fullmatch(pattern, path):
             kinds = _kinds(word or found["word"])
             return (kinds, found["gid"]) if kinds else _NOTHING
     return _NOTHING

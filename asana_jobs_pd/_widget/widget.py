@@ -157,6 +157,8 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         _cells.enter(self, current_cell())
 
     def __repr__(self) -> str:
+        if not hasattr(self, "monitor"):
+            return "<JobsWidget, not set up>"
         text = repr(self.monitor).replace("JobsMonitor", "JobsWidget", 1)
         return text if self._live else f"{text} {_TERMINAL_HINT}"
 

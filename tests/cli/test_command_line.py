@@ -119,6 +119,23 @@ def test_no_gids_on_standard_input_is_an_empty_table(asana, capsys, monkeypatch)
     assert capsys.readouterr().out.startswith("gid,")
 
 
+def test_closed_standard_input_is_named(capsys, monkeypatch):
+    """Services and `<&-` have none."""
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["-"]) == 1
+    assert "Standard input is closed" in capsys.readouterr().err
+
+
+def test_closed_standard_output_is_named(asana, tmp_path, capsys, monkeypatch):
+    """Services and `>&-` have none: a file works, a table is not lost without a word."""
+    gids = asana.gids(2)
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(gids) == 1
+    assert "Standard output is closed" in capsys.readouterr().err
+    assert main([*gids, "--output", str(tmp_path / "jobs.csv")]) == 0
+    assert main(["watch", *gids]) == 0
+
+
 def test_wait_asks_until_all_is_finished(asana, capsys):
     """``--wait`` shows how far it is, and the table at the end."""
     threading.Timer(0.3, lambda: asana.advance(60)).start()

@@ -56,6 +56,15 @@ def test_a_record_about_another_job_is_no_answer(gid):
     assert str(gid) in str(error)
 
 
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+)
+def test_answers_in_any_encoding_of_json(encoding):
+    """Proxies recode; the first bytes of JSON tell how."""
+    body = f'{{"data": {{"gid": "{GID}", "name": "Caf\u00e9"}}}}'.encode(encoding)
+    assert read(body) == {"gid": GID, "name": "Caf\u00e9"}
+
+
 @pytest.mark.parametrize("gid", [GID, int(GID), None])
 @pytest.mark.parametrize("resource_type", ["job", None, "absent"])
 def test_the_gid_of_a_record_is_text(gid, resource_type):

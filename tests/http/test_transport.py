@@ -306,11 +306,13 @@ PACKED = gzip.compress(RECORD, mtime=0)
         (RECORD, "identity"),
         (RECORD, "nonsense"),
         (PACKED, ""),
+        (PACKED + b"junk", "gzip"),
+        (PACKED + bytes(512), "gzip"),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_compressed_answers(client, scripted, body, coding):
-    """gzip is undone; labels may be false or missing."""
+    """gzip is undone, bytes after it are ignored; labels may be false or missing."""
     label = (f"Content-Encoding: {coding}",) if coding else ()
     server = scripted(http(200, body, *label))
     assert client(server).get_job(GID)["gid"] == GID

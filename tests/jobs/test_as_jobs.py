@@ -132,6 +132,7 @@ ROUTES = {
     "objects": objects,
     "int gids": lambda frame: frame.assign(gid=frame["gid"].astype("int64")),
     "categories": lambda frame: frame.astype(dict.fromkeys(frame.columns, "category")),
+    "csv of categories": lambda frame: csv(frame, dtype="category"),
     "gid index": lambda frame: frame.set_index("gid"),
     "status index": lambda frame: frame.set_index("status"),
     "three levels": lambda frame: frame.set_index(["resource_subtype", "gid", "status"]),

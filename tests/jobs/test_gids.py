@@ -115,6 +115,8 @@ def test_what_spreadsheets_and_people_add_is_removed(text):
         f"/jobs/{G}",
         f"https://app.asana.com/api/1.0/tasks/{G}", f"ftp://app.asana.com/jobs/{G}",
         "https://app.asana.com/jobs/١٢",
+        f"https://app.asana.com/jobs/{G}?a=1\nhttps://app.asana.com/jobs/12",
+        f"https://app.asana.com/jobs/{G}#a https://app.asana.com/jobs/12",
     ],
 )  # fmt: skip
 def test_no_other_url_is_read(url):

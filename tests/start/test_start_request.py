@@ -291,6 +291,15 @@ def test_web_urls_of_what_a_verb_starts_from_will_do(verb):
             assert again["source.gid"].tolist() == ["12"], other
 
 
+@pytest.mark.parametrize("between", ["\n", " ", "?a=1\n", "/list\n", "#x "])
+def test_two_urls_in_one_text_are_refused(between):
+    """The second would be lost."""
+    with pytest.raises(InvalidGidError, match="No request was made"):
+        aj.export_graph(
+            f"https://app.asana.com/0/12{between}https://app.asana.com/0/13", dry_run=True
+        )
+
+
 @pytest.mark.parametrize("verb", ENDPOINTS)
 def test_urls_of_other_objects_are_named(verb):
     """Never another number of the URL: the error says what it shows, and what the verb needs."""
@@ -300,7 +309,8 @@ def test_urls_of_other_objects_are_named(verb):
         ) as caught:
             getattr(aj, verb)(["5", url], dry_run=True, **NEEDED.get(verb, {}))
         assert "No request was made" in str(caught.value)
-        assert "?" not in str(caught.value)
+        assert "1 of 2 values" in str(caught.value)
+        assert "?" not in str(caught.value).replace("?…", "")
 
 
 @pytest.mark.parametrize(
