@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -167,7 +168,8 @@ def cast_column(column: pd.Series, name: str) -> pd.Series:
 
 def _without_categories(column: pd.Series) -> pd.Series:
     """Return a categorical column as its values, whole numbers beside missing ones included."""
-    values = pd.array(column.cat.categories)  # nullable
+    categories: Any = column.cat.categories
+    values = pd.array(categories)  # nullable
     taken = pd.api.extensions.take(values, column.cat.codes.to_numpy(), allow_fill=True)
     return pd.Series(taken, column.index, name=column.name)
 

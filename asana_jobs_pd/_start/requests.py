@@ -132,7 +132,6 @@ def _check_schedule(given: Mapping[str, Any]) -> None:
 
 def parse_parents(endpoint: Endpoint, parents: Gids) -> list[str]:
     """Return the gids of what jobs are started from, given as gids or as their web URLs."""
-
     others: list[str] = []
 
     def read_url(url: str) -> str | None:
