@@ -96,6 +96,10 @@ class FramesInput:
 
 
 def _checked(frames: Any, role: str) -> dict[str, pd.DataFrame]:
+    if isinstance(frames, pd.DataFrame) and "file.path" in frames.columns:
+        raise InvalidOptionError(
+            f"{role} is a frame of downloads; load it first: files.asana.load()."
+        )
     if not isinstance(frames, Mapping):
         raise InvalidOptionError(
             f"{role}: cannot compare {type(frames).__name__}. Pass the result of "
@@ -247,6 +251,12 @@ class DatasetInput:
             reason = "is not a dataset of an export; asana_export_to_parquet(…) writes one"
             if has_manifest:
                 reason = "is an unfinished dataset; convert the export again"
+            elif self._filesystem is None and Path(self._root).is_file():
+                reason = (
+                    "is a file; load it first: files.asana.load(), or aj.read_asana_export(path)"
+                )
+            elif self._filesystem is None and not Path(self._root).exists():
+                reason = "does not exist"
             raise ExportFileError(f"{self._role}: {self._shown} {reason}.", path=self._shown)
         if self._exists(LONG_VALUES):
             raise _long_refused(self._role)

@@ -412,8 +412,11 @@ def check_columns(schema: ResolvedSchema) -> None:
         existing |= {*schema_of(schema, name).names, *SCHEMA.get(name, {})}
     for column in schema.options.columns:
         if not any(name == column or name.startswith(f"{column}.") for name in existing):
-            near = difflib.get_close_matches(column, sorted(existing), 1)
+            fields = {field.column for field in schema.fields}
+            near = difflib.get_close_matches(column, sorted(existing | fields), 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
+            if not near and not column.startswith("custom_fields"):  # those were not read
+                hint = f" If it is a custom field, give {f'custom_fields.{column}'!r}."
             raise InvalidFieldError(f"columns: no row has {column!r}.{hint}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, Unpack, get_args
@@ -177,10 +178,19 @@ def _size(path: File) -> int:
     if not isinstance(path, str):
         return path.size()
     try:
-        return Path(path).stat().st_size
+        is_folder = Path(path).is_dir()
+        size = Path(path).stat().st_size
     except (OSError, ValueError) as error:
+        is_folder = False
         reason = getattr(error, "strerror", None) or str(error)
-    raise ExportFileError(f"{path} cannot be read: {reason}.", path=path)
+    else:
+        if not is_folder:
+            return size
+        reason = "it is a folder"
+    hint = ""
+    if is_folder or re.search(r"[*?\[]", path):
+        hint = ' Pass the files, for example sorted(Path("exports").glob("*.gz")).'
+    raise ExportFileError(f"{path} cannot be read: {reason}.{hint}", path=path)
 
 
 def _worker_count(size: int) -> int:

@@ -47,6 +47,10 @@ _HINTS = (
         "That URL cannot be read here: give the gid instead.",
     ),
     (
+        re.compile(r"(?i).*\.(csv|tsv|txt|xls[xm]|jsonl?|ndjson|parquet|pq)(\.(gz|bz2|zst))?"),
+        "To read a file, pass aj.read_jobs_file(path).",
+    ),
+    (
         re.compile(r"[0-9]+([\s,;]+[0-9]+)+[\s,;]*"),
         "Give several gids as a list.",
     ),
@@ -220,6 +224,9 @@ def _advice(values: Sequence[object]) -> str:
 def _hint(value: object) -> str:
     if isinstance(value, str) and (text := _clean(value)):
         return next((hint for pattern, hint in _HINTS if pattern.fullmatch(text)), "")
+    if value is None or isinstance(value, str):
+        condition = "gid.strip()" if value else "gid"
+        return f"Leave out blank values, for example with [gid for gid in gids if {condition}]."
     if _is_blank(value):
         return "Leave out blank values, for example with .dropna()."
     if isinstance(value, float | np.floating):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import csv
+import errno
 import io
 import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,8 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
     path
         A local file: ``.csv``, ``.tsv`` or ``.txt`` (comma, semicolon, tab or pipe), ``.xlsx``,
         ``.json``, ``.jsonl`` (of a frame, or of Asana's job records) or ``.parquet``. Text files
-        may be compressed (``.csv.gz``).
+        may be compressed (``.csv.gz``). Without a column ``gid``, one named ``GID``, ``Gid`` or
+        `` gid `` counts as such.
 
     Returns
     -------
@@ -58,6 +61,8 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
     ------
     InvalidOptionError
         When the path is a URL, or not one of these files.
+    FileNotFoundError
+        When there is no such file.
     InvalidFrameError
         When the file cannot be read, or is not a frame of jobs.
     InvalidGidError
@@ -85,15 +90,35 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
             f"path={str(file)!r}: give a file named {', '.join(_READERS)}; text files may be "
             "compressed."
         )
+    if not file.exists():
+        raise FileNotFoundError(errno.ENOENT, "There is no file", str(file))
     try:
-        frame = reader(file)
+        frame = _with_gid(reader(file))
     except (FileNotFoundError, PermissionError, IsADirectoryError, MemoryError, AsanaJobsError):
         raise
     except Exception as error:  # noqa: BLE001  the readers raise whatever their parsers do
         reason = f"{type(error).__name__}: {error}".rstrip(".")
     else:
-        return as_jobs(frame.infer_objects())
+        if len(frame.columns) == 1 and re.fullmatch("[1-9][0-9]*", str(frame.columns[0])):
+            raise InvalidFrameError(
+                f"{file.name}: the header seems to be missing, because the first line is "
+                f"{str(frame.columns[0])!r}. Insert a line 'gid' before it."
+            )
+        inferred = frame.infer_objects()
+        if list(frame.columns).count("gid") == 1:  # numbers beside a gap would become floats
+            inferred["gid"] = frame["gid"]
+        return as_jobs(inferred)
     raise InvalidFrameError(f"{file.name} cannot be read: {reason}.")
+
+
+def _with_gid(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.rename(columns=_gid_name({*frame.columns, *frame.index.names}))
+
+
+def _gid_name(names: Iterable[object]) -> dict[object, str]:
+    """Return the new name of the only column that is ``gid`` but for case and spaces."""
+    alike = [name for name in names if str(name).strip().lower() == "gid"]
+    return {} if "gid" in alike or len(alike) != 1 else {alike[0]: "gid"}
 
 
 def _read_text(file: Path) -> str:
@@ -113,19 +138,25 @@ def _read_csv(file: Path) -> pd.DataFrame:
         text = text.partition("\n")[2]
     header = text.partition("\n")[0].rstrip("\r")
     separators = {mark: _fields(header, mark) for mark in ",;\t|"}
-    mark = max(separators, key=lambda mark: ("gid" in separators[mark], len(separators[mark])))
+    mark = max(separators, key=lambda mark: (_has_gid(separators[mark]), len(separators[mark])))
     names = separators[mark]
+    new_name = _gid_name(names)
+    texts = {name for name in names if _is_text(new_name.get(name, name))}
     return pd.read_csv(
         io.StringIO(text),
         sep=mark,
-        dtype={name: "string" for name in names if _is_text(name)},
-        na_values={name: [""] if _is_text(name) else list(_BLANKS) for name in names},
+        dtype=dict.fromkeys(texts, "string"),
+        na_values={name: [""] if name in texts else list(_BLANKS) for name in names},
         keep_default_na=False,
     )
 
 
 def _fields(header: str, mark: str) -> list[str]:
     return next(csv.reader([header], delimiter=mark), [])
+
+
+def _has_gid(names: Iterable[object]) -> bool:
+    return "gid" in names or bool(_gid_name(names))
 
 
 def _is_text(name: str) -> bool:
@@ -143,7 +174,7 @@ def _read_excel(file: Path) -> pd.DataFrame:
             frame = pd.read_excel(
                 book, sheet_name=sheet, dtype=object, keep_default_na=False, na_values=[""]
             )
-        _refuse_rounded(frame)
+        _refuse_rounded(_with_gid(frame))
         return frame
     raise MissingExtraError(
         "Excel files need openpyxl: pip install 'asana_jobs_pd[excel]' installs it."
@@ -190,7 +221,7 @@ def _from_json(data: Any) -> pd.DataFrame:
         if any(isinstance(value, dict) for record in data for value in record.values()):
             return asana_jobs_from_records(data)
         return pd.DataFrame(data, dtype=object)
-    if "gid" in data:
+    if _has_gid(data):
         columns = {name: list(values.values()) for name, values in data.items()}
         return pd.DataFrame(columns, dtype=object)
     return pd.DataFrame(list(data.values()), dtype=object)

@@ -374,7 +374,7 @@ def test_blank_gids_are_all_alike(server, blank):
         assert refreshed["gid"].isna().tolist() == [False, True]
         assert len(frame.asana.pending) == 1
         for gids in (frame, frame["gid"], list(frame["gid"])):
-            with pytest.raises(InvalidGidError, match=r"1 of 2 values .*dropna"):
+            with pytest.raises(InvalidGidError, match=r"1 of 2 values .*Leave out blank"):
                 aj.read_asana_jobs(gids, client=client)
         assert server.stats.requests == 1
 

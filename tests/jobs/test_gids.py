@@ -160,7 +160,7 @@ def test_all_that_are_no_gids_are_counted_at_once():
     assert "5 of 6 values in the column 'Job ID'" in message
     assert "gids[1] = '1.2E+15', gids[2] = '12.0', gids[3] = '12o8', …" in message
     assert "Floats" not in message
-    for remedy in ("as text", "thousands separators", "dropna"):
+    for remedy in ("as text", "thousands separators", "Leave out blank"):
         assert remedy in message
 
 

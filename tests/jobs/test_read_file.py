@@ -129,12 +129,38 @@ def test_paths_that_cannot_be_read_here_are_refused(path):
 def test_a_file_that_is_not_there_is_the_usual_error(tmp_path):
     """As for every reader of pandas."""
     for name in ("a.csv", "a.json", "a.xlsx", "a.parquet"):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(FileNotFoundError, match=f"There is no file.*{name}"):
             aj.read_jobs_file(tmp_path / name)
 
 
 def test_without_openpyxl_the_extra_is_named(monkeypatch, tmp_path):
     """Excel files need it, the others do not."""
     monkeypatch.setitem(sys.modules, "openpyxl", None)
+    (tmp_path / "a.xlsx").touch()
     with pytest.raises(MissingExtraError, match=r"asana_jobs_pd\[excel\]"):
         aj.read_jobs_file(tmp_path / "a.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "Gid,x\n12080000000004806,1\n,2\n"),
+        ("b.csv", "x;GID\n1;12080000000004806\n2;\n"),
+        ("c.txt", " gid \tx\n12080000000004806\t1\n\t2\n"),
+        ("d.json", '[{"GID": 12080000000004806, "x": 1}, {"GID": null, "x": 2}]'),
+        ("e.json", '{"GID": {"0": "12080000000004806", "1": null}, "x": {"0": 1, "1": 2}}'),
+    ],
+)
+def test_a_gid_column_may_have_capitals_and_spaces(tmp_path, name, text):
+    """It is read as text under its usual name."""
+    (tmp_path / name).write_text(text)
+    jobs = aj.read_jobs_file(tmp_path / name)
+    assert list(jobs["gid"].dropna()) == ["12080000000004806"]
+    assert len(jobs) == 2
+
+
+def test_a_missing_header_is_named(tmp_path):
+    """A plain list of gids needs a first line that says so."""
+    (tmp_path / "gids.txt").write_text("12080000000004806\n12080000000004807\n")
+    with pytest.raises(InvalidFrameError, match="header seems to be missing"):
+        aj.read_jobs_file(tmp_path / "gids.txt")
