@@ -432,7 +432,7 @@ def test_texts_of_a_csv_file_are_the_values_that_they_spell(load, tmp_path, opti
         ({"task": pd.DataFrame({"gid": [1.5]})}, aj.errors.InvalidFrameError, "holds floats"),
         ({"task": pd.DataFrame([["1", "2"]], columns=["gid", "gid"])},
          aj.errors.InvalidFrameError, "more than one column 'gid'"),
-        ("/nowhere", aj.errors.ExportFileError, "is not a dataset of an export"),
+        ("/nowhere", aj.errors.ExportFileError, "does not exist"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared(old, error, words):
