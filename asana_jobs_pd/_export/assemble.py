@@ -177,7 +177,13 @@ def summary(facts: dict[str, Facts], issues: Issues, window: Window) -> pd.DataF
 
 
 def _times(times: list[Time]) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(pd.to_datetime(pd.Series(times, dtype=object), utc=True)).as_unit("us")
+    moments = [
+        np.datetime64("NaT")
+        if pd.isna(time)
+        else pd.Timestamp(time).as_unit("us").tz_convert(None).to_datetime64()
+        for time in times
+    ]
+    return pd.DatetimeIndex(np.array(moments, "datetime64[us]"), tz="UTC")
 
 
 def warn_lost(scan_result: ScanResult, request: Request) -> None:

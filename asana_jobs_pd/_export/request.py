@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, Unpack, get_args
 
@@ -16,7 +16,6 @@ from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._export.export import Backend
 from asana_jobs_pd._export.workers import processors
 from asana_jobs_pd._jobs.as_jobs import as_times
-from asana_jobs_pd._jobs.states import is_export
 from asana_jobs_pd._options import is_whole
 from asana_jobs_pd.errors import (
     AsanaValueWarning,
@@ -42,6 +41,7 @@ _WINDOWS = (
 )
 
 
+_KINDS = ("resource_subtype", "source.action")
 _LABELS = ("gid", "source.gid")
 _REASONS = ("file.error", "error.message", "source.state", "status")
 
@@ -146,17 +146,25 @@ def _paths_of(frame: pd.DataFrame) -> list[str]:
 
 def _missing(frame: pd.DataFrame) -> list[str]:
     """Return the exports of a frame without a file, each with the reason."""
-    expected = is_export(frame)
-    if "source.action" in frame.columns:
-        actions = frame["source.action"].astype("string").str.startswith("export")
-        expected |= actions.fillna(False).to_numpy(bool)
-    lacking = (frame["file.path"].astype("string").fillna("") == "").to_numpy(bool)
-    rows = frame[expected & lacking]
-    return [f"{_first(row, _LABELS)}: {_first(row, _REASONS)}" for _, row in rows.iterrows()]
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    flat = frame.reset_index(level=levels) if levels else frame
+    cells = {name: _texts(flat, name) for name in (*_KINDS, *_LABELS, *_REASONS, "file.path")}
+    subtype, action = (cells[name].fillna("") for name in _KINDS)
+    expected = subtype.str.contains("export") | action.str.startswith("export")
+    rows = (expected & cells["file.path"].isna()).to_numpy(bool).nonzero()[0].tolist()
+    return [f"{_first(cells, _LABELS, row)}: {_first(cells, _REASONS, row)}" for row in rows]
 
 
-def _first(row: pd.Series, names: Sequence[str]) -> object:
-    return next((row[name] for name in names if name in row.index and pd.notna(row[name])), "?")
+def _texts(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column of a frame as text, missing where it is empty or not there."""
+    if list(frame.columns).count(name) != 1:
+        return pd.Series(pd.NA, range(len(frame)), "string")
+    texts = frame[name].astype("string").reset_index(drop=True)
+    return texts.mask(texts.fillna("") == "")
+
+
+def _first(cells: Mapping[str, pd.Series], names: Sequence[str], row: int) -> str:
+    return next((cells[name].iloc[row] for name in names if pd.notna(cells[name].iloc[row])), "?")
 
 
 def _window(frame: pd.DataFrame) -> Window:

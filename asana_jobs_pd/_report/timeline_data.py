@@ -233,7 +233,8 @@ _STEPS = (
     *("1D", "2D", "7D", "14D", "28D", "91D", "364D", "3640D"),
 )
 _MAX_TICKS = 8
-_LONGEST_STEP = pd.Timedelta(_STEPS[-1])
+_STEP_SIZES = [pd.Timedelta(text).as_unit("us") for text in _STEPS]
+_LONGEST_STEP = _STEP_SIZES[-1]
 _DAY = pd.Timedelta(days=1)
 
 
@@ -252,11 +253,12 @@ def time_ticks(
     """
     local, until = (_local(time, zone) for time in (start, end))
     step = next(
-        (size for text in _STEPS if (until - local) / (size := pd.Timedelta(text)) <= _MAX_TICKS),
+        (size for size in _STEP_SIZES if (until - local) / size <= _MAX_TICKS),
         _LONGEST_STEP * -(-(until - local) // (_LONGEST_STEP * _MAX_TICKS)),
     )
     first = local.ceil(step)
-    naive = pd.DatetimeIndex([first + step * n for n in range(int((until - first) / step) + 1)])
+    count = int((until - first) / step) + 1
+    naive = pd.DatetimeIndex(first.to_datetime64() + np.arange(count) * step.to_timedelta64())
     # An hour that a change of clocks leaves out, or has twice, gets no tick.
     times = naive.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").dropna()
     labeled: list[tuple[pd.Timestamp, str]] = []
