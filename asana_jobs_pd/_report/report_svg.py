@@ -95,7 +95,7 @@ def _scale_of(layout: TimelineLayout, height: float) -> _Scale:
     start, end = rows["start"].min(), rows["end"].max()
     if pd.isna(start):
         return _Scale(None, None, height / layout.height)
-    minute = pd.Timedelta(minutes=1)
+    minute = pd.Timedelta(minutes=1).as_unit("us")
     if end - start < minute:
         start, end = start - minute / 2, end + minute / 2
     return _Scale(start, end, height / layout.height)

@@ -160,7 +160,7 @@ ROUTES = {
 }
 
 
-LOSSY = ("csv, inferred but the gid", "csv, inferred", "csv of Arrow")
+LOSSY = ("csv, inferred but the gid", "csv, inferred", "csv of Arrow", "csv of categories")
 """Here pandas makes floats of the gids of new tasks: they become missing, with a warning."""
 QUICK = ("merge", "csv of texts", "parquet of Arrow", "three levels", "categories")
 
