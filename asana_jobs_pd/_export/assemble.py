@@ -178,7 +178,7 @@ def summary(facts: dict[str, Facts], issues: Issues, window: Window) -> pd.DataF
 
 def _times(times: list[Time]) -> pd.DatetimeIndex:
     moments = [
-        np.datetime64("NaT")
+        np.datetime64("NaT", "us")
         if pd.isna(time)
         else pd.Timestamp(time).as_unit("us").tz_convert(None).to_datetime64()
         for time in times
