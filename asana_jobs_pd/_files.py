@@ -11,7 +11,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError, InvalidOptionError
@@ -92,19 +92,7 @@ def _write_and_replace(part: Path, target: Path, write: Callable[[Path], object]
 
 
 def _write_error(path: Path, error: OSError) -> ExportWriteError:
-    reason = _WRITE_ERRORS.get(error.errno or 0) or error.strerror or str(error)
-    return ExportWriteError(f"Cannot write {path}: {reason}.", path=str(path))
-
-
-_WRITE_ERRORS = {
-    getattr(errno, "EDQUOT", errno.ENOSPC): "the disk quota is used up",
-    errno.ENOSPC: "the disk is full",
-    errno.EFBIG: "the file would be larger than the file system or a limit (ulimit -f) allows",
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
-    errno.EROFS: "the file system is read-only",
-    errno.ENAMETOOLONG: "the name is too long for this file system",
-}
+    return ExportWriteError(f"Cannot write {path}: {os_error_reason(error)}.", path=str(path))
 
 
 _SYNC_SIZE = 8 * 2**20
@@ -214,25 +202,47 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-_WORDS = {
-    getattr(errno, "EDQUOT", errno.ENOSPC): (
-        "your disk quota is used up; free some space and try again (downloads resume)"
-    ),
-    errno.ENOSPC: "the disk is full; free some space and try again (downloads resume)",
-    errno.EFBIG: "the file is larger than this file system or a limit (ulimit -f) allows",
-    errno.EACCES: "no permission to write there; choose another dest",
-    errno.EPERM: "no permission to write there; choose another dest",
-    errno.EROFS: "the file system is read-only; choose another dest",
-    errno.ENOTDIR: "a part of this path is a file and not a folder; choose another dest",
-    errno.EEXIST: "this is a file and not a folder; choose another dest",
-    errno.EISDIR: "a folder has the name of the file; move it away",
+OS_ERRORS = {
+    getattr(errno, "EDQUOT", errno.ENOSPC): "your disk quota is used up",
+    errno.ENOSPC: "the disk is full",
+    errno.EFBIG: "the file exceeds a limit of the file system or of the process (ulimit -f)",
+    errno.EIO: "the disk reported an input/output error",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOENT: "a folder does not exist",
+    errno.EEXIST: "a file or folder of this name exists",
+    errno.ENOTEMPTY: "another process wrote to this folder in the meantime",
+    errno.ENOTDIR: "a part of this path is a file, not a folder",
+    errno.EISDIR: "a folder has the name of the file",
     errno.ENAMETOOLONG: "the name is too long for this file system",
-    errno.ELOOP: "this is a symbolic link, which is not followed; remove it",
-    errno.EMFILE: "too many files are open; use a smaller max_workers",
+    errno.ELOOP: "this is a symbolic link, which is not followed",
+    errno.EMFILE: "too many files are open",
+    errno.EXDEV: "it is the root of a disk or volume; choose a folder in it",
+    errno.EBUSY: "it is in use, or the root of a disk or volume; choose a folder in it",
+}
+
+
+def os_error_reason(error: OSError, remedies: Mapping[int, str] | None = None) -> str:
+    """Return what went wrong and, as far as there is one for it, the remedy."""
+    number = error.errno or 0
+    reason = OS_ERRORS.get(number) or error.strerror or str(error) or type(error).__name__
+    remedy = (remedies or {}).get(number)
+    return f"{reason}; {remedy}" if remedy else reason
+
+
+_REMEDIES = dict.fromkeys(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST), "choose another dest"
+) | {
+    getattr(errno, "EDQUOT", errno.ENOSPC): "free some space and try again (downloads resume)",
+    errno.ENOSPC: "free some space and try again (downloads resume)",
+    errno.EISDIR: "move it away",
+    errno.ELOOP: "remove it",
+    errno.EMFILE: "use a smaller max_workers",
 }
 
 
 def explain_os_error(error: OSError) -> str:
-    """Return what went wrong with which file, and what helps."""
-    reason = _WORDS.get(error.errno or 0) or error.strerror or type(error).__name__
+    """Return what went wrong with which file of a download, and what helps."""
+    reason = os_error_reason(error, _REMEDIES)
     return f"{os.fsdecode(error.filename)}: {reason}" if error.filename else reason

@@ -31,6 +31,7 @@ from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
 from asana_jobs_pd._export.workers import spooled
 from asana_jobs_pd._parquet.destination import (
     CATALOGUE,
+    FORMAT,
     ISSUES,
     LONG_VALUES,
     MANIFEST,
@@ -147,8 +148,8 @@ def asana_export_to_parquet(
     instant there is the old dataset or the new one, whole, also after an error, an interrupt or a
     power cut. A process that was killed leaves its work folder ``.<name>.part-…`` beside dest; the
     next conversion removes it. Windows and some network disks cannot exchange folders: a process
-    killed at the very moment between two renames leaves the old dataset in the work folder, and
-    the next conversion puts it back.
+    killed at the very moment between two renames leaves the old dataset in the work folder, where
+    `compare_asana_exports` finds it, and the next conversion puts it back.
 
     Object stores have no rename. Files are uploaded once all of them are made, ``_SUCCESS`` last,
     and removed if that fails. To replace a dataset, the new files are uploaded under
@@ -235,7 +236,7 @@ def _describe(
     )
     report.attrs["incomplete_files"] = incomplete
     manifest = {
-        "format": "asana_jobs_pd export",
+        "format": FORMAT,
         "version": 1,
         "sources": list(map(str, request.paths)),
         "incomplete_sources": incomplete,

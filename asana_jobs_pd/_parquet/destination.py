@@ -11,25 +11,24 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import re
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
-from secrets import token_hex
 from tempfile import mkdtemp
 from typing import Any, NamedTuple, TypeVar
 
+import orjson
+
 from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, message_of
-from asana_jobs_pd._files import local_path
+from asana_jobs_pd._files import OS_ERRORS, local_path, os_error_reason
 from asana_jobs_pd._http.redaction import hide_query
+from asana_jobs_pd._owners import OWNER, new_owner, owner_state, release_owner
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
 
@@ -41,27 +40,14 @@ LONG_VALUES = "_custom_field_values"
 MANIFEST = "_manifest.json"
 SUCCESS = "_SUCCESS"
 _OWNER = "_OWNER"
+_REPLACED = "replaced"
+FORMAT = "asana_jobs_pd export"
+"""What the manifest of a dataset of ours says, by which `overwrite` knows it."""
 
-STALE_SECONDS = 7 * 86_400
-"""Age at which the work folder of a process on another machine counts as abandoned."""
+STALE_SECONDS = 86_400
+"""Age at which a work folder counts as abandoned whose process cannot be looked at."""
 _READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive"}
-_REASONS = {
-    errno.ENOSPC: "the disk is full; free some space, or use temp_dir=… on a larger disk",
-    getattr(errno, "EDQUOT", errno.ENOSPC): "your disk quota is exceeded",
-    errno.EFBIG: "a file exceeds the limit of the file system or of the process (ulimit -f)",
-    errno.EIO: "the disk reported an input/output error",
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
-    errno.EROFS: "the file system is read-only",
-    errno.ENOENT: "a folder does not exist",
-    errno.ENOTEMPTY: "another process wrote to this folder in the meantime",
-    errno.EEXIST: "another process wrote to this folder in the meantime",
-    errno.ENOTDIR: "a part of this path is a file, not a folder",
-    errno.ENAMETOOLONG: "the name is too long for this file system",
-    errno.EMFILE: "too many files are open",
-    errno.EXDEV: "it is the root of a disk or volume; choose a folder in it",
-    errno.EBUSY: "it is in use, or the root of a disk or volume; choose a folder in it",
-}
+_REMEDIES = {errno.ENOSPC: "free some space, or use temp_dir=… on a larger disk"}
 
 
 class Destination(NamedTuple):
@@ -106,6 +92,9 @@ def destination(
     if filesystem is None:
         path = str(local_path(path, "dest"))
     checked = Destination(os.fspath(dest), path, filesystem, overwrite)
+    if filesystem is None and (replaced := set_aside(Path(path))):
+        with _os_errors(checked):
+            replaced.rename(path)
     _check_available(checked)
     return checked
 
@@ -140,13 +129,29 @@ def _state(dest: Destination) -> tuple[bool, bool]:
         exists, is_dataset = False, False
         with _os_errors(dest):
             if path.is_dir() and not path.is_symlink():
-                exists, is_dataset = any(path.iterdir()), (path / MANIFEST).is_file()
+                exists = any(path.iterdir())
+                is_dataset = (path / MANIFEST).is_file() and _is_ours(
+                    (path / MANIFEST).read_bytes()
+                )
             else:
                 exists = os.path.lexists(path)
         return exists, is_dataset
     files = _remotely(dest, lambda: _remote_files(dest))
     names = [name for name in files if not name.startswith("_part-")]
-    return bool(names), MANIFEST in names
+    manifest = f"{dest.path}/{MANIFEST}"
+    is_dataset = MANIFEST in names and _is_ours(
+        _remotely(dest, lambda: dest.filesystem.cat_file(manifest))
+    )
+    return bool(names), is_dataset
+
+
+def _is_ours(manifest: bytes) -> bool:
+    """Whether a manifest is one of ours: other programs have files of this name, too."""
+    try:
+        content = orjson.loads(manifest)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT
 
 
 def _remote_files(dest: Destination) -> list[str]:
@@ -191,10 +196,10 @@ def _os_errors(dest: Destination) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _REASONS or isinstance(error, ExportWriteError):
+        if error.errno not in OS_ERRORS or isinstance(error, ExportWriteError):
             raise
         file = f" ({error.filename})" if error.filename else ""
-        reason = f"{_REASONS[error.errno]}{file}"
+        reason = f"{os_error_reason(error, _REMEDIES)}{file}"
     if reason:
         raise ExportWriteError(f"cannot write {dest}: {reason}.", path=str(dest))
 
@@ -210,59 +215,31 @@ def _remotely(dest: Destination, call: Callable[[], T], note: str = "") -> T:
     raise ExportWriteError(f"cannot write {dest}: {reason}{note}.", path=str(dest))
 
 
-_active: set[str] = set()
-"""Names of the work folders of this process; names carry the process that owns the folder."""
-_TOKEN = re.compile(r"part-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}")
-
-
-def _machine() -> str:
-    """Identify the machine, or the container, in which process ids are unique."""
-    namespace = ""
-    with suppress(OSError, AttributeError):
-        namespace = str(Path("/proc/self/ns/pid").readlink())
-    name = f"{socket.gethostname()} {namespace}"
-    return blake2b(name.encode("utf-8", "replace"), digest_size=4).hexdigest()
+@contextmanager
+def _owned_name(prefix: str) -> Iterator[str]:
+    """Yield a name for unfinished files, which tells of their owner."""
+    owner = new_owner()
+    try:
+        yield f"{prefix}part-{owner}"
+    finally:
+        release_owner(owner)
 
 
 def _is_abandoned(name: str, age: float = 0.0) -> bool:
     """Whether the process that owns a work folder has ended."""
-    match = _TOKEN.search(name)
-    if match is None or name in _active:
-        return False
-    machine, pid = match[1], int(match[2])
-    if machine != _machine() or os.name != "posix":
-        return age > STALE_SECONDS
-    with suppress(PermissionError):  # it is running, as another user
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-    return pid == os.getpid()
-
-
-@contextmanager
-def _owned_name(prefix: str) -> Iterator[str]:
-    name = f"{prefix}part-{_machine()}-{os.getpid()}-{token_hex(4)}"
-    _active.add(name)
-    try:
-        yield name
-    finally:
-        _active.discard(name)
+    state = owner_state(name.rpartition("part-")[2])
+    return state == "dead" or (state == "unknown" and age > STALE_SECONDS)
 
 
 @contextmanager
 def _work_folder(place: Path) -> Iterator[Path]:
     """Yield a folder beside the destination; remove it, and those of runs that were killed."""
-    parent = next(folder for folder in place.parents if folder.exists())
-    prefix = f".{place.name[:50]}."
-    with suppress(OSError):
-        for folder in parent.iterdir():
-            if folder.name.startswith(prefix) and _is_abandoned(
-                folder.name, time.time() - folder.stat().st_mtime
-            ):
+    for folder in _work_folders(place):
+        with suppress(OSError):
+            if _is_abandoned(folder.name, time.time() - folder.stat().st_mtime):
                 _discard(folder, place)
-    with _owned_name(prefix) as name:
-        work = parent / name
+    with _owned_name(_work_prefix(place)) as name:
+        work = _work_parent(place) / name
         try:
             work.mkdir(mode=0o700)
             yield work
@@ -270,9 +247,37 @@ def _work_folder(place: Path) -> Iterator[Path]:
             _discard(work, place)
 
 
+def _work_prefix(place: Path) -> str:
+    return f".{place.name[:50]}."
+
+
+def _work_parent(place: Path) -> Path:
+    return next(folder for folder in place.parents if folder.exists())
+
+
+def _work_folders(place: Path) -> list[Path]:
+    """Return the work folders of conversions to a place, of this and of other processes."""
+    prefix = f"{_work_prefix(place)}part-"
+    with suppress(OSError):
+        return [
+            folder
+            for folder in _work_parent(place).iterdir()
+            if folder.name.startswith(prefix) and OWNER.fullmatch(folder.name, len(prefix))
+        ]
+    return []
+
+
+def set_aside(place: Path) -> Path | None:
+    """Return where a dataset is whose replacement was cut off between two renames."""
+    if os.path.lexists(place):
+        return None
+    found = (folder / _REPLACED for folder in _work_folders(place))
+    return next(filter(Path.is_dir, found), None)
+
+
 def _discard(work: Path, place: Path) -> None:
     """Remove a work folder; first put back a dataset whose replacement was interrupted."""
-    replaced = work / "replaced"
+    replaced = work / _REPLACED
     if replaced.is_dir() and not os.path.lexists(place):
         replaced.rename(place)
     shutil.rmtree(work, ignore_errors=True)
@@ -304,7 +309,7 @@ def _publish(work: Path, place: Path) -> None:
         (work / "dataset").rename(place)
     elif not _exchange(work / "dataset", place):
         # An interrupt between the two is undone by `_discard`, a kill by the next run.
-        place.rename(work / "replaced")
+        place.rename(work / _REPLACED)
         (work / "dataset").rename(place)
     _flush(place.parent)
 
@@ -361,7 +366,8 @@ def _claimed(dest: Destination, *, by_workers: bool) -> Iterator[_Target]:
             _write_remote(dest, f"{target.claim}/{_OWNER}", b"")
             if by_workers and not exists:
                 target.uploading = True
-                _write_remote(dest, f"{dest.path}/{MANIFEST}", b"{}")
+                marker = orjson.dumps({"format": FORMAT})
+                _write_remote(dest, f"{dest.path}/{MANIFEST}", marker)
             yield target
         except BaseException:
             if not target.publishing:  # else the claim is the only whole dataset

@@ -423,5 +423,5 @@ def test_a_disk_that_takes_no_more_is_said_in_words(tmp_path, dest, workers):
     """Whichever process meets the limit, the error says so and nothing is left."""
     source = write(tmp_path / "a.jsonl.gz", list(export_rows("graph_export", 500, "7")) * 5)
     printed = run_child(LIMITED, source, dest, workers, folder=tmp_path)
-    assert f"cannot write {dest}: a file exceeds the limit" in printed
+    assert f"cannot write {dest}: the file exceeds a limit" in printed
     assert list(dest.parent.iterdir()) == []

@@ -16,6 +16,7 @@ from asana_jobs_pd._parquet.destination import destination, staged
 from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
 
 SECRET = "0123456789abcdefSECRET"
+MANIFEST = '{"format": "asana_jobs_pd export"}'
 
 
 def build(stage, *names):
@@ -23,7 +24,7 @@ def build(stage, *names):
     for name in (*names, "_manifest.json", "_SUCCESS"):
         path = stage.dataset / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(name, "utf-8")
+        path.write_text(MANIFEST if name == "_manifest.json" else name, "utf-8")
 
 
 def names(folder):
@@ -140,6 +141,22 @@ def test_nothing_but_a_dataset_is_replaced(tmp_path):
         with pytest.raises(ExportWriteError, match="not a dataset of this package"):
             destination(tmp_path / name, overwrite=True)
     assert (tmp_path / "home" / "thesis.tex").exists()
+
+
+FOREIGN = ["", "{}", "[]", '"asana_jobs_pd export"', '{"format": "iceberg"}', "{oops", "[" * 10**5]
+
+
+@pytest.mark.parametrize("manifest", FOREIGN, ids=range(len(FOREIGN)))
+@pytest.mark.parametrize("kind", ["local", "remote"])
+def test_a_manifest_of_another_program_is_no_dataset_of_ours(tmp_path, remote, manifest, kind):
+    """Other programs have files of this name, too; the marker in it decides."""
+    place = str(tmp_path / "export") if kind == "local" else remote
+    with fsspec.open(f"{place}/_manifest.json", "w", auto_mkdir=True) as file:
+        file.write(manifest)
+    with pytest.raises(ExportWriteError, match="not a dataset of this package"):
+        destination(place, overwrite=True)
+    with fsspec.open(f"{place}/_manifest.json", "r") as file:
+        assert file.read() == manifest
 
 
 def test_a_dataset_written_in_the_meantime_is_not_replaced(tmp_path):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from contextlib import contextmanager, suppress
 
 import pytest
 from child_process import run_child
 
+from asana_jobs_pd._owners import machine_id, started_at
 from asana_jobs_pd._parquet import destination as module
-from asana_jobs_pd._parquet.destination import destination, staged
+from asana_jobs_pd._parquet.destination import FORMAT, destination, set_aside, staged
 from asana_jobs_pd.errors import ExportWriteError
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and process ids")
@@ -21,8 +23,13 @@ NAMES = ["_SUCCESS", "_manifest.json", "part"]
 def write_dataset(place, text, **options):
     """Write a dataset of three files that hold a text."""
     with staged(destination(place, overwrite=True), None, **options) as stage:
-        for name in NAMES:
-            (stage.dataset / name).write_text(text, "utf-8")
+        fill(stage.dataset, text)
+
+
+def fill(folder, text):
+    """Write the files of a dataset, which hold a text."""
+    for name in NAMES:
+        (folder / name).write_text(json.dumps({"format": FORMAT, "text": text}), "utf-8")
 
 
 def content(place):
@@ -30,7 +37,7 @@ def content(place):
     if not place.exists():
         return None
     assert sorted(path.name for path in place.iterdir()) == NAMES
-    (text,) = {path.read_text("utf-8") for path in place.iterdir()}
+    (text,) = {json.loads(path.read_text("utf-8"))["text"] for path in place.iterdir()}
     return text
 
 
@@ -98,7 +105,7 @@ def test_a_failure_at_any_step_leaves_the_old_or_the_new(
 
 
 KILLED = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 from asana_jobs_pd._parquet import destination as module
 
@@ -111,10 +118,12 @@ if not exchange:
 def write(text):
     with module.staged(module.destination(place, overwrite=True), None) as stage:
         for name in ("_SUCCESS", "_manifest.json", "part"):
-            (stage.dataset / name).write_text(text, "utf-8")
+            manifest = json.dumps({"format": module.FORMAT, "text": text})
+            (stage.dataset / name).write_text(manifest, "utf-8")
 
 def content():
-    return ",".join(sorted(path.read_text("utf-8") for path in place.glob("*")))
+    files = (module.set_aside(place) or place).glob("*")
+    return ",".join(sorted(json.loads(path.read_text("utf-8"))["text"] for path in files))
 
 def wrapped(call):
     def run(*arguments, **options):
@@ -147,7 +156,7 @@ while killed:
         with module.staged(module.destination(place, overwrite=True), None):
             raise ValueError
     except ValueError:
-        print(then or "none", content(), ",".join(path.name for path in place.parent.iterdir()))
+        print(then, content(), ",".join(path.name for path in place.parent.iterdir()))
 """
 
 
@@ -156,14 +165,14 @@ while killed:
 @pytest.mark.parametrize("exchange", [True, False])
 @pytest.mark.parametrize("after", [False, True])
 def test_a_kill_at_any_step_leaves_the_old_or_the_new(tmp_path, after, exchange):
-    """Where folders cannot be exchanged, a kill between two renames is undone by the next run."""
+    """Where folders cannot be exchanged, the old one is found beside its place, and put back."""
     (tmp_path / "out").mkdir()
     place = tmp_path / "out" / "export"
     lines = run_child(KILLED, place, int(after), int(exchange), folder=tmp_path).splitlines()
     assert len(lines) > 15
     whole = {"old": "old,old,old", "new": "new,new,new"}
     steps = [line.split(" ") for line in lines]
-    assert {then for then, *_ in steps} - ({"none"} if not exchange else set()) == {*whole.values()}
+    assert {then for then, *_ in steps} == {*whole.values()}
     assert {content for _, content, _ in steps} == {*whole.values()}
     assert {names for *_, names in steps} == {"export"}
 
@@ -180,17 +189,33 @@ def abandoned(tmp_path, name, *, age=0.0):
 @POSIX
 def test_work_folders_of_other_processes_are_left_until_they_are_abandoned(tmp_path):
     """A running process, another machine, or a folder that only has a similar name."""
-    here, other = module._machine(), "0" * 8
-    running = abandoned(tmp_path, f".export.part-{here}-{os.getppid()}-00000000")
-    elsewhere = abandoned(tmp_path, f".export.part-{other}-1-00000000")
+    here, other = machine_id(), "0" * 8
+    running = abandoned(
+        tmp_path, f".export.part-{here}-{os.getppid()}-{started_at(os.getppid())}-00000000"
+    )
+    elsewhere = abandoned(tmp_path, f".export.part-{other}-1-5-00000000")
     similar = abandoned(tmp_path, ".export.part-notes", age=module.STALE_SECONDS * 2)
-    another = abandoned(tmp_path, f".exports.part-{here}-{2**22 + 1}-00000000")
-    ended = abandoned(tmp_path, f".export.part-{here}-{2**22 + 1}-00000000")
-    stale = abandoned(tmp_path, f".export.part-{other}-2-00000000", age=module.STALE_SECONDS * 2)
+    another = abandoned(tmp_path, f".exports.part-{here}-{2**22 + 1}-5-00000000")
+    ended = abandoned(tmp_path, f".export.part-{here}-{2**22 + 1}-5-00000000")
+    stale = abandoned(tmp_path, f".export.part-{other}-2-5-00000000", age=module.STALE_SECONDS * 2)
     write_dataset(tmp_path / "export", "new")
     assert all(folder.exists() for folder in (running, elsewhere, similar, another))
     assert not ended.exists()
     assert not stale.exists()
+
+
+def test_a_dataset_that_was_set_aside_is_put_back_before_anything_is_done(tmp_path, monkeypatch):
+    """A process was killed between two renames, here or on another machine."""
+    without_exchange(monkeypatch)
+    place = tmp_path / "export"
+    write_dataset(place, "old")
+    work = abandoned(tmp_path, ".export.part-00000000-1-5-00000000")
+    place.rename(work / "replaced")
+    assert set_aside(place) == work / "replaced"
+    with pytest.raises(ExportWriteError, match="overwrite=True replaces it"):
+        destination(place)
+    assert content(place) == "old"
+    assert set_aside(place) is None
 
 
 def test_two_conversions_in_one_process_do_not_remove_each_other(tmp_path):
@@ -201,8 +226,7 @@ def test_two_conversions_in_one_process_do_not_remove_each_other(tmp_path):
         (tmp_path / "export" / "part").unlink()
         for path in (tmp_path / "export").iterdir():
             path.unlink()
-        for name in NAMES:
-            (first.dataset / name).write_text("first", "utf-8")
+        fill(first.dataset, "first")
     assert content(tmp_path / "export") == "first"
 
 
