@@ -6,49 +6,40 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import pandas as pd
 
-MINUTE, HOUR, DAY = 60, 3600, 86400
-_DAYS_ONLY = 10 * DAY
-"""Seconds from which hours are left out."""
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_LARGEST_FIRST = (
+    (_DAY, "d", _HOUR, "h"),
+    (_HOUR, "h", _MINUTE, "min"),
+    (_MINUTE, "min", 1, "s"),
+)
+_MANY = 20
+"""From so many of a unit on, the smaller one is left out."""
+_STEP = 10
+"""Below so many seconds a duration has tenths; ages below a minute are in such steps."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ("B", "kB", "MB", "GB", "TB")
-_AGE_STEP = 10
-
-
-def format_elapsed(seconds: float) -> str:
-    """Return whole seconds, minutes, hours or days: ``8 s``, ``38 min``, ``1 h 4 min``."""
-    whole = max(0, int(seconds))
-    if whole < MINUTE:
-        return f"{whole} s"
-    if whole < HOUR:
-        return f"{whole // MINUTE} min"
-    large, small = ((DAY, "d"), (HOUR, "h")) if whole >= DAY else ((HOUR, "h"), (MINUTE, "min"))
-    rest = whole % large[0] // small[0] if whole < _DAYS_ONLY else 0
-    return f"{whole // large[0]} {large[1]}" + (f" {rest} {small[1]}" if rest else "")
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in one or two units: ``0.4 s``, ``12 s``, ``4 min``, ``1 h 4 min``."""
-    if seconds < _AGE_STEP:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < MINUTE:
-        return f"{whole} s"
-    for size, unit, smaller, smaller_unit in (
-        (DAY, "d", HOUR, "h"),
-        (HOUR, "h", MINUTE, "min"),
-        (MINUTE, "min", 1, "s"),
-    ):
+    """Return a duration in its one or two largest units, rounded down.
+
+    ``0.4 s``, ``12 s``, ``4 min 10 s``, ``38 min``, ``1 h 4 min``, ``9 d 3 h``, ``40 d``.
+    """
+    if 0 < seconds < _STEP:
+        return f"{int(seconds * 10) / 10:g} s"
+    whole = max(0, int(seconds))
+    for size, unit, smaller, smaller_unit in _LARGEST_FIRST:
         if whole >= size:
-            rest = whole % size // smaller
+            rest = whole % size // smaller if whole < _MANY * size else 0
             return f"{whole // size} {unit}" + (f" {rest} {smaller_unit}" if rest else "")
-    raise AssertionError(seconds)  # pragma: no cover
+    return f"{whole} s"
 
 
 def format_age(seconds: float) -> str:
-    """Return an age: as `format_elapsed`, but below a minute in steps of ten seconds."""
-    if seconds < _AGE_STEP:
+    """Return an age in steps, so that it need not tick: ten seconds, from a minute on minutes."""
+    if seconds < _STEP:
         return "just now"
-    return format_elapsed(seconds // _AGE_STEP * _AGE_STEP if seconds < MINUTE else seconds)
+    return format_duration(seconds - seconds % (_STEP if seconds < _MINUTE else _MINUTE))
 
 
 def format_epoch(microseconds: int) -> str:
@@ -75,9 +66,9 @@ def format_progress(size: int, total: int | None) -> str:
     return f"{done.split()[0] if same_unit else done} of {of}"
 
 
-def format_count(count: int, noun: str) -> str:
+def format_count(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: ``1 job``, ``1,500 jobs``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def format_time(time: pd.Timestamp, zone: tzinfo) -> str:

@@ -1,4 +1,4 @@
-"""What people read for each state and kind of job: labels, marks and colors.
+"""What people read for each state and kind of job: labels, marks, colors and links.
 
 Used by the widget, the report, the plots and the command line; described in docs/columns.md.
 """
@@ -23,8 +23,29 @@ NO_ACCESS = {
 }
 """What an HTTP status means that a job's row keeps for good."""
 
-LIGHT_BACKGROUNDS = ("#ffffff", "#f6f6f8")
-DARK_BACKGROUNDS = ("#000000", "#111111", "#1c1c1e")
+LIGHT_THEME = {
+    "bg": "#ffffff",
+    "soft": "#f6f6f8",
+    "fg": "#1c1c1e",
+    "dim": "#5c5c66",
+    "line": "#dcdce0",
+    "edge": "#8a8a94",
+    "accent": "#0b5fcc",
+    "hover": "#eef3fb",
+}
+"""Colors of the widget and the report; `fg`, `dim`, `accent` are read on `bg`, `soft`, `hover`."""
+DARK_THEME = {
+    "bg": "#111111",
+    "soft": "#1c1c1e",
+    "fg": "#ececee",
+    "dim": "#ababb3",
+    "line": "#3a3a3c",
+    "edge": "#7c7c84",
+    "accent": "#7cb8ff",
+    "hover": "#1d2733",
+}
+LIGHT_BACKGROUNDS = ("#ffffff", LIGHT_THEME["soft"])
+DARK_BACKGROUNDS = ("#000000", DARK_THEME["bg"], DARK_THEME["soft"])
 """Every color of a state has a contrast of at least 4.5:1 on the backgrounds of its theme."""
 
 
@@ -64,6 +85,12 @@ _KIND_LABELS = {
 }
 """Kinds whose label is not their name: values of ``resource_subtype`` and ``file.kind``."""
 _MAX_LABEL = 30
+_PATHS = {
+    "project": "0/{gid}/list",
+    "portfolio": "0/portfolio/{gid}/list",
+    "project_template": "0/project-templates/{gid}/list",
+}
+"""Pages of Asana's web app that show a created object; other kinds are shown as tasks are."""
 _NOT_REQUESTED = ("refused", "not_sent")
 
 
@@ -85,6 +112,11 @@ def kind_label(kind: str) -> str:
     """Return the label of a ``resource_subtype``, a kind in ``results()`` or a ``file.kind``."""
     label = _KIND_LABELS.get(kind) or clean(kind.replace("_", " "), limit=_MAX_LABEL)
     return label or "unknown kind"
+
+
+def asana_url(kind: str, gid: str) -> str:
+    """Return the page of the web app for an object: its `kind` in ``results()``, a checked gid."""
+    return "https://app.asana.com/" + _PATHS.get(kind, "0/0/{gid}").format(gid=gid)
 
 
 def ordered_states(states: Iterable[str]) -> list[str]:

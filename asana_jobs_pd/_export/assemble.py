@@ -34,6 +34,7 @@ from asana_jobs_pd._export.finalize import (
 from asana_jobs_pd._export.request import Request, Time, Window
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
 from asana_jobs_pd._export.workers import Part
+from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd.errors import AsanaValueWarning, warn_user
 
 DefinedBatch: TypeAlias = tuple[Batch, list[Definition]]
@@ -196,17 +197,13 @@ def warn_lost(scan_result: ScanResult, request: Request) -> None:
     first = lost[0]
     line = f" line {first.line}" if first.line else ""
     counts = [
-        _counted(scan_result.skipped, "line was left out", "lines were left out"),
-        _counted(len(scan_result.ended_early), "file ends early", "files end early"),
+        (scan_result.skipped, "line was left out", "lines were left out"),
+        (len(scan_result.ended_early), "file ends early", "files end early"),
     ]
-    total = "; ".join(filter(None, counts))
+    total = "; ".join(format_count(*count) for count in counts if count[0])
     prefix = f"{total}; the first: " if total else ""
     path = request.paths[first.file]
     warn_user(f"{prefix}{path}{line}: {first.reason}. See .issues.", AsanaValueWarning)
-
-
-def _counted(count: int, singular: str, plural: str) -> str:
-    return f"{count:,} {singular if count == 1 else plural}" if count else ""
 
 
 def incomplete_files(scan_result: ScanResult, request: Request) -> list[str]:

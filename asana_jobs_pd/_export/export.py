@@ -15,6 +15,7 @@ from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions
 from asana_jobs_pd._export.finalize import documented_schema
 from asana_jobs_pd._export.resolve_schema import Field
+from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._public import public
 
 if TYPE_CHECKING:
@@ -223,8 +224,8 @@ class AsanaExport(ByType[pd.DataFrame]):
         if not self.issue_count:
             return "no issues"
         count = len(self.incomplete_files)
-        early = f"{count} incomplete file{'s' * (count > 1)}, " if count else ""
-        return f"{early}{self.issue_count:,} issue{'s' * (self.issue_count > 1)}, see .issues"
+        early = f"{format_count(count, 'incomplete file')}, " if count else ""
+        return f"{early}{format_count(self.issue_count, 'issue')}, see .issues"
 
 
 class Counted(NamedTuple):

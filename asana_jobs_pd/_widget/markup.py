@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
-from asana_jobs_pd._formatting import format_age, format_count, format_elapsed, format_epoch
+from asana_jobs_pd._formatting import format_age, format_count, format_duration, format_epoch
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.views import render
 from asana_jobs_pd._vocabulary import (
@@ -191,7 +191,7 @@ def _took(row: JobRow) -> str:
     if row.took is None or row.ended is None:
         return f'<td class="aj-num">{_DASH}</td>'
     title = f"completed {format_epoch(row.ended)}"
-    return f'<td class="aj-num" title="{title}">{format_elapsed(row.took)}</td>'
+    return f'<td class="aj-num" title="{title}">{format_duration(row.took)}</td>'
 
 
 def page_range_html(page: Page) -> str:
@@ -252,7 +252,7 @@ def _cells(row: JobRow) -> list[str]:
         row.name or row.note or _DASH,
         row.gid,
         _DASH if row.since is None else format_epoch(row.since),
-        _DASH if row.took is None else format_elapsed(row.took),
+        _DASH if row.took is None else format_duration(row.took),
     ]
 
 

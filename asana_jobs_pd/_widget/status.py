@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from asana_jobs_pd._formatting import format_count, format_elapsed
+from asana_jobs_pd._formatting import format_count, format_duration
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._vocabulary import UNKNOWN
@@ -157,7 +157,7 @@ def _clock(now: Snapshot, at: float, shown: Clock) -> Clock:
             return Clock(shown.text, shown.due, shown.seconds, now.used)  # nearly at zero
         return Clock("checking now", used=now.used)
     if wait > MAX_COUNTDOWN:
-        return Clock(f"next check in {format_elapsed(wait)}", used=now.used)
+        return Clock(f"next check in {format_duration(int(wait))}", used=now.used)
     return Clock("next check", at + wait, round(wait), now.used)
 
 

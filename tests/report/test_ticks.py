@@ -1,4 +1,4 @@
-"""Round times for an axis, time zones, sizes and durations as text."""
+"""Round times for an axis, and time zones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asana_jobs_pd._formatting import format_duration, format_size, format_time
 from asana_jobs_pd._report.timeline_data import time_ticks, zone_name, zone_of
 from asana_jobs_pd.errors import InvalidOptionError
 
@@ -60,29 +59,8 @@ def test_ticks_are_few_and_inside(start, length):
     assert all(start <= time <= end for time in times)
 
 
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (96_000_000, "96 MB"),
-     (999_700_000, "1.0 GB"), (10**16, "10000 TB")],
-)  # fmt: skip
-def test_sizes(size, words):
-    """Decimal units, two digits at the least."""
-    assert format_size(size) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.42, "0.4 s"), (12.4, "12 s"), (59.6, "1 min"), (250, "4 min 10 s"), (3840, "1 h 4 min"),
-     (90_000, "1 d 1 h"), (172_800, "2 d")],
-)  # fmt: skip
-def test_durations(seconds, words):
-    """One unit or two."""
-    assert format_duration(seconds) == words
-
-
 def test_times_and_zones():
-    """A time is converted to its zone, which is named elsewhere."""
-    assert format_time(stamp("2026-11-24T08:00:01.9"), BERLIN) == "2026-11-24 09:00:01"
+    """UTC by default; a fixed offset has its own name."""
     assert zone_name(BERLIN) == "Europe/Berlin"
     assert zone_name(zone_of(None)) == "UTC"
     assert zone_name(zone_of(timezone(timedelta(hours=2)))) == "UTC+02:00"

@@ -13,6 +13,7 @@ from asana_jobs_pd._vocabulary import (
     DARK_BACKGROUNDS,
     LIGHT_BACKGROUNDS,
     STATE_STYLES,
+    asana_url,
     contrast,
     is_dark,
     kind_label,
@@ -105,3 +106,18 @@ def test_jobs_that_were_never_started_have_the_state_of_their_request():
     sources = ["refused", "not_sent", "unknown", "started"]
     jobs = pd.DataFrame({"gid": [None, None, None, "1"], "source.state": sources})
     assert list(states_of(jobs)) == ["refused", "not_sent", "unreadable", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("task", "0/0/12"),
+        ("project", "0/12/list"),
+        ("portfolio", "0/portfolio/12/list"),
+        ("project_template", "0/project-templates/12/list"),
+        ("task_template", "0/0/12"),
+    ],
+)
+def test_created_objects_have_a_page(kind, path):
+    """The link of each kind, as Asana's web app has it."""
+    assert asana_url(kind, "12") == f"https://app.asana.com/{path}"

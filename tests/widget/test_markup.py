@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._vocabulary import STATE_STYLES, contrast
+from asana_jobs_pd._vocabulary import DARK_THEME, LIGHT_THEME, STATE_STYLES, contrast
 from asana_jobs_pd._widget.job_list import JobRow, Page, Query
 from asana_jobs_pd._widget.markup import (
     bar_html,
@@ -21,7 +21,7 @@ from asana_jobs_pd._widget.markup import (
     table_html,
 )
 from asana_jobs_pd._widget.status import Clock, Notice, Snapshot
-from asana_jobs_pd._widget.style import DARK, LIGHT, css
+from asana_jobs_pd._widget.style import css
 
 NOW = 1_767_225_600_000_000
 TAGS = {"table", "colgroup", "col", "thead", "tbody", "tr", "th", "td", "a", "i", "span", "div"}
@@ -140,7 +140,7 @@ def test_ages_and_durations_have_exact_times_on_hover():
     row = JobRow("1", "succeeded", since=NOW - 90_000_000, created=True, ended=NOW)
     markup = table_html(Page((row,), 0, 1, 0, 1), Query(column="age", descending=True), NOW)
     assert 'title="created 2025-12-31 23:58:30 UTC">1 min<' in markup
-    assert 'title="completed 2026-01-01 00:00:00 UTC">1 min<' in markup
+    assert 'title="completed 2026-01-01 00:00:00 UTC">1 min 30 s<' in markup
     assert 'aria-sort="descending">Age' in markup
     seen = JobRow("1", since=NOW)
     assert "first seen" in table_html(Page((seen,), 0, 1, 0, 1), Query(), NOW)
@@ -153,7 +153,7 @@ def test_empty_tables_say_why():
     assert "No matching jobs. Clear the filter to show all." in table_html(nothing, Query("x"), NOW)
 
 
-@pytest.mark.parametrize(("theme", "dark"), [(LIGHT, False), (DARK, True)])
+@pytest.mark.parametrize(("theme", "dark"), [(LIGHT_THEME, False), (DARK_THEME, True)])
 def test_everything_can_be_read(theme, dark):
     """Texts and states have a contrast of 4.5:1 on every ground, edges of controls of 3:1."""
     grounds = [theme[name] for name in ("bg", "soft", "hover")]
