@@ -271,7 +271,7 @@ def test_without_xlsxwriter_the_extra_is_named(tmp_path, monkeypatch):
     [
         (errno.ENOSPC, "the disk is full"),
         (errno.EACCES, "permission denied"),
-        (errno.EIO, "Input/output error"),
+        (errno.EIO, "the disk reported an input/output error"),
     ],
 )
 def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch, moment, number, reason):
