@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral, Real
 
 from asana_jobs_pd.errors import InvalidOptionError
 
@@ -32,12 +33,19 @@ def check_client_options(
         )
 
 
+def check_flag(name: str, value: object, *, optional: bool = False) -> None:
+    """Refuse an option that is neither True nor False, nor None where it is optional."""
+    if not isinstance(value, bool) and not (optional and value is None):
+        choices = "True, False or None" if optional else "True or False"
+        raise InvalidOptionError(f"{name}={value!r}: give {choices}.")
+
+
 def is_whole(value: object, least: int) -> bool:
-    """Whether a value is an int of at least this much; booleans are none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    """Whether a value is a whole number of at least this much; booleans are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def is_seconds(value: object) -> bool:
     """Whether a value is a finite number of seconds, 0 or more; booleans are none."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, bool)
     return number and 0 <= value < math.inf  # type: ignore[operator]

@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from asana_jobs_pd.errors import InvalidOptionError
+from asana_jobs_pd._options import check_flag
 
 DELAY = 1.0
 """Seconds before the bar appears."""
@@ -21,8 +21,7 @@ class Progress:
     def __init__(
         self, total: int | None, label: str, shown: bool | None, unit: str = "job", **options: Any
     ) -> None:
-        if shown is not None and not isinstance(shown, bool):
-            raise InvalidOptionError(f"progress={shown!r}: give True, False or None.")
+        check_flag("progress", shown, optional=True)
         self._total = total
         self._label = label
         self._options = {"unit": unit, "unit_scale": unit == "B", **options}

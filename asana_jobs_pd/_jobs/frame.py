@@ -19,9 +19,15 @@ from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd._jobs.as_jobs import FIRST_TIME, LAST_TIME, parse_times
 from asana_jobs_pd._jobs.fetch import ReadResult, not_a_job
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.schema import COLUMNS, EVERYTHING, Plan, plan_fields
+from asana_jobs_pd._jobs.schema import COLUMNS, Plan, plan_fields
 from asana_jobs_pd._public import public
-from asana_jobs_pd.errors import AsanaValueWarning, InvalidGidError, RequestError, warn_user
+from asana_jobs_pd.errors import (
+    AsanaValueWarning,
+    InvalidGidError,
+    InvalidOptionError,
+    RequestError,
+    warn_user,
+)
 from asana_jobs_pd.typing import Fields
 
 Record: TypeAlias = dict[str, Any]
@@ -33,7 +39,7 @@ Extras: TypeAlias = tuple[str, Sequence[int], Sequence[object]]
 """Undocumented values: their path, their rows, themselves."""
 
 TEXT = pa.large_string()
-CHUNK = 2000
+CHUNK = 10_000
 MAX_FLATTENED = 4
 MAX_DEPTH = 250
 _MISFITS = (pa.ArrowException, TypeError, ValueError)
@@ -69,12 +75,16 @@ def asana_jobs_from_records(
     InvalidFieldError
         When a field is not one.
     """
-    plan = EVERYTHING if fields is None else plan_fields(fields, strict=strict)
-    rows = list(records)
-    columns = columns_of(rows, replace(plan, columns=(COLUMNS["gid"], *plan.columns)))
+    plan = plan_fields(fields, strict=strict)
+    rows = _listed(records)
+    checked = dict.fromkeys((COLUMNS["gid"], *plan.columns, COLUMNS["resource_type"]))
+    columns = columns_of(rows, replace(plan, columns=tuple(checked)))
     gids = _gids_of(rows, columns.pop("gid"))
+    types = columns["resource_type"]
+    if COLUMNS["resource_type"] not in plan.columns:
+        del columns["resource_type"]
     errors: list[RequestError | None] = []
-    if any(record.get("resource_type") not in (None, "job") for record in rows):
+    if pc.any(pc.not_equal(types, "job")).as_py():
         errors = [not_a_job(gid, row) for gid, row in zip(gids.to_pylist(), rows, strict=True)]
         kept = [{} if error else row for error, row in zip(errors, rows, strict=True)]
         columns = columns_of(kept, plan)
@@ -160,6 +170,14 @@ def _joined(column: str, chunks: Sequence[tuple[int, Leaves]]) -> pa.ChunkedArra
         leaves[column] if column in leaves else pa.nulls(rows, TEXT) for rows, leaves in chunks
     ]
     return pa.chunked_array(arrays, TEXT)
+
+
+def _listed(records: object) -> list[Record]:
+    if isinstance(records, Iterable) and not isinstance(records, str | Mapping | pd.DataFrame):
+        return list(records)
+    kind = type(records).__name__
+    hint = ", such as [record]" if isinstance(records, Mapping) else ""
+    raise InvalidOptionError(f"records is a {kind}: give a list of job records{hint}.")
 
 
 def _refuse_others(part: Sequence[object], start: int) -> None:
@@ -336,7 +354,12 @@ def _gids_of(records: Sequence[Record], texts: pa.ChunkedArray) -> pa.Array | pa
     """Return the gids of the records, checked: at once where they are digits, else one by one."""
     digits = not texts.null_count and pc.all(pc.ascii_is_decimal(texts)).as_py()
     if not digits or pc.any(pc.starts_with(texts, "0")).as_py():  # an int 0 became a text
-        return pa.array(parse_gids([record.get("gid", "") for record in records]), TEXT)
+        if without := [row for row, record in enumerate(records) if record.get("gid") is None]:
+            raise InvalidGidError(
+                f"records[{without[0]}] has no 'gid' ({len(without)} of {len(records)} records). "
+                "Give what Asana calls data: the dict of a job, with its gid."
+            )
+        return pa.array(parse_gids([record["gid"] for record in records]), TEXT)
     return texts
 
 

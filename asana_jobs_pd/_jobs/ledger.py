@@ -6,19 +6,21 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 import platformdirs
 import pyarrow as pa
 
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._http.client import Client, connected_client
+from asana_jobs_pd._http.client import Client, check_client, connected_client
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger_file import LOCK_TIMEOUT, LedgerFile, Sighting
+from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import AsanaLedgerWarning, InvalidOptionError, LedgerError, warn_user
 from asana_jobs_pd.typing import Gids
@@ -75,6 +77,7 @@ def recent_jobs(
     >>> import asana_jobs_pd as aj
     >>> aj.recent_jobs(7).asana.refresh()  # doctest: +SKIP
     """
+    check_client(client)
     since = 0 if days is None else _now() - round(_days(days) * _DAY)
     statuses = None if status is None else _statuses(status)
     known = client or connected_client()
@@ -135,7 +138,9 @@ def ledger_path(client: Client | None = None) -> Path | None:
         )
     if client is not None and wanted is None and client.loopback:
         return None
-    folder = platformdirs.user_data_dir("asana_jobs_pd", appauthor=False)
+    folder = "~"
+    with contextlib.suppress(RuntimeError):  # newer ones raise it where there is no home folder
+        folder = platformdirs.user_data_dir("asana_jobs_pd", appauthor=False)
     if folder.startswith("~"):
         raise LedgerError(f"There is no home folder for the job ledger; name a file in {SETTING}.")
     return Path(folder) / "ledger.sqlite3"
@@ -293,26 +298,25 @@ def _frame(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
 
 
 def _days(days: object) -> float:
-    number = isinstance(days, int | float) and not isinstance(days, bool)
-    if not number or not 0 <= days < 10**6:  # type: ignore[operator]
+    if not is_seconds(days) or not days < 10**6:  # type: ignore[operator]
         raise InvalidOptionError(f"days={days!r}: give a number of days, or None for all.")
     return float(days)  # type: ignore[arg-type]
 
 
 def _statuses(status: str | Sequence[str]) -> list[str]:
-    names = [status] if isinstance(status, str) else list(status)
+    names = [status] if isinstance(status, str) else status
+    names = list(names) if isinstance(names, Iterable) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise InvalidOptionError(f"status={status!r}: give a status, several, or None for any.")
     return names
 
 
 def _microseconds(before: datetime | str) -> int:
-    try:
-        moment = pd.Timestamp(before)
-        moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
-        return int(moment.timestamp() * 10**6)
-    except (ValueError, TypeError):  # NaT too
-        pass
+    if isinstance(before, str | date | np.datetime64):  # a number would count nanoseconds
+        with contextlib.suppress(ValueError, TypeError):  # NaT too
+            moment = pd.Timestamp(before)
+            moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
+            return int(moment.timestamp() * 10**6)
     raise InvalidOptionError(f"before={before!r} is not a time; give one such as '2026-05-21'.")
 
 

@@ -17,6 +17,7 @@ from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS, Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.states import is_finished
+from asana_jobs_pd._options import check_flag
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
@@ -133,7 +134,7 @@ def read_asana_jobs(
     >>> list(jobs.columns[:3])
     ['gid', 'status', 'new_task.name']
     """
-    check_errors(errors)
+    _check_options(errors, client, progress)
     plan = plan_fields(fields, strict=strict)
     wanted = parse_gids(gids)
     fetched = _fetch(wanted, plan, client, progress)
@@ -189,7 +190,8 @@ def refresh_asana_jobs(
     PartialReadError, AuthenticationError, ReadInterrupted
         As in `read_asana_jobs`.
     """
-    check_errors(errors)
+    check_flag("finished", finished)
+    _check_options(errors, client, progress)
     frame = as_jobs(jobs, verified=True)
     gids = frame["gid"]
     due = gids.notna().to_numpy(bool) & (finished | ~is_finished(frame))
@@ -267,7 +269,6 @@ class _Fetched:
 
 def _fetch(wanted: list[str], plan: Plan, client: Client | None, progress: bool | None) -> _Fetched:
     unique = list(dict.fromkeys(wanted))
-    check_client(client)
     if not unique:
         return _Fetched(wanted, plan, FetchResult([], []), None)
     try:
@@ -310,7 +311,13 @@ def summary_of(failed: dict[str, RequestError], asked: int) -> str:
     return "\n".join(lines)
 
 
-def check_errors(errors: str) -> None:
+def _check_options(errors: object, client: object, progress: object) -> None:
+    check_errors(errors)
+    check_client(client)
+    check_flag("progress", progress, optional=True)
+
+
+def check_errors(errors: object) -> None:
     """Refuse an invalid option."""
-    if errors not in get_args(Errors):
+    if not isinstance(errors, str) or errors not in get_args(Errors):
         raise InvalidOptionError(f"errors={errors!r}: give 'raise', 'coerce' or 'drop'.")

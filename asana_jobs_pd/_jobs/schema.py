@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 import pandas as pd
 
 from asana_jobs_pd._http.redaction import redact
+from asana_jobs_pd._options import check_flag
 from asana_jobs_pd.errors import InvalidFieldError
 from asana_jobs_pd.typing import Fields
 
@@ -173,6 +174,7 @@ class Plan:
 
 def plan_fields(fields: Fields | None, *, strict: bool = True) -> Plan:
     """Return the plan for ``fields``; an `InvalidFieldError` names the nearest field."""
+    check_flag("strict", strict)
     if fields is None:
         return EVERYTHING
     names = _names(fields)
@@ -212,7 +214,7 @@ def _plan(
 def _names(fields: Fields) -> list[str]:
     if isinstance(fields, str):
         return [fields]
-    if not isinstance(fields, Iterable):
+    if not isinstance(fields, Iterable) or isinstance(fields, bytes | bytearray):
         raise InvalidFieldError(f"fields={fields!r}: give a field, a list of fields, or None.")
     names = list(fields)
     if not names:
@@ -221,7 +223,7 @@ def _names(fields: Fields) -> list[str]:
 
 
 def _check(name: object, *, strict: bool) -> None:
-    if name in NAMES:
+    if isinstance(name, str) and name in NAMES:
         return
     if not isinstance(name, str) or not _PATH.fullmatch(name):
         hint = " Give several fields as a list." if isinstance(name, str) and "," in name else ""

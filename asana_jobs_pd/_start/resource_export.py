@@ -9,6 +9,7 @@ from dataclasses import InitVar, dataclass, field
 from typing import Any, Self, get_args
 
 from asana_jobs_pd._jobs.gids import no_url, parse_gids
+from asana_jobs_pd._options import check_flag
 from asana_jobs_pd._public import public
 from asana_jobs_pd._start.endpoints import check_choice, iso_instant
 from asana_jobs_pd.errors import InvalidFieldError, InvalidGidError, InvalidOptionError
@@ -79,6 +80,7 @@ class ResourceExport:
     strict: InitVar[bool] = True
 
     def __post_init__(self, strict: bool) -> None:
+        check_flag("strict", strict)
         check_choice("resource_type", self.resource_type, get_args(ResourceType))
         object.__setattr__(self, "filters", _filters(self.resource_type, self.filters))
         object.__setattr__(self, "fields", _fields(self.resource_type, self.fields, strict=strict))

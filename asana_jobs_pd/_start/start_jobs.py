@@ -16,7 +16,7 @@ from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.states import is_cached
 from asana_jobs_pd._monitor.schedule import Clock, RealClock
-from asana_jobs_pd._options import is_seconds
+from asana_jobs_pd._options import check_flag, is_seconds
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._start.endpoints import ENDPOINTS
 from asana_jobs_pd._start.requests import (
@@ -83,9 +83,9 @@ def _check(name: str, options: StartOptions) -> None:
         raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")
     dry_run, errors = options.get("dry_run", False), options.get("errors", "coerce")
     timeout, stop = options.get("timeout"), options.get("stop")
-    if not isinstance(dry_run, bool):
-        raise InvalidOptionError(f"dry_run={dry_run!r}: give True or False.")
-    if errors not in get_args(StartErrors):
+    check_flag("dry_run", dry_run)
+    check_flag("progress", options.get("progress"), optional=True)
+    if not isinstance(errors, str) or errors not in get_args(StartErrors):
         raise InvalidOptionError(f"errors={errors!r}: give 'coerce' or 'raise'.")
     if timeout is not None and not is_seconds(timeout):
         raise InvalidOptionError(f"timeout={timeout!r}: give seconds, or None.")

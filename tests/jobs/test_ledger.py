@@ -296,6 +296,15 @@ def no_home_by_default(path, stack):
     patch.setattr(ledger.platformdirs, "user_data_dir", lambda *a, **k: "~/.local/share")
 
 
+def no_home_of_newer_platformdirs(path, stack):
+    def user_data_dir(*_, **__):
+        raise RuntimeError("could not determine the home directory")
+
+    patch = stack.enter_context(pytest.MonkeyPatch.context())
+    patch.setenv("ASANA_JOBS_LEDGER", "1")
+    patch.setattr(ledger.platformdirs, "user_data_dir", user_data_dir)
+
+
 def no_sqlite(path, stack):
     LedgerFile(path).write([])
     stack.enter_context(pytest.MonkeyPatch.context()).setitem(sys.modules, "sqlite3", None)
@@ -310,11 +319,12 @@ def anything_else(path, stack):
 
 TROUBLES = [
     locked, garbage, corrupt, newer, of_another_program, a_folder, a_pipe, below_a_file, read_only,
-    full, a_url, not_utf8, no_home, no_home_by_default, no_sqlite, anything_else,
+    full, a_url, not_utf8, no_home, no_home_by_default, no_home_of_newer_platformdirs, no_sqlite,
+    anything_else,
 ]  # fmt: skip
 TELLS_READERS = [
     locked, garbage, corrupt, newer, a_folder, a_pipe, a_url, not_utf8, no_home, no_home_by_default,
-    no_sqlite,
+    no_home_of_newer_platformdirs, no_sqlite,
 ]  # fmt: skip
 
 
