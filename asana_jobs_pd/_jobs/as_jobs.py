@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -167,11 +166,10 @@ def cast_column(column: pd.Series, name: str) -> pd.Series:
 
 
 def _without_categories(column: pd.Series) -> pd.Series:
-    """Return a categorical column as its values, whole numbers beside missing ones included."""
-    categories: Any = column.cat.categories
-    values = pd.array(categories)  # nullable
-    taken = pd.api.extensions.take(values, column.cat.codes.to_numpy(), allow_fill=True)
-    return pd.Series(taken, column.index, name=column.name)
+    """Return a categorical column as its values; pandas makes floats of numbers beside a gap."""
+    values = [*column.cat.categories.astype(object), None]  # the code of a gap is -1
+    taken = [values[code] for code in column.cat.codes]
+    return pd.Series(taken, column.index, object, name=column.name)
 
 
 def _as_text(column: pd.Series, name: str) -> pd.Series:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -23,9 +24,11 @@ from asana_jobs_pd._jobs.schema import COLUMNS
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaJobsError,
+    AsanaValueWarning,
     InvalidFrameError,
     InvalidOptionError,
     MissingExtraError,
+    warn_user,
 )
 
 _COMPRESSIONS = (".gz", ".bz2", ".zst")
@@ -54,8 +57,9 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The rows of the file. The columns of `read_asana_jobs` have its dtypes, the others those
-        that pandas infers.
+        The rows of the file, without those in which every cell is empty, as spreadsheets leave
+        them at the end. The columns of `read_asana_jobs` have its dtypes, the others those that
+        pandas infers.
 
     Raises
     ------
@@ -69,6 +73,11 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
         When values of ``gid`` are not gids, such as numbers that Excel has rounded.
     MissingExtraError
         When an Excel file needs ``openpyxl``, which the extra ``excel`` installs.
+
+    Warns
+    -----
+    AsanaValueWarning
+        When empty rows were left out, with their number.
 
     See Also
     --------
@@ -104,15 +113,33 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
                 f"{file.name}: the header seems to be missing, because the first line is "
                 f"{str(frame.columns[0])!r}. Insert a line 'gid' before it."
             )
-        inferred = frame.infer_objects()
+        filled = _without_empty_rows(frame)
+        inferred = filled.infer_objects()
         if list(frame.columns).count("gid") == 1:  # numbers beside a gap would become floats
-            inferred["gid"] = frame["gid"]
-        return as_jobs(inferred)
+            inferred["gid"] = filled["gid"]
+        jobs = as_jobs(inferred)
+        if left_out := len(frame) - len(filled):
+            rows = "1 empty row was" if left_out == 1 else f"{left_out} empty rows were"
+            warn_user(f"{rows} left out of {file.name}.", AsanaValueWarning, frame=jobs)
+        return jobs
     raise InvalidFrameError(f"{file.name} cannot be read: {reason}.")
 
 
 def _with_gid(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(columns=_gid_name({*frame.columns, *frame.index.names}))
+
+
+def _without_empty_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame without rows of missing values, empty texts and spaces alone."""
+    if any(name is not None for name in frame.index.names):
+        return frame
+    empty = np.ones(len(frame), bool)
+    for _, column in frame.items():  # noqa: PERF102  a frame is not a dict
+        empty[empty] = [
+            pd.isna(cell) is True or (isinstance(cell, str) and not cell.strip())
+            for cell in column.array[empty]
+        ]
+    return frame[~empty].reset_index(drop=True) if empty.any() else frame
 
 
 def _gid_name(names: Iterable[object]) -> dict[object, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from seed import EXAMPLE
 
 import asana_jobs_pd as aj
 from asana_jobs_pd.errors import (
+    AsanaValueWarning,
     InvalidFrameError,
     InvalidGidError,
     InvalidOptionError,
@@ -164,3 +166,42 @@ def test_a_missing_header_is_named(tmp_path):
     (tmp_path / "gids.txt").write_text("12080000000004806\n12080000000004807\n")
     with pytest.raises(InvalidFrameError, match="header seems to be missing"):
         aj.read_jobs_file(tmp_path / "gids.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "gid,x\n12,1\n,\n , \n13,\n,\n"),
+        ("b.csv", 'GID;x\n12;1\n;\n"";\u00a0\n13;\n;\n'),
+        (
+            "c.json",
+            '[{"gid": "12", "x": 1}, {"gid": ""}, {}, {"gid": 13}, {"gid": " ", "x": null}]',
+        ),
+    ],
+)
+def test_empty_rows_are_left_out_and_counted(tmp_path, name, text):
+    """Spreadsheets leave them at the end; a row with any value stays."""
+    (tmp_path / name).write_text(text)
+    with pytest.warns(AsanaValueWarning, match=rf"^3 empty rows were left out of {name}\.$"):
+        jobs = aj.read_jobs_file(tmp_path / name)
+    assert jobs["gid"].tolist() == ["12", "13"]
+    assert jobs.index.equals(pd.RangeIndex(2))
+
+
+def test_empty_rows_of_a_spreadsheet_are_left_out(tmp_path):
+    """The frame is in the warning, should it be turned into an error."""
+    rows = pd.DataFrame({"gid": ["12", None, "13", " "], "n": [1, None, None, None]})
+    rows.to_excel(tmp_path / "a.xlsx", index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(AsanaValueWarning, match="2 empty rows") as caught:
+            aj.read_jobs_file(tmp_path / "a.xlsx")
+    assert caught.value.frame["gid"].tolist() == ["12", "13"]
+
+
+def test_an_index_of_gids_is_not_empty(tmp_path):
+    """Without any other value, too."""
+    pd.DataFrame({"x": [None, 1]}, index=pd.Index(["12", "13"], name="gid")).to_parquet(
+        tmp_path / "a.parquet"
+    )
+    assert len(aj.read_jobs_file(tmp_path / "a.parquet")) == 2
