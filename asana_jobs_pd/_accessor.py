@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import os
 
     from asana_jobs_pd._export.export import AsanaDaskExport, AsanaExport
-    from asana_jobs_pd._export.request import LoadOptions
+    from asana_jobs_pd._export.read import LoadOptions
     from asana_jobs_pd._http.client import Client
     from asana_jobs_pd._report.plot import AsanaPlot
     from asana_jobs_pd._widget.widget import JobsWidget

@@ -34,7 +34,7 @@ from asana_jobs_pd._compare.inputs import (
 )
 from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._export.export import TEXT
-from asana_jobs_pd._export.request import names_of
+from asana_jobs_pd._export.read import names_of
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
 

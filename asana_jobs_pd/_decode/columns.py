@@ -13,10 +13,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._decode import pool
 from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, Shape, mended, needs_repair, repaired
-from asana_jobs_pd._decode.inferred_schema import Node, observe
 from asana_jobs_pd._decode.scan_result import abbreviate
+from asana_jobs_pd._decode.schema import Node, observe
+from asana_jobs_pd._memory import pool
 
 TYPES: dict[str, pa.DataType] = {
     "text": pa.string(),

@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET
 
-from asana_jobs_pd._decode import pool
 from asana_jobs_pd._decode.columns import Rows
 from asana_jobs_pd._decode.decoders import (
     Report,
@@ -40,8 +39,9 @@ from asana_jobs_pd._decode.field_values import (
     shown,
     split_date,
 )
-from asana_jobs_pd._decode.inferred_schema import Node
 from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviate, label
+from asana_jobs_pd._decode.schema import Node
+from asana_jobs_pd._memory import pool
 
 _MAX_EXACT_TYPES = 2000
 """Fields of a type of row beyond which no more get a type of their own."""

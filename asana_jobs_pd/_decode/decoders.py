@@ -20,8 +20,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from asana_jobs_pd._decode.inferred_schema import Node
 from asana_jobs_pd._decode.scan_result import abbreviate
+from asana_jobs_pd._decode.schema import Node
 
 Report: TypeAlias = Callable[[str, str, str], None]
 """Receives the column, the value and the reason of a misfit."""

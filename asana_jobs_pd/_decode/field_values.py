@@ -22,7 +22,6 @@ import msgspec
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
-from asana_jobs_pd._decode import pool
 from asana_jobs_pd._decode.columns import MISFITS, Rows, gid_texts, parsed_texts
 from asana_jobs_pd._decode.decoders import (
     ABSENT_RAW,
@@ -34,6 +33,7 @@ from asana_jobs_pd._decode.decoders import (
     parts_of,
 )
 from asana_jobs_pd._decode.scan_result import abbreviate
+from asana_jobs_pd._memory import pool
 
 
 class _Option(msgspec.Struct, gc=False):

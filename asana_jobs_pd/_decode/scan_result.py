@@ -8,8 +8,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from asana_jobs_pd._decode.inferred_schema import Node, merge
-from asana_jobs_pd._decode.schema import SCHEMA, Spec
+from asana_jobs_pd._decode.schema import SCHEMA, Node, Spec, merge
 
 T = TypeVar("T")
 LineKey = tuple[int, int]

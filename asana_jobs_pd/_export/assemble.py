@@ -1,42 +1,37 @@
-"""From what processes have read to the frames of an `AsanaExport`."""
+"""From batches that were read to the tables of a load, and the report on them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import reduce
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas._libs.tslibs.nattype import NaTType
 
-from asana_jobs_pd._decode import pool
 from asana_jobs_pd._decode.scan import Batch
-from asana_jobs_pd._decode.scan_result import Definition, Issues, ScanResult
+from asana_jobs_pd._decode.scan_result import Definition, Issues
 from asana_jobs_pd._export.deduplicate import FindKept, kept_rows
 from asana_jobs_pd._export.export import (
     TEXT,
-    AsanaExport,
     Backend,
-    catalogue,
-    issues_frame,
     to_frame,
 )
 from asana_jobs_pd._export.finalize import (
-    check_columns,
     conformed,
     long_values,
     long_values_of_none,
     pivoted,
 )
-from asana_jobs_pd._export.request import Request, Time, Window
-from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
+from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd._export.workers import Part
-from asana_jobs_pd._formatting import format_count
-from asana_jobs_pd.errors import AsanaValueWarning, warn_user
+from asana_jobs_pd._memory import pool
 
+Time: TypeAlias = pd.Timestamp | NaTType
+Window: TypeAlias = tuple[Time, Time]
 DefinedBatch: TypeAlias = tuple[Batch, list[Definition]]
 """A batch, and the definitions to which its codes of custom fields refer."""
 
@@ -48,34 +43,6 @@ class Facts(NamedTuple):
     columns: int
     duplicates: int
     latest: Time
-
-
-def assemble(parts: list[Part], request: Request, backend: Backend) -> AsanaExport:
-    """Return the frames of everything that was read; the parts are used up."""
-    scan_result = reduce(ScanResult.merged, (part.scan_result for part in parts))
-    warn_lost(scan_result, request)
-    schema = resolve_schema(scan_result, request.options)
-    check_columns(schema)
-    assembly = Assembly(schema)
-    frames = {}
-    batches = by_type(parts)
-    while batches:
-        name = min(batches)
-        table = assembly.table(name, batches.pop(name))
-        frames[name] = to_frame(table, backend)
-        del table
-    issues = scan_result.issues.merged(assembly.issues)
-    return AsanaExport(
-        frames,
-        custom_fields=catalogue(schema.fields, assembly.filled),
-        custom_field_values=assembly.long_frame(backend),
-        issues=issues_frame([schema.named(issue) for issue in issues.sorted()], request.paths),
-        issue_count=issues.count,
-        summary=summary(assembly.facts, issues, request.window),
-        incomplete_files=incomplete_files(scan_result, request),
-        options=request.options,
-        backend=backend,
-    )
 
 
 class Assembly:
@@ -185,26 +152,3 @@ def _times(times: list[Time]) -> pd.DatetimeIndex:
         for time in times
     ]
     return pd.DatetimeIndex(np.array(moments, "datetime64[us]"), tz="UTC")
-
-
-def warn_lost(scan_result: ScanResult, request: Request) -> None:
-    """Warn once, when asked to, of lines that were left out and of files that end early."""
-    if request.options.on_bad_lines != "warn":
-        return
-    lost = [issue for issue in scan_result.issues.sorted() if issue.resource_type is None]
-    if not lost:
-        return
-    first = lost[0]
-    line = f" line {first.line}" if first.line else ""
-    counts = [
-        (scan_result.skipped, "line was left out", "lines were left out"),
-        (len(scan_result.ended_early), "file ends early", "files end early"),
-    ]
-    total = "; ".join(format_count(*count) for count in counts if count[0])
-    prefix = f"{total}; the first: " if total else ""
-    path = request.paths[first.file]
-    warn_user(f"{prefix}{path}{line}: {first.reason}. See .issues.", AsanaValueWarning)
-
-
-def incomplete_files(scan_result: ScanResult, request: Request) -> list[str]:
-    return [str(request.paths[file]) for file in scan_result.ended_early]

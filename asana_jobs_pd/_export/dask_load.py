@@ -18,14 +18,13 @@ import pyarrow as pa
 
 from asana_jobs_pd._decode.lines import CHUNK
 from asana_jobs_pd._decode.locations import File
-from asana_jobs_pd._decode.row_reader import DIGEST, LINE
-from asana_jobs_pd._decode.scan import Batch, Scanner
+from asana_jobs_pd._decode.scan import DIGEST, LINE, Batch, Scanner
 from asana_jobs_pd._decode.scan_result import Issue, Issues, ReadOptions, ScanResult
 from asana_jobs_pd._export import assemble, export
 from asana_jobs_pd._export.assemble import Assembly, Facts
 from asana_jobs_pd._export.deduplicate import Keys, RowKeys, keys_of
 from asana_jobs_pd._export.finalize import check_columns, conformed, long_values_of_none, pivoted
-from asana_jobs_pd._export.request import Request
+from asana_jobs_pd._export.read import Request, incomplete_files, warn_lost
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
 from asana_jobs_pd._export.workers import Part
 from asana_jobs_pd.errors import (
@@ -113,7 +112,7 @@ def load_with_dask(request: Request, backend: export.Backend) -> export.AsanaDas
         custom_field_values=values,
         rows={name: sum(part.kept for part in parts) for name, parts in plan.partitions.items()},
         count=lambda: _count(plan),
-        incomplete_files=assemble.incomplete_files(plan.scan_result, plan.request),
+        incomplete_files=incomplete_files(plan.scan_result, plan.request),
         options=request.options,
         backend=backend,
     )
@@ -129,7 +128,7 @@ def plan_load(request: Request) -> Plan:
     scan = dask.delayed(_scan_file, pure=False)
     scans = compute([scan(path, file, request.options) for file, path in enumerate(paths)])
     scan_result = reduce(ScanResult.merged, (result for result, _, _ in scans))
-    assemble.warn_lost(scan_result, request)
+    warn_lost(scan_result, request)
     _warn_large(paths, [size for _, size, _ in scans])
     schema = resolve_schema(scan_result, request.options)
     check_columns(schema)

@@ -15,8 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._decode.row_reader import DIGEST, KEYS
-from asana_jobs_pd._decode.scan import Batch
+from asana_jobs_pd._decode.scan import DIGEST, KEYS, Batch
 from asana_jobs_pd._decode.scan_result import Issue
 
 FindKept: TypeAlias = Callable[[int, Iterable[Batch], str, Callable[[Issue], None]], np.ndarray]

@@ -11,13 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._decode import pool
 from asana_jobs_pd._decode.columns import TYPES, Rows, array_of, parsed_texts, type_of
 from asana_jobs_pd._decode.decoders import MALFORMED, build, decoder_of, shape_of, unspelled
 from asana_jobs_pd._decode.field_values import INTERIM, VALUE_KEYS, stand_in_value
-from asana_jobs_pd._decode.inferred_schema import Node, node_of, settled
-from asana_jobs_pd._decode.row_reader import LINE
-from asana_jobs_pd._decode.scan import Batch
+from asana_jobs_pd._decode.scan import LINE, Batch
 from asana_jobs_pd._decode.scan_result import (
     Definition,
     Issue,
@@ -26,8 +23,9 @@ from asana_jobs_pd._decode.scan_result import (
     label,
     spec_of,
 )
-from asana_jobs_pd._decode.schema import SCHEMA, Spec
+from asana_jobs_pd._decode.schema import SCHEMA, Node, Spec, node_of, settled
 from asana_jobs_pd._export.resolve_schema import Field, ResolvedSchema, plain_columns
+from asana_jobs_pd._memory import pool
 from asana_jobs_pd.errors import InvalidFieldError
 
 FIELDS = '"custom_fields"'

@@ -9,7 +9,6 @@ import msgspec
 
 from asana_jobs_pd._decode.decoders import unspelled
 from asana_jobs_pd._decode.field_values import VALUE_KEYS
-from asana_jobs_pd._decode.inferred_schema import Node, settled
 from asana_jobs_pd._decode.scan_result import (
     Definition,
     Issue,
@@ -19,6 +18,7 @@ from asana_jobs_pd._decode.scan_result import (
     label,
     spec_of,
 )
+from asana_jobs_pd._decode.schema import Node, settled
 
 
 class Field(msgspec.Struct):

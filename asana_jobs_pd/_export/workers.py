@@ -1,8 +1,9 @@
 """Several processes that read the same files and share their chunks.
 
 Each decompresses everything and claims chunks as it reaches them; what it makes of them comes back
-through a folder, as Arrow. They are plain child processes that run one file, so that a script needs
-no guard and a notebook nothing at all. They end with us: they listen on a pipe that we hold.
+through a folder, as Arrow. They are plain child processes with a program of their own, so that a
+script needs no guard and a notebook nothing at all. They end with us: they listen on a pipe that we
+hold.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -32,7 +34,24 @@ Tick: TypeAlias = Callable[[int, int], None]
 _SUFFIX = ".arrow"
 _MAX_OPEN = 16
 _FAILED = 3
-_WORKER_FILE = str(Path(__file__).with_name("worker.py"))
+_PROGRAM = """
+import sys, types
+class NoPandas:
+    def find_spec(name, *_):
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, NoPandas)
+package = sys.modules["asana_jobs_pd"] = types.ModuleType("asana_jobs_pd")
+package.__path__ = [sys.argv[1]]
+from asana_jobs_pd._export.workers import run_task
+run_task(sys.argv[2])
+"""
+"""What a worker process runs, with the folders of the package and of its task.
+
+The package's `__init__` needs pandas, and pandas takes half a second to import. A worker needs
+neither: the package is a plain folder of modules to it, and Arrow finds no pandas.
+"""
+_PACKAGE = str(Path(__file__).parents[1])
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?(?:w|_d|d|m|-dbg|-intel64)?(?:\.exe)?", re.IGNORECASE)
 
 
@@ -312,7 +331,7 @@ class _WorkerProcess:
             own = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         with (self._folder / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(  # noqa: S603  our own module
-                [self._python, "-P", _WORKER_FILE, str(self._folder)],
+                [self._python, "-P", "-c", _PROGRAM, _PACKAGE, str(self._folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -366,17 +385,26 @@ def _environment() -> dict[str, str]:
     }
 
 
-def run_task(folder: Path) -> int:
-    """Do what the task in a folder says; return the exit code."""
+def run_task(name: str) -> None:
+    """Do what the task in a folder says, and end this process."""
+    with suppress(RuntimeError):  # where no thread can be started, it ends with its task
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    folder = Path(name)
     task = msgspec.msgpack.decode((folder / "task").read_bytes(), type=Task)
     scanner = Scanner(task.options, claimer(task.folder))
     try:
         share = _share(scanner, task.paths, folder, task)
         (folder / "done").write_bytes(msgspec.msgpack.encode(share))
-        return 0  # noqa: TRY300
+        os._exit(0)
     except ExportFileError as error:
         failure = _Failure(str(error), error.path, error.line)
     except OSError as error:  # a full disk, say, on which the failure may still fit
         failure = _Failure(error.strerror or str(error), errno=error.errno or 0)
     (folder / "failed").write_bytes(msgspec.msgpack.encode(failure))
-    return _FAILED
+    os._exit(_FAILED)
+
+
+def _end_with_parent() -> None:
+    """Leave at once when the pipe from the parent closes, in whatever way it has ended."""
+    sys.stdin.buffer.read()
+    os._exit(1)

@@ -15,11 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._gc_pause import gc_paused
 from asana_jobs_pd._jobs.as_jobs import FIRST_TIME, LAST_TIME, parse_times
 from asana_jobs_pd._jobs.fetch import ReadResult, not_a_job
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.schema import COLUMNS, Plan, plan_fields
+from asana_jobs_pd._memory import gc_paused
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaValueWarning,

@@ -16,16 +16,21 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._decode.scan_result import ScanResult
-from asana_jobs_pd._export.assemble import incomplete_files, summary, warn_lost
+from asana_jobs_pd._export.assemble import summary
 from asana_jobs_pd._export.export import TEXT, catalogue, issues_frame
 from asana_jobs_pd._export.finalize import check_columns
-from asana_jobs_pd._export.read import MAX_LINE_BYTES, Engine, check_engine, ticker
-from asana_jobs_pd._export.request import (
+from asana_jobs_pd._export.read import (
+    MAX_LINE_BYTES,
     BadLines,
     CustomFieldsAs,
+    Engine,
     ExportPaths,
     Request,
+    check_engine,
     check_request,
+    incomplete_files,
+    ticker,
+    warn_lost,
 )
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
 from asana_jobs_pd._export.workers import spooled

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.scan_result import Definition, Issues
-from asana_jobs_pd._export.assemble import Facts, later, latest_of
+from asana_jobs_pd._export.assemble import Facts, Time, later, latest_of
 from asana_jobs_pd._export.deduplicate import KEY_COLUMNS, FindKept, kept_rows
 from asana_jobs_pd._export.export import to_frame
 from asana_jobs_pd._export.finalize import (
@@ -29,10 +29,9 @@ from asana_jobs_pd._export.finalize import (
     pivoted,
     schema_of,
 )
-from asana_jobs_pd._export.request import Time
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd._export.workers import Share, SpoolReader, Stored
-from asana_jobs_pd._gc_pause import gc_paused
+from asana_jobs_pd._memory import gc_paused
 from asana_jobs_pd._parquet.destination import LONG_VALUES
 
 ROW_GROUP_BYTES = 48 << 20

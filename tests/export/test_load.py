@@ -134,14 +134,13 @@ def test_borders_of_batches_cannot_be_told(tmp_path_factory, rows, chunk, bundle
 
 
 def assembled(path, options, claims):
-    from asana_jobs_pd._export.assemble import assemble
-    from asana_jobs_pd._export.request import Request
+    from asana_jobs_pd._export.read import Request, assemble
 
     parts = []
     for claim in claims:
         scanner = scan.Scanner(options, claim)
         parts.append(workers.Part(scanner.scan_result, list(scanner.scan(str(path), 0))))
-    return assemble(parts, Request([str(path)], [1], options, 1, (pd.NaT, pd.NaT)), "pyarrow")
+    return assemble(parts, Request([str(path)], [1], options, 1), "pyarrow")
 
 
 @pytest.fixture(scope="module")

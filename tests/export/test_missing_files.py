@@ -33,6 +33,22 @@ def test_loading_says_which_export_has_no_file(files):
     assert len(data["task"]) == 1
 
 
+def test_an_export_that_does_not_say_so_counts(files):
+    """A frame without `resource_subtype` and `source.action`, when it says why there is no file."""
+    unnamed = files.drop(columns="resource_subtype")
+    with pytest.warns(AsanaValueWarning, match=r"2 of the rows .* 12: the file is gone"):
+        aj.read_asana_export(unnamed, progress=False)
+    aj.read_asana_export(unnamed.drop(columns="file.error"), progress=False)
+
+
+@pytest.mark.parametrize("names", [["gid"], ["resource_subtype", "gid"]])
+def test_names_in_the_index_count(files, names):
+    """As after a `set_index`, and whatever dtype a file format left."""
+    travelled = files.astype({"file.error": "category"}).set_index(names)
+    with pytest.warns(AsanaValueWarning, match=r"1 of the rows .* 12: the file is gone"):
+        aj.read_asana_export(travelled, progress=False)
+
+
 def test_a_complete_frame_is_silent(files):
     """Rows of other jobs are left out without a word, as are rows that were dropped."""
     assert len(files.drop(1).asana.load(progress=False)["task"]) == 1

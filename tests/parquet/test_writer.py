@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from asana_jobs_pd._decode.inferred_schema import Node
 from asana_jobs_pd._decode.scan_result import ReadOptions
+from asana_jobs_pd._decode.schema import Node
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd._parquet import writer as parquet
 from asana_jobs_pd._parquet.writer import MAX_PENDING_TABLES, DatasetWriter, ResourceWriter
