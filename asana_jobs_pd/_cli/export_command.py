@@ -142,15 +142,11 @@ class _Pipeline:
         """Convert what was downloaded."""
         if self.frame is None or self._folder is None:
             return
-        paths = self.frame["file.path"].dropna().unique().tolist()
-        if not paths:
+        if self.frame["file.path"].isna().all():
             say("There are no files to convert.")
             return
         dest = _dataset(self._folder)
-        if overwrite and dest.exists() and _has_failures(self.frame):
-            say(f"{dest} was not replaced: not every export has a file, so it would lack rows.")
-            return
-        written = asana_export_to_parquet(paths, dest, overwrite=overwrite)
+        written = asana_export_to_parquet(self.frame, dest, overwrite=overwrite)
         rows = ", ".join(f"{count:,} {name}" for name, count in written["rows"].items())
         say(f"Wrote {rows} to {dest}.")
 

@@ -56,7 +56,7 @@ MAX_WORKERS = 4
 _STARTS = ("new_graph_export.created_at", "new_resource_export.created_at")
 _ENDS = ("new_graph_export.completed_at", "new_resource_export.completed_at")
 _LABELS = ("gid", "source.gid")
-_REASONS = ("file.error", "error.message", "source.state", "status")
+_REASONS = ("error.message", "file.error", "source.state", "status")
 
 
 class LoadOptions(TypedDict, total=False):

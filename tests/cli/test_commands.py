@@ -191,6 +191,20 @@ def test_a_second_conversion_replaces_only_when_told_to(asana, done, tmp_path, c
     assert len(posts(asana)) == 1
 
 
+def test_a_conversion_without_one_of_the_files_replaces_nothing(asana, done, tmp_path, capsys):
+    """A new dataset is written, with a warning that names the export; an old one stays."""
+    words = ["export", *asana.parents(1), "999", "--download", str(tmp_path), "--to", "parquet"]
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert "1 of the rows are exports without a file" in err
+    assert "999: parent: Unknown object: 999" in err
+    before = pd.read_parquet(tmp_path / "parquet" / "task")
+    assert main([*words, "--overwrite"]) == 1
+    err = capsys.readouterr().err
+    assert "not replaced: an export has no file (999: parent: Unknown object: 999)" in err
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parquet" / "task"), before)
+
+
 @pytest.mark.parametrize("parents", [6, 2])
 def test_an_interrupt_loses_no_gid(asana, capsys, parents):
     """While jobs are started or waited for: a row each, and how to go on with what was started."""
