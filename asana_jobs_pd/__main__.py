@@ -40,10 +40,11 @@ def _run(arguments: Sequence[str]) -> int:
             from asana_jobs_pd._cli.watch_command import run
 
             return run(arguments[1:])
-        case _:
+        case [first]:
             from asana_jobs_pd._cli.read_command import run
 
-            return run(arguments)
+            return run(arguments[1:] if first == "read" else arguments)
+    return SUCCESS
 
 
 if __name__ == "__main__":

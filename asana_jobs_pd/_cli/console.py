@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import shlex
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +39,12 @@ from asana_jobs_pd.errors import (
 )
 
 SUCCESS, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-BROKEN_PIPE = 141
-"""What a shell reports when nobody reads the output any more, as in ``… | head``."""
+BROKEN_PIPE, TERMINATED = 141, 143
+"""What a shell reports when nobody reads the output any more, as in ``… | head``; and SIGTERM."""
 AUTHENTICATION = "The token is read from ASANA_ACCESS_TOKEN, the keyring, or a prompt."
 EXIT_CODES = (
-    "Exit codes: 0 success, 1 {failed}, 2 invalid usage or no valid token,\n130 interrupted."
+    "Exit codes: 0 success, 1 {failed},\n"
+    "2 invalid usage or no valid token, 130 interrupted (Ctrl-C), 143 terminated."
 )
 _USAGE_ERRORS = (
     AuthenticationError,
@@ -63,31 +67,48 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _TEXT_FILE = re.compile(r"(?!.*://).*\.(?:csv|tsv|txt)", re.IGNORECASE)
 
-_PYTHON_ONLY = re.compile(r"\bstrict=|\.frame\b|\brefresh\(|\bfinished=True")
-"""Sentences with one of these say how to go on in Python."""
 _CLI_TERMS = (
     (re.compile(r"\b(?:gids|parents)\[\d+\](?: =|:)? "), ""),
     (re.compile(r"[;,]? or call (?:asana_jobs_pd\.|aj\.)?connect\([^)]*\)[^.;]*"), ""),
+    (re.compile(r" \(can be started again: frame\.loc[^)]*\)"), ""),
+    (
+        re.compile(r"To read a file, pass aj\.read_jobs_file\(path\)"),
+        "It looks like a file: only gids in a text file can be read, through standard input",
+    ),
+    (re.compile(r": \.errors lists them by gid\."), ""),
+    (re.compile(r"a string of digits, or a positive int\b"), "a whole number, all digits"),
     (re.compile(r"\bexport_graph(?= needs )"), "this command"),
+    (re.compile(r"\brecent_jobs\(\)"), "asana-jobs recent"),
+    (re.compile(r"\bin the frame\b"), "in the table"),
     (re.compile(r"\boverwrite=True\b"), "--overwrite"),
-    (re.compile(r"\bdest="), "--download "),
+    (re.compile(r", or use temp_dir=… on a larger disk"), ""),
+    (re.compile(r"\bbase_url="), "ASANA_BASE_URL="),
+    (re.compile(r"\bdest[=.](?=\S)"), "--download "),
     (re.compile(r"\bpath="), "--output "),
 )
 """Names of Python options, and what they are called on the command line."""
+_PYTHON_ONLY = re.compile(r"\w\(|\b[a-z_]+=[\w'\"]|\.frame\b|\.errors\b|\bframe\.|\bas a list\b")
+"""Sentences and clauses that still hold one of these say how to go on in Python."""
 
 
-def say(message: object) -> None:
-    """Print a message to standard error in the terms of the command line."""
-    text = "\n".join(filter(None, map(_in_cli_terms, str(message).splitlines())))
-    print(f"asana-jobs: {_printable(text)}", file=sys.stderr)
+def say(message: str) -> None:
+    """Print a message to standard error."""
+    print(f"asana-jobs: {_printable(message)}", file=sys.stderr)
 
 
-def _in_cli_terms(line: str) -> str:
-    sentences = re.split(r"(?<=[.?!]) (?=[A-Z])", line)
-    text = " ".join(part for part in sentences if not _PYTHON_ONLY.search(part))
+def say_error(error: BaseException | Warning | str) -> None:
+    """Print the message of an error or warning in the terms of the command line."""
+    say(in_cli_terms(str(error)))
+
+
+def in_cli_terms(message: str) -> str:
+    """Return a message of the package without what only a Python program can do."""
+    text = message
     for pattern, replacement in _CLI_TERMS:
         text = pattern.sub(replacement, text)
-    return text
+    parts = re.split(r"(?<=[.?!])(?= [A-Za-z_]+=| [A-Z])|(?=; )|(?=\n)", text)
+    kept = "".join(part for part in parts if not _PYTHON_ONLY.search(part)).strip()
+    return kept or message
 
 
 def _printable(text: str) -> str:
@@ -111,7 +132,7 @@ def exit_code_of(error: Exception) -> int:
 
 def run_guarded(command: Callable[[], int]) -> int:
     """Run a command, print errors and warnings as messages, and return the exit code."""
-    with _warnings_as_messages():
+    with _warnings_as_messages(), _sigterm_as_interrupt() as terminated:
         try:
             code = command()
             if sys.stdout is not None:
@@ -119,18 +140,40 @@ def run_guarded(command: Callable[[], int]) -> int:
         except BrokenPipeError:
             return _end_without_reader()
         except KeyboardInterrupt as interrupt:
-            say(str(interrupt) or "Interrupted.")
-            return INTERRUPTED
+            say_error(str(interrupt) or "Interrupted.")
+            code = INTERRUPTED
         except (AsanaJobsError, OSError) as error:
-            say(error)
-            return exit_code_of(error)
-    return code
+            say_error(error)
+            code = exit_code_of(error)
+    return TERMINATED if terminated and code == INTERRUPTED else code
 
 
 def _end_without_reader() -> int:
     with open(os.devnull, "w") as devnull:  # noqa: PTH123  else Python complains at exit
         os.dup2(devnull.fileno(), sys.stdout.fileno())
     return BROKEN_PIPE
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[list[int]]:
+    """Let SIGTERM end a command as Ctrl-C does, so that it prints what it has; yield the signals.
+
+    Services and containers are stopped by it; without this, the gids of started jobs would be lost.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # others cannot set it
+        yield received
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -143,7 +186,7 @@ def _warnings_as_messages() -> Iterator[None]:
 
         def show(message: Warning | str, category: type[Warning], *args: Any, **more: Any) -> None:
             if issubclass(category, _WARNINGS):
-                say(message)
+                say_error(str(message))
             else:
                 show_other(message, category, *args, **more)
 
@@ -164,6 +207,23 @@ def add_gids(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_timeout(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the option that limits the time of a command."""
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help=what)
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add the option that hides progress bars."""
+    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < (seconds := float(text)) < math.inf:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+
+
 def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
     """Return the gids of arguments, split at blanks and commas; ``-`` is standard input."""
     gids: list[str] = []
@@ -174,20 +234,27 @@ def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
                 f"cat {shlex.quote(argument)} | {prog} -"
             )
         text = _standard_input() if argument == "-" else argument
-        parts = [part for part in re.split(r"[\s,]+", text) if part]
-        if argument == "-" and parts and not re.search("[0-9]", parts[0]):
-            raise InvalidGidError(
-                f"cat … | {prog} - reads gids only, but standard input begins with {parts[0]!r}. "
-                "Leave out a header, for example with tail -n +2 instead of cat."
-            )
-        gids += parts
+        gids += [part for part in re.split(r"[\s,]+", text) if part]
+    if not gids:
+        source = " on standard input" if "-" in arguments else ""
+        raise InvalidGidError(f"There are no gids{source}.")
     return gids
 
 
 def _standard_input() -> str:
+    """Return what standard input holds, without a header line such as ``gid``."""
     if sys.stdin is None:
         raise OSError("Standard input is closed: give the gids as arguments.")
-    return sys.stdin.read()
+    text = sys.stdin.read().lstrip("\ufeff")
+    header, _, rest = text.lstrip().partition("\n")
+    if re.search("[0-9]", header):
+        return text
+    if len(columns := re.split(r"[,;\t]", header.strip())) > 1:
+        raise InvalidGidError(
+            f"Standard input is a table with {len(columns)} columns: give the gids only, for "
+            "example with cut -d, -f1."
+        )
+    return rest
 
 
 def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
@@ -208,7 +275,7 @@ def check_output(options: argparse.Namespace, parser: argparse.ArgumentParser) -
         try:
             options.output = local_path(options.output, "path", "file")
         except InvalidOptionError as error:
-            parser.error(str(error).replace("path=", "--output "))
+            parser.error(in_cli_terms(str(error)))
     path: Path | None = options.output
     suffix = path.suffix.lstrip(".").lower() if path else "table"
     kind: str = options.format or suffix

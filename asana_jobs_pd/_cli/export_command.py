@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +17,14 @@ from asana_jobs_pd._cli.console import (
     INTERRUPTED,
     SUCCESS,
     add_output,
+    add_quiet,
+    add_timeout,
     check_output,
     create_parser,
     exit_code_of,
+    in_cli_terms,
     say,
+    say_error,
     split_gids,
     state_labels,
     write,
@@ -51,7 +56,7 @@ and be up to 4 hours old.
 
 Whatever happens, the table has a row for each parent, with the gid of the job that was started.
 {AUTHENTICATION}
-{EXIT_CODES.format(failed="a parent, a job or a file failed")}
+{EXIT_CODES.format(failed="a parent, a job or a file failed, or it took too long")}
 """
 
 
@@ -70,8 +75,8 @@ def run(arguments: Sequence[str]) -> int:
         write(requests, requests, kind, options.output)
         return SUCCESS
     _check_folders(options, parser)
-    pipeline = _Pipeline(options.download)
-    code = _run(pipeline, parents, options)
+    pipeline = _Pipeline(options)
+    code = pipeline.run(parents)
     if pipeline.frame is not None:
         _write(pipeline.frame, kind, options.output)
     return code
@@ -93,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an existing dataset in DIR/parquet"
     )
+    add_timeout(parser, "give up after this many seconds; jobs that were started continue")
+    add_quiet(parser)
     add_output(parser)
     return parser
 
@@ -105,7 +112,7 @@ def _check_folders(options: argparse.Namespace, parser: argparse.ArgumentParser)
         options.download = local_path(options.download, "dest")
         options.download.mkdir(parents=True, exist_ok=True)
     except InvalidOptionError as error:
-        parser.error(str(error).replace("dest=", "--download "))
+        parser.error(in_cli_terms(str(error)))
     except OSError as error:
         parser.error(f"--download {options.download}: {error.strerror or error}")
     if options.to:
@@ -114,8 +121,7 @@ def _check_folders(options: argparse.Namespace, parser: argparse.ArgumentParser)
             if not options.overwrite:
                 destination(_dataset(options.download))
         except ExportWriteError as error:
-            message = str(error).replace("overwrite=True", "--overwrite")
-            parser.error(message.replace("dest.", "DIR."))
+            parser.error(in_cli_terms(str(error).replace("dest.", "DIR.")))
 
 
 def _dataset(folder: Path) -> Path:
@@ -123,76 +129,77 @@ def _dataset(folder: Path) -> Path:
 
 
 class _Pipeline:
-    """The steps, and the frame as of the last one."""
+    """The steps of the command, and the frame as of the last one, whatever happens."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._folder: Path | None = options.download
+        self._convert, self._overwrite = options.to is not None, options.overwrite
+        self._shown = False if options.quiet else None
+        self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.frame: pd.DataFrame | None = None
 
-    def export(self, parents: Sequence[str]) -> None:
-        """Start, wait and download."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AsanaStartWarning)  # the table and _report_rest say it
-            self.frame = export_graph(parents)
-        self.frame = wait_asana_jobs(self.frame)
-        if self._folder is not None:
-            self.frame = download_asana_exports(self.frame, self._folder)
+    def run(self, parents: Sequence[str]) -> int:
+        """Run all steps and return the exit code."""
+        try:
+            frame = self._export(parents)
+            if self._convert and self._folder is not None:
+                self._to_parquet(frame, self._folder)
+        except KeyboardInterrupt as interrupt:
+            self._end_early(interrupt)
+            return INTERRUPTED
+        except (AsanaJobsError, OSError) as error:
+            self._keep_frame(error)
+            if self.frame is None:
+                raise
+            say_error(error)
+            self._end_early(error)
+            return exit_code_of(error)
+        if cached := int(is_cached(frame).sum()):
+            say(
+                f"{cached} of {len(frame)} exports come from Asana's cache: they were completed "
+                "before they were requested, up to 4 hours ago."
+            )
+        return FAILED if _has_failures(frame) else SUCCESS
 
-    def convert(self, *, overwrite: bool) -> None:
-        """Convert what was downloaded."""
-        if self.frame is None or self._folder is None:
-            return
-        if self.frame["file.path"].isna().all():
+    def _export(self, parents: Sequence[str]) -> pd.DataFrame:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AsanaStartWarning)  # the table and _end_early say it
+            self.frame = export_graph(parents, timeout=self._left(), progress=self._shown)
+        self.frame = wait_asana_jobs(self.frame, timeout=self._left(), progress=self._shown)
+        if self._folder is not None:
+            self.frame = download_asana_exports(self.frame, self._folder, progress=self._shown)
+        return self.frame
+
+    def _left(self) -> float | None:
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def _to_parquet(self, frame: pd.DataFrame, folder: Path) -> None:
+        if frame["file.path"].isna().all():
             say("There are no files to convert.")
             return
-        dest = _dataset(self._folder)
-        written = asana_export_to_parquet(self.frame, dest, overwrite=overwrite)
+        dest = _dataset(folder)
+        written = asana_export_to_parquet(
+            frame, dest, overwrite=self._overwrite, progress=self._shown
+        )
         rows = ", ".join(f"{count:,} {name}" for name, count in written["rows"].items())
         say(f"Wrote {rows} to {dest}.")
 
+    def _keep_frame(self, ending: BaseException) -> None:
+        frame = getattr(ending, "frame", None)
+        self.frame = self.frame if frame is None else frame
 
-def _run(pipeline: _Pipeline, parents: Sequence[str], options: argparse.Namespace) -> int:
-    """Run all steps and return the exit code; the frame is kept whatever happens."""
-    try:
-        pipeline.export(parents)
-        if options.to:
-            pipeline.convert(overwrite=options.overwrite)
-    except KeyboardInterrupt as interrupt:
-        _keep_frame(pipeline, interrupt)
-        _report_rest(pipeline, options.download)
-        return INTERRUPTED
-    except (AsanaJobsError, OSError) as error:
-        _keep_frame(pipeline, error)
-        if pipeline.frame is None:
-            raise
-        say(error)
-        _report_rest(pipeline, options.download)
-        return exit_code_of(error)
-    frame = pipeline.frame
-    if frame is None:
-        return SUCCESS
-    if cached := int(is_cached(frame).sum()):
-        say(
-            f"{cached} of {len(frame)} exports come from Asana's cache: they were completed before "
-            "they were requested, up to 4 hours ago."
-        )
-    return FAILED if _has_failures(frame) else SUCCESS
-
-
-def _keep_frame(pipeline: _Pipeline, error: BaseException) -> None:
-    frame = getattr(error, "frame", None)
-    pipeline.frame = pipeline.frame if frame is None else frame
-
-
-def _report_rest(pipeline: _Pipeline, folder: Path | None) -> None:
-    """Say which jobs were started, and how to continue with them."""
-    gids = [] if pipeline.frame is None else pipeline.frame["gid"].dropna().unique().tolist()
-    if not gids:
-        say("Ended before a job was started.")
-        return
-    say(f"Ended early. The jobs continue at Asana; follow them: asana-jobs watch {' '.join(gids)}")
-    if folder is not None:
-        say(f"To download the files in Python: download_asana_exports([…], {str(folder)!r})")
+    def _end_early(self, ending: BaseException) -> None:
+        """Say which jobs were started, and how to continue with them."""
+        self._keep_frame(ending)
+        gids = [] if self.frame is None else self.frame["gid"].dropna().unique().tolist()
+        if not gids:
+            say("Ended before a job was started.")
+            return
+        jobs = " ".join(gids)
+        say(f"Ended early. The jobs continue at Asana; follow them: asana-jobs watch {jobs}")
+        if self._folder is not None:
+            folder = str(self._folder)
+            say(f"To download the files in Python: download_asana_exports([…], {folder!r})")
 
 
 def _has_failures(frame: pd.DataFrame) -> bool:

@@ -17,33 +17,35 @@ from asana_jobs_pd._cli.console import (
     SUCCESS,
     add_gids,
     add_output,
+    add_quiet,
+    add_timeout,
     check_output,
     create_parser,
     job_table,
-    say,
+    say_error,
     split_gids,
     write,
 )
 from asana_jobs_pd._jobs.read import read_asana_jobs
 from asana_jobs_pd._jobs.states import is_failed
 from asana_jobs_pd._monitor.wait import wait_asana_jobs
-from asana_jobs_pd.errors import ReadInterrupted
+from asana_jobs_pd.errors import ReadInterrupted, WaitTimeoutError
 
 _USAGE = """\
-asana-jobs GID… [options]       read jobs
-       asana-jobs watch GID…           follow jobs until they are finished
-       asana-jobs export PARENT…       start graph exports, wait, download, convert
-       asana-jobs recent               list the jobs known on this machine
-       asana-jobs                      take the tour\
+asana-jobs [read] GID… [options]   read jobs
+       asana-jobs watch GID…              follow jobs until they are finished
+       asana-jobs export PARENT…          start graph exports, wait, download, convert
+       asana-jobs recent                  list the jobs known on this machine
+       asana-jobs                         take the tour\
 """
 _EPILOG = f"""\
-For the other commands, see e.g. asana-jobs watch --help. The tour needs no account: the package
-ships a mock Asana server.
+Each command has its own --help, such as asana-jobs watch --help. The tour needs no account: the
+package ships a mock Asana server.
 
 {AUTHENTICATION} Signed URLs are masked.
 In CSV, text that a spreadsheet would run as a formula is prefixed with an apostrophe; on standard
 output, control characters are replaced.
-{EXIT_CODES.format(failed="a job failed or could not be read")}
+{EXIT_CODES.format(failed="a job failed, could not be read or did not finish in time")}
 """
 
 
@@ -54,13 +56,15 @@ def run(arguments: Sequence[str]) -> int:
     kind = check_output(options, parser)
     if re.fullmatch("[A-Za-z-]{2,}", options.gids[0]):
         parser.error(f"{options.gids[0]!r} is neither a gid nor a command")
+    if options.timeout is not None and not options.wait:
+        parser.error("--timeout needs --wait")
     try:
         jobs = _read(options)
-    except ReadInterrupted as interrupt:
-        if interrupt.frame is not None:
-            _write(interrupt.frame, kind, options)
-        say(interrupt)
-        return INTERRUPTED
+    except (ReadInterrupted, WaitTimeoutError) as ending:
+        if ending.frame is not None:
+            _write(ending.frame, kind, options)
+        say_error(ending)
+        return INTERRUPTED if isinstance(ending, ReadInterrupted) else FAILED
     _write(jobs, kind, options)
     failures = is_failed(jobs) | jobs["error.kind"].notna().to_numpy(bool)
     return FAILED if failures.any() else SUCCESS
@@ -83,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         help="jobs that cannot be read: fail, keep their rows (default), or drop them",
     )
     parser.add_argument("--wait", action="store_true", help="wait until all jobs are finished")
+    add_timeout(parser, "with --wait: give up after this many seconds")
+    add_quiet(parser)
     add_output(parser)
     parser.add_argument("--version", action="version", version=version("asana_jobs_pd"))
     return parser
@@ -90,10 +96,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _read(options: argparse.Namespace) -> pd.DataFrame:
     fields = [name for part in options.fields or () for name in re.split(r"[,\s]+", part) if name]
-    jobs = read_asana_jobs(split_gids(options.gids), fields or None, errors=options.errors)
+    gids, shown = split_gids(options.gids), False if options.quiet else None
+    jobs = read_asana_jobs(gids, fields or None, errors=options.errors, progress=shown)
     if not options.wait:
         return jobs
-    return wait_asana_jobs(jobs, errors=options.errors, progress=True)
+    return wait_asana_jobs(
+        jobs, errors=options.errors, timeout=options.timeout, progress=not options.quiet
+    )
 
 
 def _write(jobs: pd.DataFrame, kind: str, options: argparse.Namespace) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from types import TracebackType
@@ -20,9 +22,11 @@ from asana_jobs_pd._cli.console import (
     INTERRUPTED,
     SUCCESS,
     add_gids,
+    add_timeout,
     create_parser,
     job_table,
     say,
+    say_error,
     split_gids,
 )
 from asana_jobs_pd._http.redaction import clean
@@ -42,7 +46,7 @@ Each job is polled after 2 s, then less and less often, at most every 60 s. Ctrl
 table as it is; the jobs continue at Asana.
 
 {AUTHENTICATION}
-{EXIT_CODES.format(failed="a job failed or could not be read")}
+{EXIT_CODES.format(failed="a job failed, could not be read or did not finish in time")}
 """
 
 
@@ -51,10 +55,11 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     monitor = JobsMonitor(split_gids(options.gids, "asana-jobs watch"))
     view = _Table(monitor, Live()) if can_redraw(sys.stdout) else _Lines(monitor)
+    deadline = math.inf if options.timeout is None else time.monotonic() + options.timeout
     interrupted = False
     with monitor, view.screen:
         try:
-            while not monitor.wait(TICK):
+            while not monitor.wait(TICK) and time.monotonic() < deadline:
                 view.show()
         except KeyboardInterrupt:
             interrupted = True
@@ -65,6 +70,7 @@ def run(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = create_parser("asana-jobs watch", _DESCRIPTION, _EPILOG)
     add_gids(parser)
+    add_timeout(parser, "stop after this many seconds, with exit code 1")
     return parser
 
 
@@ -76,9 +82,11 @@ def _exit_code(monitor: JobsMonitor, *, interrupted: bool) -> int:
         say(f"Interrupted: {_progress(monitor)}.")
         return INTERRUPTED
     if monitor.failed:
-        say(f"Watching ended early: {monitor.last_error}")
-        return FAILED
-    return FAILED if is_failed(monitor.frame).any() else SUCCESS
+        say_error(f"Watching ended early: {monitor.last_error}")
+    elif monitor.unfinished:
+        say(f"Not finished in time: {_progress(monitor)}.")
+    done = not monitor.failed and not monitor.unfinished and not is_failed(monitor.frame).any()
+    return SUCCESS if done else FAILED
 
 
 _BEGIN = "\x1b[?25l\x1b[?7l"  # hide the cursor, cut long lines

@@ -6,15 +6,19 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pandas as pd
 import pytest
 from conftest import TOKEN
+from driven import until
 
 from asana_jobs_pd.__main__ import main
+from asana_jobs_pd._cli.console import in_cli_terms
 from asana_jobs_pd._cli.watch_command import can_redraw
 
 
@@ -113,11 +117,86 @@ def test_gids_come_from_standard_input(asana, capsys, monkeypatch):
     assert list(frame.columns[:2]) == ["gid", "status"]
 
 
-def test_no_gids_on_standard_input_is_an_empty_table(asana, capsys, monkeypatch):
-    """Nothing to read is no error."""
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+@pytest.mark.parametrize("arguments", [["-"], [","], ["", " "], ["watch", "-"], ["export", "-"]])
+def test_no_gids_are_a_usage_error(asana, capsys, monkeypatch, arguments):
+    """An empty list is more likely a mistake in what comes before than a wish."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n \n"))
+    assert main(arguments) == 2
+    assert "There are no gids" in capsys.readouterr().err
+    assert asana.stats.requests == 0
+
+
+@pytest.mark.parametrize("header", ["gid\n", "\ufeffGID\r\n", '\n"Job ID"\n'])
+def test_a_header_line_is_skipped(asana, capsys, monkeypatch, header):
+    """One column of a table may be piped as it is; of several, the message says what to do."""
+    gids = asana.gids(2)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(header + "\n".join(gids)))
     assert main(["-", "--format", "csv"]) == 0
-    assert capsys.readouterr().out.startswith("gid,")
+    frame = pd.read_csv(io.StringIO(capsys.readouterr().out), dtype="string")
+    assert list(frame["gid"]) == gids
+    monkeypatch.setattr(sys, "stdin", io.StringIO("gid,status\n12,succeeded\n"))
+    assert main(["-"]) == 2
+    assert "a table with 2 columns" in capsys.readouterr().err
+
+
+def test_read_is_what_happens_without_a_command(asana, capsys):
+    """The word may be written out."""
+    gids = asana.gids(2)
+    assert main(["read", *gids]) == main(gids) == 0
+    out = capsys.readouterr().out
+    assert out[: len(out) // 2] == out[len(out) // 2 :]
+
+
+@pytest.mark.parametrize("command", [["--wait"], ["watch"], ["export"]])
+def test_a_wait_may_be_limited(asana, capsys, command):
+    """The table is there, the message speaks of the command line, and the code is 1."""
+    gid = asana.parents(1)[0] if command == ["export"] else asana.gids(2)[1]
+    started = time.monotonic()
+    assert main([*command, gid, "--timeout", "0.3"]) == 1
+    assert time.monotonic() - started < 30
+    out, err = capsys.readouterr()
+    assert gid in out
+    assert re.search("Not finished (within 0.3 s|in time)|Ended early", err)
+    assert not re.search(PYTHON, err)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["1", "--timeout", "5"], ["watch", "1", "--timeout", "soon"]]
+)
+def test_a_limit_must_have_a_sense(asana, capsys, arguments):
+    """Seconds, for a command that waits."""
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "--timeout" in capsys.readouterr().err
+
+
+def test_quiet_shows_no_bar(asana, capsys):
+    """Standard error stays empty."""
+    gids = asana.gids(9)
+    asana.finish(*gids)
+    assert main([*gids, "--wait", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it needs signals")
+@pytest.mark.parametrize("command", [["--wait"], ["watch"], ["export"]])
+def test_sigterm_loses_nothing(asana, capsys, command):
+    """As when a service is stopped: the table with all gids is printed first."""
+    gids = asana.parents(2) if command == ["export"] else asana.gids(3)[1:]
+
+    def terminate():
+        until(lambda: len({r.path for r in asana.requests if r.method == "GET"}) >= 2)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    helper = threading.Thread(target=terminate)
+    helper.start()
+    assert main([*command, *gids]) == 143
+    helper.join()
+    out, err = capsys.readouterr()
+    assert "of 2 finished" in out if command == ["watch"] else all(gid in out for gid in gids)
+    assert not re.search(PYTHON, err)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_closed_standard_input_is_named(capsys, monkeypatch):
@@ -146,6 +225,8 @@ def test_wait_asks_until_all_is_finished(asana, capsys):
     assert "in progress" not in out
 
 
+PYTHON = r"gids\[|parents\[|\.frame|\.errors|\bframe\.|\w\(|[a-z_]=[\w'\"]|positive int|as a list"
+"""What only a Python program can do something with."""
 CONTROLS = "\x1b\x00\x07\r\x7f\x9b\u202e\u2066\u200f"
 """Escape, NUL, bell, carriage return, delete, a C1 control, and changes of the text direction."""
 
@@ -182,19 +263,39 @@ def test_files_keep_what_a_text_file_can_hold(asana, tmp_path, kind):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["12x"], "'12x'"),
+        (["12x"], "'12x' is not a gid"),
         (["1", "12x"], "'12x'"),
+        (["1.2E+15", "1,208,000x", "jobs.xlsx"], "'1.2E+15'"),
+        (["https://app.asana.com/0/1/2"], "give the gid instead"),
         (["export", "12x"], "'12x'"),
         (["watch", "12x"], "'12x'"),
         (["1", "--fields", "stat"], "did you mean 'status'?"),
+        (["1", "--fields", "Status"], "'Status' is not a field name"),
+        (["999", "998", "997", "996", "--errors", "raise"], "and 1 more"),
+        (["export", "999"], ""),
     ],
 )
 def test_messages_speak_of_the_command_line(asana, capsys, arguments, words):
     """No options, indexes or attributes of Python."""
-    assert main(arguments) == 2
+    assert main(arguments) > 0
     err = capsys.readouterr().err
     assert words in err
-    assert not re.search(r"gids\[|parents\[|strict=|\.frame|refresh\(|connect\(|\w=", err)
+    assert not re.search(PYTHON, err)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("4 jobs: x. Partial results are in .frame.", "4 jobs: x."),
+        ("line 3 is not JSON. on_bad_lines='skip' leaves such lines out.", "line 3 is not JSON."),
+        ("dest=x: there is a dataset; overwrite=True replaces it", "--overwrite replaces it"),
+        ("The ledger was not written: recent_jobs() will not list them.", "asana-jobs recent will"),
+        ("call refresh() on it", "call refresh() on it"),
+    ],
+)
+def test_what_only_python_can_do_is_left_out(message, shown):
+    """Sentence by sentence and clause by clause, but never all of it."""
+    assert shown in in_cli_terms(message)
 
 
 def test_a_missing_token_is_explained_for_the_command_line(asana, capsys, monkeypatch):

@@ -171,13 +171,6 @@ def test_a_dry_run_sends_nothing(asana, capsys, monkeypatch):
     assert asana.stats.requests == 0
 
 
-def test_nothing_to_export_is_no_error(asana, capsys, monkeypatch):
-    """No parents on standard input give an empty table."""
-    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
-    assert main(["export", "-"]) == 0
-    assert asana.stats.requests == 0
-
-
 def test_a_second_conversion_replaces_only_when_told_to(asana, done, tmp_path, capsys):
     """What could not be kept in the end is refused before anything is started."""
     words = ["export", *asana.parents(1), "--download", str(tmp_path), "--to", "parquet"]
