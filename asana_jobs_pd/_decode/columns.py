@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -13,7 +15,16 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._decode.decoders import MALFORMED, MENDED, Shape, mended, needs_repair, repaired
+from asana_jobs_pd._decode.decoders import (
+    LARGE,
+    MALFORMED,
+    MENDED,
+    Shape,
+    exact_float,
+    mended,
+    needs_repair,
+    repaired,
+)
 from asana_jobs_pd._decode.scan_result import abbreviate
 from asana_jobs_pd._decode.schema import Node, observe
 from asana_jobs_pd._memory import pool
@@ -40,11 +51,24 @@ _REASONS = {
     "time": "not a time",
     "date": "not a date",
     "int": "a whole number beyond 64 bits",
-    "float": "a whole number that a float cannot hold exactly",
 }
+_NOTHING = (b"", b"null")
 MISFITS = (pa.ArrowException, OverflowError, TypeError, ValueError)
 """What Arrow raises for a value that does not fit its type."""
-_any = msgspec.json.Decoder().decode
+
+
+def _float_or_decimal(text: str) -> float | Decimal:
+    """Return a number that a float would change as a Decimal."""
+    try:
+        return exact_float(text)
+    except ValueError:
+        number = Decimal(text)
+        if math.isinf(float(number)):
+            raise
+        return number
+
+
+_any = msgspec.json.Decoder(float_hook=_float_or_decimal).decode
 
 Misfit: TypeAlias = Callable[[int, str, str, str], None]
 """Receives the position, the column, the value and the reason."""
@@ -101,7 +125,7 @@ def array_of(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa
     try:
         return pool.array(values, TYPES[kind])
     except MISFITS:
-        return _numbers(values, kind, column, rows)
+        return _integers(values, kind, column, rows)
 
 
 def _objects(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
@@ -221,22 +245,46 @@ def _is_showable(array: pa.Array, kind: str) -> bool:
     return least is None or (first <= least and greatest <= last)
 
 
-def _numbers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.Array:
-    """Return numbers, one by one: those that fit."""
+def _integers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.Array:
+    """Return whole numbers, those that fit."""
     if kind == "gid":
         return gid_texts(values)
-    fitting = []
-    for position, value in enumerate(values):
-        try:
-            number = float(value) if kind == "float" and value is not None else value
-            pa.scalar(number, TYPES[kind])
-        except MISFITS:
-            number = None
-        if number != value:
+    fitting = [value if value is None or -(2**63) <= value < 2**63 else None for value in values]
+    for position, (value, fits) in enumerate(zip(values, fitting, strict=True)):
+        if value != fits:
             rows.misfit(position, column, abbreviate(str(value)), _REASONS[kind])
-            number = None
-        fitting.append(number)
     return pool.array(fitting, TYPES[kind])
+
+
+def _floats(_shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
+    return float_array(
+        [None if text in _NOTHING else text for text in map(bytes, values)],
+        lambda position, value, reason: rows.misfit(position, column, abbreviate(value), reason),
+    )
+
+
+def float_array(
+    texts: Sequence[bytes | None],
+    misfit: Callable[[int, bytes, str], None],
+    read: Callable[[str], float] = exact_float,
+) -> pa.Array:
+    """Return numbers as they stand in JSON; what is none, or would be rounded, is a misfit."""
+    with suppress(pa.ArrowException):
+        array = pool.cast(pool.array(texts, pa.string()), TYPES["float"])
+        extremes = pc.min_max(array)
+        least, greatest = extremes["min"].as_py(), extremes["max"].as_py()
+        if least is None or (least > -LARGE and greatest < LARGE):
+            return array
+    numbers: list[float | None] = []
+    for position, text in enumerate(texts):
+        number = None
+        if text is not None:
+            try:
+                number = read(text.decode("utf-8", "replace"))
+            except ValueError as error:
+                misfit(position, text, str(error))
+        numbers.append(number)
+    return pool.array(numbers, TYPES["float"])
 
 
 def gid_texts(gids: Sequence[str | int | None]) -> pa.Array:
@@ -252,6 +300,7 @@ _MAKERS: dict[str, Callable[[Shape, Sequence[Any], str, Rows], pa.Array]] = {
     "list": _lists,
     "raw": _raws,
     "json": _texts,
+    "float": _floats,
     "time": _times,
     "date": _times,
 }

@@ -38,6 +38,7 @@ from asana_jobs_pd._decode.field_values import (
     known_options,
     shown,
     split_date,
+    values_of,
 )
 from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviate, label
 from asana_jobs_pd._decode.schema import Node
@@ -143,7 +144,7 @@ class CustomFields:
 
     def _checked(self, code: int, description: _Description, field: Any, misfit: Report) -> int:
         """Return the code of a field that may not say its kind; report values of other kinds."""
-        values = [(kind, getattr(field, key)) for kind, key in VALUE_KEYS.items()]
+        values = [(kind, values_of(kind, [field])[0]) for kind in VALUE_KEYS]
         stated = bool(description[2] or description[3])
         if code >= 0 and self.known.definitions[code].kind not in VALUE_KEYS:
             inferred = _inferred_kind(values, stated=stated)
@@ -196,7 +197,7 @@ class CustomFields:
     def _columns_of_kind(
         self, kind: str, fields: Sequence[Any], rows: _FieldRows
     ) -> dict[str, pa.Array]:
-        values = list(map(attrgetter(VALUE_KEYS[kind]), fields))
+        values = values_of(kind, fields)
         stand_ins = self._stand_ins(kind, values, fields, rows)
         options: Sequence[msgspec.Raw] = ()
         if kind in ("enum", "multi_enum"):

@@ -44,7 +44,7 @@ _LEAVES: dict[str, Any] = {
     "date": str | None,
     "bool": bool | None,
     "int": int | None,
-    "float": int | float | None,
+    "float": msgspec.Raw,
     "raw": msgspec.Raw,
     "json": msgspec.Raw,
 }
@@ -55,12 +55,15 @@ _REASONS = {
     "date": "not a date",
     "bool": "not true or false",
     "int": "not a whole number",
-    "float": "not a number",
     "object": "not an object",
     "list": "not a list",
 }
 _MAX_NESTING = 200
 _OUT_OF_RANGE = "not a number that JSON or a column can hold"
+_INEXACT = "a whole number that a float cannot hold exactly"
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+LARGE = 2.0**53
+"""Below, floats hold every whole number."""
 _MAX_DIGITS = 4000
 """Python refuses to convert whole numbers of more than 4,300."""
 _TOKEN = re.compile(
@@ -141,7 +144,7 @@ def decoder_of(type_: Any) -> Callable[[bytes], Any]:
 def build(shape: Shape, text: bytes, column: str, report: Report) -> Any:
     """Return a value piece by piece from valid JSON; what does not fit is None and reported."""
     kind = shape.node.kind
-    if kind in ("raw", "json"):
+    if shape.type is msgspec.Raw:
         return msgspec.Raw(text)
     if text == b"null":
         return None
@@ -168,6 +171,23 @@ def _build_leaf(shape: Shape, text: bytes, column: str, report: Report) -> Any:
         return build(shape, better, column, report)
     report(column, abbreviate(text), _REASONS[kind])
     return None
+
+
+def exact_float(text: str) -> float:
+    """Return a number as a float; raise ValueError if there is none, or a whole one is rounded.
+
+    With an exponent, as in 6.02e23, the number counts that the float prints as.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("not a number")
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(_OUT_OF_RANGE)
+    if abs(number) >= LARGE:
+        same = Decimal(repr(number)) if "e" in text.lower() else Decimal(number)
+        if Decimal(text) not in (same, Decimal(number)):
+            raise ValueError(_INEXACT)
+    return number
 
 
 def mended(text: bytes) -> bytes:

@@ -7,11 +7,9 @@ address. What is displayed stands in for a value whose key is absent, if it is n
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from decimal import Decimal
 from functools import lru_cache
 from itertools import accumulate, chain
 from operator import attrgetter
@@ -22,12 +20,13 @@ import msgspec
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
-from asana_jobs_pd._decode.columns import MISFITS, Rows, gid_texts, parsed_texts
+from asana_jobs_pd._decode.columns import Rows, float_array, gid_texts, parsed_texts
 from asana_jobs_pd._decode.decoders import (
     ABSENT_RAW,
     MALFORMED,
     MENDED,
     decoder_of,
+    exact_float,
     items_of,
     mended,
     parts_of,
@@ -77,7 +76,7 @@ VALUE_KEYS = {
 }
 VALUE_TYPES: dict[str, Any] = {
     "text": str | None,
-    "number": int | float | str | None,
+    "number": msgspec.Raw,
     "enum": _Option | str | None,
     "multi_enum": list[_Option | str | None] | _Option | str | None,
     "date": _Day | str | None,
@@ -133,15 +132,16 @@ FIELD_TYPES: dict[str, Any] = {
     "enum_options": msgspec.Raw,
     "display_value": str | None,
 }
-FIELD_DEFAULTS = {"enum_options": ABSENT_RAW} | dict.fromkeys(VALUE_KEYS.values(), UNSET)
+FIELD_DEFAULTS: dict[str, Any] = dict.fromkeys(VALUE_KEYS.values(), UNSET) | dict.fromkeys(
+    ("number_value", "enum_options"), ABSENT_RAW
+)
 AnyField = msgspec.defstruct(
     "AnyField",
     [(key, type_, FIELD_DEFAULTS.get(key)) for key, type_ in FIELD_TYPES.items()],
     gc=False,
 )
 
-_INEXACT = "a whole number that a float cannot hold exactly"
-_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+_NO_NUMBER = {b"": UNSET, b"null": None}
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](.+))?", re.ASCII)
 _DATE_LENGTH = len("2024-08-23")
@@ -165,7 +165,13 @@ def arrays_of_kind(
     if kind == "text":
         return {kind: pool.array(values, INTERIM[kind])}
     if kind == "number":
-        return {kind: _numbers(values, misfit)}
+        return {
+            kind: float_array(
+                values,
+                lambda at, text, why: misfit(at, text.decode("utf-8", "replace").strip('"'), why),
+                _number,
+            )
+        }
     if kind == "date":
         return _dates(values, rows, misfit)
     if kind == "enum":
@@ -176,31 +182,18 @@ def arrays_of_kind(
     return {kind: _structs(kind, lists, misfit)}
 
 
-def _numbers(values: Sequence[Any], misfit: Misfit) -> pa.Array:
-    with suppress(*MISFITS):
-        return pool.array(values, INTERIM["number"])
-    numbers: list[float | None] = []
-    for position, value in enumerate(values):
-        number = None
-        if value is not None:
-            try:
-                number = _number(value)
-            except ValueError as error:
-                misfit(position, value, str(error))
-        numbers.append(number)
-    return pool.array(numbers, INTERIM["number"])
+def values_of(kind: str, fields: Sequence[Any]) -> list[Any]:
+    """Return the values of one kind, those of numbers as JSON; None for null, UNSET if absent."""
+    values = list(map(attrgetter(VALUE_KEYS[kind]), fields))
+    if kind != "number":
+        return values
+    texts = map(bytes, values)
+    return [_NO_NUMBER.get(text, text) for text in texts]
 
 
-def _number(value: float | str) -> float:
-    if isinstance(value, str):
-        value = value.strip()
-        if not _DECIMAL.fullmatch(value):
-            raise ValueError("not a number")
-    exact = Decimal(value)
-    number = float(exact)
-    if math.isinf(number) or (number != exact and exact == exact.to_integral_value()):
-        raise ValueError(_INEXACT)
-    return number
+def _number(text: str) -> float:
+    """Return a number in JSON, which may be a string."""
+    return exact_float(text.strip('"').strip())
 
 
 def _dates(values: Sequence[Any], rows: Rows, misfit: Misfit) -> dict[str, pa.Array]:
@@ -348,7 +341,7 @@ def stand_in_value(kind: str, text: str, options: Collection[str], *, stated: bo
     An option must be a known one unless the row states the kind.
     """
     if kind == "number" and _PLAIN_DECIMAL.fullmatch(text):
-        return _number(text)
+        return exact_float(text)
     if kind == "date" and _DATE.fullmatch(text):
         return split_date(text)
     if kind == "text" or (kind == "enum" and (stated or text in options)):
@@ -413,4 +406,4 @@ def shown(value: Any) -> str:
     if isinstance(value, msgspec.Struct):
         pairs = ((key, getattr(value, key)) for key in value.__struct_fields__)
         value = {key: item for key, item in pairs if item not in (None, UNSET, ABSENT_RAW)}
-    return abbreviate(msgspec.json.encode(value))
+    return abbreviate(value if isinstance(value, bytes) else msgspec.json.encode(value))

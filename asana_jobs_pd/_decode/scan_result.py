@@ -207,5 +207,5 @@ def spec_of(resource_type: str, options: ReadOptions) -> dict[str, Spec]:
     """Return the schema of a type of row under these options."""
     spec: dict[str, Spec] = {"custom_fields": "custom_fields"} | SCHEMA.get(resource_type, {})
     if options.custom_fields == "raw":
-        del spec["custom_fields"]
+        del spec["custom_fields"]  # like a key that is not documented
     return spec

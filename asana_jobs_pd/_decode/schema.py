@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -30,7 +31,7 @@ Place = tuple[int, int, int]
 
 NOWHERE: Place = (2**62, 0, 0)
 TEXT, BOOL, INT, BIG, HUGE, FLOAT, OBJECT, LIST, DEEP = (1 << bit for bit in range(9))
-"""Kinds of values: a whole number is `BIG` too if no float equals it, `HUGE` beyond 64 bits."""
+"""Kinds of values: a number that no float equals is `BIG` too, an integer beyond 64 bits `HUGE`."""
 _SCALARS = {
     TEXT: "text",
     BOOL: "bool",
@@ -39,7 +40,15 @@ _SCALARS = {
     FLOAT: "float",
     INT | FLOAT: "float",
 }
-_OF_TYPE = {str: TEXT, bool: BOOL, int: INT, float: FLOAT, dict: OBJECT, list: LIST}
+_OF_TYPE = {
+    str: TEXT,
+    bool: BOOL,
+    int: INT,
+    float: FLOAT,
+    Decimal: FLOAT | BIG,
+    dict: OBJECT,
+    list: LIST,
+}
 MAX_DEPTH = 12
 """Objects in objects beyond this stay JSON text."""
 MAX_KEYS = 1000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -137,15 +137,16 @@ def _conform(node: Node, array: pa.Array | None, length: int, column: str, rows:
 def _parsed(node: Node, array: pa.Array, column: str, rows: Rows) -> pa.Array:
     """Return what was kept as JSON as what it turned out to be."""
     shape = shape_of(node)
-    nothing = msgspec.Raw(b"") if node.kind == "json" else None
-    decode = decoder_of(shape.type)
+    is_raw = shape.type is msgspec.Raw
+    nothing = msgspec.Raw(b"") if is_raw else None
+    decode = msgspec.Raw if is_raw else decoder_of(shape.type)
     values: list[Any] = []
     for position, text in enumerate(array.to_pylist()):
         if text is None:
             values.append(nothing)
             continue
         try:
-            values.append(msgspec.Raw(text) if node.kind == "json" else decode(text))
+            values.append(decode(text))
         except MALFORMED:
 
             def report(*misfit: str, position: int = position) -> None:
@@ -309,7 +310,10 @@ def documented_schema(resource_type: str, options: ReadOptions) -> pa.Schema | N
     if resource_type not in SCHEMA:
         return None
     spec = spec_of(resource_type, options)
-    roots = {resource_type: settled(_documented(spec), spec)}
+    root = settled(_documented(spec), spec)
+    if options.custom_fields == "raw" and "custom_fields" in SCHEMA[resource_type]:
+        root.keys["custom_fields"] = Node("list", item=Node("json"))
+    roots = {resource_type: root}
     return schema_of(ResolvedSchema(options, roots, [], {resource_type: []}, []), resource_type)
 
 
@@ -409,13 +413,20 @@ def check_columns(schema: ResolvedSchema) -> None:
     for name in schema.roots:
         existing |= {*schema_of(schema, name).names, *SCHEMA.get(name, {})}
     for column in schema.options.columns:
-        if not any(name == column or name.startswith(f"{column}.") for name in existing):
-            fields = {field.column for field in schema.fields}
-            near = difflib.get_close_matches(column, sorted(existing | fields), 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            if not near and not column.startswith("custom_fields"):  # those were not read
-                hint = f" If it is a custom field, give {f'custom_fields.{column}'!r}."
-            raise InvalidFieldError(f"columns: no row has {column!r}.{hint}")
+        if not any(_is_in(name, column) for name in existing):
+            raise InvalidFieldError(f"columns: {_not_a_column(column, schema.fields, existing)}")
+
+
+def _not_a_column(column: str, fields: Sequence[Field], existing: Collection[str]) -> str:
+    """Say that there is no such column, and which may be meant."""
+    named = [repr(field.column) for field in fields if column == f"custom_fields.{field.name}"]
+    if named:
+        return f"{column!r} is the name of {len(named)} custom fields; give {' or '.join(named)}."
+    near = difflib.get_close_matches(column, sorted({*existing, *(f.column for f in fields)}), 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    if not near and not column.startswith("custom_fields"):  # those were not read
+        hint = f" If it is a custom field, give {f'custom_fields.{column}'!r}."
+    return f"no row has {column!r}.{hint}"
 
 
 def _final_type(field: Field) -> pa.DataType:

@@ -279,6 +279,47 @@ def test_whole_numbers_beyond_floats_stay_exact_or_are_reported(load):
     ]
 
 
+@pytest.mark.parametrize(
+    ("number", "is_exact"),
+    [
+        ("9007199254740993.0", False),
+        ("-9007199254740993.00", False),
+        ("9.007199254740993e15", False),
+        ("9007199254740993E0", False),
+        ("9007199254740993.5", False),
+        ("9007199254740992.0", True),
+        ("1152921504606846976.0", True),
+        ("6.02e23", True),
+        ("1e300", True),
+        ("0.1", True),
+        ("5E-324", True),
+    ],
+)
+def test_a_whole_number_written_with_a_fraction_is_not_rounded(load, number, is_exact):
+    """Exact or reported in number fields, documented columns and lists; unknown ones keep texts."""
+    field = f'{{"gid":"7","name":"Cost","type":"number","number_value":{number}}}'
+    nameless = f'{{"name":"Effort","type":"number","number_value":{number}}}'
+    text = f'{{"gid":"8","name":"Text","type":"number","number_value":"{number}"}}'
+    data = load(
+        f'{{"gid":"1","resource_type":"task","new":{number},"news":[{number}],'
+        f'"actual_time_minutes":{number},"stories":[{{"new_number_value":{number}}}],'
+        f'"custom_fields":[{field},{nameless},{text}]}}'
+    )
+    row = data["task"].iloc[0]
+    fields = [f"custom_fields.{name}" for name in ("Cost", "Effort", "Text")]
+    if is_exact:
+        cells = [row["new"], row["news"][0], row["actual_time_minutes"], *row[fields]]
+        assert {*cells, row["stories"][0]["new_number_value"]} == {float(number)}
+        assert not data.issue_count
+    else:
+        assert (row["new"], row["news"][0]) == (number, number)
+        assert row[["actual_time_minutes", *fields]].isna().all()
+        assert row["stories"][0]["new_number_value"] is None
+        columns = ["actual_time_minutes", "stories[].new_number_value", *fields]
+        assert {issue[2] for issue in issues_of(data)} == set(columns)
+        assert all(number in issue[3] for issue in issues_of(data))
+
+
 def test_numbers_that_are_none_cost_their_cell(load):
     """NaN, Infinity and numbers out of range, wherever they stand in the line."""
     data = load(
@@ -326,6 +367,18 @@ def test_columns_restricts_and_orders(load):
     ]
     with pytest.raises(InvalidFieldError, match=r"'assigne'.*'assignee'"):
         load(row, columns="assigne")
+
+
+def test_a_name_that_several_custom_fields_have_is_told_with_the_choices(load):
+    """And taken where only one field has it."""
+    cost = {"gid": "8", "name": "Cost", "type": "number", "number_value": 1.5}
+    row = task(custom_fields=[cost, {**cost, "gid": "9"}])
+    with pytest.raises(
+        InvalidFieldError,
+        match=r"2 custom fields; give 'custom_fields.Cost \[8\]' or 'custom_fields.Cost \[9\]'",
+    ):
+        load(row, columns="custom_fields.Cost")
+    assert list(load(row, columns="custom_fields.Cost [9]")["task"]) == ["custom_fields.Cost [9]"]
 
 
 def test_resource_types_restricts(load):

@@ -70,6 +70,16 @@ def test_options_of_the_load_are_kept(export):
         data["task"]
 
 
+def test_raw_custom_fields_without_rows(export):
+    """A column of lists, last, for the types of row that have custom fields."""
+    data = load(export(), custom_fields="raw")
+    assert data["task"].columns[-1] == "custom_fields"
+    assert str(data["task"]["custom_fields"].dtype).startswith("list<")
+    assert "custom_fields" not in data["section"]
+    data = load(export(), custom_fields="raw", columns=["custom_fields", "name"])
+    assert list(data["task"]) == ["custom_fields", "name"]
+
+
 @pytest.mark.slow
 def test_with_dask(export):
     """The same, lazily."""
