@@ -44,8 +44,8 @@ from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviat
 from asana_jobs_pd._decode.schema import Node
 from asana_jobs_pd._memory import pool
 
-_MAX_EXACT_TYPES = 2000
-"""Fields of a type of row beyond which no more get a type of their own."""
+_MAX_EXACT_TYPES = 100
+"""Fields of a type of row; with more, none has a type of its own, as rows keep missing them."""
 _description_of = attrgetter(*DESCRIPTION)
 _display_of = attrgetter("display_value")
 _options_of = attrgetter("enum_options")
@@ -101,10 +101,11 @@ class CustomFields:
 
     def expect_latest(self) -> bool:
         """Expect fields to be described as they were last; return whether that is news."""
-        if self._latest == self._expected or len(self._latest) > _MAX_EXACT_TYPES:
+        latest = self._latest if len(self._latest) <= _MAX_EXACT_TYPES else {}
+        if latest == self._expected:
             return False
-        self._expected = dict(self._latest)
-        types = {self._exact_type(code): code for code in self._latest.values()}
+        self._expected = dict(latest)
+        types = {self._exact_type(code): code for code in latest.values()}
         types.pop(None, None)
         self._exact = _ExactTypes(types)  # type: ignore[arg-type]
         union = list[Union[tuple(types)]] | None if types else None  # type: ignore[misc]  # noqa: UP007

@@ -37,6 +37,8 @@ _ESCAPE = re.compile(
 )
 ABSENT_RAW = msgspec.Raw(b"")
 _WHOLE = re.compile(rb"-?[0-9]+\.0+|-?[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]{1,2}")
+REST = '"other_keys"'
+"""The keys of a wide object that have no column. No key of a row can have quotes."""
 _LEAVES: dict[str, Any] = {
     "text": str | None,
     "gid": str | int | None,
@@ -109,7 +111,8 @@ def shape_of(node: Node, row: str | None = None, custom_fields: Shape | None = N
         return Shape(node, _LEAVES[node.kind])
     shape = Shape(node, None)
     fields: list[Any] = []
-    for number, (key, child) in enumerate(node.keys.items()):
+    columns = node.columns() | ({REST: Node("json")} if node.wide else {})
+    for number, (key, child) in enumerate(columns.items()):
         inner = shape_of(child, None, custom_fields)
         shape.children[key] = (f"f{number}", inner)
         type_: Any = inner.type
@@ -126,7 +129,7 @@ def shape_of(node: Node, row: str | None = None, custom_fields: Shape | None = N
     shape.struct = msgspec.defstruct(
         "Row" if row else "Part",
         fields,
-        rename={attribute: key for key, (attribute, _) in shape.children.items()},
+        rename={attribute: spelled(key) for key, (attribute, _) in shape.children.items()},
         forbid_unknown_fields=not node.closed,
         gc=False,
     )
@@ -207,10 +210,19 @@ def _build_object(shape: Shape, text: bytes, column: str, report: Report) -> Any
         for key, (attribute, inner) in shape.children.items()
         if key in parts
     }
-    if not shape.node.closed:
-        for key in parts.keys() - shape.children.keys():
-            report(prefix + key, abbreviate(bytes(parts[key])), "a key that cannot be a column")
+    others = {key: bytes(parts[key]) for key in sorted(parts.keys() - shape.children.keys())}
+    if shape.node.wide:
+        values[shape.children[REST][0]] = json_object(others)
+    elif not shape.node.closed:
+        for key, value in others.items():
+            report(prefix + key, abbreviate(value), "a key that cannot be a column")
     return shape.struct(**values)
+
+
+def json_object(parts: dict[str, bytes]) -> msgspec.Raw:
+    """Return values as one JSON object, without those that are null."""
+    kept = {unspelled(key): msgspec.Raw(text) for key, text in parts.items() if text != b"null"}
+    return msgspec.Raw(msgspec.json.encode(kept)) if kept else ABSENT_RAW
 
 
 def _build_list(shape: Shape, text: bytes, column: str, report: Report) -> Any:

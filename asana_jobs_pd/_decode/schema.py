@@ -52,14 +52,19 @@ _OF_TYPE = {
 MAX_DEPTH = 12
 """Objects in objects beyond this stay JSON text."""
 MAX_KEYS = 1000
-"""So do objects with more different keys."""
+"""So do objects with more different keys; of documented objects, those that are not documented."""
+OTHER_KEYS = "other_keys"
+"""The column that these have instead."""
 
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Node(msgspec.Struct):
-    """A field, and what is inside."""
+    """A field, and what is inside.
+
+    Of a `closed` object no other keys were requested; a `wide` one has too many for columns.
+    """
 
     kind: str
     first: Place = NOWHERE
@@ -67,6 +72,14 @@ class Node(msgspec.Struct):
     item: Node | None = None
     seen: int = 0
     closed: bool = False
+    wide: bool = False
+
+    def columns(self) -> dict[str, Node]:
+        """Return the keys that are columns: of a wide object, those whose kind is known."""
+        if not self.wide:
+            return self.keys
+        known = (key for key, child in self.keys.items() if child.kind != "raw")
+        return {key: self.keys[key] for key in known}
 
 
 def root_of(resource_type: str) -> Node:
@@ -112,13 +125,14 @@ def learn(text: bytes, node: Node, spec: Spec | None, line: tuple[int, int]) -> 
         for order, (key, part) in enumerate(_parts(text).items()):
             child = node.keys.get(key)
             if child is None:
-                if node.closed:
+                if node.closed or (node.wide and child_of(spec, key) is None):
                     continue
                 child = node.keys[key] = node_of(child_of(spec, key), key)
                 child.first = (*line, order)
                 grown = True
             if child.kind in ("object", "list"):
                 grown |= learn(bytes(part), child, child_of(spec, key), line)
+        node.wide = node.wide or _has_many(node)
         return grown
     if node.kind == "list" and node.item is not None and text[:1] == b"[":
         inside = spec[0] if isinstance(spec, list) else None
@@ -126,12 +140,17 @@ def learn(text: bytes, node: Node, spec: Spec | None, line: tuple[int, int]) -> 
     return False
 
 
+def _has_many(node: Node) -> bool:
+    raw = sum(child.kind == "raw" for child in node.keys.values()) if node.keys else 0
+    return (len(node.keys) if node.kind == "raw" else raw) > MAX_KEYS
+
+
 def observe(node: Node, value: object, line: Callable[[], tuple[int, int]], depth: int = 0) -> None:
     """Note what kind of value a ``raw`` field has, and what is inside."""
     if value is None or node.kind != "raw":
         return
     node.seen |= _bits(value, depth)
-    if node.seen & DEEP:
+    if node.seen & DEEP or node.wide:
         node.keys, node.item = {}, None
     elif isinstance(value, dict):
         _observe_keys(node, value, line, depth)
@@ -162,9 +181,8 @@ def _observe_keys(
         if child is None:
             child = node.keys[key] = Node(kind_by_name(key) or "raw")
             child.first = (*line(), order)
-            if len(node.keys) > MAX_KEYS:
-                node.seen |= DEEP
-                node.keys, node.item = {}, None
+            if _has_many(node):
+                node.wide, node.keys, node.item = True, {}, None
                 return
         observe(child, inner, line, depth + 1)
 
@@ -173,15 +191,16 @@ def merge(left: Node, right: Node) -> Node:
     """Return what two trees of the same type of row have seen together."""
     merged = Node(left.kind, min(left.first, right.first), closed=left.closed)
     merged.seen = left.seen | right.seen
-    if merged.seen & DEEP:
+    merged.wide = left.wide or right.wide
+    if merged.seen & DEEP or (merged.wide and merged.kind == "raw"):
         return merged
     merged.keys = left.keys | right.keys
     for key in left.keys.keys() & right.keys.keys():
         merged.keys[key] = merge(left.keys[key], right.keys[key])
     both = left.item and right.item and merge(left.item, right.item)
     merged.item = both or left.item or right.item
-    if left.kind == "raw" and len(merged.keys) > MAX_KEYS:
-        merged.seen |= DEEP
+    merged.wide = merged.wide or _has_many(merged)
+    if merged.wide and merged.kind == "raw":
         merged.keys, merged.item = {}, None
     return merged
 
@@ -198,14 +217,18 @@ def settled(node: Node, spec: Spec | None) -> Node:
         return Node("list", node.first, item=settled(node.item, inside))
     if node.kind != "object":
         return node
-    keys = node.keys
+    keys = node.columns()
     if node.closed:  # requested, but never present
         keys = {key: child for key, child in keys.items() if child.kind != "raw" or child.seen}
     keys = keys or {key: node_of(child_of(spec, key), key) for key in _usual(spec)}
     known = spec if isinstance(spec, dict) else {}
     order = [key for key in known if key in keys]
     order += sorted(keys.keys() - known.keys(), key=lambda key: (keys[key].first, key))
-    return Node("object", node.first, {key: settled(keys[key], known.get(key)) for key in order})
+    columns = {key: settled(keys[key], known.get(key)) for key in order}
+    if node.wide:
+        first = min(child.first for child in node.keys.values() if child.kind == "raw")
+        columns[OTHER_KEYS] = Node("json", first, wide=True)
+    return Node("object", node.first, columns, wide=node.wide)
 
 
 def _usual(spec: Spec | None) -> Iterable[str]:
@@ -219,8 +242,8 @@ def _usual(spec: Spec | None) -> Iterable[str]:
 
 def _decided(node: Node) -> Node:
     seen = node.seen
-    if seen & DEEP or not seen:
-        return Node("json", node.first)
+    if seen & DEEP or node.wide or not seen:
+        return Node("json", node.first, wide=node.wide)
     if seen & OBJECT and node.keys:
         order = sorted(node.keys, key=lambda key: (node.keys[key].first, key))
         return Node("object", node.first, {key: _decided_child(node.keys[key]) for key in order})

@@ -12,7 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._decode.columns import TYPES, Rows, array_of, parsed_texts, type_of
-from asana_jobs_pd._decode.decoders import MALFORMED, build, decoder_of, shape_of, unspelled
+from asana_jobs_pd._decode.decoders import (
+    MALFORMED,
+    REST,
+    build,
+    decoder_of,
+    json_object,
+    shape_of,
+    unspelled,
+)
 from asana_jobs_pd._decode.field_values import INTERIM, VALUE_KEYS, stand_in_value
 from asana_jobs_pd._decode.scan import LINE, Batch
 from asana_jobs_pd._decode.scan_result import (
@@ -23,7 +31,7 @@ from asana_jobs_pd._decode.scan_result import (
     label,
     spec_of,
 )
-from asana_jobs_pd._decode.schema import SCHEMA, Node, Spec, node_of, settled
+from asana_jobs_pd._decode.schema import OTHER_KEYS, SCHEMA, Node, Spec, node_of, settled
 from asana_jobs_pd._export.resolve_schema import Field, ResolvedSchema, plain_columns
 from asana_jobs_pd._memory import pool
 from asana_jobs_pd.errors import InvalidFieldError
@@ -68,6 +76,8 @@ def conformed(
     )
     given = dict(zip(table.schema.names, table.columns, strict=True))
     root = schema.roots[name]
+    if root.wide:
+        given[OTHER_KEYS] = _other_keys(root, given, len(lines))
     arrays: list[pa.Array] = []
     for key, node in root.keys.items():
         if key == "resource_type":
@@ -118,6 +128,8 @@ def _conform(node: Node, array: pa.Array | None, length: int, column: str, rows:
         return _parsed(node, array, column, rows)
     if node.kind == "object":
         given = dict(zip((field.name for field in array.type), array.flatten(), strict=True))
+        if node.wide:
+            given[OTHER_KEYS] = _other_keys(node, given, length)
         children = [
             _conform(child, given.get(key), length, f"{column}.{key}", rows)
             for key, child in node.keys.items()
@@ -132,6 +144,22 @@ def _conform(node: Node, array: pa.Array | None, length: int, column: str, rows:
         mask = array.is_null() if array.null_count else None
         return pa.ListArray.from_arrays(offsets, items, mask=mask)
     return array
+
+
+def _other_keys(node: Node, given: dict[str, pa.Array], length: int) -> pa.Array:
+    """Return what has no column of its own in a wide object as JSON objects.
+
+    Batches from before it was known to be wide have columns for all keys.
+    """
+    if REST in given:
+        return given[REST]
+    objects: list[dict[str, bytes]] = [{} for _ in range(length)]
+    for key in sorted(given.keys() - (node.keys.keys() - {OTHER_KEYS})):
+        if given[key].type == TYPES["raw"] and not key.startswith('"'):
+            for parts, text in zip(objects, given[key].to_pylist(), strict=True):
+                if text is not None:
+                    parts[key] = text
+    return pool.array([bytes(json_object(parts)) or None for parts in objects], pa.string())
 
 
 def _parsed(node: Node, array: pa.Array, column: str, rows: Rows) -> pa.Array:

@@ -18,7 +18,9 @@ from asana_jobs_pd._decode.scan_result import (
     label,
     spec_of,
 )
-from asana_jobs_pd._decode.schema import Node, settled
+from asana_jobs_pd._decode.schema import MAX_KEYS, Node, settled
+
+_MANY_KEYS = f"more than {MAX_KEYS:,} different keys that are not documented: kept as JSON"
 
 
 class Field(msgspec.Struct):
@@ -96,7 +98,22 @@ def resolve_schema(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
         for field, group in zip(fields, groups.values(), strict=True)
         for issue in _changes(field, group)
     ]
-    return ResolvedSchema(options, roots, fields, of_type, changes, positions)
+    kept = [
+        Issue(*node.first[:2], name, None, column, None, _MANY_KEYS)
+        for name, root in roots.items()
+        for column, node in _wide(root, "")
+    ]
+    return ResolvedSchema(options, roots, fields, of_type, kept + changes, positions)
+
+
+def _wide(node: Node, column: str) -> Iterator[tuple[str, Node]]:
+    """Yield the columns that are JSON because there were too many keys."""
+    if node.wide and node.kind == "json":
+        yield column, node
+    for key, child in node.keys.items():
+        yield from _wide(child, f"{column}.{key}" if column else key)
+    if node.item is not None:
+        yield from _wide(node.item, f"{column}[]")
 
 
 def _main_keys(definitions: list[Definition]) -> dict[str, str]:

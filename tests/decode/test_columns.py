@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pandas as pd
 import pytest
 from export_fixtures import issues_of, task
 
 import asana_jobs_pd as aj
+from asana_jobs_pd._decode import scan
 from asana_jobs_pd.errors import InvalidFieldError
 
 HUGE = "9007199254740993123"
@@ -340,9 +342,46 @@ def test_numbers_that_are_none_cost_their_cell(load):
 
 
 def test_wide_objects_are_json_text(load):
-    """With more than a thousand different keys."""
+    """With more than a thousand different keys; an issue says so."""
     data = load(task("1"), task("2", wide={f"k{n}": n for n in range(1500)}))
     assert data["task"]["wide"].iloc[1].startswith('{"k0"')
+    assert [issue[2] for issue in issues_of(data)] == ["wide"]
+
+
+@pytest.mark.parametrize("bundle", [1, 7, 4000])
+def test_what_an_odd_file_can_cost_is_bounded(load, monkeypatch, bundle):
+    """Of a row, or an object in it, more than a thousand undocumented keys are one JSON column."""
+    monkeypatch.setattr(scan, "_BUNDLE", bundle)
+    wide = [{f"k{number}": number for number in range(start, start + 90)} for start in (0, 40, 900)]
+    wide[1] |= {'q"': None, "other_keys": [1], "seen_at": "2026-01-01T00:00:00Z"}
+    rows = [
+        *(
+            task(str(n), name="n", assignee={"gid": "3", **wide[n % 3]}, **wide[n % 3])
+            for n in range(9)
+        ),
+        task("10", stories=[{"text": "t", **{f"s{number}": 1 for number in range(1500)}}]),
+        task("11", **{f"k{number}": 1 for number in range(1005)}),
+        task("12", assignee={f"k{number}": 1 for number in range(1005)}),
+    ]
+    data = load(*rows, '{"gid":"13","resource_type":"task","k\\"":1e400,"other_keys":2}')
+    frame = data["task"].set_index("gid")
+    assert not [column for column in frame if column.startswith("k")]
+    for number in range(9):
+        others = {key: value for key, value in wide[number % 3].items() if value is not None}
+        others.pop("seen_at", None)
+        for column in ("other_keys", "assignee.other_keys"):
+            assert json.loads(frame.at[str(number), column]) == others
+    assert list(frame["seen_at"].dropna()) == [pd.Timestamp("2026-01-01", tz="UTC")] * 3
+    assert list(frame["name"].dropna()) == ["n"] * 9
+    [story] = frame.at["10", "stories"]
+    assert (story["text"], len(json.loads(story["other_keys"]))) == ("t", 1500)
+    assert json.loads(frame.at["13", "other_keys"]) == {"other_keys": 2}
+    assert {issue[2:4] for issue in issues_of(data)} == {
+        ("other_keys", None),
+        ("assignee.other_keys", None),
+        ("stories[].other_keys", None),
+        ('k"', "1e400"),
+    }
 
 
 def test_columns_restricts_and_orders(load):
