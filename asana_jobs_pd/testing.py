@@ -16,10 +16,49 @@ it between tests, for example in a pytest fixture with ``autouse=True``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from asana_jobs_pd._http.client import reset
-from asana_jobs_pd._http.transport import MockTransport, Request, Response, Transport
+from asana_jobs_pd._http.transport import Request, Response, Transport
 
 __all__ = ["MockTransport", "Request", "Response", "Transport", "reset"]
 
-for _item in (MockTransport, Request, Response, Transport, reset):
+
+class MockTransport:
+    """A transport that answers with a function instead of a network: for tests.
+
+    Parameters
+    ----------
+    handler
+        Gets each `Request` and returns its `Response`.
+
+    Attributes
+    ----------
+    requests : list of Request
+        What was sent so far.
+
+    Examples
+    --------
+    >>> import asana_jobs_pd as aj
+    >>> from asana_jobs_pd.testing import MockTransport, Response
+    >>> job = {"gid": "12", "resource_type": "job", "status": "succeeded"}
+    >>> transport = MockTransport(lambda request: Response.from_json({"data": job}))
+    >>> client = aj.Client(transport=transport)
+    >>> aj.read_asana_jobs("12", ["status"], client=client)["status"].tolist()
+    ['succeeded']
+    >>> [request.method for request in transport.requests]
+    ['GET']
+    """
+
+    def __init__(self, handler: Callable[[Request], Response]) -> None:
+        self._handler = handler
+        self.requests: list[Request] = []
+
+    def send(self, request: Request, /) -> Response:
+        """Keep the request and return the handler's answer."""
+        self.requests.append(request)
+        return self._handler(request)
+
+
+for _item in (Request, Response, Transport, reset):
     _item.__module__ = __name__  # help and tracebacks show where it can be imported from

@@ -109,7 +109,6 @@ class Downloader:
         """
 
         def tick(_: int) -> None:
-            self._transport.cut_overdue()
             for part in tuple(self._context.parts):
                 part.beat()
             show(self.progress)

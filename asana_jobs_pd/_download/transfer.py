@@ -28,7 +28,7 @@ from asana_jobs_pd._files import explain_os_error
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.retry import RETRIED, RetryPolicy
-from asana_jobs_pd._http.signed_transport import MIN_RATE, SignedTransport, Stream
+from asana_jobs_pd._http.signed_urls import MIN_RATE, SignedTransport, Stream
 from asana_jobs_pd._http.transport import ConnectionFailure
 
 log = logging.getLogger("asana_jobs_pd")

@@ -129,7 +129,7 @@ class UrlSource:
     def _age(self) -> float | None:
         if self._completed_at is None:
             return None
-        return self._client.server_clock.now() - self._completed_at
+        return self._client.server_time() - self._completed_at
 
     def _wait(self, reason: str) -> bool:
         """Wait for a file that is not there yet; tell whether there was any sense in that."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import ipaddress
 import os
 import re
 import sys
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
-from urllib.parse import SplitResult, unquote, urlsplit
 
-from asana_jobs_pd._http.redaction import Secret, clean
+from asana_jobs_pd._http.http_adapter import Proxies, is_loopback, split_url
+from asana_jobs_pd._http.redaction import Hidden, Secret, clean
 from asana_jobs_pd.errors import InvalidOptionError, TokenError
 
 ENVIRONMENT = ("ASANA_ACCESS_TOKEN", "ASANA_PAT", "ASANA_TOKEN")
@@ -40,7 +38,7 @@ def check_base_url(base_url: str) -> str:
 
 def _parse_base_url(base_url: str) -> tuple[str, str]:
     """Return the checked URL, or an empty one and what is wrong with it."""
-    parts = _split(base_url)
+    parts = split_url(base_url)
     shown = clean(str(base_url))
     safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(base_url))
     if not (safe and parts.hostname):
@@ -58,82 +56,25 @@ def _parse_base_url(base_url: str) -> tuple[str, str]:
     return parts.geturl().rstrip("/"), ""
 
 
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL's host is surely this machine: ``localhost`` or a loopback address."""
-    host = _split(url).hostname or ""
-    if host == "localhost":
-        return True
+def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
+    """Return proxies, whose URLs may hold passwords, out of sight; refuse what is no mapping."""
+    if isinstance(proxies, Hidden):
+        return proxies
+    kind = type(proxies).__name__
     try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    # Whether ::ffff:127.0.0.1 is a loopback address depends on the version of Python.
-    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
-
-
-_LOCAL_NAME = re.compile(
-    r"(?:.*\.)?localhost\d?(?:\.localdomain\d?)?|(?:.*\.)?localdomain\d?|ip6-(?:localhost|loopback)"
-)
-_EMBEDDED_IPV4 = (0, 0xFFFF, 0xFFFF0000, 0x64FF9B << 64)
-"""The upper 96 bits of IPv6 addresses that stand for an IPv4 one."""
-
-
-def leads_to_this_machine(url: str) -> bool:
-    """Tell whether a URL may lead to this machine, in any spelling that a resolver accepts."""
-    host = unicodedata.normalize("NFKC", unquote(_split(url).hostname or "")).lower()
-    host = host.partition("%")[0].rstrip(".")
-    if _LOCAL_NAME.fullmatch(host):
-        return True
-    try:
-        if ":" not in host:
-            return any(_is_local_ipv4(_legacy_ipv4(host, octal=octal)) for octal in (True, False))
-        address = ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    upper, lower = divmod(int(address), 2**32)
-    if upper in _EMBEDDED_IPV4:
-        return _is_local_ipv4(lower)
-    inner = address.sixtofour
-    return address.is_link_local or (inner is not None and _is_local_ipv4(int(inner)))
-
-
-def _is_local_ipv4(address: int) -> bool:
-    """Tell whether an address is a loopback, unspecified or link-local one."""
-    return address >> 24 in {0, 127} or address >> 16 == 0xA9FE  # noqa: PLR2004
-
-
-def _legacy_ipv4(host: str, *, octal: bool) -> int:
-    """Return an IPv4 address as C libraries read it: ``127.1``, ``0x7f.1``, ``2130706433``."""
-    *front, last = [_number(part, octal=octal) for part in host.split(".")]
-    if len(front) > 3:  # noqa: PLR2004  an address has four bytes
-        raise ValueError(host)
-    address: int = last % 256 ** (4 - len(front))
-    for place, part in enumerate(front):
-        address += part % 256 * 256 ** (3 - place)
-    return address
-
-
-def _number(part: str, *, octal: bool) -> int:
-    if part.startswith("0x"):
-        return int(part[2:] or "0", 16)
-    if octal and re.fullmatch("0[0-7]+", part):
-        return int(part, 8)
-    return int(part)
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # a bad port raises only when it is read
-    except (ValueError, AttributeError, TypeError):
-        return SplitResult("", "", "", "", "")
-    return parts
-
-
-def origin_of(url: str) -> str:
-    """Return the scheme, host and port of a URL."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+        valid = isinstance(proxies, Mapping | None) and all(
+            isinstance(scheme, str) and isinstance(url, str | None)
+            for scheme, url in (proxies or {}).items()
+        )
+        hidden: Proxies = Hidden(dict(proxies or {}) if valid else {})
+    finally:
+        del proxies  # a traceback may show locals
+    if not valid:
+        raise InvalidOptionError(
+            f"proxies is a {kind}: give a mapping of schemes to URLs, such as "
+            "{'https': 'http://proxy.example:3128'}."
+        )
+    return hidden
 
 
 class Token:

@@ -22,16 +22,15 @@ from asana_jobs_pd._http.auth import (
     check_base_url,
     environment,
     find_token,
-    is_loopback,
+    hide_proxies,
 )
-from asana_jobs_pd._http.http_adapter import hide_proxies
+from asana_jobs_pd._http.http_adapter import is_loopback
 from asana_jobs_pd._http.rate_limit import Limiter, forget_limiters, limiter_for
 from asana_jobs_pd._http.redaction import mask_logs, redact
 from asana_jobs_pd._http.responses import (
     Changes,
     PostResult,
     Record,
-    ServerClock,
     change_headers,
     read_job,
     read_started_job,
@@ -40,15 +39,15 @@ from asana_jobs_pd._http.retry import (
     RetryPolicy,
     Sent,
     backoff,
+    http_date,
     retry_after_of,
     send_once,
     send_repeatedly,
     status_of,
 )
-from asana_jobs_pd._http.signed_transport import SignedTransport
+from asana_jobs_pd._http.signed_urls import SignedTransport
 from asana_jobs_pd._http.transport import (
     ConnectionFailure,
-    CustomAdapter,
     CustomTransport,
     RequestsTransport,
     Response,
@@ -139,7 +138,7 @@ class Client:
         self.ledger = False if ledger is None and transport is not None else ledger
         self.refused_fields: frozenset[str] = frozenset()
         self.changes = Changes()
-        self.server_clock = ServerClock()
+        self._dated: tuple[str, float] | None = None
         try:
             check_client_options(requests_per_minute, max_in_flight, timeout, max_retries)
             self.policy = RetryPolicy(max_retries)
@@ -207,9 +206,15 @@ class Client:
             timeout=self._timeout,
             proxies=self._proxies,
             verify=self._verify,
-            clock=self.server_clock,
-            adapter=None if self._custom is None else CustomAdapter(self._custom),
+            note=self._note_date,
+            custom=self._transport if isinstance(self._transport, CustomTransport) else None,
         )
+
+    def server_time(self) -> float:
+        """Return the seconds since 1970 by the last dated response, else by our clock."""
+        if self._dated is not None and (date := http_date(self._dated[0])) is not None:
+            return date + time.monotonic() - self._dated[1]
+        return time.time()
 
     def close(self) -> None:
         """Close the connections; the client cannot be used any more."""
@@ -303,10 +308,16 @@ class Client:
     def _note_changes(self, answer: Response | ConnectionFailure) -> None:
         if isinstance(answer, ConnectionFailure):
             return
-        self.server_clock.note(answer.headers)
+        self._note_date(answer.headers)
         if "Asana-Change" in answer.headers:
             changes = change_headers(answer)
             self.changes.note(self._token.hide(redact, change) for change in changes)
+
+    def _note_date(self, headers: Mapping[str, str]) -> None:
+        """Keep the date of a response, at most once a second; it is read when it is needed."""
+        now = time.monotonic()
+        if (self._dated is None or now - self._dated[1] >= 1) and (date := headers.get("Date")):
+            self._dated = date, now
 
 
 @lru_cache(maxsize=64)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from email.message import Message
 from http import HTTPStatus
 from typing import Any
 
 import orjson
+from urllib3 import HTTPHeaderDict
 
 from asana_jobs_pd._http.auth import Token
 from asana_jobs_pd._http.redaction import MAX_TEXT, clean
@@ -59,8 +58,8 @@ class Changes:
 def change_headers(answer: Response) -> list[str]:
     """Return the ``Asana-Change`` headers of an answer."""
     headers = answer.headers
-    if isinstance(headers, Message):  # it keeps repeated headers apart
-        return headers.get_all("Asana-Change", [])
+    if isinstance(headers, HTTPHeaderDict):  # it keeps repeated headers apart
+        return list(headers.getlist("Asana-Change"))
     return [headers.get("Asana-Change", "")]
 
 
@@ -80,38 +79,6 @@ def describe_change(header: str) -> str:
     if info := values.get("info"):
         words.append(f"read {info}")
     return "; ".join(words) + "."
-
-
-class ServerClock:
-    """The servers' time, by the last response that was dated; ours while there is none."""
-
-    def __init__(
-        self,
-        now: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._now, self._monotonic = now, monotonic
-        self._last: tuple[str, float] | None = None
-
-    def note(self, headers: Mapping[str, str]) -> None:
-        """Keep the date of a response, at most once a second; it is read when it is needed."""
-        now = self._monotonic()
-        if (self._last is None or now - self._last[1] >= 1) and (date := headers.get("Date")):
-            self._last = date, now
-
-    @property
-    def is_known(self) -> bool:
-        """Whether a response was dated."""
-        return self._last is not None
-
-    def now(self) -> float:
-        """Return the seconds since 1970."""
-        if self._last is not None:
-            date, noted_at = self._last
-            seconds = http_date(date)
-            if seconds is not None:
-                return seconds + self._monotonic() - noted_at
-        return self._now()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,40 @@
-"""Signed URLs: cleaned, checked and their expiry read once, where they come in."""
+"""Signed URLs, checked where they come in, and GET requests to them: without anything of ours."""
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import math
 import re
+import threading
+import time
+import unicodedata
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import NoReturn
-from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
+from types import TracebackType
+from typing import Any, NoReturn, Self
+from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
-from asana_jobs_pd._http.auth import is_loopback, leads_to_this_machine
+import requests
+from requests.structures import CaseInsensitiveDict
+
+from asana_jobs_pd._http.http_adapter import (
+    AnswerTimeout,
+    OneServerAdapter,
+    Proxies,
+    is_loopback,
+    settings_for,
+    split_url,
+)
+from asana_jobs_pd._http.redaction import clean, hide_query
+from asana_jobs_pd._http.transport import (
+    ConnectionFailure,
+    CustomTransport,
+    Request,
+    Response,
+    explain,
+    user_agent,
+)
 
 _MARGIN = 30.0
 """Seconds of life that a URL must have left; a transfer that has started runs to its end."""
@@ -36,10 +63,10 @@ class SignedUrl:
 
     def __init__(self, text: str) -> None:
         self._text = _BLANK.sub("", text).partition("#")[0]
-        parts = _split(self._text)
+        parts = split_url(self._text)
         self.is_local = leads_to_this_machine(self._text)
         self.problem = _problem(parts, is_loopback(self._text))
-        self.expires_at = None if parts is None else _expiry(parts.query)
+        self.expires_at = _expiry(parts.query)
 
     def __repr__(self) -> str:
         return "<SignedUrl …>"
@@ -73,17 +100,8 @@ class SignedUrl:
         return life > 0 and left < min(_MARGIN, life / 2)
 
 
-def _split(text: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # a bad port is found out only when asked for
-    except ValueError:
-        return None
-    return parts
-
-
-def _problem(parts: SplitResult | None, loopback: bool) -> str | None:
-    if parts is None:
+def _problem(parts: SplitResult, loopback: bool) -> str | None:
+    if not any(parts):
         return "it is not a URL"
     if not parts.hostname or not parts.hostname.isascii():
         return "it names no server"
@@ -106,3 +124,227 @@ def _expiry(query: str) -> float | None:
     except ValueError:
         return None
     return signed.timestamp() + int(life)
+
+
+_LOCAL_NAME = re.compile(
+    r"(?:.*\.)?localhost\d?(?:\.localdomain\d?)?|(?:.*\.)?localdomain\d?|ip6-(?:localhost|loopback)"
+)
+_EMBEDDED_IPV4 = (0, 0xFFFF, 0xFFFF0000, 0x64FF9B << 64)
+"""The upper 96 bits of IPv6 addresses that stand for an IPv4 one."""
+
+
+def leads_to_this_machine(url: str) -> bool:
+    """Tell whether a URL may lead to this machine, in any spelling that a resolver accepts."""
+    host = unicodedata.normalize("NFKC", unquote(split_url(url).hostname or "")).lower()
+    host = host.partition("%")[0].rstrip(".")
+    if _LOCAL_NAME.fullmatch(host):
+        return True
+    try:
+        if ":" not in host:
+            return any(_is_local_ipv4(_legacy_ipv4(host, octal=octal)) for octal in (True, False))
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    upper, lower = divmod(int(address), 2**32)
+    if upper in _EMBEDDED_IPV4:
+        return _is_local_ipv4(lower)
+    inner = address.sixtofour
+    return address.is_link_local or (inner is not None and _is_local_ipv4(int(inner)))
+
+
+def _is_local_ipv4(address: int) -> bool:
+    """Tell whether an address is a loopback, unspecified or link-local one."""
+    return address >> 24 in {0, 127} or address >> 16 == 0xA9FE  # noqa: PLR2004
+
+
+def _legacy_ipv4(host: str, *, octal: bool) -> int:
+    """Return an IPv4 address as C libraries read it: ``127.1``, ``0x7f.1``, ``2130706433``."""
+    *front, last = [_number(part, octal=octal) for part in host.split(".")]
+    if len(front) > 3:  # noqa: PLR2004  an address has four bytes
+        raise ValueError(host)
+    address: int = last % 256 ** (4 - len(front))
+    for place, part in enumerate(front):
+        address += part % 256 * 256 ** (3 - place)
+    return address
+
+
+def _number(part: str, *, octal: bool) -> int:
+    if part.startswith("0x"):
+        return int(part[2:] or "0", 16)
+    if octal and re.fullmatch("0[0-7]+", part):
+        return int(part, 8)
+    return int(part)
+
+
+CHUNK = 256 * 1024
+"""Bytes that are read at a time, at most."""
+MIN_RATE = 1024
+"""Bytes a second below which a transfer is cut and tried again."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 5
+_MAX_CONNECTIONS = 32
+_HEADERS = {
+    "User-Agent": user_agent(),
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",  # else a proxy may pack what is packed already
+}
+
+
+class Stream:
+    """A response whose body is read piece by piece, undecoded.
+
+    Attributes
+    ----------
+    status : int
+        The HTTP status.
+    headers : Mapping
+        By name, in any case.
+    """
+
+    __slots__ = ("_raw", "_received", "_timeout", "_waited", "headers", "status")
+
+    def __init__(self, raw: Any, timeout: tuple[float, float]) -> None:
+        self.status, self.headers = raw.status, raw.headers
+        self._raw, self._timeout = raw, timeout
+        self._received, self._waited = 0, 0.0
+
+    def __repr__(self) -> str:
+        return f"<Stream {self.status}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def read(self, size: int = CHUNK) -> bytes | ConnectionFailure:
+        """Return what has arrived, at most `size` bytes; none at the end; never raises."""
+        began = time.monotonic()
+        try:
+            data: bytes = self._raw.read(size, decode_content=False)
+        except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the URL
+            return explain(error, self._timeout, clean)
+        self._received += len(data)
+        self._waited += time.monotonic() - began  # our own pauses do not count
+        if data and self._waited >= self._timeout[1]:
+            if self._received < MIN_RATE * self._waited:
+                reason = f"only {self._received:,} bytes came in {self._waited:.0f} s"
+                return ConnectionFailure(reason, timed_out=True)
+            self._received, self._waited = 0, 0.0
+        return data
+
+    def close(self) -> None:
+        """Close the connection, unless the body was read and it can be used again."""
+        with contextlib.suppress(Exception):
+            self._raw.close()
+
+
+class _WholeBody:
+    """What a user's transport answered, as a `Stream` reads it."""
+
+    def __init__(self, answer: Response) -> None:
+        length = {"Content-Length": str(len(answer.body))}
+        self.status, self.headers = answer.status, CaseInsensitiveDict({**length, **answer.headers})
+        self._body = answer.body
+
+    def read(self, size: int, decode_content: bool) -> bytes:  # noqa: ARG002  as of urllib3
+        data, self._body = self._body[:size], self._body[size:]
+        return data
+
+
+class SignedTransport:
+    """Sends GET requests to signed URLs, wherever they lead over https.
+
+    Neither a token nor cookies nor netrc go along: S3 refuses a request with both a signature
+    and an ``Authorization`` header, and a token sent there is a token leaked.
+
+    Attributes
+    ----------
+    heard_at : float
+        When a response came last, by the monotonic clock.
+    """
+
+    __slots__ = (
+        *("_adapters", "_closed", "_custom", "_loopback", "_note", "_proxies", "_timeout"),
+        *("_verify", "heard_at"),
+    )
+
+    def __init__(
+        self,
+        *,
+        loopback: bool,
+        timeout: tuple[float, float],
+        proxies: Proxies,
+        verify: bool | str | None,
+        note: Callable[[Mapping[str, str]], object] = bool,
+        custom: CustomTransport | None = None,
+    ) -> None:
+        self._loopback, self._timeout = loopback, timeout
+        self._proxies, self._verify = proxies, verify
+        self._note, self._custom = note, custom
+        self._adapters: dict[str, OneServerAdapter] = {}
+        self._closed = threading.Event()
+        self.heard_at = -math.inf
+
+    def __repr__(self) -> str:
+        return "<SignedTransport>"
+
+    def refusal(self, url: SignedUrl) -> str | None:
+        """Return why nothing is fetched from a URL, or None when it may be."""
+        if url.is_local and not self._loopback:
+            return "it leads to this machine"
+        return url.problem
+
+    def open(self, url: SignedUrl, headers: Mapping[str, str]) -> Stream | ConnectionFailure:
+        """Send one GET request, following redirects that are allowed; never raises."""
+        for _ in range(_MAX_REDIRECTS + 1):
+            if reason := self.refusal(url):
+                shown = clean(hide_query(url.reveal()))
+                return ConnectionFailure(f"{shown}: {reason}", retryable=False)
+            answer = self._send(url, headers)
+            if isinstance(answer, ConnectionFailure):
+                return answer
+            self.heard_at = time.monotonic()
+            self._note(answer.headers)
+            location = answer.headers.get("Location", "").strip()
+            if answer.status not in _REDIRECTS or not location:  # S3 gives none to another region
+                return answer
+            answer.close()
+            url = url.redirect(location)
+        return ConnectionFailure(f"more than {_MAX_REDIRECTS} redirects", retryable=False)
+
+    def close(self) -> None:
+        """End what is under way, in whichever threads, and close the connections."""
+        self._closed.set()
+        for adapter in list(self._adapters.values()):
+            adapter.close()
+
+    def _send(self, url: SignedUrl, headers: Mapping[str, str]) -> Stream | ConnectionFailure:
+        request = requests.PreparedRequest()
+        request.method, request.headers = "GET", CaseInsensitiveDict(_HEADERS | dict(headers))
+        try:
+            if self._custom is not None:
+                answer = self._custom.exchange(Request("GET", url.reveal(), request.headers))
+                if isinstance(answer, ConnectionFailure):
+                    return answer
+                return Stream(_WholeBody(answer), self._timeout)
+            request.url = requests.utils.requote_uri(url.reveal())
+            waits = AnswerTimeout(*self._timeout, self._closed, streamed=True)
+            response = self._adapter_of(request.url).exchange(request, waits)
+        except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the URL
+            return explain(error, self._timeout, clean)
+        return Stream(response.raw, self._timeout)
+
+    def _adapter_of(self, url: str) -> OneServerAdapter:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._adapters:
+            settings = settings_for(origin, self._proxies, self._verify)
+            self._adapters[origin] = OneServerAdapter(origin, settings, _MAX_CONNECTIONS)
+        return self._adapters[origin]

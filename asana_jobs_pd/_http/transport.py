@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import io
+import ssl
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
-from http.client import IncompleteRead
+from http.client import HTTPException, IncompleteRead
 from importlib.metadata import version
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
+from urllib.parse import urlsplit
 
 import orjson
 import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
-from asana_jobs_pd._http.auth import Token, origin_of
+from asana_jobs_pd._http.auth import Token
 from asana_jobs_pd._http.http_adapter import (
     AnswerTimeout,
     OneServerAdapter,
-    PlainAdapter,
     Proxies,
     settings_for,
 )
@@ -100,45 +100,10 @@ class Transport(Protocol):
         """Return the answer to a request; called from several threads at once.
 
         Raise `ConnectionError` or `TimeoutError` when there is none: the request is then retried
-        like one that the network lost. Any other exception ends the read.
+        like one that the network lost. Any other exception ends the
+        read; what was read before is in its ``frame``.
         """
         ...
-
-
-class MockTransport:
-    """A transport that answers with a function instead of a network: for tests.
-
-    Parameters
-    ----------
-    handler
-        Gets each `Request` and returns its `Response`.
-
-    Attributes
-    ----------
-    requests : list of Request
-        What was sent so far.
-
-    Examples
-    --------
-    >>> import asana_jobs_pd as aj
-    >>> from asana_jobs_pd.testing import MockTransport, Response
-    >>> job = {"gid": "12", "resource_type": "job", "status": "succeeded"}
-    >>> transport = MockTransport(lambda request: Response.from_json({"data": job}))
-    >>> client = aj.Client(transport=transport)
-    >>> aj.read_asana_jobs("12", ["status"], client=client)["status"].tolist()
-    ['succeeded']
-    >>> [request.method for request in transport.requests]
-    ['GET']
-    """
-
-    def __init__(self, handler: Callable[[Request], Response]) -> None:
-        self._handler = handler
-        self.requests: list[Request] = []
-
-    def send(self, request: Request, /) -> Response:
-        """Keep the request and return the handler's answer."""
-        self.requests.append(request)
-        return self._handler(request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,22 +153,6 @@ class CustomTransport:
         """Do nothing: the transport is the user's."""
 
 
-class CustomAdapter(PlainAdapter):
-    """Lets a user's transport answer what is sent by way of requests: for signed URLs."""
-
-    def __init__(self, transport: Transport) -> None:
-        super().__init__()
-        self._transport = transport
-
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
-        answer = self._transport.send(Request("GET", str(request.url), request.headers))
-        headers = {"Content-Length": str(len(answer.body)), **answer.headers}
-        raw = urllib3.HTTPResponse(
-            io.BytesIO(answer.body), headers, answer.status, preload_content=False
-        )
-        return self.build_response(request, raw)
-
-
 class RequestsTransport:
     """Sends GET and POST requests to one server with one token.
 
@@ -212,7 +161,7 @@ class RequestsTransport:
     stays where it was sent.
     """
 
-    __slots__ = ("_adapter", "_headers", "_posts", "_settings", "_timeout", "_token")  # no vars()
+    __slots__ = ("_adapter", "_headers", "_posts", "_timeout", "_token")  # no vars()
 
     def __init__(
         self,
@@ -224,12 +173,12 @@ class RequestsTransport:
         proxies: Proxies,
         verify: bool | str | None,
     ) -> None:
-        self._token = token
-        self._timeout = timeout
-        self._settings = settings_for(base_url, proxies, verify)
-        self._adapter = OneServerAdapter(origin_of(base_url), pool_size)
-        self._posts = OneServerAdapter(origin_of(base_url), MAX_POSTS)
+        self._token, self._timeout = token, timeout
         self._headers = _headers(token)
+        parts, settings = urlsplit(base_url), settings_for(base_url, proxies, verify)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        self._adapter = OneServerAdapter(origin, settings, pool_size)
+        self._posts = OneServerAdapter(origin, settings, MAX_POSTS)
 
     def __repr__(self) -> str:
         return "<RequestsTransport>"
@@ -262,19 +211,14 @@ class RequestsTransport:
         adapter: OneServerAdapter,
         stop: threading.Event | None,
     ) -> Response | ConnectionFailure:
-        connect, read = self._timeout
-        timeout: Any = AnswerTimeout(connect, read, 2 * read, stop)
-        settings = self._settings.reveal()
         try:
-            return _read(adapter.send(request, stream=True, timeout=timeout, **settings))
+            return _read(adapter.exchange(request, AnswerTimeout(*self._timeout, stop)))
         except Cancelled:
             pass
         except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the headers
             return explain(error, self._timeout, partial(self._token.hide, clean))
         except BaseException as interrupt:  # noqa: BLE001
             raise interrupt.with_traceback(None) from None  # its frames hold the headers
-        finally:
-            del settings  # a traceback may show locals
         raise Cancelled
 
     def close(self) -> None:
@@ -310,8 +254,10 @@ def explain(
     error: Exception, timeout: tuple[float, float], hide: Callable[..., str]
 ) -> ConnectionFailure:
     """Return why no answer came; `hide` is ``clean``, or what hides a token as well."""
+    if isinstance(error, Cancelled):
+        return ConnectionFailure("cancelled", retryable=False)
     chain = _chain(error)
-    names = {type(link).__name__ for link in chain}
+    cause, names = chain[-1], {type(link).__name__ for link in chain}
     connect, read = timeout
     for kinds, reason in (
         ({"ConnectTimeout", "ConnectTimeoutError"}, f"no connection within {connect:g} s"),
@@ -320,34 +266,36 @@ def explain(
     ):
         if names & kinds:
             return ConnectionFailure(reason, timed_out=True)
-    if any(isinstance(fact, IncompleteRead) for fact in (chain[-1], *chain[-1].args)):
+    if any(isinstance(fact, IncompleteRead) for fact in (cause, *cause.args)):
         return ConnectionFailure("the connection ended in the middle of the response")
-    detail = hide(str(chain[-1]) or type(chain[-1]).__name__)
-    if "SSLError" in names:
+    detail = hide(str(cause) or type(cause).__name__)
+    reason, retryable = f"the connection failed: {detail}", True
+    ended = isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
+    if "SSLError" in names or (isinstance(cause, ssl.SSLError) and not ended):
         hint = "set verify= or REQUESTS_CA_BUNDLE to the path of your CA bundle"
-        return ConnectionFailure(f"the TLS connection failed ({hint}): {detail}", retryable=False)
-    if "ProxyError" in names:
-        return ConnectionFailure(f"the proxy refused or cannot be reached (HTTPS_PROXY): {detail}")
-    if "NameResolutionError" in names:
-        return ConnectionFailure("the server's name cannot be resolved: is there a network?")
-    retryable = isinstance(
-        error, requests.ConnectionError | urllib3.exceptions.HTTPError | OSError
-    ) and not isinstance(error, ValueError)
-    return ConnectionFailure(f"the connection failed: {detail}", retryable=retryable)
+        reason, retryable = f"the TLS connection failed ({hint}): {detail}", False
+    elif "ProxyError" in names:
+        reason = f"the proxy refused or cannot be reached (HTTPS_PROXY): {detail}"
+    elif names & {"NameResolutionError", "gaierror"}:
+        reason = "the server's name cannot be resolved: is there a network?"
+    else:
+        network = requests.ConnectionError | urllib3.exceptions.HTTPError | HTTPException | OSError
+        retryable = isinstance(error, network) and not isinstance(error, ValueError)
+    return ConnectionFailure(reason, retryable=retryable)
 
 
 _GZIP = b"\x1f\x8b"
+_PIECE = 256 * 1024
 
 
 def _read(response: requests.Response) -> Response:
     raw, status = response.raw, response.status_code
     pieces, left = [], MAX_BODY + 1
-    while left and (piece := raw.read(left, decode_content=False)):
+    while left and (piece := raw.read(min(left, _PIECE), decode_content=False)):
         pieces.append(piece)
         left -= len(piece)
-    if not left:
-        raw.close()  # what is left of it must not meet the next request
-    body = b"".join(pieces)
+    raw.close()  # what is left of it must not meet the next request
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if body[:2] == _GZIP:  # labels may be false: error pages have some, and gzip has none
         unpacked = _gunzip(body)
         if unpacked is None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:

@@ -17,7 +17,6 @@ from asana_jobs_pd._download.url_source import (
     seconds_until_there,
 )
 from asana_jobs_pd._http.rate_limit import Cancelled
-from asana_jobs_pd._http.responses import ServerClock
 from asana_jobs_pd._http.signed_urls import SignedUrl
 from asana_jobs_pd.errors import AuthenticationError, StatusError
 
@@ -32,7 +31,7 @@ class World:
         self.records, self.seconds, self.notes = list(records), 0.0, []
         self.stop = threading.Event()
         self.stop.wait = self.wait
-        self.server_clock = ServerClock(now=lambda: COMPLETED.timestamp() + age + self.seconds)
+        self.server_time = lambda: COMPLETED.timestamp() + age + self.seconds
         self.asked = 0
         self.progress = FileProgress(ExportFile("1", "graph"))
 
