@@ -9,8 +9,6 @@ import re
 import secrets
 import shutil
 import stat
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -95,69 +93,6 @@ def _write_error(path: Path, error: OSError) -> ExportWriteError:
     return ExportWriteError(f"Cannot write {path}: {os_error_reason(error)}.", path=str(path))
 
 
-_SYNC_SIZE = 8 * 2**20
-_SYNC_PAUSE = 0.5
-_sync = getattr(os, "fdatasync", os.fsync)
-
-
-class BackgroundFsync:
-    """Syncs an open file each 8 MiB, but not more than twice a second, in a thread of its own.
-
-    Without it the last ``fsync`` of a large file takes as long as a twentieth of a download.
-    The file stays open until `finish` has returned.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._pending = 0
-        self._next = 0.0
-        self._due = threading.Event()
-        self._finished = False
-        self._thread: threading.Thread | None = None
-        self._error: OSError | None = None
-
-    def wrote(self, size: int) -> None:
-        """Count so many new bytes."""
-        self._pending += size
-        now = time.monotonic()
-        if self._pending < _SYNC_SIZE or now < self._next:
-            return
-        self._pending, self._next = 0, now + _SYNC_PAUSE
-        if self._thread is None:
-            thread = threading.Thread(target=self._run, name="asana-fsync", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # no more threads: the last fsync does it all
-                return
-            self._thread = thread
-        self._due.set()
-
-    def finish(self) -> None:
-        """End the thread."""
-        if self._thread is not None:
-            self._finished = True
-            self._due.set()
-            self._thread.join()
-            self._thread = None
-
-    def check(self) -> None:
-        """Raise the error of a sync: the system reports it only once."""
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        while True:
-            self._due.wait()
-            self._due.clear()
-            if self._finished:
-                return
-            try:
-                _sync(self._descriptor)
-            except OSError as error:
-                self._error = error
-                return
-
-
 def sync_folder(folder: Path) -> None:
     """Bring a new name to the disk, where folders can be synced."""
     if os.name != "posix":
@@ -211,7 +146,7 @@ OS_ERRORS = {
     errno.EPERM: "permission denied",
     errno.EROFS: "the file system is read-only",
     errno.ENOENT: "a folder does not exist",
-    errno.EEXIST: "a file or folder of this name exists",
+    errno.EEXIST: "a file of this name exists, not a folder",
     errno.ENOTEMPTY: "another process wrote to this folder in the meantime",
     errno.ENOTDIR: "a part of this path is a file, not a folder",
     errno.EISDIR: "a folder has the name of the file",

@@ -30,7 +30,7 @@ from asana_jobs_pd._cli.console import (
     split_gids,
 )
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.read import warn_after_call
+from asana_jobs_pd._jobs.read import frame_or_raise
 from asana_jobs_pd._jobs.states import is_failed, is_finished
 from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._monitor.monitor import JobsMonitor
@@ -75,9 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _exit_code(monitor: JobsMonitor, *, interrupted: bool) -> int:
-    warn_after_call(monitor.client)
-    if monitor.refused is not None:
-        raise monitor.refused
+    frame_or_raise(monitor.frame, monitor.refused, monitor.client)
     if interrupted:
         say(f"Interrupted: {_progress(monitor)}.")
         return INTERRUPTED

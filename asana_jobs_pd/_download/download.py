@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import pandas as pd
 
-from asana_jobs_pd._download.downloader import DownloadOptions, DownloadSession
-from asana_jobs_pd._download.export_files import errors_of, summary
+from asana_jobs_pd._download.export_files import (
+    REQUESTED_FIELDS,
+    FileEntry,
+    FileProgress,
+    FileResult,
+    entries_of_record,
+    entries_of_rows,
+    errors_of,
+    summary,
+    with_files,
+)
+from asana_jobs_pd._download.transfer import DownloadOptions, Transfer, TransferContext
+from asana_jobs_pd._download.url_source import reason_of
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._http.client import Client, check_client
+from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
+from asana_jobs_pd._http.threads import Batch
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
+from asana_jobs_pd._jobs.fetch import fetch_jobs
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.read import check_errors, warn_after_call
-from asana_jobs_pd._jobs.schema import dtype_of
+from asana_jobs_pd._jobs.ledger import record_file
+from asana_jobs_pd._jobs.read import check_errors, frame_or_raise
+from asana_jobs_pd._jobs.schema import dtype_of, plan_fields
 from asana_jobs_pd._options import is_whole
+from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
-from asana_jobs_pd.errors import InvalidOptionError, PartialDownloadError, ReadInterrupted
+from asana_jobs_pd.errors import (
+    AuthenticationError,
+    InvalidOptionError,
+    PartialDownloadError,
+    ReadInterrupted,
+)
 from asana_jobs_pd.typing import Errors, Gids
+
+_TICK_INTERVAL = 0.1
+_LAST_MOMENT = 0.1
 
 
 @public
@@ -144,23 +173,19 @@ def _frame_of(jobs: pd.DataFrame | Gids) -> pd.DataFrame:
 def _finalize(frame: pd.DataFrame, session: DownloadSession, errors: Errors) -> pd.DataFrame:
     """Return the frame, or raise how the download ended."""
     missing = frame["file.path"].isna().to_numpy(bool)
+    ending: BaseException | None = session.failure
     if session.interrupted:
-        raise ReadInterrupted(
+        ending = ReadInterrupted(
             f"Interrupted: {int((~missing).sum())} of {len(frame)} files were downloaded. Partial "
             "results are in .frame (in a notebook: sys.last_value.frame); the next download "
             "resumes.",
             frame=frame,
         )
-    if session.refused is not None:
-        session.refused.frame = frame
-        raise session.refused
-    warn_after_call(session.client, frame)
-    if errors == "drop":
-        return frame[~missing]
-    if errors == "raise" and missing.any():
+    elif ending is None and errors == "raise" and missing.any():
         failed = errors_of(frame[missing])
-        raise PartialDownloadError(summary(failed, len(frame)), frame=frame, errors=failed)
-    return frame
+        ending = PartialDownloadError(summary(failed, len(frame)), frame=frame, errors=failed)
+    frame_or_raise(frame, ending, session.client)
+    return frame[~missing] if errors == "drop" else frame
 
 
 def _check(errors: str, max_workers: object, max_inflated: object, client: Client | None) -> None:
@@ -170,3 +195,184 @@ def _check(errors: str, max_workers: object, max_inflated: object, client: Clien
     if max_inflated is not None and not is_whole(max_inflated, 1):
         raise InvalidOptionError(f"max_inflated={max_inflated!r}: give bytes, or None.")
     check_client(client)
+
+
+_UNFINISHED = "not finished when the download ended; download again to resume"
+ShowProgress = Callable[[Sequence[FileProgress]], object]
+"""Called about ten times a second with how far the files are."""
+
+
+class DownloadSession:
+    """One download of the files of a frame, in threads that nobody has to wait for.
+
+    `fetch` blocks; another thread may call `cancel`. What is on disk then stays there, and the
+    next download resumes it.
+
+    Attributes
+    ----------
+    client : Client or None
+        The client, once it is known.
+    progress : list of FileProgress
+        How far each file is.
+    failure : BaseException or None
+        What ended it early, such as the answer that the token is not accepted.
+    interrupted, cancelled : bool
+        Whether Ctrl-C or a kernel interrupt ended it, or `cancel`.
+    """
+
+    def __init__(
+        self, client: Client | None, shown: bool | None, show: ShowProgress | None = None
+    ) -> None:
+        self.client = client
+        self.progress: list[FileProgress] = []
+        self.failure: BaseException | None = None
+        self.interrupted = self.cancelled = False
+        self._shown, self._show = shown, show
+        self._stop = threading.Event()
+        self._outage = ""
+        self._entries: dict[str, tuple[FileEntry, ...]] = {}
+        self._results: dict[str, FileResult] = {}
+
+    def fetch(
+        self,
+        frame: pd.DataFrame,
+        gids: pd.Series,
+        folder: Path,
+        options: DownloadOptions | None = None,
+    ) -> pd.DataFrame:
+        """Download the files of a checked frame, which may be changed; return one row per file."""
+        entries = entries_of_rows(frame, gids)
+        self._read_jobs([gid for gid, known in zip(gids, entries, strict=True) if not known])
+        rows = [known or self._entries[gid] for gid, known in zip(gids, entries, strict=True)]
+        files = {entry.file.label: entry.file for row in rows for entry in row if entry.file}
+        if files and not (self.failure or self.interrupted or self.cancelled):
+            self.progress = [FileProgress(file) for file in files.values()]
+            self._download(folder, options or DownloadOptions())
+        return with_files(frame, rows, self._result_of)
+
+    def cancel(self) -> None:
+        """End it, from another thread; what is on disk stays there."""
+        self.cancelled = True
+        self._stop.set()
+        if self.client is not None:
+            self.client.limiter.wake()
+
+    def _read_jobs(self, gids: Sequence[str]) -> None:
+        """Read the jobs of which the frame does not say enough."""
+        wanted = list(dict.fromkeys(gids))
+        if not wanted:
+            return
+        plan = plan_fields(list(REQUESTED_FIELDS), strict=True)
+        fetched = fetch_jobs(wanted, plan, self._need_client(), progress=self._shown)
+        for gid, result in zip(wanted, fetched.results, strict=True):
+            if result.record:
+                self._entries[gid] = entries_of_record(gid, result.record)
+            else:
+                error = result.error
+                problem = f"the job could not be read: {reason_of(error)}" if error else _UNFINISHED
+                self._entries[gid] = (FileEntry(gid, problem=problem),)
+        self._note_end(fetched.failure, interrupted=fetched.interrupted)
+
+    def _download(self, folder: Path, options: DownloadOptions) -> None:
+        client = self._need_client()
+        transport = client.signed_transport(self._stop)
+        context = TransferContext(client, transport, folder, self._stop, options)
+        batch = Batch(
+            lambda file: self._transfer(file, context),
+            self.progress,
+            options.max_workers,
+            self._stop,
+        )
+        interrupted = False
+        with DownloadBars(self._shown if self._show is None else False) as bars:
+            show = self._show or bars.show
+
+            def tick(_: int) -> None:
+                for part in tuple(context.parts):
+                    part.beat()
+                show(self.progress)
+
+            try:
+                batch.run(tick, _TICK_INTERVAL)
+            except KeyboardInterrupt:
+                interrupted = True
+            finally:
+                transport.close()
+                if not batch.ended:
+                    client.limiter.wake()
+        batch.settle(_LAST_MOMENT)
+        pairs = zip(self.progress, batch.results, strict=True)
+        self._results = {each.file.label: result for each, result in pairs if result is not None}
+        self._note_end(self.failure or batch.failure, interrupted=interrupted)
+
+    def _transfer(self, progress: FileProgress, context: TransferContext) -> FileResult:
+        began = time.monotonic()
+        transfer = Transfer(progress, context)
+        result = transfer.run()
+        if transfer.unanswered and (outage := context.client.outage_since(began)):
+            self._outage = f"given up: {outage}"  # it speaks for all files
+            self._stop.set()
+        if result.path is not None:
+            record_file(context.client, progress.file.gid, result.path)
+        return result
+
+    def _result_of(self, entry: FileEntry) -> FileResult:
+        if entry.file is None:
+            return FileResult(error=entry.problem)
+        default = FileResult(error=self._outage or _UNFINISHED)
+        return self._results.get(entry.file.label, default)
+
+    def _need_client(self) -> Client:
+        self.client = self.client or default_client()
+        return self.client
+
+    def _note_end(self, failure: BaseException | None, *, interrupted: bool) -> None:
+        self.failure, self.interrupted = failure, interrupted
+        if isinstance(failure, AuthenticationError):
+            forget_default(self._need_client())
+
+
+_BYTES: dict[str, Any] = {"unit": "B", "unit_scale": True}
+
+
+class DownloadBars:
+    """Bars in bytes, one for all and one per file; as a context manager they close themselves.
+
+    `shown` as in `Progress`: True at once, False never, None after a second.
+    """
+
+    def __init__(self, shown: bool | None) -> None:
+        self._shown = shown
+        self._all = Progress(None, "Asana exports", shown, **_BYTES)
+        self._bars: dict[str, Progress] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for bar in (*self._bars.values(), self._all):
+            bar.__exit__(kind, error, trace)
+
+    def show(self, files: Sequence[FileProgress]) -> None:
+        """Show how far the files are."""
+        for file in files:
+            self._show(file)
+        ended = sum(file.state in ("done", "failed") for file in files)
+        total = sum(file.total or file.done for file in files)
+        self._all.set_label(f"Asana exports {ended}/{len(files)}")
+        self._all.tick(sum(file.done for file in files), total)
+
+    def _show(self, file: FileProgress) -> None:
+        label = file.file.label
+        if label not in self._bars and (file.state == "running" or file.note):
+            self._bars[label] = Progress(None, label, self._shown, leave=False, **_BYTES)
+        if label in self._bars:
+            self._bars[label].set_label(f"{label}: {file.note}" if file.note else label)
+            self._bars[label].tick(file.done, file.total)
+        if file.state in ("done", "failed") and label in self._bars:
+            self._bars.pop(label).__exit__(None, None, None)

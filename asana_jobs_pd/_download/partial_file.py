@@ -11,29 +11,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-import platform
-import re
-import secrets
 import stat
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from asana_jobs_pd._download.range_response import strong_etag
 from asana_jobs_pd._download.verify import FileRecord
 from asana_jobs_pd._files import (
-    BackgroundFsync,
     is_plain_file,
     move_file,
     naming,
     remove_file,
     sync_folder,
 )
+from asana_jobs_pd._http.threads import start_thread
+from asana_jobs_pd._owners import OWNER, OwnerState, new_owner, owner_state, release_owner
+from asana_jobs_pd.errors import NoThreadsError
 
 STALE = 60.0
 """Seconds without a sign of life after which an owner is presumed dead."""
@@ -42,57 +40,6 @@ _READ = 256 * 1024
 _POSIX = os.name == "posix"
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
-_OWNER = re.compile(r"([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-[0-9a-f]{8}", re.ASCII)
-
-State = Literal["alive", "dead", "unknown"]
-_held: set[str] = set()
-"""The owners that this process is."""
-
-
-@lru_cache(maxsize=1)
-def _machine() -> str:
-    """Return what tells apart machines, their boots, and containers, whose pids differ."""
-    facts = [platform.node()]
-    with contextlib.suppress(OSError):
-        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
-        facts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return hashlib.sha256("|".join(facts).encode()).hexdigest()[:8]
-
-
-def _started_at(pid: int) -> int:
-    """Return when a process started, which tells its pid from a reused one; 0 if unknown."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (OSError, ValueError):
-        return 0
-    if fields[0] in "ZX":  # it has ended, and its parent does not know yet
-        raise ProcessLookupError
-    return int(fields[19])
-
-
-def _new_owner() -> str:
-    pid = os.getpid()
-    return f"{_machine()}-{pid}-{_started_at(pid)}-{secrets.token_hex(4)}"
-
-
-def _state_of(owner: str) -> State:
-    """Return what is known of an owner without looking for its signs of life."""
-    match = _OWNER.fullmatch(owner)
-    if match is None or match[1] != _machine():
-        return "unknown"
-    pid, started_at = int(match[2]), int(match[3])
-    if pid == os.getpid():
-        return "alive" if owner in _held else "dead"
-    if not _POSIX:  # there, os.kill ends a process whatever the signal
-        return "unknown"
-    try:
-        os.kill(pid, 0)
-        same = _started_at(pid) in (0, started_at)
-    except PermissionError:
-        same = True
-    except (ProcessLookupError, OverflowError):
-        same = False
-    return "alive" if same else "dead"
 
 
 class Claims:
@@ -114,15 +61,15 @@ class Claims:
         """The ETag of a part that nobody owns."""
         return self._part.with_name(f"{self._part.name}.etag")
 
-    def states(self) -> dict[str, State]:
+    def states(self) -> dict[str, OwnerState]:
         """Return the owners; ``"unknown"`` are those without a sign of life for a while."""
         prefix = f"{self._part.name}."
         paths = self._part.parent.glob(f"{prefix}*.etag")
         owners = [path.name.removeprefix(prefix).removesuffix(".etag") for path in paths]
-        return {owner: self._look_at(owner) for owner in owners if _OWNER.fullmatch(owner)}
+        return {owner: self._look_at(owner) for owner in owners if OWNER.fullmatch(owner)}
 
-    def _look_at(self, owner: str) -> State:
-        state = _state_of(owner)
+    def _look_at(self, owner: str) -> OwnerState:
+        state = owner_state(owner)
         if state == "dead":
             return state
         try:
@@ -135,7 +82,7 @@ class Claims:
             return "alive"
         return "unknown" if time.monotonic() - since > STALE else "alive"
 
-    def take(self, owner: str, others: Mapping[str, State]) -> bool:
+    def take(self, owner: str, others: Mapping[str, OwnerState]) -> bool:
         """Claim the part, and tell whether nobody else can be writing to it.
 
         Raises FileNotFoundError when another was faster.
@@ -215,14 +162,13 @@ class PartialFile:
         others = claims.states()
         if "alive" in others.values():
             return None
-        owner = _new_owner()
-        _held.add(owner)
+        owner = new_owner()
         try:
             in_place = claims.take(owner, others)
             return cls(target, claims, owner, in_place=in_place)
         except BaseException as error:
             claims.release(owner, keep=True)
-            _held.discard(owner)
+            release_owner(owner)
             if isinstance(error, FileNotFoundError | FileExistsError):
                 return None
             raise
@@ -242,7 +188,7 @@ class PartialFile:
             self.discard()
         self._close()
         self._claims.release(self._owner, keep=keep)
-        _held.discard(self._owner)
+        release_owner(self._owner)
 
     def beat(self) -> None:
         """Show that this process is alive; to be called now and then, from any thread."""
@@ -413,6 +359,65 @@ class PartialFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+_SYNC_SIZE = 8 * 2**20
+_SYNC_PAUSE = 0.5
+_sync = getattr(os, "fdatasync", os.fsync)
+
+
+class BackgroundFsync:
+    """Syncs an open file each 8 MiB, but not more than twice a second, in a thread of its own.
+
+    Without it the last ``fsync`` of a large file takes as long as a twentieth of a download.
+    The file stays open until `finish` has returned.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._pending = 0
+        self._next = 0.0
+        self._due = threading.Event()
+        self._finished = False
+        self._thread: threading.Thread | None = None
+        self._error: OSError | None = None
+
+    def wrote(self, size: int) -> None:
+        """Count so many new bytes."""
+        self._pending += size
+        now = time.monotonic()
+        if self._pending < _SYNC_SIZE or now < self._next:
+            return
+        self._pending, self._next = 0, now + _SYNC_PAUSE
+        if self._thread is None:
+            with contextlib.suppress(NoThreadsError):  # then the last fsync does it all
+                self._thread = start_thread(self._run, "asana-fsync")
+        self._due.set()
+
+    def finish(self) -> None:
+        """End the thread."""
+        if self._thread is not None:
+            self._finished = True
+            self._due.set()
+            self._thread.join()
+            self._thread = None
+
+    def check(self) -> None:
+        """Raise the error of a sync: the system reports it only once."""
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        while True:
+            self._due.wait()
+            self._due.clear()
+            if self._finished:
+                return
+            try:
+                _sync(self._descriptor)
+            except OSError as error:
+                self._error = error
+                return
 
 
 class _Stat(NamedTuple):

@@ -100,6 +100,15 @@ class RetryBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadOptions:
+    """How files are downloaded; `download_asana_exports` says what each option means."""
+
+    max_workers: int = 4
+    overwrite: bool = False
+    max_inflated: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TransferContext:
     """What all transfers of a download share.
 
@@ -110,8 +119,7 @@ class TransferContext:
     transport: SignedTransport
     folder: Path
     stop: threading.Event
-    overwrite: bool = False
-    max_inflated: int | None = None
+    options: DownloadOptions = DownloadOptions()
     parts: set[PartialFile] = field(default_factory=set)
 
 
@@ -131,7 +139,7 @@ class Transfer:
         self._target = context.folder / file.name
         self._unpacked = context.folder / file.unpacked_name
         self._source = UrlSource(progress, context.client, context.stop)
-        self._verifier = Verifier(context.max_inflated)
+        self._verifier = Verifier(context.options.max_inflated)
         self._budget = RetryBudget(file.label, context.client.policy, context.stop)
         self._url_dropped = False
         self._joined = False
@@ -154,7 +162,7 @@ class Transfer:
     def _run(self) -> FileResult:
         self._context.folder.mkdir(parents=True, exist_ok=True)
         before = self._identities()
-        if not self._context.overwrite and (result := self._take_finished()):
+        if not self._context.options.overwrite and (result := self._take_finished()):
             return result
         with self._open_part() as part:
             if self._identities() != before and (result := self._take_finished()):
@@ -174,7 +182,7 @@ class Transfer:
         """Return a file that is there, if it is the one that we left, or whole."""
         self._progress.state = "running"
         for path in (self._target, self._unpacked):
-            record = check_finished(path, self._context.max_inflated, self._check_stop)
+            record = check_finished(path, self._context.options.max_inflated, self._check_stop)
             if record is not None:
                 Claims(self._target).sweep()
                 self._progress.done = self._progress.total = record.size
@@ -239,7 +247,7 @@ class Transfer:
 
     def _unpack(self, part: PartialFile) -> None:
         """Take off the outer layer of gzip within gzip."""
-        verifier = Verifier(self._context.max_inflated)
+        verifier = Verifier(self._context.options.max_inflated)
 
         def chunks() -> Iterator[bytes]:
             with part.open_reader() as file:
@@ -340,7 +348,7 @@ class Transfer:
 
     def _restart(self, part: PartialFile, etag: str | None) -> None:
         part.restart(etag)
-        self._verifier = Verifier(self._context.max_inflated)
+        self._verifier = Verifier(self._context.options.max_inflated)
         self._joined = False
         self._progress.done = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import random
 import threading
@@ -58,6 +59,8 @@ from asana_jobs_pd._public import options_of, public
 from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
 
 BASE_URL = "https://app.asana.com/api/1.0"
+OUTAGE = 5.0
+"""Seconds without any response after which a request that failed for good speaks for all."""
 
 log = logging.getLogger("asana_jobs_pd")
 _NEVER = threading.Event()
@@ -139,6 +142,7 @@ class Client:
         self.refused_fields: frozenset[str] = frozenset()
         self.changes = Changes()
         self._dated: tuple[str, float] | None = None
+        self._heard_at = -math.inf
         try:
             check_client_options(requests_per_minute, max_in_flight, timeout, max_retries)
             self.policy = RetryPolicy(max_retries)
@@ -198,17 +202,28 @@ class Client:
         """How many requests may be under way at the same time."""
         return self.limiter.budget.max_in_flight
 
-    def signed_transport(self) -> SignedTransport:
-        """Return what fetches signed URLs: through this client's proxies, without its token."""
+    def signed_transport(self, stop: threading.Event | None = None) -> SignedTransport:
+        """Return what fetches signed URLs, until `stop` is set.
+
+        It goes through this client's proxies, without its token.
+        """
         self._check_open()
         return SignedTransport(
             loopback=self.loopback,
             timeout=self._timeout,
             proxies=self._proxies,
             verify=self._verify,
-            note=self._note_date,
+            stop=stop,
+            note=self._note_answer,
             custom=self._transport if isinstance(self._transport, CustomTransport) else None,
         )
+
+    def outage_since(self, began: float) -> str:
+        """Say that nothing has come from the network since a time some seconds ago; else ""."""
+        quiet = time.monotonic() - began
+        if quiet < OUTAGE or self._heard_at >= began:
+            return ""
+        return f"nothing came from the network for {quiet:.0f} s"
 
     def server_time(self) -> float:
         """Return the seconds since 1970 by the last dated response, else by our clock."""
@@ -308,14 +323,14 @@ class Client:
     def _note_changes(self, answer: Response | ConnectionFailure) -> None:
         if isinstance(answer, ConnectionFailure):
             return
-        self._note_date(answer.headers)
+        self._note_answer(answer.headers)
         if "Asana-Change" in answer.headers:
             changes = change_headers(answer)
             self.changes.note(self._token.hide(redact, change) for change in changes)
 
-    def _note_date(self, headers: Mapping[str, str]) -> None:
+    def _note_answer(self, headers: Mapping[str, str]) -> None:
         """Keep the date of a response, at most once a second; it is read when it is needed."""
-        now = time.monotonic()
+        self._heard_at = now = time.monotonic()
         if (self._dated is None or now - self._dated[1] >= 1) and (date := headers.get("Date")):
             self._dated = date, now
 

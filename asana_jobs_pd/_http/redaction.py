@@ -19,8 +19,8 @@ MAX_TEXT = 4000
 # Every expression here takes time linear in its text: repeats are possessive or bounded.
 _SLASH = r"(?:/|\\/|%2[fF])"
 _WORD = (  # as in "The bearer token has expired": not a credential
-    r"['\"(\[“]?+(?:[a-z]{1,20}|[A-Z][a-z]{0,19}|[A-Z]{1,20}s?|\d{1,4})"
-    r"(?:[/'\u2019-](?:[a-z]{1,20}|[A-Z]{1,20}s?)){0,3}+[.,;:!?)\]'\"”…]{0,3}+(?!\S)"
+    r"['\"(\[“]?+(?:\d{1,4}|(?:[a-z]{1,20}|[A-Z][a-z]{0,19}|[A-Z]{1,20}s?)"
+    r"(?:[/'\u2019-](?:[a-z]{1,20}|[A-Z]{1,20}s?)){0,3}+)[.,;:!?)\]'\"”…]{0,3}+(?!\S)"
 )
 _TOKENS = re.compile(
     r"(?P<header>(?i:\bauthorization['\"]?[ \t]*+[:=][ \t]*+['\"]?(?:bearer|basic)))[ \t]++\S+"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import math
 import re
 import threading
 import time
@@ -262,17 +261,13 @@ class SignedTransport:
     """Sends GET requests to signed URLs, wherever they lead over https.
 
     Neither a token nor cookies nor netrc go along: S3 refuses a request with both a signature
-    and an ``Authorization`` header, and a token sent there is a token leaked.
-
-    Attributes
-    ----------
-    heard_at : float
-        When a response came last, by the monotonic clock.
+    and an ``Authorization`` header, and a token sent there is a token leaked. `note` gets the
+    headers of each response; once `stop` is set, all ends.
     """
 
     __slots__ = (
         *("_adapters", "_closed", "_custom", "_loopback", "_note", "_proxies", "_timeout"),
-        *("_verify", "heard_at"),
+        "_verify",
     )
 
     def __init__(
@@ -282,6 +277,7 @@ class SignedTransport:
         timeout: tuple[float, float],
         proxies: Proxies,
         verify: bool | str | None,
+        stop: threading.Event | None = None,
         note: Callable[[Mapping[str, str]], object] = bool,
         custom: CustomTransport | None = None,
     ) -> None:
@@ -289,8 +285,7 @@ class SignedTransport:
         self._proxies, self._verify = proxies, verify
         self._note, self._custom = note, custom
         self._adapters: dict[str, OneServerAdapter] = {}
-        self._closed = threading.Event()
-        self.heard_at = -math.inf
+        self._closed = stop or threading.Event()
 
     def __repr__(self) -> str:
         return "<SignedTransport>"
@@ -310,7 +305,6 @@ class SignedTransport:
             answer = self._send(url, headers)
             if isinstance(answer, ConnectionFailure):
                 return answer
-            self.heard_at = time.monotonic()
             self._note(answer.headers)
             location = answer.headers.get("Location", "").strip()
             if answer.status not in _REDIRECTS or not location:  # S3 gives none to another region

@@ -10,8 +10,8 @@ from http import HTTPStatus
 from typing import Any
 
 from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.parallel_map import Batch
 from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._http.threads import Batch
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import Plan
 from asana_jobs_pd._progress import Progress
@@ -19,8 +19,6 @@ from asana_jobs_pd.errors import AuthenticationError, BodyError, NetworkError, R
 
 NEVER = -(2**63)
 """NumPy's NaT as an integer."""
-OUTAGE = 5.0
-"""Seconds without any response after which a request that failed for good ends the read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,11 @@ NOT_ASKED = ReadResult()
 
 @dataclass(slots=True)
 class FetchResult:
-    """The result of each gid, and how the fetch ended: by a 401, by Ctrl-C, or normally."""
+    """The result of each gid, and how the fetch ended: by a failure such as 401, or by Ctrl-C."""
 
     gids: Sequence[str]
     results: list[ReadResult] = field(repr=False)
-    refused: AuthenticationError | None = None
+    failure: BaseException | None = None
     interrupted: bool = False
 
     @property
@@ -82,7 +80,7 @@ def fetch_jobs(
         interrupted = True
     rest = ReadResult(error=reader.outage) if reader.outage else NOT_ASKED
     results = [result or rest for result in batch.results]
-    return FetchResult(gids, results, reader.refused, interrupted)
+    return FetchResult(gids, results, reader.refused or batch.failure, interrupted)
 
 
 def _record(gids: Sequence[str], results: Sequence[ReadResult | None], client: Client) -> None:
@@ -127,7 +125,6 @@ class _Reader:
     def __init__(self, plan: Plan, client: Client) -> None:
         self._plan = plan
         self._client = client
-        self._answered_at = -OUTAGE
         self.stop = threading.Event()
         self.refused: AuthenticationError | None = None
         self.outage: NetworkError | None = None
@@ -136,23 +133,15 @@ class _Reader:
         began, asked_at = time.monotonic(), time.time_ns() // 1000
         result = fetch_job(gid, self._plan, self._client, stop=self.stop)
         if not isinstance(result, RequestError):
-            self._answered_at = time.monotonic()
             return ReadResult(asked_at, result)
-        if isinstance(result, NetworkError):
-            self._notice_outage(began)
-        else:
-            self._answered_at = time.monotonic()
+        if isinstance(result, NetworkError) and (outage := self._client.outage_since(began)):
+            reason = f"not asked: {outage}"
+            self.outage = NetworkError(reason, reason=reason)
+            self._give_up()
         if isinstance(result, AuthenticationError):
             self.refused = result
             self._give_up()
         return ReadResult(asked_at, error=result)
-
-    def _notice_outage(self, began: float) -> None:
-        quiet = time.monotonic() - max(began, self._answered_at)
-        if quiet >= OUTAGE and self._answered_at < began:
-            reason = f"not asked: nothing came from the network for {quiet:.0f} s"
-            self.outage = NetworkError(reason, reason=reason)
-            self._give_up()
 
     def _give_up(self) -> None:
         self.stop.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -22,6 +23,7 @@ from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
     AsanaValueWarning,
+    AuthenticationError,
     InvalidOptionError,
     PartialReadError,
     ReadInterrupted,
@@ -231,14 +233,7 @@ class _Fetched:
 
     def finish(self, frame: pd.DataFrame, gids: pd.Series, errors: Errors) -> pd.DataFrame:
         """Return the frame, or raise how the read ended; every exception carries the frame."""
-        ending = self._ending(frame, errors)
-        try:
-            self._warn(frame)
-        except Warning:
-            if ending is None:
-                raise
-        if ending is not None:
-            raise ending
+        frame_or_raise(frame, self._ending(frame, errors), self.client, self.warnings)
         if errors == "drop" and self.result.errors:
             return frame[~gids.isin(list(self.result.errors)).to_numpy(bool)]
         return frame
@@ -252,19 +247,12 @@ class _Fetched:
                 "others.",
                 frame=frame,
             )
-        if result.refused is not None:
-            result.refused.frame = frame
-            return result.refused
+        if result.failure is not None:
+            return result.failure
         if result.errors and errors == "raise":
             message = summary_of(result.errors, asked)
             return PartialReadError(message, frame=frame, errors=result.errors)
         return None
-
-    def _warn(self, frame: pd.DataFrame) -> None:
-        try:
-            _warn_each(self.warnings, frame)
-        finally:
-            warn_after_call(self.client, frame)
 
 
 def _fetch(wanted: list[str], plan: Plan, client: Client | None, progress: bool | None) -> _Fetched:
@@ -276,18 +264,36 @@ def _fetch(wanted: list[str], plan: Plan, client: Client | None, progress: bool 
         result = fetch_jobs(unique, plan, client, progress=progress)
     except KeyboardInterrupt:
         result = FetchResult(unique, [NOT_ASKED] * len(unique), interrupted=True)
-    if result.refused and client:
+    if client and isinstance(result.failure, AuthenticationError):
         forget_default(client)
     return _Fetched(wanted, plan, result, client)
 
 
-def warn_after_call(client: Client | None, frame: pd.DataFrame | None = None) -> None:
-    """Warn of API changes that Asana has announced, and of a ledger that could not be written."""
+def frame_or_raise(
+    frame: pd.DataFrame,
+    ending: BaseException | None,
+    client: Client | None,
+    warnings: Iterable[tuple[str, type[Warning]]] = (),
+) -> pd.DataFrame:
+    """Return the frame of a call, or raise how it ended, after its warnings.
+
+    Warns of API changes that Asana has announced and of a ledger that could not be written, too.
+    Whatever is raised carries the frame.
+    """
     changes = client.changes.take() if client is not None else ()
     try:
-        _warn_each([(change, AsanaChangeWarning) for change in changes], frame)
-    finally:
-        warn_of_ledger_failures(frame)
+        try:
+            _warn_each([*warnings, *((change, AsanaChangeWarning) for change in changes)], frame)
+        finally:
+            warn_of_ledger_failures(frame)
+    except Warning:
+        if ending is None:
+            raise
+    if ending is None:
+        return frame
+    with suppress(AttributeError):
+        ending.frame = frame  # type: ignore[attr-defined]
+    raise ending
 
 
 def _warn_each(warnings: Iterable[tuple[str, type[Warning]]], frame: pd.DataFrame | None) -> None:

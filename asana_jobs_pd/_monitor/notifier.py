@@ -14,7 +14,9 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._monitor.schedule import Signals
+from asana_jobs_pd.errors import NoThreadsError
 
 log = logging.getLogger("asana_jobs_pd")
 
@@ -87,9 +89,7 @@ class Notifier:
         with self.lock:
             self._signals = queue.SimpleQueue()
             self._woken = False
-            threading.Thread(
-                target=self._run, args=(stop, self._signals), name="asana-jobs-notify", daemon=True
-            ).start()
+            start_thread(self._run, "asana-jobs-notify", stop, self._signals)
             self._running = True
 
     def add(self, event: Event, callback: Callable[..., object]) -> Callable[[], None]:
@@ -124,7 +124,7 @@ class Notifier:
         elif self._listeners:
             ended = threading.Event()
             ended.set()
-            with contextlib.suppress(RuntimeError):  # no more threads
+            with contextlib.suppress(NoThreadsError):
                 self.start(ended)
                 self.wake()
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeAlias
 
-from asana_jobs_pd._http.parallel_map import no_threads
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._jobs.fetch import ReadResult
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._monitor.job_table import JobTable
@@ -29,7 +29,12 @@ from asana_jobs_pd._monitor.schedule import (
     leave_rate,
     rate_of,
 )
-from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, NetworkError
+from asana_jobs_pd.errors import (
+    AsanaJobsError,
+    AuthenticationError,
+    NetworkError,
+    NoThreadsError,
+)
 from asana_jobs_pd.typing import MonitorState
 
 MAX_WORKERS = 25
@@ -67,10 +72,10 @@ class WorkerPool:
         self._todo.put(gid)
         if self._threads < len(self.in_flight):
             try:
-                threading.Thread(target=self._work, name="asana-jobs-poll", daemon=True).start()
-            except RuntimeError as error:  # no more threads; those there are will do
+                start_thread(self._work, "asana-jobs-poll")
+            except NoThreadsError:  # those there are will do
                 if not self._threads:
-                    raise no_threads(error) from None
+                    raise
             else:
                 self._threads += 1
 
@@ -148,13 +153,10 @@ class Poller:
                 self.notifier.start(self._stop)
                 self._set_state("watching")
                 join_rate(self.schedule, limiter)
-                threading.Thread(
-                    target=self._run, args=(self._stop,), name="asana-jobs-watch", daemon=True
-                ).start()
-            except RuntimeError as error:
-                reason = no_threads(error)
-                self._end("stopped", str(reason))
-                raise reason from None
+                start_thread(self._run, "asana-jobs-watch", self._stop)
+            except NoThreadsError as error:
+                self._end("stopped", str(error))
+                raise
 
     def finish(self) -> None:
         """Be done: there is nothing to poll."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._jobs.as_jobs import as_jobs
-from asana_jobs_pd._jobs.read import check_errors, summary_of, warn_after_call
+from asana_jobs_pd._jobs.read import check_errors, frame_or_raise, summary_of
 from asana_jobs_pd._monitor.monitor import TICK, JobsMonitor
 from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._progress import Progress
@@ -181,24 +181,18 @@ class _Wait:
         """Return the frame, or raise how the wait ended."""
         monitor, frame = self.monitor, self.monitor.frame
         failed = {gid: job.error for gid, job in monitor.jobs.items() if job.error is not None}
+        ending: BaseException | None
         if interrupted:
-            raise ReadInterrupted(f"Interrupted: {self._so_far()}", frame=frame)
-        error = self._error(frame, failed)
+            ending = ReadInterrupted(f"Interrupted: {self._so_far()}", frame=frame)
+        else:
+            ending = self._error(frame, failed)
         if failed and self._errors == "drop":
             frame = frame[~as_jobs(frame)["gid"].isin(list(failed)).to_numpy(bool)]
-        try:
-            warn_after_call(monitor.client, frame)
-        except Warning:
-            if error is None:
-                raise
-        if error is not None:
-            raise error
-        return frame
+        return frame_or_raise(frame, ending, monitor.client)
 
     def _error(self, frame: pd.DataFrame, failed: dict[str, RequestError]) -> AsanaJobsError | None:
         monitor = self.monitor
         if monitor.refused is not None:
-            monitor.refused.frame = frame
             return monitor.refused
         if monitor.unfinished > self._enough and monitor.failed:
             text = f"The wait ended early: {monitor.last_error} {self._so_far()}"

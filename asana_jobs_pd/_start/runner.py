@@ -13,9 +13,9 @@ from http import HTTPStatus
 from typing import Any
 
 from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.parallel_map import no_threads
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.responses import UNKNOWN, PostResult
+from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._jobs.fetch import fetch_job
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import EVERYTHING, FINAL_STATUSES
@@ -23,7 +23,13 @@ from asana_jobs_pd._monitor.schedule import Clock, RealClock, Signals
 from asana_jobs_pd._start.endpoints import Endpoint
 from asana_jobs_pd._start.queue import MAX_UNCLEAR, StartQueue
 from asana_jobs_pd._start.requests import StartRequest, StartResult
-from asana_jobs_pd.errors import AuthenticationError, ClientClosedError, NetworkError, RequestError
+from asana_jobs_pd.errors import (
+    AuthenticationError,
+    ClientClosedError,
+    NetworkError,
+    NoThreadsError,
+    RequestError,
+)
 
 log = logging.getLogger("asana_jobs_pd")
 
@@ -125,16 +131,16 @@ class Runner:
             while (item := self._queue.take(now)) is not None:
                 self._posting += 1
                 try:
-                    _start_thread(self._post, item)
-                except RuntimeError as error:
+                    start_thread(self._post, "asana-jobs-start", item)
+                except NoThreadsError as error:
                     self._posting -= 1
                     self._queue.withdraw(item)
-                    self.failure = no_threads(error)
+                    self.failure = error
                     return
             while (gid := self._queue.take_poll(now)) is not None:
                 try:
-                    _start_thread(self._poll, gid)
-                except RuntimeError:
+                    start_thread(self._poll, "asana-jobs-start", gid)
+                except NoThreadsError:
                     self._queue.polled(gid, now, finished=False)
 
     # In threads of their own, which no interrupt reaches, so that each response is noted
@@ -255,10 +261,6 @@ class Runner:
                 reason = f"not sent: {MAX_UNCLEAR} requests in a row had no clear response"
                 result.error = _error(request, reason)
         _running[self._client.limiter] = self._queue.running
-
-
-def _start_thread(call: Callable[..., None], argument: object) -> None:
-    threading.Thread(target=call, args=(argument,), name="asana-jobs-start", daemon=True).start()
 
 
 def _error(request: StartRequest, reason: str) -> NetworkError:

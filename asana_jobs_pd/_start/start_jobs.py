@@ -13,7 +13,7 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
+from asana_jobs_pd._jobs.read import frame_or_raise
 from asana_jobs_pd._jobs.states import is_cached
 from asana_jobs_pd._monitor.schedule import Clock, RealClock
 from asana_jobs_pd._options import check_flag, is_seconds
@@ -29,14 +29,12 @@ from asana_jobs_pd._start.requests import (
 )
 from asana_jobs_pd._start.runner import Runner
 from asana_jobs_pd.errors import (
-    AsanaChangeWarning,
     AsanaStartWarning,
     AuthenticationError,
     InvalidOptionError,
     PartialStartError,
     StartInterrupted,
     StartStoppedError,
-    warn_user,
 )
 from asana_jobs_pd.typing import Gids, StartErrors
 
@@ -117,15 +115,7 @@ def start_jobs(
     except KeyboardInterrupt:  # another one, or a late one
         run.ending = "interrupted"
         frame = run.frame(rows)
-    error = run.error(frame)
-    try:
-        run.warn(frame, returned=error is None)
-    except Warning:
-        if error is None:
-            raise
-    if error is not None:
-        raise error
-    return frame
+    return run.finish(frame)
 
 
 class _Run:
@@ -163,22 +153,20 @@ class _Run:
         results = dict(zip(self._requests, self.results, strict=True))
         return started_frame(rows, [results[row] for row in rows])
 
-    def warn(self, frame: pd.DataFrame, *, returned: bool) -> None:
-        """Warn of what a caller should know, with the frame where warnings are errors."""
-        for change in self._client.changes.take() if self._client is not None else ():
-            warn_user(change, AsanaChangeWarning, frame=frame)
-        warn_of_ledger_failures(frame)
-        if returned and (frame["source.state"] != "started").any():
-            warn_user(self._summary(frame, examples=True), AsanaStartWarning, frame=frame)
+    def finish(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the frame with warnings of what a caller should know, or raise how it ended."""
+        error, texts = self._error(frame), []
+        if error is None and (frame["source.state"] != "started").any():
+            texts.append(self._summary(frame, examples=True))
         if (cached := int(is_cached(frame).sum())) > 0:
-            text = (
+            texts.append(
                 f"{cached} of {len(frame)} exports come from Asana's cache: they were completed "
                 "before they were requested, up to 4 hours ago. frame.asana.cached shows them."
             )
-            warn_user(text, AsanaStartWarning, frame=frame)
+        warnings = [(text, AsanaStartWarning) for text in texts]
+        return frame_or_raise(frame, error, self._client, warnings)
 
-    def error(self, frame: pd.DataFrame) -> BaseException | None:
-        """Return what to raise; None when the frame is to be returned."""
+    def _error(self, frame: pd.DataFrame) -> BaseException | None:
         errors = {result.error.gid: result.error for result in self.results if result.error}
         summary = self._summary(frame)
         if self.ending == "interrupted":
@@ -186,7 +174,6 @@ class _Run:
         if isinstance(self._failure, AuthenticationError):
             if self._client is not None:
                 forget_default(self._client)
-            self._failure.frame = frame
             return self._failure
         if self._failure is not None:
             kind, reason = type(self._failure).__name__, clean(str(self._failure)).rstrip(".")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from asana_jobs_pd._download.downloader import DownloadSession
+from asana_jobs_pd._download.download import DownloadSession
 from asana_jobs_pd._download.export_files import FileProgress
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client
@@ -104,8 +104,8 @@ class Downloads:
         jobs = as_jobs(request.jobs, verified=True)
         files = with_index_of(run.fetch(jobs, jobs["gid"], folder), request.jobs)
         bars.end()
-        if run.refused is not None:
-            message = error_html(str(run.refused))
+        if run.failure is not None:
+            message = error_html(str(run.failure))
         else:
             message = downloaded_html(files, cancelled=run.cancelled, folder=str(folder))
         self._panel.show_message(message)

@@ -16,7 +16,7 @@ from child_process import run_child
 from export_fixtures import Quick, check, fetched, names, only, packed, ranges
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._download import downloader
+from asana_jobs_pd._http import client as client_module
 
 
 @pytest.fixture
@@ -375,7 +375,7 @@ def test_trouble_that_lasts_ends_in_words(asana, download, gid, content, tmp_pat
 
 def test_a_network_that_is_gone_is_not_tried_for_every_file(asana, client, tmp_path, monkeypatch):
     """A file that failed for want of any answer speaks for those that wait."""
-    monkeypatch.setattr(downloader, "OUTAGE_SECONDS", 0.0)
+    monkeypatch.setattr(client_module, "OUTAGE", 0.0)
     gids = asana.gids(8, "export_request")
     asana.finish(*gids)
     jobs = aj.read_asana_jobs(gids, client=client)

@@ -7,10 +7,9 @@ import threading
 
 import pytest
 
-from asana_jobs_pd import _files
-from asana_jobs_pd._download.partial_file import PartialFile
+from asana_jobs_pd._download import partial_file
+from asana_jobs_pd._download.partial_file import BackgroundFsync, PartialFile
 from asana_jobs_pd._download.verify import FileRecord
-from asana_jobs_pd._files import BackgroundFsync
 
 
 class Disk:
@@ -30,8 +29,8 @@ class Disk:
 @pytest.fixture
 def disk(monkeypatch):
     made = Disk()
-    monkeypatch.setattr(_files, "_sync", made)
-    monkeypatch.setattr(_files, "_SYNC_SIZE", 100)
+    monkeypatch.setattr(partial_file, "_sync", made)
+    monkeypatch.setattr(partial_file, "_SYNC_SIZE", 100)
     return made
 
 

@@ -18,8 +18,7 @@ from export_fixtures import check, names, only, ranges
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._download import partial_file
-from asana_jobs_pd._download.downloader import Downloader
-from asana_jobs_pd._download.export_files import ExportFile
+from asana_jobs_pd._download.download import DownloadSession
 
 pytestmark = pytest.mark.slow
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -44,6 +43,15 @@ def until(condition, seconds=120.0):
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.005)
+
+
+def session(client, gid, folder, show=bool):
+    """Start a download as a widget does; return it and its thread."""
+    jobs = aj.read_asana_jobs(gid, client=client)
+    made = DownloadSession(client, shown=False, show=show)
+    call = threading.Thread(target=made.fetch, args=(jobs, jobs["gid"], folder), daemon=True)
+    call.start()
+    return made, call
 
 
 @posix
@@ -146,22 +154,18 @@ def test_no_thread_is_waited_for(asana, gid, content, tmp_path):
 def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path):
     """As a widget does it from another thread; the part stays, and its claim is taken over."""
     asana.fault("slow", where="exports", seconds=30.0)
-    downloads = Downloader([ExportFile(gid, "resource")], tmp_path, client)
     seen = []
-    runner = threading.Thread(target=downloads.run, args=(seen.append,), daemon=True)
-    runner.start()
-    until(lambda: downloads.progress[0].done > 1000)
+    downloads, runner = session(client, gid, tmp_path, seen.append)
+    until(lambda: downloads.progress and downloads.progress[0].done > 1000)
     downloads.cancel()
     began = time.monotonic()
     runner.join(10)
     assert time.monotonic() - began < 2
-    assert downloads.results == {}
     assert not downloads.interrupted
     assert seen[0][0].total == len(content)
-    again = Downloader([ExportFile(gid, "resource")], tmp_path, client)
-    again.run()
-    (result,) = again.results.values()
-    assert result.size == len(content)
+    again, runner = session(client, gid, tmp_path)
+    runner.join(60)
+    assert again.progress[0].total == len(content)
     assert again.progress[0].state == "done"
     assert ranges(asana)[1].startswith("bytes=")
 
@@ -169,28 +173,27 @@ def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path
 def test_waiting_for_another_can_be_cancelled(asana, client, gid, content, tmp_path):
     """A second download of a file waits for the first, but not against our will."""
     asana.fault("slow", where="exports", seconds=30.0)
-    first, second = (Downloader([ExportFile(gid, "resource")], tmp_path, client) for _ in range(2))
-    threads = []
-    for downloads in (first, second):
-        threads.append(threading.Thread(target=downloads.run, daemon=True))
-        threads[-1].start()
-        until(lambda: first.progress[0].done > 1000)
+    first, thread = session(client, gid, tmp_path)
+    until(lambda: first.progress and first.progress[0].done > 1000)
+    second, waiting = session(client, gid, tmp_path)
+    until(lambda: second.progress and second.progress[0].note)
     assert second.progress[0].state == "waiting"
     second.cancel()
-    threads[1].join(10)
-    assert not threads[1].is_alive()
+    waiting.join(10)
+    assert not waiting.is_alive()
     assert first.progress[0].state == "running"
     first.cancel()
-    threads[0].join(10)
+    thread.join(10)
     assert pd.isna(only(aj.download_asana_exports(gid, tmp_path, client=client))["file.error"])
 
 
 MACHINE = """
 import sys
 import asana_jobs_pd as aj
+import asana_jobs_pd._owners as owners
 from asana_jobs_pd._download import partial_file
 base_url, token, gid, dest, machine, stale = sys.argv[1:]
-partial_file._machine = lambda: machine
+owners.machine_id = lambda: machine
 partial_file.STALE = float(stale)
 client = aj.connect(token, base_url=base_url)
 row = aj.download_asana_exports(gid, dest).iloc[0]

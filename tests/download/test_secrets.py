@@ -13,9 +13,7 @@ from export_fixtures import names
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._download import url_source
-from asana_jobs_pd._download.downloader import Downloader
-from asana_jobs_pd._download.export_files import ExportFile
-from asana_jobs_pd._http.signed_urls import SignedUrl
+from asana_jobs_pd._download.download import DownloadSession
 
 URL_COLUMN = "new_resource_export.download_url"
 FAULTS = [
@@ -66,15 +64,12 @@ def test_no_error_shows_a_signature(asana, client, gid, jobs, tmp_path, caplog, 
 
 def test_no_object_shows_a_url(asana, client, gid, tmp_path):
     """Neither the engine nor what it is made of."""
-    url = asana.export_url(gid, "export_request")
-    downloads = Downloader([ExportFile(gid, "resource", SignedUrl(url))], tmp_path, client)
-    downloads.run()
-    parts = [
-        downloads,
-        *vars(downloads).values(),
-        *downloads.progress,
-        downloads._context.transport,
-    ]
+    jobs = aj.read_asana_jobs(gid, client=client)
+    url = jobs["new_resource_export.download_url"].iloc[0]
+    downloads = DownloadSession(client, shown=False)
+    downloads.fetch(jobs, jobs["gid"], tmp_path)
+    assert downloads.progress
+    parts = [downloads, *vars(downloads).values(), *downloads.progress, client.signed_transport()]
     for part in parts:
         assert signature(url) not in repr(part)
         assert TOKEN not in repr(part)

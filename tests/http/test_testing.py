@@ -4,6 +4,7 @@ import gzip
 import json
 import threading
 
+import pandas as pd
 import pytest
 
 import asana_jobs_pd as aj
@@ -135,6 +136,28 @@ def test_a_failing_assertion_in_a_handler_comes_out():
 
     with pytest.raises(AssertionError, match="GET"):
         aj.read_asana_jobs("12", client=aj.Client(transport=MockTransport(check)))
+
+
+@pytest.mark.parametrize("verb", ["read", "refresh", "wait", "download"])
+def test_what_a_transport_raises_costs_no_frame(verb, tmp_path):
+    """Whatever it is: what was read before is in its frame."""
+    jobs = pd.DataFrame({"gid": ["12", "13"], "fetched_at": pd.NaT, "status": "in_progress"})
+
+    def answer(request):
+        if "/13" in request.url:
+            raise ZeroDivisionError
+        return job(request)
+
+    client = aj.Client(transport=MockTransport(answer), max_in_flight=1)
+    calls = {
+        "read": lambda: aj.read_asana_jobs(["12", "13"], client=client),
+        "refresh": lambda: aj.refresh_asana_jobs(jobs, client=client),
+        "wait": lambda: aj.wait_asana_jobs(jobs, client=client, timeout=60),
+        "download": lambda: aj.download_asana_exports(["12", "13"], tmp_path, client=client),
+    }
+    with pytest.raises((ZeroDivisionError, aj.PartialReadError)) as caught:
+        calls[verb]()
+    assert list(caught.value.frame["gid"]) == ["12", "13"]
 
 
 def test_neither_requests_nor_responses_show_secrets():

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import asana_jobs_pd as aj
+from asana_jobs_pd._http import client as client_module
 from asana_jobs_pd._jobs import fetch
 from asana_jobs_pd._jobs import read as read_module
 from asana_jobs_pd.errors import (
@@ -239,7 +240,7 @@ def test_numpy_gids_are_read(asana, client):
 
 def test_when_the_network_is_gone_the_rest_is_not_asked_for(asana, monkeypatch):
     """One request that failed for good, with no answer to any since, speaks for all."""
-    monkeypatch.setattr(fetch, "OUTAGE", 0.0)
+    monkeypatch.setattr(client_module, "OUTAGE", 0.0)
     gids = asana.gids(500)
     base_url = asana.base_url
     asana.stop()

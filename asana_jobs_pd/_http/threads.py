@@ -14,10 +14,20 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def no_threads(error: RuntimeError) -> NoThreadsError:
-    """Return the error that says why a thread could not be started, and what needs threads."""
-    return NoThreadsError(
-        f"The system cannot start another thread ({error}). Reading, refreshing, waiting, "
+def start_thread(call: Callable[..., object], name: str, *arguments: object) -> threading.Thread:
+    """Start a daemon thread, which neither an interrupt nor the end of the process waits for.
+
+    Raises NoThreadsError when the system starts no more.
+    """
+    thread = threading.Thread(target=call, args=arguments, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        reason = str(error)
+    else:
+        return thread
+    raise NoThreadsError(
+        f"The system cannot start another thread ({reason}). Reading, refreshing, waiting, "
         "watching, starting jobs and downloading need threads; loading files does not. Raise the "
         "limit (ulimit -u, or the container's limit of processes) or end other programs."
     )
@@ -30,10 +40,17 @@ class Batch(Generic[T, R]):
     under way, as an executor's exit would.
 
     `call` may raise ``Cancelled`` once `stop` is set; whatever else it raises ends the batch and
-    comes out of ``run``. `results` has one entry per item, in order, None where there is none.
+    is kept in `failure`, so that it costs no results. `results` has one entry per item, in order,
+    None where there is none.
     """
 
-    def __init__(self, call: Callable[[T], R], items: Sequence[T], workers: int) -> None:
+    def __init__(
+        self,
+        call: Callable[[T], R],
+        items: Sequence[T],
+        workers: int,
+        stop: threading.Event | None = None,
+    ) -> None:
         self._call = call
         self._items = items
         self._todo = deque(range(len(items)))
@@ -41,14 +58,19 @@ class Batch(Generic[T, R]):
         self._alive = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
-        self._failure: BaseException | None = None
+        self.failure: BaseException | None = None
         self.results: list[R | None] = [None] * len(items)
-        self.stop = threading.Event()
+        self.stop = stop or threading.Event()
 
     @property
     def done(self) -> int:
         """How many items were taken up."""
         return len(self._items) - len(self._todo)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no thread of it is at work."""
+        return self._over.is_set()
 
     def run(self, tick: Callable[[int], object] = bool, every: float = 0.1) -> None:
         """Return when all is done or the batch was stopped; call `tick` every so many seconds."""
@@ -61,8 +83,8 @@ class Batch(Generic[T, R]):
                     break
         finally:
             self.stop.set()
-        if self._failure is not None:
-            raise self._failure
+        if isinstance(self.failure, KeyboardInterrupt):
+            raise self.failure
         tick(self.done)
 
     def settle(self, seconds: float) -> None:
@@ -72,15 +94,14 @@ class Batch(Generic[T, R]):
     def _start(self) -> None:
         self._over.clear()
         for _ in range(self._workers):
-            thread = threading.Thread(target=self._work, name="asana-jobs", daemon=True)
             with self._lock:
                 self._alive += 1
             try:
-                thread.start()
-            except RuntimeError as error:  # no more threads; those there are will do
+                start_thread(self._work, "asana-jobs")
+            except NoThreadsError as error:  # those there are will do
                 self._leave()
                 if self._todo and self._over.is_set() and not self.stop.is_set():
-                    raise no_threads(error) from None
+                    self.failure = error
                 return
         if not self._workers:
             self._over.set()
@@ -97,7 +118,7 @@ class Batch(Generic[T, R]):
             pass
         except BaseException as error:  # noqa: BLE001  it is raised again where it is seen
             with self._lock:
-                self._failure = self._failure or error
+                self.failure = self.failure or error
             self.stop.set()
         finally:
             self._leave()
