@@ -82,7 +82,6 @@ class RetryBudget:
             tries=self._count,
             elapsed=now - self._began,
             retry_after=retry_after,
-            chance=random.random(),  # noqa: S311
         )
         if wait is None or not retryable:
             tries = f", in {self._count} tries" if self._count > 1 else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -139,7 +138,7 @@ class UrlSource:
         if not left:
             return False
         self._waits += 1
-        delay = min(backoff(self._waits, random.random()), _MAX_DELAY, left)  # noqa: S311
+        delay = min(backoff(self._waits), _MAX_DELAY, left)
         self._progress.note = f"not there yet ({reason}), trying again in {delay:.0f} s"
         if self._stop.wait(delay):
             raise Cancelled

@@ -1,4 +1,4 @@
-"""Where a token comes from, where it may go, and how it is kept out of sight."""
+"""Where a token comes from, where it may go and by which way, and how it is kept out of sight."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-from asana_jobs_pd._http.http_adapter import Proxies, is_loopback, split_url
+import requests
+
+from asana_jobs_pd._http.http_adapter import Proxies, Settings, is_loopback, split_url
 from asana_jobs_pd._http.redaction import Hidden, Secret, clean
 from asana_jobs_pd.errors import InvalidOptionError, TokenError
 
@@ -75,6 +77,40 @@ def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
             "{'https': 'http://proxy.example:3128'}."
         )
     return hidden
+
+
+def settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:
+    """Return what requests would send a request with: proxies and CA bundle."""
+    if not isinstance(verify, bool | str | os.PathLike | None):
+        raise InvalidOptionError(
+            f"verify is a {type(verify).__name__}: give True, False or the path of a CA bundle."
+        )
+    settings = _merge_environment(url, proxies, verify)
+    if settings is None:
+        raise InvalidOptionError(
+            "The proxy settings cannot be used; they come from proxies= or from the environment "
+            "(HTTPS_PROXY, NO_PROXY)."
+        )
+    bundle = settings.reveal()["verify"]
+    if isinstance(bundle, str | os.PathLike) and not os.path.exists(bundle):  # noqa: PTH110  never raises
+        raise InvalidOptionError(
+            f"The CA bundle {os.fspath(bundle)!r} does not exist; it comes from verify= or from "
+            "the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)."
+        )
+    return settings
+
+
+def _merge_environment(url: str, proxies: Proxies, verify: bool | str | None) -> Settings | None:
+    try:
+        with requests.Session() as session:
+            merged = session.merge_environment_settings(
+                url, dict(proxies.reveal()), None, verify, None
+            )
+    except ValueError:
+        return None
+    if is_loopback(url):
+        merged["proxies"] = {}  # a plain http request would hand the token to the proxy
+    return Hidden({"proxies": merged["proxies"], "verify": merged["verify"]})
 
 
 class Token:

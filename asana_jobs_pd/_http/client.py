@@ -6,7 +6,6 @@ import hashlib
 import logging
 import math
 import os
-import random
 import threading
 import time
 import weakref
@@ -25,7 +24,7 @@ from asana_jobs_pd._http.auth import (
     find_token,
     hide_proxies,
 )
-from asana_jobs_pd._http.http_adapter import is_loopback
+from asana_jobs_pd._http.http_adapter import OneServerAdapter, is_loopback
 from asana_jobs_pd._http.rate_limit import Limiter, forget_limiters, limiter_for
 from asana_jobs_pd._http.redaction import mask_logs, redact
 from asana_jobs_pd._http.responses import (
@@ -159,6 +158,7 @@ class Client:
     def reopen(self) -> None:
         """Start afresh with new connections, as in a forked process."""
         self._transport: RequestsTransport | CustomTransport
+        self._stores: dict[str, OneServerAdapter] = {}  # of files, by server
         if self._custom is not None:
             self.limiter = self._limiter or Limiter(*self._limits)
             self._transport = CustomTransport(self._custom, self._token)
@@ -203,16 +203,14 @@ class Client:
         return self.limiter.budget.max_in_flight
 
     def signed_transport(self, stop: threading.Event | None = None) -> SignedTransport:
-        """Return what fetches signed URLs, until `stop` is set.
-
-        It goes through this client's proxies, without its token.
-        """
+        """Return what fetches signed URLs, by this client's proxies, without its token."""
         self._check_open()
         return SignedTransport(
             loopback=self.loopback,
             timeout=self._timeout,
             proxies=self._proxies,
             verify=self._verify,
+            adapters=self._stores,
             stop=stop,
             note=self._note_answer,
             custom=self._transport if isinstance(self._transport, CustomTransport) else None,
@@ -234,7 +232,8 @@ class Client:
     def close(self) -> None:
         """Close the connections; the client cannot be used any more."""
         self._closed = True
-        self._transport.close()
+        for each in (self._transport, *self._stores.values()):
+            each.close()
 
     def get_job(self, gid: str, opt_fields: tuple[str, ...] = ()) -> Record:
         """Return the record of one job as Asana sends it, or raise the `RequestError`."""
@@ -291,10 +290,7 @@ class Client:
         try:
             answer = self._transport.get(url, stop)
             if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-                closed_for = retry_after_of(answer) or backoff(
-                    3 + self.limiter.refusals,
-                    random.random(),  # noqa: S311
-                )
+                closed_for = retry_after_of(answer) or backoff(3 + self.limiter.refusals)
         finally:
             self.limiter.release(started, closed_for=closed_for)
         self._note_changes(answer)
@@ -325,8 +321,7 @@ class Client:
             return
         self._note_answer(answer.headers)
         if "Asana-Change" in answer.headers:
-            changes = change_headers(answer)
-            self.changes.note(self._token.hide(redact, change) for change in changes)
+            self.changes.note(self._token.hide(redact, text) for text in change_headers(answer))
 
     def _note_answer(self, headers: Mapping[str, str]) -> None:
         """Keep the date of a response, at most once a second; it is read when it is needed."""

@@ -32,7 +32,6 @@ from urllib3.util.wait import wait_for_write
 
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.redaction import Hidden, own_request
-from asana_jobs_pd.errors import InvalidOptionError
 
 STOP_INTERVAL = 0.2
 """Seconds between two looks at whether a request that waits was cancelled."""
@@ -82,11 +81,7 @@ class AnswerTimeout(urllib3.Timeout):
         return left if self._stop is None else min(left, STOP_INTERVAL)
 
 
-class _Sending(threading.local):
-    timeout = AnswerTimeout(10.0, 60.0)
-
-
-_sending = _Sending()
+_sending = threading.local()
 """The timeout of the request that this thread sends: connections are made far from it."""
 
 
@@ -96,7 +91,8 @@ class _TimedReader(socket.SocketIO):
     def __init__(self, sock: Any) -> None:
         super().__init__(sock, "r")
         getattr(sock, "socket", sock)._io_refs += 1  # noqa: SLF001  as its own makefile does
-        self._socket, self._timeout = sock, _sending.timeout
+        self._socket = sock
+        self._timeout: AnswerTimeout = _sending.timeout
         self._asked_at = time.monotonic()
         self._deadline = self._asked_at + self._timeout.head
 
@@ -173,7 +169,7 @@ class _TimedTLS(ssl.SSLSocket):
     """A TLS socket whose handshake can be cancelled."""
 
     def do_handshake(self, block: bool = False) -> None:
-        waits, original = _sending.timeout, self.gettimeout()
+        waits: AnswerTimeout = _sending.timeout
         until = time.monotonic() + waits.connect
         try:
             while True:
@@ -184,7 +180,7 @@ class _TimedTLS(ssl.SSLSocket):
         except BaseException:
             self.close()
             raise
-        self.settimeout(original)
+        self.settimeout(waits.connect)
 
 
 def _new_conn(connection: Any) -> socket.socket:
@@ -201,19 +197,18 @@ def _connect(host: str, port: int, options: Iterable[tuple[Any, ...]]) -> socket
             for option in options:
                 connection.setsockopt(*option)
             _connect_to(connection, address)
-        except OSError as error:
+        except BaseException as error:
             connection.close()
+            if not isinstance(error, OSError):
+                raise
             failure = error
-        except BaseException:
-            connection.close()
-            raise
         else:
             return connection
     raise failure
 
 
 def _connect_to(connection: socket.socket, address: Any) -> None:
-    waits = _sending.timeout
+    waits: AnswerTimeout = _sending.timeout
     until = time.monotonic() + waits.connect
     connection.setblocking(False)
     with suppress(BlockingIOError):
@@ -301,10 +296,8 @@ def _use_timed_pools(manager: urllib3.PoolManager) -> None:
 
 @lru_cache(maxsize=8)
 def _timed(pool: Any) -> type:
-    connection, changes = (
-        pool.ConnectionCls,
-        dict[str, Any](response_class=_Head),
-    )  # CONNECT has a response
+    connection = pool.ConnectionCls
+    changes: dict[str, Any] = {"response_class": _Head}  # of a proxy, to CONNECT
     if connection.__module__ == HTTPConnectionPool.ConnectionCls.__module__:  # not SOCKS
         changes["_new_conn"] = _new_conn
     timed = type(connection.__name__, (connection,), changes)
@@ -415,40 +408,6 @@ class OneServerAdapter(HTTPAdapter):
             kind = "capath" if Path(bundle).is_dir() else "cafile"
             context.load_verify_locations(**{kind: bundle})
         return context
-
-
-def settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:
-    """Return what requests would send a request with: proxies and CA bundle."""
-    if not isinstance(verify, bool | str | os.PathLike | None):
-        raise InvalidOptionError(
-            f"verify is a {type(verify).__name__}: give True, False or the path of a CA bundle."
-        )
-    settings = _merge_environment(url, proxies, verify)
-    if settings is None:
-        raise InvalidOptionError(
-            "The proxy settings cannot be used; they come from proxies= or from the environment "
-            "(HTTPS_PROXY, NO_PROXY)."
-        )
-    bundle = settings.reveal()["verify"]
-    if isinstance(bundle, str | os.PathLike) and not os.path.exists(bundle):  # noqa: PTH110  never raises
-        raise InvalidOptionError(
-            f"The CA bundle {os.fspath(bundle)!r} does not exist; it comes from verify= or from "
-            "the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)."
-        )
-    return settings
-
-
-def _merge_environment(url: str, proxies: Proxies, verify: bool | str | None) -> Settings | None:
-    try:
-        with requests.Session() as session:
-            merged = session.merge_environment_settings(
-                url, dict(proxies.reveal()), None, verify, None
-            )
-    except ValueError:
-        return None
-    if is_loopback(url):
-        merged["proxies"] = {}  # a plain http request would hand the token to the proxy
-    return Hidden({"proxies": merged["proxies"], "verify": merged["verify"]})
 
 
 def is_loopback(url: str) -> bool:

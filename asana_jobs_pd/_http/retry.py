@@ -41,12 +41,11 @@ class RetryPolicy:
         tries: int,
         elapsed: float,
         retry_after: float | None,
-        chance: float,
+        chance: float | None = None,
     ) -> float | None:
         """Return the seconds to wait before the next try, or None when there is none.
 
-        A status of None stands for no answer; `chance`, from 0 to 1, spreads the waits of many
-        workers.
+        A status of None stands for no answer.
         """
         if tries > self.retries or not (status is None or status in RETRIED):
             return None
@@ -70,9 +69,15 @@ def delivery_of(status: int | None, *, sent: bool) -> Delivery:
     return "refused" if answered and status != HTTPStatus.REQUEST_TIMEOUT else "unknown"
 
 
-def backoff(tries: int, chance: float) -> float:
-    """Return a wait in seconds that doubles from 0.5 to 30, less up to half by chance."""
-    return min(0.5 * 2.0 ** min(tries - 1, 16), 30.0) * (1.0 - chance / 2.0)
+def backoff(
+    tries: int, chance: float | None = None, *, first: float = 0.5, most: float = 30.0
+) -> float:
+    """Return a wait in seconds that doubles from `first` to `most`, less up to half by chance.
+
+    `chance`, from 0 to 1, spreads the waits of many workers; None draws it.
+    """
+    chance = random.random() if chance is None else chance  # noqa: S311
+    return min(first * 2.0 ** min(tries - 1, 16), most) * (1.0 - chance / 2.0)
 
 
 def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
@@ -162,7 +167,6 @@ def wait_before_retry(
         tries=tries,
         elapsed=elapsed,
         retry_after=retry_after_of(answer),
-        chance=random.random(),  # noqa: S311
     )
     if wait is not None:
         reason = status_of(answer) or "no answer"

@@ -17,12 +17,12 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 import requests
 from requests.structures import CaseInsensitiveDict
 
+from asana_jobs_pd._http.auth import settings_for
 from asana_jobs_pd._http.http_adapter import (
     AnswerTimeout,
     OneServerAdapter,
     Proxies,
     is_loopback,
-    settings_for,
     split_url,
 )
 from asana_jobs_pd._http.redaction import clean, hide_query
@@ -262,7 +262,8 @@ class SignedTransport:
 
     Neither a token nor cookies nor netrc go along: S3 refuses a request with both a signature
     and an ``Authorization`` header, and a token sent there is a token leaked. `note` gets the
-    headers of each response; once `stop` is set, all ends.
+    headers of each response; once `stop` is set, all ends. `adapters` has those of earlier
+    transports, by server.
     """
 
     __slots__ = (
@@ -277,6 +278,7 @@ class SignedTransport:
         timeout: tuple[float, float],
         proxies: Proxies,
         verify: bool | str | None,
+        adapters: dict[str, OneServerAdapter] | None = None,
         stop: threading.Event | None = None,
         note: Callable[[Mapping[str, str]], object] = bool,
         custom: CustomTransport | None = None,
@@ -284,7 +286,7 @@ class SignedTransport:
         self._loopback, self._timeout = loopback, timeout
         self._proxies, self._verify = proxies, verify
         self._note, self._custom = note, custom
-        self._adapters: dict[str, OneServerAdapter] = {}
+        self._adapters = {} if adapters is None else adapters
         self._closed = stop or threading.Event()
 
     def __repr__(self) -> str:
@@ -314,10 +316,8 @@ class SignedTransport:
         return ConnectionFailure(f"more than {_MAX_REDIRECTS} redirects", retryable=False)
 
     def close(self) -> None:
-        """End what is under way, in whichever threads, and close the connections."""
+        """End what is under way, in whichever threads."""
         self._closed.set()
-        for adapter in list(self._adapters.values()):
-            adapter.close()
 
     def _send(self, url: SignedUrl, headers: Mapping[str, str]) -> Stream | ConnectionFailure:
         request = requests.PreparedRequest()
@@ -340,5 +340,6 @@ class SignedTransport:
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._adapters:
             settings = settings_for(origin, self._proxies, self._verify)
-            self._adapters[origin] = OneServerAdapter(origin, settings, _MAX_CONNECTIONS)
+            made = OneServerAdapter(origin, settings, _MAX_CONNECTIONS)
+            return self._adapters.setdefault(origin, made)
         return self._adapters[origin]

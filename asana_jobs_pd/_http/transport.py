@@ -19,13 +19,8 @@ import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
-from asana_jobs_pd._http.auth import Token
-from asana_jobs_pd._http.http_adapter import (
-    AnswerTimeout,
-    OneServerAdapter,
-    Proxies,
-    settings_for,
-)
+from asana_jobs_pd._http.auth import Token, settings_for
+from asana_jobs_pd._http.http_adapter import AnswerTimeout, OneServerAdapter, Proxies
 from asana_jobs_pd._http.rate_limit import MAX_POSTS, Cancelled
 from asana_jobs_pd._http.redaction import clean, hide_query
 from asana_jobs_pd.errors import InvalidOptionError

@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 
 from asana_jobs_pd._formatting import format_duration
 from asana_jobs_pd._http.rate_limit import BACKGROUND_SHARE, Limiter
+from asana_jobs_pd._http.retry import backoff
 
 Signals: TypeAlias = "queue.SimpleQueue[str | None]"
 """Wakes a thread. Of all the ways to do so, only this one is safe in the garbage collector."""
@@ -191,7 +192,7 @@ class NetworkBackoff:
         if answered:
             self._failures = 0
             return
-        until = now + min(MIN_DELAY * 2.0 ** min(self._failures, 16), MAX_DELAY)
+        until = now + backoff(self._failures + 1, 0.0, first=MIN_DELAY, most=MAX_DELAY)
         self._until = max(self._until, until) if self._failures else until
         self._failures += 1
 

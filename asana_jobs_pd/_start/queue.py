@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from asana_jobs_pd._http.retry import backoff
 from asana_jobs_pd.typing import StartState
 
 MAX_RUNNING = 5
@@ -120,7 +121,7 @@ class StartQueue:
         self._decide(item, "unknown" if sent else "not_sent")
         self._unclear += 1
         self.gave_up = self._unclear >= MAX_UNCLEAR
-        pause = MIN_POLL_DELAY * 2.0 ** (self._unclear - 1)
+        pause = backoff(self._unclear, 0.0, first=MIN_POLL_DELAY)
         self._hold_until = max(self._hold_until, now + pause)
 
     def later(
@@ -133,7 +134,7 @@ class StartQueue:
         key = item if alone else None
         times = self._holds[key] = self._holds.get(key, 0) + 1
         if wait is None:
-            wait = min(MIN_HOLD * 2.0 ** (times - 1), MAX_HOLD)
+            wait = backoff(times, 0.0, first=MIN_HOLD, most=MAX_HOLD)
         self.withdraw(item)
         if alone:
             self._waiting[item] = now + wait
