@@ -65,7 +65,7 @@ def test_a_personal_access_token_is_known_in_other_spellings(token):
 @example("{'Authorization': '", "Bearer ", "a'b,c;d<e>f\"ghijk", "'}")
 def test_what_authorizes_is_masked(before, scheme, token, after):
     """What follows Bearer or Basic is a credential, unless it is a word."""
-    assume(not token.isalpha())
+    assume(not token.strip(".,;:!?([)]'\"“”…").replace("/", "").replace("-", "").isalpha())
     text = f"{before} {scheme}{token} {after}"
     assert token not in redact(text).removeprefix(before).removesuffix(after)
     assert redact(f"{scheme}{token}") == f"{scheme.strip()} …"
