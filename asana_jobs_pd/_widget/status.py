@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from asana_jobs_pd._formatting import format_count, format_duration
+from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._vocabulary import UNKNOWN
 from asana_jobs_pd.typing import MonitorState
 
-DUE_NOW = 1.5
-"""A check that is due within so many seconds is shown as "checking now"."""
-MAX_COUNTDOWN = 90
-"""Seconds up to which the browser counts down; longer waits are shown as text."""
 _MAX_ERROR = 600
+_DUE_NOW = 1.5
+"""A check that is due within so many seconds is one that is happening now."""
 _JOB_ERROR = re.compile("Job ([0-9]+):", re.ASCII)
 _PYTHON_HINT = re.compile(r"\s*[^.]*\brefresh\(\)[^.]*\.")
 """A sentence about what to call next: here, polling continues by itself."""
@@ -125,44 +124,48 @@ def _ended(now: Snapshot, error: str) -> Notice:
     return Notice("All finished", "wait", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """When the next check is."""
+def status_message(now: Snapshot, at: float) -> dict[str, Any]:
+    """Return what the browser shows above the table, at a time in seconds since 1970.
 
-    text: str = ""
-    due: float | None = None
-    seconds: int = 0
-    used: int = 0
-
-
-def next_clock(now: Snapshot, at: float, shown: Clock) -> Clock:
-    """Return the clock to show at a time; the one that is shown for as long as it is right.
-
-    The browser counts down by itself, so the passing of time alone changes nothing.
+    `due` is when the next check is, 0 for now: the browser counts down by itself.
     """
-    new = _clock(now, at, shown)
-    slack = 0.02 * (now.allowed or 0) if not now.ended else 0
-    same = (new.text, new.due is None) == (shown.text, shown.due is None)
-    if same and new.due is not None and shown.due is not None:
-        same = abs(new.due - shown.due) < 1  # whole seconds are shown
-    return shown if same and abs(new.used - shown.used) <= slack else new
+    notice = notice_of(now)
+    wait = None if now.ended or now.state in ("idle", "paused") else now.next_check
+    return {
+        "state": now.state,
+        "ended": now.ended,
+        "title": notice.title,
+        "tone": notice.tone,
+        "text": notice.text,
+        "due": None if wait is None else 0.0 if wait <= _DUE_NOW else round(at + wait, 1),
+        "used": now.used,
+        "budget": format_budget(now.used, now.allowed),
+    }
 
 
-def _clock(now: Snapshot, at: float, shown: Clock) -> Clock:
-    if now.ended or now.state in ("idle", "paused"):
-        return Clock(used=now.used)
-    wait = now.next_check
-    if wait is None or wait <= DUE_NOW:
-        if shown.due is not None and at < shown.due + DUE_NOW:
-            return Clock(shown.text, shown.due, shown.seconds, now.used)  # nearly at zero
-        return Clock("checking now", used=now.used)
-    if wait > MAX_COUNTDOWN:
-        return Clock(f"next check in {format_duration(int(wait))}", used=now.used)
-    return Clock("next check", at + wait, round(wait), now.used)
+def is_news(
+    new: Mapping[str, Any], shown: Mapping[str, Any], allowed: int | None, at: float
+) -> bool:
+    """Tell whether a status is worth a message at a time: the passing of time alone is not.
+
+    Nor is a check a second earlier or later, or a fiftieth of the request budget.
+    """
+    slack = 0 if new["ended"] else 0.02 * (allowed or 0)
+    return (
+        any(new[key] != shown.get(key) for key in ("state", "ended", "title", "tone", "text"))
+        or abs(new["used"] - shown.get("used", 0)) > slack
+        or _reschedules(new["due"], shown.get("due"), at)
+    )
+
+
+def _reschedules(due: float | None, shown: float | None, at: float) -> bool:
+    if due is None or shown is None:
+        return due is not shown
+    return abs(max(due, at) - max(shown, at)) > _DUE_NOW
 
 
 def format_budget(used: int, allowed: int | None) -> str:
-    """Return how much of the request budget is used: ``96 of 1,500 requests``, or nothing."""
+    """Return how much of the request budget is used, or nothing."""
     if allowed is None:
         return f"{format_count(used, 'request')} in the last minute" if used else ""
-    return f"{used:,} of {format_count(allowed, 'request')}"
+    return f"{used:,} of {format_count(allowed, 'request')} per minute"

@@ -6,13 +6,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import ipywidgets as w
 import pandas as pd
 import traitlets as t
-from IPython import get_ipython
 
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, default_client
@@ -20,35 +19,35 @@ from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell
 from asana_jobs_pd._public import public
-from asana_jobs_pd._vocabulary import UNREADABLE
-from asana_jobs_pd._widget.controls import (
-    Activity,
-    ControlFactory,
-    Controls,
-    Ticker,
-    draw_checkboxes,
-    draw_footer,
-    draw_page,
-    draw_status,
+from asana_jobs_pd._vocabulary import UNKNOWN, UNREADABLE
+from asana_jobs_pd._widget.display import (
+    WIDGET_VIEW,
+    Display,
+    base_widget,
+    in_kernel,
+    static_html,
+    static_text,
 )
-from asana_jobs_pd._widget.downloads import DownloadRequest, Downloads
-from asana_jobs_pd._widget.downloads_panel import DownloadsPanel
-from asana_jobs_pd._widget.job_list import PAGE_SIZE, JobList
-from asana_jobs_pd._widget.markup import static_html, static_text
-from asana_jobs_pd._widget.status import Clock, next_clock, notice_of, snapshot
+from asana_jobs_pd._widget.rows import JobRow, first_seen, rows_message, rows_of
+from asana_jobs_pd._widget.status import is_news, snapshot, status_message
+from asana_jobs_pd._widget.transfers import DownloadRequest, Transfers
 from asana_jobs_pd.errors import TokenError
 from asana_jobs_pd.typing import Gids
 
 log = logging.getLogger("asana_jobs_pd")
 
-AGE_INTERVAL = 60
-"""Seconds after which ages are redrawn if nothing else has changed."""
-
+HEARTBEAT = 10.0
+"""Seconds between two messages at most, while jobs are watched: the page sees we are alive."""
+FIRST_ANSWERS_TIMEOUT = 1.0
+"""Seconds that the static table waits for jobs that have not been read yet."""
+_MAX_PATH = 4096
+_MAX_ID = 64
 
 _TERMINAL_HINT = (
     "Widgets are live in notebooks only. In a terminal, run: asana-jobs watch GID…, "
     "or use jobs.asana.wait()."
 )
+_NOTEBOOK_HINT = "For a live table, run this cell in Jupyter."
 
 
 class _JobsTrait(t.TraitType[pd.DataFrame, pd.DataFrame]):
@@ -62,12 +61,13 @@ class _JobsTrait(t.TraitType[pd.DataFrame, pd.DataFrame]):
 
 
 @public
-class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no types
     """A live table of jobs that can download and load the exports among them.
 
-    Built from standard ipywidgets and escaped HTML, it works in every front end that supports
-    ipywidgets; elsewhere, and in saved notebooks, a plain table is shown instead. In a terminal,
-    it says how to watch the jobs there.
+    The browser draws, sorts, filters and selects, with the script that this package installs for
+    JupyterLab and Notebook; marimo and Colab need the extra ``anywidget``. Where the script is
+    missing, a plain live table says what to install. In a terminal, the widget says how to watch
+    the jobs there.
 
     Like `JobsMonitor`, it polls each unfinished job. Polling continues while other cells run
     and after a kernel interrupt; it stops when all jobs are finished, when the widget is closed,
@@ -121,6 +121,14 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     files = t.Instance(pd.DataFrame, allow_none=True, read_only=True)
     data = t.Any(read_only=True)
 
+    # What the browser gets. The rows are kept once, in Python, and written out on demand.
+    _rows = t.Any().tag(sync=True, to_json=lambda _, widget: widget._all_rows())  # noqa: SLF001
+    _status = t.Dict().tag(sync=True)
+    _transfer = t.Dict().tag(sync=True)
+    # What it may set, too.
+    _selected = t.List(t.Unicode()).tag(sync=True)
+    _dest = t.Unicode().tag(sync=True)
+
     _closed = True
     _jobs_observed = False
 
@@ -133,50 +141,76 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         now: Callable[[], float] = time.time,
     ) -> None:
         local_path(dest, "dest")
-        super().__init__()
         self.monitor = jobs if isinstance(jobs, JobsMonitor) else JobsMonitor(jobs, client=client)
         self._owner, self._client = self.monitor is not jobs, client
         self._now = now
         self._lock = threading.RLock()
         self._closed = self._jobs_observed = False
-        self._clock = Clock()
-        self._drawn_at = 0.0
-        self._checkboxes_drawn = False
-        self._factory = ControlFactory()
-        self._controls = controls = Controls(self._factory, os.fspath(dest))
-        self._ticker = Ticker(self._tick)
-        panel = DownloadsPanel(self._factory, controls.panel)
-        self._downloads = Downloads(panel, self._ticker.wake)
-        self._subscribe()
-        self._bind_controls()
+        self._changed: set[str] = set()
+        self._version, self._epoch = 0, int(now())
+        self._sent_at = 0.0
+        frame = self.monitor.frame
+        self._seen = first_seen(frame, self._microseconds(), client or self.monitor.client)
+        self._table = rows_of(frame, self._seen, self._unreadable())
+        self._transfers = Transfers(lambda message: setattr(self, "_transfer", message))
+        super().__init__(
+            _dest=os.fspath(dest),
+            _status=self._new_status(),
+            _transfer=self._transfers.message,
+        )
+        self.set_trait("selected", frame.iloc[:0])
+        self._display = Display(self)
+        self._ticker = _Ticker(self._tick)
+        self.on_msg(self._handle_command)
+        self._unsubscribe = (
+            self.monitor.on_change(self._update),
+            self.monitor.on_state(self._ticker.wake),
+        )
         self._start()
-        self._draw()
-        with self.hold_sync():
-            self._dom_classes = ("aj",)
-            self.children = controls.children
         _cells.enter(self, current_cell())
 
     def __repr__(self) -> str:
         if not hasattr(self, "monitor"):
             return "<JobsWidget, not set up>"
         text = repr(self.monitor).replace("JobsMonitor", "JobsWidget", 1)
-        return text if self._live else f"{text} {_TERMINAL_HINT}"
+        return text if in_kernel() or not self.monitor.unfinished else f"{text} {_TERMINAL_HINT}"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})
+    def _repr_mimebundle_(self, **_: Any) -> Any:
+        self._await_first_answers()
+        data, metadata = self.widget_bundle()
+        return (data, metadata) if metadata else data
+
+    def _ipython_display_(self, **_: Any) -> None:
+        if not in_kernel():
+            raise NotImplementedError  # IPython then asks for the bundle
+        self._await_first_answers()
+        self._display.show()
+
+    def widget_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what shows the widget, with a static table beside it, and metadata."""
+        inherited: Any = getattr(super(), "_repr_mimebundle_", dict)()
+        metadata = inherited[1] if isinstance(inherited, tuple) else {}  # for Colab
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return {WIDGET_VIEW: view, **self.static_face()}, metadata
+
+    def static_face(self) -> dict[str, str]:
+        """Return the current table as HTML and as text, for where nothing can be live."""
         with self._lock:
-            rows, now = list(self._list.rows.values()), snapshot(self.monitor)
-        at = self._microseconds()
-        bundle["text/html"] = static_html(rows, now, at, PAGE_SIZE)
-        text = static_text(rows, now, at, PAGE_SIZE)
-        bundle["text/plain"] = text if self._live else f"{text}\n{_TERMINAL_HINT}"
-        return bundle
+            rows, now, at = list(self._table.values()), snapshot(self.monitor), self._microseconds()
+        hints = (
+            (_NOTEBOOK_HINT, "" if in_kernel() else _TERMINAL_HINT) if now.unfinished else ("", "")
+        )
+        return {
+            "text/html": static_html(rows, now, at, hints[0]),
+            "text/plain": static_text(rows, now, at, hints[1] or hints[0]),
+        }
 
-    @property
-    def _live(self) -> bool:
-        """Whether a front end may show changes, or there will be none."""
-        shell = get_ipython()
-        return getattr(shell, "kernel", None) is not None or not self.monitor.unfinished
+    def reopen(self) -> None:
+        """Give the page a new model of the widget."""
+        comm: Any = self.comm  # a trait of ipywidgets
+        self.comm: Any = None
+        comm.close()
+        self.open()
 
     def observe(self, handler: Any, names: Any = t.All, type: str = "change") -> None:  # noqa: A002
         """Call `handler` when a trait changes; see traitlets."""
@@ -192,35 +226,61 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._ticker.stop()
-        self._downloads.close()
+        self._transfers.close()
+        self._display.close()
         if self._owner:
             self.monitor.stop()
-        self._factory.close()
         layout = self.layout
         super().close()
         layout.close()
 
-    # Data
+    # To the browser
 
-    def _subscribe(self) -> None:
-        """Read all jobs, and follow their changes from now on."""
+    def _all_rows(self) -> dict[str, Any]:
         with self._lock:
-            self._unsubscribe = (
-                self.monitor.on_change(self._update),
-                self.monitor.on_state(self._ticker.wake),
-            )
-            frame = self.monitor.frame
-            self._list = JobList(frame, self._microseconds(), self._unreadable())
-            self.set_trait("selected", frame.iloc[:0])
+            return self._rows_message(self._table.values())
+
+    def _rows_message(self, rows: Iterable[JobRow]) -> dict[str, Any]:
+        return rows_message(rows, version=self._version, epoch=self._epoch, at=self._now())
+
+    def _new_status(self) -> dict[str, Any]:
+        return status_message(snapshot(self.monitor), self._now())
 
     def _update(self, changed: pd.DataFrame) -> None:
-        """Update rows that have changed; called by the monitor."""
+        """Take over rows that have changed; called by the monitor."""
         with self._lock:
-            self._list.update(changed, self._unreadable())
+            rows = rows_of(changed, self._seen, self._unreadable())
+            self._table |= rows
+            self._changed |= rows.keys()
         self._ticker.wake()
         if self._jobs_observed:
             change = t.Bunch(name="jobs", old=None, new=self.jobs, owner=self, type="change")
             self.notify_change(change)
+
+    def _tick(self) -> bool:
+        """Send what has changed; return whether anything may change by itself."""
+        with self._lock:
+            if self._closed:
+                return False
+            at = self._now()
+            changed = bool(self._changed)
+            if changed:
+                self._version += 1
+                rows = (self._table[gid] for gid in self._changed)
+                self.send({"kind": "rows", **self._rows_message(rows)})
+                self._changed.clear()
+            status = self._new_status()
+            if is_news(status, self._status, self.monitor.requests_allowed, at):
+                self._status = status
+                changed = True
+            elif not changed and self.monitor.running and at - self._sent_at >= HEARTBEAT:
+                self.send({"kind": "alive"})
+                changed = True
+            if changed:
+                self._sent_at = at
+        if changed:
+            self._display.update()
+        return self.monitor.running
 
     def _unreadable(self) -> set[str]:
         if UNREADABLE not in self.monitor.counts:
@@ -230,87 +290,66 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _microseconds(self) -> int:
         return int(self._now() * 1e6)
 
+    def _await_first_answers(self) -> None:
+        """Wait briefly for jobs that were never read, so that the static table shows them."""
+        deadline = time.monotonic() + FIRST_ANSWERS_TIMEOUT
+        while self.monitor.state == "watching" and time.monotonic() < deadline:
+            with self._lock:
+                if all(row.state != UNKNOWN for row in self._table.values()):
+                    return
+            time.sleep(0.02)
+
+    # From the browser, in any thread: whatever a page sends is checked here
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """Take over what a page may set: the selection and the folder."""
+        state: dict[str, Any] = {}
+        gids, dest = sync_data.get("_selected"), sync_data.get("_dest")
+        if isinstance(gids, list):
+            state["_selected"] = self._downloadable(gids)
+        if isinstance(dest, str) and len(dest) <= _MAX_PATH:
+            state["_dest"] = dest
+        super().set_state(state)
+
+    def _handle_command(self, _: Any, message: Any, __: Any) -> None:
+        commands: dict[Any, Callable[[Mapping[str, Any]], object]] = {
+            "hello": lambda message: self._display.hello(message.get("series")),
+            "all_rows": lambda _: self.send_state("_rows"),
+            "refresh": lambda _: self._refresh(),
+            "pause": lambda _: self.monitor.pause(),
+            "resume": lambda _: self.monitor.resume(),
+            "download": self._download,
+            "cancel": lambda _: self._transfers.cancel(),
+            "load": lambda _: self._load(),
+        }
+        kind = message.get("kind") if isinstance(message, dict) else None
+        command = commands.get(kind) if isinstance(kind, str) else None
+        if command is None:
+            return
+        identifier = message.get("id")
+        if isinstance(identifier, str) and len(identifier) <= _MAX_ID:
+            with self._lock:
+                answer = {"id": identifier, "now": self._now(), "version": self._version}
+                self.send({"kind": "answer", **answer})
+        command(message)
+        self._ticker.wake()
+
+    @t.observe("_selected")
+    def _select(self, _: Any) -> None:
+        self.set_trait("selected", self._rows_of(self._selected))
+
     def _rows_of(self, gids: list[str]) -> pd.DataFrame:
         frame = self.jobs
         return frame[as_jobs(frame)["gid"].isin(gids).to_numpy(bool)]
 
-    # Drawing
-
-    def _tick(self) -> bool:
-        self._draw()
-        return self.monitor.running or self._downloads.downloading or self._downloads.loading
-
-    def _draw(self) -> None:
-        """Draw everything; traits that have not changed are not sent again."""
+    def _downloadable(self, gids: Any) -> list[str]:
+        """Return those of some gids that have an export to download."""
+        if not isinstance(gids, list):
+            return []
+        texts = [gid for gid in gids if isinstance(gid, str)]
         with self._lock:
-            if self._closed:
-                return
-            now, at = snapshot(self.monitor), self._now()
-            self._clock = next_clock(now, at, self._clock)
-            draw_status(self._controls, now, notice_of(now), self._clock)
-            if self._list.stale or abs(at - self._drawn_at) >= AGE_INTERVAL:
-                self._drawn_at, self._checkboxes_drawn = at, False
-                changed = self._list.refresh_page()
-                page, query = self._list.page, self._list.query
-                draw_page(self._controls, page, query, int(at * 1e6), changed)
-            if not self._checkboxes_drawn:
-                self._checkboxes_drawn = True
-                draw_checkboxes(self._controls, self._list.page.rows, self._list.selected)
-            draw_footer(self._controls, self._activity())
-
-    def _activity(self) -> Activity:
-        return Activity(
-            self._list.ready,
-            len(self._list.selected),
-            self._downloads.downloading,
-            self._downloads.loading,
-            0 if self.files is None else int(self.files["file.path"].notna().sum()),
-        )
-
-    # Events
-
-    def _bind_controls(self) -> None:
-        controls = self._controls
-        controls.filter.observe(lambda change: self._query(text=change.new, page=0), "value")
-        controls.state.observe(lambda change: self._query(state=change.new, page=0), "value")
-        controls.previous.on_click(lambda _: self._turn_page(-1))
-        controls.next.on_click(lambda _: self._turn_page(1))
-        for key, head in controls.heads.items():
-            head.on_click(lambda _, key=key: self._sort(key))
-        for slot, check in enumerate(controls.checks):
-            check.observe(lambda change, slot=slot: self._select(slot, on=change.new), "value")
-        controls.all.observe(lambda change: self._select(None, on=change.new), "value")
-        controls.refresh.on_click(lambda _: self._refresh())
-        controls.pause.on_click(lambda _: self._pause())
-        controls.download.on_click(lambda _: self._download())
-        controls.cancel.on_click(lambda _: self._downloads.cancel())
-        controls.load.on_click(lambda _: self._load())
-
-    def _query(self, **changes: Any) -> None:
-        with self._lock:
-            self._list.set_query(**changes)
-        self._draw()
-
-    def _turn_page(self, pages: int) -> None:
-        with self._lock:
-            self._list.set_query(page=self._list.page.page + pages)
-        self._draw()
-
-    def _sort(self, key: str) -> None:
-        with self._lock:
-            self._list.toggle_sort(key)
-        self._draw()
-
-    def _select(self, slot: int | None, *, on: bool) -> None:
-        """Select or deselect a row of the page, or all of them."""
-        with self._lock:
-            rows = self._list
-            new = rows.select_page(on=on) if slot is None else rows.select_row(slot, on=on)
-            self._checkboxes_drawn &= not new
-            selected = rows.selected
-        if new:
-            self._draw()
-            self.set_trait("selected", self._rows_of(selected))
+            table = self._table
+            return [gid for gid in dict.fromkeys(texts) if gid in table and table[gid].ready]
 
     def _start(self) -> None:
         try:
@@ -324,29 +363,79 @@ class JobsWidget(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.monitor.refresh_now()
         else:
             self._start()
-        self._ticker.wake()
 
-    def _pause(self) -> None:
-        if self.monitor.state == "paused":
-            self.monitor.resume()
-        else:
-            self.monitor.pause()
-        self._draw()
+    def _download(self, message: Mapping[str, Any]) -> None:
+        gids, dest = self._downloadable(message.get("gids")), message.get("dest")
+        if not gids or not isinstance(dest, str) or len(dest) > _MAX_PATH:
+            return
 
-    def _download_request(self) -> DownloadRequest:
-        with self._lock:
-            gids = self._list.to_download
-        client = self._client or self.monitor.client or default_client(ask=False)
-        return DownloadRequest(self._rows_of(gids), self._controls.folder.value, client)
+        def request() -> DownloadRequest:
+            client = self._client or self.monitor.client or default_client(ask=False)
+            return DownloadRequest(self._rows_of(gids), dest, client)
 
-    def _download(self) -> None:
-        self._downloads.download(
-            self._download_request, lambda files: self.set_trait("files", files)
-        )
+        self._transfers.download(request, lambda files: self.set_trait("files", files))
 
     def _load(self) -> None:
         if self.files is not None:
-            self._downloads.load(self.files, lambda data: self.set_trait("data", data))
+            self._transfers.load(self.files, lambda data: self.set_trait("data", data))
+
+
+class _Ticker:
+    """Calls a method again and again from a daemon thread, for as long as it returns True.
+
+    The method is held weakly; exceptions are logged.
+    """
+
+    INTERVAL = 1.0
+    MIN_INTERVAL = 0.15
+    """Seconds between two calls at least: changes in between are sent together."""
+
+    def __init__(self, tick: Callable[[], bool]) -> None:
+        self._tick = weakref.WeakMethod(tick)
+        self._lock = threading.Lock()
+        self._running = False
+        self._woken = threading.Event()
+        self._stop = threading.Event()
+
+    def wake(self) -> None:
+        """Call soon; start again if the thread has ended."""
+        with self._lock:
+            self._woken.set()
+            if self._running or self._stop.is_set():
+                return
+            self._running = True
+        threading.Thread(target=_run, args=(self,), name="asana-jobs-send", daemon=True).start()
+
+    def stop(self) -> None:
+        """Call no more."""
+        self._stop.set()
+        self._woken.set()
+
+    def run_once(self) -> bool:
+        """Wait, call, and return whether to continue."""
+        self._woken.wait(self.INTERVAL)
+        self._woken.clear()
+        more = self._call()
+        if more:
+            self._stop.wait(self.MIN_INTERVAL)
+        with self._lock:
+            self._running = more or (self._woken.is_set() and not self._stop.is_set())
+            return self._running
+
+    def _call(self) -> bool:
+        tick = self._tick()
+        if tick is None or self._stop.is_set():
+            return False
+        try:
+            return tick()
+        except Exception:
+            log.exception("The widget could not be updated; trying again")
+            return True
+
+
+def _run(ticker: _Ticker) -> None:
+    while ticker.run_once():
+        pass
 
 
 _cells = Cells(JobsWidget.close)

@@ -33,8 +33,8 @@ APPS = {"lab": ("jupyterlab", "LabApp"), "notebook": ("notebook", "JupyterNotebo
 class JupyterServer:
     """A server on a free port, its configuration, data and HOME in one temporary folder."""
 
-    def __init__(self, kind, theme):
-        self.kind, self.theme = kind, theme
+    def __init__(self, kind, theme="light", *, front_end=True, options=()):
+        self.kind, self.theme, self.front_end, self.options = kind, theme, front_end, options
         self.home = Path(tempfile.mkdtemp(prefix="asana-jobs-browser-"))
         self.root = self.home / "notebooks"
         self.root.mkdir()
@@ -106,6 +106,11 @@ class JupyterServer:
         folder = self.home / "config" / "labconfig"
         folder.mkdir(parents=True)
         (folder / "default_setting_overrides.json").write_text(json.dumps(settings))
+        if self.front_end:
+            install_front_end(self.home / "data")
+        else:
+            off = {"disabledExtensions": {"asana_jobs_pd": True}}
+            (folder / "page_config.json").write_text(json.dumps(off))
 
     def _command(self):
         module, app = APPS[self.kind]
@@ -118,6 +123,7 @@ class JupyterServer:
             "--ServerApp.disable_check_xsrf=True",
             f"--ServerApp.root_dir={self.root}",
             f"--{app}.expose_app_in_browser=True",  # window.jupyterapp
+            *self.options,
         ]
 
     def _environment(self):
@@ -138,6 +144,14 @@ class JupyterServer:
             "no_proxy": "127.0.0.1,localhost",
             "PYTHONPATH": str(Path(asana_jobs_pd.__file__).parents[1]),
         }
+
+
+def install_front_end(data):
+    """Put the widget's script where Jupyter finds it, unless the package is installed with it."""
+    source = Path(asana_jobs_pd.__file__).parent / "_widget"
+    installed = Path(sys.prefix, "share", "jupyter", "labextensions", "asana_jobs_pd")
+    if not installed.exists():
+        shutil.copytree(source / "static", data / "labextensions" / "asana_jobs_pd")
 
 
 def notebook_of(*cells):

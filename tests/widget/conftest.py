@@ -6,9 +6,8 @@ import json
 import threading
 import warnings
 
-import comm
+import ipywidgets
 import pytest
-from comm.base_comm import BaseComm
 from driven import DrivenClock, until
 from ipywidgets import Widget
 
@@ -31,11 +30,31 @@ def wire(monkeypatch):
     """Record what goes to the front end."""
     sent = Wire()
 
-    class Recorder(BaseComm):
-        def publish_msg(self, msg_type, data=None, **_):
-            sent.append(json.dumps([msg_type, data]))
+    def record(msg_type, data):
+        sent.append(json.dumps([msg_type, data]))
 
-    monkeypatch.setattr(comm, "create_comm", Recorder)
+    if not ipywidgets.__version__.startswith("7."):
+        import comm
+        from comm.base_comm import BaseComm
+
+        class Recorder(BaseComm):
+            def publish_msg(self, msg_type, data=None, **_):
+                record(msg_type, data)
+
+        monkeypatch.setattr(comm, "create_comm", Recorder)
+    else:
+        from ipykernel.comm import Comm
+
+        class Recorder7(Comm):
+            kernel = "there is one"
+
+            def __init__(self, **options):
+                super().__init__(show_warning=False, **options)
+
+            def publish_msg(self, msg_type, data=None, **_):
+                record(msg_type, data)
+
+        monkeypatch.setattr("ipywidgets.widgets.widget.Comm", Recorder7)
     return sent
 
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_jobs_pd._widget.status import (
-    Clock,
     Snapshot,
     format_budget,
-    next_clock,
+    is_news,
     notice_of,
+    status_message,
 )
 
 WATCHING = Snapshot("watching", 3, 2, {"in_progress": 2, "succeeded": 1}, next_check=12.0)
@@ -67,45 +67,53 @@ def test_notices_hold_no_secret():
     assert "Signature=abc" not in text
 
 
-@given(st.floats(2, 89), st.lists(st.floats(0.01, 3), max_size=30))
-def test_the_passing_of_time_alone_changes_nothing(wait, steps):
+@given(st.floats(2, 900), st.lists(st.floats(0.01, 3), max_size=30))
+def test_the_passing_of_time_alone_is_no_news(wait, steps):
     """Between two checks the browser counts down by itself."""
-    shown = next_clock(replace(WATCHING, next_check=wait), 100.0, Clock())
-    assert shown.due == 100.0 + wait
+    shown = status_message(replace(WATCHING, next_check=wait), 100.0)
+    assert shown["due"] == pytest.approx(100.0 + wait, abs=0.1) or wait <= 1.5
     at = 100.0
     for step in steps:
         at += step
-        left = 100.0 + wait - at
-        if left < -1.4:
-            break
-        assert next_clock(replace(WATCHING, next_check=max(0.0, left)), at, shown) is shown
+        left = max(0.0, 100.0 + wait - at)
+        new = status_message(replace(WATCHING, next_check=left), at)
+        assert not is_news(new, shown, 1500, at)
 
 
-def test_a_completed_check_restarts_the_countdown():
+def test_a_completed_check_is_news():
     """The next one is due at another time."""
-    shown = next_clock(WATCHING, 100.0, Clock())
-    new = next_clock(replace(WATCHING, next_check=15.0), 112.0, shown)
-    assert (new.due, new.seconds, new.text) == (127.0, 15, "next check")
+    shown = status_message(WATCHING, 100.0)
+    new = status_message(replace(WATCHING, next_check=15.0), 112.0)
+    assert new["due"] == 127.0
+    assert is_news(new, shown, 1500, 112.0)
 
 
-def test_constant_checks_are_shown_once():
-    """With many jobs one is always due."""
+def test_a_check_that_comes_early_is_news():
+    """The page would go on counting down otherwise."""
+    shown = status_message(replace(WATCHING, next_check=40.0), 100.0)
+    assert is_news(status_message(replace(WATCHING, next_check=0.0), 101.0), shown, 1500, 101.0)
+
+
+def test_constant_checks_are_told_once():
+    """With many jobs one is always due; the budget is told in steps of a fiftieth."""
     busy = replace(WATCHING, next_check=0.3, allowed=1500)
-    shown = next_clock(busy, 0.0, Clock())
-    assert (shown.text, shown.due) == ("checking now", None)
-    assert all(next_clock(replace(busy, used=n), n, shown) is shown for n in range(30))
-    assert next_clock(replace(busy, used=31), 31, shown).used == 31
+    shown = status_message(busy, 0.0)
+    assert shown["due"] == 0.0
+    for used in range(32):
+        new = status_message(replace(busy, used=used), used)
+        assert is_news(new, shown, 1500, used) == (used == 31)
 
 
-def test_an_ended_monitor_has_no_countdown():
+@pytest.mark.parametrize("state", ["done", "stopped", "paused", "idle", "unauthorized"])
+def test_nothing_is_due_when_nothing_is_polled(state):
     """The request count is the last one."""
-    ended = next_clock(Snapshot("done", used=7, allowed=1500), 5.0, Clock("next check", 9.0, 4, 6))
-    assert ended == Clock(used=7)
-    assert next_clock(replace(WATCHING, next_check=300.0), 0.0, Clock()).text.endswith("5 min")
+    message = status_message(replace(WATCHING, state=state, used=7, allowed=1500), 5.0)
+    assert message["due"] is None
+    assert message["budget"] == "7 of 1,500 requests per minute"
 
 
 def test_budgets():
     """With a limit and without; nothing if nothing was sent."""
-    assert format_budget(96, 1500) == "96 of 1,500 requests"
+    assert format_budget(96, 1500) == "96 of 1,500 requests per minute"
     assert format_budget(1, None) == "1 request in the last minute"
     assert format_budget(0, None) == ""

@@ -1,46 +1,68 @@
-"""The widget in a kernel without a front end: its traits, its threads, what it sends."""
+"""The widget in a kernel without a page: its traits, its messages, its threads."""
 
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import threading
 import time
 import tracemalloc
 
+import ipywidgets
 import pandas as pd
 import pytest
 import traitlets
 from conftest import TOKEN
 from driven import until
-from ipywidgets.widgets.widget import _instances
+from ipywidgets import Widget
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._monitor.notebook_cell import Cells
-from asana_jobs_pd._widget import controls as ticker
 from asana_jobs_pd._widget import widget as module
 from asana_jobs_pd.errors import InvalidFrameError, InvalidGidError, InvalidOptionError
 
 EXPORTS = ("graph_export_request", "export_request")
 
 
-def table(widget):
-    return widget._controls.table.value
+def open_widgets():
+    """Return the registry of ipywidgets, by the name that its version has for it."""
+    registry = getattr(ipywidgets.widgets.widget, "_instances", None)
+    return Widget.widgets if registry is None else registry
 
 
-def head(widget):
-    return widget._controls.head.value
+def states(widget):
+    """Return the states of the rows that the page would get now, by gid."""
+    message = widget.get_state(["_rows"])["_rows"]
+    return {gid: message["looks"][look][0] for gid, look, *_ in message["rows"]}
 
 
 def known(widget, state, count):
-    """Return when the widget knows that so many jobs are in a state."""
-    until(lambda: sum(row.state == state for row in list(widget._list.rows.values())) == count)
+    """Return when the page would know that so many jobs are in a state."""
+    until(lambda: list(states(widget).values()).count(state) == count)
+
+
+def send(widget, kind, **details):
+    """Do what the page does when somebody clicks."""
+    widget._handle_custom_msg({"kind": kind, "id": "1", **details}, [])
+
+
+def said(widget):
+    """Return what stands below the table."""
+    return " ".join(text for _, text in widget._transfer["messages"])
+
+
+def customs(wire, kind):
+    """Return the messages of a kind that have been sent to the page."""
+    messages = [json.loads(text)[1] for text in wire]
+    contents = [(message or {}).get("content") for message in messages]
+    return [content for content in contents if content and content["kind"] == kind]
 
 
 @pytest.fixture
 def quiet(monkeypatch):
-    """No thread draws: the test does."""
-    monkeypatch.setattr(ticker.Ticker, "wake", lambda self: None)
+    """No thread sends: the test does."""
+    monkeypatch.setattr(module._Ticker, "wake", lambda self: None)
 
 
 @pytest.fixture
@@ -51,19 +73,27 @@ def exports(asana):
     return gids
 
 
-def test_it_shows_jobs_and_ends_with_them(asana, show):
+@pytest.fixture
+def ready(exports, show, tmp_path):
+    """A widget whose jobs have all been read; its monitor has ended."""
+    widget = show(exports, dest=tmp_path)
+    until(lambda: widget._status["title"] == "All succeeded")
+    return widget
+
+
+def test_it_follows_jobs_and_ends_with_them(asana, show):
     """From the first look until all are finished; then its threads are gone."""
     gids = asana.gids(3)
     for gid in gids:
         asana.progress(gid)
     widget = show(gids)
-    until(lambda: table(widget).count("in progress") == 3)
+    known(widget, "in_progress", 3)
     asana.finish(*gids)
-    widget._controls.refresh.click()
-    until(lambda: "All succeeded" in head(widget))
-    until(lambda: table(widget).count("succeeded</td>") == 3)
+    send(widget, "refresh")
+    known(widget, "succeeded", 3)
+    until(lambda: widget._status["title"] == "All succeeded")
     assert list(widget.jobs["status"]) == ["succeeded"] * 3
-    until(lambda: not [t for t in threading.enumerate() if t.name == "asana-jobs-draw"])
+    until(lambda: not [t for t in threading.enumerate() if t.name == "asana-jobs-send"])
     assert repr(widget) == "<JobsWidget of 3 jobs, done: 3 succeeded>"
 
 
@@ -74,7 +104,7 @@ def test_the_accessor_watches(asana, client):
     try:
         assert isinstance(widget, aj.JobsWidget)
         assert list(widget.jobs["mine"]) == [1, 1, 1]
-        assert widget._controls.folder.value == "x"
+        assert widget._dest == "x"
     finally:
         widget.close()
     with pytest.raises(InvalidFrameError):
@@ -92,72 +122,113 @@ def test_the_accessor_watches(asana, client):
 )
 def test_what_cannot_be_is_refused(jobs, options, error):
     """Before anything is sent, and nothing is left of it."""
-    before = len(_instances)
+    before = len(open_widgets())
     with pytest.raises(error):
         aj.JobsWidget(jobs, **options)
     gc.collect()
-    assert len(_instances) <= before + 2
+    assert len(open_widgets()) <= before + 2
 
 
-def test_selected_follows_the_boxes(exports, show, quiet):
-    """A box chooses a row; the one above all of the page; observers hear of it."""
-    widget = show(exports)
-    known(widget, "succeeded", 5)
-    widget._draw()
+def test_selected_follows_the_page(exports, ready):
+    """Observers hear of it; what has no file, and what is no job here, is never selected."""
     heard = []
-    widget.observe(lambda change: heard.append(list(change.new["gid"])), "selected")
-    controls = widget._controls
-    assert [check.disabled for check in controls.checks[:5]] == [False] * 4 + [True]
-    controls.checks[2].value = True
-    controls.checks[0].value = True
+    ready.observe(lambda change: heard.append(list(change.new["gid"])), "selected")
+    ready.set_state({"_selected": [exports[2]]})
+    ready.set_state({"_selected": [exports[2], exports[0], exports[0], exports[4], "1", 7, None]})
     assert heard == [[exports[2]], [exports[0], exports[2]]]
-    assert controls.download.description == "Download exports (2)"
-    controls.all.value = True
-    assert list(widget.selected["gid"]) == exports[:4]
-    controls.checks[1].value = False
-    assert list(widget.selected["gid"]) == [exports[0], *exports[2:4]]
-    assert not controls.all.value
-    assert len(heard) == 4
+    assert ready._selected == [exports[2], exports[0]]
+    ready.set_state({"_selected": []})
+    assert len(ready.selected) == 0
     with pytest.raises(traitlets.TraitError):
-        widget.selected = widget.jobs
+        ready.selected = ready.jobs
 
 
-def test_boxes_stay_with_their_jobs(exports, show, quiet):
-    """Sorting and paging move the ticks along."""
-    widget = show(exports)
-    known(widget, "succeeded", 5)
-    widget._draw()
-    widget._controls.checks[0].value = True
-    for _ in range(2):
-        widget._controls.heads["gid"].click()
-    ticked = [check.description for check in widget._controls.checks if check.value]
-    assert ticked == [f"Select graph export {exports[0]}"]
-    assert list(widget.selected["gid"]) == exports[:1]
-    widget._controls.heads["gid"].click()
-    assert widget._list.query.column is None
-    widget._controls.filter.value = "resource"
-    assert not any(check.value for check in widget._controls.checks)
-    assert "1–2 of 2" in widget._controls.pages.value
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"_status": {"title": "Hacked"}},
+        {"_rows": {"rows": []}},
+        {"_transfer": {"busy": "loading"}},
+        {"_view_name": "Other"},
+        {"_selected": "12"},
+        {"_selected": {"a": 1}},
+        {"_dest": 7},
+        {"_dest": "x" * 5000},
+    ],
+)
+def test_a_page_sets_the_selection_and_the_folder_only(ready, state):
+    """Anything else that it sends changes nothing."""
+    before = ready.get_state()
+    ready.set_state(state)
+    assert {**ready.get_state(), "_rows": None} == {**before, "_rows": None}
+    ready.set_state({"_dest": "elsewhere/"})
+    assert ready._dest == "elsewhere/"
 
 
-def test_pages(asana, show, quiet):
-    """25 rows each, forwards and back; a filter begins at the first."""
-    gids = asana.gids(60)
-    asana.finish(*gids)
-    widget = show(gids)
-    known(widget, "succeeded", 60)
-    widget._draw()
-    controls = widget._controls
-    assert (controls.previous.disabled, controls.next.disabled) == (True, False)
-    controls.next.click()
-    controls.next.click()
-    assert "51–60 of 60" in controls.pages.value
-    assert sum("aj-gone" not in check._dom_classes for check in controls.checks) == 10
-    assert controls.next.disabled
-    controls.previous.click()
-    assert "26–50" in controls.pages.value
-    controls.state.value = "ready"
-    assert controls.pages.value.startswith("<span>1–")
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        7,
+        "refresh",
+        [],
+        {},
+        {"kind": "close"},
+        {"kind": ["refresh"]},
+        {"kind": "download"},
+        {"kind": "download", "gids": "all", "dest": "x"},
+        {"kind": "download", "gids": ["1"], "dest": "x"},
+        {"kind": "download", "gids": [], "dest": "x"},
+        {"kind": "download", "gids": [{}], "dest": "x"},
+        {"kind": "load", "id": {"a": 1}},
+        {"kind": "hello", "series": {"a": 1}},
+    ],
+)
+def test_what_is_no_command_does_nothing(ready, message):
+    """Whatever a page sends; nothing is written, and no thread is started."""
+    ready._handle_custom_msg(message, [])
+    assert ready._transfer["busy"] == ""
+    assert ready.files is None
+
+
+def test_a_download_needs_a_folder(exports, ready):
+    """As text, of a length that a path can have."""
+    for dest in (None, 7, "x" * 5000):
+        send(ready, "download", gids=exports[:1], dest=dest)
+    assert ready._transfer["busy"] == ""
+
+
+def test_commands_are_answered(ready, wire):
+    """With the kernel's time, and the version of the rows, so that the page notices a gap."""
+    wire.clear()
+    send(ready, "hello", series=0.5)
+    [answer] = customs(wire, "answer")
+    assert (answer["id"], answer["version"]) == ("1", ready._version)
+    assert abs(answer["now"] - time.time()) < 60
+    wire.clear()
+    send(ready, "all_rows")
+    assert '"_rows"' in wire.text()
+
+
+def test_versions_have_no_gap(asana, show, driven, quiet, wire):
+    """Each message of changed rows has the next; all rows together have the latest."""
+    gids = asana.gids(3)
+    for gid in gids:
+        asana.progress(gid)
+    monitor, _ = driven(gids)
+    widget = show(monitor)
+    known(widget, "in_progress", 3)
+    wire.clear()
+    for place, gid in enumerate(gids, 1):
+        asana.finish(gid)
+        monitor.refresh_now()
+        known(widget, "succeeded", place)
+        widget._tick()
+    messages = customs(wire, "rows")
+    versions = [message["version"] for message in messages]
+    assert versions == list(range(versions[0], versions[0] + 3))
+    assert [gids[-1]] == [row[0] for row in messages[-1]["rows"]]
+    assert widget.get_state(["_rows"])["_rows"]["version"] == versions[-1]
 
 
 def test_nothing_is_sent_when_nothing_changed(asana, show, driven, quiet, wire):
@@ -173,18 +244,36 @@ def test_nothing_is_sent_when_nothing_changed(asana, show, driven, quiet, wire):
     clock.settle(lambda: not monitor._poller.workers.in_flight)
     widget._tick()
     wire.clear()
-    for _ in range(50):
+    for _ in range(9):
         now[0] += 1
         widget._tick()
     assert wire == []
-    monitor.resume()
     asana.finish(gids[0])
     monitor.refresh_now()
     known(widget, "succeeded", 1)
     clock.settle(lambda: not monitor._poller.workers.in_flight)
     widget._tick()
-    assert 0 < wire.size < 20_000
-    assert "succeeded" in wire.text()
+    [message] = customs(wire, "rows")
+    assert len(message["rows"]) == 1
+    assert len(json.dumps(message)) < 1000
+
+
+def test_a_sign_of_life_while_jobs_are_watched(asana, show, driven, quiet, wire):
+    """Every ten seconds, if there is nothing else to say: the page sees that somebody is there."""
+    now = [time.time()]
+    [gid] = asana.gids(1)
+    asana.progress(gid)
+    monitor, clock = driven([gid])
+    widget = show(monitor, now=lambda: now[0])
+    known(widget, "in_progress", 1)
+    monitor.pause()
+    clock.settle(lambda: not monitor._poller.workers.in_flight)
+    widget._tick()
+    wire.clear()
+    for _ in range(35):
+        now[0] += 1
+        widget._tick()
+    assert len(wire) == len(customs(wire, "alive")) == 3
 
 
 def test_a_check_without_news_costs_a_few_hundred_bytes(asana, show, driven, quiet, wire):
@@ -209,25 +298,8 @@ def test_a_check_without_news_costs_a_few_hundred_bytes(asana, show, driven, qui
     go(35)
     checks = asana.stats.requests - checks
     assert checks >= 3
-    assert len(wire) <= checks
+    assert len(wire) - len(customs(wire, "alive")) <= checks
     assert wire.size <= 800 * checks
-
-
-def test_ages_are_told_anew_once_a_minute(asana, show, quiet, wire):
-    """While somebody watches: it is the one thing in the table that time alone changes."""
-    now = [time.time()]
-    [gid] = asana.gids(1)
-    asana.progress(gid)
-    widget = show([gid], now=lambda: now[0])
-    known(widget, "in_progress", 1)
-    widget._tick()
-    assert "just now" in table(widget)
-    now[0] += 59
-    widget._tick()
-    assert "just now" in table(widget)
-    now[0] += 2
-    widget._tick()
-    assert "1 min" in table(widget)
 
 
 @pytest.mark.slow
@@ -256,51 +328,82 @@ def test_an_hour_of_ticks_leaves_memory_flat(asana, show, driven, quiet):
 
     tracemalloc.start()
     try:
-        before, objects = ticks(600), len(_instances)
+        before, objects = ticks(600), len(open_widgets())
         after = ticks(3000)
     finally:
         tracemalloc.stop()
     assert abs(after - before) < 50_000
-    assert len(_instances) == objects
+    assert len(open_widgets()) == objects
 
 
-def test_ten_thousand_jobs_are_there_at_once(show, asana, wire, monkeypatch):
-    """The widget is made in well under a second of its own, and one page goes out."""
+def test_ten_thousand_jobs_are_there_at_once(show, asana, wire):
+    """The widget is made in well under a second of its own, and all rows go out once."""
     gids = [str(12 * 10**14 + n) for n in range(10_000)]
     jobs = pd.DataFrame({"gid": gids, "status": "failed", "fetched_at": pd.Timestamp.now("UTC")})
     start = time.process_time()
     widget = show(jobs)
     widget._repr_mimebundle_()
     assert time.process_time() - start < 10  # ten times what it takes
-    assert wire.size < 120_000
-    assert "1–25 of 10,000" in widget._controls.pages.value
+    assert wire.size < 600_000
+    assert len(states(widget)) == 10_000
 
 
-def test_no_secret_is_in_the_state(exports, show, state_of_all, tmp_path, wire):
+def test_no_secret_is_in_the_state(exports, ready, state_of_all, wire):
     """Neither the token nor a signed URL, in anything that is sent, saved or shown."""
-    widget = show(exports, dest=tmp_path)
-    until(lambda: not widget.monitor.running)
-    widget._controls.download.click()
-    until(lambda: widget.files is not None)
-    assert widget.jobs.filter(like="download_url").notna().any(axis=None)
-    bundle = widget._repr_mimebundle_()
-    seen = state_of_all() + wire.text() + str(bundle) + repr(widget)
+    send(ready, "download", gids=exports[:4], dest=ready._dest)
+    until(lambda: ready.files is not None)
+    assert ready.jobs.filter(like="download_url").notna().any(axis=None)
+    seen = state_of_all() + wire.text() + str(ready._repr_mimebundle_()) + repr(ready)
     for secret in (TOKEN, "X-Amz-", "Signature"):
         assert secret not in seen
 
 
-def test_static_tables(exports, show):
+def test_static_tables(ready):
     """A view for those that can, HTML and text for the others."""
-    widget = show(exports)
-    until(lambda: not widget.monitor.running)
-    bundle = widget._repr_mimebundle_()
+    bundle = ready._repr_mimebundle_()
     assert set(bundle) == {
         "application/vnd.jupyter.widget-view+json",
         "text/html",
         "text/plain",
     }
     assert bundle["text/html"].count("<tr>") == 6
-    assert "5 jobs: 5 succeeded" in bundle["text/plain"]
+    assert "5 jobs: 5 succeeded, as of 20" in bundle["text/plain"]
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == ready.model_id
+
+
+def test_static_tables_wait_briefly_for_the_first_answers(asana, show):
+    """So they are right when the cell returns, and say how to get a live one."""
+    gids = asana.gids(3)
+    for gid in gids:
+        asana.progress(gid)
+    text = show(gids)._repr_mimebundle_()["text/html"]
+    assert text.count("● in progress") == 3
+    assert "For a live table, run this cell in Jupyter." in text
+
+
+def test_they_do_not_wait_for_long(asana, show, monkeypatch):
+    """An Asana that says nothing delays a cell by a second at most."""
+    monkeypatch.setattr(module, "FIRST_ANSWERS_TIMEOUT", 0.1)
+    gids = asana.gids(1)
+    asana.fault("slow", seconds=20)
+    assert "? unknown" in show(gids)._repr_mimebundle_()["text/html"]
+
+
+def test_in_a_kernel_it_displays_itself(ready, monkeypatch):
+    """Through a display id, so that what stands there can be replaced; elsewhere as any object."""
+    with pytest.raises(NotImplementedError):
+        ready._ipython_display_()
+    shown = []
+    monkeypatch.setattr(module, "in_kernel", lambda: True)
+    monkeypatch.setattr(
+        "asana_jobs_pd._widget.display.display",
+        lambda data, **options: shown.append((data, options)),
+    )
+    send(ready, "hello")
+    ready._ipython_display_()
+    [(data, options)] = shown
+    assert options["display_id"] is True
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == ready.model_id
 
 
 def test_in_a_terminal_it_says_how_to_watch(asana, show):
@@ -316,19 +419,16 @@ def test_in_a_terminal_it_says_how_to_watch(asana, show):
     assert "asana-jobs watch" not in repr(widget)
 
 
-def test_a_typed_url_is_refused(exports, show, tmp_path, monkeypatch):
-    """In words, in the panel; no folder of that name is created."""
+def test_a_typed_url_is_refused(exports, ready, tmp_path, monkeypatch):
+    """In words; no folder of that name is created."""
     monkeypatch.chdir(tmp_path)
-    widget = show(exports)
-    until(lambda: not widget.monitor.running and "Download exports (4)" in _label(widget))
-    widget._controls.folder.value = "s3://bucket/exports"
-    widget._controls.download.click()
-    until(lambda: "is a URL" in widget._controls.panel.children[-2].value)
+    send(ready, "download", gids=exports[:1], dest="s3://bucket/exports")
+    until(lambda: "is a URL" in said(ready))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_token_is_a_state(show, wire, asana, monkeypatch):
-    """The widget says what to do; with a token, Try again goes on."""
+    """The widget says what to do; with a token, Try again continues."""
     [gid] = asana.gids(1)
     asana.finish(gid)
     monkeypatch.setattr("asana_jobs_pd._http.auth.keyring_token", lambda: None)
@@ -336,61 +436,40 @@ def test_no_token_is_a_state(show, wire, asana, monkeypatch):
         "asana_jobs_pd._http.auth.prompt_token", lambda: pytest.fail("nobody is asked")
     )
     widget = show([gid], client=None)
-    assert "No token" in head(widget)
-    assert "ASANA_ACCESS_TOKEN" in widget._controls.notice.value
-    assert widget._controls.refresh.description == "Try again"
+    until(lambda: widget._status["title"] == "No token")
+    assert "ASANA_ACCESS_TOKEN" in widget._status["text"]
     for name, value in asana.environ.items():
         monkeypatch.setenv(name, value)
-    widget._controls.refresh.click()
-    until(lambda: "All succeeded" in head(widget))
+    send(widget, "refresh")
+    until(lambda: widget._status["title"] == "All succeeded")
 
 
 def test_pause_and_resume(asana, show):
-    """The button stops the asking, and says what it will do next."""
+    """While it is paused, nothing is due; a second pause changes nothing."""
     [gid] = asana.gids(1)
     asana.progress(gid)
     widget = show([gid])
-    until(lambda: "1 in progress" in head(widget))
-    widget._controls.pause.click()
-    assert "Paused" in head(widget)
-    assert widget._controls.pause.description == "Resume"
-    widget._controls.pause.click()
-    assert "Paused" not in head(widget)
+    known(widget, "in_progress", 1)
+    send(widget, "pause")
+    send(widget, "pause")
+    until(lambda: widget._status["state"] == "paused")
+    assert (widget._status["title"], widget._status["due"]) == ("Paused", None)
+    send(widget, "resume")
+    until(lambda: widget._status["state"] == "watching")
 
 
-def test_downloads(exports, show, tmp_path, wire):
-    """All that is ready, or what is chosen; the frame of files is a trait."""
-    widget = show(exports, dest=tmp_path / "a")
-    until(lambda: not widget.monitor.running and "Download exports (4)" in _label(widget))
-    widget._controls.download.click()
-    until(lambda: widget.files is not None and not widget._downloads.downloading)
-    assert widget.files["file.path"].notna().all()
-    assert len(widget.files) == 4
-    panel = widget._controls.panel
-    assert "4 files verified" in panel.children[-2].value
-    assert len(panel.children[-1].outputs) == 4
-    widget._controls.folder.value = str(tmp_path / "b")
-    widget._controls.checks[1].value = True
-    until(lambda: "Download exports (1)" in _label(widget))
-    widget._controls.download.click()
-    until(lambda: len(widget.files) == 1)
+def test_downloads(exports, ready, tmp_path):
+    """What the page asks for, into the folder it names; the frame of files is a trait."""
+    send(ready, "download", gids=exports[:4], dest=str(tmp_path / "a"))
+    until(lambda: ready.files is not None and not ready._transfer["busy"])
+    assert ready.files["file.path"].notna().all()
+    assert len(ready.files) == 4
+    assert "4 files verified" in said(ready)
+    assert len(ready._transfer["links"]) == 4
+    assert {line[3] for line in ready._transfer["lines"]} == {"done"}
+    send(ready, "download", gids=[exports[1]], dest=str(tmp_path / "b"))
+    until(lambda: len(ready.files) == 1)
     assert [path.parent.name for path in tmp_path.glob("b/*")] == ["b"]
-
-
-def _label(widget):
-    return widget._controls.download.description
-
-
-def test_a_click_may_overtake_the_ticks_before_it(exports, show, tmp_path):
-    """As it does where clicks and changes are handled by different threads."""
-    widget = show(exports)
-    until(lambda: not widget.monitor.running and "Download exports (4)" in _label(widget))
-    widget._controls.download.click()
-    widget._controls.checks[1].value = True
-    widget._controls.folder.value = str(tmp_path)
-    until(lambda: widget.files is not None)
-    assert list(widget.files["gid"]) == [exports[1]]
-    assert [path.name for path in tmp_path.iterdir()] == [f"{exports[1]}-graph.jsonl.gz"]
 
 
 def test_a_download_without_a_token_says_so(show, wire, tmp_path, monkeypatch):
@@ -399,9 +478,8 @@ def test_a_download_without_a_token_says_so(show, wire, tmp_path, monkeypatch):
     read = {"fetched_at": pd.Timestamp.now("UTC"), "status": "succeeded"}
     jobs = pd.DataFrame({"gid": ["1"], **read, "new_graph_export.gid": "5"})
     widget = show(jobs, client=None, dest=tmp_path)
-    widget._controls.download.click()
-    said = widget._controls.panel.children[-2]
-    until(lambda: "ASANA_ACCESS_TOKEN" in said.value)
+    send(widget, "download", gids=["1"], dest=str(tmp_path))
+    until(lambda: "ASANA_ACCESS_TOKEN" in said(widget))
 
 
 def test_a_download_that_fails_says_why(asana, show, tmp_path):
@@ -409,48 +487,47 @@ def test_a_download_that_fails_says_why(asana, show, tmp_path):
     [gid] = asana.gids(1, EXPORTS[0])
     asana.finish(gid)
     widget = show([gid], dest=tmp_path)
-    until(lambda: "Download exports (1)" in _label(widget) and not widget.monitor.running)
+    until(lambda: widget._status["title"] == "All succeeded")
     asana.expire_export(gid)
-    widget._controls.folder.value = "a\0b"
-    widget._controls.download.click()
-    said = widget._controls.panel.children[-2]
-    until(lambda: "give the path of a folder" in said.value)
-    until(lambda: not widget._downloads.downloading)
-    widget._controls.folder.value = str(tmp_path)
-    widget._controls.download.click()
-    until(lambda: "the file is gone" in said.value)
-    assert "30 days" in said.value
+    send(widget, "download", gids=[gid], dest="a\0b")
+    until(lambda: "give the path of a folder" in said(widget))
+    until(lambda: not widget._transfer["busy"])
+    send(widget, "download", gids=[gid], dest=str(tmp_path))
+    until(lambda: "the file is gone" in said(widget))
+    assert "30 days" in said(widget)
 
 
 def test_cancel(asana, show, tmp_path):
-    """Ends it at once, and says so."""
+    """Ends it at once, and says so; one download runs at a time."""
     [gid] = asana.gids(1, EXPORTS[0])
     asana.finish(gid)
     asana.fault("slow", where="exports", seconds=60)
     widget = show([gid], dest=tmp_path)
-    until(lambda: "Download exports (1)" in _label(widget) and not widget.monitor.running)
-    widget._controls.download.click()
-    until(lambda: len(widget._controls.panel.children) == 4)
-    widget._controls.cancel.click()
-    until(lambda: not widget._downloads.downloading)
-    assert "Cancelled" in widget._controls.panel.children[-2].value
+    until(lambda: widget._status["title"] == "All succeeded")
+    send(widget, "download", gids=[gid], dest=str(tmp_path))
+    until(lambda: widget._transfer["lines"])
+    send(widget, "download", gids=[gid], dest=str(tmp_path / "other"))
+    send(widget, "cancel")
+    until(lambda: not widget._transfer["busy"])
+    assert "Cancelled" in said(widget)
+    assert not (tmp_path / "other").exists()
 
 
-def test_load(exports, show, tmp_path):
+def test_load(exports, ready, tmp_path):
     """The frames of the files are in ``data``, and observers hear of them."""
-    widget = show(exports, dest=tmp_path)
-    until(lambda: not widget.monitor.running and "Download exports (4)" in _label(widget))
-    widget._controls.download.click()
-    until(lambda: widget.files is not None and not widget._downloads.downloading)
+    send(ready, "load")  # there is nothing yet
+    send(ready, "download", gids=exports[:4], dest=str(tmp_path))
+    until(lambda: ready.files is not None and not ready._transfer["busy"])
     heard = []
-    widget.observe(lambda change: heard.append(change.new), "data")
-    widget._controls.load.click()
-    until(lambda: heard and not widget._downloads.loading)
-    assert len(widget.data["task"]) > 0
-    assert " task rows" in widget._controls.panel.children[-2].value
+    ready.observe(lambda change: heard.append(change.new), "data")
+    send(ready, "load")
+    until(lambda: heard and not ready._transfer["busy"])
+    assert len(ready.data["task"]) > 0
+    assert " task rows" in said(ready)
+    assert len(ready._transfer["links"]) == 4  # still there
     (tmp_path / f"{exports[0]}-graph.jsonl.gz").write_bytes(b"not gzip")
-    widget._controls.load.click()
-    until(lambda: "aj-bad" in widget._controls.panel.children[-2].value)
+    send(ready, "load")
+    until(lambda: [tone for tone, _ in ready._transfer["messages"]] == ["bad"])
 
 
 def test_jobs_can_be_observed(asana, show):
@@ -458,11 +535,11 @@ def test_jobs_can_be_observed(asana, show):
     [gid] = asana.gids(1)
     asana.progress(gid)
     widget = show([gid])
-    until(lambda: "1 in progress" in head(widget))
+    known(widget, "in_progress", 1)
     heard = []
     widget.observe(lambda change: heard.append(list(change.new["status"])), "jobs")
     asana.finish(gid)
-    widget._controls.refresh.click()
+    send(widget, "refresh")
     until(lambda: heard)
     assert heard == [["succeeded"]]
     with pytest.raises(traitlets.TraitError):
@@ -474,16 +551,24 @@ def test_closing_ends_everything(exports, show, asana, tmp_path):
     gids = [*exports, *asana.gids(1, start=20)]
     asana.progress(gids[-1])
     asana.fault("slow", where="exports", seconds=60, times=9)
-    before = len(_instances)
+    before = len(open_widgets())
     widget = show(gids, dest=tmp_path)
-    until(lambda: "Download exports (4)" in _label(widget))
-    widget._controls.download.click()
-    until(lambda: widget._downloads.downloading)
+    known(widget, "succeeded", 5)
+    send(widget, "download", gids=exports[:4], dest=str(tmp_path))
+    until(lambda: widget._transfer["busy"] == "downloading")
     widget.close()
     widget.close()
     assert widget.monitor.state == "stopped"
-    until(lambda: not widget._downloads.downloading)
-    until(lambda: len(_instances) == before)
+    until(lambda: not [t for t in threading.enumerate() if t.name == "asana-jobs-transfer"])
+    until(lambda: len(open_widgets()) == before)
+
+
+def test_a_page_that_does_not_hear_gets_a_new_model(ready, wire):
+    """What the widget knows stays."""
+    wire.clear()
+    ready.reopen()
+    assert [json.loads(text)[0] for text in wire] == ["comm_close", "comm_open"]
+    assert len(states(ready)) == 5
 
 
 def test_two_widgets_on_the_same_jobs(asana, driven, show):
@@ -492,12 +577,13 @@ def test_two_widgets_on_the_same_jobs(asana, driven, show):
     asana.progress(gid)
     monitor, _ = driven([gid])
     one, two = show(monitor), show(monitor)
-    until(lambda: "1 in progress" in head(one) and "1 in progress" in head(two))
+    known(one, "in_progress", 1)
+    known(two, "in_progress", 1)
     one.close()
     assert monitor.running
     asana.finish(gid)
     monitor.refresh_now()
-    until(lambda: "All succeeded" in head(two))
+    until(lambda: two._status["title"] == "All succeeded")
 
 
 def test_a_cell_that_runs_again_closes_what_it_left(asana, show, monkeypatch):
@@ -515,51 +601,49 @@ def test_a_cell_that_runs_again_closes_what_it_left(asana, show, monkeypatch):
     assert not three._closed
 
 
-def test_clicks_from_many_threads(asana, show):
+def test_commands_from_many_threads(asana, show):
     """Handlers may run in any thread, while the monitor tells of changes."""
     gids = asana.gids(60)
     widget = show(gids)
-    controls = widget._controls
     failed = []
 
-    def click(button):
+    def click(kind):
         try:
             for _ in range(15):
-                button.click()
+                send(widget, kind)
         except Exception as error:  # noqa: BLE001
             failed.append(error)
 
-    buttons = [*controls.heads.values(), controls.next, controls.refresh, controls.pause]
-    threads = [threading.Thread(target=click, args=(button,)) for button in buttons]
+    kinds = ("refresh", "pause", "resume", "all_rows", "cancel", "hello")
+    threads = [threading.Thread(target=click, args=(kind,)) for kind in kinds]
     for thread in threads:
         thread.start()
     asana.finish(*gids)
     for thread in threads:
         thread.join()
     assert not failed
-    if widget.monitor.state == "paused":
-        controls.pause.click()
-    controls.refresh.click()
-    until(lambda: ">All " in head(widget))  # succeeded, or finished
+    send(widget, "resume")
+    send(widget, "refresh")
+    until(lambda: widget._status["title"].startswith("All "))  # succeeded, or finished
 
 
-def test_a_drawing_that_fails_is_logged_and_tried_again(asana, show, monkeypatch, caplog):
-    """An error in the thread that draws must not freeze the widget."""
+def test_an_update_that_fails_is_logged_and_tried_again(asana, show, monkeypatch, caplog):
+    """An error in the thread that sends must not freeze the widget; nothing is lost."""
     [gid] = asana.gids(1)
     asana.progress(gid)
     widget = show([gid])
-    until(lambda: "1 in progress" in head(widget))
-    real, calls = module.draw_status, []
+    known(widget, "in_progress", 1)
+    real, calls = module.status_message, []
 
-    def draw_status(*arguments):
+    def status_message(*arguments):
         calls.append(1)
         if len(calls) == 1:
             raise RuntimeError("no")
-        real(*arguments)
+        return real(*arguments)
 
-    monkeypatch.setattr(module, "draw_status", draw_status)
+    monkeypatch.setattr(module, "status_message", status_message)
     asana.finish(gid)
     with caplog.at_level(logging.ERROR, "asana_jobs_pd"):
         widget.monitor.refresh_now()
-        until(lambda: "All succeeded" in head(widget))
-    assert "could not be drawn" in caplog.text
+        until(lambda: widget._status["title"] == "All succeeded")
+    assert "could not be updated" in caplog.text

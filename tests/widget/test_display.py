@@ -1,0 +1,279 @@
+"""The static tables, the style sheet, and what stands where no page has our script."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+import types
+from html.parser import HTMLParser
+
+import pytest
+from driven import until
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asana_jobs_pd._vocabulary import STATE_STYLES, contrast
+from asana_jobs_pd._widget import display as module
+from asana_jobs_pd._widget.display import (
+    FRONT_END_VERSION,
+    STATIC,
+    Display,
+    base_widget,
+    static_html,
+    static_text,
+)
+from asana_jobs_pd._widget.rows import JobRow
+from asana_jobs_pd._widget.status import Snapshot
+
+NOW = 1_767_225_600_000_000
+TAGS = {"table", "thead", "tbody", "tr", "th", "td", "a", "div", "p", "b"}
+ATTRIBUTES = {"class", "style", "href", "rel", "scope"}
+
+
+class Seen(HTMLParser):
+    """What a browser would make of it."""
+
+    def __init__(self, markup):
+        super().__init__()
+        self.tags, self.attributes, self.links = set(), set(), []
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attributes}
+        self.links += [value for name, value in attributes if name == "href"]
+
+
+NASTY = st.one_of(
+    st.text(max_size=200),
+    st.sampled_from(
+        [
+            "<script>alert(1)</script>",
+            "\"onmouseover='x'",
+            "</td></table><img src=x onerror=alert(1)>",
+            "javascript:alert(1)",
+            "https://s3/x?X-Amz-Signature=abc",
+            "\u202egnp.exe",
+            "a\nb\x00c",
+        ]
+    ),
+)
+ROWS = st.lists(
+    st.builds(
+        JobRow,
+        gid=st.integers(1, 10**18).map(str),
+        state=NASTY | st.sampled_from(list(STATE_STYLES)),
+        kind=NASTY,
+        name=st.none() | NASTY,
+        link=st.none() | st.just("77"),
+        note=NASTY,
+        since=st.none() | st.integers(0, NOW),
+        created=st.booleans(),
+        ended=st.none() | st.integers(0, NOW),
+    ),
+    max_size=25,
+    min_size=1,
+)
+
+
+@given(ROWS)
+def test_static_tables_hold_no_markup_but_their_own(rows):
+    """Whatever names, kinds and states are, tags, attributes and links are ours."""
+    now = Snapshot("watching", len(rows), 0, {"<b>": 1, "succeeded": 2})
+    markup, text = static_html(rows, now, NOW, "Do <this>."), static_text(rows, now, NOW)
+    seen = Seen(markup)
+    assert seen.tags <= TAGS
+    assert seen.attributes <= ATTRIBUTES
+    assert set(seen.links) <= {"https://app.asana.com/0/0/77"}
+    assert "X-Amz-Signature=abc" not in markup + text
+    assert not re.search("[\u202e\x00]", markup + text)
+
+
+def test_static_tables_say_of_when_they_are():
+    """And what to do for a live one; the first 25 rows are shown, the others counted."""
+    rows = [JobRow(str(n), "in_progress") for n in range(30)]
+    now = Snapshot("paused", 30, 30, {"in_progress": 30})
+    for made in (static_html, static_text):
+        shown = made(rows, now, NOW, "Run this cell.")
+        assert "30 in progress, Paused, as of 2026-01-01 00:00:00 UTC." in shown
+        assert "Run this cell." in shown
+        assert "… and 5 more" in shown
+    done = Snapshot("done", 2, 0, {"succeeded": 2})
+    assert "2 jobs: 2 succeeded, as of" in static_text([], done, NOW)
+
+
+def colors(theme):
+    """Return the variables of the style sheet in a theme."""
+    sheet = (STATIC / "jobs.css").read_text(encoding="utf-8")
+    pairs = re.findall(r"--aj-(\w+): light-dark\((#\w{6}), (#\w{6})\)", sheet)
+    return {name: (light, dark)[theme == "dark"] for name, light, dark in pairs}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_everything_can_be_read(theme):
+    """Texts and states have a contrast of 4.5:1 on every ground, edges of controls of 3:1."""
+    color = colors(theme)
+    states = {state: style.color(dark=theme == "dark") for state, style in STATE_STYLES.items()}
+    assert {state: color[state] for state in states} == states
+    for ground in (color[name] for name in ("background", "soft", "hover")):
+        assert all(contrast(text, ground) >= 4.5 for text in states.values())
+        assert all(contrast(color[name], ground) >= 4.5 for name in ("text", "dim", "accent"))
+        assert contrast(color["edge"], ground) >= 3
+    assert contrast("#ffffff", color["primary"]) >= 4.5
+    assert contrast("#ffffff", color["primary_hover"]) >= 4.5
+
+
+def test_the_style_sheet_uses_what_it_defines():
+    """And loads nothing from anywhere."""
+    sheet = (STATIC / "jobs.css").read_text(encoding="utf-8")
+    defined = {*colors("light"), "row-height", "rows"}
+    assert set(re.findall(r"var\(--aj-([\w-]+)", sheet)) <= defined
+    assert "url(" not in sheet
+    assert "@import" not in sheet
+
+
+SCRIPTS = [*STATIC.glob("*.js"), *(STATIC.parent / "nbextension").glob("*.js")]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_make_no_markup_and_load_nothing_else(path):
+    """No text becomes markup or code, nothing is fetched; the wrappers import jobs.js alone."""
+    script = path.read_text(encoding="utf-8")
+    forbidden = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|DOMParser|\beval\b"
+        r"|new Function|\bfetch\b|XMLHttpRequest|WebSocket|sendBeacon|\brequire\(|\bfrom [\"']"
+    )
+    assert re.findall(forbidden, script) == []
+    imports = re.findall(r"import\([^\n]*", script)
+    assert all(line.startswith('import(new URL("./jobs.js", folder))') for line in imports)
+    assert len(imports) == (path.name in ("remoteEntry.js", "index.js"))
+    assert all(line.isprintable() for line in script.splitlines())
+
+
+def test_one_version_of_the_front_end():
+    """In the package's description for JupyterLab, in the script that registers it, in Python."""
+    described = json.loads((STATIC / "package.json").read_text(encoding="utf-8"))
+    assert described["version"] == FRONT_END_VERSION
+    entry = (STATIC / "remoteEntry.js").read_text(encoding="utf-8")
+    assert re.findall(r'version: "([\d.]+)"', entry) == [FRONT_END_VERSION]
+
+
+class Shown:
+    """A widget, and what became of its outputs."""
+
+    def __init__(self, monkeypatch, cells=None):
+        self.outputs, self.reopened = [], 0
+        self.cells = cells or types.SimpleNamespace(busy=False)
+        monkeypatch.setattr(module, "display", lambda data, **_: self._show(data))
+        monkeypatch.setattr(Display, "_cells", self.cells)
+
+    def _show(self, data):
+        self.outputs.append(data)
+        place = len(self.outputs) - 1
+        return types.SimpleNamespace(update=lambda data, **_: self._update(place, data))
+
+    def _update(self, place, data):
+        self.outputs[place] = data
+
+    def static_face(self):
+        return {"text/html": "<p>rows</p>", "text/plain": "rows"}
+
+    def widget_bundle(self):
+        return {module.WIDGET_VIEW: {"model_id": "ours"}, **self.static_face()}, {}
+
+    def reopen(self):
+        self.reopened += 1
+
+    def model_of(self, place):
+        return self.outputs[place].get(module.WIDGET_VIEW, {}).get("model_id")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(module, "HELLO_TIMEOUT", 0.3)
+
+
+def test_a_page_with_our_script_keeps_the_widget(monkeypatch, impatient):
+    """It says hello in time."""
+    shown = Shown(monkeypatch)
+    display = Display(shown)
+    display.show()
+    display.hello(1)
+    time.sleep(0.8)
+    assert shown.model_of(0) == "ours"
+
+
+def test_a_page_without_our_script_gets_a_plain_live_table(monkeypatch, impatient, wire):
+    """In every output, with what to install; a late hello brings the widget back."""
+    shown = Shown(monkeypatch)
+    display = Display(shown)
+    display.show()
+    display.show()
+    until(lambda: shown.model_of(1) not in (None, "ours"))
+    assert shown.model_of(0) == shown.model_of(1)
+    assert "pip install asana_jobs_pd" in wire.text()
+    assert "<p>rows</p>" in wire.text()
+    wire.clear()
+    shown.static_face = lambda: {"text/html": "<p>other rows</p>", "text/plain": ""}
+    display.update()
+    assert "other rows" in wire.text()
+    display.hello(1)
+    assert shown.model_of(0) == shown.model_of(1) == "ours"
+    display.update()
+
+
+def test_colab_needs_anywidget(monkeypatch, impatient, wire):
+    """There, a Jupyter extension would not help."""
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("colab"))
+    shown = Shown(monkeypatch)
+    display = Display(shown)
+    display.show()
+    until(lambda: shown.model_of(0) not in (None, "ours"))
+    assert "%pip install anywidget" in wire.text()
+    display.close()
+
+
+def test_a_busy_kernel_cannot_hear_a_hello(monkeypatch, impatient, wire):
+    """So its time does not count."""
+    cells = types.SimpleNamespace(busy=True)
+    shown = Shown(monkeypatch, cells)
+    display = Display(shown)
+    display.show()
+    time.sleep(0.8)
+    assert shown.model_of(0) == "ours"
+    cells.busy = False
+    until(lambda: shown.model_of(0) != "ours")
+    display.close()
+
+
+def test_a_deaf_page_gets_a_new_model(monkeypatch):
+    """It repeats its hello although it was answered."""
+    monkeypatch.setattr(module, "DEAF_TIMEOUT", 0.05)
+    shown = Shown(monkeypatch)
+    display = Display(shown)
+    display.show()
+    display.hello("a")
+    display.hello("a")
+    assert shown.reopened == 0  # at once: the answer may be on its way
+    time.sleep(0.1)
+    display.hello("b")  # another page
+    assert shown.reopened == 0
+    time.sleep(0.1)
+    display.hello("b")
+    assert shown.reopened == 1
+    assert shown.model_of(0) == "ours"
+
+
+@pytest.mark.parametrize("host", ["google.colab", "marimo"])
+def test_where_there_are_no_extensions_anywidget_sends_the_script(monkeypatch, host):
+    """If it is installed."""
+    assert base_widget().__name__ == "_OwnWidget"
+    monkeypatch.setitem(sys.modules, host, types.ModuleType(host))
+    monkeypatch.setattr(module, "find_spec", lambda _: None)
+    assert base_widget().__name__ == "_OwnWidget"
+    anywidget = pytest.importorskip("anywidget")
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, host, types.ModuleType(host))
+    assert issubclass(base_widget(), anywidget.AnyWidget)
