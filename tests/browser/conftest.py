@@ -8,6 +8,7 @@ pictures of what was seen. ``CHROMIUM`` is the browser, where it is not on PATH.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -34,6 +35,12 @@ for name in [name for name in os.environ if name.startswith("ASANA")]:
     del os.environ[name]
 reset()
 """
+
+
+def _connect(asana):
+    return f"aj.connect({asana.token!r}, base_url={asana.base_url!r});"
+
+
 SHOTS = os.environ.get("ASANA_JOBS_SHOTS")
 
 
@@ -93,6 +100,30 @@ def shoot(request):
     return shoot
 
 
+@pytest.fixture
+def start_server(chromium):
+    """Start a server of one's own, with options: start_server(kind, theme, …)."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *given, **options: stack.enter_context(JupyterServer(*given, **options))
+
+
+@pytest.fixture
+def open_page(context, asana):
+    """Open a notebook in a page of its own: open_page(server, name, *cells)."""
+    pages = []
+
+    def open_page(server, name, *cells):
+        if cells:
+            server.write(name, FIRST + _connect(asana), *cells)
+        note = NotebookPage(context, server, name)
+        pages.append(note)
+        return note.open()
+
+    yield open_page
+    for note in pages:
+        note.page.close()
+
+
 @pytest.fixture(scope="session")
 def opened(server, context):
     """A notebook with its kernel, which the tests of a front end share."""
@@ -106,8 +137,7 @@ def notebook(opened, request, asana):
     """Begin anew with these cells, connected to the sandbox: notebook(*cells)."""
 
     def make(*cells, connect=True):
-        known = f"aj.connect({asana.token!r}, base_url={asana.base_url!r});" if connect else ""
-        return opened.begin(FIRST + known, *cells)
+        return opened.begin(FIRST + (_connect(asana) if connect else ""), *cells)
 
     opened.page.bring_to_front()
     yield make

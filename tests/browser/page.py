@@ -50,6 +50,7 @@ EXECUTE = """command => Promise.race([
   window.jupyterapp.commands.execute(command).then(() => null),
   new Promise((_, fail) => setTimeout(() => fail(new Error(command + ': too long')), 60000))])"""
 REPLACE = "content => {" + FIND + " panel.content.model.fromJSON(content); }"
+RESTART = "async () => {" + FIND + " await panel.sessionContext.session.kernel.restart(); }"
 RUN_CODE = (
     "code => {"
     + FIND
@@ -138,6 +139,15 @@ class NotebookPage:
     def start_all(self):
         """Run all cells without waiting: for cells that block."""
         self.page.evaluate(START, "notebook:run-all-cells")
+
+    def run_cell(self, place):
+        """Run one cell, and return when it is done."""
+        self.page.locator(".jp-CodeCell").nth(place).locator(".jp-InputArea-editor").click()
+        self.command("notebook:run-cell")
+
+    def restart(self):
+        """Restart the kernel."""
+        self.page.evaluate(RESTART)
 
     def command(self, name):
         self.page.evaluate(EXECUTE, name)

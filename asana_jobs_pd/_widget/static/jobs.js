@@ -580,10 +580,12 @@ class View {
       ...(title
         ? [element("span", { class: `aj-badge ${tone(lost ? "bad" : status.tone)}` }, title)] : []));
     const counts = new Map(this.counts);
-    this.bar.replaceChildren(...BAR_ORDER.filter((state) => counts.has(state)).map((state) =>
-      element("i", { class: `aj-is-${state}`, style: `flex-grow:${counts.get(state)}` })),
-      element("i", { class: "aj-rest", style: `flex-grow:${total - BAR_ORDER.reduce(
-        (sum, state) => sum + (counts.get(state) ?? 0), 0)}` }));
+    const parts = BAR_ORDER.filter((state) => counts.has(state))
+      .map((state) => [`aj-is-${state}`, counts.get(state)]);
+    const rest = total - parts.reduce((sum, [, count]) => sum + count, 0);
+    if (rest) parts.push(["aj-rest", rest]);
+    this.bar.replaceChildren(...parts.map(([name, count]) =>
+      element("i", { class: name, style: `flex-grow:${count}` })));
     const words = this.counts.map(([state, n]) => `${formatNumber(n)} ${stateLabel(state)}`);
     this.bar.setAttribute("aria-label", `Of ${formatCount(total, "job")}: ${words.join(", ")}`);
   }
@@ -612,7 +614,7 @@ class View {
     lines.forEach((line, place) => this.drawProgress(line, place));
     this.whenChanged("result", messages, () => this.result.replaceChildren(
       ...messages.map(([look, words]) => element("div", { class: `aj-message ${tone(look)}` },
-        { ok: mark("succeeded"), bad: mark("failed") }[look], text(words)))));
+        { ok: mark("succeeded"), bad: mark("failed") }[look], element("span", {}, text(words))))));
     const links = list(transfer.links).filter(Array.isArray);
     this.whenChanged("links", links, () => this.links.replaceChildren(
       ...links.map(([words, path]) => this.fileLink(text(words), text(path)))));
