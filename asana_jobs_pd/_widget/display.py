@@ -22,7 +22,7 @@ import traitlets as t
 from IPython import get_ipython
 from IPython.display import display
 
-from asana_jobs_pd._formatting import format_count, format_elapsed, format_epoch
+from asana_jobs_pd._formatting import format_count, format_duration, format_epoch
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.views import render
 from asana_jobs_pd._vocabulary import ordered_states, state_label, state_style
@@ -39,7 +39,6 @@ DEAF_TIMEOUT = 2.5
 """Seconds after an answer in which a page that heard it does not repeat its hello."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
-_ASANA_URL = "https://app.asana.com/0/0/"
 _DASH = "–"  # noqa: RUF001  an empty cell
 _HEADS = ("State", "Kind", "Created object", "Job", "Since", "Took")
 
@@ -64,11 +63,8 @@ def base_widget() -> Any:
         return _OwnWidget
     import anywidget  # noqa: PLC0415  an extra
 
-    class _AnyWidget(anywidget.AnyWidget):  # type: ignore[misc]
-        _esm = STATIC / "jobs.js"
-        _css = STATIC / "jobs.css"
-
-    return _AnyWidget
+    traits = {"_esm": STATIC / "jobs.js", "_css": STATIC / "jobs.css"}
+    return type("_AnyWidget", (anywidget.AnyWidget,), traits)
 
 
 def static_html(rows: Sequence[JobRow], now: Snapshot, at: int, hint: str = "") -> str:
@@ -113,14 +109,14 @@ def _cells(row: JobRow) -> list[str]:
         row.name or row.note or _DASH,
         row.gid,
         _DASH if row.since is None else format_epoch(row.since),
-        _DASH if row.took is None else format_elapsed(row.took),
+        _DASH if row.took is None else format_duration(row.took),
     ]
 
 
 def _static_row(row: JobRow) -> str:
     shown = [_escape(cell) for cell in _cells(row)]
     if row.name and row.link:
-        shown[2] = f'<a href="{_ASANA_URL}{row.link}" rel="noopener noreferrer">{shown[2]}</a>'
+        shown[2] = f'<a href="{html.escape(row.link)}" rel="noopener noreferrer">{shown[2]}</a>'
     cells = "".join(f'<td style="text-align:left">{cell}</td>' for cell in shown)
     return f"<tr>{cells}</tr>"
 

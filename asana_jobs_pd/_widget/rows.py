@@ -16,7 +16,14 @@ from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.ledger import recent_jobs
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
 from asana_jobs_pd._jobs.states import GONE, is_export, kinds_of
-from asana_jobs_pd._vocabulary import NO_ACCESS, UNKNOWN, UNREADABLE, kind_label, state_label
+from asana_jobs_pd._vocabulary import (
+    NO_ACCESS,
+    UNKNOWN,
+    UNREADABLE,
+    asana_url,
+    kind_label,
+    state_label,
+)
 from asana_jobs_pd.errors import AsanaJobsError
 
 _GID = re.compile("[0-9]{1,30}", re.ASCII)
@@ -40,7 +47,8 @@ class JobRow:
     state: str = UNKNOWN
     kind: str = ""
     name: str | None = None
-    link: str | None = None
+    object_kind: str = ""
+    object_gid: str | None = None
     note: str = ""
     since: int | None = None
     created: bool = False
@@ -53,6 +61,11 @@ class JobRow:
         return state_label(self.state)
 
     @property
+    def link(self) -> str | None:
+        """The page of the created object."""
+        return asana_url(self.object_kind, self.object_gid) if self.object_gid else None
+
+    @property
     def took(self) -> float | None:
         """Seconds from creation to completion."""
         if not self.created or self.ended is None or self.since is None:
@@ -63,28 +76,37 @@ class JobRow:
 def rows_message(rows: Iterable[JobRow], *, version: int, epoch: int, at: float) -> dict[str, Any]:
     """Return rows as the browser gets them: short lists.
 
-    Each has the gid, the position of its look (state, kind, note and flags), since when it counts,
-    the name, the link and when it ended; what is missing at the end is left out. `version` grows by
-    one with each message, so that the browser notices when it missed one. Times are in seconds:
-    that of the message, `at`, since 1970, the others since `epoch`, which never changes.
+    Each has the gid, the position of its look, since when it counts, the name and the gid of the
+    created object, and when it ended; what is missing at the end is left out. A look is what many
+    rows share: state, kind, note, flags and the pattern of links. `version` grows by one with each
+    message, so that the browser notices when it missed one. Times are in seconds: that of the
+    message, `at`, since 1970, the others since `epoch`, which never changes.
     """
-    looks: dict[tuple[str, str, str, int], int] = {}
+    looks: dict[tuple[str, str, str, int, str], int] = {}
 
     def seconds(time: int | None) -> int | None:
         return None if time is None else time // _MICRO - epoch
 
     lists = []
     for row in rows:
-        look = (row.state, row.kind, row.note, CREATED * row.created + READY * row.ready)
+        flags = CREATED * row.created + READY * row.ready
+        pattern = asana_url(row.object_kind, "{gid}") if row.object_gid else ""
+        look = looks.setdefault((row.state, row.kind, row.note, flags, pattern), len(looks))
         name = clean(row.name, limit=_MAX_TEXT) if row.name else None
-        times = seconds(row.since), seconds(row.ended)
-        values = [row.gid, looks.setdefault(look, len(looks)), times[0], name, row.link, times[1]]
+        since, ended = seconds(row.since), seconds(row.ended)
+        values = [row.gid, look, since, name, row.object_gid, ended]
         while values[-1] is None:
             values.pop()
         lists.append(values)
     shown = [
-        [clean(state, limit=_MAX_STATE), *(clean(text, limit=_MAX_TEXT) for text in texts), flags]
-        for state, *texts, flags in looks
+        [
+            clean(state, limit=_MAX_STATE),
+            clean(kind, limit=_MAX_TEXT),
+            clean(note, limit=_MAX_TEXT),
+            flags,
+            pattern,
+        ]
+        for state, kind, note, flags, pattern in looks
     ]
     return {"version": version, "epoch": epoch, "at": round(at), "looks": shown, "rows": lists}
 
@@ -128,7 +150,9 @@ def rows_of(
         if gid is None or gid in rows:
             continue
         job = {name: values[index] for name, values in cells.items()}
-        name, link = next((pairs[index] for pairs in objects if pairs[index][0]), (None, None))
+        name, kind, gid_of_object = next(
+            (entries[index] for entries in objects if entries[index][0]), (None, "", None)
+        )
         state, error = _state(job, gave_up=gid in unreadable)
         export, succeeded = bool(exports[index]), state == "succeeded"
         rows[gid] = JobRow(
@@ -136,7 +160,8 @@ def rows_of(
             state,
             kind=kind_label(job["resource_subtype"]) if job["resource_subtype"] else "",
             name=name,
-            link=link if succeeded else None,
+            object_kind=kind,
+            object_gid=gid_of_object if succeeded else None,
             note=error or ("" if name else _note(state, export=export)),
             since=seen.get(gid) if created[index] is None else created[index],
             created=created[index] is not None,
@@ -164,13 +189,13 @@ def _note(state: str, *, export: bool) -> str:
     return {"succeeded": "file ready", UNKNOWN: ""}.get(state, "file not ready")
 
 
-def _objects(jobs: pd.DataFrame, kind: str) -> list[tuple[str | None, str | None]]:
-    """Return name and gid of each row's created object of a kind; exports have no page."""
+def _objects(jobs: pd.DataFrame, kind: str) -> list[tuple[str | None, str, str | None]]:
+    """Return name, kind and gid of each row's created object of a kind; exports have no page."""
     if kind.endswith("_export"):
-        return [(None, None)] * len(jobs)
+        return [(None, kind, None)] * len(jobs)
     names, gids = _cells(jobs, f"new_{kind}.name"), _cells(jobs, f"new_{kind}.gid")
     return [
-        (name or (f"{kind_label(kind)} {gid}" if gid else None), _digits(gid))
+        (name or (f"{kind_label(kind)} {gid}" if gid else None), kind, _digits(gid))
         for name, gid in zip(names, gids, strict=True)
     ]
 

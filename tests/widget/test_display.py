@@ -14,7 +14,7 @@ from driven import until
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._vocabulary import STATE_STYLES, contrast
+from asana_jobs_pd._vocabulary import DARK_THEME, LIGHT_THEME, STATE_STYLES, contrast
 from asana_jobs_pd._widget import display as module
 from asana_jobs_pd._widget.display import (
     FRONT_END_VERSION,
@@ -67,7 +67,8 @@ ROWS = st.lists(
         state=NASTY | st.sampled_from(list(STATE_STYLES)),
         kind=NASTY,
         name=st.none() | NASTY,
-        link=st.none() | st.just("77"),
+        object_kind=st.sampled_from(["task", "project", "brief"]),
+        object_gid=st.none() | st.just("77"),
         note=NASTY,
         since=st.none() | st.integers(0, NOW),
         created=st.booleans(),
@@ -86,7 +87,10 @@ def test_static_tables_hold_no_markup_but_their_own(rows):
     seen = Seen(markup)
     assert seen.tags <= TAGS
     assert seen.attributes <= ATTRIBUTES
-    assert set(seen.links) <= {"https://app.asana.com/0/0/77"}
+    assert set(seen.links) <= {
+        "https://app.asana.com/0/0/77",
+        "https://app.asana.com/0/77/list",
+    }
     assert "X-Amz-Signature=abc" not in markup + text
     assert not re.search("[\u202e\x00]", markup + text)
 
@@ -114,12 +118,12 @@ def colors(theme):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_everything_can_be_read(theme):
     """Texts and states have a contrast of 4.5:1 on every ground, edges of controls of 3:1."""
-    color = colors(theme)
+    color, shared = colors(theme), DARK_THEME if theme == "dark" else LIGHT_THEME
     states = {state: style.color(dark=theme == "dark") for state, style in STATE_STYLES.items()}
-    assert {state: color[state] for state in states} == states
-    for ground in (color[name] for name in ("background", "soft", "hover")):
+    assert color == {**color, **states, **shared}
+    for ground in (color[name] for name in ("bg", "soft", "hover")):
         assert all(contrast(text, ground) >= 4.5 for text in states.values())
-        assert all(contrast(color[name], ground) >= 4.5 for name in ("text", "dim", "accent"))
+        assert all(contrast(color[name], ground) >= 4.5 for name in ("fg", "dim", "accent"))
         assert contrast(color["edge"], ground) >= 3
     assert contrast("#ffffff", color["primary"]) >= 4.5
     assert contrast("#ffffff", color["primary_hover"]) >= 4.5

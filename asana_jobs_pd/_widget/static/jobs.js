@@ -24,8 +24,9 @@ const COLUMNS = [
   ["took", "Took", "Time from creation to completion"],
 ];
 const TONES = new Set(["ok", "run", "wait", "bad", "dim"]);
+const UNITS = [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]];
 const DASH = "–";
-const ASANA_URL = "https://app.asana.com/0/0/";
+const LINK_PATTERN = /^https:\/\/app\.asana\.com\/[a-z0-9/-]*\{gid\}[a-z0-9/-]*$/;
 
 // ---- Limits ------------------------------------------------------------------------------------
 
@@ -50,19 +51,25 @@ const number = (value) => (Number.isFinite(value) ? value : 0);
 
 const list = (value) => (Array.isArray(value) ? value : []);
 
+/** Return the page of an object; nothing else than a page of Asana's web app is ever a link. */
+function linkOf(pattern, gid) {
+  if (!LINK_PATTERN.test(pattern) || !/^[0-9]{1,30}$/.test(gid)) return null;
+  return pattern.replace("{gid}", gid);
+}
+
 /** Return the rows of a message; see `rows_message` in Python. */
 export function decodeRows(message) {
   const looks = list(message?.looks), epoch = number(message?.epoch);
   const time = (seconds) => (Number.isFinite(seconds) ? epoch + seconds : null);
-  return list(message?.rows).filter(Array.isArray).map(([gid, look, since, name, link, ended]) => {
-    const [state, kind, note, flags] = list(looks[look]);
+  return list(message?.rows).filter(Array.isArray).map(([gid, look, since, name, created, ended]) => {
+    const [state, kind, note, flags, pattern] = list(looks[look]);
     return {
       gid: text(gid),
       state: text(state),
       kind: text(kind),
       note: text(note),
       name: name ? text(name) : null,
-      link: /^[0-9]{1,30}$/.test(link) ? link : null,
+      link: linkOf(pattern, created),
       since: time(since),
       ended: time(ended),
       took: flags & CREATED && Number.isFinite(since) && Number.isFinite(ended)
@@ -91,19 +98,22 @@ export function mergeRows(all, changes) {
   all.at = changes.at;
 }
 
-export function formatElapsed(seconds) {
+/** Return a duration in its one or two largest units, rounded down; as `format_duration`. */
+export function formatDuration(seconds) {
+  if (seconds > 0 && seconds < 10) return `${Math.floor(seconds * 10) / 10} s`;
   const whole = Math.max(0, Math.floor(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
-  const [large, unit, small, smallUnit] =
-    whole >= 86400 ? [86400, "d", 3600, "h"] : [3600, "h", 60, "min"];
-  const rest = whole < 864000 ? Math.floor((whole % large) / small) : 0;
-  return `${Math.floor(whole / large)} ${unit}` + (rest ? ` ${rest} ${smallUnit}` : "");
+  for (const [size, unit, smaller, smallerUnit] of UNITS) {
+    if (whole < size) continue;
+    const rest = whole < 20 * size ? Math.floor((whole % size) / smaller) : 0;
+    return `${Math.floor(whole / size)} ${unit}` + (rest ? ` ${rest} ${smallerUnit}` : "");
+  }
+  return `${whole} s`;
 }
 
+/** Return an age in steps of ten seconds or a minute, so that it need not tick. */
 export function formatAge(seconds) {
   if (seconds < 10) return "just now";
-  return formatElapsed(seconds < 60 ? Math.floor(seconds / 10) * 10 : seconds);
+  return formatDuration(seconds - (seconds % (seconds < 60 ? 10 : 60)));
 }
 
 const formatNumber = (count) => count.toLocaleString("en-US");
@@ -694,7 +704,7 @@ class View {
       },
       onchange: (event) => this.select([row], event.target.checked) }) : null;
     const object = row.name && row.link
-      ? element("a", { href: ASANA_URL + row.link, target: "_blank", rel: "noopener noreferrer",
+      ? element("a", { href: row.link, target: "_blank", rel: "noopener noreferrer",
         tabindex: "-1" }, row.name)
       : row.name ?? dim(row.note || DASH);
     const since = row.since && `${row.created ? "Created" : "First seen"} ${formatTime(row.since)}`;
@@ -708,7 +718,7 @@ class View {
       cell("name", row.name ?? row.note, object),
       cell("gid", row.gid, row.gid),
       cell("age", since, this.ageOf(row)),
-      cell("took", completed, row.took === null ? DASH : formatElapsed(row.took)));
+      cell("took", completed, row.took === null ? DASH : formatDuration(row.took)));
     if (Date.now() - (this.connection.changedAt.get(row.gid) ?? 0) < HIGHLIGHT) {
       line.classList.add("aj-changed");
     }
@@ -764,7 +774,7 @@ class View {
     const parts = [];
     if (isLive && !this.isLost && Number.isFinite(status.due)) {
       const left = Math.round(status.due - this.now());
-      parts.push(left > 1 ? `next check in ${formatElapsed(left)}` : "checking now");
+      parts.push(left > 1 ? `next check in ${formatDuration(left)}` : "checking now");
     }
     if (status.budget && !this.isLost) parts.push(text(status.budget));
     setText(this.clock, parts.join(" · "));
@@ -824,7 +834,7 @@ class View {
     if (event.key in targets) this.activate(targets[event.key]);
     else if (event.key === " ") this.toggle(row);
     else if (event.key === "Enter" && row?.link) {
-      window.open(ASANA_URL + row.link, "_blank", "noopener,noreferrer");
+      window.open(row.link, "_blank", "noopener,noreferrer");
     } else if (event.key === "Enter") this.toggle(row);
     else return;
     event.preventDefault();
