@@ -24,6 +24,7 @@ from IPython.display import display
 
 from asana_jobs_pd._formatting import format_count, format_duration, format_epoch
 from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._jobs.views import render
 from asana_jobs_pd._vocabulary import ordered_states, state_label, state_style
 from asana_jobs_pd._widget.rows import JobRow
@@ -181,9 +182,7 @@ class Display:
         if start:
             Display._cells = Display._cells or _Cells()
             context = contextvars.copy_context()  # ipykernel 7.0 publishes only from the cell's own
-            threading.Thread(
-                target=context.run, args=(self._await_hello,), name="asana-jobs-hello", daemon=True
-            ).start()
+            start_thread(context.run, "asana-jobs-hello", self._await_hello)
 
     def hello(self, series: object) -> None:
         """Note that a page has our script; it repeats a series of hellos until it is answered.

@@ -13,12 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from asana_jobs_pd._download.downloader import DownloadSession
+from asana_jobs_pd._download.download import DownloadSession
 from asana_jobs_pd._download.export_files import FileProgress
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._formatting import format_count, format_progress, format_size
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._vocabulary import kind_label
 from asana_jobs_pd.errors import AsanaJobsError
@@ -229,8 +230,8 @@ class Transfers:
         finally:
             self._session = None
             progress.end()
-        if session.refused is not None:
-            report.messages = [("bad", clean(str(session.refused), limit=_MAX_ERROR))]
+        if session.failure is not None:
+            report.messages = [("bad", clean(str(session.failure), limit=_MAX_ERROR))]
         else:
             report.messages = result_messages(
                 files, cancelled=session.cancelled, folder=str(folder)
@@ -285,7 +286,7 @@ class Transfers:
                 self._show()
 
         self._show()
-        threading.Thread(target=run, name="asana-jobs-transfer", daemon=True).start()
+        start_thread(run, "asana-jobs-transfer")
 
     def _show(self) -> None:
         if not self._closed:

@@ -15,6 +15,7 @@ import traitlets as t
 
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, default_client
+from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell
@@ -404,7 +405,7 @@ class _Ticker:
             if self._running or self._stop.is_set():
                 return
             self._running = True
-        threading.Thread(target=_run, args=(self,), name="asana-jobs-send", daemon=True).start()
+        start_thread(_run, "asana-jobs-send", self)
 
     def stop(self) -> None:
         """Call no more."""
