@@ -3,8 +3,8 @@
 It imports nothing else of `asana_jobs_pd`, so that it checks the client independently.
 """
 
+from ._answers import Fault
 from ._clock import Clock
-from ._faults import Fault
 from ._sandbox import Sandbox
 from ._site import SeenRequest, Stats
 

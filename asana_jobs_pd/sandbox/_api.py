@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 from zlib import crc32
 
-from ._http import Answer, Headers, error, json_answer
+from ._answers import Answer, Headers, error, json_answer
 from ._starts import parent_of, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ._http import Request
     from ._jobs import Jobs
+    from ._server import Request
     from ._starts import Start, Starts
 
 KNOWN_FIELDS = frozenset(

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Clock:
@@ -78,10 +74,3 @@ def iso(instant: datetime, *, fraction: bool = True) -> str:
     """Format a time as Asana does: `2026-01-01T02:06:58.147Z`, or without the fraction."""
     naive = instant.replace(tzinfo=None)
     return naive.isoformat(timespec="milliseconds" if fraction else "seconds") + "Z"
-
-
-@lru_cache(maxsize=8)
-def http_date(second: datetime) -> str:
-    """Format a time for a `Date` header, in English whatever the locale."""
-    day, month = _DAYS[second.weekday()], _MONTHS[second.month - 1]
-    return f"{day}, {second.day:02d} {month} {second:%Y %H:%M:%S} GMT"

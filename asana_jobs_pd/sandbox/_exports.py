@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from . import _workspace as names
-from ._http import Answer, xml_error
+from ._answers import Answer, xml_error
 from ._workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ._clock import Clock
-    from ._http import Request
+    from ._server import Request
 
 Json = dict[str, Any]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from ._answers import Fault, FaultKind, Where
 from ._api import Api, Fields
 from ._clock import Clock, RunningClock
 from ._exports import Exports
-from ._faults import Fault, FaultKind, Where
 from ._jobs import Jobs, Status, gid_at
 from ._server import Server
 from ._site import Counters, Limits, RetryAfter, SeenRequest, Site, Stats

@@ -1,4 +1,4 @@
-"""The server: connections on a port of 127.0.0.1, in an event loop in its own thread."""
+"""The server: HTTP/1.1 on a port of 127.0.0.1, in an event loop in its own thread."""
 
 from __future__ import annotations
 
@@ -6,176 +6,107 @@ import asyncio
 import socket
 import struct
 import sys
+import time
+from asyncio import StreamReader, StreamWriter
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from functools import lru_cache
 from math import ceil
 from threading import Thread
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from ._http import MAX_BODY, MAX_HEAD, Answer, BadRequestError, Request, error, head, parse
+from ._answers import Answer, error, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ._site import Site
 
+MAX_HEAD = 16 * 1024
+MAX_BODY = 64 * 1024
 _CHUNK = 64 * 1024
 _PIECES = 20
+_LOOK = 0.02
+"""Seconds after which a delayed response looks whether its client is still there."""
+_LINGER = 1.0
+"""Seconds for a client that is still sending to read why it is refused."""
 _RESET_DELAY = 0.05
+"""Seconds until what was sent has been read: a reset may discard it."""
 _NO_BODY = (204, 304)
 
 
-class Connection(asyncio.Protocol):
-    """One client connection; handles one request at a time."""
+@dataclass(slots=True)
+class Request:
+    """One request; header names are in lower case."""
 
-    _transport: asyncio.Transport
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    keep_alive: bool
+    body: bytes = b""
 
-    def __init__(self, site: Site, connections: set[Connection]) -> None:
-        self._site = site
-        self._connections = connections
-        self._loop = asyncio.get_running_loop()
-        self._buffer = bytearray()
-        self._request: Request | None = None
-        self._answer: Answer | None = None
-        self._pieces: Iterator[memoryview] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._blocked = False
-        self._refused = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._connections.add(self)
-        self._site.count("connections")
+class BadRequestError(Exception):
+    """The input is not a valid request; the connection is closed."""
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._connections.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._leave()
-        self._pieces = None
+    def __init__(self, status: int = 400) -> None:
+        super().__init__(status)
+        self.status = status
 
-    def data_received(self, data: bytes) -> None:
-        if self._refused:
-            return
-        self._buffer += data
-        if self._answer is None:
-            self._work()
-        elif len(self._buffer) > MAX_HEAD + MAX_BODY:
-            self._transport.pause_reading()
 
-    def pause_writing(self) -> None:
-        self._blocked = True
+async def read_request(reader: StreamReader) -> Request | None:
+    """Return the next request; None when the client sends no more, or not all of it."""
+    try:
+        first = await reader.readexactly(1)
+        if not first.isalpha():  # TLS, for example, which would wait forever
+            raise BadRequestError
+        request = _parse((first + await reader.readuntil(b"\r\n\r\n"))[:-4].decode("latin-1"))
+        length = request.headers.get("content-length", "0")
+        if "transfer-encoding" in request.headers or not (length.isascii() and length.isdigit()):
+            raise BadRequestError
+        if len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
+            raise BadRequestError(413)
+        request.body = await reader.readexactly(int(length)) if length != "0" else b""
+    except asyncio.IncompleteReadError:
+        return None
+    except asyncio.LimitOverrunError:
+        raise BadRequestError(431) from None
+    return request
 
-    def resume_writing(self) -> None:
-        self._blocked = False
-        if self._pieces is not None and self._timer is None:
-            self._stream()
 
-    def _work(self) -> None:
-        """Handle the next request if it has arrived completely."""
-        if self._answer is not None or not self._buffer or self._transport.is_closing():
-            return
-        try:
-            parsed = parse(self._buffer)
-        except BadRequestError as bad:
-            self._refuse(bad.status)
-            return
-        if parsed is None:
-            return
-        self._request, length = parsed
-        del self._buffer[:length]
-        self._answer = self._site.handle(self._request)
-        if self._answer.delay > 0:
-            self._timer = self._loop.call_later(self._answer.delay, self._respond)
-        else:
-            self._respond()
+def _parse(head: str) -> Request:
+    line, *lines = head.split("\r\n")
+    method, target, version, *more = [*line.split(" "), "", "", ""][:4]
+    if more != [""] or not method.isalpha() or not target.startswith("/"):
+        raise BadRequestError
+    if version not in ("HTTP/1.1", "HTTP/1.0"):
+        raise BadRequestError
+    headers: dict[str, str] = {}
+    for each in lines:
+        name, colon, value = each.partition(":")
+        if not colon or not name or name.strip() != name:
+            raise BadRequestError
+        headers[name.lower()] = value.strip()
+    option = headers.get("connection", "").lower()
+    keep_alive = "close" not in option if version == "HTTP/1.1" else "keep-alive" in option
+    path, _, query = target.partition("?")
+    return Request(method, path, query, headers, keep_alive)
 
-    def _refuse(self, status: int) -> None:
-        """Respond and close, but keep reading a while: unread bytes would reset the connection."""
-        self._site.count("bad_requests")
-        self._refused = True
-        self._buffer.clear()
-        answer = error(status)
-        lead = head(answer, keep_alive=False, now=self._site.instant())
-        self._transport.write(lead + answer.body)
-        self._transport.write_eof()
-        self._timer = self._loop.call_later(1.0, self._transport.close)
 
-    def _respond(self) -> None:
-        self._timer = None
-        self._leave()
-        assert self._request is not None
-        assert self._answer is not None
-        answer = self._answer
-        if answer.never_starts:
-            self._reset()
-            return
-        bodiless = self._request.method == "HEAD" or answer.status in _NO_BODY
-        body = memoryview(b"" if bodiless else answer.body)[: answer.cut]
-        lead = head(answer, keep_alive=self._lasts(), now=self._site.instant())
-        if answer.spread or len(body) > _CHUNK:
-            size = max(1, ceil(len(body) / _PIECES)) if answer.spread else _CHUNK
-            self._pieces = (body[place : place + size] for place in range(0, len(body), size))
-            self._transport.write(lead)
-            self._stream()
-        else:
-            self._transport.write(lead + body)
-            self._sent(len(body))
-            self._finish()
+_http_date = lru_cache(maxsize=8)(format_datetime)
 
-    def _sent(self, size: int) -> None:
-        if self._answer is not None and self._answer.export:
-            self._site.count("export_bytes", size)
 
-    def _stream(self) -> None:
-        """Write the body until it is complete, the client lags behind, or a pause is due."""
-        self._timer = None
-        assert self._answer is not None
-        assert self._pieces is not None
-        for piece in self._pieces:
-            self._transport.write(piece)
-            self._sent(len(piece))
-            if self._answer.spread:
-                pause = self._answer.spread / _PIECES
-                self._timer = self._loop.call_later(pause, self._stream)
-                return
-            if self._blocked:
-                return
-        self._finish()
-
-    def _finish(self) -> None:
-        assert self._answer is not None
-        if self._answer.ending == "reset":
-            self._timer = self._loop.call_later(_RESET_DELAY, self._reset)
-        elif not self._lasts():
-            self._transport.close()
-        else:
-            self._answer = self._request = self._pieces = None
-            self._transport.resume_reading()
-            if self._buffer:
-                self._loop.call_soon(self._work)
-
-    def _lasts(self) -> bool:
-        """Whether the connection stays open after the response."""
-        assert self._request is not None
-        assert self._answer is not None
-        return self._request.keep_alive and self._answer.ending == "keep"
-
-    def _reset(self) -> None:
-        """End the connection with a TCP reset instead of an orderly close."""
-        linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-        sock = self._transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self._transport.abort()
-
-    def _leave(self) -> None:
-        if self._answer is not None and self._answer.in_flight:
-            lane, self._answer.in_flight = self._answer.in_flight, None
-            self._site.leave(lane)
-
-    def abort(self) -> None:
-        """Abort the connection."""
-        self._transport.abort()
+def _head(answer: Answer, now: datetime, *, keep_alive: bool) -> bytes:
+    lines = [
+        f"HTTP/1.1 {answer.status} {reason(answer.status)}",
+        f"Date: {_http_date(now.replace(microsecond=0), usegmt=True)}",
+        f"Connection: {'keep-alive' if keep_alive else 'close'}",
+        f"Content-Length: {len(answer.body)}",
+        *(f"{name}: {value}" for name, value in answer.headers),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 class Server:
@@ -183,7 +114,6 @@ class Server:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._connections: set[Connection] = set()
         self._thread: Thread | None = None
 
     def start(self, port: int) -> int:
@@ -208,31 +138,104 @@ class Server:
     def _run(self, port: int, listening: Future[int]) -> None:
         # The same loop on all platforms: others accept and reset differently.
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(self._serve(port, listening))
+            runner.run(self._serve(port, listening))  # and then cancels what serves connections
 
     async def _serve(self, port: int, listening: Future[int]) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        self._serving: set[asyncio.Task[None] | None] = set()
         try:
-            server = await self._loop.create_server(
-                lambda: Connection(self._site, self._connections), "127.0.0.1", port, backlog=1024
+            server = await asyncio.start_server(
+                self._connected, "127.0.0.1", port, backlog=1024, limit=MAX_HEAD
             )
         except (OSError, OverflowError) as problem:
             listening.set_exception(problem)
             return
         listening.set_result(server.sockets[0].getsockname()[1])
         await self._stopping.wait()
-        await self._accept_no_more(server)
-        server.close()
-        for connection in tuple(self._connections):
-            connection.abort()
-        while self._connections:  # noqa: ASYNC110 (a turn of the loop or two)
-            await asyncio.sleep(0)
-
-    async def _accept_no_more(self, server: asyncio.Server) -> None:
-        """Wait for the tasks of connections just accepted: after `close` they would leak these."""
         for sock in server.sockets:
             self._loop.remove_reader(sock.fileno())
-        accepting = asyncio.all_tasks() - {asyncio.current_task()}
-        if accepting:
-            await asyncio.wait(accepting)
+        # Connections just accepted: after `close` they would leak their tasks.
+        while asyncio.all_tasks() - {asyncio.current_task()} - self._serving:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        server.close()
+
+    async def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Serve one connection, a request at a time."""
+        task = asyncio.current_task()
+        self._serving.add(task)
+        self._site.count("connections")
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (ConnectionError, asyncio.CancelledError):  # the client has gone, or the server
+            writer.transport.abort()
+        except BadRequestError as bad:
+            await self._refuse(reader, writer, bad.status)
+        finally:
+            self._serving.discard(task)
+            writer.close()
+
+    async def _exchange(self, reader: StreamReader, writer: StreamWriter) -> bool:
+        """Respond to a request; tell whether the connection stays open for another one."""
+        request = await read_request(reader)
+        if request is None:
+            return False
+        answer = self._site.handle(request)
+        try:
+            await self._delay(reader, answer.delay)
+        finally:
+            if answer.in_flight:
+                self._site.leave(answer.in_flight)
+        keep_alive = request.keep_alive and answer.ending == "keep"
+        if not answer.never_starts:
+            bodiless = request.method == "HEAD" or answer.status in _NO_BODY
+            body = memoryview(b"" if bodiless else answer.body)[: answer.cut]
+            head = _head(answer, self._site.instant(), keep_alive=keep_alive)
+            await self._send(writer, answer, head, body)
+        if answer.ending == "reset":
+            await asyncio.sleep(0 if answer.never_starts else _RESET_DELAY)
+            _reset_on_close(writer)
+        return keep_alive
+
+    async def _delay(self, reader: StreamReader, seconds: float) -> None:
+        """Wait, unless the client hangs up."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, _LOOK))
+            if reader.at_eof():
+                raise ConnectionAbortedError
+
+    async def _send(
+        self, writer: StreamWriter, answer: Answer, head: bytes, body: memoryview
+    ) -> None:
+        """Write a response as fast as the client reads it, or spread over a time."""
+        size = max(1, ceil(len(body) / _PIECES)) if answer.spread else _CHUNK
+        writer.write(head + body[:size])
+        for place in range(0, len(body), size):
+            if place:
+                writer.write(body[place : place + size])
+            if answer.export:
+                self._site.count("export_bytes", len(body[place : place + size]))
+            await writer.drain()
+            if answer.spread:
+                await asyncio.sleep(answer.spread / _PIECES)
+        await writer.drain()
+
+    async def _refuse(self, reader: StreamReader, writer: StreamWriter, status: int) -> None:
+        """Respond, but keep reading a while: unread bytes would reset the connection."""
+        self._site.count("bad_requests")
+        answer = error(status)
+        writer.write(_head(answer, self._site.instant(), keep_alive=False) + answer.body)
+        writer.write_eof()
+        with suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(_LINGER):
+                while await reader.read(_CHUNK):
+                    pass
+
+
+def _reset_on_close(writer: StreamWriter) -> None:
+    """End the connection with a TCP reset instead of an orderly close."""
+    linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

@@ -8,10 +8,9 @@ from math import ceil
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
+from ._answers import Answer, Faults, Lane, error, json_answer, strike
 from ._api import PREFIX, Query, gid_of, parse_query
 from ._exports import gid_of_file
-from ._faults import Faults, strike
-from ._http import Answer, Lane, error, json_answer
 from ._starts import parent_of
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from ._api import Api
     from ._clock import Clock
     from ._exports import Exports
-    from ._http import Request
+    from ._server import Request
 
 
 RetryAfter = bool | Literal["text"]

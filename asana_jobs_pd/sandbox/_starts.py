@@ -4,159 +4,101 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ._http import Answer, error
+from ._answers import Answer, error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from ._clock import Clock
-    from ._http import Request
     from ._jobs import Jobs
+    from ._server import Request
 
-Check: TypeAlias = "Callable[[str, Any], None]"
+Members: TypeAlias = "dict[str, Any]"
+Spec: TypeAlias = "str | tuple[str, ...] | list[Any] | Members"
+"""What a value must be: the name of a type, a choice, the items of a list, or members by name.
 
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_GID = re.compile(r"\d{1,30}", re.ASCII)
-_PEOPLE = ("commented_on_by.any", "created_by.any", "followers.any", "liked_by.any")
-_TASK_PEOPLE = ("assigned_by.any", "assignee.any")
-_TIMES = ("created_at.after", "created_at.before", "modified_at.after", "modified_at.before")
+A name that ends in ``!`` is required. ``"filters"`` stands for what the exported type allows.
+"""
+_TYPES = {
+    "text": ("", "String"),
+    "gid": (r"\d{1,30}", "Long"),
+    "day": (r"\d{4}-\d\d-\d\d", "valid date"),
+    "moment": ("", "valid date-time"),
+}
+_SIDES = ("after", "before")
+_FILTERS: Members = {
+    **{f"{name}_at.{side}": "moment" for name in ("created", "modified") for side in _SIDES},
+    **{
+        f"{role}.any": ["gid"]
+        for role in ("commented_on_by", "created_by", "followers", "liked_by")
+    },
+}
+_FILTERS_OF: dict[str, Members] = {
+    "task": {**_FILTERS, "assigned_by.any": ["gid"], "assignee.any": ["gid"]},
+    "message": _FILTERS,
+    "team": {},
+}
 
 
 class BadBodyError(ValueError):
     """An invalid request body, in Asana's words."""
 
 
-def text(name: str, value: Any) -> None:
-    """Require a non-empty string."""
-    if not isinstance(value, str):
-        raise BadBodyError(f"{name}: Not a String: {value}")
-    if not value:
-        raise BadBodyError(f"{name}: Missing input")
-
-
-def flag(name: str, value: Any) -> None:
-    """Require a boolean."""
-    if not isinstance(value, bool):
-        raise BadBodyError(f"{name}: Not a boolean: {value}")
-
-
-def gid(name: str, value: Any) -> None:
-    """Require a gid."""
-    if not isinstance(value, str) or not _GID.fullmatch(value):
-        raise BadBodyError(f"{name}: Not a Long: {value}")
-
-
-def day(name: str, value: Any) -> None:
-    """Require a date."""
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise BadBodyError(f"{name}: Not a valid date: {value}")
-
-
-def one_of(*choices: str) -> Check:
-    """Require one of these values."""
-
-    def check(name: str, value: Any) -> None:
-        if value not in choices:
+def check(name: str, value: Any, spec: Spec) -> None:
+    """Raise a `BadBodyError` unless a value is what it must be."""
+    if isinstance(spec, dict):
+        _check_members(name, value, spec)
+    elif isinstance(spec, list):
+        _check_items(name, value, spec[0])
+    elif isinstance(spec, tuple):
+        if value not in spec:
             raise BadBodyError(f"{name}: Not a valid value: {value}")
-
-    return check
-
-
-def names(*choices: str) -> Check:
-    """Require a comma-separated list of these values."""
-
-    def check(name: str, value: Any) -> None:
-        text(name, value)
+    elif spec == "flag":
+        if not isinstance(value, bool):
+            raise BadBodyError(f"{name}: Not a boolean: {value}")
+    elif spec in _TYPES:
+        _check_text(name, value, spec)
+    else:  # some of these words, separated by commas
+        check(name, value, "text")
         for part in value.split(","):
-            if part not in choices:
-                raise BadBodyError(f"{name}: Not a valid value: {part}")
-
-    return check
+            check(name, part, tuple(spec.split(",")))
 
 
-def pairs(check: Check) -> Check:
-    """Require a list of objects with gid and value."""
-
-    def check_pairs(name: str, value: Any) -> None:
-        for position, item in enumerate(_list(name, value)):
-            members(f"{name}[{position}]", item, {"gid": text, "value": check}, ("gid",))
-
-    return check_pairs
-
-
-def schedule(name: str, value: Any) -> None:
-    """Require a valid `schedule_dates`."""
-    checks = {"should_skip_weekends": flag, "start_on": day, "due_on": day}
-    members(name, value, checks, ("should_skip_weekends",))
-    if len(value) != 2:  # noqa: PLR2004
-        raise BadBodyError(f"{name}: Must specify either start_on or due_on, but not both")
-
-
-def export_parameters(name: str, value: Any) -> None:
-    """Require a valid `export_request_parameters`."""
-    if not _list(name, value):
-        raise BadBodyError(f"{name}: Missing input")
-    for position, item in enumerate(value):
-        where = f"{name}[{position}]"
-        checks = {"resource_type": one_of("task", "team", "message"), "fields": _fields}
-        members(where, item, {**checks, "filters": _filters(item)}, ("resource_type",))
-
-
-def members(
-    name: str, value: Any, checks: Mapping[str, Check], required: tuple[str, ...] = ()
-) -> None:
-    """Require an object with the required members, and only known, valid ones."""
-    if not isinstance(value, dict):
-        raise BadBodyError(f"{name}: Not an object: {value}")
-    for key in required:
-        if value.get(key) is None:
-            raise BadBodyError(f"{key}: Missing input")
-    for key, item in value.items():
-        if key not in checks:
-            raise BadBodyError(f"{key}: Unrecognized parameter")
-        checks[key](key, item)
-
-
-def _filters(parameter: Any) -> Check:
-    kind = parameter.get("resource_type") if isinstance(parameter, dict) else None
-    people = {
-        "task": _PEOPLE + _TASK_PEOPLE,
-        "message": _PEOPLE,
-    }
-    known: dict[str, Check] = dict.fromkeys(people.get(str(kind), ()), _gids)
-    if known:
-        known |= dict.fromkeys(_TIMES, _moment)
-    return lambda name, value: members(name, value, known)
-
-
-def _fields(name: str, value: Any) -> None:
-    for item in _list(name, value):
-        text(name, item)
-
-
-def _gids(name: str, value: Any) -> None:
-    for item in _list(name, value):
-        gid(name, item)
-
-
-def _moment(name: str, value: Any) -> None:
-    text(name, value)
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise BadBodyError(f"{name}: Not a valid date-time: {value}")
-
-
-def _list(name: str, value: Any) -> list[Any]:
+def _check_items(name: str, value: Any, spec: Spec) -> None:
     if not isinstance(value, list):
         raise BadBodyError(f"{name}: Not an array: {value}")
-    return value
+    for position, item in enumerate(value):
+        check(f"{name}[{position}]" if isinstance(spec, dict) else name, item, spec)
+
+
+def _check_members(name: str, value: Any, specs: Members) -> None:
+    if not isinstance(value, dict):
+        raise BadBodyError(f"{name}: Not an object: {value}")
+    known = {key.removesuffix("!"): spec for key, spec in specs.items()}
+    for key in known:
+        if f"{key}!" in specs and value.get(key) in (None, []):
+            raise BadBodyError(f"{key}: Missing input")
+    for key, item in value.items():
+        if key not in known:
+            raise BadBodyError(f"{key}: Unrecognized parameter")
+        spec = known[key]
+        check(key, item, _FILTERS_OF[value["resource_type"]] if spec == "filters" else spec)
+
+
+def _check_text(name: str, value: Any, kind: str) -> None:
+    pattern, words = _TYPES[kind]
+    good = isinstance(value, str) and (not pattern or re.fullmatch(pattern, value, re.ASCII))
+    if good and kind == "moment":
+        try:
+            good = datetime.fromisoformat(value).tzinfo is not None
+        except ValueError:
+            good = False
+    if not good:
+        raise BadBodyError(f"{name}: Not a {words}: {value}")
+    if not value:
+        raise BadBodyError(f"{name}: Missing input")
 
 
 PARENTS = (
@@ -177,15 +119,13 @@ _PARENT = re.compile(r"11(\d\d)\d{12}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One endpoint that starts a job."""
+    """An endpoint that starts jobs; `member` of the body names the parent, else the path does."""
 
     path: re.Pattern[str]
     resource_subtype: str
     parents: tuple[str, ...]
-    member: str = ""
-    """The body member that names the parent; empty when the path does."""
-    checks: Mapping[str, Check] = field(default_factory=dict)
-    required: tuple[str, ...] = ()
+    member: str
+    body: Members
 
     def parent(self, path: str, data: Any) -> str | None:
         """Return the parent gid of a request, or None."""
@@ -196,13 +136,9 @@ class Start:
         return gid if isinstance(gid, str) else None
 
 
-def _start(path: str, subtype: str, *parents: str, member: str = "", **checks: Check) -> Start:
+def _start(path: str, subtype: str, *parents: str, member: str = "", body: Members) -> Start:
     pattern = re.compile("/api/1.0" + path.format("([^/]+)"))
-    if member:
-        checks = {member: gid, **checks}
-    wanted = () if subtype.endswith("_task") else ("name", "public", "export_request_parameters")
-    required = tuple(name for name in checks if name in (member, *wanted))
-    return Start(pattern, subtype, parents, member, checks, required)
+    return Start(pattern, subtype, parents, member, body)
 
 
 _PROJECT_PARTS = (
@@ -214,7 +150,11 @@ _TASK_PARTS = (
     "notes,assignee,subtasks,attachments,tags,followers,projects,dates,dependencies,parent"
 )
 _PORTFOLIO_PARTS = "description,members,permissions,templates,rules,child_projects,child_portfolios"
-_PRIVACY = ("public_to_workspace", "private_to_team", "private")
+_RESOURCE: Members = {
+    "resource_type!": ("task", "team", "message"),
+    "fields": ["text"],
+    "filters": "filters",
+}
 
 STARTS = (
     _start(
@@ -222,56 +162,61 @@ STARTS = (
         "graph_export_request",
         *("goal", "team", "portfolio", "project"),
         member="parent",
+        body={"parent!": "gid"},
     ),
     _start(
         "/exports/resource",
         "export_request",
         "workspace",
         member="workspace",
-        export_request_parameters=export_parameters,
+        body={"workspace!": "gid", "export_request_parameters!": [_RESOURCE]},
     ),
     _start(
         "/projects/{}/duplicate",
         "duplicate_project",
         "project",
-        name=text,
-        include=names(*_PROJECT_PARTS.split(",")),
-        schedule_dates=schedule,
+        body={
+            "name!": "text",
+            "include": _PROJECT_PARTS,
+            "schedule_dates": {"should_skip_weekends!": "flag", "start_on": "day", "due_on": "day"},
+        },
     ),
     _start(
         "/tasks/{}/duplicate",
         "duplicate_task",
         "task",
-        name=text,
-        include=names(*_TASK_PARTS.split(",")),
+        body={"name": "text", "include": _TASK_PARTS},
     ),
     _start(
         "/portfolios/{}/duplicate",
         "duplicate_portfolio",
         "portfolio",
-        name=text,
-        include=names(*_PORTFOLIO_PARTS.split(",")),
+        body={"name!": "text", "include": _PORTFOLIO_PARTS},
     ),
     _start(
         "/project_templates/{}/instantiateProject",
         "instantiate_project",
         "project_template",
-        name=text,
-        team=gid,
-        privacy_setting=one_of(*_PRIVACY),
-        is_strict=flag,
-        requested_dates=pairs(day),
-        requested_roles=pairs(text),
+        body={
+            "name!": "text",
+            "team": "gid",
+            "privacy_setting": ("public_to_workspace", "private_to_team", "private"),
+            "is_strict": "flag",
+            "requested_dates": [{"gid!": "text", "value": "day"}],
+            "requested_roles": [{"gid!": "text", "value": "text"}],
+        },
     ),
-    _start("/task_templates/{}/instantiateTask", "instantiate_task", "task_template", name=text),
+    _start(
+        "/task_templates/{}/instantiateTask",
+        "instantiate_task",
+        "task_template",
+        body={"name": "text"},
+    ),
     _start(
         "/projects/{}/saveAsTemplate",
         "save_project_as_template",
         "project",
-        name=text,
-        public=flag,
-        team=gid,
-        workspace=gid,
+        body={"name!": "text", "public!": "flag", "team": "gid", "workspace": "gid"},
     ),
 )
 
@@ -283,7 +228,7 @@ def parent_at(position: int, kind: str) -> str:
     return f"11{PARENTS.index(kind):02d}{position:012d}"
 
 
-def kind_of(gid: str) -> str | None:
+def _kind_of(gid: str) -> str | None:
     """Return the kind of parent that has this gid, or None."""
     match = _PARENT.fullmatch(gid)
     number = int(match[1]) if match else len(PARENTS)
@@ -295,8 +240,7 @@ def start_of(path: str) -> Start | None:
     return next((start for start in STARTS if start.path.fullmatch(path)), None)
 
 
-def data_of(request: Request) -> Any:
-    """Return the `data` of a request's body."""
+def _data_of(request: Request) -> Any:
     try:
         content = json.loads(request.body or b"{}")
     except ValueError:
@@ -308,7 +252,7 @@ def parent_of(request: Request) -> str | None:
     """Return the parent of a request to start a job; None for any other request."""
     start = start_of(request.path) if request.method == "POST" else None
     try:
-        return None if start is None else start.parent(request.path, data_of(request))
+        return None if start is None else start.parent(request.path, _data_of(request))
     except BadBodyError:
         return None
 
@@ -332,25 +276,20 @@ class Starts:
     def start(self, request: Request, start: Start) -> str | Answer:
         """Start the requested job; return its gid, or the error response."""
         try:
-            data = data_of(request)
-            members("data", data, start.checks, start.required)
+            data = _data_of(request)
+            check("data", data, start.body)
+            _check_schedule(data)
         except BadBodyError as bad:
             return error(400, str(bad))
         parent = start.parent(request.path, data) or ""
-        refusal = self._refusal(start, parent, data) or self._limit(start, parent)
-        return refusal or self._begin(start, parent)
+        return self._refusal(start, parent) or self._begin(start, parent)
 
-    def _refusal(self, start: Start, parent: str, data: dict[str, Any]) -> Answer | None:
+    def _refusal(self, start: Start, parent: str) -> Answer | None:
         name = start.member or start.parents[0]
         if not (parent.isascii() and parent.isdigit()):
             return error(400, f"{name}: Not a Long: {parent}")
-        if kind_of(parent) not in start.parents:
+        if _kind_of(parent) not in start.parents:
             return error(404, f"{name}: Unknown object: {parent}")
-        if "schedule_dates" in data and "task_dates" not in data.get("include", "").split(","):
-            return error(400, "schedule_dates: task_dates must be included")
-        return None
-
-    def _limit(self, start: Start, parent: str) -> Answer | None:
         now = self._clock.now()
         if start.member == "workspace" and self._jobs.runs(self._exporting.get(parent, ""), now):
             return error(403, "An export request is already in progress for this workspace")
@@ -360,7 +299,7 @@ class Starts:
 
     def _begin(self, start: Start, parent: str) -> str:
         now = self._clock.now()
-        large = start.member == "parent" and kind_of(parent) in LARGE
+        large = start.member == "parent" and _kind_of(parent) in LARGE
         made_at, earlier = self._exports.get(parent, (now, ""))
         fresh = not (large and earlier and now - made_at < _CACHED_FOR)
         gid = self._jobs.start(start.resource_subtype, now, again=None if fresh else earlier)
@@ -370,3 +309,13 @@ class Starts:
             self._exports[parent] = (now, gid)
         self.started += 1
         return gid
+
+
+def _check_schedule(data: dict[str, Any]) -> None:
+    if (schedule := data.get("schedule_dates")) is None:
+        return
+    if len(schedule) != 2:  # noqa: PLR2004
+        words = "Must specify either start_on or due_on, but not both"
+        raise BadBodyError(f"schedule_dates: {words}")
+    if "task_dates" not in data.get("include", "").split(","):
+        raise BadBodyError("schedule_dates: task_dates must be included")
