@@ -48,8 +48,6 @@ def duplicate_project(
         How to shift the dates of the tasks, such as
         ``{"start_on": "2026-05-21", "should_skip_weekends": True}``; ``"task_dates"`` must be
         included.
-    dry_run, timeout, stop, errors, client, progress
-        As in `export_graph`, which also says what is returned and raised.
 
     Notes
     -----
@@ -79,8 +77,6 @@ def duplicate_task(
         The name of the copies, as in `duplicate_project`; None leaves it to Asana.
     include
         What to copy, such as ``["notes", "subtasks"]``.
-    dry_run, timeout, stop, errors, client, progress
-        As in `export_graph`, which also says what is returned and raised.
 
     Notes
     -----
@@ -109,8 +105,6 @@ def duplicate_portfolio(
         The name of the copies, as in `duplicate_project`.
     include
         What to copy besides custom fields and views, such as ``["child_projects"]``.
-    dry_run, timeout, stop, errors, client, progress
-        As in `export_graph`, which also says what is returned and raised.
 
     Notes
     -----
@@ -154,8 +148,6 @@ def instantiate_project(
         ``2`` its due date.
     requested_roles
         The template's roles by their gid: a user's gid, an email address, or ``"me"``.
-    dry_run, timeout, stop, errors, client, progress
-        As in `export_graph`, which also says what is returned and raised.
 
     Notes
     -----
@@ -189,8 +181,6 @@ def instantiate_task(
         One task template or many: gids, or URLs of the web app.
     name
         The name of the tasks, as in `instantiate_project`; None for the template's.
-    dry_run, timeout, stop, errors, client, progress
-        As in `export_graph`, which also says what is returned and raised.
 
     Notes
     -----
@@ -224,8 +214,6 @@ def save_project_as_template(
         The gid of the team that owns them; for projects of an organization.
     workspace
         The gid of the workspace; for projects of a workspace that is not an organization.
-    dry_run, timeout, stop, errors, client, progress
-        As in `export_graph`, which also says what is returned and raised.
 
     Notes
     -----
@@ -253,21 +241,6 @@ def export_graph(
     parents
         One parent or many: gids in any form that `read_asana_jobs` takes, or URLs of the web app,
         such as ``https://app.asana.com/1/…/project/…/list``. A repeated one is started once.
-    dry_run
-        True makes no request, and returns what would be sent.
-    timeout
-        Seconds after which nothing more is started; None goes on until all are, however long
-        other jobs take.
-    stop
-        An event; when another thread sets it, nothing more is started.
-    errors
-        What to do about parents whose job was not started. ``"coerce"``: their rows say why, and
-        an `AsanaStartWarning` says how many. ``"raise"``: all others are started first, then a
-        `PartialStartError` carries the frame.
-    client
-        The client to use; None takes the one of the last `connect`, else the environment's.
-    progress
-        Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``.
 
     Returns
     -------
@@ -334,8 +307,6 @@ def export_resources(
     resources
         ``"task"``, ``"team"``, ``"message"``, a `ResourceExport` with filters and fields, or
         several of these.
-    dry_run, timeout, stop, errors, client, progress
-        As in `export_graph`, which also says what is returned and raised.
 
     Raises
     ------

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 import pandas as pd
 
@@ -14,19 +14,17 @@ from asana_jobs_pd._jobs.gids import parse_gid
 from asana_jobs_pd.errors import InvalidOptionError
 from asana_jobs_pd.typing import PortfolioPart, PrivacySetting, ProjectPart, TaskPart
 
-OptionKind: TypeAlias = Literal[
-    "text", "gid", "flag", "choice", "parts", "schedule", "dates", "roles", "checked"
-]
+Check: TypeAlias = Callable[[str, Any], Any]
+"""Returns the value of the option of a name as the body has it, or raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One member of a body's ``data``; `choices` are what a ``choice`` or ``parts`` can name."""
+    """One member of a body's ``data``."""
 
     name: str
-    kind: OptionKind
+    check: Check
     required: bool = False
-    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,82 +42,7 @@ class Endpoint:
     options: tuple[Option, ...] = ()
 
 
-_NAME = Option("name", "text", required=True)
-
-_TABLE = (
-    Endpoint(
-        "export_graph", "/exports/graph", ("goal", "team", "portfolio", "project"), member="parent"
-    ),
-    Endpoint(
-        "export_resources",
-        "/exports/resource",
-        ("workspace",),
-        member="workspace",
-        options=(Option("export_request_parameters", "checked", required=True),),
-    ),
-    Endpoint(
-        "duplicate_project",
-        "/projects/{gid}/duplicate",
-        ("project",),
-        options=(
-            _NAME,
-            Option("include", "parts", choices=get_args(ProjectPart)),
-            Option("schedule_dates", "schedule"),
-        ),
-    ),
-    Endpoint(
-        "duplicate_task",
-        "/tasks/{gid}/duplicate",
-        ("task",),
-        options=(Option("name", "text"), Option("include", "parts", choices=get_args(TaskPart))),
-    ),
-    Endpoint(
-        "duplicate_portfolio",
-        "/portfolios/{gid}/duplicate",
-        ("portfolio",),
-        options=(_NAME, Option("include", "parts", choices=get_args(PortfolioPart))),
-    ),
-    Endpoint(
-        "instantiate_project",
-        "/project_templates/{gid}/instantiateProject",
-        ("project template",),
-        options=(
-            _NAME,
-            Option("team", "gid"),
-            Option("privacy_setting", "choice", choices=get_args(PrivacySetting)),
-            Option("is_strict", "flag"),
-            Option("requested_dates", "dates"),
-            Option("requested_roles", "roles"),
-        ),
-    ),
-    Endpoint(
-        "instantiate_task",
-        "/task_templates/{gid}/instantiateTask",
-        ("task template",),
-        options=(Option("name", "text"),),
-    ),
-    Endpoint(
-        "save_project_as_template",
-        "/projects/{gid}/saveAsTemplate",
-        ("project",),
-        options=(
-            _NAME,
-            Option("public", "flag", required=True),
-            Option("team", "gid"),
-            Option("workspace", "gid"),
-        ),
-    ),
-)
-
-ENDPOINTS: dict[str, Endpoint] = {endpoint.name: endpoint for endpoint in _TABLE}
-
-
 _DATES = ("start_on", "due_on")
-
-
-def check_option(option: Option, value: object) -> Any:
-    """Return an option's value as the body has it."""
-    return _CHECKS[option.kind](option, value)
 
 
 def check_text(name: str, value: object) -> str:
@@ -200,61 +123,63 @@ def _parsed(text: str) -> datetime:
         return datetime.fromisoformat(text)
 
 
-def _text(option: Option, value: object) -> str:
-    return check_text(option.name, value)
+def _gid(name: str, value: object) -> str:
+    return parse_gid(value, name)
 
 
-def _gid(option: Option, value: object) -> str:
-    return parse_gid(value, option.name)
-
-
-def _flag(option: Option, value: object) -> bool:
+def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise InvalidOptionError(f"{option.name} = {value!r}: give True or False.")
+        raise InvalidOptionError(f"{name} = {value!r}: give True or False.")
     return value
 
 
-def _choice(option: Option, value: object) -> str:
-    return check_choice(option.name, value, option.choices)
+def _choice(kind: Any) -> Check:
+    """Return the check for one of the values of a ``Literal``."""
+    return lambda name, value: check_choice(name, value, get_args(kind))
 
 
-def _parts(option: Option, value: object) -> str:
-    """Return names as the comma-separated text that Asana wants."""
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, Iterable):
-        raise InvalidOptionError(f"{option.name} = {value!r}: give a list of names.")
-    checked = [check_choice(option.name, name, option.choices) for name in names]
-    return ",".join(dict.fromkeys(checked))
+def _parts(kind: Any) -> Check:
+    """Return the check for several values of a ``Literal``, which Asana wants in one text."""
+
+    def check(name: str, value: object) -> str:
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, Iterable):
+            raise InvalidOptionError(f"{name} = {value!r}: give a list of names.")
+        return ",".join(dict.fromkeys(check_choice(name, part, get_args(kind)) for part in names))
+
+    return check
 
 
-def _schedule(option: Option, value: object) -> dict[str, Any]:
-    given = dict(_mapping(option, value))
+def _schedule(name: str, value: object) -> dict[str, Any]:
+    given = dict(_mapping(name, value))
     skip = given.pop("should_skip_weekends", None)
     if not isinstance(skip, bool) or len(given) != 1 or not given.keys() <= set(_DATES):
         raise InvalidOptionError(
-            f"{option.name} = {value!r}: give 'should_skip_weekends' as True or False, and either "
+            f"{name} = {value!r}: give 'should_skip_weekends' as True or False, and either "
             "'start_on' or 'due_on'."
         )
-    (name, day) = given.popitem()
-    return {"should_skip_weekends": skip, name: iso_day(day, f"{option.name}[{name!r}]")}
+    (key, day) = given.popitem()
+    return {"should_skip_weekends": skip, key: iso_day(day, f"{name}[{key!r}]")}
 
 
-def _dates(option: Option, value: object) -> list[dict[str, Any]]:
-    pairs = _mapping(option, value).items()
+def _dates(name: str, value: object) -> list[dict[str, Any]]:
+    def date_of(day: object, where: str) -> str | None:
+        return None if day is None else iso_day(day, where)
+
+    return _pairs(name, value, date_of)
+
+
+def _roles(name: str, value: object) -> list[dict[str, Any]]:
+    return _pairs(name, value, _user)
+
+
+def _pairs(
+    name: str, value: object, check: Callable[[object, str], str | None]
+) -> list[dict[str, Any]]:
+    """Return a dict by gid as Asana wants it."""
     return [
-        {
-            "gid": parse_gid(gid, option.name),
-            "value": None if day is None else iso_day(day, f"{option.name}[{gid!r}]"),
-        }
-        for gid, day in pairs
-    ]
-
-
-def _roles(option: Option, value: object) -> list[dict[str, Any]]:
-    pairs = _mapping(option, value).items()
-    return [
-        {"gid": parse_gid(gid, option.name), "value": _user(user, f"{option.name}[{gid!r}]")}
-        for gid, user in pairs
+        {"gid": parse_gid(gid, name), "value": check(each, f"{name}[{gid!r}]")}
+        for gid, each in _mapping(name, value).items()
     ]
 
 
@@ -265,26 +190,81 @@ def _user(value: object, where: str) -> str:
     return parse_gid(value, where)
 
 
-def _checked(option: Option, value: Any) -> Any:  # noqa: ARG001
+def _checked(_name: str, value: Any) -> Any:
     return value
 
 
-def _mapping(option: Option, value: object) -> Mapping[Any, Any]:
+def _mapping(name: str, value: object) -> Mapping[Any, Any]:
     if not isinstance(value, Mapping):
-        raise InvalidOptionError(
-            f"{option.name} = {value!r}: give a dict; help() shows an example."
-        )
+        raise InvalidOptionError(f"{name} = {value!r}: give a dict; help() shows an example.")
     return value
 
 
-_CHECKS: dict[OptionKind, Callable[[Option, Any], Any]] = {
-    "text": _text,
-    "gid": _gid,
-    "flag": _flag,
-    "choice": _choice,
-    "parts": _parts,
-    "schedule": _schedule,
-    "dates": _dates,
-    "roles": _roles,
-    "checked": _checked,
-}
+_NAME = Option("name", check_text, required=True)
+
+_TABLE = (
+    Endpoint(
+        "export_graph", "/exports/graph", ("goal", "team", "portfolio", "project"), member="parent"
+    ),
+    Endpoint(
+        "export_resources",
+        "/exports/resource",
+        ("workspace",),
+        member="workspace",
+        options=(Option("export_request_parameters", _checked, required=True),),
+    ),
+    Endpoint(
+        "duplicate_project",
+        "/projects/{gid}/duplicate",
+        ("project",),
+        options=(
+            _NAME,
+            Option("include", _parts(ProjectPart)),
+            Option("schedule_dates", _schedule),
+        ),
+    ),
+    Endpoint(
+        "duplicate_task",
+        "/tasks/{gid}/duplicate",
+        ("task",),
+        options=(Option("name", check_text), Option("include", _parts(TaskPart))),
+    ),
+    Endpoint(
+        "duplicate_portfolio",
+        "/portfolios/{gid}/duplicate",
+        ("portfolio",),
+        options=(_NAME, Option("include", _parts(PortfolioPart))),
+    ),
+    Endpoint(
+        "instantiate_project",
+        "/project_templates/{gid}/instantiateProject",
+        ("project template",),
+        options=(
+            _NAME,
+            Option("team", _gid),
+            Option("privacy_setting", _choice(PrivacySetting)),
+            Option("is_strict", _flag),
+            Option("requested_dates", _dates),
+            Option("requested_roles", _roles),
+        ),
+    ),
+    Endpoint(
+        "instantiate_task",
+        "/task_templates/{gid}/instantiateTask",
+        ("task template",),
+        options=(Option("name", check_text),),
+    ),
+    Endpoint(
+        "save_project_as_template",
+        "/projects/{gid}/saveAsTemplate",
+        ("project",),
+        options=(
+            _NAME,
+            Option("public", _flag, required=True),
+            Option("team", _gid),
+            Option("workspace", _gid),
+        ),
+    ),
+)
+
+ENDPOINTS: dict[str, Endpoint] = {endpoint.name: endpoint for endpoint in _TABLE}

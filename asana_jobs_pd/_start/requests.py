@@ -15,7 +15,7 @@ from asana_jobs_pd._jobs.fetch import NEVER, ReadResult
 from asana_jobs_pd._jobs.frame import frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.schema import EVERYTHING
-from asana_jobs_pd._start.endpoints import Endpoint, check_option, check_text
+from asana_jobs_pd._start.endpoints import Endpoint, check_text
 from asana_jobs_pd.errors import InvalidGidError, InvalidOptionError, RequestError
 from asana_jobs_pd.typing import Gids, StartState
 
@@ -64,7 +64,7 @@ def plan_requests(
             raise InvalidOptionError(f"{endpoint.name} needs {option.name}.")
     names, parents = _names(options.get("name"), gids)
     given = {
-        option.name: check_option(option, value)
+        option.name: option.check(option.name, value)
         for option in endpoint.options
         if (value := options.get(option.name)) is not None and option.name != "name"
     }

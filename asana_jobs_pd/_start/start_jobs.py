@@ -45,7 +45,26 @@ _NOT_SENT = 'frame.loc[frame["source.state"] == "not_sent", "source.gid"]'
 
 
 class StartOptions(TypedDict, total=False):
-    """The options that all functions which start jobs share; `export_graph` describes them."""
+    """The options that all functions which start jobs share.
+
+    Parameters
+    ----------
+    dry_run
+        True makes no request, and returns what would be sent.
+    timeout
+        Seconds after which nothing more is started; None goes on until all are, however long
+        other jobs take.
+    stop
+        An event; when another thread sets it, nothing more is started.
+    errors
+        What to do about parents whose job was not started. ``"coerce"``: their rows say why, and
+        an `AsanaStartWarning` says how many. ``"raise"``: all others are started first, then a
+        `PartialStartError` carries the frame.
+    client
+        The client to use; None takes the one of the last `connect`, else the environment's.
+    progress
+        Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``.
+    """
 
     dry_run: bool
     timeout: float | None
@@ -56,10 +75,17 @@ class StartOptions(TypedDict, total=False):
 
 
 _DEFAULTS: dict[str, Any] = {"dry_run": False, "errors": "coerce"}
+_RETURNS = """\
+
+Returns
+-------
+pandas.DataFrame
+    The jobs, one row per parent; `export_graph` describes it, and what is raised.
+"""
 
 
 def with_start_options(function: F) -> F:
-    """Show the shared options in the signature of a function, in place of ``**options``."""
+    """Show the shared options in a function's signature and docstring: they are written once."""
     signature = inspect.signature(function)
     *own, _ = signature.parameters.values()
     shared = [
@@ -73,6 +99,12 @@ def with_start_options(function: F) -> F:
     ]
     signature = signature.replace(parameters=[*own, *shared])
     function.__signature__ = signature  # type: ignore[attr-defined]
+    if function.__doc__ and StartOptions.__doc__:  # neither with python -OO
+        doc = inspect.cleandoc(function.__doc__)
+        text = inspect.cleandoc(StartOptions.__doc__).partition("----------\n")[2]
+        end = doc.index("\n\n", doc.index("Parameters\n"))
+        returns = "" if "Returns\n" in doc else _RETURNS
+        function.__doc__ = f"{doc[:end]}\n{text}\n{returns}{doc[end + 1 :]}\n"
     return function
 
 
