@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from asana_jobs_pd._monitor.wait import wait_asana_jobs, wait_asana_jobs_async
     from asana_jobs_pd._parquet.convert import asana_export_to_parquet
     from asana_jobs_pd._report.excel import asana_jobs_to_excel
-    from asana_jobs_pd._report.plot import plot_asana_status, plot_asana_timeline
+    from asana_jobs_pd._report.plot import plot_asana_status
     from asana_jobs_pd._report.report import asana_jobs_report
+    from asana_jobs_pd._report.timeline import plot_asana_timeline
     from asana_jobs_pd._start.api import (
         duplicate_portfolio,
         duplicate_project,
@@ -146,7 +147,7 @@ _LAZY = {
     "instantiate_project": "asana_jobs_pd._start.api",
     "instantiate_task": "asana_jobs_pd._start.api",
     "plot_asana_status": "asana_jobs_pd._report.plot",
-    "plot_asana_timeline": "asana_jobs_pd._report.plot",
+    "plot_asana_timeline": "asana_jobs_pd._report.timeline",
     "read_asana_export": "asana_jobs_pd._export.read",
     "read_asana_jobs": "asana_jobs_pd._jobs.read",
     "read_jobs_file": "asana_jobs_pd._jobs.read_file",

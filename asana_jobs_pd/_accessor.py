@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from asana_jobs_pd._export.export import AsanaDaskExport, AsanaExport
     from asana_jobs_pd._export.read import LoadOptions
     from asana_jobs_pd._http.client import Client
-    from asana_jobs_pd._report.plot import AsanaPlot
     from asana_jobs_pd._widget.widget import JobsWidget
 
 
@@ -52,32 +51,41 @@ class _Verb(Generic[P, R]):
         self._name = name
 
     @overload
-    def __get__(
-        self, accessor: None, owner: type
-    ) -> Callable[Concatenate[AsanaAccessor, P], R]: ...
+    def __get__(self, accessor: None, owner: type) -> Callable[Concatenate[Any, P], R]: ...
     @overload
-    def __get__(self, accessor: AsanaAccessor, owner: type) -> Callable[P, R]: ...
-    def __get__(self, accessor: AsanaAccessor | None, owner: type) -> Callable[..., R]:
-        method = _method(self._name, self._function())
-        setattr(AsanaAccessor, self._name, method)
+    def __get__(self, accessor: object, owner: type) -> Callable[P, R]: ...
+    def __get__(self, accessor: object, owner: type) -> Callable[..., R]:
+        method = _method(f"{owner.__name__}.{self._name}", self._function())
+        setattr(owner, self._name, method)
         bound: Callable[..., R] = method.__get__(accessor, owner)
         return bound
 
 
-def _method(name: str, function: Callable[..., R]) -> Any:
+def _method(qualname: str, function: Callable[..., R]) -> Any:
     @wraps(function)
-    def method(self: AsanaAccessor, *args: Any, **kwargs: Any) -> R:
+    def method(self: Any, *args: Any, **kwargs: Any) -> R:
         return function(self._frame, *args, **kwargs)
 
     frame, *options = inspect.signature(function).parameters.values()
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     signature = inspect.signature(function).replace(parameters=[own, *options])
     method.__signature__ = signature  # type: ignore[attr-defined]
-    method.__name__, method.__qualname__ = name, f"AsanaAccessor.{name}"
+    method.__name__, method.__qualname__ = qualname.split(".")[1], qualname
     entry = re.compile(rf"^( *){frame.name}\n(?:(?:\1 +.*)?\n)*", re.MULTILINE)
     method.__doc__ = entry.sub("", function.__doc__ or "", count=1)
     del method.__wrapped__  # its signature has the frame
     return method
+
+
+class AsanaPlot:
+    """Charts of a frame of jobs: ``jobs.asana.plot.timeline()``, ``.status()``."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+
+    # mypy: their **kwargs could hold another `jobs`
+    timeline = _Verb(lambda: aj.plot_asana_timeline)  # type: ignore[arg-type,return-value]
+    status = _Verb(lambda: aj.plot_asana_status)  # type: ignore[arg-type,return-value]
 
 
 @public
@@ -201,7 +209,6 @@ class AsanaAccessor:
     def plot(self) -> AsanaPlot:
         """Charts: ``jobs.asana.plot.timeline()`` and ``.status()``. Needs matplotlib."""
         from asana_jobs_pd._jobs.as_jobs import as_jobs
-        from asana_jobs_pd._report.plot import AsanaPlot
 
         as_jobs(self._frame)
         return AsanaPlot(self._frame)

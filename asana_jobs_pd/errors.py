@@ -41,12 +41,14 @@ and no signed URL. All errors can be pickled.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import logging
 import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asana_jobs_pd._public import public
 
@@ -105,6 +107,13 @@ def warn_user(message: str, category: type[Warning], *, frame: pd.DataFrame | No
         raise
     except Exception:
         logging.getLogger("asana_jobs_pd").debug("cannot show a warning", exc_info=True)
+
+
+def require_extra(module: str, extra: str, message: str) -> Any:
+    """Return an optional module, or raise an error that names the extra that brings it."""
+    with contextlib.suppress(ImportError):
+        return importlib.import_module(module)
+    raise MissingExtraError(f"{message}: pip install 'asana_jobs_pd[{extra}]'.")
 
 
 E = TypeVar("E")

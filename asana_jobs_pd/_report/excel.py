@@ -8,11 +8,11 @@ import numbers
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from asana_jobs_pd.errors import (
     AsanaValueWarning,
     InvalidFrameError,
     InvalidOptionError,
-    MissingExtraError,
+    require_extra,
     warn_user,
 )
 
@@ -64,7 +64,6 @@ FIRST_TIME, LAST_TIME = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)  # no
 """Before the first, Excel counts days differently; it knows none after the last."""
 
 Cell: TypeAlias = str | bool | int | float | dt.datetime | dt.date | None
-Kind: TypeAlias = Literal["text", "number", "time"]
 
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NEEDS_CHANGE = re.compile(_ILLEGAL.pattern + "|\r")
@@ -74,10 +73,9 @@ _SUPPLEMENTARY = 0x10000
 
 @dataclass(frozen=True, slots=True)
 class SheetColumn:
-    """A column of a sheet: header, kind of most cells, cells, and how many texts were cut."""
+    """A column of a sheet: header, cells, and how many texts were cut."""
 
     header: str
-    kind: Kind
     cells: list[Cell]
     cut: int
 
@@ -89,21 +87,19 @@ def sheet_column(column: pd.Series) -> SheetColumn:
     whole numbers of which it would lose digits become text. Texts that are too long are cut, and
     illegal characters are replaced.
     """
-    name, dtype = str(column.name), column.dtype
+    name = str(column.name)
     if (times := _utc_times(column)) is not None:
-        header = f"{name} (UTC)" if _is_aware(dtype) else name
-        return SheetColumn(_fit(header)[0], "time", _time_cells(times), 0)
-    gid = name == "gid" or name.endswith(".gid")
-    if column.isna().all():
-        pairs: list[tuple[Cell, bool]] = [(None, False)] * len(column)
-    elif isinstance(dtype, pd.StringDtype):
-        pairs = [_text(value) for value in column.astype(object).where(column.notna(), None)]
+        cells = _time_cells(times)
+        name += " (UTC)" if _is_aware(column.dtype) else ""
     else:
-        values = [None if _is_missing(value) else value for value in column.array]
-        pairs = [_cell(str(value) if gid and value is not None else value) for value in values]
-    kind: Kind = "number" if pd.api.types.is_numeric_dtype(dtype) and not gid else "text"
-    cells, cut = [cell for cell, _ in pairs], sum(cut for _, cut in pairs)
-    return SheetColumn(_fit(name)[0], kind, cells, cut)
+        to_cell = _text if name == "gid" or name.endswith(".gid") else _cell
+        values = zip(column, column.isna(), strict=True)
+        cells = [None if missing else to_cell(value) for value, missing in values]
+    long = [row for row, cell in enumerate(cells) if isinstance(cell, str) and _is_long(cell)]
+    for row in long:
+        cells[row] = _cut(str(cells[row]))
+    header = _text(name)
+    return SheetColumn(_cut(header) if _is_long(header) else header, cells, len(long))
 
 
 def _utc_times(column: pd.Series) -> np.ndarray | None:
@@ -137,7 +133,9 @@ def _time_cells(times: np.ndarray) -> list[Cell]:
     return cells
 
 
-def _datetime_cell(value: dt.datetime) -> Cell:
+def _date_cell(value: dt.date) -> Cell:
+    if not isinstance(value, dt.datetime):
+        return value if FIRST_TIME.date() <= value < LAST_TIME.date() else value.isoformat()
     try:
         utc = value.astimezone(dt.UTC) if value.tzinfo else value
     except OverflowError:  # before the year 1 or after 9999 in UTC
@@ -145,46 +143,43 @@ def _datetime_cell(value: dt.datetime) -> Cell:
     return _time_cells(np.array([utc.replace(tzinfo=None)], "M8[us]"))[0]
 
 
-def _cell(value: Any) -> tuple[Cell, bool]:
-    """Return a value as a cell, and whether it was cut."""
-    if value is None or isinstance(value, bool | np.bool_):
-        return (None if value is None else bool(value)), False
+def _cell(value: Any) -> Cell:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
     if isinstance(value, numbers.Integral):
-        return (int(value) if abs(int(value)) < EXACT_LIMIT else str(int(value))), False
+        return int(value) if abs(int(value)) < EXACT_LIMIT else str(int(value))
     if isinstance(value, float | np.floating):
-        return (float(value) if math.isfinite(value) else str(value)), False
-    if isinstance(value, dt.datetime):
-        return _datetime_cell(value), False
+        return float(value) if math.isfinite(value) else str(value)
     if isinstance(value, dt.date):
-        fits = FIRST_TIME.date() <= value < LAST_TIME.date()
-        return (value if fits else value.isoformat()), False
-    return _fit(value if isinstance(value, str) else redact(str(value)))
+        return _date_cell(value)
+    return _text(redact(str(value)))
 
 
-def _text(value: str | None) -> tuple[Cell, bool]:
-    if value is None or (len(value) <= MAX_CELL_TEXT // 2 and _NEEDS_CHANGE.search(value) is None):
-        return value, False
-    return _fit(value)
-
-
-def _fit(text: str) -> tuple[str, bool]:
-    """Return a text that a cell can hold, and whether it was cut."""
+def _text(value: object) -> str:
+    """Return a text with line ends and characters that a sheet may have."""
+    text = str(value)
+    if _NEEDS_CHANGE.search(text) is None:
+        return text
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    legal = _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", lines)
-    if len(legal) <= MAX_CELL_TEXT // 2 or _units(legal) <= MAX_CELL_TEXT:
-        return legal, False
-    kept = legal[: MAX_CELL_TEXT - 1]
+    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", lines)
+
+
+def _is_long(text: str) -> bool:
+    return len(text) > MAX_CELL_TEXT // 2 and _units(text) > MAX_CELL_TEXT
+
+
+def _cut(text: str) -> str:
+    """Return a text as long as a cell can hold."""
+    kept = text[: MAX_CELL_TEXT - 1]
     while _units(kept) >= MAX_CELL_TEXT:
         kept = kept[: len(kept) - max((_units(kept) - MAX_CELL_TEXT + 1) // 2, 1)]
-    return f"{kept}…", True
+    return f"{kept}…"
 
 
 def _units(text: str) -> int:
     return len(text) + sum(ord(character) >= _SUPPLEMENTARY for character in text)
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
 
 
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 16_384
@@ -235,7 +230,7 @@ def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Pat
     AsanaValueWarning
         If a text is longer than 32,767 characters, the limit of a cell: it is cut.
     """
-    xlsxwriter = _require_xlsxwriter()
+    xlsxwriter = require_extra("xlsxwriter", "excel", "Excel files need XlsxWriter")
     if local_path(path, "path", "file").suffix.lower() != ".xlsx":
         raise InvalidOptionError(f"path={str(path)!r}: the name of an Excel file ends in .xlsx.")
     frame = _sheet_frame(jobs)
@@ -249,16 +244,6 @@ def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Pat
     written = replace_file(path, lambda part: _write(xlsxwriter, part, columns, about))
     _warn_of_cuts(columns)
     return written
-
-
-def _require_xlsxwriter() -> Any:
-    try:
-        import xlsxwriter  # noqa: PLC0415  an extra
-    except ImportError:
-        pass
-    else:
-        return xlsxwriter
-    raise MissingExtraError("Excel files need XlsxWriter: pip install 'asana_jobs_pd[excel]'.")
 
 
 def _sheet_frame(jobs: pd.DataFrame) -> pd.DataFrame:
@@ -307,55 +292,57 @@ def _write(
 
 
 def _fill(book: Any, columns: Sequence[SheetColumn], about: Sequence[tuple[str, Cell]]) -> None:
-    formats = _Formats(book)
+    write = _cell_writer(book)
+    header = book.add_format({"bold": True, "num_format": "@"})
     sheet = book.add_worksheet("Jobs")
     _arrange(sheet, columns)
     for place, column in enumerate(columns):
-        sheet.write_string(0, place, column.header, formats.header)
+        sheet.write_string(0, place, column.header, header)
     for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True), 1):
         for place, cell in enumerate(cells):
             if cell is not None:
-                formats.write(sheet, row, place, cell)
+                write(sheet, row, place, cell)
     notes = book.add_worksheet("About")
     notes.set_column(0, 0, 16)
     notes.set_column(1, 1, 60)
     for row, (name, value) in enumerate(about):
-        notes.write_string(row, 0, name, formats.header)
-        formats.write(notes, row, 1, value)
+        notes.write_string(row, 0, name, header)
+        write(notes, row, 1, value)
 
 
-class _Formats:
-    """The formats of a book; cells are written by type, and never guessed from their text."""
+def _cell_writer(book: Any) -> Callable[[Any, int, int, Cell], None]:
+    """Return a function that writes a cell by its type, which is never guessed from its text."""
+    text = book.add_format({"num_format": "@"})
+    # The prefix keeps it text when the cell is edited or the sheet is saved again.
+    formula = book.add_format({"num_format": "@", "quote_prefix": True})
+    time = book.add_format({"num_format": _TIME_FORMAT, "align": "left"})
+    date = book.add_format({"num_format": _DATE_FORMAT, "align": "left"})
 
-    def __init__(self, book: Any) -> None:
-        self.header = book.add_format({"bold": True, "num_format": "@"})
-        self._text = book.add_format({"num_format": "@"})
-        # The prefix keeps it text when the cell is edited or the sheet is saved again.
-        self._formula = book.add_format({"num_format": "@", "quote_prefix": True})
-        self._time = book.add_format({"num_format": _TIME_FORMAT, "align": "left"})
-        self._date = book.add_format({"num_format": _DATE_FORMAT, "align": "left"})
-
-    def write(self, sheet: Any, row: int, column: int, cell: Cell) -> None:
-        """Write one cell by its type."""
+    def write(sheet: Any, row: int, column: int, cell: Cell) -> None:
         if isinstance(cell, str):
-            text_format = self._formula if is_formula(cell) else self._text
-            sheet.write_string(row, column, cell, text_format)
+            sheet.write_string(row, column, cell, formula if is_formula(cell) else text)
         elif isinstance(cell, bool):
             sheet.write_boolean(row, column, cell)
-        elif isinstance(cell, dt.datetime):
-            sheet.write_datetime(row, column, cell, self._time)
         elif isinstance(cell, dt.date):
-            sheet.write_datetime(row, column, cell, self._date)
+            look = time if isinstance(cell, dt.datetime) else date
+            sheet.write_datetime(row, column, cell, look)
         else:
             sheet.write_number(row, column, cell)
 
+    return write
+
 
 def _arrange(sheet: Any, columns: Sequence[SheetColumn]) -> None:
+    """Set widths, filters, and what is printed: in landscape, as wide as a page."""
     for place, column in enumerate(columns):
-        widths = [len(str(cell)) for cell in column.cells[:_WIDTH_ROWS] if cell is not None]
-        width = min(max([len(column.header) + 2, *widths]), _MAX_WIDTH)
-        sheet.set_column(place, place, 24 if column.kind == "time" else width)
+        cells = [cell for cell in column.cells[:_WIDTH_ROWS] if cell is not None]
+        widths = [24 if isinstance(cell, dt.datetime) else len(str(cell)) for cell in cells]
+        sheet.set_column(place, place, min(max([len(column.header) + 2, *widths]), _MAX_WIDTH))
     sheet.freeze_panes(1, 1)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+    sheet.set_footer("&L&A&R&P / &N")
     if columns and columns[0].cells:
         last = len(columns[0].cells), len(columns) - 1
         sheet.autofilter(0, 0, *last)

@@ -2,56 +2,53 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._files import local_path, replace_file
-from asana_jobs_pd._formatting import format_count, format_size, format_time
+from asana_jobs_pd._formatting import format_count, format_duration, format_size, format_time
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.as_jobs import as_jobs
-from asana_jobs_pd._jobs.states import is_export, is_failed
+from asana_jobs_pd._jobs.states import is_export, is_failed, is_finished
+from asana_jobs_pd._jobs.views import results, unique_jobs
 from asana_jobs_pd._public import public
-from asana_jobs_pd._report.report_svg import (
-    Child,
-    Element,
-    element,
-    html_page,
-    state_class,
-    timeline_svg,
-)
-from asana_jobs_pd._report.timeline_data import (
+from asana_jobs_pd._report.plot import WIDTH, svg_for_page, zone_name, zone_of
+from asana_jobs_pd._report.spans import has_value, job_spans, named_column
+from asana_jobs_pd._report.timeline import (
     TimelineLayout,
-    job_spans,
+    draw_timeline,
     layout_timeline,
-    zone_name,
-    zone_of,
+    timeline_height,
 )
 from asana_jobs_pd._vocabulary import (
+    DARK_THEME,
+    LIGHT_THEME,
     NO_ACCESS,
     STATE_STYLES,
+    UNKNOWN,
     UNREADABLE,
-    StateStyle,
+    asana_url,
     kind_label,
     ordered_states,
+    state_label,
     state_style,
 )
+from asana_jobs_pd.errors import require_extra
 
-MAX_ROWS = 200
+MAX_ROWS = 50
 """The most rows of a table; the number of the others is shown below it."""
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""The browser loads and runs nothing, whatever the page contains."""
-_BACKGROUNDS = {
-    False: "--bg:#fff;--soft:#f6f6f8;--fg:#1c1c1e;--dim:#5c5c66;--line:#dcdce0",
-    True: "--bg:#111;--soft:#1c1c1e;--fg:#ececee;--dim:#a9a9b2;--line:#3a3a3e",
-}
+_NOTHING = "–"  # noqa: RUF001  an empty cell
 
 
 @public
@@ -60,16 +57,19 @@ def asana_jobs_report(
     path: str | os.PathLike[str],
     *,
     title: str = "Asana jobs",
+    columns: str | Sequence[str] = (),
     history: pd.DataFrame | None = None,
     start: str | None = None,
     end: str | None = None,
     tz: str | tzinfo | None = None,
 ) -> Path:
-    """Write a report on jobs to one HTML file: summary, timeline, failures and files.
+    """Write a report on jobs to one HTML file.
 
-    The file is self-contained: it has no scripts and loads no fonts or images. It follows the
-    reader's light or dark theme and can be printed. All names are escaped, and signed URLs are
-    masked; files outside the report's folder are listed by name only. Needs no extra.
+    It has a summary, failures with their next step, unfinished jobs, a timeline, what was created
+    with links into Asana, and files. The file is self-contained: it has no scripts and loads no
+    fonts or images. It follows the reader's light or dark theme, fits phones and can be printed.
+    All names are escaped, and signed URLs are masked; files outside the report's folder are
+    listed by name only. The timeline needs matplotlib; without it there is none.
 
     Parameters
     ----------
@@ -79,6 +79,8 @@ def asana_jobs_report(
         The file; an existing file is replaced atomically.
     title
         The heading of the report.
+    columns
+        Columns of `jobs` to show with each job that is listed, such as your own.
     history, start, end, tz
         As in `plot_asana_timeline`: times of jobs for which Asana reports none, and the time
         zone.
@@ -90,6 +92,8 @@ def asana_jobs_report(
 
     Raises
     ------
+    MissingExtraError
+        If Jinja2 is not installed.
     InvalidFrameError
         If `jobs`, a column or the history is invalid.
     InvalidOptionError
@@ -97,126 +101,210 @@ def asana_jobs_report(
     ExportWriteError
         If the file cannot be written, for example because the disk is full.
     """
+    jinja2 = require_extra("jinja2", "report", "Reports need Jinja2")
     zone = zone_of(tz)
     spans = job_spans(jobs, history=history, start=start, end=end)
     folder = local_path(path, "path", "file").resolve().parent
-    report = _report_of(jobs, spans, folder, zone)
-    html = _report_html(report, clean(title), zone)
+    sections = _sections(jobs, spans, _own_columns(jobs, columns, zone), zone, folder)
+    template = files("asana_jobs_pd._report").joinpath("report.html.jinja").read_text("utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    html = environment.from_string(template).render(
+        title=clean(title),
+        times=_times(spans, zone),
+        style_of=state_style,
+        color_of=lambda state: state if state in STATE_STYLES else UNKNOWN,
+        total=format_count(len(spans), "job"),
+        states=list(_state_counts(spans).items()),
+        sections=sections,
+        styles=STATE_STYLES.values(),
+        themes=(LIGHT_THEME, DARK_THEME),
+    )
     return replace_file(path, lambda part: part.write_text(html, encoding="utf-8"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """A job that failed or could not be read."""
-
-    gid: str
-    kind: str
-    style: StateStyle
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file that was downloaded or could not be downloaded."""
-
-    gid: str
-    kind: str
-    name: str
-    size: str
-    sha256: str
-    error: str
+def _times(spans: pd.DataFrame, zone: tzinfo) -> str:
+    """Say when the jobs were read and the report was written."""
+    read = spans["fetched_at"].dropna() if "fetched_at" in spans.columns else pd.Series()
+    ends = [format_time(time, zone) for time in (read.min(), read.max())] if len(read) else []
+    prefix = f"read {' to '.join(dict.fromkeys(ends))} · " if ends else ""
+    written = format_time(pd.Timestamp.now("UTC"), zone)
+    return f"{prefix}written {written} · times in {zone_name(zone)}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Report:
-    """The content of a report; `not_downloaded` counts exports that are ready without a file."""
-
-    jobs: int
-    read: str
-    states: list[tuple[StateStyle, int]]
-    kinds: list[tuple[str, list[int]]]
-    timeline: TimelineLayout
-    failures: list[_Failure]
-    files: list[_File]
-    not_downloaded: int
+def _state_counts(spans: pd.DataFrame) -> dict[str, int]:
+    counts = Counter(spans["state"])
+    return {state: counts[state] for state in ordered_states(counts)}
 
 
-def _report_of(jobs: pd.DataFrame, spans: pd.DataFrame, folder: Path, zone: tzinfo) -> _Report:
-    missing = pd.Series(pd.NA, spans.index, "string")
-    subtypes = spans.get("resource_subtype", missing).astype("string").fillna("")
-    kinds, states = subtypes.map(kind_label).to_numpy(object), spans["state"].to_numpy(object)
-    order = ordered_states(states)
-    counts = pd.crosstab(kinds, states).reindex(columns=order)
-    downloads = _files(jobs, folder)
-    ready = is_export(spans) & (states == "succeeded")
-    downloaded = {file.gid for file in downloads if not file.error}
-    return _Report(
-        jobs=len(spans),
-        read=_read_at(spans, zone),
-        states=[(state_style(state), int((states == state).sum())) for state in order],
-        kinds=[(str(kind), [int(value) for value in row]) for kind, *row in counts.itertuples()],
-        timeline=layout_timeline(spans),
-        failures=_failures(spans, kinds),
-        files=downloads,
-        not_downloaded=len(set(spans["gid"][ready]) - downloaded),
-    )
+class Cell(NamedTuple):
+    """A cell of a table; `look` is a CSS class, `state` gives it a mark and a color."""
+
+    text: str
+    look: str = ""
+    state: str = ""
+    url: str = ""
 
 
-def _read_at(spans: pd.DataFrame, zone: tzinfo) -> str:
-    times = spans["fetched_at"].dropna() if "fetched_at" in spans.columns else pd.Series()
-    if not len(times):
-        return ""
-    first, last = format_time(times.min(), zone), format_time(times.max(), zone)
-    return first if first == last else f"{first} to {last}"
+class Section(NamedTuple):
+    """A part of the report; its pictures are safe as they are, `states` is their legend."""
+
+    title: str
+    heads: Sequence[Cell] = ()
+    rows: Sequence[Sequence[Cell]] = ()
+    notes: Sequence[str] = ()
+    more: str = ""
+    pictures: Sequence[tuple[str, str]] = ()
+    states: Sequence[tuple[str, int]] = ()
 
 
-def _failures(spans: pd.DataFrame, kinds: np.ndarray) -> list[_Failure]:
-    failed = is_failed(spans) | (spans["state"] == UNREADABLE).to_numpy(bool)
-    rows = spans[failed].reset_index(drop=True)
-    sources = rows.get("source.gid", pd.Series("", rows.index)).astype("string").fillna("")
-    gids = rows["gid"].fillna(
-        sources.map(lambda source: clean(f"of {source}") if source else "none")
-    )
-    styles = [state_style(state) for state in rows["state"]]
-    cells = zip(gids, kinds[failed], styles, _reasons(rows), strict=True)
-    return [_Failure(str(gid), kind, style, reason) for gid, kind, style, reason in cells]
+Columns: TypeAlias = list[tuple[str, list[Cell]]]
+"""The columns of a table: heads and cells."""
 
 
-def _reasons(rows: pd.DataFrame) -> list[str]:
-    missing = pd.Series(pd.NA, rows.index, "string")
-    names = ("error.status", "error.message", "error.help")
-    columns = [rows.get(name, missing).astype(object) for name in names]
-    return [_reason(*cells) for cells in zip(*columns, strict=True)]
+def _sections(
+    jobs: pd.DataFrame,
+    spans: pd.DataFrame,
+    own: Callable[[pd.Index], Columns],
+    zone: tzinfo,
+    folder: Path,
+) -> list[Section]:
+    """Return the parts that have something to say; `own` has the user's columns for some rows."""
+    if not len(spans):
+        return [Section("Summary", notes=["No jobs."])]
+    sections = [
+        _summary(spans),
+        _failures(spans, own),
+        _unfinished(spans, own, zone),
+        _timeline(spans, zone),
+        _created(jobs, spans, own),
+        _files(jobs, spans, folder),
+    ]
+    return [section for section in sections if section.rows or section.notes]
 
 
-def _reason(status: object, message: object, more: object) -> str:
-    parts = [str(part) for part in (status, message, more) if not pd.isna(part)]  # type: ignore[call-overload]
-    if not parts:
-        return "Asana gives no reason"
-    meaning = NO_ACCESS.get(int(str(status))) if not pd.isna(status) else None  # type: ignore[call-overload]
-    return clean(" ".join(parts) + (f" ({meaning})" if meaning else ""))
+def _summary(spans: pd.DataFrame) -> Section:
+    states = list(_state_counts(spans))
+    counts = pd.crosstab(_kinds(spans), spans["state"].to_numpy(object))[states]
+    counts["Total"] = counts.sum(axis=1)
+    counts.loc["Total"] = counts.sum()
+    heads = [Cell(state_label(state), "num", state) for state in states]
+    rows = [
+        [Cell(str(kind)), *(Cell(f"{count:,}" if count else _NOTHING, "num") for count in row)]
+        for kind, *row in counts.itertuples()
+    ]
+    return Section("Summary", [Cell("Kind"), *heads, Cell("Total", "num")], rows)
 
 
-def _files(jobs: pd.DataFrame, folder: Path) -> list[_File]:
-    if not {"file.path", "file.error"} & set(jobs.columns):
-        return []
-    rows = as_jobs(jobs).reset_index(drop=True)
-    missing = pd.Series(pd.NA, rows.index, "string")
+def _failures(spans: pd.DataFrame, own: Callable[[pd.Index], Columns]) -> Section:
+    rows = spans[is_failed(spans) | (spans["state"] == UNREADABLE).to_numpy(bool)]
+    if not len(rows):
+        return Section("Failures", notes=["No failures."])
+    columns = ("source.state", "error.status", "error.message", "error.help", "error.phrase")
+    causes = [
+        _cause(state, cells)
+        for state, *cells in zip(rows["state"], *_optional(rows, columns), strict=True)
+    ]
+    frequent = Counter(reason for reason, _ in causes).most_common(3)
+    notes = [f"{format_count(count, 'job')}: {reason}" for reason, count in frequent]
+    shown = rows.head(MAX_ROWS)
+    table: Columns = [
+        *_identity(shown),
+        ("State", [Cell(state_label(state), "", state) for state in shown["state"]]),
+        ("Reason", [Cell(reason, "text") for reason, _ in causes]),
+        ("Next step", [Cell(step, "text") for _, step in causes]),
+        *own(shown.index),
+    ]
+    return _section("Failures", table, len(rows), notes if len(rows) > MAX_ROWS else [])
+
+
+def _cause(state: str, cells: Sequence[object]) -> tuple[str, str]:
+    """Return why a job failed, and what to do about it."""
+    source, status, message, more, phrase = cells
+    parts = [str(part) for part in (status, message, more) if has_value(part)]
+    http_status = int(str(status)) if has_value(status) else 0
+    meaning = f" ({NO_ACCESS[http_status]})" if http_status in NO_ACCESS else ""
+    reason = clean(" ".join(parts) + meaning) or "Asana gives no reason"
+    if state in _STEPS:
+        return reason, _STEPS[state]
+    if has_value(source) and source == "unknown":
+        return reason, "Look in Asana whether it was created before you start it again."
+    if http_status in NO_ACCESS:
+        return reason, "Read it with the token of the user who started it."
+    quote = f" Asana's support asks for: {clean(str(phrase))}" if has_value(phrase) else ""
+    return reason, f"Read it again: jobs.asana.refresh().{quote}"
+
+
+_STEPS = {
+    "failed": "Start it again; if it fails again, give Asana's support the gid of the job.",
+    "refused": "Resolve the reason, then start it again.",
+    "not_sent": "Start it again; no request was made.",
+}
+"""What to do about a state."""
+
+
+def _unfinished(spans: pd.DataFrame, own: Callable[[pd.Index], Columns], zone: tzinfo) -> Section:
+    rows = spans[~is_finished(spans) & (spans["state"] != UNREADABLE).to_numpy(bool)]
+    shown = rows.head(MAX_ROWS)
+    since = [format_time(time, zone) if has_value(time) else _NOTHING for time in shown["start"]]
+    table: Columns = [
+        *_identity(shown),
+        ("State", [Cell(state_label(state), "", state) for state in shown["state"]]),
+        ("Since", [Cell(text, "time") for text in since]),
+        *own(shown.index),
+    ]
+    return _section("Unfinished", table, len(rows))
+
+
+def _created(
+    jobs: pd.DataFrame, spans: pd.DataFrame, own: Callable[[pd.Index], Columns]
+) -> Section:
+    """List the objects of jobs that succeeded; exports are among the files."""
+    objects = results(jobs)
+    by_gid = pd.Series(spans.index, spans["gid"])[spans["state"].to_numpy(object) == "succeeded"]
+    listed = objects["gid"].isin(by_gid.index) & ~objects["kind"].str.endswith("_export")
+    shown = objects[listed].head(MAX_ROWS)
+    names = []
+    for kind, gid, name in zip(shown["kind"], shown["new.gid"], shown["new.name"], strict=True):
+        has_page = has_value(gid) and re.fullmatch("[0-9]{1,100}", gid) is not None
+        text = clean(str(name)) if has_value(name) else "no name"
+        names.append(Cell(text, "text", url=asana_url(kind, gid) if has_page else ""))
+    table: Columns = [
+        ("Name", names),
+        ("Kind", [Cell(kind_label(kind), "kind") for kind in shown["kind"]]),
+        ("Job", [Cell(gid, "code") for gid in shown["gid"]]),
+        *own(pd.Index(by_gid[shown["gid"]])),
+    ]
+    return _section("Created", table, int(listed.sum()))
+
+
+def _files(jobs: pd.DataFrame, spans: pd.DataFrame, folder: Path) -> Section:
+    rows = as_jobs(jobs)
     names = ("gid", "file.kind", "file.path", "file.bytes", "file.sha256", "file.error")
-    columns = [rows.get(name, missing).astype(object) for name in names]
-    attempted = (columns[2].notna() | columns[5].notna()).to_numpy(bool)
-    cells = zip(*(column[attempted] for column in columns), strict=True)
-    return [_file(*row, folder=folder) for row in cells]
-
-
-def _file(*row: object, folder: Path) -> _File:
-    gid, kind, path, size, sha256, error = (
-        "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
-        for value in row
-    )
-    size = format_size(int(float(size))) if size else ""
-    kind = kind_label(kind) if kind else ""
-    return _File(gid, kind, _relative_name(path, folder), size, clean(sha256), clean(error))
+    tried = rows[pd.concat(_optional(rows, names)[2::3], axis=1).notna().any(axis=1).to_numpy()]
+    ready = spans["gid"][is_export(spans) & (spans["state"] == "succeeded").to_numpy(bool)]
+    waiting = int((~ready.isin(tried["gid"][_optional(tried, names)[5].isna()])).sum())
+    notes = [f"{format_count(waiting, 'export')} ready to download."] if waiting else []
+    cells = [
+        ["" if not has_value(value) else str(value) for value in column]
+        for column in _optional(tried.head(MAX_ROWS), names)
+    ]
+    gids, kinds, paths, sizes, sums, errors = cells
+    files_ = [
+        Cell(clean(error), "text", "failed")
+        if error
+        else Cell(_relative_name(path, folder), "text")
+        for path, error in zip(paths, errors, strict=True)
+    ]
+    table: Columns = [
+        ("Job", [Cell(gid, "code") for gid in gids]),
+        ("Kind", [Cell(kind_label(kind) if kind else _NOTHING, "kind") for kind in kinds]),
+        ("File", files_),
+        ("Size", [Cell(format_size(float(size)) if size else _NOTHING, "num") for size in sizes]),
+        ("SHA-256", [Cell(clean(digest) or _NOTHING, "hash") for digest in sums]),
+    ]
+    return _section("Files", table, len(tried), notes)
 
 
 def _relative_name(path: str, folder: Path) -> str:
@@ -229,166 +317,120 @@ def _relative_name(path: str, folder: Path) -> str:
     return clean(re.split(r"[/\\]", path)[-1])  # the frame may come from another system
 
 
-def _report_html(report: _Report, title: str, zone: tzinfo) -> str:
-    style = element("style")
-    style.text = _style()
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", title),
-        style,
-    )
-    sections = (
-        _header(report, title, zone),
-        _summary(report),
-        _timeline(report, zone),
-        _failures_table(report.failures),
-        _files_table(report.files, report.not_downloaded),
-    )
-    body = element("body", element("main", *sections))
-    return html_page(element("html", head, body, lang="en"))
+def _section(title: str, columns: Columns, total: int, notes: Sequence[str] = ()) -> Section:
+    heads = [Cell(name, cells[0].look if cells else "") for name, cells in columns]
+    rows = list(zip(*(cells for _, cells in columns), strict=False))  # which ends with the shown
+    more = f"… and {total - MAX_ROWS:,} more." if total > MAX_ROWS else ""
+    return Section(title, heads, rows, notes, more)
 
 
-def _style() -> str:
-    rules = files("asana_jobs_pd._report").joinpath("report.css").read_text(encoding="utf-8")
-    dark = f"@media screen and (prefers-color-scheme:dark){{{_colors(dark=True)}}}"
-    return f"{_colors(dark=False)}\n{dark}\n{rules}"
+def _identity(rows: pd.DataFrame) -> Columns:
+    """Return which job it is: by its gid, else by what it was to be started from."""
+    (sources,) = _optional(rows, ("source.gid",))
+    gids = []
+    for gid, source in zip(rows["gid"], sources, strict=True):
+        origin = clean(f"of {source}") if has_value(source) else "none"
+        gids.append(Cell(str(gid) if has_value(gid) else origin, "code"))
+    return [("Job", gids), ("Kind", [Cell(kind, "kind") for kind in _kinds(rows)])]
 
 
-def _colors(*, dark: bool) -> str:
-    states = "".join(
-        f".s-{style.state}{{--c:{style.color(dark=dark)}}}" for style in STATE_STYLES.values()
-    )
-    return f":root{{{_BACKGROUNDS[dark]}}}{states}"
+def _kinds(rows: pd.DataFrame) -> np.ndarray:
+    (kinds,) = _optional(rows, ("resource_subtype",))
+    return kinds.astype("string").fillna("").map(kind_label).to_numpy(object)
 
 
-def _header(report: _Report, title: str, zone: tzinfo) -> Element:
-    read = f"read {report.read} · " if report.read else ""
-    written = format_time(pd.Timestamp.now("UTC"), zone)
-    return element(
-        "header",
-        element("h1", title),
-        element("p", f"{read}written {written} · times in {zone_name(zone)}", class_="dim"),
-        element(
-            "p",
-            element("strong", format_count(report.jobs, "job")),
-            *(_chip(style, f"{count:,} {style.label}") for style, count in report.states),
-            class_="chips",
-        ),
-        _share_bar(report),
-    )
+def _optional(rows: pd.DataFrame, names: Sequence[str]) -> list[pd.Series]:
+    """Return columns as objects; those that the frame lacks are missing."""
+    missing = pd.Series(pd.NA, rows.index, "string")
+    return [rows.get(name, missing).astype(object) for name in names]
 
 
-def _share_bar(report: _Report) -> Element | None:
-    if not report.jobs:
+def _own_columns(
+    jobs: pd.DataFrame, names: str | Sequence[str], zone: tzinfo
+) -> Callable[[pd.Index], Columns]:
+    """Return a function that gives the user's columns for some rows of `job_spans`."""
+    rows = unique_jobs(jobs, without_gid=True)
+    columns = [named_column(rows, name) for name in ([names] if isinstance(names, str) else names)]
+    kinds = [(column, _decimals(column)) for column in columns]
+
+    def own(index: pd.Index) -> Columns:
+        return [
+            (clean(str(column.name)), [_own_cell(cell, decimals, zone) for cell in column[index]])
+            for column, decimals in kinds
+        ]
+
+    return own
+
+
+def _decimals(column: pd.Series) -> int | None:
+    """Return how many decimals the numbers of a column have; None for other columns."""
+    if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype.kind == "b":
         return None
-    parts = [
-        element("i", class_=state_class(style.state), style=f"flex-grow:{count}")
-        for style, count in report.states
-    ]
-    label = ", ".join(f"{count:,} {style.label}" for style, count in report.states)
-    return element("div", *parts, class_="share", role="img", aria_label=label)
+    digits = column.dropna().map(lambda number: len(str(number).partition(".")[2]))
+    return min(int(digits.max()), _MAX_DECIMALS) if len(digits) else 0
 
 
-def _summary(report: _Report) -> Element:
-    heads = ["Kind", *(style.label for style, _ in report.states), "Total"]
-    rows: list[Sequence[Child]] = [
-        (kind, *(f"{count:,}" if count else "–" for count in counts), f"{sum(counts):,}")  # noqa: RUF001  an empty cell
-        for kind, counts in report.kinds
-    ]
-    table = _table(heads, rows, numbers=range(1, len(heads)), row_heads=True)
-    return _section("Summary", table if rows else _note("No jobs."))
+_MAX_DECIMALS = 4
 
 
-def _timeline(report: _Report, zone: tzinfo) -> Element:
-    layout = report.timeline
+def _own_cell(value: object, decimals: int | None, zone: tzinfo) -> Cell:
+    look = "" if decimals is None else "num"
+    if not has_value(value):
+        return Cell(_NOTHING, look)
+    if isinstance(value, pd.Timestamp) and value.tzinfo:
+        return Cell(format_time(value, zone), "time")
+    return Cell(clean(f"{value:.{decimals}f}" if decimals else str(value)), look)
+
+
+def _timeline(spans: pd.DataFrame, zone: tzinfo) -> Section:
+    layout = layout_timeline(spans)
     untimed = format_count(layout.untimed, "job")
     if not len(layout.rows):
-        text = f"No times are known for {untimed}." if report.jobs else "No jobs."
-        return _section("Timeline", _note(text))
+        return Section("Timeline", notes=[f"No times are known for {untimed}."])
+    if find_spec("matplotlib") is None:
+        return Section("Timeline", notes=["No picture: matplotlib was not installed."])
     text = (
         "Solid bars show times reported by Asana, which it does for exports only; pale bars show "
         "when a job was observed. A bar that fades out was unfinished when last observed."
     )
     if layout.untimed:
         text += f" {untimed} with unknown times not shown."
-    drawing = element("div", timeline_svg(layout, zone), class_="scroll")
-    return _section("Timeline", drawing, _note(text))
-
-
-def _failures_table(failures: Sequence[_Failure]) -> Element:
-    if not failures:
-        return _section("Failures", _note("No failures."))
-    rows: list[Sequence[Child]] = [
-        (
-            element("code", failure.gid),
-            failure.kind,
-            _chip(failure.style, failure.style.label),
-            failure.reason,
-        )
-        for failure in failures[:MAX_ROWS]
+    pictures = [
+        ("wide", _picture(layout, zone, WIDTH)),
+        ("narrow", _picture(layout_timeline(spans, narrow=True), zone, _NARROW_WIDTH)),
     ]
-    table = _table(["Job", "Kind", "State", "Reason"], rows)
-    return _section("Failures", table, _more(len(failures)))
+    legend = list(_state_counts(layout.rows).items())
+    return Section("Timeline", notes=[text], pictures=pictures, states=legend)
 
 
-def _files_table(downloads: Sequence[_File], not_downloaded: int) -> Element:
-    ready = f"{format_count(not_downloaded, 'export')} ready to download."
-    if not downloads:
-        return _section("Files", _note(ready if not_downloaded else "No files."))
-    rows: list[Sequence[Child]] = [
-        (
-            element("code", file.gid),
-            file.kind,
-            element("span", file.error, class_="s-failed") if file.error else file.name,
-            file.size,
-            element("code", file.sha256, class_="hash"),
-        )
-        for file in downloads[:MAX_ROWS]
-    ]
-    table = _table(["Job", "Kind", "File", "Size", "SHA-256"], rows, numbers=(3,))
-    return _section("Files", table, _more(len(downloads)), _note(ready) if not_downloaded else None)
+_NARROW_WIDTH = 4.0
+"""The width in inches of the picture for phones."""
 
 
-def _section(title: str, *children: Child) -> Element:
-    return element("section", element("h2", title), *children)
+def _picture(layout: TimelineLayout, zone: tzinfo, width: float) -> str:
+    """Return a timeline as SVG."""
+    from matplotlib import style  # noqa: PLC0415  an extra
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    rows: Iterator[Any] = layout.rows.itertuples()
+    tooltips = None if layout.dense else [_tooltip(row, zone) for row in rows]
+    file = io.StringIO()
+    with style.context({"svg.fonttype": "none"}, after_reset=True):
+        size = (width, timeline_height(layout))
+        figure = Figure(size, layout="constrained", facecolor="none")
+        ax = figure.add_subplot(facecolor="none")
+        draw_timeline(ax, layout, zone, style={}, tooltips=tooltips)
+        figure.savefig(file, format="svg")
+    label = f"Timeline of {format_count(len(layout.rows), 'job')}"
+    return svg_for_page(file.getvalue(), f"w{width:g}-", label)
 
 
-def _table(
-    heads: Sequence[str],
-    rows: Sequence[Sequence[Child]],
-    *,
-    numbers: Sequence[int] = (),
-    row_heads: bool = False,
-) -> Element:
-    def css_class(column: int) -> str | None:
-        return "num" if column in numbers else None
-
-    head = [
-        element("th", text, scope="col", class_=css_class(column))
-        for column, text in enumerate(heads)
-    ]
-    body = []
-    for row in rows:
-        cells = [element("td", cell, class_=css_class(column)) for column, cell in enumerate(row)]
-        if row_heads:
-            cells[0] = element("th", row[0], scope="row")
-        body.append(element("tr", *cells))
-    table = element("table", element("thead", element("tr", *head)), element("tbody", *body))
-    return element("div", table, class_="scroll")
-
-
-def _chip(style: StateStyle, text: str) -> Element:
-    mark = element("span", style.mark, class_="mark", aria_hidden="true")
-    return element("span", mark, text, class_=f"chip {state_class(style.state)}")
-
-
-def _note(text: str) -> Element:
-    return element("p", text, class_="dim")
-
-
-def _more(rows: int) -> Element | None:
-    return _note(f"… and {rows - MAX_ROWS:,} more.") if rows > MAX_ROWS else None
+def _tooltip(row: Any, zone: tzinfo) -> str:
+    label, start = state_label(row.state), format_time(row.start, zone)
+    if row.start == row.end:
+        return f"{row.gid}: {label}, {start}"
+    duration = format_duration((row.end - row.start).total_seconds())
+    running = " (unfinished)" if row.running else ""
+    source = "observed" if row.observed else "reported by Asana"
+    end = format_time(row.end, zone)
+    return f"{row.gid}: {label}, {start} to {end}{running}, {duration}, {source}"

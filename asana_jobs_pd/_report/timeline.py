@@ -1,9 +1,7 @@
-"""Drawing on matplotlib Axes: timelines, and what all plots share."""
+"""Timelines: on which line the bar of each job is, and how it is drawn."""
 
 from __future__ import annotations
 
-import functools
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -12,151 +10,223 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._report.timeline_data import TimelineLayout, time_ticks
-from asana_jobs_pd._vocabulary import UNREADABLE, StateStyle, is_dark, ordered_states, state_style
-from asana_jobs_pd.errors import InvalidOptionError, MissingExtraError
+from asana_jobs_pd._formatting import format_count, format_time
+from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._jobs.states import kinds_of
+from asana_jobs_pd._public import public
+from asana_jobs_pd._report.plot import (
+    MATPLOTLIB,
+    WIDTH,
+    add_legend,
+    axes_for,
+    drawable,
+    fonts,
+    has_dark_background,
+    plain_text,
+    show_message,
+    simplify,
+    zone_name,
+    zone_of,
+)
+from asana_jobs_pd._report.spans import has_value, job_spans, named_column
+from asana_jobs_pd._vocabulary import (
+    UNREADABLE,
+    kind_label,
+    ordered_states,
+    state_label,
+    state_style,
+)
+from asana_jobs_pd.errors import require_extra
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 
-_OPAQUE = 0.5
-_LEGEND_ENTRY = 1.4
-"""The width of a legend's entry in inches."""
+@public
+def plot_asana_timeline(
+    jobs: pd.DataFrame,
+    *,
+    history: pd.DataFrame | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    label: str | None = None,
+    tz: str | tzinfo | None = None,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+    legend: bool = True,
+    title: str | None = None,
+    **kwargs: Any,
+) -> Axes:
+    """Draw a bar per job over time, grouped by kind and colored by state.
 
+    Asana reports times for exports only: their bars are solid, from ``created_at`` to
+    ``completed_at``. Other jobs get a pale bar from the times at which they were observed
+    (`history`, `start`, `end`). Unfinished jobs fade out where they were last observed, at
+    ``fetched_at`` at least. The end of a finished job is never guessed: jobs without known times
+    are counted below the axis. Up to 40 jobs are labeled; more are grouped by kind, a thin line
+    each.
 
-def require_matplotlib() -> None:
-    """Raise a `MissingExtraError` if matplotlib is not installed."""
-    try:
-        import matplotlib as mpl  # noqa: F401, PLC0415  an extra
-    except ImportError:
-        pass
+    Parameters
+    ----------
+    jobs
+        A frame of jobs; it is not changed.
+    history
+        The ``history`` of a monitor, with ``gid``, ``status`` and ``at``.
+    start, end
+        Columns of `jobs` with times of jobs for which Asana reports none.
+    label
+        The column with the labels; by default the created object's name, and the gid.
+    tz
+        The time zone of the axis, shown in its label; UTC by default.
+    ax
+        The Axes to draw on; by default those of a new figure.
+    figsize
+        The size of the new figure in inches; by default 10 wide, and as high as the jobs need.
+    legend
+        Whether to add a legend of the states with their counts.
+    title
+        The title of the plot.
+    **kwargs
+        Properties of the bars, a ``matplotlib.collections.PolyCollection``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Has one ``PolyCollection`` per state, with the state's label; times are days since 1970,
+        UTC.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    InvalidFrameError
+        If `jobs`, a column or the history is invalid.
+    InvalidOptionError
+        If `ax` or `tz` is invalid.
+    """
+    require_extra(*MATPLOTLIB)
+    zone = zone_of(tz)
+    layout = layout_timeline(job_spans(jobs, history=history, start=start, end=end), label)
+    ax = axes_for(ax, figsize or (WIDTH, timeline_height(layout)))
+    untimed = f"{format_count(layout.untimed, 'job')} with unknown times"
+    handles: list[Artist] = []
+    if len(layout.rows):
+        handles = draw_timeline(ax, layout, zone, style=kwargs)
+        note = f" · {untimed} not shown" if layout.untimed else ""
+        ax.set_xlabel(f"time ({zone_name(zone)}){note}", loc="left", fontfamily=fonts())
     else:
-        return
-    raise MissingExtraError("Plots need matplotlib: pip install 'asana_jobs_pd[plot]'.")
-
-
-def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    """Return the caller's Axes, or those of a new figure of a size in inches."""
-    require_matplotlib()
-    from matplotlib.axes import Axes  # noqa: PLC0415  an extra
-
-    if ax is None:
-        from matplotlib import pyplot as plt  # noqa: PLC0415  an extra
-
-        return plt.subplots(figsize=size, layout="constrained")[1]
-    if not isinstance(ax, Axes):
-        raise InvalidOptionError(f"ax must be matplotlib Axes, not a {type(ax).__name__}.")
+        simplify(ax)
+        show_message(ax, untimed if layout.untimed else "no jobs")
+    add_legend(ax, handles if legend else [], title)
     return ax
 
 
-def has_dark_background(ax: Axes) -> bool:
-    """Tell whether the Axes, or the figure behind them, are dark."""
-    from matplotlib.colors import to_hex, to_rgba  # noqa: PLC0415  an extra
+MAX_LABELED = 40
+"""Up to so many jobs are labeled one by one."""
+MAX_KINDS = 12
+"""The most kinds that many jobs are grouped by; the smallest share a last group."""
 
-    for background in (ax.get_facecolor(), ax.figure.get_facecolor()):
-        if to_rgba(background)[3] > _OPAQUE:
-            return is_dark(to_hex(background))
-    return False
-
-
-def simplify(ax: Axes) -> None:
-    """Keep of the frame only the lower edge and thin vertical grid lines."""
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-    ax.spines["bottom"].set_alpha(0.3)
-    ax.tick_params(axis="both", length=0)
-    ax.tick_params(axis="y", pad=6)
-    ax.grid(visible=True, axis="x", alpha=0.25, linewidth=0.6)
-    ax.grid(visible=False, axis="y")
-    ax.set_axisbelow(True)
+_MAX_NAME = 28
+_NARROW_NAME = 10
+_MAX_GID = 10
 
 
-def add_legend(ax: Axes, handles: Sequence[Artist], title: str | None) -> None:
-    """Put a legend above the Axes, and the title above it."""
-    width = float(ax.get_window_extent().width / ax.figure.dpi)
-    columns = max(1, min(len(handles), int(width / _LEGEND_ENTRY)))
-    rows = -(-len(handles) // columns)
-    if handles:
-        legend = ax.legend(
-            handles=handles,
-            loc="lower left",
-            bbox_to_anchor=(0, 1.0),
-            ncols=columns,
-            frameon=False,
-            borderaxespad=0.2,
-            handlelength=1.1,
-            handleheight=1.0,
-            columnspacing=1.4,
-        )
-        for text in legend.get_texts():
-            text.set(parse_math=False, usetex=False, fontfamily=fonts())
-    if title is not None:
-        ax.set_title(
-            drawable(title),
-            loc="left",
-            fontweight="bold",
-            fontfamily=fonts(),
-            pad=10 + 20 * rows,
-        )
+@dataclass(frozen=True, slots=True)
+class TimelineLayout:
+    """The lines of a timeline, from the top; `untimed` counts the jobs that are not on it."""
+
+    rows: pd.DataFrame
+    kinds: list[tuple[float, str]]
+    labels: list[tuple[float, str]]
+    height: float
+    dense: bool
+    narrow: bool
+    untimed: int
 
 
-_FONTS = (
-    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "Yu Gothic", "Hiragino Sans"),
-    *("PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei", "Malgun Gothic", "AppleGothic"),
-    *("Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari"),
-    *("Noto Sans Thai", "Noto Emoji", "Segoe UI Emoji", "Segoe UI Symbol", "DejaVu Sans"),
-)
-"""Fonts for scripts that the font of the plot may lack; the installed ones are used."""
-_MISSING_GLYPH = "□"
+def layout_timeline(
+    spans: pd.DataFrame, label: str | None = None, *, narrow: bool = False
+) -> TimelineLayout:
+    """Place the jobs with known times by kind, then by time.
 
-
-def fonts() -> tuple[str, ...]:
-    """Return the font families of a plot: the configured ones, then fallbacks."""
-    from matplotlib import font_manager, rcParams  # noqa: PLC0415  an extra
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return (*rcParams["font.family"], *(name for name in _FONTS if name in installed))
-
-
-def drawable(text: str) -> str:
-    """Return a text without characters that no font has: matplotlib would warn of each."""
-    glyphs = _glyphs(fonts())
-    if all(ord(character) in glyphs for character in text):
-        return text
-    shown = (
-        character if ord(character) in glyphs else _MISSING_GLYPH
-        for character in text
-        if ord(character) in glyphs or unicodedata.category(character)[0] not in "CM"
+    A few jobs get a line and a label each, under the label of their kind; of many, each gets a
+    thin line. `label` names the column of labels. In a narrow picture the kinds are headings.
+    """
+    shown = spans[spans["start"].notna()]
+    dense = len(shown) > MAX_LABELED
+    missing = pd.Series(pd.NA, shown.index, "string")
+    kinds = shown.get("resource_subtype", missing).astype("string").fillna("").map(kind_label)
+    shown = shown.assign(kind=_largest(kinds.astype(object)) if dense else kinds.astype(object))
+    shown = shown.sort_values(["kind", "start", "end"], kind="stable")
+    lines, kinds_at, height = _lines(shown["kind"], dense=dense, narrow=narrow)
+    shown = shown.assign(line=lines)
+    names = [] if dense else job_labels(shown, label, _NARROW_NAME if narrow else _MAX_NAME)
+    return TimelineLayout(
+        rows=shown,
+        kinds=kinds_at,
+        labels=list(zip(lines if names else [], names, strict=True)),
+        height=height,
+        dense=dense,
+        narrow=narrow,
+        untimed=len(spans) - len(shown),
     )
-    return "".join(shown)
 
 
-@functools.lru_cache(maxsize=8)
-def _glyphs(families: tuple[str, ...]) -> frozenset[int]:
-    """Return the characters that a family has in normal and in bold."""
-    from matplotlib import font_manager  # noqa: PLC0415  an extra
-
-    glyphs: set[int] = set()
-    for family in families:
-        styles = (font_manager.FontProperties(family=[family], weight=name) for name in _WEIGHTS)
-        charmaps = [
-            set(font_manager.get_font(font_manager.findfont(style)).get_charmap())
-            for style in styles
-        ]
-        glyphs |= charmaps[0] & charmaps[1]
-    return frozenset(glyphs)
+def _largest(kinds: pd.Series) -> pd.Series:
+    """Return kinds of which the smallest share a name, so that each has room for its label."""
+    others = kinds.value_counts().index[MAX_KINDS - 1 :]
+    return kinds if len(others) < 2 else kinds.where(~kinds.isin(others), "other kinds")  # noqa: PLR2004
 
 
-_WEIGHTS = ("normal", "bold")
+def _lines(
+    kinds: pd.Series, *, dense: bool, narrow: bool
+) -> tuple[list[float], list[tuple[float, str]], float]:
+    """Return the line of each job, the place of each label of a kind, and the height of all."""
+    scale = len(kinds) if dense else 1
+    gap = 0.015 * scale if dense else 0.4
+    heading = (0.045 if narrow else 0.0) * scale if dense else 1.0
+    min_height = 0.04 * scale if dense and not heading else 0.0
+    lines: list[float] = []
+    kinds_at, top = [], 0.0
+    for kind, count in kinds.value_counts(sort=False).items():
+        first, height = top + heading, max(count, min_height)
+        lines += (first + 0.5 + np.arange(count)).tolist()
+        middle = top + heading / 2 if heading else first + height / 2
+        kinds_at.append((middle, f"{kind}  {count:,}" if dense else str(kind)))
+        top = first + height + gap
+    return lines, kinds_at, max(top - gap, 1.0)
 
 
-def show_message(ax: Axes, text: str) -> None:
-    """Say why there is nothing to see."""
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", alpha=0.75)
-    ax.set_xticks([])
-    ax.set_yticks([])
+def job_labels(
+    rows: pd.DataFrame, column: str | None = None, max_name: int = _MAX_NAME
+) -> list[str]:
+    """Return a short, masked label per job: the created object's name, or `column`, and the gid."""
+    sources = rows.get("source.gid", pd.Series(pd.NA, rows.index, "string"))
+    labels = []
+    for name, gid, source in zip(_names(rows, column), rows["gid"], sources, strict=True):
+        prefix = clean(str(name), limit=max_name) + "  " if has_value(name) else ""
+        labels.append(prefix + short_name(gid, source))
+    return labels
+
+
+def short_name(gid: object, source: object) -> str:
+    """Return what tells a job from its neighbors: of its gid the start and the end."""
+    if has_value(gid):
+        text = str(gid)
+        return text if len(text) <= _MAX_GID else f"{text[:4]}…{text[-4:]}"
+    return f"of {short_name(clean(str(source)), None)}" if has_value(source) else "no gid"
+
+
+def _names(rows: pd.DataFrame, column: str | None) -> pd.Series:
+    if column is not None:
+        labels = named_column(rows, column)
+        return labels.astype("string") if isinstance(labels.dtype, pd.ArrowDtype) else labels
+    names = pd.Series(pd.NA, rows.index, "string")
+    for kind in kinds_of(rows):
+        if (name := f"new_{kind}.name") in rows.columns:
+            names = names.fillna(rows[name].astype("string"))
+    return names
 
 
 _DAY = 86_400.0
@@ -173,106 +243,100 @@ _FIRST_SAFE_DAY, _LAST_SAFE_DAY = -354_285.0, 2_567_652.0
 """The years 1000 and 9000: matplotlib may look for ticks far outside the axis."""
 
 
+def timeline_height(layout: TimelineLayout) -> float:
+    """Return the height in inches that a figure needs."""
+    return 6.5 if layout.dense else 1.3 + 0.27 * layout.height
+
+
 def draw_timeline(
-    ax: Axes, layout: TimelineLayout, zone: tzinfo, style: dict[str, Any]
+    ax: Axes,
+    layout: TimelineLayout,
+    zone: tzinfo,
+    *,
+    style: dict[str, Any],
+    tooltips: Sequence[str] | None = None,
 ) -> list[Artist]:
-    """Draw the jobs and return the handles for a legend, one per state."""
-    rows = layout.rows
-    start, end = _days(rows["start"]), _days(rows["end"])
-    width = max(np.ptp(_known(np.concatenate([start, end]))), _MIN_WIDTH)
-    dark = has_dark_background(ax)
-    handles: list[Artist] = []
+    """Draw the jobs and return the handles for a legend, one per state.
+
+    With `tooltips`, one per job, bars and marks have them as their URL, labels their whole text.
+    """
+    simplify(ax)
+    rows, dark, handles = layout.rows, has_dark_background(ax), []
+    ends = np.stack([_days(rows["start"]), _days(rows["end"])], axis=1)
+    width = max(np.ptp(ends), _MIN_WIDTH)
+    tips = np.full(len(rows), None) if tooltips is None else np.array(tooltips, object)
     for state in ordered_states(rows["state"]):
-        look, mask = state_style(state), (rows["state"] == state).to_numpy(bool)
-        color = look.color(dark=dark)
-        jobs = _StateJobs(ax, rows[mask], start[mask], end[mask], look, color, layout.dense)
-        jobs.draw_bars(style)
-        jobs.draw_fades(width * _FADE)
-        jobs.draw_marks()
-        jobs.draw_notes()
-        handles.append(_handle(color, f"{drawable(look.label)} ({mask.sum():,})"))
-    if (rows["observed"].to_numpy(bool) & (end > start)).any():
+        mask = (rows["state"] == state).to_numpy(bool)
+        color, label = state_style(state).color(dark=dark), state_label(state)
+        lines = _Lines(ax, rows[mask], ends[mask], tips[mask], color, layout.dense)
+        lines.draw_bars(label, style)
+        lines.draw_fades(width * _FADE)
+        lines.draw_marks()
+        handles.append(_handle(color, f"{drawable(label)} ({mask.sum():,})"))
+    if (rows["observed"].to_numpy(bool) & (ends[:, 1] > ends[:, 0])).any():
         color = state_style("not_started").color(dark=dark)
         handles.append(_handle(color, "pale: observed", _OBSERVED_ALPHA))
-    _time_axis(ax, zone, width, np.concatenate([start, end]))
-    _label_axis(ax, layout)
+    _time_axis(ax, zone, width, float(np.mean(ends)))
+    _label_axis(ax, layout, with_text=tooltips is not None)
     return handles
 
 
 @dataclass(frozen=True, slots=True)
-class _StateJobs:
-    """The jobs in one state, to be drawn in its color."""
+class _Lines:
+    """The lines of the jobs in one state; `ends` has the start and the end of each."""
 
     ax: Axes
     rows: pd.DataFrame
-    start: np.ndarray
-    end: np.ndarray
-    style: StateStyle
+    ends: np.ndarray
+    tips: np.ndarray
     color: str
     dense: bool
 
-    def draw_bars(self, style: dict[str, Any]) -> None:
+    def draw_bars(self, label: str, style: dict[str, Any]) -> None:
         """Draw solid bars for times that Asana reports, pale ones for observed times."""
         observed, running = (self.rows[name].to_numpy(bool) for name in ("observed", "running"))
         for pale in (False, True):
-            mask = (observed == pale) & (self.end > self.start)
-            if mask.any():
-                corners = self._corners(mask, self.start[mask], self.end[mask])
-                order = 0.9 if running[mask].any() else 1.0
-                self._add_bars(corners, pale, {"zorder": order, **style})
-
-    def _add_bars(self, corners: Any, pale: bool, style: dict[str, Any]) -> None:
-        from matplotlib.collections import PolyCollection  # noqa: PLC0415  an extra
-        from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
-
-        face = to_rgba(self.color, _OBSERVED_ALPHA if pale else _REPORTED_ALPHA)
-        edge = face if self.dense else to_rgba(self.color, _REPORTED_ALPHA)
-        bars = PolyCollection(
-            corners,
-            label=f"{self.style.label}, observed" if pale else self.style.label,
-            facecolor=face,
-            edgecolor=edge,
-            linewidth=0.3 if self.dense else 0.8,
-        )
-        bars.set(**style)
-        self.ax.add_collection(bars)
+            mask = (observed == pale) & (self.ends[:, 1] > self.ends[:, 0])
+            if not mask.any():
+                continue
+            face = self._rgba(_OBSERVED_ALPHA if pale else _REPORTED_ALPHA)
+            options: dict[str, Any] = {
+                "label": f"{label}, observed" if pale else label,
+                "facecolor": face,
+                "edgecolor": face if self.dense else self._rgba(_REPORTED_ALPHA),
+                "linewidth": 0.3 if self.dense else 0.8,
+                "zorder": 0.9 if running[mask].any() else 1.0,
+                "urls": self.tips[mask].tolist(),
+            }
+            self._add_boxes(self._lines(mask), self.ends[mask], {**options, **style})
 
     def draw_fades(self, length: float) -> None:
         """Let running jobs fade out after the time when they were last observed."""
-        from matplotlib.collections import PolyCollection  # noqa: PLC0415  an extra
-        from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
-
         running = self.rows["running"].to_numpy(bool)
-        if not running.any():
-            return
         slices = 3 if self.dense else 10
-        steps = [length * part / slices for part in range(slices)]
-        starts = [self.end[running] + step for step in steps]
-        corners: Any = np.concatenate(
-            [self._corners(running, at, at + length / slices) for at in starts]
-        )
-        alphas = [0.6 * (1 - (part + 0.5) / slices) for part in range(slices)]
-        fade = PolyCollection(
-            corners,
-            facecolor=np.repeat(
-                [to_rgba(self.color, alpha) for alpha in alphas], running.sum(), axis=0
-            ),
-            linewidth=0,
-            antialiased=False,
-            label="_open end",
-            zorder=0.9,
-        )
-        self.ax.add_collection(fade)
+        steps = length * np.arange(slices + 1) / slices
+        fades = [self.ends[running][:, [1]] + steps[part : part + 2] for part in range(slices)]
+        faces = [self._rgba(0.6 * (1 - (part + 0.5) / slices)) for part in range(slices)]
+        options = {
+            "facecolor": np.repeat(faces, running.sum(), axis=0),
+            "linewidth": 0,
+            "antialiased": False,
+            "label": "_open end",
+            "zorder": 0.9,
+        }
+        if running.any():
+            lines = np.tile(self._lines(running), slices)
+            self._add_boxes(lines, np.concatenate(fades), options)
 
     def draw_marks(self) -> None:
         """Mark failures, and jobs of which one time is known, with shapes."""
-        failed = self.rows["state"].isin(_FAILURES).to_numpy(bool) & ~np.isnan(self.end)
-        moment = (self.start == self.end) & ~failed
+        failed = self.rows["state"].isin(_FAILURES).to_numpy(bool)
+        moment = (self.ends[:, 0] == self.ends[:, 1]) & ~failed
         for marker, label, mask in (("X", "_failed", failed), ("o", "_moment", moment)):
             if mask.any():
                 self.ax.scatter(
-                    self.end[mask],
-                    self.rows["line"].to_numpy(float)[mask],
+                    self.ends[mask, 1],
+                    self._lines(mask),
                     s=8 if self.dense else 34,
                     marker=marker,
                     color=self.color,
@@ -280,29 +344,26 @@ class _StateJobs:
                     linewidth=0 if self.dense else 0.7,
                     zorder=3,
                     label=label,
+                    urls=self.tips[mask].tolist(),
                 )
 
-    def draw_notes(self) -> None:
-        """Label the jobs whose times are unknown."""
-        for line in self.rows["line"][self.rows["start"].isna()]:
-            self.ax.text(
-                0.008,
-                line,
-                f"{drawable(self.style.label)}, times unknown",
-                fontfamily=fonts(),
-                transform=self.ax.get_yaxis_transform(),
-                va="center",
-                color=self.color,
-                fontsize="small",
-                parse_math=False,
-            )
+    def _rgba(self, alpha: float) -> tuple[float, ...]:
+        from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
 
-    def _corners(self, mask: np.ndarray, left: np.ndarray, right: np.ndarray) -> Any:
-        line = self.rows["line"].to_numpy(float)[mask]
+        return to_rgba(self.color, alpha)
+
+    def _lines(self, mask: np.ndarray) -> np.ndarray:
+        return np.asarray(self.rows["line"].to_numpy(float)[mask])
+
+    def _add_boxes(self, lines: np.ndarray, ends: np.ndarray, options: dict[str, Any]) -> None:
+        from matplotlib.collections import PolyCollection  # noqa: PLC0415  an extra
+
         half = 0.5 if self.dense else 0.31
-        top, bottom = line - half, line + half
-        xs = np.stack([left, left, right, right], axis=1)
-        return np.stack([xs, np.stack([top, bottom, bottom, top], axis=1)], axis=2)
+        ys = np.stack([lines - half, lines + half, lines + half, lines - half], axis=1)
+        boxes: Any = np.stack([np.repeat(ends, 2, axis=1), ys], axis=2)
+        collection = PolyCollection(boxes)
+        collection.set(**options)
+        self.ax.add_collection(collection)
 
 
 def _handle(color: str, label: str, alpha: float = _REPORTED_ALPHA) -> Artist:
@@ -319,57 +380,42 @@ def _days(times: pd.Series) -> np.ndarray:
     return np.asarray(date2num(times.dt.tz_convert(None).to_numpy("M8[us]")), float)
 
 
-def _known(days: np.ndarray) -> np.ndarray:
-    known = days[~np.isnan(days)]
-    return known if len(known) else np.zeros(1)
-
-
-def _time_axis(ax: Axes, zone: tzinfo, width: float, days: np.ndarray) -> None:
+def _time_axis(ax: Axes, zone: tzinfo, width: float, middle: float) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415  an extra
 
-    if np.isnan(days).all():
-        ax.set_xticks([])
-        return
     ax.xaxis_date(zone)
-    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=8)
+    inches = ax.get_window_extent().width / ax.figure.dpi
+    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=int(np.clip(1.3 * inches, 3, 8)))
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))
     ax.autoscale_view(scaley=False)
-    if np.ptp(_known(days)) < width:
-        middle = float(np.mean(_known(days)))
+    if width == _MIN_WIDTH:
         ax.set_xlim(middle - width / 2, middle + width / 2)
     low, high = ax.get_xlim()
     if low < _FIRST_SAFE_DAY or high > _LAST_SAFE_DAY:
-        _limit_time_axis(ax, zone, width)
+        low = min(max(low, _FIRST_DAY), _LAST_DAY - width)
+        high = max(min(high, _LAST_DAY), low + width)
+        ticks = np.linspace(low, high, 5)[1:-1]
+        times = [pd.Timestamp(round(day * _DAY), unit="s", tz="UTC") for day in ticks]
+        ax.set_xticks(ticks, labels=[format_time(time, zone)[:16] for time in times])
+        ax.set_xlim(low, high)
 
 
-def _limit_time_axis(ax: Axes, zone: tzinfo, width: float) -> None:
-    """Keep the axis within Python's times, with ticks of our own: matplotlib's leave them."""
-    low, high = ax.get_xlim()
-    low = min(max(low, _FIRST_DAY), _LAST_DAY - width)
-    high = max(min(high, _LAST_DAY), low + width)
-    start, end = (pd.Timestamp(round(day * _DAY), unit="s", tz="UTC") for day in (low, high))
-    labeled = time_ticks(start, end, zone)
-    days = [time.timestamp() / _DAY for time, _ in labeled]
-    ax.set_xticks(days, labels=[label for _, label in labeled])
-    ax.set_xlim(low, high)
-
-
-def _label_axis(ax: Axes, layout: TimelineLayout) -> None:
-    ticks = sorted([*layout.kinds, *layout.labels])
-    # Names are not formulas: a dollar is a dollar, with TeX too.
-    ax.set_yticks(
-        [line for line, _ in ticks],
-        labels=[drawable(name) for _, name in ticks],
-        fontfamily=fonts(),
-        parse_math=False,
-        usetex=False,
-    )
-    kinds = {line for line, _ in layout.kinds}
-    for (line, _), tick in zip(ticks, ax.yaxis.get_major_ticks(), strict=True):
+def _label_axis(ax: Axes, layout: TimelineLayout, *, with_text: bool) -> None:
+    ticks = sorted(layout.labels if layout.narrow else [*layout.kinds, *layout.labels])
+    labels = [drawable(name) for _, name in ticks]
+    ax.set_yticks([line for line, _ in ticks], labels=labels, **plain_text())
+    kinds = dict(layout.kinds)
+    for (line, name), tick in zip(ticks, ax.yaxis.get_major_ticks(), strict=True):
         if line in kinds:
             tick.label1.set_fontweight("bold")
-        else:
-            tick.label1.set_fontsize("small")
+            continue
+        tick.label1.set_fontsize("small")
+        if with_text:
+            tick.label1.set_url(name)
+    if layout.narrow:
+        for line, kind in layout.kinds:
+            options = {"transform": ax.get_yaxis_transform(), "fontweight": "bold", **plain_text()}
+            ax.text(0, line, drawable(kind), va="center", **options)
     pad = layout.height * 0.01 if layout.dense else 0.2
     ax.set_ylim(layout.height + pad, -pad)

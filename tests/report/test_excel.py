@@ -126,6 +126,16 @@ def test_the_second_sheet_says_what_was_done(tmp_path):
     assert "cut" not in about
 
 
+def test_it_prints_on_sensible_pages(tmp_path):
+    """In landscape, as wide as a page and as long as needed, with the header on each."""
+    _, book = written(few(), tmp_path)
+    sheet = book["Jobs"]
+    assert sheet.page_setup.orientation == "landscape"
+    assert sheet.sheet_properties.pageSetUpPr.fitToPage
+    assert (sheet.page_setup.fitToWidth or 1, sheet.page_setup.fitToHeight) == (1, 0)
+    assert sheet.print_title_rows == "$1:$1"
+
+
 def test_characters_that_no_sheet_may_have_are_replaced():
     """Controls and halves of pairs; lines end in one way; what looks like an escape stays."""
     texts = pd.Series(["a\x00b\x1b\ud800\uffff", "a\r\nb\rc\n\td", "_x0041_"], dtype=object)

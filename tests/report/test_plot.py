@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+import warnings
+from datetime import timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import numpy as np
@@ -10,6 +14,7 @@ import pandas as pd
 import pytest
 from made import NAME, SIGNATURE, at, export, few, frame, many, record
 
+from asana_jobs_pd._report.plot import zone_name, zone_of
 from asana_jobs_pd._vocabulary import STATE_STYLES
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError, MissingExtraError
 
@@ -97,14 +102,14 @@ def test_moments_and_failures_are_marked():
     assert list(spots["_moment"]) == [dates.date2num(at("09:00:00"))]
 
 
-def test_each_job_of_a_few_is_named_and_missing_times_are_said():
-    """Labels under their kinds; words where no time is known; the legend counts."""
+def test_each_job_of_a_few_is_named_and_jobs_without_times_are_counted():
+    """Labels under their kinds; one line for the jobs that are not drawn; the legend counts."""
     ax = few().asana.plot.timeline()
-    assert len(labels(ax)) == 6 + 5
-    assert {"graph export", "duplicate task", "12"} <= set(labels(ax))
-    said = [text.get_text() for text in ax.texts]
-    assert sorted(said) == ["succeeded, times unknown", "unreadable, times unknown"]
-    assert words(ax)[:2] == ["succeeded (2)", "in progress (1)"]
+    assert len(labels(ax)) == 4 + 3
+    assert {"graph export", "duplicate project", "12"} <= set(labels(ax))
+    assert ax.get_xlabel() == "time (UTC) · 2 jobs with unknown times not shown"
+    assert list(ax.texts) == []
+    assert words(ax)[:2] == ["succeeded (1)", "in progress (1)"]
 
 
 def test_names_are_no_formulas_and_hold_no_signature():
@@ -114,14 +119,17 @@ def test_names_are_no_formulas_and_hold_no_signature():
         record(2, "$x^2$ $", new_task={"gid": "1", "name": f"a?X-Amz-Signature={SIGNATURE}"}),
         record(3, "succeeded", subtype="$kind_$ $\\bad{"),
     )
-    for draw in (bad.asana.plot.timeline, bad.asana.plot.status):
+    timed = bad.assign(mine=at("08:00:00"))
+    timeline = functools.partial(timed.asana.plot.timeline, start="mine", end="mine")
+    for draw in (timeline, bad.asana.plot.status):
         ax = draw()
         ax.figure.canvas.draw()
         assert "$x^2$ $ (1)" in words(ax)
         assert not any(SIGNATURE[:6] in label for label in labels(ax))
         assert any("$\\bad{" in label for label in labels(ax))
-    assert r"$\nope{ $5  1" in labels(bad.asana.plot.timeline())
-    assert NAME[:27] + "…  14" in labels(few().asana.plot.timeline())
+    assert r"$\nope{ $5  1" in labels(timeline())
+    jobs = few().assign(mine=at("08:00:00"))
+    assert NAME[:27] + "…  14" in labels(jobs.asana.plot.timeline(start="mine"))
 
 
 def test_thousands_stay_readable_and_quick():
@@ -140,7 +148,7 @@ def test_the_axis_names_its_zone(zone):
     """UTC unless asked otherwise; the ticks are in it."""
     ax = few().asana.plot.timeline(tz=zone)
     ax.figure.canvas.draw()
-    assert ax.get_xlabel() == f"time ({zone or 'UTC'})"
+    assert ax.get_xlabel().startswith(f"time ({zone or 'UTC'}) ·")
     told = [tick.get_text() for tick in ax.get_xticklabels()]
     assert ("09:00" in told) == (zone is not None) or "08:30" in told
     assert ax.xaxis.get_major_formatter()._tz.utcoffset(at("08:00:00")) == pd.Timedelta(
@@ -183,6 +191,48 @@ def test_status_counts_each_kind():
     assert list(ends) == summary.loc[order, "total"].tolist()
 
 
+def counts(ax):
+    return [text.get_text() for text in ax.texts if text.get_text()]
+
+
+@pytest.mark.parametrize("figsize", [(10, 3), (4, 3)])
+def test_status_shows_every_count(figsize):
+    """Ones and twos too: where a bar is too narrow, they follow the total with the state's mark."""
+    states = ["succeeded"] * 997 + ["failed"] * 2 + ["in_progress"]
+    ax = frame(*(record(n, state) for n, state in enumerate(states))).asana.plot.status(
+        figsize=figsize
+    )
+    ax.figure.canvas.draw()
+    assert sorted(counts(ax)) == sorted(["1,000", "997", "● 1", "✕ 2"])
+    texts = [text for text in ax.texts if text.get_text() in ("● 1", "✕ 2")]
+    boxes = [text.get_window_extent() for text in texts]
+    assert boxes[0].x1 < boxes[1].x0
+    assert boxes[1].x1 <= ax.figure.bbox.x1
+    assert to_hex(texts[1].get_color()) == STATE_STYLES["failed"].light
+
+
+def test_many_kinds_have_labels_that_do_not_overlap():
+    """The smallest ones share a line, with their number."""
+    jobs = frame(*(record(n, "in_progress", f"kind_{n % 30}") for n in range(100)))
+    ax = jobs.asana.plot.timeline()
+    ax.figure.canvas.draw()
+    assert len(labels(ax)) == 12
+    assert "other kinds" in " ".join(labels(ax))
+    assert sum(int(label.split("  ")[1]) for label in labels(ax)) == 100
+    boxes = sorted(label.get_window_extent().y0 for label in ax.get_yticklabels())
+    height = ax.get_yticklabels()[0].get_window_extent().height
+    assert np.diff(boxes).min() > height
+
+
+@pytest.mark.parametrize("verb", ["timeline", "status"])
+def test_no_setting_of_matplotlib_or_of_warnings_is_changed(verb, tmp_path):
+    """Neither by plots nor by reports."""
+    before = dict(mpl.rcParams), list(warnings.filters)
+    getattr(few().asana.plot, verb)().figure.canvas.draw()
+    few().asana.report(tmp_path / "r.html")
+    assert (dict(mpl.rcParams), list(warnings.filters)) == before
+
+
 @pytest.mark.parametrize("verb", ["timeline", "status"])
 def test_habits_of_pandas(verb):
     """Draws on ``ax=`` and returns it; title, legend, figsize and keyword arguments."""
@@ -207,7 +257,7 @@ def test_little_is_drawn_too(verb, jobs):
     if not len(jobs):
         assert said == ["no jobs"]
     elif verb == "timeline":
-        assert said[0].endswith("times unknown")
+        assert said == ["1 job with unknown times"]
 
 
 def test_one_moment_has_a_width():
@@ -266,6 +316,17 @@ def test_names_in_any_script_are_drawn_without_warnings(verb):
     assert ax.get_title(loc="left").count("x ") == len(NAMES) - 1
 
 
+@pytest.mark.parametrize("verb", ["timeline", "status"])
+def test_names_are_drawn_with_an_installed_font(verb):
+    """Also if the configured one lacks their script, as this one lacks Cyrillic."""
+    jobs = few().assign(resource_subtype="Привет", who="Ёлка")
+    with plt.style.context({"font.family": "cmr10", "axes.formatter.use_mathtext": True}):
+        ax = getattr(jobs.asana.plot, verb)(**({"label": "who"} if verb == "timeline" else {}))
+        ax.figure.canvas.draw()
+    assert "Привет" in labels(ax)
+    assert verb == "status" or "Ёлка  12" in labels(ax)
+
+
 @pytest.mark.parametrize(
     ("start", "end", "zone", "more"),
     [
@@ -299,3 +360,17 @@ def test_the_frame_is_left_alone():
     before = jobs.copy(deep=True)
     jobs.asana.plot.timeline(), jobs.asana.plot.status()
     pd.testing.assert_frame_equal(jobs, before)
+
+
+def test_times_and_zones():
+    """UTC by default; a fixed offset has its own name."""
+    assert zone_name(ZoneInfo("Europe/Berlin")) == "Europe/Berlin"
+    assert zone_name(zone_of(None)) == "UTC"
+    assert zone_name(zone_of(timezone(timedelta(hours=2)))) == "UTC+02:00"
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "../etc/passwd", 5, ""])
+def test_an_invalid_zone_is_named(zone):
+    """In the error."""
+    with pytest.raises(InvalidOptionError, match="tz="):
+        zone_of(zone)

@@ -10,17 +10,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from made import NAME, SIGNATURE, URL, at, export, few, frame, many, record
+from matplotlib import pyplot as plt
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._report.report import MAX_ROWS
 from asana_jobs_pd._vocabulary import STATE_STYLES
-from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
+from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError, MissingExtraError
 
 VOID = {"meta", "link", "img", "br", "input"}
 KNOWN = {
     "html", "head", "meta", "title", "style", "body", "main", "header", "section", "div", "span",
-    "p", "h1", "h2", "i", "strong", "code", "table", "thead", "tbody", "tr", "th", "td",
-    "svg", "defs", "lineargradient", "stop", "g", "rect", "circle", "path", "line", "text",
+    "p", "h1", "h2", "i", "strong", "table", "thead", "tbody", "tr", "th", "td", "a",
+    "svg", "defs", "use", "path", "text",
 }  # fmt: skip
 
 
@@ -87,29 +88,87 @@ def downloaded(tmp_path):
     return jobs
 
 
-def test_a_report_has_four_parts_and_the_counts(report):
-    """Summary, timeline, failures, files; each state with its mark and number."""
+def test_a_report_has_its_parts_and_the_counts(report):
+    """Each state with its mark and number, a row of totals; parts without content are left out."""
     page = report(few(), title="Exports")
     assert page.texts("h1") == page.texts("title")[:1] == ["Exports"]
-    assert page.texts("h2") == ["Summary", "Timeline", "Failures", "Files"]
-    (chips,) = page.texts("p", class_="chips")
-    assert chips.startswith("6 jobs✓2 succeeded●1 in progress○1 not started✕1 failed!1 unreadable")
+    parts = ["Summary", "Failures", "Unfinished", "Timeline", "Created", "Files"]
+    assert page.texts("h2") == parts
+    chips = " ".join(page.texts("p", class_="chips")[0].split())
+    assert chips == "6 jobs ✓2 succeeded ●1 in progress ○1 not started ✕1 failed !1 unreadable"
     assert ["graph export", "1", "–", "–", "1", "–", "2"] in page.rows
+    assert ["Total", "2", "1", "1", "1", "1", "6"] in page.rows
+    assert report(few()[:1]).texts("h2") == ["Summary", "Failures", "Timeline", "Files"]
 
 
 def test_it_needs_nothing_and_runs_nothing(report):
-    """No script, no link, no picture from elsewhere; the policy forbids them to the browser."""
+    """No script, nothing from elsewhere; the policy forbids it. Links lead to Asana."""
     page = report(few())
+    ids = [attributes["id"] for _, attributes, _ in page.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
     for tag, attributes, _ in page.elements:
         assert tag in KNOWN
-        assert not {"src", "href", "xlink:href"} & set(attributes)
+        assert not {"src", "xlink:href", "srcset"} & set(attributes)
         assert not any(name.startswith("on") for name in attributes)
+        if tag == "use":
+            assert attributes["href"].removeprefix("#") in ids
+        elif "href" in attributes:
+            assert (tag, attributes["rel"]) == ("a", "noopener noreferrer")
+            assert attributes["href"].startswith("https://app.asana.com/0/")
     (policy,) = [a["content"] for _, a, _ in page.elements if "http-equiv" in a]
     assert policy == "default-src 'none'; style-src 'unsafe-inline'"
     (style,) = page.texts("style")
     assert "http" not in style
     assert "@import" not in style
-    assert re.findall(r"url\((.)", style) == []
+    assert "url(" not in style
+
+
+def test_created_objects_have_links(report):
+    """Of jobs that succeeded; exports are files. A gid that is none gets no link."""
+    parts = {
+        "new_task": {"gid": "7", "name": "T"},
+        "new_project": {"gid": '8"><script>', "name": "P"},
+        "new_portfolio": {"gid": "9"},
+    }
+    jobs = frame(
+        *(record(n, "succeeded", **{key: part}) for n, (key, part) in enumerate(parts.items(), 1)),
+        record(4, "in_progress", new_task={"gid": "6", "name": "not yet"}),
+        export(5, "succeeded", "08:00:00", "08:01:00"),
+    )
+    page = report(jobs)
+    made = page.rows[page.rows.index(["Name", "Kind", "Job"]) + 1 :][:3]
+    assert made == [["T", "task", "1"], ["P", "project", "2"], ["no name", "portfolio", "3"]]
+    links = [attributes["href"] for tag, attributes, _ in page.elements if tag == "a"]
+    assert links == [
+        "https://app.asana.com/0/0/7", "https://app.asana.com/0/portfolio/9/list"
+    ]  # fmt: skip
+
+
+def test_columns_of_the_caller_are_shown(report):
+    """With each job that is listed, as text; numbers have equally many decimals."""
+    who = ["<b>", None, "Ana", "Bo", f"see {URL}", "Eva"]
+    jobs = few().assign(who=who, cost=[1, 2.25, None, 4, 5, 6.5], at=at("08:00:00"))
+    page = report(jobs, columns=["who", "cost", "at"], tz="Europe/Berlin")
+    rows = {row[0]: row[-3:] for row in page.rows}
+    assert rows["Job"] == ["who", "cost", "at"]
+    time = "2026-11-24 09:00:00"
+    assert rows["12"] == ["–", "2.25", time]
+    assert rows["13"] == ["Ana", "–", time]
+    assert rows["15"] == ["see https://s3.example/f.jsonl.gz?…", "5.00", time]
+    assert any(row[0].startswith("<img") and row[-3:] == ["Bo", "4.00", time] for row in page.rows)
+    assert any(row[-1] == "Eva" for row in report(jobs, columns="who").rows)
+
+
+@pytest.mark.parametrize("columns", ["nope", ["gid", "nope"], ["double"]])
+def test_columns_that_are_not_there_are_named(tmp_path, columns):
+    """Nothing is written; nor for a name that two columns have."""
+    jobs = pd.concat([few(), pd.Series(1, range(6), name="double")] * 2, axis=1)
+    jobs = jobs.loc[:, ~jobs.columns.duplicated() | (jobs.columns == "double")]
+    with pytest.raises(
+        InvalidFrameError, match=columns if isinstance(columns, str) else columns[-1]
+    ):
+        jobs.asana.report(tmp_path / "r.html", columns=columns)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_names_are_text(report):
@@ -124,17 +183,19 @@ def test_names_are_text(report):
     page = report(jobs, title=evil)
     assert page.texts("script") == page.texts("img") == []
     assert page.texts("h1") == [evil]
-    assert f"{NAME[:27]}…  1" in page.texts("text", class_="label")
-    assert any(row[-1] == evil for row in page.rows)
+    assert any(row[0] == NAME for row in page.rows)
+    assert any(row[-2] == evil for row in page.rows)
     assert any(f"k{evil}"[:20] in row[0] for row in page.rows)
 
 
 def test_failures_say_why(report):
-    """What Asana said, without a signature; that it gives no reason; who can read a job."""
+    """What Asana said, without a signature; that it gives no reason; and what to do next."""
     page = report(few())
     rows = {row[0]: row[1:] for row in page.rows}
-    assert rows["13"] == ["graph export", "✕failed", "Asana gives no reason"]
-    kind, state, reason = rows["1600000000000016"]
+    step = "Start it again; if it fails again, give Asana's support the gid of the job."
+    assert rows["13"] == ["graph export", "✕failed", "Asana gives no reason", step]
+    kind, state, reason, step = rows["1600000000000016"]
+    assert step == "Read it with the token of the user who started it."
     assert (kind, state) == ("unknown kind", "!unreadable")
     assert reason.startswith("404 see https://s3.example/f.jsonl.gz?…")
     assert reason.endswith("(not found, or not yours: only a job's creator can read it)")
@@ -147,7 +208,24 @@ def test_what_could_not_be_started_is_a_failure_without_a_gid(report):
     )
     page = report(jobs.assign(**{"error.message": "Forbidden"}))
     assert [row[0] for row in page.rows[-2:]] == ["of 1203", "none"]
-    assert page.rows[-1][-1] == "Forbidden"
+    assert page.rows[-1][-2] == "Forbidden"
+
+
+@pytest.mark.parametrize(
+    ("cells", "step"),
+    [
+        ({"source.state": "refused", "error.status": 403}, "Resolve the reason"),
+        ({"source.state": "not_sent"}, "no request was made"),
+        ({"source.state": "unknown", "error.kind": "network"}, "Look in Asana whether"),
+        ({"gid": "1", "error.status": 500, "error.kind": "http", "error.phrase": "6 sad squid"},
+         "Read it again: jobs.asana.refresh(). Asana's support asks for: 6 sad squid"),
+        ({"gid": "1", "error.status": 403, "error.kind": "http"}, "Read it with the token of"),
+    ],
+)  # fmt: skip
+def test_each_failure_has_a_next_step(report, cells, step):
+    """By what is known of it."""
+    jobs = pd.DataFrame([{"gid": None, **cells}])
+    assert step in report(jobs).rows[-1][-1]
 
 
 def test_files_are_told_with_size_and_sum(report, tmp_path):
@@ -155,7 +233,7 @@ def test_files_are_told_with_size_and_sum(report, tmp_path):
     page = report(downloaded(tmp_path))
     rows = {row[0]: row[1:] for row in page.rows[-2:]}
     assert rows["11"] == ["graph export", "exports/11-graph.jsonl.gz", "96 MB", "ab" * 32]
-    assert rows["17"][1] == "see https://s3.example/f.jsonl.gz?… <b>"
+    assert rows["17"][1] == "✕see https://s3.example/f.jsonl.gz?… <b>"
     assert "1 export ready to download." in page.texts("p", class_="dim")
 
 
@@ -172,21 +250,31 @@ def test_no_signature_and_no_folder_of_mine_is_in_it(tmp_path):
     assert "Users" not in html
 
 
+def boxes(page):
+    """Return the left and the right end of the bars of both pictures."""
+    found = [
+        re.findall(r"M([\d.]+) [-\d.]+V[-\d.]+H([\d.]+)V", a["d"])
+        for tag, a, _ in page.elements
+        if tag == "path" and "id" in a
+    ]
+    return [tuple(map(float, box)) for part in found for box in part]
+
+
 def test_the_timeline_is_drawn_to_scale(report):
-    """A bar's place and width are its times; what runs fades out; the tooltip says it in words."""
+    """A bar's place and width are its times; the tooltip says it in words."""
     page = report(few(), tz="Europe/Berlin")
-    bars = [a for tag, a, _ in page.elements if tag == "rect" and a.get("class") == "bar"]
-    done, running = ((float(bar["x"]), float(bar["width"])) for bar in bars)
-    assert done[0] + 3 * done[1] == pytest.approx(running[0], abs=0.2)
-    assert running[1] == pytest.approx(3 * done[1], abs=0.2)
-    fades = [a for tag, a, _ in page.elements if a.get("fill", "").startswith("url(#fade-")]
-    assert float(fades[-1]["x"]) == pytest.approx(sum(running), abs=0.2)
+    (left, right), (begun, read) = sorted(boxes(page)[:2])
+    assert read - begun == pytest.approx(3 * (right - left), abs=0.1)
+    assert begun - left == pytest.approx(3 * (right - left), abs=0.1)
     told = page.texts("title")
     assert (
         "11: succeeded, 2026-11-24 09:00:00 to 2026-11-24 09:10:00, 10 min, reported by Asana"
         in told
     )
-    assert "14: succeeded, times unknown" in told
+    assert any(title.startswith("12: in progress") and "(unfinished)" in title for title in told)
+    assert "13: failed, 2026-11-24 09:20:00" in told
+    assert not any(title.startswith("14:") for title in told)
+    assert "2 jobs with unknown times not shown." in page.texts("p", class_="dim")[-2]
     assert "times in Europe/Berlin" in page.texts("p", class_="dim")[0]
 
 
@@ -200,20 +288,37 @@ def test_a_history_fills_the_timeline(report):
         }
     )
     page = report(few(), history=history)
-    assert [a for tag, a, _ in page.elements if a.get("class") == "observed"]
+    looks = [a.get("style", "") for tag, a, _ in page.elements if tag == "use"]
+    assert any("fill: var(--succeeded); fill-opacity: 0.38" in look for look in looks)
     assert any(title.endswith("1 min, observed") for title in page.texts("title"))
+    assert any(f"{NAME[:27]}…  14" == text for text in page.texts("text"))
+
+
+def test_names_that_no_font_here_has_are_text_for_the_readers_fonts(report):
+    """The picture has letters, not outlines or boxes."""
+    jobs = few().assign(**{"new_resource_export.name": "東京 🚀"})
+    assert "東京 🚀  12" in report(jobs).texts("text")
+
+
+def test_settings_of_plots_do_not_change_reports(report):
+    """A dark style, other sizes and fonts are for the notebook."""
+    plain = [attributes.get("style") for _, attributes, _ in report(few()).elements]
+    with plt.style.context(["dark_background", {"font.size": 30, "svg.fonttype": "path"}]):
+        assert [attributes.get("style") for _, attributes, _ in report(few()).elements] == plain
 
 
 def test_many_jobs_stay_readable_and_small(report, tmp_path):
-    """One path a look instead of an element a job; long tables say how many more there are."""
+    """A few shapes instead of an element a job; long tables say how many more there are."""
     page = report(many(4000))
-    drawn = [tag for tag, _, _ in page.elements if tag in ("path", "rect", "g")]
-    assert len(drawn) < 20
+    drawn = [tag for tag, _, _ in page.elements if tag == "path"]
+    assert len(drawn) < 60
     assert (tmp_path / "report.html").stat().st_size < 600_000
-    (more,) = [text for text in page.texts("p", class_="dim") if text.startswith("… and")]
+    more = [text for text in page.texts("p", class_="dim") if text.startswith("… and")]
     failed = int((many(4000)["status"] == "failed").sum())
-    assert more == f"… and {failed - MAX_ROWS:,} more."
-    assert "800 jobs with unknown times not shown" in page.texts("p", class_="dim")[1]
+    assert more[0] == f"… and {failed - MAX_ROWS:,} more."
+    assert f"{failed} jobs: Asana gives no reason" in page.texts("p", class_="dim")
+    text = " ".join(page.texts("p", class_="dim"))
+    assert "800 jobs with unknown times not shown" in text
 
 
 def test_light_dark_and_print(report):
@@ -222,21 +327,25 @@ def test_light_dark_and_print(report):
     light, _, rest = style.partition("@media screen and (prefers-color-scheme:dark)")
     dark, _, print_ = rest.partition("@media print")
     for style in STATE_STYLES.values():
-        assert f".s-{style.state}{{--c:{style.light}}}" in light
-        assert f".s-{style.state}{{--c:{style.dark}}}" in dark
+        assert f"--{style.state}:{style.light}" in light
+        assert f"--{style.state}:{style.dark}" in dark
     assert "break-inside:avoid" in print_
+
+
+def test_every_color_of_the_picture_follows_the_theme(report):
+    """None is fixed: variables, or the colour of the text."""
+    fixed = [
+        a for _, a, _ in report(few()).elements if re.search("#[0-9a-f]{3}", a.get("style", ""))
+    ]
+    assert fixed == []
 
 
 @pytest.mark.parametrize("jobs", [few()[:0], pd.DataFrame({"gid": []})])
 def test_nothing_is_a_report_too(report, jobs):
     """It says that there is nothing."""
     page = report(jobs)
-    assert page.texts("p", class_="dim")[1:] == [
-        "No jobs.",
-        "No jobs.",
-        "No failures.",
-        "No files.",
-    ]
+    assert page.texts("p", class_="dim")[1:] == ["No jobs."]
+    assert page.texts("h2") == ["Summary"]
 
 
 def test_gids_alone_are_a_report_too(report):
@@ -247,11 +356,21 @@ def test_gids_alone_are_a_report_too(report):
     assert "No times are known for 99 jobs." in many_gids.texts("p", class_="dim")
 
 
-def test_it_needs_no_extra(report, monkeypatch):
-    """Neither matplotlib nor xlsxwriter."""
-    for name in ("matplotlib", "xlsxwriter"):
-        monkeypatch.setitem(sys.modules, name, None)
-    assert report(few()).texts("svg")
+def test_without_matplotlib_there_is_no_picture(report, monkeypatch):
+    """The rest is there, and the report says why."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    page = report(few())
+    assert page.texts("svg") == []
+    assert "No picture: matplotlib was not installed." in page.texts("p", class_="dim")
+
+
+def test_without_jinja_the_extra_is_named(tmp_path, monkeypatch):
+    """What to install, without a chain of errors; nothing is written."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingExtraError, match=r"asana_jobs_pd\[report\]") as caught:
+        few().asana.report(tmp_path / "r.html")
+    assert caught.value.__context__ is None
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("verb", ["report", "to_excel"])

@@ -11,7 +11,7 @@ import pytest
 from made import DAY as TODAY
 from made import at, export, few, frame, record
 
-from asana_jobs_pd._report.timeline_data import job_spans
+from asana_jobs_pd._report.spans import job_spans
 from asana_jobs_pd.errors import InvalidFrameError
 
 
