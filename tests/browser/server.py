@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import json
 import os
 import shutil
@@ -115,7 +116,7 @@ class JupyterServer:
         folder.mkdir(parents=True)
         (folder / "default_setting_overrides.json").write_text(json.dumps(settings))
         if self.front_end:
-            install_front_end(self.home / "data")
+            install_front_end(self.home / "path")
         else:
             off = {"disabledExtensions": {"asana_jobs_pd": True}}
             (folder / "page_config.json").write_text(json.dumps(off))
@@ -144,6 +145,7 @@ class JupyterServer:
             "IPYTHONDIR": str(self.home / "ipython"),
             "JUPYTER_CONFIG_DIR": str(self.home / "config"),
             "JUPYTER_DATA_DIR": str(self.home / "data"),
+            "JUPYTER_PATH": str(self.home / "path"),
             "JUPYTER_RUNTIME_DIR": str(self.home / "runtime"),
             "JUPYTERLAB_SETTINGS_DIR": str(self.home / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(self.home / "workspaces"),
@@ -154,12 +156,13 @@ class JupyterServer:
         }
 
 
-def install_front_end(data):
-    """Put the widget's script where Jupyter finds it, unless the package is installed with it."""
-    source = Path(asana_jobs_pd.__file__).parent / "_widget"
+def install_front_end(folder):
+    """Put the widget's script where Jupyter finds it, unless it was installed with the package."""
+    source = Path(asana_jobs_pd.__file__).parent / "_widget" / "static"
     installed = Path(sys.prefix, "share", "jupyter", "labextensions", "asana_jobs_pd")
-    if not installed.exists():
-        shutil.copytree(source / "static", data / "labextensions" / "asana_jobs_pd")
+    names = [path.name for path in source.iterdir()]
+    if set(filecmp.cmpfiles(source, installed, names, shallow=False)[0]) != set(names):
+        shutil.copytree(source, folder / "labextensions" / "asana_jobs_pd")
 
 
 def notebook_of(*cells):
