@@ -34,27 +34,33 @@ def local_path(path: object, option: str, example: str = "folder") -> Path:
         )
     try:
         absolute = Path(text).expanduser().absolute()
-    except RuntimeError:
-        raise InvalidOptionError(
-            f"{option}={text!r}: there is no home folder for '~'; give an absolute path, or "
-            f"'./{text}' for a folder of that name."
-        ) from None
-    except OSError:
-        raise InvalidOptionError(
-            f"{option}={text!r}: the current folder no longer exists; give an absolute path."
-        ) from None
-    try:
         str(absolute).encode()
     except UnicodeEncodeError:
-        raise InvalidOptionError(
-            f"{option}={str(absolute)!r}: this path is not valid UTF-8, so no column or report "
-            f"could hold it; choose another {example}."
-        ) from None
-    return absolute
+        problem = f"not valid UTF-8, so no column could hold it; choose another {example}"
+    except RuntimeError:
+        problem = f"there is no home folder for '~'; give an absolute path, or './{text}'"
+    except OSError:
+        problem = "the current folder no longer exists; give an absolute path"
+    else:
+        return absolute
+    raise InvalidOptionError(f"{option}={text!r}: {problem}.")
 
 
 def replace_file(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
     """Write a file beside the one that it then replaces."""
+    target = _file_in_a_folder(path)
+    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        _write_and_replace(part, target, write)
+    except AsanaJobsError:
+        raise
+    except OSError as error:
+        raise _write_error(target, error) from None
+    return target
+
+
+def _file_in_a_folder(path: str | os.PathLike[str]) -> Path:
+    """Return where a file is to be written, links resolved; its folder must exist."""
     absolute = local_path(path, "path", "file")
     try:
         target = absolute.resolve()
@@ -67,13 +73,6 @@ def replace_file(path: str | os.PathLike[str], write: Callable[[Path], object]) 
         raise InvalidOptionError(f"path={str(path)!r}: there is no folder {str(target.parent)!r}.")
     if is_folder:
         raise InvalidOptionError(f"path={str(path)!r} is a folder; give the name of a file in it.")
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
-        _write_and_replace(part, target, write)
-    except AsanaJobsError:
-        raise
-    except OSError as error:
-        raise _write_error(target, error) from None
     return target
 
 

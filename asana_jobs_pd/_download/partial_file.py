@@ -20,8 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
-from asana_jobs_pd._download.range_response import strong_etag
-from asana_jobs_pd._download.verify import FileRecord
+from asana_jobs_pd._download.verify import FileRecord, strong_etag
 from asana_jobs_pd._files import (
     is_plain_file,
     move_file,
@@ -383,7 +382,6 @@ class BackgroundFsync:
         self._error: OSError | None = None
 
     def wrote(self, size: int) -> None:
-        """Count so many new bytes."""
         self._pending += size
         now = time.monotonic()
         if self._pending < _SYNC_SIZE or now < self._next:
@@ -395,7 +393,6 @@ class BackgroundFsync:
         self._due.set()
 
     def finish(self) -> None:
-        """End the thread."""
         if self._thread is not None:
             self._finished = True
             self._due.set()

@@ -5,97 +5,39 @@ from __future__ import annotations
 import errno
 import logging
 import random
+import re
 import stat
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+from typing import Literal
 
 from asana_jobs_pd._download.export_files import FileProgress, FileResult
 from asana_jobs_pd._download.partial_file import Claims, PartialFile
-from asana_jobs_pd._download.range_response import NextStep, error_code, next_step
-from asana_jobs_pd._download.url_source import FileFailedError, UrlSource
+from asana_jobs_pd._download.url_source import FileFailedError, RetryBudget, UrlSource
 from asana_jobs_pd._download.verify import (
     CorruptFileError,
     FileRecord,
     Verifier,
     check_finished,
     format_of,
+    strong_etag,
     unpack,
 )
 from asana_jobs_pd._files import explain_os_error
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled
-from asana_jobs_pd._http.retry import RETRIED, RetryPolicy
-from asana_jobs_pd._http.signed_urls import MIN_RATE, SignedTransport, Stream
+from asana_jobs_pd._http.retry import RETRIED, parse_retry_after
+from asana_jobs_pd._http.signed_urls import SignedTransport, Stream
 from asana_jobs_pd._http.transport import ConnectionFailure
 
 log = logging.getLogger("asana_jobs_pd")
 
-_MAX_RESTARTS = 2
 _MAX_LAYERS = 3
 _MAX_ERROR_BODY = 64 * 1024
 _POLL_INTERVAL = 0.1
-
-
-class RetryBudget:
-    """Counts the tries since bytes last came at a rate worth waiting for."""
-
-    def __init__(
-        self,
-        label: str,
-        policy: RetryPolicy,
-        stop: threading.Event,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._label, self._policy, self._stop = label, policy, stop
-        self._monotonic = monotonic
-        self._count = self._restarts = 0
-        self._largest = self._largest_before = 0
-        self._began = self._tried_at = monotonic()
-
-    def advance(self, size: int) -> bool:
-        """Note the size, and tell whether it is larger than it ever was."""
-        if size <= self._largest:
-            return False
-        self._largest = size
-        return True
-
-    def again(
-        self,
-        reason: str,
-        *,
-        retryable: bool = True,
-        status: int | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        """Wait for the next try."""
-        now = self._monotonic()
-        gained = self._largest - self._largest_before
-        if gained and gained >= MIN_RATE * (now - self._tried_at):
-            self._count, self._began = 0, now
-        self._largest_before = self._largest
-        self._count += 1
-        wait = self._policy.wait(
-            status=status,
-            tries=self._count,
-            elapsed=now - self._began,
-            retry_after=retry_after,
-        )
-        if wait is None or not retryable:
-            tries = f", in {self._count} tries" if self._count > 1 else ""
-            raise FileFailedError(f"{reason}{tries}. Download again to resume")
-        log.debug("%s: %s, trying again in %.1f s", self._label, reason, wait)
-        if self._stop.wait(wait):
-            raise Cancelled
-        self._tried_at = self._monotonic()
-
-    def restart(self, reason: str) -> None:
-        """Note that the bytes there are are dropped; raise FileFailedError when too often."""
-        self._restarts += 1
-        if self._restarts > _MAX_RESTARTS:
-            raise FileFailedError(f"given up after {_MAX_RESTARTS} fresh starts: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,3 +338,111 @@ def _next_step(answer: Stream, part: PartialFile) -> NextStep:
         body = answer.read(_MAX_ERROR_BODY)
         code = None if isinstance(body, ConnectionFailure) else error_code(body)
     return next_step(answer.status, answer.headers, code, part.size, part.etag)
+
+
+_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
+_COMPLETE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
+_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
+_CODE = re.compile(rb"<Code>([A-Za-z]{1,40})</Code>")
+
+Action = Literal["fresh", "append", "restart", "complete", "renew", "retry", "fail"]
+
+_RETRIED = RETRIED | {408, 425}
+_REFUSED = frozenset({403, 404, 410})
+_STEP_OF_CODE: dict[str, Action] = {
+    "AccessDenied": "renew",
+    "AuthorizationQueryParametersError": "fail",
+    "ExpiredToken": "renew",
+    "InternalError": "retry",
+    "InvalidArgument": "fail",
+    "InvalidObjectState": "fail",
+    "InvalidRange": "fail",
+    "InvalidToken": "renew",
+    "NoSuchBucket": "renew",
+    "NoSuchKey": "renew",
+    "OperationAborted": "retry",
+    "PermanentRedirect": "fail",
+    "RequestExpired": "renew",
+    "RequestTimeTooSkewed": "renew",
+    "RequestTimeout": "retry",
+    "ServiceUnavailable": "retry",
+    "SignatureDoesNotMatch": "renew",
+    "SlowDown": "retry",
+    "TemporaryRedirect": "fail",
+    "TokenRefreshRequired": "renew",
+}
+"""S3's error codes, which say more than the status: there are a 400 and a 503 for SlowDown.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do with a response.
+
+    ``fresh``: the body is the whole file. ``append``: it is what is missing. ``restart``: drop
+    the part and ask for the whole file. ``complete``: nothing is missing. ``renew``: ask Asana
+    for another URL. ``retry``: ask again later. ``fail``: give up.
+    """
+
+    action: Action
+    total: int | None = None
+    etag: str | None = None
+    reason: str = ""
+    retry_after: float | None = None
+
+
+def next_step(
+    status: int, headers: Mapping[str, str], code: str | None, size: int, etag: str | None
+) -> NextStep:
+    """Return what to do with a response of the file store."""
+    reason = f"{status} {code}" if code else str(status)
+    if status == HTTPStatus.OK:
+        return NextStep("fresh", _length(headers), strong_etag(headers), reason)
+    if status == HTTPStatus.PARTIAL_CONTENT:
+        return _continue(headers, reason, size, etag)
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and size:
+        return _end(headers, reason, size)
+    if status == HTTPStatus.PRECONDITION_FAILED and size:  # a proxy that minds If-Range
+        return NextStep("restart", reason=reason)
+    action = _STEP_OF_CODE.get(code or "") if status >= HTTPStatus.BAD_REQUEST else "fail"
+    written_now = action is None and status == HTTPStatus.CONFLICT
+    if (status in _REFUSED and action != "fail") or written_now:
+        action = "renew"
+    elif action is None:
+        action = "retry" if status in _RETRIED else "fail"
+    wait = parse_retry_after(headers.get("Retry-After")) if action == "retry" else None
+    return NextStep(action, reason=reason, retry_after=wait)
+
+
+def _end(headers: Mapping[str, str], reason: str, size: int) -> NextStep:
+    match = _COMPLETE.fullmatch(headers.get("Content-Range", ""))
+    whole = match is not None and int(match[1]) == size
+    return NextStep("complete", size) if whole else NextStep("restart", reason=reason)
+
+
+def _continue(headers: Mapping[str, str], reason: str, size: int, etag: str | None) -> NextStep:
+    match = _RANGE.fullmatch(headers.get("Content-Range", ""))
+    if not size and match and match[1] == "0" and match[3] == str(int(match[2]) + 1):
+        return NextStep("fresh", int(match[3]), strong_etag(headers), reason)
+    if not size or match is None or int(match[1]) != size:
+        # Not the bytes that were asked for: with a part, try without; else it makes no sense.
+        reason = f"{reason} with other bytes than requested"
+        return NextStep("restart" if size else "fail", reason=reason)
+    if headers.get("ETag") not in (None, etag):
+        return NextStep("restart", reason="the file changed during the download")
+    return NextStep("append", None if match[3] == "*" else int(match[3]), etag, reason)
+
+
+def error_code(body: bytes) -> str | None:
+    """Return S3's code for an error; nothing else of its XML is shown, since it repeats keys."""
+    match = _CODE.search(body)
+    code = match[1].decode() if match else None
+    return code if code in _STEP_OF_CODE else None
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    length = headers.get("Content-Length") or ""
+    chunked = "Transfer-Encoding" in headers
+    return int(length) if not chunked and _LENGTH.fullmatch(length) else None

@@ -1,7 +1,8 @@
-"""Where the URL of an export comes from: the frame first, then its job, while that helps."""
+"""How long a download tries: where its URL comes from, and when another request makes sense."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from asana_jobs_pd._download.export_files import (
 )
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled
-from asana_jobs_pd._http.retry import backoff
-from asana_jobs_pd._http.signed_urls import SignedUrl
+from asana_jobs_pd._http.retry import RetryPolicy, backoff
+from asana_jobs_pd._http.signed_urls import MIN_RATE, SignedUrl
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError
+
+log = logging.getLogger("asana_jobs_pd")
 
 NEW_FILE = 600.0
 """Seconds after its completion in which a file that is not there may still appear."""
@@ -25,6 +28,7 @@ UNKNOWN_AGE = 30.0
 LIFETIME = 30 * 86_400.0
 _MAX_DELAY = 15.0
 _MAX_EMPTY = 3
+_MAX_RESTARTS = 2
 _MAX_RENEWALS = 2
 """URLs in a row that brought not a byte, after which another is not asked for."""
 _DELETED = "Asana deletes export files 30 days after they were completed; start the export again"
@@ -152,3 +156,62 @@ class UrlSource:
         if age is None:
             return f"Asana gives no URL for it. {_LATER}"
         return f"Asana gives no URL for it, {age / 60:.0f} minutes after it was completed. {_LATER}"
+
+
+class RetryBudget:
+    """Counts the tries since bytes last came at a rate worth waiting for."""
+
+    def __init__(
+        self,
+        label: str,
+        policy: RetryPolicy,
+        stop: threading.Event,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._label, self._policy, self._stop = label, policy, stop
+        self._monotonic = monotonic
+        self._count = self._restarts = 0
+        self._largest = self._largest_before = 0
+        self._began = self._tried_at = monotonic()
+
+    def advance(self, size: int) -> bool:
+        """Note the size, and tell whether it is larger than it ever was."""
+        if size <= self._largest:
+            return False
+        self._largest = size
+        return True
+
+    def again(
+        self,
+        reason: str,
+        *,
+        retryable: bool = True,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        """Wait for the next try."""
+        now = self._monotonic()
+        gained = self._largest - self._largest_before
+        if gained and gained >= MIN_RATE * (now - self._tried_at):
+            self._count, self._began = 0, now
+        self._largest_before = self._largest
+        self._count += 1
+        wait = self._policy.wait(
+            status=status,
+            tries=self._count,
+            elapsed=now - self._began,
+            retry_after=retry_after,
+        )
+        if wait is None or not retryable:
+            tries = f", in {self._count} tries" if self._count > 1 else ""
+            raise FileFailedError(f"{reason}{tries}. Download again to resume")
+        log.debug("%s: %s, trying again in %.1f s", self._label, reason, wait)
+        if self._stop.wait(wait):
+            raise Cancelled
+        self._tried_at = self._monotonic()
+
+    def restart(self, reason: str) -> None:
+        """Note that the bytes there are are dropped; raise FileFailedError when too often."""
+        self._restarts += 1
+        if self._restarts > _MAX_RESTARTS:
+            raise FileFailedError(f"given up after {_MAX_RESTARTS} fresh starts: {reason}")

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,9 @@ import orjson
 
 from asana_jobs_pd.errors import AsanaJobsError
 
-try:
-    from isal import igzip_lib
-except ImportError:  # there are no wheels for every platform
-    igzip_lib = None  # type: ignore[assignment]
-
+_zlib: Any = zlib
+with suppress(ImportError):  # there are no wheels for every platform
+    from isal import isal_zlib as _zlib  # about twice as fast
 
 Format = Literal["gzip", "json"]
 
@@ -150,6 +148,12 @@ class Verifier:
             raise CorruptFileError(
                 f"it inflates to more than the {self._limit:,} bytes that max_inflated allows"
             )
+
+
+def strong_etag(headers: Mapping[str, str]) -> str | None:
+    """Return an ETag that a part can be continued by; a weak or odd one is none."""
+    etag = headers.get("ETag") or ""
+    return etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,200}"', etag) else None
 
 
 _ATTRIBUTE = "user.asana_jobs_pd.export"
@@ -295,7 +299,7 @@ class _GzipChecker:
 
     def __init__(self, on_output: Callable[[], None]) -> None:
         self._on_output = on_output
-        self._member: _Inflater | None = None
+        self._member: Any = None
         self._head = b""
         self._members = 0
         self._size = 0
@@ -317,7 +321,7 @@ class _GzipChecker:
             if self._member is None:
                 data = self._begin(data)
                 continue
-            self._inflate(self._member, data)
+            self._inflate(data)
             data = b""
             if self._member.eof:
                 data, self._member = self._member.unused_data, None
@@ -342,7 +346,7 @@ class _GzipChecker:
         if len(head) < len(_MAGIC):
             self._head = head
             return b""
-        self._head, self._member = b"", _make_inflater(self._count)
+        self._head, self._member = b"", _zlib.decompressobj(wbits=31)
         self._members += 1
         self.trailing = 0
         return head
@@ -355,10 +359,14 @@ class _GzipChecker:
                 f"more than {_MAX_TRAILING:,} bytes follow the end of its gzip stream"
             )
 
-    def _inflate(self, member: _Inflater, data: bytes) -> None:
+    def _inflate(self, data: bytes) -> None:
+        member, output = self._member, b""
         try:
-            member.feed(data)
-        except _ERRORS as error:
+            while data or len(output) == _OUTPUT:
+                output = member.decompress(data, _OUTPUT)
+                self._count(output)
+                data = b"" if member.eof else member.unconsumed_tail
+        except (zlib.error, _zlib.error) as error:
             message = str(error)
         else:
             return
@@ -374,57 +382,6 @@ class _GzipChecker:
                 raise CorruptFileError("it inflates to HTML or XML, not to JSON Lines")
         self.inflated += len(output)
         self._on_output()
-
-
-class _Inflater:
-    """Inflates one member; `on_output` gets each piece."""
-
-    def __init__(self, inner: Any, on_output: Callable[[bytes], None]) -> None:
-        self._inner = inner
-        self._on_output = on_output
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._inner.eof)
-
-    @property
-    def unused_data(self) -> bytes:
-        return bytes(self._inner.unused_data)
-
-    def feed(self, data: bytes) -> None:
-        raise NotImplementedError
-
-
-class _Isal(_Inflater):
-    """With ISA-L, about twice as fast as zlib."""
-
-    def feed(self, data: bytes) -> None:
-        inner = self._inner
-        self._on_output(inner.decompress(data, _OUTPUT))
-        while not (inner.needs_input or inner.eof):
-            self._on_output(inner.decompress(b"", _OUTPUT))
-
-
-class _Zlib(_Inflater):
-    """With the standard library."""
-
-    def feed(self, data: bytes) -> None:
-        inner = self._inner
-        while True:
-            output = inner.decompress(data, _OUTPUT)
-            self._on_output(output)
-            data = inner.unconsumed_tail
-            if inner.eof or not (data or len(output) == _OUTPUT):
-                return
-
-
-_ERRORS: tuple[type[Exception], ...] = (zlib.error, getattr(igzip_lib, "error", zlib.error))
-
-
-def _make_inflater(on_output: Callable[[bytes], None]) -> _Inflater:
-    if igzip_lib is None:
-        return _Zlib(zlib.decompressobj(wbits=31), on_output)
-    return _Isal(igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), on_output)
 
 
 def unpack(file: BinaryIO) -> Iterator[bytes]:

@@ -6,8 +6,7 @@ import threading
 
 import pytest
 
-from asana_jobs_pd._download.transfer import RetryBudget
-from asana_jobs_pd._download.url_source import FileFailedError
+from asana_jobs_pd._download.url_source import FileFailedError, RetryBudget
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.retry import RetryPolicy
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._download.range_response import error_code, next_step, strong_etag
+from asana_jobs_pd._download.transfer import error_code, next_step
+from asana_jobs_pd._download.verify import strong_etag
 
 ETAG = '"0123abc"'
 OTHER = '"ffff"'
