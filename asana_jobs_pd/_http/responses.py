@@ -39,7 +39,7 @@ class Changes:
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
-        self._news: list[str] = []
+        self.news: list[str] = []
 
     def note(self, headers: Iterable[str]) -> None:
         """Record ``Asana-Change`` headers; any thread may."""
@@ -47,11 +47,11 @@ class Changes:
             for change in _NEXT_CHANGE.split(header):
                 if change not in self._seen and len(self._seen) < MAX_CHANGES:
                     self._seen.add(change)
-                    self._news.append(describe_change(change))
+                    self.news.append(describe_change(change))
 
     def take(self) -> list[str]:
         """Return what came since the last call, in words."""
-        news, self._news = self._news, []
+        news, self.news = self.news, []
         return news
 
 

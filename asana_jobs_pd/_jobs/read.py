@@ -280,7 +280,7 @@ def frame_or_raise(
     Warns of API changes that Asana has announced and of a ledger that could not be written, too.
     Whatever is raised carries the frame.
     """
-    changes = client.changes.take() if client is not None else ()
+    changes = client.changes.take() if client is not None and client.changes.news else ()
     try:
         try:
             _warn_each([*warnings, *((change, AsanaChangeWarning) for change in changes)], frame)
