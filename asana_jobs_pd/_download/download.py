@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pandas as pd
@@ -349,14 +348,9 @@ class DownloadBars:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for bar in (*self._bars.values(), self._all):
-            bar.__exit__(kind, error, trace)
+            bar.__exit__()
 
     def show(self, files: Sequence[FileProgress]) -> None:
         """Show how far the files are."""
@@ -375,4 +369,4 @@ class DownloadBars:
             self._bars[label].set_label(f"{label}: {file.note}" if file.note else label)
             self._bars[label].tick(file.done, file.total)
         if file.state in ("done", "failed") and label in self._bars:
-            self._bars.pop(label).__exit__(None, None, None)
+            self._bars.pop(label).__exit__()

@@ -17,19 +17,22 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 from asana_jobs_pd._download.verify import FileRecord, strong_etag
 from asana_jobs_pd._files import (
+    OWNER,
+    OwnerState,
     is_plain_file,
     move_file,
     naming,
+    new_owner,
+    owner_state,
+    release_owner,
     remove_file,
     sync_folder,
 )
 from asana_jobs_pd._http.threads import start_thread
-from asana_jobs_pd._owners import OWNER, OwnerState, new_owner, owner_state, release_owner
 from asana_jobs_pd.errors import NoThreadsError
 
 STALE = 60.0
@@ -175,12 +178,7 @@ class PartialFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Let go; a part that cannot be resumed is removed."""
         keep = self.size > 0 and self.etag is not None and self._is_in_place()
         if not keep:

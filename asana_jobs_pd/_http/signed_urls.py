@@ -10,7 +10,6 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, NoReturn, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
@@ -214,12 +213,7 @@ class Stream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def read(self, size: int = CHUNK) -> bytes | ConnectionFailure:

@@ -26,9 +26,16 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 
 from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, message_of
-from asana_jobs_pd._files import OS_ERRORS, local_path, os_error_reason
+from asana_jobs_pd._files import (
+    OS_ERRORS,
+    OWNER,
+    local_path,
+    new_owner,
+    os_error_reason,
+    owner_state,
+    release_owner,
+)
 from asana_jobs_pd._http.redaction import hide_query
-from asana_jobs_pd._owners import OWNER, new_owner, owner_state, release_owner
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
 

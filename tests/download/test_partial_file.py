@@ -12,7 +12,7 @@ import sys
 import pytest
 from export_fixtures import names
 
-from asana_jobs_pd import _owners
+from asana_jobs_pd import _files
 from asana_jobs_pd._download import partial_file
 from asana_jobs_pd._download.partial_file import Claims, PartialFile
 from asana_jobs_pd._download.verify import FileRecord
@@ -60,7 +60,7 @@ def owner_on(machine="0" * 8, pid=1):
 def dead_owner():
     child = subprocess.Popen([sys.executable, "-S", "-c", ""])
     child.wait()
-    return owner_on(_owners.machine_id(), child.pid)
+    return owner_on(_files.machine_id(), child.pid)
 
 
 def test_a_part_survives_with_its_etag(target):
@@ -153,9 +153,9 @@ def test_the_part_of_a_dead_process_is_resumed(target):
 @pytest.mark.parametrize("pid", [None, 1], ids=["ours", "reused"])
 def test_a_pid_alone_does_not_keep_a_claim(target, pid):
     """It may be of another process now, or of one of our own downloads that is over."""
-    owner = owner_on(_owners.machine_id(), pid or os.getpid())
+    owner = owner_on(_files.machine_id(), pid or os.getpid())
     abandon(target, owner)
-    if pid and not _owners.started_at(pid):
+    if pid and not _files.started_at(pid):
         pytest.skip("nothing tells when a process started here")
     with PartialFile.try_open(target) as part:
         assert part.size == 5

@@ -190,7 +190,7 @@ def test_waiting_for_another_can_be_cancelled(asana, client, gid, content, tmp_p
 MACHINE = """
 import sys
 import asana_jobs_pd as aj
-import asana_jobs_pd._owners as owners
+import asana_jobs_pd._files as owners
 from asana_jobs_pd._download import partial_file
 base_url, token, gid, dest, machine, stale = sys.argv[1:]
 owners.machine_id = lambda: machine

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from child_process import run_child
 
-from asana_jobs_pd._owners import machine_id, started_at
+from asana_jobs_pd._files import machine_id, started_at
 from asana_jobs_pd._parquet import destination as module
 from asana_jobs_pd._parquet.destination import FORMAT, destination, set_aside, staged
 from asana_jobs_pd.errors import ExportWriteError
