@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import socket
+import sys
 import threading
 import time
-from contextlib import suppress
 
 import pytest
 
@@ -41,7 +42,7 @@ class Dripping:
             threading.Thread(target=self._serve, args=(bare,), daemon=True).start()
 
     def _serve(self, bare):
-        with bare, suppress(OSError):
+        with bare, contextlib.suppress(OSError):
             bare.recv(65536)
             self.asked.set()
             for piece in self._pieces():
@@ -121,6 +122,50 @@ def test_a_switch_of_protocols_is_no_interim_answer(client, scripted):
     assert failure(client(scripted(http(101)))).status == 101
 
 
+def cancelled(mine, ready):
+    """Ask in a thread, cancel it when it waits, and return how it ended."""
+    stop, ends = threading.Event(), []
+
+    def ask():
+        try:
+            ends.append(mine.ask_job(GID, stop=stop))
+        except Cancelled as error:
+            ends.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    ready()
+    stop.set()
+    thread.join(10)
+    return ends
+
+
+def test_a_cancelled_handshake_ends_soon(client, dripping):
+    """A server that says nothing to a TLS hello does not keep a thread until its timeout."""
+    server = dripping(lambda: iter(()))
+    mine = client(base_url=server.origin.replace("http", "https"), timeout=(60, 60))
+    (end,) = cancelled(mine, lambda: server.asked.wait(10))
+    assert isinstance(end, Cancelled)
+    assert server.left.wait(10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how many connections wait depends on it")
+def test_a_cancelled_connect_ends_soon(client):
+    """Nor does a host that answers no connection at all."""
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        address = listener.getsockname()
+        for _ in range(4):  # they fill the queue; what comes then is dropped
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        mine = client(base_url=f"http://127.0.0.1:{address[1]}", timeout=(60, 60))
+        (end,) = cancelled(mine, lambda: time.sleep(0.3))
+        assert isinstance(end, Cancelled)
+        late = client(base_url=f"http://127.0.0.1:{address[1]}", timeout=(0.3, 60))
+        assert "no connection within 0.3 s" in str(failure(late))
+
+
 WAITS = {
     "for the first byte": of(),
     "for the rest of the headers": of(HEAD),
@@ -131,22 +176,10 @@ WAITS = {
 @pytest.mark.parametrize("pieces", WAITS.values(), ids=WAITS)
 def test_a_cancelled_wait_ends_soon(client, dripping, pieces):
     """Long before any timeout; the connection is closed, and the next read has one of its own."""
-    server, stop, ends = dripping(lambda: iter([next(iter(pieces()))])), threading.Event(), []
+    server = dripping(lambda: iter([next(iter(pieces()))]))
     mine = client(base_url=server.origin, timeout=(60, 60))
-
-    def ask():
-        try:
-            mine.ask_job(GID, stop=stop)
-        except Cancelled as cancelled:
-            ends.append(cancelled)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    assert server.asked.wait(10)
-    stop.set()
-    thread.join(10)
-    assert not thread.is_alive()
-    assert len(ends) == 1
+    (end,) = cancelled(mine, lambda: server.asked.wait(10))
+    assert isinstance(end, Cancelled)
     assert server.left.wait(10)
     assert mine.limiter.budget.in_flight == 0
 

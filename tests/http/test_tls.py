@@ -81,7 +81,8 @@ class Proxy:
     def __init__(self, port):
         self._port, self.heads = port, []
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://me:hunter2@127.0.0.1:{self._listener.getsockname()[1]}"
+        self.place = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"http://me:hunter2@{self.place}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -90,13 +91,16 @@ class Proxy:
                 bare, _ = self._listener.accept()
                 threading.Thread(target=self._tunnel, args=(bare,), daemon=True).start()
 
-    def _tunnel(self, near):
+    def _agree(self, near):
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += near.recv(1)
         self.heads.append(head)
+        near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+    def _tunnel(self, near):
+        self._agree(near)
         with near, socket.create_connection(("127.0.0.1", self._port)) as far, suppress(OSError):
-            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             back = threading.Thread(target=self._copy, args=(far, near), daemon=True)
             back.start()
             self._copy(near, far)
@@ -114,10 +118,34 @@ class Proxy:
         self._listener.close()
 
 
+class SocksProxy(Proxy):
+    """The same by SOCKS 5."""
+
+    def __init__(self, port):
+        super().__init__(port)
+        self.url = f"socks5h://{self.place}"
+
+    def _agree(self, near):
+        assert near.recv(3)[:1] == b"\x05"
+        near.sendall(b"\x05\x00")
+        head = near.recv(5)
+        self.heads.append(near.recv(head[4] + 2)[:-2])
+        near.sendall(b"\x05\x00\x00\x01" + bytes(6))
+
+
 @pytest.fixture
 def proxy(server):
     """A proxy to the server."""
     made = Proxy(server.server_port)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def socks_proxy(server):
+    """A SOCKS proxy to the server."""
+    pytest.importorskip("socks")
+    made = SocksProxy(server.server_port)
     yield made
     made.stop()
 
@@ -151,33 +179,35 @@ def test_an_authority_that_is_trusted(server, client):
     assert len(server.peers) == 1
 
 
-WAYS = pytest.mark.parametrize("way", ["directly", "through a proxy"])
+WAYS = pytest.mark.parametrize("way", ["directly", "proxy", "socks_proxy"])
 
 
 @pytest.fixture
-def by(client, proxy):
+def by(client, request):
     """Make a client that goes one way or the other; the certificate is for both names."""
 
     def make(way, **options):
         if way == "directly":
             return client(**options)
-        proxied = {"https": proxy.url}
+        proxied = {"https": request.getfixturevalue(way).url}
         return client(base_url="https://asana.test/api/1.0", proxies=proxied, **options)
 
     return make
 
 
 @WAYS
-def test_requests_go_either_way(by, way, server, proxy):
+def test_requests_go_either_way(by, way, server, request):
     """Over one connection, and the proxy sees neither paths nor the token."""
     mine = by(way)
     assert [mine.get_job(GID)["gid"] for _ in range(3)] == [GID] * 3
     posted = mine.post_job("/exports/graph", b"{}", subject="Project", gid="1")
     assert posted.record["gid"] == GID
     assert len(server.peers) == 2, "a POST has a connection of its own"
-    assert len(proxy.heads) == (2 if way == "through a proxy" else 0)
-    for head in proxy.heads:
-        assert head.startswith(b"CONNECT asana.test:443 HTTP/1.")
+    heads = [] if way == "directly" else request.getfixturevalue(way).heads
+    assert len(heads) == (0 if way == "directly" else 2)
+    for head in heads:
+        by_name = {"proxy": b"CONNECT asana.test:443 HTTP/1.", "socks_proxy": b"asana.test"}
+        assert head.startswith(by_name[way])
         assert TOKEN.encode() not in head
         assert b"/jobs/" not in head
 
