@@ -338,11 +338,14 @@ def svg_for_page(svg: str, prefix: str, label: str) -> str:
             definition = {"id": prefix + shape.attrib["id"], **given}
             ET.SubElement(ET.SubElement(drawing, "defs"), tag, definition)
         elif tag == "path" and not tip and (last.tag, last.get("style")) == (tag, style):
-            last.set("d", last.get("d", "") + given["d"])  # thousands of bars become one shape
+            last.set("d", last.get("d", "") + given["d"])  # thousands of bars are one shape
         elif style != "fill: none":
-            if _HREF in shape.attrib:
-                given["href"] = f"#{prefix}{shape.attrib[_HREF].removeprefix('#')}"
-            element = ET.SubElement(drawing, tag, {**given, "style": style})
+            parent = drawing
+            if href := shape.get(_HREF):
+                given["href"] = f"#{prefix}{href.removeprefix('#')}"
+                same = (last.tag, last.get("style")) == ("g", style)
+                parent = last if same else ET.SubElement(drawing, "g", {"style": style})
+            element = ET.SubElement(parent, tag, given if href else {**given, "style": style})
             if tag == "text":
                 element.text = tip or shape.text
             elif tip:

@@ -306,7 +306,7 @@ class _Lines:
                 "edgecolor": face if self.dense else self._rgba(_REPORTED_ALPHA),
                 "linewidth": 0.3 if self.dense else 0.8,
                 "zorder": 0.9 if running[mask].any() else 1.0,
-                "urls": self.tips[mask].tolist(),
+                "urls": self._urls(mask),
             }
             self._add_boxes(self._lines(mask), self.ends[mask], {**options, **style})
 
@@ -344,8 +344,11 @@ class _Lines:
                     linewidth=0 if self.dense else 0.7,
                     zorder=3,
                     label=label,
-                    urls=self.tips[mask].tolist(),
+                    urls=self._urls(mask),
                 )
+
+    def _urls(self, mask: np.ndarray) -> list[str | None]:
+        return [*self.tips[mask], None]  # matplotlib 3.8 writes no URL if there is only one
 
     def _rgba(self, alpha: float) -> tuple[float, ...]:
         from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
