@@ -17,7 +17,7 @@ from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError, warn_user
 FIRST_TIME = np.datetime64("0001-01-01", "us")
 LAST_TIME = np.datetime64("9999-12-31T23:59:59.999999", "us")
 """The first and the last time of the years that Python can represent."""
-_EXACT = 2**53
+EXACT = 2**53
 """Up to here a float holds every whole number."""
 _TEXT, _TIME = dtype_of("text"), dtype_of("time")
 _IN_UTC = " (UTC)"
@@ -74,8 +74,7 @@ def _flat(jobs: pd.DataFrame) -> pd.DataFrame:
     if not isinstance(jobs, pd.DataFrame):
         kind = type(jobs).__name__
         raise InvalidFrameError(foreign_frame(jobs) or f"Give a DataFrame of jobs, not a {kind}.")
-    if jobs.columns.nlevels > 1:
-        raise InvalidFrameError("The columns have several levels; flatten them to one.")
+    gid_series(jobs)  # an error before anything is copied
     frame = jobs.copy().set_flags(allows_duplicate_labels=True)
     if isinstance(frame.columns.dtype, pd.CategoricalDtype):
         frame.columns = frame.columns.astype(object)
@@ -193,10 +192,18 @@ def _as_number(column: pd.Series) -> pd.Series:
     if column.dtype == dtype:
         return column
     if not pd.api.types.is_numeric_dtype(column.dtype):
-        column = column.where(column != "", None).astype(object)
-        column = pd.to_numeric(column.where(column.notna(), None))
+        column = pd.to_numeric(_without_blanks(column))
     numbers = pd.Series(column.to_numpy("float64", na_value=np.nan), column.index)
     return pd.Series(numbers.astype(dtype), name=column.name)
+
+
+def _without_blanks(column: pd.Series) -> pd.Series:
+    """Return a column of texts as objects, None where there is no value or only white space."""
+    values = [
+        None if (isinstance(value, str) and not value.strip()) or missing else value
+        for value, missing in zip(column.array, column.isna().array, strict=True)
+    ]
+    return pd.Series(values, column.index, object, name=column.name)
 
 
 def _whole_numbers(column: pd.Series, name: str) -> pd.Series:
@@ -206,7 +213,7 @@ def _whole_numbers(column: pd.Series, name: str) -> pd.Series:
     """
     numbers = column.to_numpy("float64", na_value=np.nan)
     missing = np.isnan(numbers)
-    whole = ~missing & (np.abs(numbers) < _EXACT)
+    whole = ~missing & (np.abs(numbers) < EXACT)
     whole &= np.where(whole, numbers, 0.5) % 1 == 0
     lost = int((~whole & ~missing).sum())
     if lost and not name.endswith(".gid"):
@@ -240,8 +247,7 @@ def as_times(column: pd.Series, name: str) -> pd.Series:
             f"The column {name!r} holds numbers, such as {column.dropna().iloc[0]!r}, and not "
             "times; convert it first, for example with pd.to_datetime(…, unit='ms', utc=True)."
         )
-    texts = column.astype(object).mask(column == "")
-    times, problem = parse_times(texts, lambda _: f"The column {name!r} holds")
+    times, problem = parse_times(_without_blanks(column), lambda _: f"The column {name!r} holds")
     if problem:
         warn_user(problem, AsanaValueWarning)
     return times

@@ -286,7 +286,7 @@ def _extra_columns(
     cells: defaultdict[str, list[str | None]] = defaultdict(lambda: [None] * rows)
     for extra in extras:
         for column, places, texts in _flatten(*extra):
-            cell = cells[column]
+            cell = cells[_text(column)]
             for place, text in zip(places, texts, strict=True):
                 cell[place] = text
     for column in sorted(cells.keys() & COLUMNS.keys()):  # a key may not take the place of a column
@@ -320,7 +320,9 @@ def _flatten(
 def _text(value: object) -> str:
     """Return a text as it is, anything else as JSON, numbers of any size with all their digits."""
     text = value
-    if not isinstance(text, str):
+    if not isinstance(value, str | int | float | list | tuple | dict):  # such as a datetime
+        text = str(value)
+    elif not isinstance(text, str):
         if _is_too_deep(value):
             return f"<{type(value).__name__} that cannot be shown>"
         try:

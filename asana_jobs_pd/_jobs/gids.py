@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from asana_jobs_pd._http.redaction import redact
 from asana_jobs_pd.errors import InvalidFrameError, InvalidGidError
@@ -51,7 +52,11 @@ _HINTS = (
         "To read a file, pass aj.read_jobs_file(path).",
     ),
     (
-        re.compile(r"[0-9]+([\s,;]+[0-9]+)+[\s,;]*"),
+        re.compile(r"(?i)nan|nat|none|null|<na>|#?n/a"),
+        "Drop missing values before you convert a column to text.",
+    ),
+    (
+        re.compile(r"[\s\[('\"]*[0-9]+([\s,;|/'\"]+[0-9]+)+[\s,;\])'\"]*"),
         "Give several gids as a list.",
     ),
 )
@@ -105,6 +110,8 @@ def job_url_gid(url: str) -> str | None:
 
 def gid_series(frame: pd.DataFrame) -> pd.Series:
     """Return a frame's gids: its ``gid`` column, else the index level of that name."""
+    if frame.columns.nlevels > 1:
+        raise InvalidFrameError("The columns have several levels; flatten them to one.")
     if "gid" in frame.columns:
         column = frame["gid"]
         if isinstance(column, pd.DataFrame):
@@ -164,6 +171,8 @@ def _are_digits(values: list[Any]) -> bool:
 
 
 def _read(value: object, read_url: ReadUrl) -> str | None:
+    if isinstance(value, pa.Scalar):
+        value = value.as_py()
     if isinstance(value, str):
         text = _clean(value)
         if _is_digits(text):
@@ -231,13 +240,15 @@ def _hint(value: object) -> str:
         return "Leave out blank values, for example with .dropna()."
     if isinstance(value, float | np.floating):
         return FLOATS
+    if isinstance(value, Mapping):
+        return "For records of jobs, use asana_jobs_from_records."
     return "Decode bytes to text first." if _is_buffer(value) else ""
 
 
 def _shown(value: object) -> str:
     try:
-        text = redact(repr(value)[:1000])
-    except ValueError:  # an int of thousands of digits
+        text = " ".join(redact(repr(value)[:1000]).split())
+    except Exception:  # noqa: BLE001  such as an int of thousands of digits
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004
 

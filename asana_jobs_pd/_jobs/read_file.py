@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._jobs.as_jobs import as_jobs, is_ours
+from asana_jobs_pd._jobs.as_jobs import EXACT, as_jobs, is_ours
 from asana_jobs_pd._jobs.frame import asana_jobs_from_records
 from asana_jobs_pd._jobs.schema import COLUMNS
 from asana_jobs_pd._public import public
@@ -163,15 +163,23 @@ def _read_csv(file: Path) -> pd.DataFrame:
     text = _read_text(file)
     if text.startswith("sep="):  # for Excel
         text = text.partition("\n")[2]
-    header = text.partition("\n")[0].rstrip("\r")
+    header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     separators = {mark: _fields(header, mark) for mark in ",;\t|"}
     mark = max(separators, key=lambda mark: (_has_gid(separators[mark]), len(separators[mark])))
     names = separators[mark]
     new_name = _gid_name(names)
     texts = {name for name in names if _is_text(new_name.get(name, name))}
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    if _has_gid(names) and any(any(map(str.strip, row[len(names) :])) for row in rows):
+        raise InvalidFrameError(
+            f"{file.name}: a line has more fields than the header names columns. Quote values that "
+            f"contain {mark!r}, or complete the header."
+        )
     return pd.read_csv(
         io.StringIO(text),
         sep=mark,
+        usecols=range(len(names)),
+        index_col=False,  # else a field too many, even an empty one, makes the gids an index
         dtype=dict.fromkeys(texts, "string"),
         na_values={name: [""] if name in texts else list(_BLANKS) for name in names},
         keep_default_na=False,
@@ -209,17 +217,23 @@ def _read_excel(file: Path) -> pd.DataFrame:
 
 
 def _refuse_rounded(frame: pd.DataFrame) -> None:
-    """Refuse gids that Excel keeps as numbers, of 15 digits and zeros."""
+    """Refuse gids that Excel keeps as numbers: of 15 digits and zeros, or read as floats."""
     if "gid" not in frame.columns:
         return
     numbers = [value for value in frame["gid"] if isinstance(value, int) and value > 0]
-    long = [str(number) for number in numbers if number >= 10**_EXCEL_DIGITS]
-    if long and all(set(digits[_EXCEL_DIGITS:]) == {"0"} for digits in long):
+    long = [number for number in numbers if number >= 10**_EXCEL_DIGITS]
+    if long and all(map(_is_rounded, long)):
         raise InvalidFrameError(
             f"The column 'gid' holds numbers such as {long[0]}: Excel keeps {_EXCEL_DIGITS} digits "
             "of a number, so the last ones are lost. Format the column as text before pasting "
             "gids, or export them again."
         )
+
+
+def _is_rounded(number: int) -> bool:
+    return set(str(number)[_EXCEL_DIGITS:]) == {"0"} or (
+        number > EXACT and int(float(number)) == number
+    )
 
 
 def _read_json(file: Path) -> pd.DataFrame:
@@ -244,6 +258,12 @@ def _from_json(data: Any) -> pd.DataFrame:
             return pd.DataFrame(data, columns=columns, dtype=object)
     if isinstance(data, dict) and "gid" in data and not isinstance(data["gid"], dict):
         data = [data]
+    rows = data if isinstance(data, list) else data.values() if isinstance(data, dict) else [data]
+    if others := [type(row).__name__ for row in rows if not isinstance(row, dict | list)]:
+        raise InvalidFrameError(
+            f"The file holds {others[0]} where a job should be: give a list of objects, each with "
+            "its 'gid'."
+        )
     if isinstance(data, list):
         if any(isinstance(value, dict) for record in data for value in record.values()):
             return asana_jobs_from_records(data)

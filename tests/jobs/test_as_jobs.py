@@ -276,7 +276,7 @@ def test_downloads_are_loaded_from_every_frame(server, jobs, route, tmp_path):
         files = jobs.asana.download(tmp_path, client=client)
     travelled = ROUTES[route](files)
     with pytest.warns(
-        AsanaValueWarning, match="1 of the rows are exports without a file"
+        AsanaValueWarning, match="2 of the rows are exports without a file"
     ) as caught:
         assert len(travelled.asana.load()["task"]) == len(files.asana.load()["task"]) > 0
     assert len({str(warning.message) for warning in caught}) == 1

@@ -233,3 +233,41 @@ def test_a_level_of_the_index_will_do():
     """In a MultiIndex, the level named gid holds the gids."""
     index = pd.MultiIndex.from_tuples([("a", "1"), ("b", "2")], names=["team", "gid"])
     assert parse_gids(pd.DataFrame({"x": [1, 2]}, index=index)) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "remedy"),
+    [
+        ("nan", "Drop missing values before"),
+        ("<NA>", "Drop missing values before"),
+        ("#N/A", "Drop missing values before"),
+        ("['12', '13']", "as a list"),
+        ('["12","13"]', "as a list"),
+        ("12|13", "as a list"),
+        ({"gid": "12"}, "asana_jobs_from_records"),
+    ],
+)
+def test_the_remedy_fits_what_was_given(bad, remedy):
+    """Texts of missing values, lists as text, records."""
+    with pytest.raises(InvalidGidError, match=remedy):
+        parse_gids([bad])
+
+
+def test_values_that_cannot_be_shown_are_refused_by_their_type():
+    """And those that take many lines, in one."""
+
+    class Silent:
+        def __repr__(self):
+            raise RuntimeError
+
+    with pytest.raises(InvalidGidError, match="<Silent>"):
+        parse_gids([Silent()])
+    with pytest.raises(InvalidGidError) as caught:
+        parse_gids([pd.Series(["12", "13"])])
+    assert "\n" not in str(caught.value)
+
+
+def test_scalars_of_arrow_are_their_values():
+    """As iterating over one of its arrays gives them."""
+    assert parse_gids(list(pa.array(["12", "13"]))) == ["12", "13"]
+    assert parse_gids(list(pa.array([12]))) == ["12"]

@@ -105,6 +105,9 @@ def test_gids_that_a_spreadsheet_rounded_are_refused(tmp_path):
     pd.DataFrame({"gid": [1208000000000010, 1208000000000020]}).to_excel(tmp_path / "a.xlsx")
     with pytest.raises(InvalidFrameError, match="Excel keeps 15 digits"):
         aj.read_jobs_file(tmp_path / "a.xlsx")
+    pd.DataFrame({"gid": [float(2**60)]}).to_excel(tmp_path / "a.xlsx")
+    with pytest.raises(InvalidFrameError, match="Excel keeps 15 digits"):
+        aj.read_jobs_file(tmp_path / "a.xlsx")
     pd.DataFrame({"gid": [1208000000000010, 1208000000000021]}).to_excel(tmp_path / "b.xlsx")
     assert list(aj.read_jobs_file(tmp_path / "b.xlsx")["gid"]) == [
         "1208000000000010",
@@ -205,3 +208,26 @@ def test_an_index_of_gids_is_not_empty(tmp_path):
         tmp_path / "a.parquet"
     )
     assert len(aj.read_jobs_file(tmp_path / "a.parquet")) == 2
+
+
+def test_a_field_too_many_does_not_shift_the_gids(tmp_path):
+    """A decimal comma in a file with commas made an index of the gids."""
+    (tmp_path / "a.csv").write_text("gid,cost\n1208000000000001,1,5\n1208000000000002,2,5\n")
+    with pytest.raises(InvalidFrameError, match=r"a\.csv: a line has more fields than the header"):
+        aj.read_jobs_file(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text("gid,cost\n1208000000000001,1\n1208000000000002,1,,\n")
+    assert list(aj.read_jobs_file(tmp_path / "b.csv")["cost"]) == [1, 1]
+
+
+def test_lines_may_end_as_on_an_old_mac(tmp_path):
+    """Excel still offers it."""
+    (tmp_path / "a.csv").write_bytes(b"gid;x\r12;1\r13;2\r")
+    assert list(aj.read_jobs_file(tmp_path / "a.csv")["gid"]) == ["12", "13"]
+
+
+@pytest.mark.parametrize("content", ["[12]", '["12"]', "null", "12", '[{"gid": "1"}, 5]'])
+def test_json_of_something_else_is_told_in_words(tmp_path, content):
+    """Not in those of the parser."""
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(InvalidFrameError, match="give a list of objects, each with its 'gid'"):
+        aj.read_jobs_file(tmp_path / "a.json")

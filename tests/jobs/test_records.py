@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
+import decimal
 
 import orjson
 import pyarrow as pa
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seed import EXAMPLE
 
+import asana_jobs_pd as aj
 from asana_jobs_pd._jobs import frame as module
 from asana_jobs_pd._jobs.frame import columns_of
 from asana_jobs_pd._jobs.schema import EVERYTHING, FIELDS, plan_fields
@@ -207,3 +210,18 @@ def test_chunks_meet_without_a_seam(rows):
     assert found["status"] == [str(i) for i in range(rows)][:-1] + ["-1"] * bool(rows)
     if rows > 3:
         assert found["x"] == [str(i) if i % 7 == 3 else None for i in range(rows)]
+
+
+def test_keys_and_values_of_any_kind_become_text():
+    """Half an emoji in a key, and what other clients make of times and decimals."""
+    created = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    record = {
+        "gid": "1",
+        "half \ud83d": "x",
+        "cost": decimal.Decimal("1.10"),
+        "new_graph_export": {"gid": "2", "created_at": created},
+    }
+    frame = aj.asana_jobs_from_records([record])
+    assert frame.at[0, "half \ufffd"] == "x"
+    assert frame.at[0, "cost"] == "1.10"
+    assert frame.at[0, "new_graph_export.created_at"] == created
