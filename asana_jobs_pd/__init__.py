@@ -113,50 +113,38 @@ __all__ = [
     "wait_asana_jobs_async",
 ]
 
-_LAZY = {
-    "AsanaAccessor": "asana_jobs_pd._accessor",
-    "accessor": "asana_jobs_pd._accessor",
-    "AsanaChangeWarning": "asana_jobs_pd.errors",
-    "AsanaDaskExport": "asana_jobs_pd._export.export",
-    "AsanaExport": "asana_jobs_pd._export.export",
-    "AsanaJobsError": "asana_jobs_pd.errors",
-    "AsanaStartWarning": "asana_jobs_pd.errors",
-    "Client": "asana_jobs_pd._http.client",
-    "ExportComparison": "asana_jobs_pd._compare.comparison",
-    "JobsMonitor": "asana_jobs_pd._monitor.monitor",
-    "JobsWidget": "asana_jobs_pd._widget.widget",
-    "PartialDownloadError": "asana_jobs_pd.errors",
-    "PartialReadError": "asana_jobs_pd.errors",
-    "PartialStartError": "asana_jobs_pd.errors",
-    "ReadInterrupted": "asana_jobs_pd.errors",
-    "ResourceExport": "asana_jobs_pd._start.resource_export",
-    "StartInterrupted": "asana_jobs_pd.errors",
-    "WaitTimeoutError": "asana_jobs_pd.errors",
-    "asana_export_to_parquet": "asana_jobs_pd._parquet.convert",
-    "asana_jobs_from_records": "asana_jobs_pd._jobs.frame",
-    "asana_jobs_report": "asana_jobs_pd._report.report",
-    "asana_jobs_to_excel": "asana_jobs_pd._report.excel",
-    "compare_asana_exports": "asana_jobs_pd._compare.compare",
-    "connect": "asana_jobs_pd._http.client",
-    "download_asana_exports": "asana_jobs_pd._download.download",
-    "duplicate_portfolio": "asana_jobs_pd._start.api",
-    "duplicate_project": "asana_jobs_pd._start.api",
-    "duplicate_task": "asana_jobs_pd._start.api",
-    "export_graph": "asana_jobs_pd._start.api",
-    "export_resources": "asana_jobs_pd._start.api",
-    "instantiate_project": "asana_jobs_pd._start.api",
-    "instantiate_task": "asana_jobs_pd._start.api",
-    "plot_asana_status": "asana_jobs_pd._report.plot",
-    "plot_asana_timeline": "asana_jobs_pd._report.timeline",
-    "read_asana_export": "asana_jobs_pd._export.read",
-    "read_asana_jobs": "asana_jobs_pd._jobs.read",
-    "read_jobs_file": "asana_jobs_pd._jobs.read_file",
-    "recent_jobs": "asana_jobs_pd._jobs.ledger",
-    "refresh_asana_jobs": "asana_jobs_pd._jobs.read",
-    "save_project_as_template": "asana_jobs_pd._start.api",
-    "wait_asana_jobs": "asana_jobs_pd._monitor.wait",
-    "wait_asana_jobs_async": "asana_jobs_pd._monitor.wait",
+_NAMES = {
+    "_accessor": "AsanaAccessor accessor",
+    "_compare.compare": "compare_asana_exports",
+    "_compare.comparison": "ExportComparison",
+    "_download.download": "download_asana_exports",
+    "_export.export": "AsanaDaskExport AsanaExport",
+    "_export.read": "read_asana_export",
+    "_http.client": "Client connect",
+    "_jobs.frame": "asana_jobs_from_records",
+    "_jobs.ledger": "recent_jobs",
+    "_jobs.read": "read_asana_jobs refresh_asana_jobs",
+    "_jobs.read_file": "read_jobs_file",
+    "_monitor.monitor": "JobsMonitor",
+    "_monitor.wait": "wait_asana_jobs wait_asana_jobs_async",
+    "_parquet.convert": "asana_export_to_parquet",
+    "_report.excel": "asana_jobs_to_excel",
+    "_report.plot": "plot_asana_status",
+    "_report.report": "asana_jobs_report",
+    "_report.timeline": "plot_asana_timeline",
+    "_start.api": (
+        "duplicate_portfolio duplicate_project duplicate_task export_graph export_resources "
+        "instantiate_project instantiate_task save_project_as_template"
+    ),
+    "_start.resource_export": "ResourceExport",
+    "_widget.widget": "JobsWidget",
+    "errors": (
+        "AsanaChangeWarning AsanaJobsError AsanaStartWarning PartialDownloadError "
+        "PartialReadError PartialStartError ReadInterrupted StartInterrupted WaitTimeoutError"
+    ),
 }
+"""What each module brings; it is imported when one of its names is first used."""
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 logging.getLogger("asana_jobs_pd").addHandler(logging.NullHandler())
 
@@ -170,9 +158,9 @@ if not TYPE_CHECKING:  # which see the imports above
             return version("asana_jobs_pd")
         if name in ("errors", "ledger", "sandbox", "testing", "typing"):
             return importlib.import_module(f"asana_jobs_pd.{name}")
-        if name not in _LAZY:
+        if name not in _MODULES:
             raise AttributeError(f"module 'asana_jobs_pd' has no attribute {name!r}")
-        value = getattr(importlib.import_module(_LAZY[name]), name)
+        value = getattr(importlib.import_module(f"asana_jobs_pd.{_MODULES[name]}"), name)
         globals()[name] = value
         return value
 

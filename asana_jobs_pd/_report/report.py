@@ -280,41 +280,34 @@ def _created(
 
 
 def _files(jobs: pd.DataFrame, spans: pd.DataFrame, folder: Path) -> Section:
-    rows = as_jobs(jobs)
-    names = ("gid", "file.kind", "file.path", "file.bytes", "file.sha256", "file.error")
-    tried = rows[pd.concat(_optional(rows, names)[2::3], axis=1).notna().any(axis=1).to_numpy()]
+    columns = ("gid", "file.kind", "file.path", "file.bytes", "file.sha256", "file.error")
+    rows = pd.concat(_optional(as_jobs(jobs), columns), axis=1, keys=columns)
+    rows = rows[rows[["file.path", "file.error"]].notna().any(axis=1)]
     ready = spans["gid"][is_export(spans) & (spans["state"] == "succeeded").to_numpy(bool)]
-    waiting = int((~ready.isin(tried["gid"][_optional(tried, names)[5].isna()])).sum())
+    waiting = len(ready) - int(ready.isin(rows["gid"][rows["file.error"].isna()]).sum())
     notes = [f"{format_count(waiting, 'export')} ready to download."] if waiting else []
-    cells = [
-        ["" if not has_value(value) else str(value) for value in column]
-        for column in _optional(tried.head(MAX_ROWS), names)
-    ]
-    gids, kinds, paths, sizes, sums, errors = cells
-    files_ = [
-        Cell(clean(error), "text", "failed")
-        if error
-        else Cell(_relative_name(path, folder), "text")
-        for path, error in zip(paths, errors, strict=True)
-    ]
+    shown = rows.head(MAX_ROWS).map(lambda cell: str(cell) if has_value(cell) else "")
+    sizes = [format_size(float(size)) if size else _NOTHING for size in shown["file.bytes"]]
+    names = zip(shown["file.path"], shown["file.error"], strict=True)
     table: Columns = [
-        ("Job", [Cell(gid, "code") for gid in gids]),
-        ("Kind", [Cell(kind_label(kind) if kind else _NOTHING, "kind") for kind in kinds]),
-        ("File", files_),
-        ("Size", [Cell(format_size(float(size)) if size else _NOTHING, "num") for size in sizes]),
-        ("SHA-256", [Cell(clean(digest) or _NOTHING, "hash") for digest in sums]),
+        ("Job", [Cell(gid, "code") for gid in shown["gid"]]),
+        ("Kind", [Cell(kind_label(kind) if kind else "", "kind") for kind in shown["file.kind"]]),
+        ("File", [_file_cell(path, error, folder) for path, error in names]),
+        ("Size", [Cell(size, "num") for size in sizes]),
+        ("SHA-256", [Cell(clean(digest) or _NOTHING, "hash") for digest in shown["file.sha256"]]),
     ]
-    return _section("Files", table, len(tried), notes)
+    return _section("Files", table, len(rows), notes)
 
 
-def _relative_name(path: str, folder: Path) -> str:
-    """Return a path below the report's folder, else the name: a report may be sent elsewhere."""
-    if not path:
-        return ""
+def _file_cell(path: str, error: str, folder: Path) -> Cell:
+    """Name a file from the report's folder, if it is in there: a report may be sent elsewhere."""
+    if error:
+        return Cell(clean(error), "text", "failed")
     file = Path(path)
-    if file.is_relative_to(folder):
-        return clean(file.relative_to(folder).as_posix())
-    return clean(re.split(r"[/\\]", path)[-1])  # the frame may come from another system
+    inside = path and file.is_relative_to(folder)
+    # The frame may come from another system.
+    name = file.relative_to(folder).as_posix() if inside else re.split(r"[/\\]", path)[-1]
+    return Cell(clean(name), "text")
 
 
 def _section(title: str, columns: Columns, total: int, notes: Sequence[str] = ()) -> Section:
@@ -350,13 +343,14 @@ def _own_columns(
 ) -> Callable[[pd.Index], Columns]:
     """Return a function that gives the user's columns for some rows of `job_spans`."""
     rows = unique_jobs(jobs, without_gid=True)
-    columns = [named_column(rows, name) for name in ([names] if isinstance(names, str) else names)]
-    kinds = [(column, _decimals(column)) for column in columns]
+    wanted: list[Any] = list(names) if pd.api.types.is_list_like(names) else [names]
+    found = [named_column(rows, name) for name in wanted]
+    columns = [(column, _decimals(column)) for column in found]
 
     def own(index: pd.Index) -> Columns:
         return [
             (clean(str(column.name)), [_own_cell(cell, decimals, zone) for cell in column[index]])
-            for column, decimals in kinds
+            for column, decimals in columns
         ]
 
     return own
