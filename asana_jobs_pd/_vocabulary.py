@@ -6,7 +6,7 @@ Used by the widget, the report, the plots and the command line; described in doc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,6 +106,11 @@ def state_style(state: str) -> StateStyle:
 def state_label(state: str) -> str:
     """Return the label of a state."""
     return state_style(state).label
+
+
+def counts_by_state(counts: Mapping[str, int]) -> str:
+    """Return counts as text, in their order: ``2 succeeded, 1 in progress``."""
+    return ", ".join(f"{count:,} {state_label(state)}" for state, count in counts.items())
 
 
 def kind_label(kind: str) -> str:

@@ -29,12 +29,13 @@ from asana_jobs_pd._cli.console import (
     say_error,
     split_gids,
 )
+from asana_jobs_pd._formatting import format_duration
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.read import frame_or_raise
 from asana_jobs_pd._jobs.states import is_failed, is_finished
 from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._monitor.monitor import JobsMonitor
-from asana_jobs_pd._vocabulary import state_label
+from asana_jobs_pd._vocabulary import counts_by_state
 
 TICK = 0.2
 _DESCRIPTION = """\
@@ -240,11 +241,11 @@ def _head(monitor: JobsMonitor) -> str:
     if monitor.state != "watching":
         head += f" {monitor.state.replace('_', ' ').capitalize()}."
     if seconds is not None:
-        head += f" Next check in {seconds:.0f} s." if seconds >= 1 else " Checking."
+        head += f" Next check in {format_duration(int(seconds))}." if seconds >= 1 else " Checking."
     return f"{head} {monitor.last_error or monitor.pace}".rstrip()
 
 
 def _progress(monitor: JobsMonitor) -> str:
     total = len(monitor.jobs)
-    counts = ", ".join(f"{count:,} {state_label(state)}" for state, count in monitor.counts.items())
+    counts = counts_by_state(monitor.counts)
     return f"{total - monitor.unfinished:,} of {total:,} finished" + (counts and f": {counts}")

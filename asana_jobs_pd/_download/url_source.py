@@ -13,6 +13,7 @@ from asana_jobs_pd._download.export_files import (
     completed_at_of,
     entries_of_record,
 )
+from asana_jobs_pd._formatting import format_duration
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.retry import RetryPolicy, backoff
@@ -143,7 +144,7 @@ class UrlSource:
             return False
         self._waits += 1
         delay = min(backoff(self._waits), _MAX_DELAY, left)
-        self._progress.note = f"not there yet ({reason}), trying again in {delay:.0f} s"
+        self._progress.note = f"not there yet ({reason}), trying again in {format_duration(delay)}"
         if self._stop.wait(delay):
             raise Cancelled
         self._progress.note = ""

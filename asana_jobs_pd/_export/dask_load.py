@@ -27,6 +27,7 @@ from asana_jobs_pd._export.finalize import check_columns, conformed, long_values
 from asana_jobs_pd._export.read import Request, incomplete_files, warn_lost
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
 from asana_jobs_pd._export.workers import Part
+from asana_jobs_pd._formatting import format_size
 from asana_jobs_pd.errors import (
     AsanaJobsError,
     ExportFileError,
@@ -220,8 +221,8 @@ def _warn_large(paths: Sequence[File], sizes: Sequence[int]) -> None:
     large = [path for path, size in zip(paths, sizes, strict=True) if size > LARGE_TEXT]
     if large:
         warn_user(
-            f"{large[0]} holds more than {LARGE_TEXT >> 20:,} MiB of text, which is one partition: "
-            "a gzip file cannot be split. Convert it in bounded memory with "
+            f"{large[0]} holds more than {format_size(LARGE_TEXT)} of text, which is one "
+            "partition: a gzip file cannot be split. Convert it in bounded memory with "
             "asana_export_to_parquet(…) first, and open that with dask.dataframe.read_parquet.",
             pd.errors.PerformanceWarning,
         )

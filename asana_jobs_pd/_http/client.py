@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn, Self
 from urllib.parse import urlencode
 
+from asana_jobs_pd._formatting import format_duration
 from asana_jobs_pd._http.auth import (
     ENVIRONMENT,
     Token,
@@ -221,7 +222,7 @@ class Client:
         quiet = time.monotonic() - began
         if quiet < OUTAGE or self._heard_at >= began:
             return ""
-        return f"nothing came from the network for {quiet:.0f} s"
+        return f"nothing came from the network for {format_duration(quiet)}"
 
     def server_time(self) -> float:
         """Return the seconds since 1970 by the last dated response, else by our clock."""

@@ -19,6 +19,7 @@ from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell
 from asana_jobs_pd._monitor.poller import FINAL_STATES, Poller
 from asana_jobs_pd._monitor.schedule import Clock, RealClock, slow_rate_text
 from asana_jobs_pd._public import public
+from asana_jobs_pd._vocabulary import counts_by_state
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError, TokenError
 from asana_jobs_pd.typing import Gids, MonitorState
 
@@ -90,9 +91,7 @@ class JobsMonitor:
     def __repr__(self) -> str:
         if not hasattr(self, "_poller"):
             return "<JobsMonitor, not set up>"
-        counts = ", ".join(
-            f"{count:,} {status.replace('_', ' ')}" for status, count in self.counts.items()
-        )
+        counts = counts_by_state(self.counts)
         state = self.state.replace("_", " ")
         return f"<JobsMonitor of {len(self.jobs):,} jobs, {state}{': ' if counts else ''}{counts}>"
 

@@ -16,6 +16,7 @@ from asana_jobs_pd._monitor.monitor import TICK, JobsMonitor
 from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
+from asana_jobs_pd._vocabulary import counts_by_state
 from asana_jobs_pd.errors import (
     AsanaJobsError,
     InvalidOptionError,
@@ -207,9 +208,7 @@ class _Wait:
 
     def _so_far(self) -> str:
         monitor = self.monitor
-        counts = ", ".join(
-            f"{count:,} {status.replace('_', ' ')}" for status, count in monitor.counts.items()
-        )
+        counts = counts_by_state(monitor.counts)
         error = f" Last error: {monitor.last_error}" if monitor.last_error else ""
         return (
             f"{self._total - monitor.unfinished} of {self._total} jobs are finished ({counts}). "
