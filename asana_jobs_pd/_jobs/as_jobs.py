@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from asana_jobs_pd._jobs.gids import FLOATS, foreign_frame, gid_series, parse_column
 from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, Kind, dtype_of, is_part
@@ -37,8 +38,8 @@ def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
         raise InvalidFrameError(f"The column 'gid' holds floats, such as {first!r}. {FLOATS}")
     frame["gid"] = _texts(parse_column(gids))
     for name in _ours(frame):
-        if name != "gid":
-            frame[name] = cast_column(frame[name], name)
+        if name != "gid" and (cast := cast_column(column := frame[name], name)) is not column:
+            frame[name] = cast
     _check_values(frame)
     if verified and "status" in frame.columns and not is_verified(frame):
         frame["status"] = _texts([None] * len(frame))
@@ -183,8 +184,8 @@ def _as_text(column: pd.Series, name: str) -> pd.Series:
             texts[floats] = numbers.astype(_TEXT).to_numpy(object)
         column = texts
     text = column if column.dtype == _TEXT else column.astype(_TEXT)
-    empty = (text == "").to_numpy(bool, na_value=False)
-    return text.mask(empty) if empty.any() else text
+    empty = pc.equal(pa.array(text.array), "")  # pandas takes thirty times as long
+    return text.mask((text == "").to_numpy(bool, na_value=False)) if pc.any(empty).as_py() else text
 
 
 def _as_number(column: pd.Series) -> pd.Series:
