@@ -82,9 +82,8 @@ class Transfer:
         self._source = UrlSource(progress, context.client, context.stop)
         self._verifier = Verifier(context.options.max_inflated)
         self._budget = RetryBudget(file.label, context.client.policy, context.stop)
-        self._url_dropped = False
-        self._joined = False
-        self.unanswered = False
+        self._url_dropped = self._joined = self.unanswered = False
+        self._unframed = ""
 
     def run(self) -> FileResult:
         """Return the file, or why there is none."""
@@ -150,7 +149,8 @@ class Transfer:
                 self._verifier.finish()
             except CorruptFileError as error:
                 if not self._joined or self._verifier.too_large:
-                    self._drop_corrupt(part)
+                    if not self._verifier.too_large:
+                        part.discard()
                     raise
                 self._budget.restart(str(error))
             else:
@@ -232,6 +232,7 @@ class Transfer:
 
     def _take(self, step: NextStep, status: int, part: PartialFile) -> bool:
         """Take the step that a response without content asks for."""
+        reason = f"the file store answered {step.reason}"
         match step.action:
             case "complete":
                 return True
@@ -242,13 +243,9 @@ class Transfer:
                 self._restart(part, None)
             case "retry":
                 known = status if status in RETRIED else None  # the code says so, not the status
-                self._budget.again(
-                    f"the file store answered {step.reason}",
-                    status=known,
-                    retry_after=step.retry_after,
-                )
+                self._budget.again(reason, status=known, retry_after=step.retry_after)
             case _:
-                raise FileFailedError(f"the file store answered {step.reason}")
+                raise FileFailedError(reason)
         return False
 
     def _receive(self, answer: Stream, part: PartialFile, step: NextStep) -> bool:
@@ -275,16 +272,23 @@ class Transfer:
                 self._source.worked()
             data = answer.read()
         self._check_stop()
-        if step.total is None and not self._verifier.is_complete():
-            self._budget.again(
-                f"the connection ended after {part.size:,} bytes, in the middle of the file"
-            )
+        return self._is_whole(part.size, step.total, framed=answer.is_chunked)
+
+    def _is_whole(self, size: int, total: int | None, *, framed: bool) -> bool:
+        """Tell whether all has come; lines whose end nothing marks have to come twice."""
+        if total is None and self._verifier.is_complete():
+            digest = self._verifier.sha256
+            if framed or self._verifier.format == "gzip" or digest == self._unframed:
+                return True
+            self._unframed = digest
+            self._budget.restart("nothing tells where the file ends")
             return False
-        if step.total is None or part.size == step.total:
+        if size == total:
             return True
-        if part.size > step.total:
-            raise CorruptFileError(f"more than the announced {step.total:,} bytes came")
-        self._budget.again(f"the connection ended after {part.size:,} of {step.total:,} bytes")
+        if total is not None and size > total:
+            raise CorruptFileError(f"more than the announced {total:,} bytes came")
+        end = "bytes, in the middle of the file" if total is None else f"of {total:,} bytes"
+        self._budget.again(f"the connection ended after {size:,} {end}")
         return False
 
     def _restart(self, part: PartialFile, etag: str | None) -> None:
@@ -304,10 +308,6 @@ class Transfer:
             raise FileFailedError(f"nothing is fetched from the URL that Asana gives: {reason}")
         self._url_dropped = True
         self._source.drop()
-
-    def _drop_corrupt(self, part: PartialFile) -> None:
-        if not self._verifier.too_large:
-            part.discard()
 
     def _check_stop(self) -> None:
         if self._context.stop.is_set():

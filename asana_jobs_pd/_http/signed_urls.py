@@ -216,6 +216,11 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the end of the body is marked."""
+        return self.headers.get("Transfer-Encoding", "").lower() == "chunked"
+
     def read(self, size: int = CHUNK) -> bytes | ConnectionFailure:
         """Return what has arrived, at most `size` bytes; none at the end; never raises."""
         began = time.monotonic()
