@@ -55,13 +55,14 @@ def session(client, gid, folder, show=bool):
 
 
 @posix
-def test_a_killed_process_costs_no_byte(asana, client, jobs, gid, content, tmp_path):
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+def test_a_killed_process_costs_no_byte(asana, client, jobs, gid, content, tmp_path, how):
     """What it wrote is kept, its claim is taken over, and only the rest is fetched."""
     part = tmp_path / f"{gid}-resource.jsonl.gz.part"
     asana.fault("slow", where="exports", seconds=30.0)
     with process(asana, gid, tmp_path) as killed:
         until(lambda: part.exists() and part.stat().st_size > len(content) // 10)
-        killed.send_signal(signal.SIGKILL)
+        killed.send_signal(getattr(signal, how))
     kept = part.stat().st_size
     asana.reset_stats()
     check(only(jobs.asana.download(tmp_path, client=client)), content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+import time
 import traceback
 import types
 from contextlib import suppress
@@ -14,6 +15,7 @@ from functools import partial
 import pytest
 
 from asana_jobs_pd import Client
+from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd.errors import RequestError
 from asana_jobs_pd.sandbox import Sandbox
 from asana_jobs_pd.testing import reset
@@ -179,3 +181,51 @@ def told(error):
     """Return all that an error shows: its words, attributes and traceback with all locals."""
     trace = traceback.TracebackException.from_exception(error, capture_locals=True)
     return "\n".join([str(error), repr(error), repr(vars(error)), *trace.format()])
+
+
+def eventually(true, seconds=60.0):
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+class Line:
+    """Threads that acquire one after the other, and the order in which they got through.
+
+    They release at once, unless they `keep` what they got, in `started`.
+    """
+
+    def __init__(self, limiter, *, keep=False):
+        self.limiter, self.keep, self.started = limiter, keep, {}
+        self.stop = threading.Event()
+        self.order = []
+        self.threads = []
+
+    def join(self, name, **how):
+        """Begin to wait, and be surely in line when this returns."""
+        before = self.waiting
+        thread = threading.Thread(target=self._wait, args=(name,), kwargs=how, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+        eventually(lambda: self.waiting > before)
+
+    @property
+    def waiting(self):
+        return self.limiter.waiting
+
+    def _wait(self, name, **how):
+        try:
+            started = self.started[name] = self.limiter.acquire(self.stop, **how)
+        except Cancelled:
+            self.order.append(f"{name} stopped")
+        else:
+            self.order.append(name)
+            if not self.keep:
+                self.limiter.release(started)
+
+    def end(self):
+        for thread in self.threads:
+            thread.join(60)
+            assert not thread.is_alive()

@@ -10,54 +10,10 @@ from forked import in_child
 
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter, limiter_for
 
-from .conftest import Now
+from .conftest import Line, Now, eventually
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-
-
-class Line:
-    """Threads that acquire one after the other, and the order in which they got through."""
-
-    def __init__(self, limiter):
-        self.limiter = limiter
-        self.stop = threading.Event()
-        self.order = []
-        self.threads = []
-
-    def join(self, name, *, background=False):
-        """Begin to wait, and be surely in line when this returns."""
-        before = self.waiting
-        thread = threading.Thread(target=self._wait, args=(name, background), daemon=True)
-        self.threads.append(thread)
-        thread.start()
-        eventually(lambda: self.waiting > before)
-
-    @property
-    def waiting(self):
-        return self.limiter.waiting
-
-    def _wait(self, name, background):
-        try:
-            started = self.limiter.acquire(self.stop, background=background)
-        except Cancelled:
-            self.order.append(f"{name} stopped")
-        else:
-            self.order.append(name)
-            self.limiter.release(started)
-
-    def end(self):
-        for thread in self.threads:
-            thread.join(60)
-            assert not thread.is_alive()
-
-
-def eventually(true, seconds=60.0):
-    """Wait until something is true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 @pytest.fixture

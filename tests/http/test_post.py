@@ -16,7 +16,7 @@ from asana_jobs_pd._http.retry import delivery_of
 from asana_jobs_pd.errors import ClientClosedError
 from asana_jobs_pd.sandbox import Sandbox
 
-from .conftest import TOKEN, Hasty, Now, http, told
+from .conftest import TOKEN, Hasty, Line, Now, eventually, http, told
 
 JOB = {"gid": "77", "resource_type": "job", "status": "not_started"}
 CREATED = http(201, orjson.dumps({"data": JOB}))
@@ -237,56 +237,23 @@ def test_posts_and_gets_are_counted_apart():
     assert budget.delay(0.0, post=True) == 0
 
 
-def wait_for(true):
-    for _ in range(5000):
-        if true():
-            return
-        threading.Event().wait(0.001)
-    raise AssertionError("it did not happen")
-
-
-class Line:
-    """Threads that acquire, and the order in which they got through."""
-
-    def __init__(self, limiter):
-        self.limiter, self.order, self.stop = limiter, [], threading.Event()
-        self.started = {}
-
-    def join(self, name, **how):
-        before = self.waiting
-        thread = threading.Thread(target=self._acquire, args=(name,), kwargs=how, daemon=True)
-        thread.start()
-        wait_for(lambda: self.waiting > before)
-
-    @property
-    def waiting(self):
-        return self.limiter.waiting
-
-    def _acquire(self, name, **how):
-        try:
-            self.started[name] = self.limiter.acquire(self.stop, **how)
-        except Cancelled:
-            name += " stopped"
-        self.order.append(name)
-
-
 def test_a_waiting_post_does_not_hold_up_gets():
     """Its places are full, not theirs; a response lets the next one go."""
     limiter = Limiter(None, 2, clock=Now())
-    line = Line(limiter)
+    line = Line(limiter, keep=True)
     held = [limiter.acquire(line.stop, post=True) for _ in range(MAX_POSTS)]
     line.join("post", post=True)
     limiter.release(limiter.acquire(line.stop))
     assert line.order == []
     limiter.release(held[0], post=True)
-    wait_for(lambda: line.order == ["post"])
+    eventually(lambda: line.order == ["post"])
 
 
 def test_a_post_goes_first_when_all_wait_for_the_window():
     """There are few of them, and each starts something long."""
     now = Now()
     limiter = Limiter(2, 50, clock=now)
-    line = Line(limiter)
+    line = Line(limiter, keep=True)
     for _ in range(2):
         limiter.release(limiter.acquire(line.stop))
         now.seconds += 25.0
@@ -300,15 +267,15 @@ def test_a_post_goes_first_when_all_wait_for_the_window():
     threading.Event().wait(0.05)  # if it started, it would do so now
     assert line.order == []
     limiter.wake()
-    wait_for(lambda: line.order == ["post"])
+    eventually(lambda: line.order == ["post"])
     limiter.release(line.started["post"], post=True)
     assert line.order == ["post"]
     now.seconds += 30.0
     limiter.wake()
-    wait_for(lambda: line.order == ["post", "get"])
+    eventually(lambda: line.order == ["post", "get"])
     line.stop.set()
     limiter.wake()
-    wait_for(lambda: len(line.order) == 4)
+    eventually(lambda: len(line.order) == 4)
     assert set(line.order[2:]) == {"late get stopped", "poll stopped"}
 
 
@@ -316,28 +283,28 @@ def test_a_get_that_comes_late_does_not_overtake_a_post():
     """Though the post has not noticed yet that there is room."""
     now = Now()
     limiter = Limiter(1, 50, clock=now)
-    line = Line(limiter)
+    line = Line(limiter, keep=True)
     limiter.release(limiter.acquire(line.stop))
     line.join("post", post=True)
     now.seconds += 61.0
     line.join("get")
     assert line.order == []
     limiter.wake()
-    wait_for(lambda: line.order == ["post"])
+    eventually(lambda: line.order == ["post"])
     line.stop.set()
     limiter.wake()
-    wait_for(lambda: len(line.order) == 2)
+    eventually(lambda: len(line.order) == 2)
 
 
 def test_a_stopped_post_leaves_the_line():
     """And the next one moves up."""
     limiter = Limiter(None, 2, clock=Now())
-    line, other = Line(limiter), Line(limiter)
+    line, other = Line(limiter, keep=True), Line(limiter, keep=True)
     held = [limiter.acquire(line.stop, post=True) for _ in range(MAX_POSTS)]
     line.join("first", post=True)
     other.join("second", post=True)
     line.stop.set()
     limiter.wake()
-    wait_for(lambda: line.order == ["first stopped"])
+    eventually(lambda: line.order == ["first stopped"])
     limiter.release(held[0], post=True)
-    wait_for(lambda: other.order == ["second"])
+    eventually(lambda: other.order == ["second"])

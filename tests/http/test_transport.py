@@ -123,8 +123,12 @@ def test_connections_are_kept(asana, client):
     [
         ({"kind": "reset"}, NetworkError, "the connection failed"),
         ({"kind": "reset", "bytes": 9}, NetworkError, "the connection failed"),
-        ({"kind": "truncate"}, NetworkError, "ended in the middle"),
-        ({"kind": "truncate", "bytes": 0}, NetworkError, "ended in the middle"),
+        ({"kind": "truncate"}, NetworkError, "the connection ended in the middle of the response"),
+        (
+            {"kind": "truncate", "bytes": 0},
+            NetworkError,
+            "the connection ended in the middle of the response",
+        ),
         ({"kind": "html"}, StatusError, "502 Bad Gateway: without a message from Asana: '<html>"),
         ({"kind": "html", "status": 200}, BodyError, "not the JSON of a job but '<html>"),
         ({"kind": "garbage"}, BodyError, "not the JSON of a job but '��"),
