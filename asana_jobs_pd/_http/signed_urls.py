@@ -219,7 +219,8 @@ class Stream:
     @property
     def is_chunked(self) -> bool:
         """Whether the end of the body is marked."""
-        return self.headers.get("Transfer-Encoding", "").lower() == "chunked"
+        coding: str = self.headers.get("Transfer-Encoding", "")
+        return coding.lower() == "chunked"
 
     def read(self, size: int = CHUNK) -> bytes | ConnectionFailure:
         """Return what has arrived, at most `size` bytes; none at the end; never raises."""
