@@ -710,7 +710,8 @@ class View {
     const since = row.since && `${row.created ? "Created" : "First seen"} ${formatTime(row.since)}`;
     const completed = row.ended && `Completed ${formatTime(row.ended)}`;
     const line = element("div", { role: "row", class: "aj-row",
-      onmousedown: () => this.activate(Number(line.dataset.place), false) },
+      onmousedown: () => this.activate(Number(line.dataset.place), false),
+      onanimationend: () => line.classList.remove("aj-changed") },
       cell("check", null, box),
       cell("state", stateLabel(row.state), element("span", { class: `aj-is-${knownState(row.state)}` },
         mark(row.state), stateLabel(row.state))),
