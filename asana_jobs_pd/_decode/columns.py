@@ -52,7 +52,6 @@ _REASONS = {
     "date": "not a date",
     "int": "a whole number beyond 64 bits",
 }
-_NOTHING = (b"", b"null")
 MISFITS = (pa.ArrowException, OverflowError, TypeError, ValueError)
 """What Arrow raises for a value that does not fit its type."""
 
@@ -75,11 +74,16 @@ Misfit: TypeAlias = Callable[[int, str, str, str], None]
 Special: TypeAlias = Callable[[Sequence[Any], "Rows"], pa.Array]
 
 
+class LargeNumber(Exception):  # noqa: N818  not an error until the reader decides so
+    """A number is so large that a float may have rounded it: its text must be looked at."""
+
+
 class Rows:
     """Where the values of a column come from.
 
     `line` returns file and line of the row at a position, `misfit` is told of a value that does
-    not fit, and `special` has the makers of arrays of further kinds.
+    not fit, and `special` has the makers of arrays of further kinds; `exact` says that all numbers
+    have been compared with their texts.
     """
 
     def __init__(
@@ -87,10 +91,13 @@ class Rows:
         line: Callable[[int], tuple[int, int]],
         misfit: Misfit,
         special: dict[str, Special] | None = None,
+        *,
+        exact: bool = True,
     ) -> None:
         self.line = line
         self.misfit = misfit
         self.special = special or {}
+        self.exact = exact
 
     def inside(self, offsets: Sequence[int]) -> Rows:
         """Return the same for the items of a list column."""
@@ -102,6 +109,7 @@ class Rows:
             lambda position: self.line(row(position)),
             lambda position, *what: self.misfit(row(position), *what),
             self.special,
+            exact=self.exact,
         )
 
 
@@ -256,35 +264,21 @@ def _integers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.A
     return pool.array(fitting, TYPES[kind])
 
 
-def _floats(_shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
-    return float_array(
-        [None if text in _NOTHING else text for text in map(bytes, values)],
-        lambda position, value, reason: rows.misfit(position, column, abbreviate(value), reason),
-    )
+def _floats(_shape: Shape, values: Sequence[Any], _column: str, rows: Rows) -> pa.Array:
+    return float_array(values, rows)
 
 
-def float_array(
-    texts: Sequence[bytes | None],
-    misfit: Callable[[int, bytes, str], None],
-    read: Callable[[str], float] = exact_float,
-) -> pa.Array:
-    """Return numbers as they stand in JSON; what is none, or would be rounded, is a misfit."""
-    with suppress(pa.ArrowException):
-        array = pool.cast(pool.array(texts, pa.string()), TYPES["float"])
+def float_array(values: Sequence[float | None], rows: Rows) -> pa.Array:
+    """Return numbers as floats; raise `LargeNumber` if some may have been rounded."""
+    with suppress(*MISFITS):
+        array = pool.array(values, TYPES["float"])
         extremes = pc.min_max(array)
         least, greatest = extremes["min"].as_py(), extremes["max"].as_py()
-        if least is None or (least > -LARGE and greatest < LARGE):
+        if rows.exact or least is None or (least > -LARGE and greatest < LARGE):
             return array
-    numbers: list[float | None] = []
-    for position, text in enumerate(texts):
-        number = None
-        if text is not None:
-            try:
-                number = read(text.decode("utf-8", "replace"))
-            except ValueError as error:
-                misfit(position, text, str(error))
-        numbers.append(number)
-    return pool.array(numbers, TYPES["float"])
+    if not rows.exact:
+        raise LargeNumber
+    return pool.array([None if value is None else float(value) for value in values], TYPES["float"])
 
 
 def gid_texts(gids: Sequence[str | int | None]) -> pa.Array:

@@ -38,7 +38,6 @@ from asana_jobs_pd._decode.field_values import (
     known_options,
     shown,
     split_date,
-    values_of,
 )
 from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviate, label
 from asana_jobs_pd._decode.schema import Node
@@ -145,7 +144,7 @@ class CustomFields:
 
     def _checked(self, code: int, description: _Description, field: Any, misfit: Report) -> int:
         """Return the code of a field that may not say its kind; report values of other kinds."""
-        values = [(kind, values_of(kind, [field])[0]) for kind in VALUE_KEYS]
+        values = [(kind, getattr(field, key)) for kind, key in VALUE_KEYS.items()]
         stated = bool(description[2] or description[3])
         if code >= 0 and self.known.definitions[code].kind not in VALUE_KEYS:
             inferred = _inferred_kind(values, stated=stated)
@@ -198,7 +197,7 @@ class CustomFields:
     def _columns_of_kind(
         self, kind: str, fields: Sequence[Any], rows: _FieldRows
     ) -> dict[str, pa.Array]:
-        values = values_of(kind, fields)
+        values = list(map(attrgetter(VALUE_KEYS[kind]), fields))
         stand_ins = self._stand_ins(kind, values, fields, rows)
         options: Sequence[msgspec.Raw] = ()
         if kind in ("enum", "multi_enum"):
@@ -318,6 +317,7 @@ class _FieldRows(Rows):
             lambda position, _, value, reason: rows.misfit(
                 int(positions[position]), label(known[own_codes[position]].key), value, reason
             ),
+            exact=rows.exact,
         )
         self.codes = own_codes
         self._known = known
@@ -329,7 +329,7 @@ class _FieldRows(Rows):
 
 def _definition(description: _Description) -> Definition | None:
     """Return the definition of a field, None where neither gid nor name identifies it."""
-    gid, name, subtype, type_, representation, precision, format_, currency, *inferred = description
+    gid, name, type_, subtype, representation, precision, format_, currency, *inferred = description
     if gid in (None, "") and name is None:
         return None
     stated = [kind for kind in (subtype, type_, representation) if kind]
@@ -363,19 +363,20 @@ def _exact_type(description: _Description, kind: str) -> type | None:
     is_inferred = len(description) > len(DESCRIPTION)
     if not isinstance(gid, str) or not gid or kind not in VALUE_KEYS or is_inferred:
         return None
-    keys = list(DESCRIPTION)
-    stated = dict(zip(keys[1:], description[1:], strict=True))
-    filled = {key: value for key, value in stated.items() if value is not None}
-    required: list[Any] = [(key, Literal[value]) for key, value in filled.items()]
+    stated = dict(zip(DESCRIPTION, description, strict=True))
+    types = FIELD_TYPES | {VALUE_KEYS[kind]: EXACT_VALUE_TYPES[kind]}
     read = {VALUE_KEYS[kind], "display_value"}
     if kind in ("enum", "multi_enum"):
         read.add("enum_options")
-    optional: list[Any] = [(key, None, None) for key in stated if key not in filled]
-    types = FIELD_TYPES | {VALUE_KEYS[kind]: EXACT_VALUE_TYPES[kind]}
-    optional += [(key, types[key], FIELD_DEFAULTS.get(key)) for key in read]
-    others = (*VALUE_KEYS.values(), "html_text_value")
-    optional += [(key, None, None) for key in others if key not in read]
-    return msgspec.defstruct("Field", required + optional, tag_field="gid", tag=gid, gc=False)
+    fields: list[Any] = []
+    for key, type_ in types.items():
+        if stated.get(key) is not None:
+            fields.append((key, Literal[stated[key]]))
+        elif key in read:
+            fields.append((key, type_, FIELD_DEFAULTS.get(key)))
+        else:
+            fields.append((key, None, None))
+    return msgspec.defstruct("Field", fields[1:], tag_field="gid", tag=gid, kw_only=True, gc=False)
 
 
 def _ends_of_runs(lists: Sequence[msgspec.Raw]) -> Iterable[int]:

@@ -46,7 +46,7 @@ _LEAVES: dict[str, Any] = {
     "date": str | None,
     "bool": bool | None,
     "int": int | None,
-    "float": msgspec.Raw,
+    "float": int | float | None,
     "raw": msgspec.Raw,
     "json": msgspec.Raw,
 }
@@ -162,6 +162,12 @@ def build(shape: Shape, text: bytes, column: str, report: Report) -> Any:
 
 def _build_leaf(shape: Shape, text: bytes, column: str, report: Report) -> Any:
     kind = shape.node.kind
+    if kind == "float":
+        try:
+            return exact_float(text.decode("utf-8", "replace"))
+        except ValueError as error:
+            report(column, abbreviate(text), str(error))
+            return None
     with suppress(*MALFORMED):
         return decoder_of(shape.type)(text)
     if kind == "int" and _WHOLE.fullmatch(text):

@@ -24,7 +24,7 @@ MAGIC = b"\x1f\x8b"
 MAX_LAYERS = 3
 _HEADER = MAGIC + b"\x08"
 _GZIP = 16 + zlib.MAX_WBITS
-_PIECE = 1 << 17
+_PIECE = 1 << 18
 _CAREFUL_PIECE = 1 << 12
 _TRAILING = "bytes after the end of the gzip data were ignored"
 

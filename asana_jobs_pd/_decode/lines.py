@@ -25,7 +25,6 @@ CHUNK = 12 << 20
 """Bytes in memory at a time, unless a line is longer."""
 DOCUMENT_CHUNK = 2000
 """Rows of a JSON document that make a chunk."""
-_PIECE = 1 << 18
 _BOM = b"\xef\xbb\xbf"
 _DOCUMENT = re.compile(r"\s*(?:\[|\{\s*\"data\"\s*:\s*\[)")
 _ROW_OF_ITS_OWN = re.compile(rb"\n\s*\{[^\n]*\"resource_type\"[^\n]*\}\s*(?:\n|$)")
@@ -107,10 +106,13 @@ class _Reader:
                     yield self._checked(_completed(chunk, rest))
                     chunk = None
             if claim(number, self._blocks.position) and (start or not tail):
-                lines = (block[start:] if start else block).split(b"\n")
+                lines = block.split(b"\n")
+                if start:  # the first one belongs to the chunk before
+                    newlines += 1
+                    del lines[0]
                 rest = [lines.pop()]
-                chunk = Chunk(number, newlines + (start > 0) + 1, lines)
-                newlines += (start > 0) + len(lines)
+                chunk = Chunk(number, newlines + 1, lines)
+                newlines += len(lines)
                 if not rest[0]:
                     yield self._checked(chunk)
                     chunk = None
@@ -308,7 +310,7 @@ class _Blocks:
         """Yield the content; after damage, what else a careful reader finds before it."""
         read, yielded = self._read, 0
         try:
-            while piece := read(min(self._missing, _PIECE)):
+            while piece := read(self._missing):
                 yielded += len(piece)
                 yield piece
             if not self._file.tell():
@@ -322,7 +324,7 @@ class _Blocks:
         with _open(self._path) as file:
             read, self._layers = decompressed(file, self._path, careful=True)
             try:
-                while piece := read(min(self._missing, _PIECE)):
+                while piece := read(self._missing):
                     if skipped < len(piece):
                         yield piece[skipped:]
                     skipped = max(0, skipped - len(piece))

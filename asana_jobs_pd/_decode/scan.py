@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from asana_jobs_pd._decode.columns import Rows, array_of
+from asana_jobs_pd._decode.columns import LargeNumber, Rows, array_of
 from asana_jobs_pd._decode.custom_fields import CustomFields
 from asana_jobs_pd._decode.decoders import (
     ABSENT_RAW,
@@ -260,12 +260,24 @@ class RowReader:
                 rows, strays = self._decoded(lines)
         for position in strays:
             rows[position] = self._built(source, numbers[position], lines[position], issues)
+        plain = np.ones(len(rows), bool)
+        plain[strays] = False
         if None in rows:
             kept = [position for position, row in enumerate(rows) if row is not None]
+            plain = plain[kept]
             rows = [rows[position] for position in kept]
             numbers = [numbers[position] for position in kept]
             lines = [lines[position] for position in kept]
-        return issues, self._table(source, rows, numbers, lines, issues) if rows else None
+        if not rows:
+            return issues, None
+        count = len(issues)
+        try:
+            return issues, self._table(source, rows, numbers, lines, issues)
+        except LargeNumber:
+            del issues[count:]
+        for position in np.flatnonzero(plain).tolist():  # all numbers are compared with their texts
+            rows[position] = self._built(source, numbers[position], lines[position], issues)
+        return issues, self._table(source, rows, numbers, lines, issues, exact=True)
 
     def _clean(self, source: Source, number: int, line: bytes, issues: list[Issue]) -> bytes:
         """Return a line without what keeps it from being JSON that has columns."""
@@ -345,6 +357,8 @@ class RowReader:
         numbers: list[int],
         lines: list[bytes],
         issues: list[Issue],
+        *,
+        exact: bool = False,
     ) -> pa.RecordBatch:
         def misfit(position: int, column: str, value: str, reason: str) -> None:
             where = (source.file, numbers[position], self.name, self._gid(rows[position]))
@@ -354,6 +368,7 @@ class RowReader:
             lambda position: (source.file, numbers[position]),
             misfit,
             {"custom_fields": self.fields.array},
+            exact=exact,
         )
         columns: dict[str, pa.Array] = {LINE: pool.array(numbers, pa.int64())}
         present = np.full(len(rows), len(self._shape.children), np.int32)

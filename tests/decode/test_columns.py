@@ -322,6 +322,28 @@ def test_a_whole_number_written_with_a_fraction_is_not_rounded(load, number, is_
         assert all(number in issue[3] for issue in issues_of(data))
 
 
+def test_a_large_number_reports_nothing_twice(load):
+    """Nor what else is wrong with its line, or with those beside it."""
+    data = load(
+        '{"gid":"1","resource_type":"task","actual_time_minutes":9007199254740993.0,"due_on":"x"}',
+        task("2", num_likes="bad", actual_time_minutes="9"),
+        "{",
+        task("3", actual_time_minutes=2**60, created_at="?"),
+        on_bad_lines="skip",
+    )
+    assert list(data["task"]["actual_time_minutes"].fillna(0)) == [0, 0, 2.0**60]
+    assert sorted((issue[0], issue[2] or "") for issue in issues_of(data)) == sorted(
+        [
+            (1, "actual_time_minutes"),
+            (1, "due_on"),
+            (2, "num_likes"),
+            (2, "actual_time_minutes"),
+            (3, ""),
+            (4, "created_at"),
+        ]
+    )
+
+
 def test_numbers_that_are_none_cost_their_cell(load):
     """NaN, Infinity and numbers out of range, wherever they stand in the line."""
     data = load(
