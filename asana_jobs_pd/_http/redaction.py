@@ -39,7 +39,7 @@ SUSPECT = (
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029"  # what ends or moves a line
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # what turns the direction of writing
-    r"\ud800-\udfff]+"  # what cannot be printed
+    r"\ud800-\udfff\ufffe\uffff]+"  # what cannot be printed, or stand in XML
 )
 
 

@@ -45,7 +45,7 @@ def plot_asana_status(
     title: str | None = None,
     **kwargs: Any,
 ) -> Axes:
-    """Draw how many jobs of each kind are in each state: one bar per kind, every count in words.
+    """Draw how many jobs of each kind are in each state: one bar per kind, with every count.
 
     Parameters
     ----------
@@ -147,12 +147,8 @@ def _append_text(ax: Axes, before: Any, text: str, **options: Any) -> Any:
 def _label_stacks(ax: Axes, counts: pd.DataFrame, longest: int) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  an extra
 
-    lines = np.arange(len(counts))
-    ax.set_yticks(
-        lines,
-        labels=[drawable(kind) for kind in counts.index],
-        **plain_text(),
-    )
+    labels = [drawable(kind) for kind in counts.index]
+    ax.set_yticks(np.arange(len(counts)), labels=labels, **plain_text())
     ax.set_ylim(len(counts) - 0.5, -0.5)
     ax.set_xlim(0, longest * 1.08)
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
@@ -232,26 +228,12 @@ def add_legend(ax: Axes, handles: Sequence[Artist], title: str | None) -> None:
 
 _FONTS = (
     *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Source Han Sans"),
-    *(
-        "Yu Gothic",
-        "Meiryo",
-        "MS Gothic",
-        "Hiragino Sans",
-        "IPAGothic",
-        "IPAexGothic",
-        "PingFang SC",
-    ),
-    *("Microsoft YaHei", "SimHei", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Malgun Gothic"),
-    *("Apple SD Gothic Neo", "AppleGothic", "NanumGothic", "Droid Sans Fallback"),
+    *("Yu Gothic", "Meiryo", "MS Gothic", "Hiragino Sans", "IPAGothic", "IPAexGothic"),
+    *("PingFang SC", "Microsoft YaHei", "SimHei", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei"),
+    *("Malgun Gothic", "Apple SD Gothic Neo", "AppleGothic", "NanumGothic", "Droid Sans Fallback"),
     *("Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari"),
-    *(
-        "Noto Sans Thai",
-        "Noto Emoji",
-        "Segoe UI Emoji",
-        "Segoe UI Symbol",
-        "Symbola",
-        "DejaVu Sans",
-    ),
+    *("Noto Sans Thai", "Noto Emoji", "Segoe UI Emoji", "Segoe UI Symbol", "Symbola"),
+    "DejaVu Sans",
 )
 """Fonts for scripts that the font of the plot may lack; the installed ones are used."""
 _MISSING_GLYPH = "□"

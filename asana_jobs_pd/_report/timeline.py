@@ -153,6 +153,8 @@ def layout_timeline(
     A few jobs get a line and a label each, under the label of their kind; of many, each gets a
     thin line. `label` names the column of labels. In a narrow picture the kinds are headings.
     """
+    if label is not None:
+        named_column(spans, label)
     shown = spans[spans["start"].notna()]
     dense = len(shown) > MAX_LABELED
     missing = pd.Series(pd.NA, shown.index, "string")

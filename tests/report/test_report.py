@@ -307,6 +307,24 @@ def test_names_that_no_font_here_has_are_text_for_the_readers_fonts(report):
     assert "東京 🚀  12" in report(jobs).texts("text")
 
 
+def test_any_name_can_be_in_a_picture(report):
+    """Also with characters that XML does not have, and with markup and entities."""
+    names = [
+        "a\x00b\uffffc\ufffe",
+        "</text></svg><script>",
+        "&lt;&#0;&nope;",
+        "]]>",
+        "\u202eabc",
+    ]
+    jobs = frame(*(export(n, "succeeded", "08:00:00", "08:10:00") for n in range(len(names))))
+    page = report(jobs.assign(**{"new_task.name": names}))
+    texts = page.texts("text")
+    for n, name in enumerate(["a b c", *names[1:4], "abc"]):
+        assert f"{name}  {n}" in texts
+    assert "graph export" in texts
+    assert page.texts("script") == []
+
+
 def test_settings_of_plots_do_not_change_reports(report):
     """A dark style, other sizes and fonts are for the notebook."""
     plain = [attributes.get("style") for _, attributes, _ in report(few()).elements]

@@ -77,6 +77,20 @@ def test_a_column_can_be_the_label():
     assert job_labels(jobs, "who")[0] == "me  11"
     with pytest.raises(InvalidFrameError, match="'nope'"):
         layout_timeline(job_spans(jobs), "nope")
+    with pytest.raises(InvalidFrameError, match="'nope'"):
+        layout_timeline(job_spans(many(100)), "nope")
+
+
+def test_in_a_narrow_picture_kinds_have_lines_of_their_own():
+    """So that bars have the width; names are shorter."""
+    for jobs in (many(100), few()):
+        layout = layout_timeline(job_spans(jobs), narrow=True)
+        lines = layout.rows["line"].to_numpy(float)
+        firsts = layout.rows.groupby("kind")["line"].min()
+        for line, kind in layout.kinds:
+            assert line < firsts[kind.split("  ")[0]]
+            assert not ((lines > line - 0.4) & (lines < line + 0.4)).any()
+    assert max(len(name) for _, name in layout.labels) <= 10 + 2 + 9
 
 
 def test_short_gids_stay_whole():
