@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._jobs.gids import FLOATS, foreign_frame, gid_series, parse_column
-from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, Kind, dtype_of, is_part
+from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, Kind, dtype_of, is_part, text_column
 from asana_jobs_pd._jobs.states import is_verified
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError, warn_user
 
@@ -36,13 +36,13 @@ def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
     if pd.api.types.is_float_dtype(gids.dtype) and gids.notna().any():
         first = gids.dropna().iloc[0]
         raise InvalidFrameError(f"The column 'gid' holds floats, such as {first!r}. {FLOATS}")
-    frame["gid"] = _texts(parse_column(gids))
+    frame["gid"] = text_column(parse_column(gids))
     for name in _ours(frame):
         if name != "gid" and (cast := cast_column(column := frame[name], name)) is not column:
             frame[name] = cast
     _check_values(frame)
     if verified and "status" in frame.columns and not is_verified(frame):
-        frame["status"] = _texts([None] * len(frame))
+        frame["status"] = text_column([None] * len(frame))
     return frame
 
 
@@ -89,10 +89,6 @@ def _flat(jobs: pd.DataFrame) -> pd.DataFrame:
         frame.index = _index([level for level in levels if level.name not in moved], len(frame))
         frame = join_columns(frame, columns)
     return _without_units(frame)
-
-
-def _texts(values: list[str | None]) -> pd.api.extensions.ExtensionArray:
-    return pd.arrays.ArrowStringArray(pa.array(values, pa.large_string()))
 
 
 def _index(levels: list[pd.Index], rows: int) -> pd.Index:

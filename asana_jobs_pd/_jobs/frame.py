@@ -18,8 +18,7 @@ import pyarrow.compute as pc
 from asana_jobs_pd._jobs.as_jobs import FIRST_TIME, LAST_TIME, parse_times
 from asana_jobs_pd._jobs.fetch import ReadResult, not_a_job
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.schema import COLUMNS, Plan, plan_fields
-from asana_jobs_pd._memory import gc_paused
+from asana_jobs_pd._jobs.schema import COLUMNS, TEXT, Plan, plan_fields, text_column
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaValueWarning,
@@ -38,7 +37,6 @@ Leaves: TypeAlias = dict[str, pa.Array]
 Extras: TypeAlias = tuple[str, Sequence[int], Sequence[object]]
 """Undocumented values: their path, their rows, themselves."""
 
-TEXT = pa.large_string()
 CHUNK = 10_000
 MAX_FLATTENED = 4
 MAX_DEPTH = 250
@@ -118,10 +116,10 @@ def _frame(
 ) -> pd.DataFrame:
     """Return ``gid``, the columns, ``fetched_at`` and ``error.*`` as a frame."""
     rows, messages = len(asked_at), [] if problems is None else problems
-    data: dict[str, Any] = {"gid": _strings(gids)}
+    data: dict[str, Any] = {"gid": text_column(gids)}
     for name, array in columns.items():
         timed = name in COLUMNS and COLUMNS[name].kind == "time"
-        data[name] = _to_times(array, name, gids, messages) if timed else _strings(array)
+        data[name] = _to_times(array, name, gids, messages) if timed else text_column(array)
     data["fetched_at"] = _utc(asked_at)
     data |= _error_columns(errors, rows)
     frame = pd.DataFrame(data, index=pd.RangeIndex(rows), copy=False)
@@ -142,14 +140,13 @@ def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArr
             _refuse_others(part, start)
         objects = _Objects(range(start, start + len(part)), part, set().union(*part))
         present = {name: inner for name, inner in tree.items() if name in objects.keys}
-        with gc_paused():
-            array, chunk_extras = _to_arrow(part, start, present)
-            chunks.append((len(part), dict(_leaves(array, present))))
-            if plan.everything:
-                chunk_extras.extend(_unknown(objects, array, present))
-            else:
-                others = plan.others
-                chunk_extras = [(name, objects.rows, _values_at(part, name)) for name in others]
+        array, chunk_extras = _to_arrow(part, start, present)
+        chunks.append((len(part), dict(_leaves(array, present))))
+        if plan.everything:
+            chunk_extras.extend(_unknown(objects, array, present))
+        else:
+            others = plan.others
+            chunk_extras = [(name, objects.rows, _values_at(part, name)) for name in others]
         extras += chunk_extras
     documented = {row.column: _joined(row.column, chunks) for row in plan.columns}
     return documented | _extra_columns(extras, plan.others, len(records))
@@ -383,12 +380,8 @@ def _error_columns(errors: Sequence[RequestError | None], rows: int) -> dict[str
         array = pa.nulls(rows, type_)
         if failed:
             array = pa.array([getattr(error, attribute, None) for error in errors], type_)
-        data[name] = _strings(array) if type_ is TEXT else _numbers(array)
+        data[name] = text_column(array) if type_ is TEXT else _numbers(array)
     return data
-
-
-def _strings(array: pa.Array | pa.ChunkedArray) -> pd.api.extensions.ExtensionArray:
-    return pd.arrays.ArrowStringArray(array)
 
 
 def _numbers(array: pa.Array) -> pd.api.extensions.ExtensionArray:
@@ -414,7 +407,7 @@ def _to_times(
     else:
         if not ((moments < FIRST_TIME) | (moments > LAST_TIME)).any():
             return _utc(moments)
-    texts = pd.Series(_strings(array)).astype(object)
+    texts = pd.Series(text_column(array)).astype(object)
     times, problem = parse_times(texts, lambda row: f"{column} of job {gids[row]} is")
     if problem:
         problems.append(problem)

@@ -20,6 +20,7 @@ from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, check_client, connected_client
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger_file import LOCK_TIMEOUT, LedgerFile, Sighting
+from asana_jobs_pd._jobs.schema import text_column
 from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import AsanaLedgerWarning, InvalidOptionError, LedgerError, warn_user
@@ -279,20 +280,15 @@ def _or_error(
 
 
 def _frame(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    def column(position: int, type_: pa.DataType) -> pa.Array:
-        return pa.array([row[position] for row in rows], type_)
-
-    def texts(array: pa.Array) -> pd.api.extensions.ExtensionArray:
-        return pd.arrays.ArrowStringArray(array)
-
+    columns = list(zip(*rows, strict=True)) or [()] * (len(_TEXTS) + len(_TIMES) + 1)
     data: dict[str, Any] = {
-        name: texts(column(number, pa.large_string())) for number, name in enumerate(_TEXTS)
+        name: text_column(column) for name, column in zip(_TEXTS, columns, strict=False)
     }
-    data["resource_type"] = texts(pa.array(["job"] * len(rows), pa.large_string()))
+    data["resource_type"] = text_column(["job"] * len(rows))
     for number, name in enumerate(_TIMES, len(_TEXTS)):
-        times = column(number, pa.int64()).to_numpy().view("M8[us]")
+        times = np.array(columns[number], "int64").view("M8[us]")
         data[name] = pd.DatetimeIndex(times, tz="UTC")
-    lists = [row[-1].split("\0") if row[-1] else [] for row in rows]
+    lists = [paths.split("\0") if paths else [] for paths in columns[-1]]
     data["file.paths"] = pd.arrays.ArrowExtensionArray(pa.array(lists, pa.list_(pa.string())))
     return pd.DataFrame(data)[["gid", "resource_type", *_TEXTS[1:], *_TIMES, "file.paths"]]
 

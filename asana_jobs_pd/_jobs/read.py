@@ -79,7 +79,8 @@ def read_asana_jobs(
     gids
         A gid (a string of digits or a positive int), an iterable of gids, a Series, an Index, an
         array, or a frame with a ``gid`` column. URLs of jobs and the spaces, quotes and
-        apostrophes that spreadsheets add are understood. Repeated gids are requested once.
+        apostrophes that spreadsheets add are understood. Repeated gids are requested once. A
+        blank (an empty text, white space, None, NaN) is an error: there is no job to read.
     fields
         The fields to read, by their ``opt_fields`` path (``"status"``, ``"new_task.name"``);
         ``"new_task"`` means its compact form. None reads all documented fields and keeps
@@ -179,8 +180,8 @@ def refresh_asana_jobs(
     -------
     pandas.DataFrame
         A new frame with the index, row order and columns of `jobs`; columns of
-        `read_asana_jobs` are cast to its dtypes, and new ones come last. Rows without a gid stay
-        as they are.
+        `read_asana_jobs` are cast to its dtypes, and new ones come last. Rows whose gid is blank,
+        such as those of a job that was not started, stay as they are: nothing is asked for them.
 
     Raises
     ------

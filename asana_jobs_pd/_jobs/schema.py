@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import pandas as pd
+import pyarrow as pa
+from pandas.api.extensions import ExtensionArray, ExtensionDtype
 
 from asana_jobs_pd._http.redaction import redact
 from asana_jobs_pd._options import check_flag
 from asana_jobs_pd.errors import InvalidFieldError
 from asana_jobs_pd.typing import Fields
 
+TEXT = pa.large_string()
+"""Arrow's type of texts and gids."""
 Kind: TypeAlias = Literal["text", "time", "number"]
 
 STATUSES = ("not_started", "in_progress", "succeeded", "failed")
@@ -147,7 +151,13 @@ def is_part(column: object) -> bool:
     return isinstance(column, str) and column.startswith("new_") and "." in column
 
 
-def dtype_of(kind: Kind) -> pd.api.extensions.ExtensionDtype:
+def text_column(values: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> ExtensionArray:
+    """Return texts as a column holds them, the same for pandas 2 and 3."""
+    arrow = isinstance(values, pa.Array | pa.ChunkedArray)
+    return pd.arrays.ArrowStringArray(values if arrow else pa.array(values, TEXT))
+
+
+def dtype_of(kind: Kind) -> ExtensionDtype:
     """Return the dtype of a kind of column, the same for pandas 2 and 3."""
     if kind == "time":
         return pd.DatetimeTZDtype("us", "UTC")
