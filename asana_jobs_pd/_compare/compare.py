@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from asana_jobs_pd._compare.cell_diff import (
+from asana_jobs_pd._compare.cells import (
     CHANGES,
-    KEY,
     KINDS,
     ColumnPair,
     comparable,
     diff,
-    pair_columns,
+    key_batch,
 )
 from asana_jobs_pd._compare.comparison import ExportComparison
 from asana_jobs_pd._compare.inputs import (
-    CompareInput,
     DatasetInput,
     Export,
     FramesInput,
-    field_keys,
+    Rows,
+    Selection,
+    compare_input,
+    pair_columns,
 )
 from asana_jobs_pd._decode.locations import StorageOptions
+from asana_jobs_pd._export.deduplicate import MODIFIED, keys_of
 from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._export.read import names_of
+from asana_jobs_pd._files import os_error_reason
 from asana_jobs_pd._public import public
-from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
+from asana_jobs_pd.errors import (
+    ExportWriteError,
+    InvalidOptionError,
+)
 
-T = TypeVar("T")
-MAX_PARTITIONS = 256
-"""Partitions are files that are open at the same time."""
 PARTITION_BYTES = 32 << 20
 """Uncompressed Parquet bytes compared at a time; in memory they take several times that."""
-MEMORY_PARTITION_BYTES = 1 << 30
-"""The same for two inputs in memory: Arrow strings must stay below 2 GiB."""
+MAX_PARTITIONS = 256
+"""Partitions are files that are open at the same time."""
 
 
 @public
@@ -73,12 +73,13 @@ def compare_asana_exports(
     Parameters
     ----------
     old, new
-        The result of `read_asana_export`, a dict of DataFrames by `resource_type`, or the folder
-        of a Parquet dataset that `asana_export_to_parquet` wrote (a local path, or a URL for
-        fsspec). The two may be of different kinds and have different dtypes. DataFrames are not
-        modified. Datasets are read in batches and partitioned by gid into temporary files, so
-        that only the result and a fraction of the rows are in memory. Of several rows with one
-        gid the one modified last counts; if that is equal or unknown, the last one.
+        The result of `read_asana_export`, a dict of DataFrames by `resource_type`, the path or URL
+        of an export file, which is loaded, or the folder of a Parquet dataset that
+        `asana_export_to_parquet` wrote (a local path, or a URL for fsspec). The two may be of
+        different kinds and have different dtypes. DataFrames are not modified. Datasets are read
+        in batches and partitioned by gid into temporary files, so that only the result and a
+        fraction of the rows are in memory. Of several rows with one gid the one modified last
+        counts; if that is equal or unknown, the last one.
     resource_types
         Compare only these types of rows; None for all.
     columns
@@ -91,7 +92,7 @@ def compare_asana_exports(
         objects, columns and definitions of custom fields that it lacks count as unchanged, not as
         removed. A custom field that is gone from a row is a change, unless no row has any.
     storage_options
-        For datasets at URLs: what fsspec needs to open them.
+        For URLs: what fsspec needs to open them.
 
     Returns
     -------
@@ -104,9 +105,9 @@ def compare_asana_exports(
     InvalidOptionError
         When an input cannot be compared, or an option is invalid.
     InvalidFrameError
-        When a DataFrame has no gids.
+        When a DataFrame or a dataset has no gids.
     ExportFileError
-        When a folder does not hold a dataset, or cannot be read.
+        When a folder does not hold a dataset, or a file or folder cannot be read.
     ExportWriteError
         When temporary files cannot be written: the disk is full, permission denied.
 
@@ -118,167 +119,134 @@ def compare_asana_exports(
     """
     if not isinstance(partial, bool):
         raise InvalidOptionError(f"partial={partial!r}: give True or False.")
-    inputs = _input(old, "old", storage_options), _input(new, "new", storage_options)
+    inputs = (
+        compare_input(old, "old", storage_options),
+        compare_input(new, "new", storage_options),
+    )
     wanted = names_of("resource_types", resource_types)
-    selection = _Selection(
+    selection = Selection(
         names_of("columns", columns), names_of("ignore", ignore or None) or (), partial
     )
     frames, unchanged = {}, {}
-    for name in sorted({*inputs[0].types(), *inputs[1].types()}):
+    for name in sorted({*inputs[0].types, *inputs[1].types}):
         if wanted is None or name in wanted:
             changes, unchanged[name] = _compare(inputs, name, selection)
             frames[name] = _frame(changes)
-    return ExportComparison(frames, unchanged, _frame(_compare_catalogues(inputs, partial)))
-
-
-class _Selection(NamedTuple):
-    """Which columns are compared, and whether the new input holds only what changed."""
-
-    columns: Sequence[str] | None
-    ignore: Sequence[str]
-    partial: bool
-
-
-def _input(export: Export, role: str, options: StorageOptions) -> CompareInput:
-    if isinstance(export, str | os.PathLike):
-        return DatasetInput(export, role, options)
-    return FramesInput(export, role)
+    return ExportComparison(frames, unchanged, _compare_catalogues(inputs, partial=partial))
 
 
 def _compare(
-    inputs: tuple[CompareInput, CompareInput], name: str, selection: _Selection
+    inputs: Sequence[FramesInput | DatasetInput], name: str, selection: Selection
 ) -> tuple[pa.Table, int]:
     """Return the changes of a resource type, and the number of unchanged rows."""
-    old, new = inputs
-    schemas = old.schema(name), new.schema(name)
-    fields = field_keys(old, schemas[0].names), field_keys(new, schemas[1].names)
-    pairs = pair_columns(
-        schemas, fields, selection.columns, selection.ignore, partial=selection.partial
-    )
-    streams = _comparable_rows(old, name, pairs, "old"), _comparable_rows(new, name, pairs, "new")
-    limit = MEMORY_PARTITION_BYTES if old.in_memory and new.in_memory else PARTITION_BYTES
-    count = min(MAX_PARTITIONS, (old.size(name) + new.size(name)) // limit + 1)
+    rows = [export.rows(name) for export in inputs]
+    catalogues = [export.catalogue for export in inputs]
+    pairs = pair_columns(catalogues, [each.schema for each in rows], selection)
+    old, new = _Side("old", rows[0], pairs), _Side("new", rows[1], pairs)
+    count = min(MAX_PARTITIONS, sum(each.size for each in rows) // PARTITION_BYTES + 1)
     if count > 1:
-        return _on_disk(lambda: _diff_partitions(streams, pairs, count, partial=selection.partial))
-    tables = _concat(streams[0], pairs, "old"), _concat(streams[1], pairs, "new")
-    return diff(*tables, pairs, partial=selection.partial)
+        return _diff_partitions((old, new), pairs, count, partial=selection.partial)
+    return diff(old.table(), new.table(), pairs, partial=selection.partial)
 
 
-def _on_disk(compare: Callable[[], T]) -> T:
-    """Call a function; raise what the system says of its temporary files as ours."""
+class _Side:
+    """The comparable rows of a type in the old or the new export."""
+
+    def __init__(self, which: str, rows: Rows, pairs: list[ColumnPair]) -> None:
+        self._which = which
+        self._rows = rows
+        self._pairs = pairs
+        head = ("gid", "name", MODIFIED) if rows.may_repeat else ("gid", "name")
+        columns = dict.fromkeys((*head, *(getattr(pair, which) for pair in pairs)))
+        self._columns = [column for column in columns if column in rows.schema.names]
+        empty = rows.schema.empty_table().select(self._columns)
+        self._empty = comparable(empty, pairs, which, np.arange(0))
+
+    def table(self) -> pa.Table:
+        """Return all rows."""
+        return pa.concat_tables([self._empty, *self.tables()])
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the rows in order, in batches."""
+        start = 0
+        for table in self._rows.read(self._columns):
+            if len(table):
+                positions = np.arange(start, start + len(table))
+                yield comparable(table, self._pairs, self._which, positions)
+                start += len(table)
+
+    def partitioned(self, folder: Path, count: int) -> list[Path]:
+        """Write the rows to files by their keys, in order."""
+        paths = [folder / f"{self._which}-{number}.arrow" for number in range(count)]
+        with ExitStack() as stack:
+            files = [stack.enter_context(pa.OSFile(str(path), "wb")) for path in paths]
+            writers = [
+                stack.enter_context(pa.ipc.new_stream(file, self._empty.schema)) for file in files
+            ]
+            for table in self.tables():
+                numbers = keys_of(key_batch(table)).low % np.uint64(count)
+                order = np.argsort(numbers, kind="stable")
+                bounds = np.searchsorted(numbers[order], np.arange(count + 1))
+                ordered = table.take(pa.array(order)).combine_chunks()
+                for writer, start, end in zip(writers, bounds, bounds[1:], strict=False):
+                    writer.write_table(ordered.slice(start, end - start))
+        return paths
+
+
+def _diff_partitions(
+    sides: tuple[_Side, _Side], pairs: list[ColumnPair], count: int, *, partial: bool
+) -> tuple[pa.Table, int]:
+    """Return what `diff` returns, of rows that need not fit in memory."""
+    parts, unchanged = [], 0
     try:
-        return compare()
+        with tempfile.TemporaryDirectory(prefix="asana-compare-") as folder:
+            paths = [side.partitioned(Path(folder), count) for side in sides]
+            for pair_of_paths in zip(*paths, strict=True):
+                old, new = map(_read_partition, pair_of_paths)
+                changes, same = diff(old, new, pairs, partial=partial)
+                parts.append(changes)
+                unchanged += same
     except OSError as error:
-        reason = error.strerror or str(error)
+        problem = _disk_error(error)
+    else:
+        return pa.concat_tables(parts), unchanged
+    raise problem
+
+
+def _read_partition(path: Path) -> pa.Table:
+    with pa.OSFile(str(path)) as file:
+        table = pa.ipc.open_stream(file).read_all()
+    path.unlink()
+    return table
+
+
+def _disk_error(error: OSError) -> ExportWriteError:
     folder = tempfile.gettempdir()
-    raise ExportWriteError(
-        f"cannot write temporary files in {folder}: {reason}. Free some space, or set TMPDIR to a "
-        "folder on a larger disk.",
+    return ExportWriteError(
+        f"cannot write temporary files in {folder}: {os_error_reason(error)}. Free some space, or "
+        "set TMPDIR to a folder on a larger disk.",
         path=folder,
     )
 
 
-def _diff_partitions(
-    streams: tuple[Iterator[pa.Table], Iterator[pa.Table]],
-    pairs: list[ColumnPair],
-    count: int,
-    *,
-    partial: bool,
-) -> tuple[pa.Table, int]:
-    parts, unchanged = [], 0
-    with tempfile.TemporaryDirectory(prefix="asana-compare-") as folder:
-        paths = []
-        for which, stream in zip(("old", "new"), streams, strict=True):
-            (Path(folder) / which).mkdir()
-            paths.append(write_partitions(stream, KEY, count, Path(folder) / which))
-        for old_path, new_path in zip(*paths, strict=True):
-            old = _concat(_read_partition(old_path), pairs, "old")
-            new = _concat(_read_partition(new_path), pairs, "new")
-            changes, same = diff(old, new, pairs, partial=partial)
-            parts.append(changes)
-            unchanged += same
-            for path in (old_path, new_path):
-                path.unlink(missing_ok=True)
-    return pa.concat_tables(parts), unchanged
-
-
-def partition_of(keys: pa.Array, count: int) -> np.ndarray:
-    """Return the partition of each key: the same on every machine and in every run."""
-    hashes = pd.util.hash_array(
-        keys.to_numpy(zero_copy_only=False).astype(object), categorize=False
-    )
-    numbers: np.ndarray = (hashes % np.uint64(count)).astype(np.int64)
-    return numbers
-
-
-def write_partitions(tables: Iterable[pa.Table], key: str, count: int, folder: Path) -> list[Path]:
-    """Partition rows by a key into files, keeping their order; empty partitions have no file."""
-    paths = [folder / f"{number}.arrow" for number in range(count)]
-    with ExitStack() as stack:
-        writers: dict[int, Any] = {}
-        for table in tables:
-            for number, rows in _split(table, key, count):
-                if number not in writers:
-                    sink = stack.enter_context(pa.OSFile(str(paths[number]), "wb"))
-                    writers[number] = stack.enter_context(pa.ipc.new_stream(sink, table.schema))
-                writers[number].write_table(rows)
-    return paths
-
-
-def _split(table: pa.Table, key: str, count: int) -> Iterator[tuple[int, pa.Table]]:
-    if not len(table):
-        return
-    numbers = partition_of(table[key].combine_chunks(), count)
-    order = np.argsort(numbers, kind="stable")
-    bounds = np.searchsorted(numbers[order], np.arange(count + 1))
-    ordered = table.take(pa.array(order)).combine_chunks()
-    for number in range(count):
-        start, end = int(bounds[number]), int(bounds[number + 1])
-        if end > start:
-            yield number, ordered.slice(start, end - start)
-
-
-def _read_partition(path: Path) -> Iterator[pa.Table]:
-    if path.exists():
-        with pa.OSFile(str(path)) as source:
-            yield pa.ipc.open_stream(source).read_all()
-
-
-def _comparable_rows(
-    export: CompareInput, name: str, pairs: list[ColumnPair], which: str
-) -> Iterator[pa.Table]:
-    available = export.schema(name).names
-    # Datasets have no repeated rows of which the one modified last had to be found.
-    head = ("gid", "name", "modified_at") if export.in_memory else ("gid", "name")
-    columns = dict.fromkeys((*head, *(getattr(pair, which) for pair in pairs)))
-    start = 0
-    for table in export.tables(name, [column for column in columns if column in available]):
-        if len(table):
-            yield comparable(table, pairs, which, start)
-            start += len(table)
-
-
-def _concat(tables: Iterator[pa.Table], pairs: list[ColumnPair], which: str) -> pa.Table:
-    parts = list(tables)
-    if parts:
-        return pa.concat_tables(parts)
-    types = {getattr(pair, which): pair.type for pair in pairs} | {"gid": pa.string()}
-    columns = {name: pa.nulls(0, type_) for name, type_ in types.items() if name is not None}
-    return comparable(pa.table(columns), pairs, which, 0)
-
-
-def _compare_catalogues(inputs: tuple[CompareInput, CompareInput], partial: bool) -> pa.Table:
+def _compare_catalogues(
+    inputs: Sequence[FramesInput | DatasetInput], *, partial: bool
+) -> pd.DataFrame:
     """Return the changes in the definitions of custom fields."""
     old, new = (export.catalogue for export in inputs)
     if old is None or new is None:
-        return CHANGES.empty_table()
-    old, new = _with_keys(old, new), _with_keys(new, old)
-    frames = (
-        FramesInput({"": old}, "old.custom_fields"),
-        FramesInput({"": new}, "new.custom_fields"),
-    )
-    changes, _ = _compare(frames, "", _Selection(None, (), partial))
-    return _without_keys(changes)
+        return _frame(CHANGES.empty_table())
+    fields = [
+        FramesInput({"": _with_keys(one, other)}, "custom_fields")
+        for one, other in ((old, new), (new, old))
+    ]
+    changes = _frame(_compare(fields, "", Selection(partial=partial))[0])
+    is_key = changes["gid"].str.startswith("{", na=False)
+    for column, kind in (("after", "added"), ("before", "removed")):
+        rows = is_key & (changes["change"] == kind)
+        changes[column] = changes[column].mask(rows, changes["gid"])
+    changes["gid"] = changes["gid"].mask(is_key)
+    return changes
 
 
 def _with_keys(fields: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
@@ -298,27 +266,11 @@ def _with_keys(fields: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     return fields.drop(columns=["column", "rows"]).assign(gid=pd.array(keys, TEXT))
 
 
-def _without_keys(changes: pa.Table) -> pa.Table:
-    """Move the JSON keys of custom fields without a gid to where those of rows stand."""
-    changes = changes.combine_chunks()
-    is_key = pc.fill_null(pc.starts_with(changes["gid"], "{"), False)
-    missing = pa.scalar(None, pa.string())
-    for column, kind in (("after", "added"), ("before", "removed")):
-        rows = pc.and_(is_key, pc.equal(changes["change"], KINDS.index(kind)))
-        index = CHANGES.get_field_index(column)
-        values = pc.if_else(rows, changes["gid"], changes[column])
-        changes = changes.set_column(index, CHANGES.field(index), values)
-    gids = pc.if_else(is_key, missing, changes["gid"])
-    return changes.set_column(0, CHANGES.field(0), gids)
-
-
 def _frame(changes: pa.Table) -> pd.DataFrame:
     order = [("change", "ascending"), ("position", "ascending"), ("order", "ascending")]
     rows = changes.sort_by(order)
-    kinds = pa.DictionaryArray.from_arrays(
-        rows["change"].combine_chunks().cast(pa.int8()), pa.array(KINDS)
-    )
-    columns = {name: rows[name] for name in ("gid", "name", "column", "before", "after")}
-    data = {name: pd.Series(column.to_pandas(), dtype=TEXT) for name, column in columns.items()}
-    data["change"] = kinds.to_pandas()
-    return pd.DataFrame(data)[["gid", "name", "change", "column", "before", "after"]]
+    texts = rows.select(["gid", "name", "column", "before", "after"])
+    frame: pd.DataFrame = texts.to_pandas(types_mapper=lambda _type: TEXT)
+    kinds = pd.CategoricalDtype(list(KINDS))
+    frame.insert(2, "change", pd.Series(np.array(KINDS)[rows["change"].to_numpy()], dtype=kinds))
+    return frame

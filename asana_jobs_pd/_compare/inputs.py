@@ -1,29 +1,34 @@
-"""What can be compared: DataFrames in memory, or the Parquet dataset of an export."""
+"""What can be compared: DataFrames, export files, datasets; and which of their columns match."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow.fs import FileSystem, FileType, FSSpecHandler, LocalFileSystem, PyFileSystem
 
-from asana_jobs_pd._compare.cell_diff import FieldKey
-from asana_jobs_pd._compare.cell_values import conform, plain
+from asana_jobs_pd._compare.cells import LABELS, TEXT, ColumnPair, common_type, conform, plain
 from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, message_of
 from asana_jobs_pd._export.export import AsanaExport
+from asana_jobs_pd._export.read import read_asana_export
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._jobs.gids import gid_series
-from asana_jobs_pd._parquet.destination import CATALOGUE, LONG_VALUES, MANIFEST, SUCCESS
+from asana_jobs_pd._parquet.destination import (
+    CATALOGUE,
+    LONG_VALUES,
+    MANIFEST,
+    SUCCESS,
+    set_aside,
+)
 from asana_jobs_pd.errors import (
     AsanaJobsError,
     ExportFileError,
@@ -32,67 +37,51 @@ from asana_jobs_pd.errors import (
 )
 
 Export: TypeAlias = Mapping[str, pd.DataFrame] | str | os.PathLike[str]
-"""A loaded export, a mapping of `resource_type` to DataFrame, or the folder of a dataset."""
+"""A loaded export, a mapping of `resource_type` to DataFrame, an export file, or a dataset."""
+_EXPORT_FILES = (".jsonl.gz", ".jsonl", ".json", ".json.gz")
 BATCH_ROWS = 16_384
 _GID_SUFFIX = re.compile(r"custom_fields(?:\..*)? \[([0-9]+)\]", re.DOTALL)
 T = TypeVar("T")
 
 
-class CompareInput(Protocol):
-    """One of the two exports to compare, as Arrow tables of plain types."""
+class Rows(NamedTuple):
+    """The rows of a type in one export; `read` yields some of their columns, in order.
 
-    catalogue: pd.DataFrame | None
-    in_memory: bool
+    `size` is that in bytes of what is not yet in memory; only rows of frames may repeat.
+    """
 
-    def types(self) -> list[str]:
-        """Return the resource types."""
+    schema: pa.Schema
+    read: Callable[[list[str]], Iterator[pa.Table]]
+    size: int = 0
+    may_repeat: bool = False
 
-    def schema(self, resource_type: str) -> pa.Schema:
-        """Return the columns of a resource type; none for an unknown type."""
 
-    def size(self, resource_type: str) -> int:
-        """Return the approximate size of a resource type's rows in bytes."""
-
-    def tables(self, resource_type: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield the rows of a resource type in order."""
+def compare_input(export: Export, role: str, options: StorageOptions) -> FramesInput | DatasetInput:
+    """Return what is to be compared; export files are loaded."""
+    if not isinstance(export, str | os.PathLike):
+        return FramesInput(export, role)
+    path = os.fspath(export)
+    if path.endswith(_EXPORT_FILES) if is_url(path) else Path(path).is_file():
+        return FramesInput(read_asana_export(path, storage_options=options), role)
+    return DatasetInput(path, role, options)
 
 
 class FramesInput:
-    """DataFrames in memory, converted one at a time; `role` is "old" or "new", for messages."""
-
-    in_memory = True
+    """DataFrames in memory; `role` is "old" or "new", for messages."""
 
     def __init__(self, frames: Mapping[str, pd.DataFrame], role: str) -> None:
         self._frames = _checked(frames, role)
         self._role = role
-        self._cached_type: str | None = None
-        self._cached = pa.table({})
+        self.types = list(self._frames)
         self.catalogue = frames.custom_fields if isinstance(frames, AsanaExport) else None
 
-    def types(self) -> list[str]:
-        """Return the resource types."""
-        return list(self._frames)
-
-    def schema(self, resource_type: str) -> pa.Schema:
-        """Return the columns of a resource type."""
-        return self._table(resource_type).schema
-
-    def size(self, resource_type: str) -> int:
-        """Return the size of a resource type's rows."""
-        return int(self._table(resource_type).nbytes)
-
-    def tables(self, resource_type: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield one table."""
-        yield self._table(resource_type).select(list(columns))
-
-    def _table(self, resource_type: str) -> pa.Table:
-        if resource_type not in self._frames:
-            return pa.table({})
-        if resource_type != self._cached_type:
+    def rows(self, resource_type: str) -> Rows:
+        """Return the rows of a type; none where there is no frame."""
+        table = pa.table({})
+        if resource_type in self._frames:
             name = f"{self._role}[{resource_type!r}]"
-            self._cached = _arrow_table(self._frames[resource_type], name)
-            self._cached_type = resource_type
-        return self._cached
+            table = _arrow_table(self._frames[resource_type], name)
+        return Rows(table.schema, lambda columns: iter([table.select(columns)]), may_repeat=True)
 
 
 def _checked(frames: Any, role: str) -> dict[str, pd.DataFrame]:
@@ -103,8 +92,8 @@ def _checked(frames: Any, role: str) -> dict[str, pd.DataFrame]:
     if not isinstance(frames, Mapping):
         raise InvalidOptionError(
             f"{role}: cannot compare {type(frames).__name__}. Pass the result of "
-            "read_asana_export, a dict of DataFrames by resource_type, or the folder of a "
-            "Parquet dataset."
+            "read_asana_export, a dict of DataFrames by resource_type, an export file, or the "
+            "folder of a Parquet dataset."
         )
     for name, frame in frames.items():
         if not isinstance(frame, pd.DataFrame):
@@ -152,12 +141,12 @@ def _arrow_array(column: pd.Series) -> pa.Array:
     try:
         array = pa.array(column, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # mixed values
-        array = pa.array([_text(value) for value in column], pa.string())
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+        array = pa.array([_text(value) for value in column], TEXT)
     if pa.types.is_timestamp(array.type) and array.type.tz is None and _all_midnight(array):
-        return array.cast(pa.date32())
-    return conform(array, plain(array.type))
+        array = array.cast(pa.date32())
+    type_ = plain(array.type)
+    chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+    return pa.concat_arrays([pa.nulls(0, type_), *(conform(chunk, type_) for chunk in chunks)])
 
 
 def _all_midnight(array: pa.Array) -> bool:
@@ -171,115 +160,75 @@ def _text(value: Any) -> str | None:
     return None if pd.isna(value) else str(value)
 
 
-def field_keys(export: CompareInput, columns: Sequence[str]) -> dict[str, FieldKey]:
-    """Return the keys of custom field columns: from the catalogue, or a gid in the column name."""
-    known: dict[str, FieldKey] = {}
-    if export.catalogue is not None:
-        fields = export.catalogue[["column", "gid", "name", "type"]].astype(object)
-        for column, *key in fields.itertuples(index=False):
-            known[column] = FieldKey(*(None if pd.isna(value) else str(value) for value in key))
-    keys = {}
-    for column in columns:
-        suffix = _GID_SUFFIX.fullmatch(column)
-        if column in known:
-            keys[column] = known[column]
-        elif suffix is not None:
-            keys[column] = FieldKey(suffix[1])
-    return keys
-
-
 class DatasetInput:
     """A dataset written by `asana_export_to_parquet`: a local folder or a URL, read in batches."""
 
-    in_memory = False
-
-    def __init__(
-        self, folder: str | os.PathLike[str], role: str, options: StorageOptions = None
-    ) -> None:
-        self._shown = hide_query(os.fspath(folder))
+    def __init__(self, folder: str, role: str, options: StorageOptions) -> None:
+        self._shown = hide_query(folder)
         self._role = role
         self._options = options
-        self._filesystem, self._root = _locate(os.fspath(folder), options)
+        self._filesystem, self._root = _locate(folder, options)
         self._files = self._reading(self._read_manifest)
+        self.types = list(self._files)
         self.catalogue: pd.DataFrame | None = self._reading(self._read_catalogue)
 
-    def types(self) -> list[str]:
-        """Return the resource types."""
-        return list(self._files)
+    def rows(self, resource_type: str) -> Rows:
+        """Return the rows of a type; all files of a type have the same columns."""
+        names = self._files.get(resource_type, [])
+        schema, size = pa.schema([]), 0
+        for name in names:
+            with self._open(name) as file:
+                schema = file.schema_arrow
+                groups = map(file.metadata.row_group, range(file.num_row_groups))
+                size += sum(group.total_byte_size for group in groups)
+        if names and "gid" not in schema.names:
+            raise InvalidFrameError(
+                f"{self._role}: {self._shown} has no column 'gid', by which rows are matched; "
+                "convert it too."
+            )
+        types = [(field.name, plain(field.type)) for field in schema]
+        return Rows(pa.schema(types), partial(self._read, names), size)
 
-    def schema(self, resource_type: str) -> pa.Schema:
-        """Return the columns of a resource type; all its files have the same."""
-        if resource_type not in self._files:
-            return pa.schema([])
-        with self._parquet_file(self._files[resource_type][0]) as file:
-            return pa.schema([(field.name, plain(field.type)) for field in file.schema_arrow])
-
-    def size(self, resource_type: str) -> int:
-        """Return the uncompressed size of a resource type's rows in Parquet."""
-        return sum(map(self._file_size, self._files.get(resource_type, ())))
-
-    def tables(self, resource_type: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield the rows in batches."""
-        for name in self._files.get(resource_type, ()):
-            with self._parquet_file(name) as file:
-                batches = file.iter_batches(BATCH_ROWS, columns=list(columns))
+    def _read(self, names: list[str], columns: list[str]) -> Iterator[pa.Table]:
+        for name in names:
+            with self._open(name) as file:
+                batches = file.iter_batches(BATCH_ROWS, columns=columns)
                 while (batch := self._reading(partial(next, batches, None))) is not None:
                     # Parquet takes the name a.b for the field b of a column a as well.
-                    selected = batch.select(list(columns))
-                    arrays = [conform(array, plain(array.type)) for array in selected.columns]
-                    yield pa.Table.from_arrays(arrays, list(columns))
+                    yield pa.Table.from_batches([batch.select(columns)])
 
-    def _file_size(self, name: str) -> int:
-        with self._parquet_file(name) as file:
-            groups = map(file.metadata.row_group, range(file.num_row_groups))
-            return sum(group.total_byte_size for group in groups)
-
-    @contextmanager
-    def _parquet_file(self, name: str) -> Iterator[pq.ParquetFile]:
-        with ExitStack() as stack:
-
-            def opened() -> pq.ParquetFile:
-                source = stack.enter_context(self._open(name))
-                return stack.enter_context(pq.ParquetFile(source))
-
-            yield self._reading(opened)
+    def _open(self, name: str) -> pq.ParquetFile:
+        path = f"{self._root}/{name}"
+        return self._reading(lambda: pq.ParquetFile(path, filesystem=self._filesystem))
 
     def _read_manifest(self) -> dict[str, list[str]]:
         """Return the names of the files by resource type."""
-        has_manifest, finished = (self._exists(name) for name in (MANIFEST, SUCCESS))
-        if not has_manifest or not finished:
-            reason = "is not a dataset of an export; asana_export_to_parquet(…) writes one"
-            if has_manifest:
+        if not (self._exists(MANIFEST) and self._exists(SUCCESS)):
+            reason = (
+                "is not a dataset of an export: convert its files with asana_export_to_parquet(…), "
+                "or load them with read_asana_export(…)"
+            )
+            if self._exists(MANIFEST):
                 reason = "is an unfinished dataset; convert the export again"
-            elif self._filesystem is None and Path(self._root).is_file():
-                reason = (
-                    "is a file; load it first: files.asana.load(), or aj.read_asana_export(path)"
-                )
-            elif self._filesystem is None and not Path(self._root).exists():
+            elif self._filesystem.get_file_info(self._root).type is FileType.NotFound:
                 reason = "does not exist"
             raise ExportFileError(f"{self._role}: {self._shown} {reason}.", path=self._shown)
         if self._exists(LONG_VALUES):
             raise _long_refused(self._role)
-        with self._open(MANIFEST) as file:
-            manifest = json.load(file)
+        with self._filesystem.open_input_file(f"{self._root}/{MANIFEST}") as file:
+            manifest = orjson.loads(file.read())
         return {
             table["resource_type"]: [f"{table['folder']}/{file['name']}" for file in table["files"]]
             for table in manifest["tables"]
         }
 
     def _read_catalogue(self) -> pd.DataFrame:
-        with self._open(CATALOGUE) as file:
+        with self._filesystem.open_input_file(f"{self._root}/{CATALOGUE}") as file:
             return pd.read_parquet(file, dtype_backend="pyarrow")
 
     def _exists(self, name: str) -> bool:
-        path = f"{self._root}/{name}"
-        if self._filesystem is None:
-            return Path(path).exists()
-        return bool(self._filesystem.exists(path))
-
-    def _open(self, name: str) -> Any:
-        path = f"{self._root}/{name}"
-        return Path(path).open("rb") if self._filesystem is None else self._filesystem.open(path)
+        info = self._filesystem.get_file_info(f"{self._root}/{name}")
+        return info.type is not FileType.NotFound
 
     def _reading(self, read: Callable[[], T]) -> T:
         """Call a function; raise its errors as ours, without secrets."""
@@ -294,9 +243,133 @@ class DatasetInput:
         )
 
 
-def _locate(folder: str, options: StorageOptions) -> tuple[Any, str]:
-    """Return the file system (None for the local one) and the path in it."""
-    if not is_url(folder):
-        return None, folder
-    filesystem, path = filesystem_of(folder, options)
-    return filesystem, path.rstrip("/")
+def _locate(folder: str, options: StorageOptions) -> tuple[FileSystem, str]:
+    """Return the file system, and the path of the dataset in it."""
+    filesystem, path = filesystem_of(folder, options) if is_url(folder) else (None, folder)
+    if filesystem is not None:
+        return PyFileSystem(FSSpecHandler(filesystem)), path.rstrip("/")
+    absolute = Path(path).absolute()
+    return LocalFileSystem(), str(set_aside(absolute) or absolute)
+
+
+class FieldKey(NamedTuple):
+    """Identity of a custom field: its gid, or its name and type when it has none."""
+
+    gid: str | None
+    name: str | None = None
+    type: str | None = None
+
+
+def _field_keys(catalogue: pd.DataFrame | None, columns: Sequence[str]) -> dict[str, FieldKey]:
+    """Return the keys of custom field columns: from the catalogue, or a gid in the column name."""
+    suffixes = {column: _GID_SUFFIX.fullmatch(column) for column in columns}
+    keys = {column: FieldKey(suffix[1]) for column, suffix in suffixes.items() if suffix}
+    if catalogue is not None:
+        fields = catalogue[["column", "gid", "name", "type"]].astype(object)
+        for column, *key in fields.itertuples(index=False):
+            if column in suffixes:
+                keys[column] = FieldKey(*(None if pd.isna(part) else str(part) for part in key))
+    return keys
+
+
+class Selection(NamedTuple):
+    """Which columns are compared, and whether the new input holds only what changed."""
+
+    columns: Sequence[str] | None = None
+    ignore: Sequence[str] = ()
+    partial: bool = False
+
+    def takes(self, column: str) -> bool:
+        """Whether a column is compared."""
+        if column in ("gid", "resource_type") or _is_within(column, self.ignore):
+            return False
+        return self.columns is None or _is_within(column, self.columns)
+
+
+def pair_columns(
+    catalogues: Sequence[pd.DataFrame | None], schemas: Sequence[pa.Schema], selection: Selection
+) -> list[ColumnPair]:
+    """Match the columns of both inputs: in the order of the new one, then of the old one.
+
+    If the new one is partial, columns of which it says nothing are left out.
+    """
+    old_schema, new_schema = schemas
+    fields = [
+        _field_keys(catalogue, schema.names)
+        for catalogue, schema in zip(catalogues, schemas, strict=True)
+    ]
+    matched = [
+        (new or old or "", old, new)
+        for old, new in _match(old_schema.names, new_schema.names, *fields)
+        if any(selection.takes(name) for name in (old, new) if name is not None)
+        and not (selection.partial and new is None and _is_unknown(old or "", new_schema.names))
+    ]
+    columns = {column for column, *_ in matched}
+    matched = [each for each in matched if not _is_type_of(each[0], columns)]
+    index_of = {column: index for index, (column, *_) in enumerate(matched)}
+    pairs = []
+    for column, old, new in matched:
+        types = [
+            schema.field(name).type if name else pa.null()
+            for schema, name in zip(schemas, (old, new), strict=True)
+        ]
+        type_ = common_type(*types)
+        typed = None if type_ else next(one for one in types if one != TEXT)
+        stem, _, leaf = column.rpartition(".")
+        gid = index_of.get(f"{stem}.gid") if leaf in LABELS else None
+        any_order = column.startswith("custom_fields")
+        pairs.append(ColumnPair(column, old, new, type_ or TEXT, any_order, gid, typed))
+    return pairs
+
+
+def _is_type_of(column: str, columns: Container[str]) -> bool:
+    stem, _, leaf = column.rpartition(".")
+    return leaf == "resource_type" and f"{stem}.gid" in columns
+
+
+def _is_unknown(column: str, names: Sequence[str]) -> bool:
+    """Whether rows with other columns say nothing of this one.
+
+    Custom fields have columns only if a row has them: rows without one deny it if they have others.
+    """
+    of_field = _is_within(column, ["custom_fields"])
+    return bool(names) and not (
+        of_field and any(_is_within(name, ["custom_fields"]) for name in names)
+    )
+
+
+def _match(
+    old: Sequence[str],
+    new: Sequence[str],
+    old_fields: Mapping[str, FieldKey],
+    new_fields: Mapping[str, FieldKey],
+) -> Iterator[tuple[str | None, str | None]]:
+    """Yield matching columns: custom fields by key, all others by name."""
+    unmatched = dict.fromkeys(old)
+    for column in new:
+        match = None
+        if column in new_fields:
+            candidates = {name: old_fields[name] for name in unmatched if name in old_fields}
+            match = _same_field(new_fields[column], candidates)
+        if match is None and column in unmatched:
+            known_on_both = column in new_fields and column in old_fields
+            match = None if known_on_both else column
+        unmatched.pop(match, None)  # type: ignore[arg-type]
+        yield match, column
+    yield from ((column, None) for column in unmatched)
+
+
+def _same_field(field: FieldKey, candidates: Mapping[str, FieldKey]) -> str | None:
+    """Return the column of the same field: by gid, or by name and type if either has no gid."""
+    by_label = []
+    for column, other in candidates.items():
+        if field.gid is not None and field.gid == other.gid:
+            return column
+        if None in (field.gid, other.gid) and field[1:] == other[1:]:
+            by_label.append(column)
+    return by_label[0] if len(by_label) == 1 else None
+
+
+def _is_within(column: str, names: Iterable[str]) -> bool:
+    """Whether a column is one of these names or nested in one: ``assignee.gid`` in ``assignee``."""
+    return any(column == name or column.startswith(f"{name}.") for name in names)

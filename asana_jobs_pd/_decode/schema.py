@@ -237,7 +237,7 @@ def _usual(spec: Spec | None) -> Iterable[str]:
         return ()
     if "name" in spec:
         return ("gid", "name")
-    return [key for key, inner in spec.items() if isinstance(inner, str)]
+    return [key for key, inner in spec.items() if isinstance(inner, str)] or spec
 
 
 def _decided(node: Node) -> Node:

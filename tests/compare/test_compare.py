@@ -5,13 +5,22 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
+import sys
 
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+from child_process import run_child
+from hypothesis import given
+from hypothesis import strategies as st
+from rows import write
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import compare_asana_exports
 from asana_jobs_pd._compare import compare, inputs
+from asana_jobs_pd._compare.compare import PARTITION_BYTES
 from asana_jobs_pd._decode import lines
 from asana_jobs_pd._parquet import writer as parquet
 
@@ -330,6 +339,132 @@ def test_a_dataset_may_be_a_url(load, convert):
     assert cells(found["task"]) == [("1", "changed", "name", "Task 1", "B")]
 
 
+def test_an_export_file_is_loaded(export, load):
+    """A path of a file is that of an export file, as downloads leave it; also as a URL."""
+    old, new = export(task("1")), export(task("1", name="B"), packed=False)
+    for paths in ((old, new), (str(old), new.as_uri()), (old, load(task("1", name="B")))):
+        found = compare_asana_exports(*paths)
+        assert cells(found["task"]) == [("1", "changed", "name", "Task 1", "B")]
+    with pytest.raises(aj.errors.ExportFileError, match="read_asana_export") as caught:
+        compare_asana_exports(old.parent, new)
+    assert caught.value.path == str(old.parent)
+
+
+def test_a_dataset_that_a_kill_left_beside_its_place_is_found(convert, load):
+    """Where folders cannot be exchanged, a process may be killed between two renames."""
+    folder = convert(task("1"))
+    work = folder.with_name(f".{folder.name}.part-00000000-1-5-00000000")
+    work.mkdir()
+    folder.rename(work / "replaced")
+    found = compare_asana_exports(folder, load(task("1", name="B")))
+    assert cells(found["task"]) == [("1", "changed", "name", "Task 1", "B")]
+    assert not folder.exists()
+
+
+def test_a_dataset_without_gids_is_an_error_in_words(convert):
+    """Rows are matched by them."""
+    with pytest.raises(aj.errors.InvalidFrameError, match=r"old: .*dataset0 has no column 'gid'"):
+        compare_asana_exports(convert(task("1"), columns="name"), {})
+
+
+_PEOPLE = st.lists(st.sampled_from([ANA, {**ANA, "name": "Anna"}, {**ANA, "gid": "13"}, None]))
+_FIELDS = st.lists(
+    st.sampled_from([
+        priority("High"), priority("Low"), priority(None, "PRIORITY"), cost(5.2), cost(-0.0),
+        cost(5.2 + 1e-12), {**cost(7), "gid": "5", "name": "COST"}, {**cost(1), "gid": None},
+        {"gid": "6", "name": "Areas", "type": "multi_enum", "multi_enum_values": [
+            {"gid": "61", "name": "API"}, {"gid": "62", "name": "Web"}]},
+        {"gid": "6", "name": "Areas", "type": "multi_enum", "multi_enum_values": [
+            {"gid": "62", "name": "Web"}, {"gid": "61", "name": "API"}]},
+    ]),
+    max_size=4, unique_by=lambda field: field["gid"] or field["name"],
+)  # fmt: skip
+_ROWS = st.lists(
+    st.one_of(
+        st.builds(
+            lambda gid, absent, **fields: {
+                name: value for name, value in task(gid, **fields).items() if name not in absent
+            },
+            st.sampled_from(["1", "2", "3", "007", "x-4", str(2**63)]),
+            st.sets(st.sampled_from(["followers", "memberships", "due_on", "Name"])),
+            name=st.sampled_from(["A", "a", "", None, "\0"]),
+            Name=st.sampled_from(["A", None, 7]),
+            due_on=st.sampled_from(["2024-09-15", "0001-01-01", None]),
+            followers=_PEOPLE,
+            memberships=st.lists(
+                st.sampled_from([{"project": WEB, "section": one} for one in (TODO, DOING, None)]),
+                max_size=2,
+            ),
+            odd=st.sampled_from([[[], ["a"]], [["a"], []], [["a"]], [None], {"k": [1]}, 3.5]),
+            custom_fields=_FIELDS,
+        ),
+        st.builds(
+            lambda gid, name: {"resource_type": "project_to_portfolio",
+                               "project": {"gid": gid, "name": name}},
+            st.sampled_from("12"), st.sampled_from("xy"),
+        ),
+    ),
+    max_size=12,
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::asana_jobs_pd.errors.AsanaValueWarning")
+@given(old=_ROWS, new=_ROWS, partial=st.booleans())
+def test_in_partitions_datasets_say_what_frames_say(tmp_path_factory, old, new, partial):
+    """Whatever the rows are: names that differ in case only, lists, categories, odd gids, links."""
+    folder = tmp_path_factory.mktemp("exports")
+    files = [write(folder / f"{n}.jsonl.gz", rows) for n, rows in enumerate((old, new))]
+    datasets = [folder / str(n) for n in range(2)]
+    for file, dataset in zip(files, datasets, strict=True):
+        aj.asana_export_to_parquet(file, dataset, workers=1)
+    expected = compare_asana_exports(*map(aj.read_asana_export, files), partial=partial)
+    mixed = (datasets[0], aj.read_asana_export(files[1], dtype_backend="pyarrow"))
+    for inputs_ in (datasets, mixed):
+        for size in (PARTITION_BYTES, 10):
+            compare.PARTITION_BYTES = size
+            try:
+                assert_same(compare_asana_exports(*inputs_, partial=partial), expected)
+            finally:
+                compare.PARTITION_BYTES = PARTITION_BYTES
+
+
+LARGE = """
+import resource, sys
+import asana_jobs_pd as aj
+found = aj.compare_asana_exports(sys.argv[1], sys.argv[2])
+counts = found.summary().loc["task", ["added", "removed", "changed", "unchanged"]].tolist()
+print(*counts, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss")
+def test_datasets_larger_than_memory(convert, tmp_path):
+    """Two datasets of 800 MB in memory are compared in some 300 MB more than a small one."""
+    notes = random.Random(0)
+    rows = [task(str(n), notes=notes.randbytes(1000).hex()) for n in range(1000)]
+    changed = [{**row, "completed": True} if row["gid"] < "2" else row for row in rows[1:]]
+    folders = convert(*rows), convert(*changed)
+    small = run_child(LARGE, *folders, folder=tmp_path).split()
+    assert small[:4] == ["0", "1", "111", "888"]
+    copies = 200
+    for folder in folders:
+        repeat_rows(folder / "task" / "part-00000.parquet", copies)
+    large = run_child(LARGE, *folders, folder=tmp_path).split()
+    assert [int(count) for count in large[:4]] == [int(count) * copies for count in small[:4]]
+    assert int(large[4]) - int(small[4]) < 400_000
+
+
+def repeat_rows(path, copies):
+    """Write the rows of a part so many times, with other gids."""
+    table = pq.read_table(path)
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for number in range(copies):
+            gids = pc.binary_join_element_wise(table["gid"], str(number), "-")
+            writer.write_table(table.set_column(0, table.schema.field("gid"), gids))
+
+
 def test_types_of_row_with_strange_names_are_found(load, convert):
     """The manifest says in which folder a resource type is."""
     old = convert({"gid": "1", "resource_type": "../x", "name": "A"})
@@ -355,8 +490,15 @@ def test_a_dataset_that_cannot_be_read(convert, monkeypatch, tmp_path):
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
-def test_temporary_files_that_cannot_be_written(convert, monkeypatch, number):
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "the disk is full. Free some space"),
+        (errno.EACCES, "permission denied"),
+        (errno.EDOM, os.strerror(errno.EDOM)),
+    ],
+)
+def test_temporary_files_that_cannot_be_written(convert, monkeypatch, number, words):
     """A full or read-only disk is an error in words that says where, and what helps."""
     folders = convert(*many(0)), convert(*many(1))
     monkeypatch.setattr(compare, "PARTITION_BYTES", 10_000)
@@ -365,7 +507,7 @@ def test_temporary_files_that_cannot_be_written(convert, monkeypatch, number):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(compare.pa.ipc, "new_stream", refused)
-    with pytest.raises(aj.errors.ExportWriteError, match=os.strerror(number)) as caught:
+    with pytest.raises(aj.errors.ExportWriteError, match=words) as caught:
         compare_asana_exports(*folders)
     assert "TMPDIR" in str(caught.value)
 

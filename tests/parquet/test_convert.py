@@ -21,6 +21,7 @@ from rows import GRAPH_FIELDS, NAMESAKES, field, task, write
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
+from asana_jobs_pd._decode.schema import SCHEMA
 from asana_jobs_pd._parquet import writer as parquet
 from asana_jobs_pd.sandbox._exports import export_rows
 
@@ -241,6 +242,19 @@ def test_a_different_cell_is_noticed(files):
         assert_equal(other, frame)
     with pytest.raises(AssertionError):
         assert_equal(frame.astype({"name": "string"}), frame)
+
+
+@pytest.mark.parametrize("value", [[], None, {}, [{}]])
+def test_documented_lists_and_objects_that_are_empty_everywhere(tmp_path, dest, value):
+    """Parquet has no objects without keys, so they have those that are documented."""
+    rows = [
+        {"gid": "1", "resource_type": name}
+        | {key: value for key, kind in keys.items() if not isinstance(kind, str)}
+        for name, keys in SCHEMA.items()
+    ]
+    source = write(tmp_path / "a.jsonl.gz", rows)
+    data = aj.read_asana_export(source, dtype_backend="pyarrow")
+    assert_same(data, dest, aj.asana_export_to_parquet(source, dest))
 
 
 def test_a_type_with_an_odd_name_has_a_folder_of_ours(files, dest):
