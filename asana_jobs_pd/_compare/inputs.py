@@ -192,10 +192,11 @@ class DatasetInput:
     def _read(self, names: list[str], columns: list[str]) -> Iterator[pa.Table]:
         for name in names:
             with self._open(name) as file:
-                batches = file.iter_batches(BATCH_ROWS, columns=columns)
-                while (batch := self._reading(partial(next, batches, None))) is not None:
-                    # Parquet takes the name a.b for the field b of a column a as well.
-                    yield pa.Table.from_batches([batch.select(columns)])
+                for group in range(file.num_row_groups):  # one is in memory at a time
+                    batches = file.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns)
+                    while (batch := self._reading(partial(next, batches, None))) is not None:
+                        # Parquet takes the name a.b for the field b of a column a as well.
+                        yield pa.Table.from_batches([batch.select(columns)])
 
     def _open(self, name: str) -> pq.ParquetFile:
         path = f"{self._root}/{name}"
