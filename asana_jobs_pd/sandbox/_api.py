@@ -146,7 +146,7 @@ class Api:
         self._fields = fields
         self._parse = lru_cache(maxsize=1024)(fields.parse)
         self._jobs = jobs
-        self._starts = starts
+        self.starts = starts
         self._headers: Headers = tuple(("Asana-Change", change) for change in changes)
         self._refusals: dict[str, tuple[int, str | None]] = {}
 
@@ -184,16 +184,6 @@ class Api:
         scheme, _, token = authorization.partition(" ")
         return f"{scheme.lower()} {token}" == self._bearer
 
-    @property
-    def jobs_started(self) -> int:
-        """Number of jobs started."""
-        return self._starts.started
-
-    @property
-    def jobs_running(self) -> int:
-        """How many of them are running."""
-        return self._starts.running
-
     def _start(self, request: Request, start: Start, query: Query) -> Answer:
         parent = parent_of(request)
         if parent in self._refusals:
@@ -203,7 +193,7 @@ class Api:
         refusal = self._unreadable(query)
         if refusal is not None:
             return refusal
-        started = self._starts.start(request, start)
+        started = self.starts.start(request, start)
         if isinstance(started, Answer):
             return started
         answer = self._job(started, query)

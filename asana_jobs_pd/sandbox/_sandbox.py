@@ -10,7 +10,7 @@ from ._clock import Clock, RunningClock
 from ._exports import Exports
 from ._jobs import Jobs, Status, gid_at
 from ._server import Server
-from ._site import Counters, Limits, RetryAfter, SeenRequest, Site, Stats
+from ._site import Limits, RetryAfter, SeenRequest, Site, Stats
 from ._starts import Starts, parent_at
 
 if TYPE_CHECKING:
@@ -282,15 +282,15 @@ class Sandbox:
     def stats(self) -> Stats:
         """The current counters."""
         with self._site.lock:
-            return self._site.counters.snapshot()
+            return self._site.stats.copy()
 
     @property
     def requests(self) -> list[SeenRequest]:
         """The last 10,000 requests, to the API and for export files, oldest first."""
         with self._site.lock:
-            return list(self._site.counters.seen)
+            return list(self._site.seen)
 
     def reset_stats(self) -> None:
         """Reset all counters and forget the requests; rate limits keep counting."""
         with self._site.lock:
-            self._site.counters = Counters()
+            self._site.reset()

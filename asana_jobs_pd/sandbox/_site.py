@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from threading import Lock
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 RetryAfter = bool | Literal["text"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stats:
-    """A snapshot of the counters.
+    """The counters; `Sandbox.stats` is a snapshot of them.
 
     Attributes
     ----------
@@ -81,6 +81,10 @@ class Stats:
         """Return the counters for JSON, `throttled` included."""
         return {**asdict(self), "throttled": self.throttled}
 
+    def copy(self) -> Stats:
+        """Return a snapshot."""
+        return replace(self, by_status=dict(sorted(self.by_status.items())))
+
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
@@ -112,33 +116,6 @@ class SeenRequest:
     at: float
     status: int
     body: str = ""
-
-
-class Counters:
-    """Mutable counters; `snapshot` returns their current values."""
-
-    def __init__(self) -> None:
-        self.totals: Counter[str] = Counter()
-        self.by_status: Counter[int] = Counter()
-        self.most_in_flight = 0
-        self.most_in_window = 0
-        self.most_running = 0
-        self.seen: deque[SeenRequest] = deque(maxlen=10_000)
-
-    def peak(self, in_flight: int, in_window: int) -> None:
-        """Update both maxima."""
-        self.most_in_flight = max(self.most_in_flight, in_flight)
-        self.most_in_window = max(self.most_in_window, in_window)
-
-    def snapshot(self) -> Stats:
-        """Return the current values."""
-        return Stats(
-            by_status=dict(sorted(self.by_status.items())),
-            most_in_flight=self.most_in_flight,
-            most_in_window=self.most_in_window,
-            most_running=self.most_running,
-            **self.totals,
-        )
 
 
 class Limits:
@@ -211,7 +188,7 @@ class Site:
     ) -> None:
         self.lock = Lock()
         self.faults = Faults()
-        self.counters = Counters()
+        self.reset()
         self._api = api
         self._exports = exports
         self._limits = limits
@@ -236,35 +213,42 @@ class Site:
         """Return the current time."""
         return self._clock.instant(self._clock.now())
 
+    def reset(self) -> None:
+        """Set all counters to 0 and forget the requests."""
+        self.stats = Stats()
+        self.seen: deque[SeenRequest] = deque(maxlen=10_000)
+
     def count(self, what: str, number: int = 1) -> None:
         """Add to a counter."""
         with self.lock:
-            self.counters.totals[what] += number
+            setattr(self.stats, what, getattr(self.stats, what) + number)
 
     def _ask_api(self, request: Request) -> Answer:
-        counters = self.counters
-        counters.totals["requests"] += 1
+        stats, limits, starts = self.stats, self._limits, self._api.starts
+        stats.requests += 1
         lane: Lane = "reads" if request.method == "GET" else "writes"
-        rejection = self._limits.admit(self._clock.client_now(), lane)
-        counters.peak(self._limits.now_in_flight, self._limits.in_window)
+        rejection = limits.admit(self._clock.client_now(), lane)
+        stats.most_in_flight = max(stats.most_in_flight, limits.now_in_flight)
+        stats.most_in_window = max(stats.most_in_window, limits.in_window)
         if rejection is not None:
             answer, why = rejection
-            counters.totals[f"throttled_{why}"] += 1
+            stats.throttled_rate += why == "rate"
+            stats.throttled_in_flight += why == "in_flight"
         else:
-            before, gid = self._api.jobs_started, gid_of(request.path) or parent_of(request)
+            before, gid = starts.started, gid_of(request.path) or parent_of(request)
             answer = self._under_faults(self._api, request, "api", gid)
             answer.in_flight = lane
-            counters.totals["jobs_started"] += self._api.jobs_started - before
-            counters.most_running = max(counters.most_running, self._api.jobs_running)
+            stats.jobs_started += starts.started - before
+            stats.most_running = max(stats.most_running, starts.running)
         answer.delay += self._latency
-        counters.by_status[_seen_status(answer)] += 1
+        status = _seen_status(answer)
+        stats.by_status[status] = stats.by_status.get(status, 0) + 1
         self._keep(request, parse_query(request.query), answer)
         return answer
 
     def _ask_exports(self, request: Request) -> Answer:
-        self.counters.totals["downloads"] += 1
-        if "authorization" in request.headers:
-            self.counters.totals["authorization_on_exports"] += 1
+        self.stats.downloads += 1
+        self.stats.authorization_on_exports += "authorization" in request.headers
         answer = self._under_faults(self._exports, request, "exports", gid_of_file(request.path))
         self._keep(request, Query((), None), answer)
         return answer
@@ -272,9 +256,9 @@ class Site:
     def _ask_sandbox(self, request: Request) -> Answer:
         match request.method, request.path:
             case "GET", "/sandbox/stats":
-                return json_answer(self.counters.snapshot().as_dict())
+                return json_answer(self.stats.copy().as_dict())
             case "POST", "/sandbox/reset":
-                self.counters = Counters()
+                self.reset()
                 return json_answer({})
         return error(404, "No matching route for request")
 
@@ -291,7 +275,7 @@ class Site:
         return answer if fault is None else strike(fault, answer, where)
 
     def _keep(self, request: Request, query: Query, answer: Answer) -> None:
-        self.counters.seen.append(
+        self.seen.append(
             SeenRequest(
                 request.method,
                 request.path,
