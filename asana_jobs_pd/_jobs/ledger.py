@@ -28,7 +28,7 @@ from asana_jobs_pd.typing import Gids
 
 T = TypeVar("T")
 SETTING = "ASANA_JOBS_LEDGER"
-_OFF = ("0", "false", "no", "off")
+_OFF, _ON = ("0", "false", "no", "off"), ("", "1", "true", "yes", "on")
 _DAY = 86_400 * 10**6
 _LABEL_LIMIT = 1000
 _TEXTS = ("gid", "resource_subtype", "status", "source.gid", "label")
@@ -131,7 +131,7 @@ def ledger_path(client: Client | None = None) -> Path | None:
     wanted = None if client is None else client.ledger
     if setting.lower() in _OFF or wanted is False:
         return None
-    if setting not in ("", "1"):
+    if setting.lower() not in _ON:
         with contextlib.suppress(InvalidOptionError):
             return local_path(setting, SETTING, "file")
         raise LedgerError(

@@ -113,8 +113,8 @@ class LedgerFile:
 
         The paths of a job are joined by NUL. Jobs of an unknown base URL are always included.
         """
-        if not self.path.exists():
-            return []
+        if not self.path.exists() or (self.path.is_file() and not self.path.stat().st_size):
+            return []  # before the first transaction, or when it was cut off
         conditions, values = "", [since, *(statuses or ())]
         if statuses is not None:
             conditions += f" AND status IN ({','.join('?' * len(statuses))})"

@@ -376,6 +376,23 @@ def test_looking_into_it_is_an_error_in_words(trouble):
         aj.ledger.forget()
 
 
+def test_a_file_without_content_has_no_jobs(client, path, asana):
+    """A process that was killed before its first transaction leaves one; the next read fills it."""
+    path.parent.mkdir()
+    path.touch()
+    assert len(aj.recent_jobs()) == 0
+    aj.read_asana_jobs(asana.gids(1), client=client)
+    assert len(aj.recent_jobs()) == 1
+
+
+@pytest.mark.parametrize("setting", ["1", "true", "Yes", "ON", " "])
+def test_the_ledger_may_be_turned_on(monkeypatch, tmp_path, setting):
+    """The words that mean yes are no names of files."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("ASANA_JOBS_LEDGER", setting)
+    assert aj.ledger.path().name == "ledger.sqlite3"
+
+
 @pytest.mark.parametrize("verb", ["read", "start", "wait"])
 def test_a_warning_turned_into_an_error_carries_the_frame(verb, asana, client, path):
     """What was read or started is in ``.frame``."""
