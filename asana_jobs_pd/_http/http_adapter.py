@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import ipaddress
 import logging
-import math
 import os
 import re
 import socket
@@ -37,6 +36,8 @@ STOP_INTERVAL = 0.2
 """Seconds between two looks at whether a request that waits was cancelled."""
 MAX_INTERIM_ANSWERS = 100
 """Answers such as 103 Early Hints that may come before the final one."""
+MAX_IDLE = 120.0
+"""Seconds after which something on the way may have forgotten a connection without a word."""
 _MAX_HEADERS = 100
 _MAX_LINE = 65_536
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
@@ -54,7 +55,7 @@ class SlowAnswerError(TimeoutError):
 class AnswerTimeout(urllib3.Timeout):
     """How long a request may wait: to connect, between bytes, and for its answer.
 
-    An answer, or the head of one that is `streamed`, may take twice the second time. Once `stop`
+    An answer, or each piece of one that is `streamed`, may take twice the second time. Once `stop`
     is set, every wait ends soon with ``Cancelled``.
     """
 
@@ -67,9 +68,8 @@ class AnswerTimeout(urllib3.Timeout):
         streamed: bool = False,
     ) -> None:
         super().__init__(connect=connect, read=read)
-        self.connect, self.silence, self.head = connect, read, 2 * read
-        self.answer = math.inf if streamed else self.head
-        self._stop = stop
+        self.connect, self.silence, self.answer = connect, read, 2 * read
+        self.streamed, self._stop = streamed, stop
 
     def step(self, until: float) -> float:
         """Return how long to wait at once; raise when it was cancelled, or that time has come."""
@@ -93,16 +93,16 @@ class _TimedReader(socket.SocketIO):
         getattr(sock, "socket", sock)._io_refs += 1  # noqa: SLF001  as its own makefile does
         self._socket = sock
         self._timeout: AnswerTimeout = _sending.timeout
-        self._asked_at = time.monotonic()
-        self._deadline = self._asked_at + self._timeout.head
+        self._deadline = time.monotonic() + self._timeout.answer
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
         """Return a buffered file: all that ``HTTPResponse`` wants of a socket."""
         return io.BufferedReader(self)
 
-    def head_came(self) -> None:
-        """Go on until the deadline of the whole answer."""
-        self._deadline = self._asked_at + self._timeout.answer
+    def expect_piece(self) -> None:
+        """Begin anew with the next piece of a body that is streamed."""
+        if self._timeout.streamed:
+            self._deadline = time.monotonic() + self._timeout.answer
 
     def readinto(self, buffer: Any) -> int:
         silent_until = time.monotonic() + self._timeout.silence
@@ -120,15 +120,15 @@ class _Head(HTTPResponse):
     """A response that is read within its deadlines, after any interim ones."""
 
     def __init__(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> None:
-        self._reader = _TimedReader(sock)
-        super().__init__(self._reader, debuglevel, method)  # type: ignore[arg-type]
+        self.reader = _TimedReader(sock)
+        super().__init__(self.reader, debuglevel, method)  # type: ignore[arg-type]
 
     def begin(self) -> None:
         """Read the head as its base class does, in a sixth of the time: without email's parser."""
         version, self.status, self.reason = self._final_status()
-        if not version.startswith("HTTP/"):
+        if not version.startswith("HTTP/1."):
             raise UnknownProtocol(version)
-        self.code, self.version = self.status, 10 if version in ("HTTP/1.0", "HTTP/0.9") else 11
+        self.code, self.version = self.status, 10 if version == "HTTP/1.0" else 11
         self.headers = self.msg = headers = self._read_headers()  # type: ignore[assignment]
         self.chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
         self.chunk_left = None
@@ -139,7 +139,6 @@ class _Head(HTTPResponse):
             self.length = 0
         endless = self.length is None and not self.chunked
         self.will_close = endless or self._check_close()  # type: ignore[attr-defined]
-        self._reader.head_came()
 
     def _final_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM_ANSWERS):
@@ -236,6 +235,8 @@ class _TimedPool:
         _sending.timeout = timeout
         connection = pool._get_conn()  # noqa: SLF001
         try:
+            if time.monotonic() - getattr(connection, "used_at", 0.0) > MAX_IDLE:
+                connection.close()
             if connection.is_closed:
                 self._open(connection, timeout)
             connection.sock.settimeout(timeout.connect)
@@ -257,6 +258,7 @@ class _TimedPool:
 
     def give_back(self, connection: Any, *, usable: bool) -> None:
         """Return a connection to the pool, closed when nothing more may be sent over it."""
+        connection.used_at = time.monotonic()
         if not usable:
             connection.close()
         self._put_conn(connection)  # type: ignore[attr-defined]
@@ -307,7 +309,7 @@ def _timed(pool: Any) -> type:
 class _Response:
     """A response whose status, headers and body can be read, once."""
 
-    def __init__(self, pool: _TimedPool, connection: Any, response: HTTPResponse) -> None:
+    def __init__(self, pool: _TimedPool, connection: Any, response: _Head) -> None:
         self._pool, self._connection, self._response = pool, connection, response
         self.status, self.headers = response.status, response.headers
         self._is_open = True
@@ -316,6 +318,7 @@ class _Response:
         """Return what has arrived of the body, as it came, at most that many bytes."""
         if not self._is_open:
             return b""
+        self._response.reader.expect_piece()
         try:
             data = self._response.read1(amt)
         except BaseException:
@@ -395,8 +398,8 @@ class OneServerAdapter(HTTPAdapter):
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002
         """Return the path: https goes through a proxy by CONNECT, and http never does."""
-        assert request.url is not None
-        return request.url.removeprefix(self._origin)
+        path = str(request.url).removeprefix(self._origin)
+        return path if path.startswith("/") else f"/{path}"
 
     def _tls(self) -> ssl.SSLContext:
         """Return the context of all connections: to load certificates takes longer than a GET."""

@@ -106,7 +106,7 @@ def fetch_job(
             if not isinstance(retried, RequestError):
                 client.refused_fields |= optional
             result = retried
-    return result if isinstance(result, RequestError) else not_a_job(gid, result) or result
+    return result
 
 
 def not_a_job(gid: str, record: dict[str, Any]) -> BodyError | None:

@@ -211,6 +211,26 @@ def test_a_trickle_is_cut():
     transport.close()
 
 
+@pytest.mark.parametrize("then", [b"1", b"X: y\r\n"], ids=["a chunk's length", "trailers"])
+def test_what_is_around_chunks_has_a_deadline(then):
+    """Bytes that are none of the body do not hold a transfer for ever."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+    server = Trickle(head + (b"0\r\n" if then != b"1" else b""), then)
+    transport = transport_of(5, 0.3)
+    with transport.open(server.url, {}) as answer:
+        while isinstance(data := answer.read(), bytes):
+            assert data
+    assert data.timed_out
+    transport.close()
+
+
+def test_a_url_without_a_path_is_asked_for_all_the_same(scripted, transport):
+    """The line of the request has a slash."""
+    server = scripted(http(200, b"x"))
+    assert body(transport.open(SignedUrl(f"{server.origin}?X-Amz-Signature=1"), {})) == b"x"
+    assert server.heads[0].startswith(b"GET /?X-Amz-Signature=1 HTTP/1.1\r\n")
+
+
 def test_it_shows_nothing(transport):
     """Neither proxies nor URLs."""
     assert repr(transport) == "<SignedTransport>"

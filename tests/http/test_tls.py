@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import pytest
 import trustme
+from urllib3.exceptions import InsecureRequestWarning
 
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled
@@ -238,6 +239,12 @@ def test_a_cancelled_wait_ends_soon(by, way, server):
     thread.join(30)
     assert ends == [True]
     assert mine.get_job(GID)["gid"] == GID
+
+
+def test_verification_can_be_switched_off(server):
+    """It is the user's word; urllib3 warns."""
+    with client_of(server, verify=False) as client, pytest.warns(InsecureRequestWarning):
+        assert client.get_job(GID)["gid"] == GID
 
 
 def test_one_that_is_not(server):
