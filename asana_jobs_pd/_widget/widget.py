@@ -17,8 +17,7 @@ from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, default_client
 from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._jobs.as_jobs import as_jobs
-from asana_jobs_pd._monitor.monitor import JobsMonitor
-from asana_jobs_pd._monitor.notebook_cell import Cells, current_cell
+from asana_jobs_pd._monitor.monitor import Cells, JobsMonitor, current_cell
 from asana_jobs_pd._public import public
 from asana_jobs_pd._vocabulary import UNKNOWN, UNREADABLE
 from asana_jobs_pd._widget.display import (
