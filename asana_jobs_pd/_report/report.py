@@ -368,7 +368,7 @@ _MAX_DECIMALS = 4
 
 
 def _own_cell(value: object, decimals: int | None, zone: tzinfo) -> Cell:
-    look = "" if decimals is None else "num"
+    look = "own" if decimals is None else "num"
     if not has_value(value):
         return Cell(_NOTHING, look)
     if isinstance(value, pd.Timestamp) and value.tzinfo:
