@@ -1,6 +1,6 @@
 """All benchmarks, as Markdown: `python -m benchmarks [fetch limits …]`.
 
-`parquet` is run only by its name: it takes half an hour and some GB of disk.
+`parquet` and `compare` are run only by their names: they take long, and some GB of disk.
 """
 
 from __future__ import annotations

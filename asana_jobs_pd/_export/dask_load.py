@@ -148,25 +148,21 @@ def _check_cluster() -> None:
         import dask.dataframe  # noqa: F401, PLC0415
         from distributed import default_client  # noqa: PLC0415
     except ImportError as error:
-        reason = str(error)
-    else:
-        try:
-            client = default_client()  # type: ignore[no-untyped-call]
-        except ValueError:  # Dask without a cluster
-            return
-        # A built-in function, which workers can unpickle without the package.
-        found = client.run(eval, _HAS_PACKAGE, on_error="ignore")
-        reason = ", ".join(worker for worker in found if not found[worker])
-        if not reason:
-            return
         raise MissingExtraError(
-            f"asana_jobs_pd is not installed on Dask worker {reason}: install the same version "
+            f"engine='dask' needs a package that is not installed ({error}): "
+            'pip install "asana_jobs_pd[dask]".'
+        ) from None
+    try:
+        client = default_client()  # type: ignore[no-untyped-call]
+    except ValueError:  # Dask without a cluster
+        return
+    # A built-in function, which workers can unpickle without the package.
+    found = client.run(eval, _HAS_PACKAGE, on_error="ignore")
+    if lacking := ", ".join(worker for worker in found if not found[worker]):
+        raise MissingExtraError(
+            f"asana_jobs_pd is not installed on Dask worker {lacking}: install the same version "
             "wherever workers run."
         )
-    raise MissingExtraError(
-        f"engine='dask' needs a package that is not installed ({reason}): "
-        'pip install "asana_jobs_pd[dask]".'
-    )
 
 
 def compute(tasks: Any) -> Any:
@@ -337,47 +333,52 @@ def _from_parts(
 
 
 class Counts(NamedTuple):
-    """What is known once rows are final: issues, filled cells by column, facts by type."""
+    """What is known once rows are final: issues, filled cells, facts and files by type."""
 
     issues: Issues
     filled: Counter[str]
     facts: dict[str, Facts]
+    files: dict[str, list[Any]]
 
     @classmethod
     def total(cls, first: Iterable[Issue], counts: Iterable[Counts]) -> Counts:
         """Return all counts, and the issues that came before them."""
-        issues, filled, facts = Issues(), Counter[str](), dict[str, Facts]()
+        total = cls(Issues(), Counter(), {}, {})
         for issue in first:
-            issues.add(issue)
+            total.issues.add(issue)
+        issues = total.issues
         for part in counts:
             issues = issues.merged(part.issues)
-            filled.update(part.filled)
+            total.filled.update(part.filled)
             for name, fact in part.facts.items():
-                known = facts.get(name, Facts(0, fact.columns, 0, pd.NaT))
+                known = total.facts.get(name, Facts(0, fact.columns, 0, pd.NaT))
                 latest = assemble.later(known.latest, fact.latest)
                 duplicates = known.duplicates + fact.duplicates
-                facts[name] = Facts(known.rows + fact.rows, fact.columns, duplicates, latest)
-        return cls(issues, filled, {name: facts[name] for name in sorted(facts)})
+                total.facts[name] = Facts(known.rows + fact.rows, fact.columns, duplicates, latest)
+            for name, files in part.files.items():
+                total.files[name] = sorted([*total.files.get(name, ()), *files])
+        return total._replace(issues=issues, facts=dict(sorted(total.facts.items())))
 
 
 def _count_file(partitions: Sequence[Partition], schema: ResolvedSchema) -> Counts:
     assembled = [assembly for assembly, _ in _assembled(partitions, schema)]
-    counts = (Counts(each.issues, each.filled, each.facts) for each in assembled)
+    counts = (Counts(each.issues, each.filled, each.facts, {}) for each in assembled)
     return Counts.total([], counts)
 
 
-def _count(plan: Plan) -> export.Counted:
-    """Read everything once more, on the cluster, for the report and the issues."""
+def _count(plan: Plan) -> export.AsanaExport:
+    """Read everything once more, on the cluster, for the report and the issues; without frames."""
     import dask  # noqa: PLC0415
 
     count, schema = dask.delayed(_count_file, pure=False), dask.delayed(plan.schema)
     counts = compute([count(parts, schema) for parts in plan.by_file()])
-    issues, filled, facts = Counts.total(plan.schema.issues, counts)
+    issues, filled, facts, _ = Counts.total(plan.schema.issues, counts)
     issues = plan.scan_result.issues.merged(issues)
     named = [plan.schema.named(issue) for issue in issues.sorted()]
-    return export.Counted(
-        export.catalogue(plan.schema.fields, filled),
-        export.issues_frame(named, plan.request.paths),
-        issues.count,
-        assemble.summary(facts, issues, plan.request.window),
+    return export.AsanaExport(
+        {},
+        custom_fields=export.catalogue(plan.schema.fields, filled),
+        issues=export.issues_frame(named, plan.request.paths),
+        issue_count=issues.count,
+        summary=assemble.summary(facts, issues, plan.request.window),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,27 @@ class ByType(Mapping[str, F]):
 
 
 Backend: TypeAlias = Literal["numpy_nullable", "pyarrow"]
+
+
+class LoadedExport(ByType[F]):
+    """What was loaded, whatever the engine: frames, and how they were asked for."""
+
+    def __init__(
+        self,
+        frames: dict[str, F],
+        *,
+        custom_field_values: F | None = None,
+        incomplete_files: Sequence[str] = (),
+        options: ReadOptions | None = None,
+        backend: Backend = "numpy_nullable",
+    ) -> None:
+        super().__init__(frames)
+        self.custom_field_values = custom_field_values
+        self.incomplete_files = list(incomplete_files)
+        self._options = options
+        self._backend = backend
+
+
 TEXT = pd.StringDtype("pyarrow")
 
 
@@ -142,7 +163,7 @@ def empty_frame(
 
 
 @public
-class AsanaExport(ByType[pd.DataFrame]):
+class AsanaExport(LoadedExport[pd.DataFrame]):
     """The DataFrames of an export, by `resource_type`; made by `read_asana_export`.
 
     Iteration, `len` and `in` are about types that have rows. ``data["task"]`` without a row is an
@@ -175,22 +196,15 @@ class AsanaExport(ByType[pd.DataFrame]):
         frames: dict[str, pd.DataFrame],
         *,
         custom_fields: pd.DataFrame,
-        custom_field_values: pd.DataFrame | None = None,
         issues: pd.DataFrame,
         issue_count: int,
         summary: pd.DataFrame,
-        incomplete_files: Sequence[str] = (),
-        options: ReadOptions | None = None,
-        backend: Backend = "numpy_nullable",
+        **shared: Any,
     ) -> None:
-        super().__init__(frames)
-        self._options = options
-        self._backend = backend
+        super().__init__(frames, **shared)
         self.custom_fields = custom_fields
-        self.custom_field_values = custom_field_values
         self.issues = issues
         self.issue_count = issue_count
-        self.incomplete_files = list(incomplete_files)
         self._summary = summary
         self._empty: dict[str, pd.DataFrame] = {}
 
@@ -228,17 +242,8 @@ class AsanaExport(ByType[pd.DataFrame]):
         return f"{early}{format_count(self.issue_count, 'issue')}, see .issues"
 
 
-class Counted(NamedTuple):
-    """What is known once all files have been read again."""
-
-    custom_fields: pd.DataFrame
-    issues: pd.DataFrame
-    issue_count: int
-    summary: pd.DataFrame
-
-
 @public
-class AsanaDaskExport(ByType["dd.DataFrame"]):
+class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
     """Dask DataFrames of an export, by `resource_type`; ``read_asana_export(engine="dask")``.
 
     Their partitions are read from the files when they are computed, on the active
@@ -259,22 +264,15 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
         frames: dict[str, dd.DataFrame],
         *,
         custom_fields: pd.DataFrame,
-        custom_field_values: dd.DataFrame | None,
         rows: Mapping[str, int],
-        count: Callable[[], Counted],
-        incomplete_files: Sequence[str] = (),
-        options: ReadOptions | None = None,
-        backend: Backend = "numpy_nullable",
+        count: Callable[[], AsanaExport],
+        **shared: Any,
     ) -> None:
-        super().__init__(frames)
-        self._options = options
-        self._backend = backend
+        super().__init__(frames, **shared)
         self._custom_fields = custom_fields
-        self.custom_field_values = custom_field_values
         self._rows = dict(rows)
         self._count = count
-        self.incomplete_files = list(incomplete_files)
-        self._counted: Counted | None = None
+        self._counted: AsanaExport | None = None
 
     @property
     def custom_fields(self) -> pd.DataFrame:
@@ -296,7 +294,7 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
 
         The first call reads all files once more, on the cluster; only counts come back.
         """
-        return self._all().summary.copy()
+        return self._all().report()
 
     def compute(self) -> AsanaExport:
         """Return everything in memory, as the pandas engine gives it.
@@ -316,7 +314,7 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
             custom_field_values=long,
             issues=counted.issues,
             issue_count=counted.issue_count,
-            summary=counted.summary,
+            summary=counted.report(),
             incomplete_files=self.incomplete_files,
             options=self._options,
             backend=self._backend,
@@ -328,7 +326,8 @@ class AsanaDaskExport(ByType["dd.DataFrame"]):
         frame = empty_frame(resource_type, self._options, self._backend)
         return None if frame is None else dd.from_pandas(frame, npartitions=1)
 
-    def _all(self) -> Counted:
+    def _all(self) -> AsanaExport:
+        """Return what is known once all files have been read again: all but frames."""
         if self._counted is None:
             self._counted = self._count()
         return self._counted

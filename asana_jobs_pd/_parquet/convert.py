@@ -53,7 +53,7 @@ from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError
 
 if TYPE_CHECKING:
-    from asana_jobs_pd._parquet.dask_write import DaskConversion
+    from asana_jobs_pd._export.dask_load import Counts
 
 
 @public
@@ -222,7 +222,7 @@ def _check_complete(
 
 
 def _describe(
-    conversion: Conversion | DaskConversion,
+    conversion: Conversion | Counts,
     scan_result: ScanResult,
     schema: ResolvedSchema,
     context: tuple[Request, Stage, Destination],
@@ -264,7 +264,7 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _with_files(
-    report: pd.DataFrame, conversion: Conversion | DaskConversion, dest: Destination
+    report: pd.DataFrame, conversion: Conversion | Counts, dest: Destination
 ) -> pd.DataFrame:
     base = str(dest) if dest.filesystem is not None else dest.path
     paths = [f"{base.rstrip('/')}/{folder_of(name)}" for name in report.index]
@@ -276,7 +276,7 @@ def _with_files(
     )
 
 
-def _manifest_tables(conversion: Conversion | DaskConversion) -> list[dict[str, Any]]:
+def _manifest_tables(conversion: Conversion | Counts) -> list[dict[str, Any]]:
     tables: list[dict[str, Any]] = [
         {
             "resource_type": name,

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from asana_jobs_pd._decode.locations import message_of
-from asana_jobs_pd._decode.scan_result import Issues
-from asana_jobs_pd._export.assemble import Facts
 from asana_jobs_pd._export.dask_load import Counts, Partition, Plan, compute, scan_partitions
 from asana_jobs_pd._export.finalize import long_values_of_none
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
@@ -28,15 +25,6 @@ from asana_jobs_pd._parquet.writer import (
 from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError
 
 
-class DaskConversion(NamedTuple):
-    """What the workers wrote, as `Conversion` has it."""
-
-    issues: Issues
-    filled: Counter[str]
-    facts: dict[str, Facts]
-    files: dict[str, list[WrittenFile]]
-
-
 class Target(NamedTuple):
     """Where workers write: a path on a shared disk with a folder for unfinished files, or a URL.
 
@@ -50,10 +38,8 @@ class Target(NamedTuple):
     shown: str
 
 
-def convert_with_dask(
-    plan: Plan, dest: Destination, stage: Stage, temp_dir: str | None
-) -> DaskConversion:
-    """Write the datasets on the cluster, a part per file."""
+def convert_with_dask(plan: Plan, dest: Destination, stage: Stage, temp_dir: str | None) -> Counts:
+    """Write the datasets on the cluster, a part per file; return what they hold."""
     import dask  # noqa: PLC0415  an extra
 
     target = Target(stage.remote or "", None, temp_dir, dest.filesystem, str(dest))
@@ -63,21 +49,15 @@ def convert_with_dask(
         target = Target(str(stage.dataset), str(scratch), temp_dir, None, str(dest))
     write, schema = dask.delayed(_convert_file, pure=False), dask.delayed(plan.schema)
     written = compute([write(parts, schema, target) for parts in plan.by_file()])
-    counts = Counts.total(plan.schema.issues, (counts for counts, _ in written))
-    files: dict[str, list[WrittenFile]] = {name: [] for name in plan.partitions}
-    for _, by_name in written:
-        for name, parts in by_name.items():
-            files[name] = sorted([*files.get(name, ()), *parts])
-    if plan.schema.options.custom_fields == "long" and LONG_VALUES not in files:
+    counts = Counts.total(plan.schema.issues, written)
+    if plan.schema.options.custom_fields == "long" and LONG_VALUES not in counts.files:
         empty = long_values_of_none(plan.schema).schema
         with DatasetWriter(stage.dataset / LONG_VALUES, empty) as writer:
-            files[LONG_VALUES] = writer.files
-    return DaskConversion(*counts, files)
+            counts.files[LONG_VALUES] = writer.files
+    return counts
 
 
-def _convert_file(
-    parts: list[Partition], schema: ResolvedSchema, target: Target
-) -> tuple[Counts, dict[str, list[WrittenFile]]]:
+def _convert_file(parts: list[Partition], schema: ResolvedSchema, target: Target) -> Counts:
     """Convert a file with the writer of the pandas engine, on a worker."""
     try:
         with (
@@ -97,28 +77,28 @@ def _write_parts(
     schema: ResolvedSchema,
     target: Target,
     folders: tuple[Path, Path],
-) -> tuple[Counts, dict[str, list[WrittenFile]]]:
+) -> Counts:
     scan_result, batches = scan_partitions(parts, schema.options)
     spool, folder = folders
     with SpoolWriter(spool, "lz4") as write:
         stored = [write(batch) for batch in batches]
     own = msgspec.structs.replace(schema, issues=[])
     counts = []
-    written: dict[str, list[WrittenFile]] = {}
     for part in parts:
         share = Share(scan_result, [one for one in stored if one.resource_type == part.name])
         dataset = folder / folder_of(part.name)
         dataset.mkdir()
         conversion = Conversion([share], own, dataset, lambda _rows: None, part.find_kept)
         conversion.run()
-        counts.append(Counts(conversion.issues, conversion.filled, conversion.facts))
+        written: dict[str, list[WrittenFile]] = {part.name: []}
         for name, files in conversion.files.items():
             long = name == LONG_VALUES
             source = dataset / (name if long else folder_of(name))
             number = part.number if long else part.file
             if files[0].rows:
-                written.setdefault(name, []).extend(_publish(source, files, target, number))
-    return Counts.total([], counts), written
+                written[name] = _publish(source, files, target, number)
+        counts.append(Counts(conversion.issues, conversion.filled, conversion.facts, written))
+    return Counts.total([], counts)
 
 
 def _publish(

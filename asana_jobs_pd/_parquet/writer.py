@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
@@ -45,7 +43,6 @@ _DATE = pa.date32()
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _DEVICE_NAME = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
 
-_Call: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
 _SpooledBatch: TypeAlias = tuple[Stored, list[Definition]]
 
 
@@ -70,46 +67,33 @@ class BackgroundWriter:
     """
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        self._idle = threading.Semaphore()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="asana-parquet-writer", daemon=True)
+        self._thread: ThreadPoolExecutor | None = ThreadPoolExecutor(1, "asana-parquet-writer")
+        self._running: Future[object] | None = None
 
     def __enter__(self) -> Self:
-        with suppress(RuntimeError):  # no more threads
-            self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._calls.put(None)
-        if self._thread.ident is not None:
-            self._thread.join()
+        if self._thread is not None:
+            self._thread.shutdown()
         if kind is None:
-            self._raise_error()
+            self._wait()
 
     def do(self, call: Callable[..., object], *arguments: Any) -> None:
         """Run a call once the one before has finished."""
-        if self._thread.ident is None:
-            call(*arguments)
-            return
-        self._idle.acquire()
-        self._raise_error()
-        self._calls.put((call, arguments))
-
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
-
-    def _run(self) -> None:
-        while (work := self._calls.get()) is not None:
-            call, arguments = work
+        self._wait()
+        if self._thread is not None:
             try:
-                call(*arguments)
-            except BaseException as error:  # noqa: BLE001  raised in the thread that waits
-                self._error = error
-            del work, call, arguments
-            self._idle.release()
+                self._running = self._thread.submit(call, *arguments)
+            except RuntimeError:  # no more threads
+                self._thread = None
+        if self._thread is None:
+            call(*arguments)
+
+    def _wait(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
 
 
 class WrittenFile(NamedTuple):
