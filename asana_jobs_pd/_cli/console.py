@@ -82,13 +82,20 @@ _CLI_TERMS = (
     (re.compile(r"\bin the frame\b"), "in the table"),
     (re.compile(r"\boverwrite=True\b"), "--overwrite"),
     (re.compile(r", or use temp_dir=… on a larger disk"), ""),
+    (re.compile(r"\b(?:proxies|verify)= or (?:from )?"), ""),
     (re.compile(r"\bbase_url="), "ASANA_BASE_URL="),
     (re.compile(r"\bdest[=.](?=\S)"), "--download "),
     (re.compile(r"\bpath="), "--output "),
 )
 """Names of Python options, and what they are called on the command line."""
-_PYTHON_ONLY = re.compile(r"\w\(|\b[a-z_]+=[\w'\"]|\.frame\b|\.errors\b|\bframe\.|\bas a list\b")
-"""Sentences and clauses that still hold one of these say how to go on in Python."""
+_PYTHON_ONLY = re.compile(
+    r"\.\w+\(|\w\(\)|\.frame\b|\.errors\b|\bframe\.|\baj\.|\bgid for gid\b|\bas a list\b"
+    r"|\b(?:custom_fields|engine|errors|finished|max_line_bytes|on_bad_lines|strict|workers)="
+)
+"""Sentences and clauses that still hold one of these say how to go on in Python.
+
+Calls and options of ours only: what Asana says may hold brackets and ``=`` as well.
+"""
 
 
 def say(message: str) -> None:

@@ -291,6 +291,12 @@ def test_messages_speak_of_the_command_line(asana, capsys, arguments, words):
         ("dest=x: there is a dataset; overwrite=True replaces it", "--overwrite replaces it"),
         ("The ledger was not written: recent_jobs() will not list them.", "asana-jobs recent will"),
         ("call refresh() on it", "call refresh() on it"),
+        (
+            "400: Unknown field(s): a='b'. See https://x/?q=1.",
+            "field(s): a='b'. See https://x/?q=1.",
+        ),
+        ("set verify= or REQUESTS_CA_BUNDLE to a path", "set REQUESTS_CA_BUNDLE to a path"),
+        ("Leave out blanks, with [gid for gid in gids if gid]. No request.", "No request."),
     ],
 )
 def test_what_only_python_can_do_is_left_out(message, shown):
