@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -52,6 +53,9 @@ _REASONS = {
     "date": "not a date",
     "int": "a whole number beyond 64 bits",
 }
+DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](.+))?", re.ASCII)
+DATE_LENGTH = len("2024-08-23")
+_MIDNIGHT = re.compile(r"00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?", re.ASCII)
 MISFITS = (pa.ArrowException, OverflowError, TypeError, ValueError)
 """What Arrow raises for a value that does not fit its type."""
 
@@ -74,15 +78,15 @@ Misfit: TypeAlias = Callable[[int, str, str, str], None]
 Special: TypeAlias = Callable[[Sequence[Any], "Rows"], pa.Array]
 
 
-class LargeNumber(Exception):  # noqa: N818  not an error until the reader decides so
-    """A number is so large that a float may have rounded it: its text must be looked at."""
+class Doubtful(Exception):  # noqa: N818  not an error until the reader decides so
+    """Decoding may have lost something, as of a large number: the text must be looked at."""
 
 
 class Rows:
     """Where the values of a column come from.
 
     `line` returns file and line of the row at a position, `misfit` is told of a value that does
-    not fit, and `special` has the makers of arrays of further kinds; `exact` says that all numbers
+    not fit, and `special` has the makers of arrays of further kinds; `exact` says that all values
     have been compared with their texts.
     """
 
@@ -217,6 +221,15 @@ def parsed_texts(texts: Sequence[str | None], kind: str, column: str, rows: Rows
     return _cast(pool.array(texts, pa.string()), kind, column, rows)
 
 
+def split_date(text: str) -> tuple[str, str | None]:
+    """Return the date in a text, and the whole text if it has a time other than midnight UTC."""
+    match = DATE.fullmatch(text.strip())
+    if match is None:
+        return text, None
+    day, time = match.groups()
+    return day, None if time is None or _MIDNIGHT.fullmatch(time) else text.strip()
+
+
 def _text(value: Any) -> str | None:
     """Return a text as it is, other JSON as it is written."""
     text = bytes(value)
@@ -238,6 +251,9 @@ def _cast(texts: pa.Array, kind: str, column: str, rows: Rows, start: int = 0) -
         if _is_showable(array, kind):
             return array
     if len(texts) == 1:
+        day, time = split_date(texts[0].as_py())
+        if kind == "date" and time is None and day != texts[0].as_py():
+            return _cast(pool.array([day], pa.string()), kind, column, rows, start)
         rows.misfit(start, column, abbreviate(texts[0].as_py()), _REASONS[kind])
         return pool.nulls(1, type_)
     half = len(texts) // 2
@@ -269,7 +285,7 @@ def _floats(_shape: Shape, values: Sequence[Any], _column: str, rows: Rows) -> p
 
 
 def float_array(values: Sequence[float | None], rows: Rows) -> pa.Array:
-    """Return numbers as floats; raise `LargeNumber` if some may have been rounded."""
+    """Return numbers as floats; raise `Doubtful` if some may have been rounded."""
     with suppress(*MISFITS):
         array = pool.array(values, TYPES["float"])
         extremes = pc.min_max(array)
@@ -277,7 +293,7 @@ def float_array(values: Sequence[float | None], rows: Rows) -> pa.Array:
         if rows.exact or least is None or (least > -LARGE and greatest < LARGE):
             return array
     if not rows.exact:
-        raise LargeNumber
+        raise Doubtful
     return pool.array([None if value is None else float(value) for value in values], TYPES["float"])
 
 

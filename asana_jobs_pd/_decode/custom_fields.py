@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET
 
-from asana_jobs_pd._decode.columns import Rows
+from asana_jobs_pd._decode.columns import Rows, split_date
 from asana_jobs_pd._decode.decoders import (
     Report,
     Shape,
@@ -37,7 +37,6 @@ from asana_jobs_pd._decode.field_values import (
     built_field,
     known_options,
     shown,
-    split_date,
 )
 from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviate, label
 from asana_jobs_pd._decode.schema import Node

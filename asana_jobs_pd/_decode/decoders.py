@@ -73,7 +73,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _ESCAPED_KEY = re.compile(rb'\\.[^"\\]{0,500}"\s*:', re.DOTALL)
-_SPELLINGS = {code: 0xE000 + code for code in (*range(0x20), ord('"'), ord("\\"))}
+_SPELLINGS = {code: 0x10F700 + code for code in (*range(0x20), ord('"'), ord("\\"))}
 _CHARACTERS = {private: code for code, private in _SPELLINGS.items()}
 
 Misfits: TypeAlias = list[tuple[str, str, str]]

@@ -20,7 +20,16 @@ import msgspec
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
-from asana_jobs_pd._decode.columns import Rows, float_array, gid_texts, parsed_texts
+from asana_jobs_pd._decode.columns import (
+    DATE,
+    DATE_LENGTH,
+    Doubtful,
+    Rows,
+    float_array,
+    gid_texts,
+    parsed_texts,
+    split_date,
+)
 from asana_jobs_pd._decode.decoders import (
     ABSENT_RAW,
     MALFORMED,
@@ -142,9 +151,6 @@ AnyField = msgspec.defstruct(
 )
 
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
-_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](.+))?", re.ASCII)
-_DATE_LENGTH = len("2024-08-23")
-_MIDNIGHT = re.compile(r"00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?", re.ASCII)
 Misfit: TypeAlias = Callable[[int, Any, str], None]
 """Receives the position, the value and the reason."""
 
@@ -166,7 +172,7 @@ def arrays_of_kind(
     if kind == "number":
         return {kind: _numbers(values, rows, misfit)}
     if kind == "date":
-        return _dates(values, rows, misfit)
+        return _dates(values, rows)
     if kind == "enum":
         return {kind: _names(values, options, misfit)}
     lists = [value if value is None or type(value) is list else [value] for value in values]
@@ -189,21 +195,21 @@ def _numbers(values: Sequence[Any], rows: Rows, misfit: Misfit) -> pa.Array:
     return float_array(values, rows)
 
 
-def _dates(values: Sequence[Any], rows: Rows, misfit: Misfit) -> dict[str, pa.Array]:
+def _dates(values: Sequence[Any], rows: Rows) -> dict[str, pa.Array]:
     days: list[str | None] = []
     times: list[str | None] = []
-    for position, value in enumerate(values):
+    for value in values:
         day = time = None
         if type(value) is str:
             day, time = split_date(value)
         elif value is not None:
             day, time = value.date, value.date_time
             if day is time is UNSET:
-                misfit(position, value, "has neither date nor date_time")
+                raise Doubtful
             day, time = day or None, time or None
             if day is None:
-                day = time and time[:_DATE_LENGTH]
-            elif len(day) > _DATE_LENGTH:
+                day = time and time[:DATE_LENGTH]
+            elif len(day) > DATE_LENGTH:
                 day, own_time = split_date(day)
                 time = time or own_time
         days.append(day)
@@ -214,15 +220,6 @@ def _dates(values: Sequence[Any], rows: Rows, misfit: Misfit) -> dict[str, pa.Ar
     }
 
 
-def split_date(text: str) -> tuple[str, str | None]:
-    """Return the date in a text, and the whole text if it has a time other than midnight UTC."""
-    match = _DATE.fullmatch(text.strip())
-    if match is None:
-        return text, None
-    day, time = match.groups()
-    return day, None if time is None or _MIDNIGHT.fullmatch(time) else text.strip()
-
-
 def _name(
     option: _Option | _NamedOption, options: Sequence[msgspec.Raw], position: int, misfit: Misfit
 ) -> str | None:
@@ -230,10 +227,11 @@ def _name(
     if option.name is not None:
         return option.name
     assert type(option) is _Option
-    if option.gid is not None:
-        for known in known_options(bytes(options[position])):
-            if known.name is not None and str(known.gid) == str(option.gid):
-                return known.name
+    if option.gid is None:
+        raise Doubtful
+    for known in known_options(bytes(options[position])):
+        if known.name is not None and str(known.gid) == str(option.gid):
+            return known.name
     misfit(position, option, "an option without a name")
     return None
 
@@ -324,7 +322,7 @@ def _as_structs(kind: str, items: list[Any], position: int, misfit: Misfit) -> l
         elif any(getattr(item, key) is not None for key in struct.__struct_fields__):
             kept.append(item)
         else:
-            misfit(position, item, "an item without a gid or a name")
+            raise Doubtful
     return kept
 
 
@@ -335,7 +333,7 @@ def stand_in_value(kind: str, text: str, options: Collection[str], *, stated: bo
     """
     if kind == "number" and _PLAIN_DECIMAL.fullmatch(text):
         return exact_float(text)
-    if kind == "date" and _DATE.fullmatch(text):
+    if kind == "date" and DATE.fullmatch(text):
         return split_date(text)
     if kind == "text" or (kind == "enum" and (stated or text in options)):
         return text
@@ -384,6 +382,8 @@ def _built_value(key: str, text: bytes, misfits: list[tuple[str, str, str]]) -> 
             value = decoder_of(FIELD_TYPES[key])(attempt)
         except MALFORMED:
             continue
+        if any(map(_says_nothing, value if type(value) is list else [value])):
+            break
         if attempt != text:
             misfits.append((key, abbreviate(text), MENDED))
         return value
@@ -391,13 +391,21 @@ def _built_value(key: str, text: bytes, misfits: list[tuple[str, str, str]]) -> 
     if kind in ITEM_TYPES and text[:1] == b"[":
         items = []
         for part in map(bytes, items_of(text)):
-            try:
-                items.append(decoder_of(ITEM_TYPES[kind])(part))
-            except MALFORMED:
+            item = None
+            with suppress(*MALFORMED):
+                item = decoder_of(ITEM_TYPES[kind])(part)
+            if (item is None and part != b"null") or _says_nothing(item):
                 misfits.append((key, abbreviate(part), f"not an item of {key}"))
+            else:
+                items.append(item)
         return items
     misfits.append((key, abbreviate(text), f"not a valid {key}"))
     return None
+
+
+def _says_nothing(value: Any) -> bool:
+    """Whether an object has none of the keys that are read."""
+    return isinstance(value, msgspec.Struct) and value == type(value)()
 
 
 def shown(value: Any) -> str:

@@ -206,7 +206,7 @@ def _tail(before: bytes, block: bytes) -> bytes:
 
 
 def _is_binary(block: bytes) -> bool:
-    sample = block[:_SAMPLE]
+    sample = block.partition(b"\n")[0][:_SAMPLE]  # what follows a line of text is damage
     return (len(sample) - len(sample.translate(None, _CONTROL))) * 20 > len(sample)
 
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from asana_jobs_pd._decode.columns import LargeNumber, Rows, array_of
+from asana_jobs_pd._decode.columns import Doubtful, Rows, array_of
 from asana_jobs_pd._decode.custom_fields import CustomFields
 from asana_jobs_pd._decode.decoders import (
     ABSENT_RAW,
@@ -273,9 +273,9 @@ class RowReader:
         count = len(issues)
         try:
             return issues, self._table(source, rows, numbers, lines, issues)
-        except LargeNumber:
+        except Doubtful:
             del issues[count:]
-        for position in np.flatnonzero(plain).tolist():  # all numbers are compared with their texts
+        for position in np.flatnonzero(plain).tolist():  # all values are compared with their texts
             rows[position] = self._built(source, numbers[position], lines[position], issues)
         return issues, self._table(source, rows, numbers, lines, issues, exact=True)
 

@@ -126,6 +126,16 @@ def test_what_does_not_fit_inside_objects_and_lists(load):
     }
 
 
+@pytest.mark.parametrize(
+    "text", ["2024-09-15T00:00:00.000Z", "2024-09-15T00:00:00Z", " 2024-09-15 "]
+)
+def test_a_date_with_midnight_is_that_date(load, text):
+    """As custom fields have it; another time is an issue, as the zone may change the day."""
+    data = load(task(due_on=text), task("2", due_on="2024-09-15T12:00:00Z"), task("3", due_on="x"))
+    assert list(data["task"]["due_on"].dropna()) == [pd.Timestamp("2024-09-15")]
+    assert [issue[0] for issue in issues_of(data)] == [2, 3]
+
+
 def test_timestamps_with_and_without_fractions(load):
     """Milliseconds, microseconds, none, another zone, and far years, in one column."""
     texts = [

@@ -219,6 +219,18 @@ def test_what_is_no_text_is_one_issue(tmp_path, content):
     assert data.issue_count == len(data.incomplete_files) == 1
 
 
+@pytest.mark.parametrize(
+    "garbage", [b"\0" * 5000, gzip.compress(TEXT), b"\x00\xff" * 40 + b"\n" + TEXT]
+)
+def test_binary_garbage_after_lines_of_text_costs_no_line(tmp_path, garbage):
+    """As where a file was preallocated, or another one was appended; short files, too."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(as_lines(ROWS[:3]) + garbage)
+    data = load(path, on_bad_lines="skip")
+    assert len(data["task"]) == (12 if TEXT in garbage else 3)
+    assert data.issue_count >= 1
+
+
 def test_lines_that_begin_with_a_list_are_no_document(tmp_path):
     """One bad line costs no other."""
     path = tmp_path / "x.jsonl"

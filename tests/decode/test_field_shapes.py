@@ -301,3 +301,24 @@ def test_a_value_or_an_issue(tmp_path_factory, fields, mode):
 def test_a_value_or_an_issue_at_length(tmp_path_factory, fields, mode):
     """The same, longer."""
     check_value_or_issue(tmp_path_factory.mktemp("shapes") / "a.jsonl", fields, mode)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "shown"),
+    [
+        ("date", "date_value", {"start_on": "2026-01-01"}, '{"start_on": "2026-01-01"}'),
+        ("people", "people_value", [{"user": {"name": "Ana"}}], '{"user": {"name": "Ana"}}'),
+        ("people", "people_value", {"user": "Ana"}, '{"user": "Ana"}'),
+        ("reference", "reference_value", [{"url": "x"}, {"gid": "1"}], '{"url": "x"}'),
+        ("enum", "enum_value", {"value": "High"}, '{"value": "High"}'),
+        ("multi_enum", "multi_enum_values", [{"value": "API"}, "Web"], '{"value": "API"}'),
+    ],
+)
+def test_an_object_of_unknown_keys_is_shown_whole(load, kind, key, value, shown):
+    """The issue has the keys that were not read; what is beside it stays."""
+    field = {"gid": "1", "name": "F", "type": kind, key: value}
+    data = load(task(custom_fields=[field]), task("2", custom_fields=[field]))
+    assert [issue[2:4] for issue in issues_of(data)] == [("custom_fields.F", shown)] * 2
+    cell = data["task"]["custom_fields.F"].iloc[0]
+    if isinstance(value, list) and len(value) == 2:
+        assert len(cell) == 1
