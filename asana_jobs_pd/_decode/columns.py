@@ -8,8 +8,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from itertools import accumulate, chain
 from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import msgspec
@@ -28,8 +30,22 @@ from asana_jobs_pd._decode.decoders import (
 )
 from asana_jobs_pd._decode.scan_result import abbreviate
 from asana_jobs_pd._decode.schema import Node, observe
-from asana_jobs_pd._memory import pool
 
+_SYSTEM = pa.system_memory_pool()
+pool = SimpleNamespace(
+    array=partial(pa.array, memory_pool=_SYSTEM),
+    cast=partial(pc.cast, memory_pool=_SYSTEM),
+    concat_arrays=partial(pa.concat_arrays, memory_pool=_SYSTEM),
+    dictionary_encode=partial(pc.dictionary_encode, memory_pool=_SYSTEM),
+    filter_rows=partial(pc.filter, memory_pool=_SYSTEM),
+    index_in=partial(pc.index_in, memory_pool=_SYSTEM),
+    nulls=partial(pa.nulls, memory_pool=_SYSTEM),
+    take=partial(pc.take, memory_pool=_SYSTEM),
+)
+"""Arrow's functions with the memory that Python objects leave.
+
+Arrow's own pools hold a third more at the peak of a load, and cost a tenth of its time.
+"""
 TYPES: dict[str, pa.DataType] = {
     "text": pa.string(),
     "gid": pa.string(),

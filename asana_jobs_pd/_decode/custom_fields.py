@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET
 
-from asana_jobs_pd._decode.columns import Rows, split_date
+from asana_jobs_pd._decode.columns import Rows, pool, split_date
 from asana_jobs_pd._decode.decoders import (
     Report,
     Shape,
@@ -40,7 +40,6 @@ from asana_jobs_pd._decode.field_values import (
 )
 from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviate, label
 from asana_jobs_pd._decode.schema import Node
-from asana_jobs_pd._memory import pool
 
 _MAX_EXACT_TYPES = 100
 """Fields of a type of row; with more, none has a type of its own, as rows keep missing them."""

@@ -28,6 +28,7 @@ from asana_jobs_pd._decode.columns import (
     float_array,
     gid_texts,
     parsed_texts,
+    pool,
     split_date,
 )
 from asana_jobs_pd._decode.decoders import (
@@ -41,7 +42,6 @@ from asana_jobs_pd._decode.decoders import (
     parts_of,
 )
 from asana_jobs_pd._decode.scan_result import abbreviate
-from asana_jobs_pd._memory import pool
 
 
 class _Option(msgspec.Struct, gc=False):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from itertools import repeat
 from operator import attrgetter, is_
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from asana_jobs_pd._decode.columns import Doubtful, Rows, array_of
+from asana_jobs_pd._decode.columns import Doubtful, Rows, array_of, pool
 from asana_jobs_pd._decode.custom_fields import CustomFields
 from asana_jobs_pd._decode.decoders import (
     ABSENT_RAW,
@@ -32,7 +33,6 @@ from asana_jobs_pd._decode.lines import Chunk, FileEnd, read_chunks
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult, abbreviate, spec_of
 from asana_jobs_pd._decode.schema import Node, Spec, child_of, learn, node_of, root_of
-from asana_jobs_pd._memory import gc_paused, pool
 from asana_jobs_pd.errors import ExportFileError
 
 LINE = '"line"'
@@ -45,6 +45,18 @@ _BUNDLE = 4000
 """Rows that are decoded at a time."""
 _FIRST_BUNDLE, _GROWTH = 64, 8
 """Fewer at first, because rows of an unknown shape are decoded more than once."""
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Pause Python's cycle collector, of the whole process, for a short while."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Batch(NamedTuple):

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas._libs.tslibs.nattype import NaTType
 
+from asana_jobs_pd._decode.columns import pool
 from asana_jobs_pd._decode.scan import Batch
 from asana_jobs_pd._decode.scan_result import Definition, Issues
 from asana_jobs_pd._export.deduplicate import FindKept, kept_rows
@@ -28,7 +29,6 @@ from asana_jobs_pd._export.finalize import (
 )
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd._export.workers import Part
-from asana_jobs_pd._memory import pool
 
 Time: TypeAlias = pd.Timestamp | NaTType
 Window: TypeAlias = tuple[Time, Time]

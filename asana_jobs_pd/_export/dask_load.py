@@ -23,9 +23,9 @@ from asana_jobs_pd._decode.scan_result import Issue, Issues, ReadOptions, ScanRe
 from asana_jobs_pd._export import assemble, export
 from asana_jobs_pd._export.assemble import Assembly, Facts
 from asana_jobs_pd._export.deduplicate import Keys, RowKeys, keys_of
-from asana_jobs_pd._export.finalize import check_columns, conformed, long_values_of_none, pivoted
+from asana_jobs_pd._export.finalize import conformed, long_values_of_none, pivoted
 from asana_jobs_pd._export.read import Request, incomplete_files, warn_lost
-from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
+from asana_jobs_pd._export.resolve_schema import ResolvedSchema, check_columns, resolve_schema
 from asana_jobs_pd._export.workers import Part
 from asana_jobs_pd._formatting import format_size
 from asana_jobs_pd.errors import (

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from asana_jobs_pd._decode.columns import pool
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions
-from asana_jobs_pd._export.finalize import documented_schema
-from asana_jobs_pd._export.resolve_schema import Field
+from asana_jobs_pd._export.resolve_schema import Field, documented_schema
 from asana_jobs_pd._formatting import format_count
-from asana_jobs_pd._memory import pool
 from asana_jobs_pd._public import public
 
 if TYPE_CHECKING:

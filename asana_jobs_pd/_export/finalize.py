@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._decode.columns import TYPES, Rows, array_of, parsed_texts, type_of
+from asana_jobs_pd._decode.columns import TYPES, Rows, array_of, parsed_texts, pool, type_of
 from asana_jobs_pd._decode.decoders import (
     MALFORMED,
     REST,
@@ -26,15 +25,17 @@ from asana_jobs_pd._decode.scan import LINE, Batch
 from asana_jobs_pd._decode.scan_result import (
     Definition,
     Issue,
-    ReadOptions,
     abbreviate,
     label,
-    spec_of,
 )
-from asana_jobs_pd._decode.schema import OTHER_KEYS, SCHEMA, Node, Spec, node_of, settled
-from asana_jobs_pd._export.resolve_schema import Field, ResolvedSchema, plain_columns
-from asana_jobs_pd._memory import pool
-from asana_jobs_pd.errors import InvalidFieldError
+from asana_jobs_pd._decode.schema import OTHER_KEYS, Node
+from asana_jobs_pd._export.resolve_schema import (
+    Field,
+    ResolvedSchema,
+    in_order,
+    is_requested,
+    plain_columns,
+)
 
 FIELDS = '"custom_fields"'
 """No key of a row can have quotes."""
@@ -319,41 +320,6 @@ def _replaced(array: pa.Array, positions: np.ndarray, values: pa.Array) -> pa.Ar
     return pool.take(pool.concat_arrays([array, values]), pool.array(source))
 
 
-def schema_of(schema: ResolvedSchema, resource_type: str) -> pa.Schema:
-    """Return the final schema of a type of row, as `pivoted` gives it."""
-    columns = {column: type_of(node) for column, node in plain_columns(schema.roots[resource_type])}
-    if schema.options.custom_fields == "columns":
-        for number in schema.of_type[resource_type]:
-            field = schema.fields[number]
-            columns[field.column] = _final_type(field)
-            if field.time_column is not None:
-                columns[field.time_column] = _VALUES["date_time"]
-    requested = [name for name in columns if _is_requested(name, schema)]
-    order = _in_order(requested, schema.options.columns)
-    return pa.schema([(name, columns[name]) for name in order])
-
-
-def documented_schema(resource_type: str, options: ReadOptions) -> pa.Schema | None:
-    """Return the final schema of a type of row without rows, None for an undocumented one."""
-    if resource_type not in SCHEMA:
-        return None
-    spec = spec_of(resource_type, options)
-    root = settled(_documented(spec), spec)
-    if options.custom_fields == "raw" and "custom_fields" in SCHEMA[resource_type]:
-        root.keys["custom_fields"] = Node("list", item=Node("json"))
-    roots = {resource_type: root}
-    return schema_of(ResolvedSchema(options, roots, [], {resource_type: []}, []), resource_type)
-
-
-def _documented(spec: Spec, key: str = "") -> Node:
-    if isinstance(spec, dict):
-        keys = {name: _documented(inner, name) for name, inner in spec.items()}
-        return Node("object", keys=keys)
-    if isinstance(spec, list):
-        return Node("list", item=_documented(spec[0]))
-    return node_of(spec, key)
-
-
 def pivoted(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.Table:
     """Return conformed rows with a column for each custom field, and only what was requested."""
     columns = {name: table[name] for name in table.column_names if name != FIELDS}
@@ -361,11 +327,11 @@ def pivoted(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.T
         wanted = [
             number
             for number in schema.of_type[resource_type]
-            if _is_requested(schema.fields[number].column, schema)
+            if is_requested(schema.fields[number].column, schema)
         ]
         columns |= _field_columns(_lists_of(table), len(table), wanted, schema.fields)
-    requested = [name for name in columns if _is_requested(name, schema)]
-    order = _in_order(requested, schema.options.columns)
+    requested = [name for name in columns if is_requested(name, schema)]
+    order = in_order(requested, schema.options.columns)
     return pa.table({name: columns[name] for name in order})
 
 
@@ -431,50 +397,3 @@ def long_values(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> 
 def long_values_of_none(schema: ResolvedSchema) -> pa.Table:
     """Return the same without rows."""
     return long_values(pa.table({"gid": pool.nulls(0, pa.string())}), schema, "")
-
-
-def check_columns(schema: ResolvedSchema) -> None:
-    """Raise `InvalidFieldError` when a requested column is in no type of row."""
-    if schema.options.columns is None or not schema.roots:
-        return
-    existing: set[str] = {"custom_fields"}
-    for name in schema.roots:
-        existing |= {*schema_of(schema, name).names, *SCHEMA.get(name, {})}
-    for column in schema.options.columns:
-        if not any(_is_in(name, column) for name in existing):
-            raise InvalidFieldError(f"columns: {_not_a_column(column, schema.fields, existing)}")
-
-
-def _not_a_column(column: str, fields: Sequence[Field], existing: Collection[str]) -> str:
-    """Say that there is no such column, and which may be meant."""
-    named = [repr(field.column) for field in fields if column == f"custom_fields.{field.name}"]
-    if named:
-        return f"{column!r} is the name of {len(named)} custom fields; give {' or '.join(named)}."
-    near = difflib.get_close_matches(column, sorted({*existing, *(f.column for f in fields)}), 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    if not near and not column.startswith("custom_fields"):  # those were not read
-        hint = f" If it is a custom field, give {f'custom_fields.{column}'!r}."
-    return f"no row has {column!r}.{hint}"
-
-
-def _final_type(field: Field) -> pa.DataType:
-    if field.kind == "enum":
-        return pa.dictionary(pa.int32(), pa.string())
-    return INTERIM[field.source]
-
-
-def _is_requested(column: str, schema: ResolvedSchema) -> bool:
-    requested = schema.options.columns
-    return requested is None or any(_is_in(column, name) for name in requested)
-
-
-def _is_in(column: str, name: str) -> bool:
-    return column == name or column.startswith(f"{name}.")
-
-
-def _in_order(columns: Sequence[str], requested: tuple[str, ...] | None) -> Sequence[str]:
-    if requested is None:
-        return columns
-    return sorted(
-        columns, key=lambda column: [_is_in(column, name) for name in requested].index(True)
-    )

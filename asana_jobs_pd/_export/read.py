@@ -25,8 +25,7 @@ from asana_jobs_pd._decode.locations import File, StorageOptions, located
 from asana_jobs_pd._decode.scan_result import ReadOptions, ScanResult
 from asana_jobs_pd._export.assemble import Assembly, Window, by_type, summary
 from asana_jobs_pd._export.export import AsanaExport, Backend, catalogue, issues_frame, to_frame
-from asana_jobs_pd._export.finalize import check_columns
-from asana_jobs_pd._export.resolve_schema import resolve_schema
+from asana_jobs_pd._export.resolve_schema import check_columns, resolve_schema
 from asana_jobs_pd._export.workers import Part, processors, scanned
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._options import is_whole

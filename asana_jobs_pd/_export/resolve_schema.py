@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
+import pyarrow as pa
 
+from asana_jobs_pd._decode.columns import type_of
 from asana_jobs_pd._decode.decoders import unspelled
-from asana_jobs_pd._decode.field_values import VALUE_KEYS
+from asana_jobs_pd._decode.field_values import INTERIM, VALUE_KEYS
 from asana_jobs_pd._decode.scan_result import (
     Definition,
     Issue,
@@ -18,7 +21,8 @@ from asana_jobs_pd._decode.scan_result import (
     label,
     spec_of,
 )
-from asana_jobs_pd._decode.schema import MAX_KEYS, Node, settled
+from asana_jobs_pd._decode.schema import MAX_KEYS, SCHEMA, Node, Spec, node_of, settled
+from asana_jobs_pd.errors import InvalidFieldError
 
 _MANY_KEYS = f"more than {MAX_KEYS:,} different keys that are not documented: kept as JSON"
 
@@ -250,3 +254,85 @@ def _flat(name: str, node: Node) -> Iterator[tuple[str, Node]]:
         yield name, node
     for key, child in node.keys.items() if node.kind == "object" else ():
         yield from _flat(f"{name}.{key}", child)
+
+
+def schema_of(schema: ResolvedSchema, resource_type: str) -> pa.Schema:
+    """Return the final schema of a type of row, as `pivoted` gives it."""
+    columns = {column: type_of(node) for column, node in plain_columns(schema.roots[resource_type])}
+    if schema.options.custom_fields == "columns":
+        for number in schema.of_type[resource_type]:
+            field = schema.fields[number]
+            columns[field.column] = _final_type(field)
+            if field.time_column is not None:
+                columns[field.time_column] = INTERIM["date_time"]
+    requested = [name for name in columns if is_requested(name, schema)]
+    order = in_order(requested, schema.options.columns)
+    return pa.schema([(name, columns[name]) for name in order])
+
+
+def documented_schema(resource_type: str, options: ReadOptions) -> pa.Schema | None:
+    """Return the final schema of a type of row without rows, None for an undocumented one."""
+    if resource_type not in SCHEMA:
+        return None
+    spec = spec_of(resource_type, options)
+    root = settled(_documented(spec), spec)
+    if options.custom_fields == "raw" and "custom_fields" in SCHEMA[resource_type]:
+        root.keys["custom_fields"] = Node("list", item=Node("json"))
+    roots = {resource_type: root}
+    return schema_of(ResolvedSchema(options, roots, [], {resource_type: []}, []), resource_type)
+
+
+def _documented(spec: Spec, key: str = "") -> Node:
+    if isinstance(spec, dict):
+        keys = {name: _documented(inner, name) for name, inner in spec.items()}
+        return Node("object", keys=keys)
+    if isinstance(spec, list):
+        return Node("list", item=_documented(spec[0]))
+    return node_of(spec, key)
+
+
+def check_columns(schema: ResolvedSchema) -> None:
+    """Raise `InvalidFieldError` when a requested column is in no type of row."""
+    if schema.options.columns is None or not schema.roots:
+        return
+    existing: set[str] = {"custom_fields"}
+    for name in schema.roots:
+        existing |= {*schema_of(schema, name).names, *SCHEMA.get(name, {})}
+    for column in schema.options.columns:
+        if not any(_is_in(name, column) for name in existing):
+            raise InvalidFieldError(f"columns: {_not_a_column(column, schema.fields, existing)}")
+
+
+def _not_a_column(column: str, fields: Sequence[Field], existing: Collection[str]) -> str:
+    """Say that there is no such column, and which may be meant."""
+    named = [repr(field.column) for field in fields if column == f"custom_fields.{field.name}"]
+    if named:
+        return f"{column!r} is the name of {len(named)} custom fields; give {' or '.join(named)}."
+    near = difflib.get_close_matches(column, sorted({*existing, *(f.column for f in fields)}), 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    if not near and not column.startswith("custom_fields"):  # those were not read
+        hint = f" If it is a custom field, give {f'custom_fields.{column}'!r}."
+    return f"no row has {column!r}.{hint}"
+
+
+def _final_type(field: Field) -> pa.DataType:
+    if field.kind == "enum":
+        return pa.dictionary(pa.int32(), pa.string())
+    return INTERIM[field.source]
+
+
+def is_requested(column: str, schema: ResolvedSchema) -> bool:
+    requested = schema.options.columns
+    return requested is None or any(_is_in(column, name) for name in requested)
+
+
+def _is_in(column: str, name: str) -> bool:
+    return column == name or column.startswith(f"{name}.")
+
+
+def in_order(columns: Sequence[str], requested: tuple[str, ...] | None) -> Sequence[str]:
+    if requested is None:
+        return columns
+    return sorted(
+        columns, key=lambda column: [_is_in(column, name) for name in requested].index(True)
+    )

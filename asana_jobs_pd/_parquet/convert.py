@@ -18,7 +18,6 @@ from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._decode.scan_result import ScanResult
 from asana_jobs_pd._export.assemble import summary
 from asana_jobs_pd._export.export import TEXT, catalogue, issues_frame
-from asana_jobs_pd._export.finalize import check_columns
 from asana_jobs_pd._export.read import (
     MAX_LINE_BYTES,
     BadLines,
@@ -32,7 +31,7 @@ from asana_jobs_pd._export.read import (
     ticker,
     warn_lost,
 )
-from asana_jobs_pd._export.resolve_schema import ResolvedSchema, resolve_schema
+from asana_jobs_pd._export.resolve_schema import ResolvedSchema, check_columns, resolve_schema
 from asana_jobs_pd._export.workers import spooled
 from asana_jobs_pd._parquet.destination import (
     CATALOGUE,

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from asana_jobs_pd._decode.scan import gc_paused
 from asana_jobs_pd._decode.scan_result import Definition, Issues
 from asana_jobs_pd._export.assemble import Facts, Time, later, latest_of
 from asana_jobs_pd._export.deduplicate import KEY_COLUMNS, FindKept, kept_rows
@@ -25,11 +26,9 @@ from asana_jobs_pd._export.finalize import (
     long_values,
     long_values_of_none,
     pivoted,
-    schema_of,
 )
-from asana_jobs_pd._export.resolve_schema import ResolvedSchema
+from asana_jobs_pd._export.resolve_schema import ResolvedSchema, schema_of
 from asana_jobs_pd._export.workers import Share, SpoolReader, Stored
-from asana_jobs_pd._memory import gc_paused
 from asana_jobs_pd._parquet.destination import LONG_VALUES
 
 ROW_GROUP_BYTES = 48 << 20
