@@ -7,9 +7,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -34,8 +33,7 @@ _SPEED_SAMPLES = 12
 _PRIORITY = {"running": 0, "failed": 1, "done": 2, "waiting": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line with a bar; `state` is that of a `FileProgress`, or "stopped"."""
 
     label: str
@@ -157,91 +155,57 @@ def file_links(paths: Sequence[str]) -> list[tuple[str, str]]:
     return links
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadRequest:
-    """The jobs whose files are wanted, the folder as it was typed, and the client."""
-
-    jobs: pd.DataFrame
-    dest: str
-    client: Client
-
-
-@dataclass(slots=True)
-class _Report:
-    """What the browser shows below the table."""
-
-    busy: str = ""
-    lines: list[Line] = field(default_factory=list)
-    messages: list[tuple[str, str]] = field(default_factory=list)
-    links: list[tuple[str, str]] = field(default_factory=list)
-
-    def as_message(self) -> dict[str, Any]:
-        lines = [
-            [each.label, each.text, each.fraction, each.state, each.title] for each in self.lines
-        ]
-        return {
-            "busy": self.busy,
-            "lines": lines,
-            "messages": [list(message) for message in self.messages],
-            "links": [list(link) for link in self.links],
-        }
-
-
 class Transfers:
-    """Runs one download or load at a time; `publish` gets what the browser shows of it."""
+    """Runs one download or load at a time, in a thread; `publish` gets what the browser shows."""
 
     def __init__(self, publish: Callable[[dict[str, Any]], object]) -> None:
         self._publish = publish
         self._lock = threading.Lock()
-        self._closed = False
-        self._cancelled = threading.Event()
+        self._closed = self._cancelled = False
         self._session: DownloadSession | None = None
-        self._report = _Report()
+        self._shown: dict[str, Any] = {"busy": "", "lines": [], "messages": [], "links": []}
 
     @property
     def message(self) -> dict[str, Any]:
-        """What the browser shows of them."""
-        return self._report.as_message()
+        """What the browser shows: what is in progress, bars, messages with their tone, links."""
+        return dict(self._shown)
 
     def download(
-        self, request: Callable[[], DownloadRequest], done: Callable[[pd.DataFrame], object]
-    ) -> None:
-        """Start a download; `request` is called in its thread, `done` gets the frame of files."""
-
-        def work(report: _Report) -> None:
-            self._download(request(), report, done)
-
-        self._start("downloading", work, _Report())
-
-    def _download(
         self,
-        request: DownloadRequest,
-        report: _Report,
+        request: Callable[[], tuple[pd.DataFrame, Client]],
+        dest: str,
         done: Callable[[pd.DataFrame], object],
     ) -> None:
-        folder = local_path(request.dest.strip() or ".", "dest")
-        progress = _Progress(report, self._show)
-        self._session = session = DownloadSession(request.client, shown=False, show=progress)
-        if self._cancelled.is_set():
-            session.cancel()
-        jobs = as_jobs(request.jobs, verified=True)
-        try:
-            files = with_index_of(session.fetch(jobs, jobs["gid"], folder), request.jobs)
-        finally:
-            self._session = None
-            progress.end()
-        if session.failure is not None:
-            report.messages = [("bad", clean(str(session.failure), limit=_MAX_ERROR))]
-        else:
-            report.messages = result_messages(
-                files, cancelled=session.cancelled, folder=str(folder)
-            )
-        report.links = file_links(files["file.path"].dropna().tolist())
-        done(files)
+        """Start a download into a folder as it was typed; `done` gets the frame of files.
+
+        `request` returns the jobs and the client; it is called in the thread.
+        """
+
+        def work() -> None:
+            folder = local_path(dest.strip() or ".", "dest")
+            chosen, client = request()
+            progress = _Progress(self._show)
+            self._session = session = DownloadSession(client, shown=False, show=progress)
+            if self._cancelled:  # before there was a session
+                session.cancel()
+            jobs = as_jobs(chosen, verified=True)
+            try:
+                files = with_index_of(session.fetch(jobs, jobs["gid"], folder), chosen)
+            finally:
+                self._session = None
+                progress.end()
+            if session.failure is not None:
+                messages = [("bad", clean(str(session.failure), limit=_MAX_ERROR))]
+            else:
+                messages = result_messages(files, cancelled=session.cancelled, folder=str(folder))
+            self._show(messages=messages, links=file_links(files["file.path"].dropna().tolist()))
+            done(files)
+
+        self._start("downloading", work, lines=[], messages=[], links=[])
 
     def cancel(self) -> None:
         """Cancel the download in progress."""
-        self._cancelled.set()
+        self._cancelled = True
         session = self._session
         if session is not None:
             session.cancel()
@@ -249,7 +213,7 @@ class Transfers:
     def load(self, files: pd.DataFrame, done: Callable[[Any], object]) -> None:
         """Start to read downloaded files; `done` gets their export."""
 
-        def work(report: _Report) -> None:
+        def work() -> None:
             from asana_jobs_pd._export.read import read_asana_export  # noqa: PLC0415  heavy
 
             data = read_asana_export(files, progress=False)
@@ -257,62 +221,62 @@ class Transfers:
                 format_count(len(data[name]), f"{clean(name, limit=60)} row") for name in data
             ]
             text = f"Loaded {', '.join(counts) or 'no rows'} into widget.data."
-            report.messages = [("ok", text)]
+            self._show(messages=[("ok", text)])
             done(data)
 
-        self._start("loading", work, _Report(lines=self._report.lines, links=self._report.links))
+        self._start("loading", work, messages=[])
 
     def close(self) -> None:
         """Cancel everything, and start nothing more."""
         self._closed = True
         self.cancel()
 
-    def _start(self, busy: str, work: Callable[[_Report], None], report: _Report) -> None:
+    def _start(self, busy: str, work: Callable[[], None], **shown: Any) -> None:
         with self._lock:
-            if self._report.busy or self._closed:
+            if self._shown["busy"] or self._closed:
                 return
-            report.busy = busy
-            self._report = report
-            self._cancelled.clear()
+            self._shown["busy"], self._cancelled = busy, False
+        self._show(**shown)
 
         def run() -> None:
             try:
-                work(report)
+                work()
             except Exception as error:  # noqa: BLE001  a thread has nobody to raise it to
                 name = "" if isinstance(error, AsanaJobsError) else f"{type(error).__name__}: "
-                report.messages = [("bad", name + clean(str(error), limit=_MAX_ERROR))]
+                text = name + clean(str(error), limit=_MAX_ERROR)
+                self._show(messages=[("bad", text)])
             finally:
-                report.busy = ""
-                self._show()
+                self._show(busy="")
 
-        self._show()
         start_thread(run, "asana-jobs-transfer")
 
-    def _show(self) -> None:
+    def _show(self, **shown: Any) -> None:
+        self._shown |= shown
         if not self._closed:
             self._publish(self.message)
 
 
 class _Progress:
-    """Puts the progress of files into a report, but not too often."""
+    """Shows the progress of files, but not too often."""
 
-    def __init__(self, report: _Report, show: Callable[[], object]) -> None:
-        self._report, self._show = report, show
+    def __init__(self, show: Callable[..., object]) -> None:
+        self._show = show
         self._speeds = Speeds()
         self._shown_at = 0.0
         self._files: Sequence[FileProgress] = ()
 
     def __call__(self, files: Sequence[FileProgress]) -> None:
-        now = time.monotonic()
+        self._files = files
         all_ended = all(file.state in ("done", "failed") for file in files)
-        if now - self._shown_at < _MIN_INTERVAL and not all_ended:
-            return
-        self._shown_at, self._files = now, files
-        self._report.lines = progress_lines(files, self._speeds, now)
-        self._show()
+        if all_ended or time.monotonic() - self._shown_at >= _MIN_INTERVAL:
+            self._draw(ended=False)
 
     def end(self) -> None:
         """Show how far the files came."""
         if self._files:
-            now = time.monotonic()
-            self._report.lines = progress_lines(self._files, self._speeds, now, ended=True)
+            self._draw(ended=True)
+
+    def _draw(self, *, ended: bool) -> None:
+        self._shown_at = time.monotonic()
+        lines = progress_lines(self._files, self._speeds, self._shown_at, ended=ended)
+        self._show(lines=[list(line) for line in lines])

@@ -30,7 +30,7 @@ from asana_jobs_pd._widget.display import (
 )
 from asana_jobs_pd._widget.rows import JobRow, first_seen, rows_message, rows_of
 from asana_jobs_pd._widget.status import is_news, snapshot, status_message
-from asana_jobs_pd._widget.transfers import DownloadRequest, Transfers
+from asana_jobs_pd._widget.transfers import Transfers
 from asana_jobs_pd.errors import TokenError
 from asana_jobs_pd.typing import Gids
 
@@ -369,11 +369,11 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         if not gids or not isinstance(dest, str) or len(dest) > _MAX_PATH:
             return
 
-        def request() -> DownloadRequest:
+        def request() -> tuple[pd.DataFrame, Client]:
             client = self._client or self.monitor.client or default_client(ask=False)
-            return DownloadRequest(self._rows_of(gids), dest, client)
+            return self._rows_of(gids), client
 
-        self._transfers.download(request, lambda files: self.set_trait("files", files))
+        self._transfers.download(request, dest, lambda files: self.set_trait("files", files))
 
     def _load(self) -> None:
         if self.files is not None:
@@ -394,17 +394,15 @@ class _Ticker:
         self._tick = weakref.WeakMethod(tick)
         self._lock = threading.Lock()
         self._running = False
-        self._woken = threading.Event()
-        self._stop = threading.Event()
+        self._woken, self._stop = threading.Event(), threading.Event()
 
     def wake(self) -> None:
         """Call soon; start again if the thread has ended."""
         with self._lock:
             self._woken.set()
-            if self._running or self._stop.is_set():
-                return
-            self._running = True
-        start_thread(_run, "asana-jobs-send", self)
+            start, self._running = not (self._running or self._stop.is_set()), True
+        if start:
+            start_thread(_run, "asana-jobs-send", self)
 
     def stop(self) -> None:
         """Call no more."""
@@ -415,26 +413,21 @@ class _Ticker:
         """Wait, call, and return whether to continue."""
         self._woken.wait(self.INTERVAL)
         self._woken.clear()
-        more = self._call()
-        if more:
+        more, tick = False, self._tick()
+        if tick is not None and not self._stop.is_set():
+            try:
+                more = tick()
+            except Exception:
+                log.exception("The widget could not be updated; trying again")
+                more = True
             self._stop.wait(self.MIN_INTERVAL)
         with self._lock:
             self._running = more or (self._woken.is_set() and not self._stop.is_set())
             return self._running
 
-    def _call(self) -> bool:
-        tick = self._tick()
-        if tick is None or self._stop.is_set():
-            return False
-        try:
-            return tick()
-        except Exception:
-            log.exception("The widget could not be updated; trying again")
-            return True
-
 
 def _run(ticker: _Ticker) -> None:
-    while ticker.run_once():
+    while ticker.run_once():  # holds no reference to the widget while it waits
         pass
 
 
