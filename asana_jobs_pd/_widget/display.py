@@ -41,6 +41,7 @@ DEAF_TIMEOUT = 2.5
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 _DASH = "–"  # noqa: RUF001  an empty cell
+_CELL = 'style="text-align:left;padding:2px 12px 2px 0"'
 _HEADS = ("State", "Kind", "Created object", "Job", "Since", "Took")
 
 
@@ -73,7 +74,7 @@ def static_html(rows: Sequence[JobRow], now: Snapshot, at: int, hint: str = "") 
 
     For saved notebooks, nbconvert and front ends without widgets, which style plain tables.
     """
-    heads = "".join(f'<th scope="col" style="text-align:left">{head}</th>' for head in _HEADS)
+    heads = "".join(f'<th scope="col" {_CELL}>{head}</th>' for head in _HEADS)
     lines = "".join(map(_static_row, rows[:STATIC_ROWS]))
     more = f"<p>… and {len(rows) - STATIC_ROWS:,} more</p>" if len(rows) > STATIC_ROWS else ""
     return (
@@ -118,7 +119,7 @@ def _static_row(row: JobRow) -> str:
     shown = [_escape(cell) for cell in _cells(row)]
     if row.name and row.link:
         shown[2] = f'<a href="{html.escape(row.link)}" rel="noopener noreferrer">{shown[2]}</a>'
-    cells = "".join(f'<td style="text-align:left">{cell}</td>' for cell in shown)
+    cells = "".join(f"<td {_CELL}>{cell}</td>" for cell in shown)
     return f"<tr>{cells}</tr>"
 
 

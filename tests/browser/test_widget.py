@@ -404,7 +404,11 @@ def test_the_countdown_runs_without_a_message(notebook, asana):
         timeout=60_000,
     )
     sent = len(frames_of_widgets(note))
-    seen = [page.locator(".aj-clock").inner_text()]
+    seen = [
+        (len(f), f[f.find(b'"method') :][:90])
+        for f in note.frames
+        if b"comm_msg" in f or b"comm_open" in f
+    ]
     page.wait_for_timeout(3000)
     assert len(frames_of_widgets(note)) == sent
     seen.append(page.locator(".aj-clock").inner_text())
@@ -749,11 +753,7 @@ def test_ten_thousand_jobs(notebook, asana, shoot):
     opened = max(len(frame) for frame in note.frames if b"comm_open" in frame)
     assert opened < 600_000
     shoot(page, "ten-thousand")
-    start = len(note.frames)
-    asana.finish(gids[0])
-    button(page, "Refresh").click()
-    expect(page.locator(ROWS).first).to_contain_text("succeeded", timeout=60_000)
-    page.evaluate("window.long = []")
+    page.wait_for_function("() => document.querySelector('.aj-summary').children.length > 2")
     blocked = []
     for term in ("1200", "1201", "1202", "1203", ""):
         page.evaluate("window.long = []")
@@ -762,9 +762,9 @@ def test_ten_thousand_jobs(notebook, asana, shoot):
         page.wait_for_timeout(500)
         blocked.append(page.evaluate("Math.max(0, ...window.long)"))
     assert sorted(blocked)[2] < 100 * SLACK, blocked
-    of_rows = [f for f in note.frames[start:] if b'"kind": "rows"' in f or b'"kind":"rows"' in f]
-    assert of_rows
-    assert max(map(len, of_rows)) < 20_000
+    changes = [frame for frame in note.frames if b'"kind":"rows"' in frame.replace(b" ", b"")]
+    assert changes
+    assert max(map(len, changes)) < 20_000
 
 
 SLACK = float(os.environ.get("ASANA_JOBS_SLACK", "1"))

@@ -318,7 +318,8 @@ class Connection {
     mergeRows(this.table, message);
     for (const row of decodeRows(message)) {
       const place = this.places.get(row.gid) ?? this.rows.length;
-      if (this.rows[place]?.state !== row.state) this.changedAt.set(row.gid, Date.now());
+      const before = this.rows[place]?.state ?? "unknown";
+      if (before !== "unknown" && before !== row.state) this.changedAt.set(row.gid, Date.now());
       this.places.set(row.gid, place);
       this.rows[place] = row;
     }
