@@ -13,6 +13,7 @@ import pandas as pd
 from asana_jobs_pd._formatting import format_count, format_time
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.states import kinds_of
+from asana_jobs_pd._jobs.views import unique_jobs
 from asana_jobs_pd._public import public
 from asana_jobs_pd._report.plot import (
     MATPLOTLIB,
@@ -107,7 +108,9 @@ def plot_asana_timeline(
     """
     require_extra(*MATPLOTLIB)
     zone = zone_of(tz)
-    layout = layout_timeline(job_spans(jobs, history=history, start=start, end=end), label)
+    rows = unique_jobs(jobs, without_gid=True)
+    names = None if label is None else named_column(rows, label)
+    layout = layout_timeline(job_spans(jobs, history=history, start=start, end=end), names)
     ax = axes_for(ax, figsize or (WIDTH, timeline_height(layout)))
     untimed = f"{format_count(layout.untimed, 'job')} with unknown times"
     handles: list[Artist] = []
@@ -146,15 +149,14 @@ class TimelineLayout:
 
 
 def layout_timeline(
-    spans: pd.DataFrame, label: str | None = None, *, narrow: bool = False
+    spans: pd.DataFrame, names: pd.Series | None = None, *, narrow: bool = False
 ) -> TimelineLayout:
     """Place the jobs with known times by kind, then by time.
 
     A few jobs get a line and a label each, under the label of their kind; of many, each gets a
-    thin line. `label` names the column of labels. In a narrow picture the kinds are headings.
+    thin line. `names` are other names than those of created objects. In a narrow picture the kinds
+    are headings.
     """
-    if label is not None:
-        named_column(spans, label)
     shown = spans[spans["start"].notna()]
     dense = len(shown) > MAX_LABELED
     missing = pd.Series(pd.NA, shown.index, "string")
@@ -163,11 +165,11 @@ def layout_timeline(
     shown = shown.sort_values(["kind", "start", "end"], kind="stable")
     lines, kinds_at, height = _lines(shown["kind"], dense=dense, narrow=narrow)
     shown = shown.assign(line=lines)
-    names = [] if dense else job_labels(shown, label, _NARROW_NAME if narrow else _MAX_NAME)
+    labels = [] if dense else job_labels(shown, names, _NARROW_NAME if narrow else _MAX_NAME)
     return TimelineLayout(
         rows=shown,
         kinds=kinds_at,
-        labels=list(zip(lines if names else [], names, strict=True)),
+        labels=list(zip(lines if labels else [], labels, strict=True)),
         height=height,
         dense=dense,
         narrow=narrow,
@@ -201,12 +203,13 @@ def _lines(
 
 
 def job_labels(
-    rows: pd.DataFrame, column: str | None = None, max_name: int = _MAX_NAME
+    rows: pd.DataFrame, names: pd.Series | None = None, max_name: int = _MAX_NAME
 ) -> list[str]:
-    """Return a short, masked label per job: the created object's name, or `column`, and the gid."""
+    """Return a short, masked label per job: a name, else the created object's, and the gid."""
+    names = _created_names(rows) if names is None else names[rows.index]
     sources = rows.get("source.gid", pd.Series(pd.NA, rows.index, "string"))
     labels = []
-    for name, gid, source in zip(_names(rows, column), rows["gid"], sources, strict=True):
+    for name, gid, source in zip(names, rows["gid"], sources, strict=True):
         prefix = clean(str(name), limit=max_name) + "  " if has_value(name) else ""
         labels.append(prefix + short_name(gid, source))
     return labels
@@ -220,10 +223,7 @@ def short_name(gid: object, source: object) -> str:
     return f"of {short_name(clean(str(source)), None)}" if has_value(source) else "no gid"
 
 
-def _names(rows: pd.DataFrame, column: str | None) -> pd.Series:
-    if column is not None:
-        labels = named_column(rows, column)
-        return labels.astype("string") if isinstance(labels.dtype, pd.ArrowDtype) else labels
+def _created_names(rows: pd.DataFrame) -> pd.Series:
     names = pd.Series(pd.NA, rows.index, "string")
     for kind in kinds_of(rows):
         if (name := f"new_{kind}.name") in rows.columns:

@@ -112,6 +112,13 @@ def test_each_job_of_a_few_is_named_and_jobs_without_times_are_counted():
     assert words(ax)[:2] == ["succeeded (1)", "in progress (1)"]
 
 
+@pytest.mark.parametrize("name", ["kind", "state", "start", "line"])
+def test_labels_are_the_callers_whatever_their_column_is_called(name):
+    """Columns of ours, in frames inside, do not get in the way."""
+    ax = few().assign(**{name: "mine"}).asana.plot.timeline(label=name)
+    assert "mine  12" in labels(ax)
+
+
 def test_names_are_no_formulas_and_hold_no_signature():
     """A dollar is a dollar: broken TeX draws, and a signed URL in a name is masked."""
     bad = frame(

@@ -74,11 +74,10 @@ def test_labels_of_jobs_without_a_gid():
 def test_a_column_can_be_the_label():
     """Named by the caller; a missing one is an error."""
     jobs = few().assign(who="me")
-    assert job_labels(jobs, "who")[0] == "me  11"
-    with pytest.raises(InvalidFrameError, match="'nope'"):
-        layout_timeline(job_spans(jobs), "nope")
-    with pytest.raises(InvalidFrameError, match="'nope'"):
-        layout_timeline(job_spans(many(100)), "nope")
+    assert job_labels(jobs, jobs["who"])[0] == "me  11"
+    for frame_ in (jobs, many(100)):
+        with pytest.raises(InvalidFrameError, match="'nope'"):
+            frame_.asana.plot.timeline(label="nope")
 
 
 def test_in_a_narrow_picture_kinds_have_lines_of_their_own():
