@@ -14,7 +14,7 @@ import pandas as pd
 
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
-from asana_jobs_pd._jobs.states import is_finished
+from asana_jobs_pd._jobs.states import NOT_REQUESTED, is_finished
 
 UNREADABLE, UNKNOWN = "unreadable", "unknown"
 NO_ACCESS = {
@@ -91,7 +91,6 @@ _PATHS = {
     "project_template": "0/project-templates/{gid}/list",
 }
 """Pages of Asana's web app that show a created object; other kinds are shown as tasks are."""
-_NOT_REQUESTED = ("refused", "not_sent")
 
 
 def state_style(state: str) -> StateStyle:
@@ -141,7 +140,7 @@ def states_of(jobs: pd.DataFrame) -> np.ndarray:
     missing = pd.Series(pd.NA, jobs.index, "string")
     status = jobs.get("status", missing).astype("string").fillna(UNKNOWN).to_numpy(object)
     source = jobs.get("source.state", missing).astype("string").fillna("").to_numpy(object)
-    not_requested = np.isin(source, _NOT_REQUESTED) & (status == UNKNOWN)
+    not_requested = np.isin(source, NOT_REQUESTED) & (status == UNKNOWN)
     gave_up = is_finished(jobs) & ~np.isin(status, FINAL_STATUSES)
     errors = jobs.get("error.kind", missing).notna().to_numpy(bool)
     unreadable = gave_up | (errors & (status == UNKNOWN))

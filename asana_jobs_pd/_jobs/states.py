@@ -9,8 +9,9 @@ from asana_jobs_pd._jobs.schema import BOOKKEEPING, FINAL_STATUSES, is_part
 
 GONE = (403, 404)
 """HTTP statuses that do not change: the job is not yours, or does not exist."""
-NO_JOB = ("refused", "unknown", "not_sent")
-"""The values of ``source.state`` of rows without a job."""
+NOT_REQUESTED = ("refused", "not_sent")
+NO_JOB = (*NOT_REQUESTED, "unknown")
+"""The values of ``source.state`` of rows without a job; with ``unknown``, there may be one."""
 _EVIDENCE = frozenset((*(row.column for row in BOOKKEEPING), "seen.first", "seen.last"))
 """Columns that only a read or the ledger brings."""
 

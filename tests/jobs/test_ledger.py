@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import subprocess
 import sys
-import textwrap
 import threading
 import time
 import warnings
 
 import pandas as pd
 import pytest
+from child_process import start_child
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -495,9 +494,7 @@ WRITE = """
 
 
 def writer(path, first, count, batch):
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(WRITE)]
-    command += map(str, [first, count, batch, path])
-    return subprocess.Popen(command, cwd=path.parent.parent, stdout=subprocess.PIPE, text=True)
+    return start_child(WRITE, first, count, batch, path, folder=path.parent.parent)
 
 
 @pytest.mark.slow
