@@ -368,12 +368,18 @@ _MAX_DECIMALS = 4
 
 
 def _own_cell(value: object, decimals: int | None, zone: tzinfo) -> Cell:
-    look = "own" if decimals is None else "num"
-    if not has_value(value):
-        return Cell(_NOTHING, look)
     if isinstance(value, pd.Timestamp) and value.tzinfo:
         return Cell(format_time(value, zone), "time")
-    return Cell(clean(f"{value:.{decimals}f}" if decimals else str(value)), look)
+    text = _NOTHING
+    if has_value(value):
+        text = clean(f"{value:.{decimals}f}" if decimals else str(value))
+    if decimals is not None:
+        return Cell(text, "num")
+    return Cell(text, "text" if max(map(len, text.split()), default=0) > _MAX_WORD else "")
+
+
+_MAX_WORD = 24
+"""Up to so many characters, words of the user's columns are not broken."""
 
 
 def _timeline(spans: pd.DataFrame, zone: tzinfo) -> Section:
