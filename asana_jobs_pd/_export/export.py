@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -231,7 +230,7 @@ class AsanaExport(LoadedExport[pd.DataFrame]):
         return f"<AsanaExport: {rows or 'no rows'}; {self._issues()}>"
 
     def _repr_html_(self) -> str:
-        return f"{self._summary.to_html(escape=True)}<p>{escape(self._issues())}</p>"
+        return f"{self._summary.to_html(escape=True)}<p>{self._issues()}</p>"
 
     def _issues(self) -> str:
         if not self.issue_count:
@@ -346,4 +345,4 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
             "partitions": [frame.npartitions for frame in self._frames.values()],
         }
         table = pd.DataFrame(columns, index=index).to_html(escape=True)
-        return f"{table}<p>{escape('Computed by Dask when asked for.')}</p>"
+        return f"{table}<p>Computed by Dask when asked for.</p>"
