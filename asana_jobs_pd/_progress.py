@@ -63,7 +63,10 @@ class Progress:
     def _make(self, elapsed: float) -> Any:
         from tqdm.auto import tqdm  # noqa: PLC0415  slow to import
 
-        bar = tqdm(
+        class Bar(tqdm):  # type: ignore[type-arg]
+            monitor_interval = 0  # no thread that outlives the bar: every tick is drawn anyway
+
+        bar = Bar(
             total=self._total,
             desc=self._label,
             disable=self._disable,

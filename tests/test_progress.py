@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 
 import pytest
-import tqdm.auto
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import _progress as progress
@@ -37,6 +37,16 @@ def test_a_read_that_lasts_shows_a_bar(asana, client, terminal, show, monkeypatc
     aj.read_asana_jobs(asana.gids(5), client=client)
     assert "Asana jobs" in terminal.getvalue()
     assert "5/5" in terminal.getvalue()
+
+
+def test_a_bar_leaves_no_thread_behind(terminal, show):
+    """Also not tqdm's own, which would live as long as the process."""
+    show()
+    before = set(threading.enumerate())
+    with Progress(5, "x", shown=True) as bar:
+        bar.tick(1)
+    assert "1/5" in terminal.getvalue()
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_short_read_shows_none(asana, client, terminal, show):
@@ -100,9 +110,7 @@ def test_the_rate_counts_from_the_beginning(terminal, show, monkeypatch):
     """The time before the bar showed up is part of the time."""
     show()
     monkeypatch.setattr(progress, "DELAY", 0.0)
-    made = []
-    monkeypatch.setattr(tqdm.auto, "tqdm", lambda **kw: made.append(tqdm.tqdm(**kw)) or made[-1])
     with Progress(3, "x", None) as bar:
         bar._started -= 60
         bar.tick(2)
-    assert made[0].format_dict["elapsed"] > 50
+        assert bar._bar.format_dict["elapsed"] > 50
