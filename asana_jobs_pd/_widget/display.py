@@ -11,10 +11,10 @@ import html
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import ipywidgets as w
 import pandas as pd
@@ -147,25 +147,23 @@ class _Cells:
         self.busy = busy
 
 
-class _Shown(Protocol):
-    """What a `Display` shows: the widget."""
-
-    def static_face(self) -> dict[str, str]: ...
-    def widget_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]: ...
-    def reopen(self) -> None: ...
-
-
 class Display:
     """Shows the widget in cells, and a plain live table where our script does not say hello.
 
     The outputs are replaced through their display ids; a widget inside another one has none, so
-    it stays as the front end shows it.
+    it stays as the front end shows it. `bundle` returns what shows the widget, and metadata;
+    `static_face` the table as HTML and text; `reopen` gives the page a new model.
     """
 
     _cells: _Cells | None = None
 
-    def __init__(self, widget: _Shown) -> None:
-        self._widget = widget
+    def __init__(
+        self,
+        bundle: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
+        static_face: Callable[[], dict[str, str]],
+        reopen: Callable[[], None],
+    ) -> None:
+        self._bundle, self._static_face, self._reopen = bundle, static_face, reopen
         self._lock = threading.Lock()
         self._handles: list[Any] = []
         self._heard = threading.Event()
@@ -175,7 +173,7 @@ class Display:
 
     def show(self) -> None:
         """Show the widget in the current output."""
-        data, metadata = self._widget.widget_bundle()
+        data, metadata = self._bundle()
         handle = display(data, metadata=metadata, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         with self._lock:
             self._handles.append(handle)
@@ -196,11 +194,11 @@ class Display:
         self._last_hello = series, now
         self._heard.set()
         if deaf:
-            self._replace(self._widget.static_face(), {})  # JupyterLab hides an output without view
-            self._widget.reopen()
+            self._replace(self._static_face(), {})  # JupyterLab hides an output without view
+            self._reopen()
         if deaf or self._plain is not None:
             plain, self._plain = self._plain, None
-            self._replace(*self._widget.widget_bundle())
+            self._replace(*self._bundle())
             if plain is not None:
                 plain.close()
 
@@ -225,7 +223,7 @@ class Display:
             elif time.monotonic() - idle_since > HELLO_TIMEOUT:
                 self._plain = w.HTML(self._plain_html())
                 view = {"version_major": 2, "version_minor": 0, "model_id": self._plain.model_id}
-                self._replace({WIDGET_VIEW: view, **self._widget.static_face()}, {})
+                self._replace({WIDGET_VIEW: view, **self._static_face()}, {})
                 return
 
     def _replace(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
@@ -244,5 +242,5 @@ class Display:
             "<p>This page does not have the script of asana_jobs_pd, so it shows a table without "
             f"buttons. To get them, {remedy}. The table stays live, and <code>widget.jobs</code>, "
             "<code>widget.monitor</code> and <code>aj.download_asana_exports</code> work as usual."
-            f"</p>{self._widget.static_face()['text/html']}"
+            f"</p>{self._static_face()['text/html']}"
         )

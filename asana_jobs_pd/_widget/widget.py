@@ -159,7 +159,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
             _transfer=self._transfers.message,
         )
         self.set_trait("selected", frame.iloc[:0])
-        self._display = Display(self)
+        self._display = Display(self._bundle, self._static_face, self._reopen)
         self._ticker = _Ticker(self._tick)
         self.on_msg(self._handle_command)
         self._unsubscribe = (
@@ -177,7 +177,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
         self._await_first_answers()
-        data, metadata = self.widget_bundle()
+        data, metadata = self._bundle()
         return (data, metadata) if metadata else data
 
     def _ipython_display_(self, **_: Any) -> None:
@@ -186,14 +186,14 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         self._await_first_answers()
         self._display.show()
 
-    def widget_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what shows the widget, with a static table beside it, and metadata."""
         inherited: Any = getattr(super(), "_repr_mimebundle_", dict)()
         metadata = inherited[1] if isinstance(inherited, tuple) else {}  # for Colab
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {WIDGET_VIEW: view, **self.static_face()}, metadata
+        return {WIDGET_VIEW: view, **self._static_face()}, metadata
 
-    def static_face(self) -> dict[str, str]:
+    def _static_face(self) -> dict[str, str]:
         """Return the current table as HTML and as text, for where nothing can be live."""
         with self._lock:
             rows, now, at = list(self._table.values()), snapshot(self.monitor), self._microseconds()
@@ -205,7 +205,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
             "text/plain": static_text(rows, now, at, hints[1] or hints[0]),
         }
 
-    def reopen(self) -> None:
+    def _reopen(self) -> None:
         """Give the page a new model of the widget."""
         comm: Any = self.comm  # a trait of ipywidgets
         self.comm: Any = None

@@ -168,7 +168,7 @@ class Shown:
     """A widget, and what became of its outputs."""
 
     def __init__(self, monkeypatch, cells=None):
-        self.outputs, self.reopened = [], 0
+        self.outputs, self.reopened, self.rows = [], 0, "rows"
         self.cells = cells or types.SimpleNamespace(busy=False)
         monkeypatch.setattr(module, "display", lambda data, **_: self._show(data))
         monkeypatch.setattr(Display, "_cells", self.cells)
@@ -181,8 +181,11 @@ class Shown:
     def _update(self, place, data):
         self.outputs[place] = data
 
+    def display(self):
+        return Display(self.widget_bundle, self.static_face, self.reopen)
+
     def static_face(self):
-        return {"text/html": "<p>rows</p>", "text/plain": "rows"}
+        return {"text/html": f"<p>{self.rows}</p>", "text/plain": self.rows}
 
     def widget_bundle(self):
         return {module.WIDGET_VIEW: {"model_id": "ours"}, **self.static_face()}, {}
@@ -202,7 +205,7 @@ def impatient(monkeypatch):
 def test_a_page_with_our_script_keeps_the_widget(monkeypatch, impatient):
     """It says hello in time."""
     shown = Shown(monkeypatch)
-    display = Display(shown)
+    display = shown.display()
     display.show()
     display.hello(1)
     time.sleep(0.8)
@@ -212,7 +215,7 @@ def test_a_page_with_our_script_keeps_the_widget(monkeypatch, impatient):
 def test_a_page_without_our_script_gets_a_plain_live_table(monkeypatch, impatient, wire):
     """In every output, with what to install; a late hello brings the widget back."""
     shown = Shown(monkeypatch)
-    display = Display(shown)
+    display = shown.display()
     display.show()
     display.show()
     until(lambda: shown.model_of(1) not in (None, "ours"))
@@ -220,7 +223,7 @@ def test_a_page_without_our_script_gets_a_plain_live_table(monkeypatch, impatien
     assert "pip install asana_jobs_pd" in wire.text()
     assert "<p>rows</p>" in wire.text()
     wire.clear()
-    shown.static_face = lambda: {"text/html": "<p>other rows</p>", "text/plain": ""}
+    shown.rows = "other rows"
     display.update()
     assert "other rows" in wire.text()
     display.hello(1)
@@ -232,7 +235,7 @@ def test_colab_needs_anywidget(monkeypatch, impatient, wire):
     """There, a Jupyter extension would not help."""
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("colab"))
     shown = Shown(monkeypatch)
-    display = Display(shown)
+    display = shown.display()
     display.show()
     until(lambda: shown.model_of(0) not in (None, "ours"))
     assert "%pip install anywidget" in wire.text()
@@ -243,7 +246,7 @@ def test_a_busy_kernel_cannot_hear_a_hello(monkeypatch, impatient, wire):
     """So its time does not count."""
     cells = types.SimpleNamespace(busy=True)
     shown = Shown(monkeypatch, cells)
-    display = Display(shown)
+    display = shown.display()
     display.show()
     time.sleep(0.8)
     assert shown.model_of(0) == "ours"
@@ -256,7 +259,7 @@ def test_a_deaf_page_gets_a_new_model(monkeypatch):
     """It repeats its hello although it was answered."""
     monkeypatch.setattr(module, "DEAF_TIMEOUT", 0.05)
     shown = Shown(monkeypatch)
-    display = Display(shown)
+    display = shown.display()
     display.show()
     display.hello("a")
     display.hello("a")

@@ -566,7 +566,7 @@ def test_closing_ends_everything(exports, show, asana, tmp_path):
 def test_a_page_that_does_not_hear_gets_a_new_model(ready, wire):
     """What the widget knows stays."""
     wire.clear()
-    ready.reopen()
+    ready._reopen()
     assert [json.loads(text)[0] for text in wire] == ["comm_close", "comm_open"]
     assert len(states(ready)) == 5
 
