@@ -201,9 +201,11 @@ def _diff_partitions(
     try:
         with tempfile.TemporaryDirectory(prefix="asana-compare-") as folder:
             paths = [side.partitioned(Path(folder), count) for side in sides]
-            for pair_of_paths in zip(*paths, strict=True):
-                old, new = map(_read_partition, pair_of_paths)
-                changes, same = diff(old, new, pairs, partial=partial)
+            for old, new in zip(*paths, strict=True):
+                # No name holds the tables while the next ones are read.
+                changes, same = diff(
+                    _read_partition(old), _read_partition(new), pairs, partial=partial
+                )
                 parts.append(changes)
                 unchanged += same
     except OSError as error:
