@@ -45,6 +45,7 @@ PARTITION_BYTES = 32 << 20
 """Uncompressed Parquet bytes compared at a time; in memory they take several times that."""
 MAX_PARTITIONS = 256
 """Partitions are files that are open at the same time."""
+_GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)
 
 
 @public
@@ -184,7 +185,9 @@ class _Side:
                 stack.enter_context(pa.ipc.new_stream(file, self._empty.schema)) for file in files
             ]
             for table in self.tables():
-                numbers = keys_of(key_batch(table)).low % np.uint64(count)
+                # Multiplied, since gids may all be even, or end alike.
+                mixed = keys_of(key_batch(table)).low * _GOLDEN_RATIO >> np.uint64(32)
+                numbers = mixed % np.uint64(count)
                 order = np.argsort(numbers, kind="stable")
                 bounds = np.searchsorted(numbers[order], np.arange(count + 1))
                 ordered = table.take(pa.array(order)).combine_chunks()
