@@ -438,7 +438,7 @@ class View {
       onkeydown: (event) => event.target === this.grid && this.handleKey(event),
       onfocus: () => this.active < 0 && this.shown.length && this.activate(0),
     }, element("div", { role: "rowgroup", class: "aj-sticky" }, this.header), this.body);
-    return element("div", {}, this.grid, this.empty);
+    return element("div", { class: "aj-frame" }, this.grid, this.empty);
   }
 
   buildTransfer() {
