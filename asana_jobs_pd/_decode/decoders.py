@@ -113,28 +113,26 @@ def shape_of(node: Node, row: str | None = None, custom_fields: Shape | None = N
     fields: list[Any] = []
     columns = node.columns() | ({REST: Node("json")} if node.wide else {})
     for number, (key, child) in enumerate(columns.items()):
-        inner = shape_of(child, None, custom_fields)
-        shape.children[key] = (f"f{number}", inner)
-        type_: Any = inner.type
-        default: Any = None
-        if type_ is msgspec.Raw:
-            default = ABSENT_RAW
+        inner, name = shape_of(child, None, custom_fields), f"f{number}"
+        shape.children[key] = (name, inner)
+        if row is not None and key == "resource_type":
+            fields.append((name, Literal[row]))
+        elif inner.type is msgspec.Raw:
+            fields.append((name, msgspec.Raw, ABSENT_RAW))
         elif row is not None:
-            type_, default = type_ | msgspec.UnsetType, msgspec.UNSET
-        fields.append((f"f{number}", type_, default))
-    if row is not None:
-        attribute = shape.children["resource_type"][0]
-        fields = [(name, *rest) for name, *rest in fields if name != attribute]
-        fields.insert(0, (attribute, Literal[row]))
+            fields.append((name, inner.type | msgspec.UnsetType, msgspec.UNSET))
+        else:
+            fields.append((name, inner.type, None))
     shape.struct = msgspec.defstruct(
         "Row" if row else "Part",
         fields,
         rename={attribute: spelled(key) for key, (attribute, _) in shape.children.items()},
         forbid_unknown_fields=not node.closed,
+        kw_only=True,
         gc=False,
     )
     shape.type = shape.struct | None
-    shape.blank = shape.struct(row) if row is not None else shape.struct()
+    shape.blank = shape.struct() if row is None else None
     return shape
 
 
