@@ -558,7 +558,9 @@ class View {
     this.drawSummary(status, lost);
     this.drawNotice(status, lost);
     const downloading = transfer.busy === "downloading", busy = Boolean(transfer.busy);
-    const targets = this.downloads(), selected = this.selectedRows().length;
+    const targets = this.downloads(), selectedRows = this.selectedRows();
+    const selected = selectedRows.length, shown = new Set(selected ? this.shown : []);
+    const hidden = selectedRows.filter((row) => !shown.has(row)).length;
     const filtered = Boolean(this.query.text.trim() || this.query.state);
     this.refresh.disabled = lost || status.state === "done";
     this.pause.disabled = lost || status.ended || status.state === "idle";
@@ -573,6 +575,7 @@ class View {
     this.pause.title =
       status.state === "paused" ? "Resume polling" : "Send no requests until you resume";
     setText(this.download, downloadLabel(selected, targets.length, filtered));
+    this.download.title = hidden ? `${formatCount(hidden, "selected job")} hidden by the filter` : "";
     this.cancel.hidden = !downloading;
     this.load.hidden = downloading || !list(transfer.links).length;
     setText(this.load, transfer.busy === "loading" ? "Loading…" : "Load");
