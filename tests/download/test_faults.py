@@ -521,7 +521,7 @@ def test_a_disk_that_is_full_keeps_the_part(sandbox, tmp_path):
     dest = tmp_path / "exports"
     printed = run_child(FULL, asana.base_url, gid, dest, 4000, folder=tmp_path)
     first, second = printed.splitlines()
-    assert "larger than this file system or a limit" in first
+    assert "exceeds a limit of the file system" in first
     assert second == "<NA>"
     assert ranges(asana) == [None, "bytes=4000-"]
     assert names(dest) == [f"{gid}-resource.jsonl.gz"]
