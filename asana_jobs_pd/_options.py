@@ -8,13 +8,17 @@ from numbers import Integral, Real
 from asana_jobs_pd.errors import InvalidOptionError
 
 
-def check_client_options(
+def check_client_options(  # noqa: PLR0917  as the client has them
     requests_per_minute: int | None,
     max_in_flight: int,
     timeout: tuple[float, float],
     max_retries: int,
+    opt_pretty: bool,
+    ledger: bool | None,
 ) -> None:
     """Refuse an invalid option of a client, by name and value."""
+    check_flag("opt_pretty", opt_pretty)
+    check_flag("ledger", ledger, optional=True)
     if requests_per_minute is not None and not is_whole(requests_per_minute, 1):
         raise InvalidOptionError(
             f"requests_per_minute={requests_per_minute!r}: give a whole number of at least 1, "

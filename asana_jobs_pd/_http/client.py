@@ -64,6 +64,7 @@ OUTAGE = 5.0
 
 log = logging.getLogger("asana_jobs_pd")
 _NEVER = threading.Event()
+_MAX_CONNECTIONS = 500
 _ONE_TRY = RetryPolicy(0)
 
 
@@ -144,7 +145,9 @@ class Client:
         self._dated: tuple[str, float] | None = None
         self._heard_at = -math.inf
         try:
-            check_client_options(requests_per_minute, max_in_flight, timeout, max_retries)
+            check_client_options(*self._limits, timeout, max_retries, opt_pretty, ledger)
+            if not isinstance(limiter, Limiter | None):
+                raise InvalidOptionError(f"limiter is a {type(limiter).__name__}, not a Limiter.")
             self.policy = RetryPolicy(max_retries)
             self._proxies = hide_proxies(proxies)
             self.base_url = check_base_url(base_url or environment("ASANA_BASE_URL") or BASE_URL)
@@ -169,7 +172,7 @@ class Client:
         self._transport = RequestsTransport(
             self.base_url,
             self._token,
-            pool_size=self._limits[1],
+            pool_size=min(self._limits[1], _MAX_CONNECTIONS),
             timeout=self._timeout,
             proxies=self._proxies,
             verify=self._verify,
@@ -434,8 +437,7 @@ def check_client(client: object) -> None:
 
 
 def _environment() -> str:
-    names = (*ENVIRONMENT, "ASANA_BASE_URL")
-    values = "\0".join(os.environ.get(name, "") for name in names)
+    values = "\0".join(os.environ.get(name, "") for name in (*ENVIRONMENT, "ASANA_BASE_URL"))
     return hashlib.sha256(values.encode("utf-8", "surrogatepass")).hexdigest()
 
 
