@@ -147,7 +147,7 @@ class Client:
         try:
             check_client_options(*self._limits, timeout, max_retries, opt_pretty, ledger)
             if not isinstance(limiter, Limiter | None):
-                raise InvalidOptionError(f"limiter is a {type(limiter).__name__}, not a Limiter.")
+                raise InvalidOptionError(f"limiter={limiter!r} is not a Limiter.")
             self.policy = RetryPolicy(max_retries)
             self._proxies = hide_proxies(proxies)
             self.base_url = check_base_url(base_url or environment("ASANA_BASE_URL") or BASE_URL)
