@@ -390,7 +390,7 @@ def test_where_it_goes(client, monkeypatch):
 WRONG = [
     *({"requests_per_minute": value} for value in (0, -1, 1.5, "150", True, float("inf"))),
     *({"max_in_flight": value} for value in (0, -1, 1.5, None, "5", True, float("nan"))),
-    *({name: 5} for name in ("limiter", "opt_pretty", "ledger")),
+    *({name: 5} for name in ("opt_pretty", "ledger")),
     *({"max_retries": value} for value in (-1, 0.5, None, "5", False)),
     *({"timeout": value} for value in (5, None, (), (1,), (1, 2, 3), [1, 2], "ab", {1, 2})),
     *({"timeout": (1, value)} for value in (0, -1, None, "1", True, float("nan"), float("inf"))),
