@@ -95,7 +95,11 @@ def run(checkout, name, *arguments):
 
 def compare(other, title, turns, *case):
     """Return the paired ratios of wall, CPU and memory."""
-    pairs = [(run(str(HERE), *case), run(other, *case)) for _ in range(turns)]
+    pairs = []
+    for turn in range(turns):  # who is first changes: the second finds a machine that is awake
+        checkouts = [str(HERE), other] if turn % 2 else [other, str(HERE)]
+        figures_of = {checkout: run(checkout, *case) for checkout in checkouts}
+        pairs.append((figures_of[str(HERE)], figures_of[other]))
     figures = [
         Figure(
             f"{title}: {what}", [ours[what] / theirs[what] for ours, theirs in pairs], "×", LIMIT
