@@ -24,6 +24,12 @@ for name, examples in (("quick", 20), ("thorough", 100)):
     )
 settings.load_profile("thorough" if os.environ.get("CI") else "quick")
 
+
+def pytest_xdist_auto_num_workers():
+    """Give ``-n auto`` one worker more than processors: many tests wait for sockets."""
+    return (os.cpu_count() or 1) + 1
+
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell does that to what it runs in the background; tests of interrupts would wait forever.
     signal.signal(signal.SIGINT, signal.default_int_handler)

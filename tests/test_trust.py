@@ -239,6 +239,7 @@ except KeyboardInterrupt as stop:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to a process there")
+@pytest.mark.slow
 def test_an_interrupt_ends_at_once_and_so_does_the_process(tmp_path):
     """With 50 requests in flight: promised within 0.3 s, the frame is there, no wait at exit."""
     with Sandbox(token="t" * 9) as asana:

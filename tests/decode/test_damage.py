@@ -88,6 +88,7 @@ def test_a_gzip_file_cut_at_every_byte(tmp_path, chunk):
             assert data.issues["line"].iloc[-1] == len(gids(data)) + 1
 
 
+@pytest.mark.slow
 def test_a_gzip_file_with_damage_at_every_byte(tmp_path, chunk):
     """Whatever zlib makes of it is kept, and told."""
     for place in range(2, len(PACKED)):
@@ -96,6 +97,7 @@ def test_a_gzip_file_with_damage_at_every_byte(tmp_path, chunk):
         check(tmp_path / "x.jsonl.gz", bytes(damaged))
 
 
+@pytest.mark.slow
 def test_a_plain_file_cut_at_every_byte(tmp_path, chunk):
     """A last line that is no JSON is where the file ends; a whole one needs no newline."""
     path = tmp_path / "x.jsonl"
@@ -113,6 +115,7 @@ def test_a_plain_file_cut_at_every_byte(tmp_path, chunk):
                 load(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data_key", [False, True])
 def test_a_document_cut_at_every_byte(tmp_path, data_key):
     """Its whole rows are kept."""

@@ -264,6 +264,7 @@ def test_processes_give_what_one_gives(export, monkeypatch):
     assert one.issue_count == 4 + 151
 
 
+@pytest.mark.slow
 def test_a_script_needs_no_guard(export, tmp_path):
     """Worker processes do not run the script again."""
     script = tmp_path / "s.py"

@@ -173,6 +173,7 @@ def test_small_row_groups_and_files_change_nothing(group, files, dest, monkeypat
     assert_same(data, dest, written)
 
 
+@pytest.mark.slow
 def test_processes_change_nothing(files, dest):
     """Two worker processes give the datasets of one."""
     data = aj.read_asana_export(files, dtype_backend="pyarrow", workers=1)

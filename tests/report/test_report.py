@@ -332,6 +332,7 @@ def test_settings_of_plots_do_not_change_reports(report):
         assert [attributes.get("style") for _, attributes, _ in report(few()).elements] == plain
 
 
+@pytest.mark.slow
 def test_many_jobs_stay_readable_and_small(report, tmp_path):
     """A few shapes instead of an element a job; long tables say how many more there are."""
     page = report(many(4000))

@@ -32,6 +32,7 @@ def running(*options):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no such signals")
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_it_serves_until_it_is_told_to_end(ending):
     """It prints what to set, serves, and ends cleanly."""
     options = [

@@ -172,6 +172,7 @@ def test_what_is_public_is_what_is_listed():
     assert asana_jobs_pd.sandbox.__all__ == sorted(public)
 
 
+@pytest.mark.slow
 def test_a_sandbox_that_is_never_stopped_ends_with_the_process():
     """In silence, with warnings as errors."""
     script = "from asana_jobs_pd.sandbox import Sandbox; print(Sandbox().start().base_url)"
