@@ -42,6 +42,12 @@ def known(widget, state, count):
     until(lambda: list(states(widget).values()).count(state) == count)
 
 
+def all_succeeded(widget):
+    """Return when the page would know that all jobs succeeded; rows may come after the title."""
+    until(lambda: widget._status["title"] == "All succeeded")
+    until(lambda: set(states(widget).values()) == {"succeeded"})
+
+
 def send(widget, kind, **details):
     """Do what the page does when somebody clicks."""
     widget._handle_custom_msg({"kind": kind, "id": "1", **details}, [])
@@ -77,7 +83,7 @@ def exports(asana):
 def ready(exports, show, tmp_path):
     """A widget whose jobs have all been read; its monitor has ended."""
     widget = show(exports, dest=tmp_path)
-    until(lambda: widget._status["title"] == "All succeeded")
+    all_succeeded(widget)
     return widget
 
 
@@ -91,7 +97,7 @@ def test_it_follows_jobs_and_ends_with_them(asana, show):
     asana.finish(*gids)
     send(widget, "refresh")
     known(widget, "succeeded", 3)
-    until(lambda: widget._status["title"] == "All succeeded")
+    all_succeeded(widget)
     assert list(widget.jobs["status"]) == ["succeeded"] * 3
     until(lambda: not [t for t in threading.enumerate() if t.name == "asana-jobs-send"])
     assert repr(widget) == "<JobsWidget of 3 jobs, done: 3 succeeded>"
@@ -441,7 +447,7 @@ def test_no_token_is_a_state(show, wire, asana, monkeypatch):
     for name, value in asana.environ.items():
         monkeypatch.setenv(name, value)
     send(widget, "refresh")
-    until(lambda: widget._status["title"] == "All succeeded")
+    all_succeeded(widget)
 
 
 def test_pause_and_resume(asana, show):
@@ -487,7 +493,7 @@ def test_a_download_that_fails_says_why(asana, show, tmp_path):
     [gid] = asana.gids(1, EXPORTS[0])
     asana.finish(gid)
     widget = show([gid], dest=tmp_path)
-    until(lambda: widget._status["title"] == "All succeeded")
+    all_succeeded(widget)
     asana.expire_export(gid)
     send(widget, "download", gids=[gid], dest="a\0b")
     until(lambda: "give the path of a folder" in said(widget))
@@ -503,7 +509,7 @@ def test_cancel(asana, show, tmp_path):
     asana.finish(gid)
     asana.fault("slow", where="exports", seconds=60)
     widget = show([gid], dest=tmp_path)
-    until(lambda: widget._status["title"] == "All succeeded")
+    all_succeeded(widget)
     send(widget, "download", gids=[gid], dest=str(tmp_path))
     until(lambda: widget._transfer["lines"])
     send(widget, "download", gids=[gid], dest=str(tmp_path / "other"))
@@ -583,7 +589,7 @@ def test_two_widgets_on_the_same_jobs(asana, driven, show):
     assert monitor.running
     asana.finish(gid)
     monitor.refresh_now()
-    until(lambda: two._status["title"] == "All succeeded")
+    all_succeeded(two)
 
 
 def test_a_cell_that_runs_again_closes_what_it_left(asana, show, monkeypatch):
@@ -645,5 +651,5 @@ def test_an_update_that_fails_is_logged_and_tried_again(asana, show, monkeypatch
     asana.finish(gid)
     with caplog.at_level(logging.ERROR, "asana_jobs_pd"):
         widget.monitor.refresh_now()
-        until(lambda: widget._status["title"] == "All succeeded")
+        all_succeeded(widget)
     assert "could not be updated" in caplog.text
