@@ -762,7 +762,8 @@ def test_ten_thousand_jobs(notebook, asana, shoot):
     assert sorted(blocked[-5:])[2] < 100 * SLACK, blocked
     changes = [frame for frame in note.frames if b'"kind":"rows"' in frame.replace(b" ", b"")]
     assert changes
-    assert max(map(len, changes)) < 20_000
+    for frame in changes:  # Jupyter's own headers, and what changed
+        assert len(frame) < 2_000 + 200 * frame.count(b'["12')
 
 
 SLACK = float(os.environ.get("ASANA_JOBS_SLACK", "10"))
