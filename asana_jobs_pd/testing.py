@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from asana_jobs_pd._http.client import reset
+from asana_jobs_pd._http.client import reset as _reset_clients
 from asana_jobs_pd._http.transport import Request, Response, Transport
+from asana_jobs_pd._jobs.ledger import forget_failures
 
 __all__ = ["MockTransport", "Request", "Response", "Transport", "reset"]
 
@@ -58,6 +59,15 @@ class MockTransport:
         """Keep the request and return the handler's answer."""
         self.requests.append(request)
         return self._handler(request)
+
+
+def reset() -> None:
+    """Forget the default client, learned rate limits, and failures of the ledger.
+
+    Clients that are still in use go on as before.
+    """
+    _reset_clients()
+    forget_failures()
 
 
 for _item in (Request, Response, Transport, reset):

@@ -227,6 +227,12 @@ _failures: dict[str, str] = {}
 _warned: set[tuple[str, str]] = set()
 
 
+def forget_failures() -> None:
+    """Forget why ledgers were not written, and what was warned of."""
+    _failures.clear()
+    _warned.clear()
+
+
 @contextlib.contextmanager
 def _reported(place: str) -> Iterator[None]:
     try:
