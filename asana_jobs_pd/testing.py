@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from asana_jobs_pd._http.client import reset as _reset_clients
+from asana_jobs_pd._http.client import forget_clients
 from asana_jobs_pd._http.transport import Request, Response, Transport
 from asana_jobs_pd._jobs.ledger import forget_failures
 
@@ -66,7 +66,7 @@ def reset() -> None:
 
     Clients that are still in use go on as before.
     """
-    _reset_clients()
+    forget_clients()
     forget_failures()
 
 

@@ -100,9 +100,14 @@ def _read(options: argparse.Namespace) -> pd.DataFrame:
     jobs = read_asana_jobs(gids, fields or None, errors=options.errors, progress=shown)
     if not options.wait:
         return jobs
-    return wait_asana_jobs(
-        jobs, errors=options.errors, timeout=options.timeout, progress=not options.quiet
-    )
+    try:
+        return wait_asana_jobs(
+            jobs, errors=options.errors, timeout=options.timeout, progress=not options.quiet
+        )
+    except ReadInterrupted:
+        raise
+    except KeyboardInterrupt:  # before the wait has a frame
+        raise ReadInterrupted("Interrupted.", frame=jobs) from None
 
 
 def _write(jobs: pd.DataFrame, kind: str, options: argparse.Namespace) -> None:

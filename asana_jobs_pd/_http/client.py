@@ -441,10 +441,7 @@ def _environment() -> str:
     return hashlib.sha256(values.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def reset() -> None:
-    """Forget the default client, and what rate limits were learned about each token.
-
-    Clients that are still in use go on as before.
-    """
+def forget_clients() -> None:
+    """Forget the default client, and what rate limits were learned about each token."""
     _default.set(None, implicit=True)
     forget_limiters()

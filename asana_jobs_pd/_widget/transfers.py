@@ -21,7 +21,7 @@ from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._vocabulary import kind_label
-from asana_jobs_pd.errors import AsanaJobsError
+from asana_jobs_pd.errors import AsanaJobsError, NoThreadsError
 
 MAX_FILE_LINES = 8
 """How many files get a bar of their own."""
@@ -242,18 +242,24 @@ class Transfers:
             try:
                 work()
             except Exception as error:  # noqa: BLE001  a thread has nobody to raise it to
-                name = "" if isinstance(error, AsanaJobsError) else f"{type(error).__name__}: "
-                text = name + clean(str(error), limit=_MAX_ERROR)
-                self._show(messages=[("bad", text)])
+                self._show(messages=[("bad", _text_of(error))])
             finally:
                 self._show(busy="")
 
-        start_thread(run, "asana-jobs-transfer")
+        try:
+            start_thread(run, "asana-jobs-transfer")
+        except NoThreadsError as error:
+            self._show(messages=[("bad", _text_of(error))], busy="")
 
     def _show(self, **shown: Any) -> None:
         self._shown |= shown
         if not self._closed:
             self._publish(self.message)
+
+
+def _text_of(error: Exception) -> str:
+    name = "" if isinstance(error, AsanaJobsError) else f"{type(error).__name__}: "
+    return name + clean(str(error), limit=_MAX_ERROR)
 
 
 class _Progress:

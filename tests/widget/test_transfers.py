@@ -6,13 +6,16 @@ import pandas as pd
 
 from asana_jobs_pd._download.export_files import ExportFile, FileProgress
 from asana_jobs_pd._http.signed_urls import SignedUrl
+from asana_jobs_pd._widget import transfers as transfers_module
 from asana_jobs_pd._widget.transfers import (
     MAX_FILE_LINES,
     Speeds,
+    Transfers,
     file_links,
     progress_lines,
     result_messages,
 )
+from asana_jobs_pd.errors import NoThreadsError
 
 
 def file(gid, done=0, total=None, state="running"):
@@ -99,25 +102,10 @@ def outcome(**columns):
     )
 
 
-def files_frame(**columns):
-    n = len(columns["gid"])
-    return pd.DataFrame(
-        {
-            "gid": pd.array(columns["gid"], "string"),
-            "file.kind": pd.array(["graph"] * n, "string"),
-            "file.path": pd.array(columns["path"], "string"),
-            "file.bytes": pd.array(columns["bytes"], "Int64"),
-            "file.error": pd.array(columns["error"], "string"),
-        }
-    )
-
-
 def test_results():
     """How much is where, and each failure, masked."""
     error = "403 <b> https://s3/x?X-Amz-Signature=abc"
-    files = files_frame(
-        gid=["1", "2"], path=["/x/1", None], bytes=[2000, None], error=[None, error]
-    )
+    files = outcome(gid=["1", "2"], path=["/x/1", None], bytes=[2000, None], error=[None, error])
     ok, bad = result_messages(files, cancelled=False, folder="/x/<i>")
     assert ok == ("ok", "1 file verified, 2.0 kB, in /x/<i>")
     assert bad[0] == "bad"
@@ -130,7 +118,7 @@ def test_results():
 def test_many_failures_are_counted():
     """The first are shown, the others counted."""
     n = 20
-    files = files_frame(gid=list("x" * n), path=[None] * n, bytes=[None] * n, error=["no"] * n)
+    files = outcome(gid=list("x" * n), path=[None] * n, bytes=[None] * n, error=["no"] * n)
     messages = result_messages(files, cancelled=False, folder="/x")
     assert messages[-1] == ("dim", "… and 14 more")
 
@@ -145,3 +133,17 @@ def test_only_files_in_the_notebooks_folder_are_links(tmp_path, monkeypatch):
     links = file_links([str(inside), str(outside)])
     assert links == [("exports/1.gz", "exports/1.gz"), (str(outside), "")]
     assert file_links([str(inside)] * 30)[-1] == ("… and 10 more in widget.files", "")
+
+
+def test_without_a_free_thread_it_says_so_and_can_be_tried_again(monkeypatch):
+    """Nothing is busy then, else the button would be off for good."""
+
+    def refuse(*_):
+        raise NoThreadsError("The system cannot start another thread.")
+
+    monkeypatch.setattr(transfers_module, "start_thread", refuse)
+    shown = []
+    transfers = Transfers(shown.append)
+    transfers.load(pd.DataFrame(), shown.append)
+    assert shown[-1]["busy"] == ""
+    assert shown[-1]["messages"] == [("bad", "The system cannot start another thread.")]

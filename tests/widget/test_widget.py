@@ -237,48 +237,58 @@ def test_versions_have_no_gap(asana, show, driven, quiet, wire):
     assert widget.get_state(["_rows"])["_rows"]["version"] == versions[-1]
 
 
-def test_nothing_is_sent_when_nothing_changed(asana, show, driven, quiet, wire):
+@pytest.fixture
+def paused(asana, show, driven, quiet, wire):
+    """Make a paused widget of so many jobs in progress, and what lets seconds go by; nothing is
+    left to be sent.
+    """
+
+    def make(count):
+        now = [time.time()]
+        gids = asana.gids(count)
+        for gid in gids:
+            asana.progress(gid)
+        monitor, clock = driven(gids)
+        widget = show(monitor, now=lambda: now[0])
+        known(widget, "in_progress", count)
+        monitor.pause()
+        settled_tick(widget, clock)
+        wire.clear()
+
+        def go(seconds):
+            for _ in range(seconds):
+                now[0] += 1
+                widget._tick()
+
+        return widget, clock, go
+
+    return make
+
+
+def settled_tick(widget, clock):
+    """Send what has changed once no request is under way."""
+    clock.settle(lambda: not widget.monitor._poller.workers.in_flight)
+    widget._tick()
+
+
+def test_nothing_is_sent_when_nothing_changed(asana, paused, wire):
     """Ticks go by, and not a byte goes out until a job changes; then few do."""
-    now = [time.time()]
-    gids = asana.gids(60)
-    for gid in gids:
-        asana.progress(gid)
-    monitor, clock = driven(gids)
-    widget = show(monitor, now=lambda: now[0])
-    known(widget, "in_progress", 60)
-    monitor.pause()
-    clock.settle(lambda: not monitor._poller.workers.in_flight)
-    widget._tick()
-    wire.clear()
-    for _ in range(9):
-        now[0] += 1
-        widget._tick()
+    widget, clock, go = paused(60)
+    go(9)
     assert wire == []
-    asana.finish(gids[0])
-    monitor.refresh_now()
+    asana.finish(asana.gids(60)[0])
+    widget.monitor.refresh_now()
     known(widget, "succeeded", 1)
-    clock.settle(lambda: not monitor._poller.workers.in_flight)
-    widget._tick()
+    settled_tick(widget, clock)
     [message] = customs(wire, "rows")
     assert len(message["rows"]) == 1
     assert len(json.dumps(message)) < 1000
 
 
-def test_a_sign_of_life_while_jobs_are_watched(asana, show, driven, quiet, wire):
+def test_a_sign_of_life_while_jobs_are_watched(paused, wire):
     """Every ten seconds, if there is nothing else to say: the page sees that somebody is there."""
-    now = [time.time()]
-    [gid] = asana.gids(1)
-    asana.progress(gid)
-    monitor, clock = driven([gid])
-    widget = show(monitor, now=lambda: now[0])
-    known(widget, "in_progress", 1)
-    monitor.pause()
-    clock.settle(lambda: not monitor._poller.workers.in_flight)
-    widget._tick()
-    wire.clear()
-    for _ in range(35):
-        now[0] += 1
-        widget._tick()
+    _, _, go = paused(1)
+    go(35)
     assert len(wire) == len(customs(wire, "alive")) == 3
 
 
@@ -295,8 +305,7 @@ def test_a_check_without_news_costs_a_few_hundred_bytes(asana, show, driven, qui
         for _ in range(seconds):
             now[0] += 1
             clock.advance(1)
-            clock.settle(lambda: not monitor._poller.workers.in_flight)
-            widget._tick()
+            settled_tick(widget, clock)
 
     go(20)
     wire.clear()
