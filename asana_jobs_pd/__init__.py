@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._monitor.monitor import JobsMonitor
     from asana_jobs_pd._monitor.wait import wait_asana_jobs, wait_asana_jobs_async
     from asana_jobs_pd._parquet.convert import asana_export_to_parquet
+    from asana_jobs_pd._parquet.dataset import read_asana_dataset
     from asana_jobs_pd._report.excel import asana_jobs_to_excel
     from asana_jobs_pd._report.plot import plot_asana_status
     from asana_jobs_pd._report.report import asana_jobs_report
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
         save_project_as_template,
     )
     from asana_jobs_pd._start.resource_export import ResourceExport
+    from asana_jobs_pd._tables.dictionary import AsanaDictionary
+    from asana_jobs_pd._tables.relations import AsanaTables
+    from asana_jobs_pd._tables.sql import sql
     from asana_jobs_pd._widget.widget import JobsWidget
     from asana_jobs_pd.errors import (
         AsanaChangeWarning,
@@ -67,9 +71,11 @@ __all__ = [
     "AsanaAccessor",
     "AsanaChangeWarning",
     "AsanaDaskExport",
+    "AsanaDictionary",
     "AsanaExport",
     "AsanaJobsError",
     "AsanaStartWarning",
+    "AsanaTables",
     "Client",
     "ExportComparison",
     "JobsMonitor",
@@ -100,6 +106,7 @@ __all__ = [
     "ledger",
     "plot_asana_status",
     "plot_asana_timeline",
+    "read_asana_dataset",
     "read_asana_export",
     "read_asana_jobs",
     "read_jobs_file",
@@ -107,6 +114,7 @@ __all__ = [
     "refresh_asana_jobs",
     "sandbox",
     "save_project_as_template",
+    "sql",
     "testing",
     "typing",
     "wait_asana_jobs",
@@ -128,6 +136,7 @@ _NAMES = {
     "_monitor.monitor": "JobsMonitor",
     "_monitor.wait": "wait_asana_jobs wait_asana_jobs_async",
     "_parquet.convert": "asana_export_to_parquet",
+    "_parquet.dataset": "read_asana_dataset",
     "_report.excel": "asana_jobs_to_excel",
     "_report.plot": "plot_asana_status",
     "_report.report": "asana_jobs_report",
@@ -137,6 +146,9 @@ _NAMES = {
         "instantiate_project instantiate_task save_project_as_template"
     ),
     "_start.resource_export": "ResourceExport",
+    "_tables.dictionary": "AsanaDictionary",
+    "_tables.relations": "AsanaTables",
+    "_tables.sql": "sql",
     "_widget.widget": "JobsWidget",
     "errors": (
         "AsanaChangeWarning AsanaJobsError AsanaStartWarning PartialDownloadError "

@@ -10,7 +10,8 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from asana_jobs_pd._export.export import TEXT, ByType
+from asana_jobs_pd._export.by_type import ByType
+from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._public import public
 
 _DATES = ("due_on", "due_at", "start_on", "start_at")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,46 +13,14 @@ import pyarrow as pa
 from asana_jobs_pd._decode.columns import pool
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions
+from asana_jobs_pd._export.answers import ExportAnswers
+from asana_jobs_pd._export.by_type import ByType, F
 from asana_jobs_pd._export.resolve_schema import Field, documented_schema
-from asana_jobs_pd._formatting import format_count
+from asana_jobs_pd._formatting import format_count, format_time
 from asana_jobs_pd._public import public
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
-
-
-F = TypeVar("F")
-
-
-class ByType(Mapping[str, F]):
-    """A mapping of `resource_type` to frames."""
-
-    _absent = "is not in this export"
-
-    def __init__(self, frames: dict[str, F]) -> None:
-        self._frames = frames
-
-    def __getitem__(self, resource_type: str) -> F:
-        frame = self._frames.get(resource_type)
-        if frame is None:
-            frame = self._without_rows(resource_type)
-        if frame is None:
-            available = ", ".join(map(repr, self._frames)) or "nothing"
-            raise KeyError(f"{resource_type!r} {self._absent}; there is {available}")
-        return frame
-
-    def __contains__(self, resource_type: object) -> bool:
-        return resource_type in self._frames
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._frames)
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def _without_rows(self, resource_type: str) -> F | None:  # noqa: ARG002  for subclasses
-        """Return the frame of a type that is known but has no rows."""
-        return None
 
 
 Backend: TypeAlias = Literal["numpy_nullable", "pyarrow"]
@@ -73,7 +42,7 @@ class LoadedExport(ByType[F]):
         self.custom_field_values = custom_field_values
         self.incomplete_files = list(incomplete_files)
         self._options = options
-        self._backend = backend
+        self.backend = backend
 
 
 TEXT = pd.StringDtype("pyarrow")
@@ -161,7 +130,7 @@ def empty_frame(
 
 
 @public
-class AsanaExport(LoadedExport[pd.DataFrame]):
+class AsanaExport(ExportAnswers, LoadedExport[pd.DataFrame]):
     """The DataFrames of an export, by `resource_type`; made by `read_asana_export`.
 
     Iteration, `len` and `in` are about types that have rows. ``data["task"]`` without a row is an
@@ -205,6 +174,7 @@ class AsanaExport(LoadedExport[pd.DataFrame]):
         self.issue_count = issue_count
         self._summary = summary
         self._empty: dict[str, pd.DataFrame] = {}
+        self._gap_count: int | None = None
 
     def report(self) -> pd.DataFrame:
         """Return what was loaded, one row for each type of row.
@@ -220,24 +190,38 @@ class AsanaExport(LoadedExport[pd.DataFrame]):
         return self._summary.copy()
 
     def _without_rows(self, resource_type: str) -> pd.DataFrame | None:
-        frame = empty_frame(resource_type, self._options, self._backend)
+        frame = empty_frame(resource_type, self._options, self.backend)
         return None if frame is None else self._empty.setdefault(resource_type, frame)
 
     def __repr__(self) -> str:
         rows = ", ".join(
             f"{name} {len(frame):,} x {frame.shape[1]}" for name, frame in self._frames.items()
         )
-        return f"<AsanaExport: {rows or 'no rows'}; {self._issues()}>"
+        return f"<AsanaExport: {'; '.join([rows or 'no rows', *self._notes()])}>"
 
     def _repr_html_(self) -> str:
-        return f"{self._summary.to_html(escape=True)}<p>{self._issues()}</p>"
+        return f"{self._summary.to_html(escape=True)}<p>{'; '.join(self._notes())}</p>"
 
-    def _issues(self) -> str:
-        if not self.issue_count:
-            return "no issues"
-        count = len(self.incomplete_files)
-        early = f"{format_count(count, 'incomplete file')}, " if count else ""
-        return f"{early}{format_count(self.issue_count, 'issue')}, see .issues"
+    def _notes(self) -> list[str]:
+        """Return how current the export is, and how many issues and gaps it has."""
+        notes: list[str] = []
+        for name, label in (("as_of.to", "as of"), ("latest", "last change")):
+            time = self._summary[name].max()
+            if pd.notna(time) and not notes:
+                notes.append(f"{label} {format_time(time, UTC)[:16]} UTC")
+        early = len(self.incomplete_files)
+        if early:
+            notes.append(format_count(early, "incomplete file"))
+        count = self.issue_count
+        notes.append(f"{format_count(count, 'issue')}, see .issues" if count else "no issues")
+        if self._gap_count is None:
+            try:
+                self._gap_count = len(self.gaps())
+            except Exception:  # noqa: BLE001  frames that lack columns, or were changed, have a repr
+                self._gap_count = 0
+        if self._gap_count:
+            notes.append(f"{format_count(self._gap_count, 'gap')}, see .gaps()")
+        return notes
 
 
 @public
@@ -315,13 +299,13 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
             summary=counted.report(),
             incomplete_files=self.incomplete_files,
             options=self._options,
-            backend=self._backend,
+            backend=self.backend,
         )
 
     def _without_rows(self, resource_type: str) -> dd.DataFrame | None:
         import dask.dataframe as dd  # noqa: PLC0415  there, since its frames are
 
-        frame = empty_frame(resource_type, self._options, self._backend)
+        frame = empty_frame(resource_type, self._options, self.backend)
         return None if frame is None else dd.from_pandas(frame, npartitions=1)
 
     def _all(self) -> AsanaExport:

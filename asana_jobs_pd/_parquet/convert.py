@@ -232,8 +232,8 @@ def _describe(
     incomplete = incomplete_files(scan_result, request)
     complete = not (incomplete or request.missing)
     named = [schema.named(issue) for issue in issues.sorted()]
-    _write(catalogue(schema.fields, conversion.filled), stage.dataset / CATALOGUE)
-    _write(issues_frame(named, request.paths), stage.dataset / ISSUES)
+    write_beside(catalogue(schema.fields, conversion.filled), stage.dataset / CATALOGUE)
+    write_beside(issues_frame(named, request.paths), stage.dataset / ISSUES)
     report = summary(conversion.facts, issues, request.window)
     report = _with_files(report, conversion, dest).assign(
         complete=np.full(len(conversion.facts), complete)
@@ -254,7 +254,8 @@ def _describe(
     return report
 
 
-def _write(frame: pd.DataFrame, path: Path) -> None:
+def write_beside(frame: pd.DataFrame, path: Path) -> None:
+    """Write the catalogue or the issues."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     types = [pa.string() if type_ == pa.large_string() else type_ for type_ in table.schema.types]
     schema = pa.schema(list(zip(table.column_names, types, strict=True)))

@@ -8,7 +8,7 @@ import numbers
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -230,18 +230,34 @@ def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Pat
     AsanaValueWarning
         If a text is longer than 32,767 characters, the limit of a cell: it is cut.
     """
-    xlsxwriter = require_extra("xlsxwriter", "excel", "Excel files need XlsxWriter")
+    check_path(path)
+    frame = _sheet_frame(jobs)
+    check_size(frame, "The frame")
+    return write_book(path, {"Jobs": [sheet_column(column) for _, column in frame.items()]})
+
+
+def check_path(path: str | os.PathLike[str]) -> None:
+    """Raise if an Excel file cannot be written, or not there."""
+    require_extra("xlsxwriter", "excel", "Excel files need XlsxWriter")
     if local_path(path, "path", "file").suffix.lower() != ".xlsx":
         raise InvalidOptionError(f"path={str(path)!r}: the name of an Excel file ends in .xlsx.")
-    frame = _sheet_frame(jobs)
+
+
+def check_size(frame: pd.DataFrame, name: str) -> None:
+    """Raise if a frame is larger than a sheet."""
     if len(frame) >= MAX_ROWS or len(frame.columns) > MAX_COLUMNS:
         raise InvalidFrameError(
-            f"The frame has {len(frame):,} rows and {len(frame.columns):,} columns; a sheet can "
+            f"{name} has {len(frame):,} rows and {len(frame.columns):,} columns; a sheet can "
             f"hold {MAX_ROWS - 1:,} and {MAX_COLUMNS:,}. Write a part of it, or use to_parquet()."
         )
-    columns = [sheet_column(column) for _, column in frame.items()]
-    about = _about(columns, len(frame))
-    written = replace_file(path, lambda part: _write(xlsxwriter, part, columns, about))
+
+
+def write_book(path: str | os.PathLike[str], sheets: Mapping[str, Sequence[SheetColumn]]) -> Path:
+    """Write sheets, and one about them; warn of what had to be cut."""
+    columns = [column for sheet in sheets.values() for column in sheet]
+    rows = sum(len(sheet[0].cells) for sheet in sheets.values() if sheet)
+    about = _about(columns, rows)
+    written = replace_file(path, lambda part: _write(part, sheets, about))
     _warn_of_cuts(columns)
     return written
 
@@ -272,16 +288,15 @@ def _about(columns: Sequence[SheetColumn], rows: int) -> list[tuple[str, Cell]]:
 
 
 def _write(
-    xlsxwriter: Any,
-    part: Path,
-    columns: Sequence[SheetColumn],
-    about: Sequence[tuple[str, Cell]],
+    part: Path, sheets: Mapping[str, Sequence[SheetColumn]], about: Sequence[tuple[str, Cell]]
 ) -> None:
     """Write the book; XlsxWriter's temporary files are removed, also after a failure."""
+    import xlsxwriter  # noqa: PLC0415  an extra
+
     with tempfile.TemporaryDirectory(prefix="asana_jobs_") as tmpdir, part.open("wb") as file:
         book = xlsxwriter.Workbook(file, {**_OPTIONS, "tmpdir": tmpdir})
         try:
-            _fill(book, columns, about)
+            _fill(book, sheets, about)
             book.close()
         except xlsxwriter.exceptions.FileCreateError as error:
             cause = error.args[0] if error.args else None
@@ -291,17 +306,20 @@ def _write(
                 sheet._opt_close()  # noqa: SLF001  else its temporary file stays open
 
 
-def _fill(book: Any, columns: Sequence[SheetColumn], about: Sequence[tuple[str, Cell]]) -> None:
+def _fill(
+    book: Any, sheets: Mapping[str, Sequence[SheetColumn]], about: Sequence[tuple[str, Cell]]
+) -> None:
     write = _cell_writer(book)
     header = book.add_format({"bold": True, "num_format": "@"})
-    sheet = book.add_worksheet("Jobs")
-    _arrange(sheet, columns)
-    for place, column in enumerate(columns):
-        sheet.write_string(0, place, column.header, header)
-    for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True), 1):
-        for place, cell in enumerate(cells):
-            if cell is not None:
-                write(sheet, row, place, cell)
+    for name, columns in sheets.items():
+        sheet = book.add_worksheet(name)
+        _arrange(sheet, columns)
+        for place, column in enumerate(columns):
+            sheet.write_string(0, place, column.header, header)
+        for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True), 1):
+            for place, cell in enumerate(cells):
+                if cell is not None:
+                    write(sheet, row, place, cell)
     notes = book.add_worksheet("About")
     notes.set_column(0, 0, 16)
     notes.set_column(1, 1, 60)

@@ -10,18 +10,19 @@ import secrets
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from itertools import chain, repeat
+from functools import lru_cache, partial
+from itertools import chain, islice, takewhile
 from math import ceil
+from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
-from . import _workspace as names
 from ._answers import Answer, xml_error
-from ._workspace import Workspace
+from ._world import World
+from ._world_rows import graph_rows, graph_task_rows, resource_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ._clock import Clock
     from ._server import Request
@@ -31,209 +32,72 @@ Json = dict[str, Any]
 _REPEAT_EVERY = 50
 
 
-def export_rows(resource_type: str, count: int, seed: str) -> Iterator[Json]:
-    """Yield the rows of a `graph_export` or an `export_request`.
+def export_rows(resource_type: str, count: int, seed: str, order: str = "") -> Iterator[Json]:
+    """Yield so many rows of a `graph_export` or an `export_request` of a generated world.
 
-    The first rows are one of each type, the others come in random order. Every fiftieth row of
-    an `export_request` repeats an earlier one, as overlapping filters do.
+    The first rows are one of each type, the others come in an order that depends on `order`, too.
+    Every fiftieth row of an `export_request` repeats an earlier one, as overlapping filters do.
     """
-    workspace = Workspace(seed)
-    table = _GRAPH if resource_type == "graph_export" else _RESOURCE
-    makers = [maker for maker, _ in table]
-    weights = [weight for _, weight in table]
-    turns = chain(makers, (workspace.rng.choices(makers, weights)[0] for _ in repeat(None)))
+    rng = Random(f"{seed}/{order}")
+    if resource_type == "graph_export":
+        return islice(_graph(World(seed, max(50, count)), count, rng), count)
+    return islice(_repeated(_resources(World(seed, max(50, count)), rng)), count)
+
+
+def requested_rows(world: World, parameters: Sequence[Json]) -> Iterator[Json]:
+    """Yield the rows of a resource export that was asked for in detail."""
+    for asked in parameters:
+        fields, filters = asked.get("fields"), asked.get("filters")
+        if fields is not None:
+            fields = ["resource_type", *fields]
+        yield from resource_rows(world, asked["resource_type"], fields=fields, filters=filters)
+
+
+def _graph(world: World, count: int, rng: Random) -> Iterator[Json]:
+    rows = graph_rows(world)
+    structure = list(takewhile(lambda row: row["resource_type"] != "task", rows))
+    tasks = chain.from_iterable(map(partial(graph_task_rows, world), world.in_graph()))
+    rng.shuffle(structure)
+    first = {row["resource_type"]: row for row in structure}
+    yield from first.values()
+    held = []
+    for row in tasks:  # up to the first time entry, so that there is one of each type
+        held.append(row)
+        if row["resource_type"] != "task":
+            break
+    yield from (held[0], held[-1])
+    rest = [row for row in structure if row is not first[row["resource_type"]]]
+    share = min(1.0, len(rest) / max(1, count - len(first) - len(held)) * 1.3)
+    for row in chain(held[1:-1], tasks):
+        while rest and rng.random() < share / (1 + share):
+            yield rest.pop()
+        yield row
+    yield from rest
+
+
+def _resources(world: World, rng: Random) -> Iterator[Json]:
+    tasks, teams, messages = (resource_rows(world, kind) for kind in ("task", "team", "message"))
+    yield from (next(tasks), next(teams), next(messages))
+    for row in tasks:
+        if rng.random() < 1 / 4:
+            yield from islice(teams, 1)
+        if rng.random() < 1 / 14:
+            yield from islice(messages, 1)
+        yield row
+    yield from chain(teams, messages)
+
+
+def _repeated(rows: Iterator[Json]) -> Iterator[Json]:
     earlier: Json = {}
-    for number in range(1, count + 1):
-        if table is _RESOURCE and number % _REPEAT_EVERY == 0:
+    number = 0
+    for row in rows:
+        number += 1
+        if number % _REPEAT_EVERY == 0:
             yield earlier
-            continue
-        row = next(turns)(workspace)
+            number += 1
         if number % _REPEAT_EVERY == 1:
             earlier = row
         yield row
-
-
-def _task(workspace: Workspace) -> Json:
-    rng = workspace.rng
-    project = rng.choice(workspace.projects)
-    row = _task_core(workspace, project)
-    row |= {
-        "approval_status": "pending" if row["resource_subtype"] == "approval" else None,
-        "assignee_status": "upcoming",
-        "completed_by": rng.choice(workspace.users) if row["completed"] else None,
-        "followers": workspace.some(workspace.users),
-        "likes": [],
-        "num_likes": rng.choice((0, 0, 0, 1, 3)),
-        "num_subtasks": rng.choice((0, 0, 2)),
-        "parent": workspace.resource("task") if workspace.chance(0.15) else None,
-        "permalink_url": f"https://app.asana.com/1/{workspace.itself['gid']}/task/{row['gid']}",
-        "projects": [project],
-        "tags": workspace.some(workspace.tags),
-        "workspace": workspace.itself,
-        "custom_fields": workspace.custom_fields(project, workspace.users),
-    }
-    if workspace.chance(0.1):
-        row["external"] = {"gid": f"ext-{rng.randrange(1000)}", "data": names.title(rng)}
-    if workspace.chance(0.1):
-        row["stories"] = [_story(workspace) for _ in range(rng.randint(1, 3))]
-    return row
-
-
-def _task_core(workspace: Workspace, project: Json) -> Json:
-    """Return what task rows of both kinds of export have in common."""
-    rng = workspace.rng
-    done = workspace.chance(0.5)
-    section = rng.choice(workspace.sections[project["gid"]])
-    return {
-        **workspace.resource("task"),
-        "resource_subtype": rng.choice(("default_task", "default_task", "milestone", "approval")),
-        "actual_time_minutes": rng.randrange(500) if workspace.chance(0.2) else None,
-        "assignee": workspace.maybe(workspace.users),
-        "completed": done,
-        "completed_at": workspace.moment() if done else None,
-        "created_at": workspace.moment(),
-        "modified_at": workspace.moment(),
-        "due_at": workspace.moment() if workspace.chance(0.2) else None,
-        "due_on": workspace.day() if workspace.chance(0.5) else None,
-        "start_on": workspace.day() if workspace.chance(0.3) else None,
-        "notes": names.text(rng),
-        "memberships": [{"project": project, "section": section}],
-    }
-
-
-def _story(workspace: Workspace) -> Json:
-    return {
-        "gid": names.gid(workspace.rng),
-        "resource_type": "story",
-        "resource_subtype": "comment_added",
-        "created_at": workspace.moment(),
-        "created_by": workspace.rng.choice(workspace.users),
-        "text": names.text(workspace.rng),
-    }
-
-
-def _team(workspace: Workspace) -> Json:
-    return {
-        **workspace.resource("team"),
-        "description": names.text(workspace.rng),
-        "organization": workspace.itself,
-        "visibility": workspace.rng.choice(("secret", "request_to_join", "public")),
-        "endorsed": workspace.chance(0.2),
-    }
-
-
-def _message(workspace: Workspace) -> Json:
-    rng = workspace.rng
-    return {
-        "gid": names.gid(rng),
-        "resource_type": "message",
-        "resource_subtype": "default",
-        "title": names.title(rng),
-        "text": names.text(rng),
-        "created_at": workspace.moment(),
-        "created_by": workspace.maybe(workspace.users, 0.9),
-        "parents": [rng.choice(workspace.projects)],
-        "num_likes": rng.choice((0, 0, 2)),
-    }
-
-
-def _graph_task(workspace: Workspace) -> Json:
-    """Return a task of a graph export: a trimmed shape, people with e-mail addresses."""
-    project = workspace.rng.choice(workspace.projects)
-    people = [
-        {"gid": user["gid"], "name": user["name"], "email": f"{user['gid']}@example.com"}
-        for user in workspace.users[:5]
-    ]
-    row = _task_core(workspace, project)
-    trimmed = ("gid", "name", "type", "representation_type", "display_value")
-    row["custom_fields"] = [
-        {key: value for key, value in field.items() if key in trimmed or "value" in key}
-        for field in workspace.custom_fields(project, people)
-    ]
-    return row
-
-
-def _project(workspace: Workspace) -> Json:
-    return {
-        **workspace.rng.choice(workspace.projects),
-        "archived": workspace.chance(0.2),
-        "created_at": workspace.moment(),
-        "due_on": workspace.day() if workspace.chance(0.5) else None,
-        "owner": workspace.maybe(workspace.users),
-        "team": workspace.rng.choice(workspace.teams),
-    }
-
-
-def _portfolio(workspace: Workspace) -> Json:
-    return {
-        **workspace.rng.choice(workspace.portfolios),
-        "color": workspace.rng.choice(names.COLORS),
-        "created_at": workspace.moment(),
-        "owner": workspace.maybe(workspace.users),
-    }
-
-
-def _section(workspace: Workspace) -> Json:
-    project = workspace.rng.choice(workspace.projects)
-    section = workspace.rng.choice(workspace.sections[project["gid"]])
-    return {**section, "created_at": workspace.moment(), "project": project}
-
-
-def _portfolio_link(workspace: Workspace) -> Json:
-    parent, child = workspace.rng.sample(workspace.portfolios, 2)
-    return {
-        "resource_type": "portfolio_to_portfolio",
-        "parent_portfolio": {"gid": parent["gid"]},
-        "child_portfolio": {"gid": child["gid"]},
-    }
-
-
-def _project_link(workspace: Workspace) -> Json:
-    return {
-        "resource_type": "project_to_portfolio",
-        "portfolio": {"gid": workspace.rng.choice(workspace.portfolios)["gid"]},
-        "project": {"gid": workspace.rng.choice(workspace.projects)["gid"]},
-    }
-
-
-def _allocation(workspace: Workspace) -> Json:
-    effort = {"type": "percent", "value": workspace.rng.choice((12.5, 50, 100))}
-    return {
-        "gid": names.gid(workspace.rng),
-        "resource_type": "allocation",
-        "resource_subtype": "project_allocation",
-        "start_date": workspace.day(),
-        "end_date": workspace.day(),
-        "effort": effort if workspace.chance(0.8) else None,
-        "assignee": workspace.rng.choice(workspace.users),
-        "parent": workspace.rng.choice(workspace.projects),
-    }
-
-
-def _time_entry(workspace: Workspace) -> Json:
-    return {
-        "gid": names.gid(workspace.rng),
-        "resource_type": "time_tracking_entry",
-        "duration_minutes": workspace.rng.randrange(5, 480),
-        "entered_on": workspace.day(),
-        "attributable_to": workspace.maybe(workspace.projects, 0.5),
-        "created_by": workspace.rng.choice(workspace.users),
-        "task": workspace.resource("task"),
-    }
-
-
-_Table = tuple[tuple["Callable[[Workspace], Json]", int], ...]
-_RESOURCE: _Table = ((_task, 90), (_team, 3), (_message, 7))
-_GRAPH: _Table = (
-    (_portfolio, 3),
-    (_project, 8),
-    (_graph_task, 60),
-    (_section, 8),
-    (_portfolio_link, 3),
-    (_project_link, 6),
-    (_allocation, 6),
-    (_time_entry, 6),
-)
 
 
 _PATH = re.compile(r"/exports/(graph_export|export_request)_(\d+)\.jsonl\.gz", re.ASCII)
@@ -268,6 +132,7 @@ class Exports:
         self._secret = secrets.token_bytes(32)
         self._editions: dict[str, int] = {}
         self._contents: dict[str, bytes | None] = {}
+        self._asked: dict[str, Sequence[Json]] = {}
         self._file = lru_cache(maxsize=256)(self._make)
 
     def url(self, gid: str, resource_type: str) -> str:
@@ -286,6 +151,10 @@ class Exports:
     def republish(self, gid: str) -> None:
         """Change the content, and so the ETag, of a job's files."""
         self._editions[gid] = self._editions.get(gid, 0) + 1
+
+    def ask(self, gid: str, parameters: Sequence[Json]) -> None:
+        """Note what a job was asked to export."""
+        self._asked[gid] = parameters
 
     def publish(self, gid: str, content: bytes | None) -> None:
         """Serve these bytes as a job's files from now on; None deletes them."""
@@ -338,7 +207,10 @@ class Exports:
 
     def _make(self, gid: str, resource_type: str, edition: int) -> File:
         packer = zlib.compressobj(wbits=31)
-        rows = export_rows(resource_type, self._rows, f"{self._seed}/{gid}/{edition}")
+        order = f"{gid}/{edition}"
+        rows = export_rows(resource_type, self._rows, str(self._seed), order)
+        if gid in self._asked:
+            rows = requested_rows(World(str(self._seed), max(50, self._rows)), self._asked[gid])
         parts = [
             packer.compress(json.dumps(row, ensure_ascii=False).encode() + b"\n") for row in rows
         ]

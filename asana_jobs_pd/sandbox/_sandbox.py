@@ -59,8 +59,10 @@ class Sandbox:
     url_lifetime
         Seconds until a signed URL expires, rounded up.
     export_rows
-        Rows in an export file. A file is generated when it is first requested, at about 0.2 ms
-        per row, during which nothing else is served.
+        Rows in an export file: a workspace of that many tasks, the same for all jobs. A resource
+        export that was started here has all tasks that its `fields` and `filters` ask for. A file
+        is generated when it is first requested, at about 0.5 ms per row, during which nothing
+        else is served.
     changes
         `Asana-Change` headers to send with every API response.
 
@@ -99,7 +101,7 @@ class Sandbox:
         )
         fields = Fields(known_fields)
         self._jobs = Jobs(seed, self._clock, fields.objects, self._exports.url)
-        starts = Starts(self._jobs, self._clock, max_jobs)
+        starts = Starts(self._jobs, self._clock, max_jobs, self._exports)
         self._api = Api(token=token, fields=fields, jobs=self._jobs, starts=starts, changes=changes)
         limits = Limits(
             requests=requests_per_minute,

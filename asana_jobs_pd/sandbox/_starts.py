@@ -12,6 +12,7 @@ from ._answers import Answer, error
 
 if TYPE_CHECKING:
     from ._clock import Clock
+    from ._exports import Exports
     from ._jobs import Jobs
     from ._server import Request
 
@@ -260,8 +261,9 @@ def parent_of(request: Request) -> str | None:
 class Starts:
     """Starts jobs."""
 
-    def __init__(self, jobs: Jobs, clock: Clock, max_jobs: int | None) -> None:
+    def __init__(self, jobs: Jobs, clock: Clock, max_jobs: int | None, exports: Exports) -> None:
         self._jobs = jobs
+        self._files = exports
         self._clock = clock
         self._max_jobs = max_jobs
         self._exporting: dict[str, str] = {}
@@ -282,7 +284,13 @@ class Starts:
         except BadBodyError as bad:
             return error(400, str(bad))
         parent = start.parent(request.path, data) or ""
-        return self._refusal(start, parent) or self._begin(start, parent)
+        refusal = self._refusal(start, parent)
+        if refusal is not None:
+            return refusal
+        gid = self._begin(start, parent)
+        if start.member == "workspace":
+            self._files.ask(gid, data["export_request_parameters"])
+        return gid
 
     def _refusal(self, start: Start, parent: str) -> Answer | None:
         name = start.member or start.parents[0]

@@ -193,7 +193,7 @@ def test_damage_after_many_lines_keeps_the_lines_before(tmp_path, workers):
     with pytest.warns(AsanaValueWarning, match=rf"1 file ends early.* line {whole + 1}: "):
         data = load(path, on_bad_lines="warn", workers=workers)
     assert len(data["task"]) == whole
-    assert "1 incomplete file, 1 issue" in repr(data)
+    assert "1 incomplete file; 1 issue" in repr(data)
 
 
 def test_gzip_within_gzip_is_unpacked(tmp_path):

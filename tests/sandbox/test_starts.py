@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from contextlib import ExitStack
 
 import pytest
@@ -323,3 +324,19 @@ def test_the_date_of_an_answer_is_the_sandboxs_own(asana, ask):
     """As are all times in it."""
     asana.advance(3600)
     assert ask.job(asana.gids(1)[0]).headers["Date"] == "Thu, 01 Jan 2026 01:00:00 GMT"
+
+
+def test_a_resource_export_has_what_was_asked_for(asana, ask):
+    """Its `fields`, and the rows that pass its `filters`; the same row twice where they overlap."""
+    everything = {"resource_type": "task", "fields": ["completed"]}
+    recent = everything | {"filters": {"created_at.after": "2025-01-01T00:00:00Z"}}
+    found = []
+    for parameters in ([everything], [recent], [everything, recent, {"resource_type": "team"}]):
+        (workspace,) = asana.parents(1, "workspace", start=len(found))
+        asked = {"export_request_parameters": parameters}
+        gid = begin(ask, "export_request", workspace, **asked).data["gid"]
+        file = fetch(asana.export_url(gid, "export_request")).body
+        found.append([json.loads(line) for line in zlib.decompress(file, 31).splitlines()])
+    assert {tuple(row) for row in found[0]} == {("gid", "resource_type", "completed")}
+    assert 0 < len(found[1]) < len(found[0])
+    assert [row for row in found[2] if row["resource_type"] == "task"] == found[0] + found[1]

@@ -1,0 +1,191 @@
+"""Datasets and loaded exports: one read as the other, one written as the other."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from asana_jobs_pd._decode.scan_result import Issues, ReadOptions
+from asana_jobs_pd._export.answers import ExportAnswers
+from asana_jobs_pd._export.assemble import Facts, latest_of, summary
+from asana_jobs_pd._export.export import AsanaExport, Backend, to_frame
+from asana_jobs_pd._export.read import check_one_of, names_of
+from asana_jobs_pd._http.redaction import hide_query
+from asana_jobs_pd._parquet.convert import write_beside
+from asana_jobs_pd._parquet.destination import (
+    CATALOGUE,
+    FORMAT,
+    ISSUES,
+    MANIFEST,
+    SUCCESS,
+    destination,
+    staged,
+)
+from asana_jobs_pd._parquet.writer import DatasetWriter, folder_of
+from asana_jobs_pd._public import public
+from asana_jobs_pd.errors import ExportFileError, InvalidOptionError
+
+
+@public
+def read_asana_dataset(
+    folder: str | os.PathLike[str],
+    *,
+    resource_types: str | Sequence[str] | None = None,
+    dtype_backend: Backend = "numpy_nullable",
+) -> AsanaExport:
+    """Load a Parquet dataset that `asana_export_to_parquet` or ``data.to_parquet`` wrote.
+
+    Parameters
+    ----------
+    folder
+        The dataset, a local folder.
+    resource_types
+        Only rows of these types, such as ``"task"``; None for all.
+    dtype_backend
+        ``"numpy_nullable"`` or ``"pyarrow"``, as in `read_asana_export`.
+
+    Returns
+    -------
+    AsanaExport
+        What `read_asana_export` gives for the files that were converted.
+
+    Raises
+    ------
+    ExportFileError
+        When the folder is not a dataset, is unfinished, or cannot be read.
+    InvalidOptionError
+        When an option is invalid.
+    """
+    check_one_of("dtype_backend", dtype_backend, ("numpy_nullable", "pyarrow"))
+    wanted = names_of("resource_types", resource_types)
+    root = dataset_folder(folder)
+    try:
+        manifest = json.loads((root / MANIFEST).read_bytes())
+        catalogue = to_frame(_table([root / CATALOGUE]), "numpy_nullable")
+        issues = to_frame(_table([root / ISSUES]), "numpy_nullable")
+        frames, facts, values = {}, {}, None
+        for table in manifest["tables"]:
+            name = table["resource_type"]
+            files = [root / table["folder"] / file["name"] for file in table["files"]]
+            if name is None:
+                values = to_frame(_table(files), dtype_backend)
+            elif wanted is None or name in wanted:
+                rows = _table(files)
+                facts[name] = Facts(
+                    len(rows), rows.num_columns, table["duplicates"], latest_of(rows)
+                )
+                frames[name] = _with_options(to_frame(rows, dtype_backend), catalogue)
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise ExportFileError(f"{root} cannot be read: {error}.", path=str(root)) from None
+    counts = {str(name): count for name, count in issues["resource_type"].value_counts().items()}
+    return AsanaExport(
+        frames,
+        custom_fields=catalogue.astype({"rows": np.int64, "from_display": np.bool_}),
+        custom_field_values=values,
+        issues=issues,
+        issue_count=manifest["issues"],
+        summary=summary(facts, Issues(counts=counts), (pd.NaT, pd.NaT)),
+        incomplete_files=manifest["incomplete_sources"],
+        options=ReadOptions(wanted),
+        backend=dtype_backend,
+    )
+
+
+def dataset_folder(folder: str | os.PathLike[str]) -> Path:
+    """Return the folder of a dataset that is there and complete."""
+    if not isinstance(folder, str | os.PathLike):
+        raise InvalidOptionError(f"{folder!r} is not the folder of a dataset.")
+    root = Path(folder)
+    finished = (root / MANIFEST).is_file() and (root / SUCCESS).is_file()
+    if finished:
+        return root.absolute()
+    reason = "is not a dataset; asana_export_to_parquet(…) or data.to_parquet(…) writes one"
+    if (root / MANIFEST).is_file():
+        reason = "is an unfinished dataset; convert the export again"
+    elif "://" in str(folder):
+        reason = "is not a local folder; copy the dataset to one"
+    elif not root.exists():
+        reason = "does not exist"
+    raise ExportFileError(f"{hide_query(str(folder))} {reason}.", path=hide_query(str(folder)))
+
+
+def _table(files: Sequence[Path]) -> pa.Table:
+    tables = [pq.read_table(file, partitioning=None) for file in files]
+    return pa.concat_tables(tables).replace_schema_metadata(None)
+
+
+def _with_options(frame: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose enum fields have all options as categories, in Asana's order."""
+    enums = catalogue[(catalogue["type"] == "enum").fillna(value=False)]
+    for column, options in zip(enums["column"], enums["options"], strict=True):
+        if column in frame.columns and isinstance(frame[column].dtype, pd.CategoricalDtype):
+            frame[column] = frame[column].cat.set_categories(list(options))
+    return frame
+
+
+def write_dataset(
+    export: ExportAnswers, dest: str | os.PathLike[str], *, overwrite: bool = False
+) -> Path:
+    """Write a loaded export as a dataset; return its folder."""
+    if export.custom_field_values is not None:
+        raise InvalidOptionError(
+            "An export that was loaded with custom_fields='long' cannot be written; convert its "
+            "files: aj.asana_export_to_parquet(paths, dest, custom_fields='long')."
+        )
+    target = destination(dest, overwrite=overwrite)
+    if target.filesystem is not None:
+        raise InvalidOptionError(f"dest={str(target)!r}: give a local folder.")
+    with staged(target, None, progress=False) as stage:
+        tables = [_written(export, name, stage.dataset / folder_of(name)) for name in export]
+        write_beside(export.custom_fields, stage.dataset / CATALOGUE)
+        write_beside(export.issues, stage.dataset / ISSUES)
+        manifest = {
+            "format": FORMAT,
+            "version": 1,
+            "sources": [],
+            "incomplete_sources": export.incomplete_files,
+            "missing_sources": [],
+            "tables": tables,
+            "issues": export.issue_count,
+        }
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        (stage.dataset / MANIFEST).write_text(text, "utf-8")
+        (stage.dataset / SUCCESS).touch()
+    return Path(target.path)
+
+
+def _written(export: ExportAnswers, name: str, folder: Path) -> dict[str, Any]:
+    """Write the rows of a type; return what the manifest says of them."""
+    rows = _plain(pa.Table.from_pandas(export[name], preserve_index=False))
+    with DatasetWriter(folder, rows.schema) as writer:
+        writer.write(rows)
+    return {
+        "resource_type": name,
+        "folder": folder.name,
+        "rows": len(rows),
+        "duplicates": int(export.report()["duplicates"].get(name, 0)),
+        "files": [file._asdict() for file in writer.files],
+    }
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Return a table with the types that a conversion writes: pandas has texts and dates larger."""
+    fields = []
+    for field in table.schema:
+        type_ = field.type
+        if pa.types.is_large_string(type_):
+            type_ = pa.string()
+        elif pa.types.is_dictionary(type_):
+            type_ = pa.dictionary(pa.int32(), pa.string())
+        elif pa.types.is_timestamp(type_) and type_.tz is None:
+            type_ = pa.date32()
+        fields.append(pa.field(field.name, type_))
+    return table.cast(pa.schema(fields))

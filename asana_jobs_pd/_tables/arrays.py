@@ -1,0 +1,106 @@
+"""Columns of loaded frames as Arrow arrays, taken apart without a loop over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+class Items(NamedTuple):
+    """What is in the lists of a column: the row of every item, and the items."""
+
+    rows: np.ndarray
+    values: pa.ChunkedArray
+
+
+def arrow_column(frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
+    """Return a column of a frame as Arrow has it; dates become naive timestamps."""
+    array = pa.array(frame[name], from_pandas=True)
+    column = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+    if pa.types.is_large_string(column.type):  # as pandas has it; objects in lists have the other
+        return column.cast(pa.string())
+    return column.cast(pa.timestamp("us")) if pa.types.is_date(column.type) else column
+
+
+def items_of(lists: pa.ChunkedArray) -> Items:
+    """Return the items of lists; of a column that has no lists, none."""
+    if not pa.types.is_list(lists.type):
+        return Items(np.empty(0, np.int64), pa.chunked_array([], pa.null()))
+    rows, values, start = [np.empty(0, np.int64)], [], 0
+    for chunk in lists.chunks:
+        rows.append(pc.list_parent_indices(chunk).to_numpy() + start)
+        values.append(chunk.flatten())
+        start += len(chunk)
+    return Items(np.concatenate(rows), pa.chunked_array(values, lists.type.value_type))
+
+
+def child(objects: pa.ChunkedArray, path: str) -> pa.ChunkedArray | None:
+    """Return a field of objects, such as "project.gid", or None if they have no such field."""
+    type_, keys = objects.type, path.split(".")
+    for key in keys:
+        if not pa.types.is_struct(type_) or type_.get_field_index(key) < 0:
+            return None
+        type_ = type_.field(key).type
+    return pc.struct_field(objects, keys) if len(objects) else pa.chunked_array([], type_)
+
+
+def texts(objects: pa.ChunkedArray, path: str) -> pa.ChunkedArray:
+    """Return a field of objects as text; missing where they have no such field."""
+    found = child(objects, path)
+    if found is None or pa.types.is_nested(found.type):
+        return missing(len(objects))
+    return found if pa.types.is_string(found.type) else found.cast(pa.string())
+
+
+def missing(length: int, type_: pa.DataType | None = None) -> pa.ChunkedArray:
+    """Return nulls."""
+    return pa.chunked_array([pa.nulls(length, type_ or pa.string())])
+
+
+def leaves(name: str, column: pa.ChunkedArray) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """Yield what is in objects, each by its path; no lists."""
+    if pa.types.is_struct(column.type):
+        for field in column.type:
+            values = child(column, field.name)
+            assert values is not None
+            yield from leaves(f"{name}.{field.name}" if name else field.name, values)
+    elif not pa.types.is_list(column.type):
+        yield name, column
+
+
+def codes_of(values: pa.ChunkedArray, among: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Return the position of every value in others, -1 for one that is not there."""
+    found = pc.index_in(values, value_set=among, skip_nulls=True)
+    return np.asarray(found.fill_null(-1)).astype(np.int64)
+
+
+def distinct(columns: Mapping[str, pa.ChunkedArray], key: str) -> pa.Table:
+    """Return a row for each value of a key; other columns have their first value that is there."""
+    unique = pc.unique(columns[key]).drop_null()
+    codes = codes_of(columns[key], unique)
+    table: dict[str, pa.Array] = {}
+    for name, column in columns.items():
+        rows = np.flatnonzero((codes >= 0) & np.asarray(column.is_valid()))[::-1]
+        first = np.full(len(unique), -1, np.int64)
+        first[codes[rows]] = rows
+        table[name] = column.take(pa.array(first, mask=first < 0))
+    return pa.table(table)
+
+
+def unique_rows(table: pa.Table, *keys: str) -> pa.Table:
+    """Return the rows of a table that have all keys, of those that are equal the first."""
+    combined = np.zeros(len(table), np.int64)
+    valid = np.ones(len(table), np.bool_)
+    for key in keys:
+        unique = pc.unique(table[key])
+        codes = codes_of(table[key], unique)
+        valid &= codes >= 0
+        combined = combined * (len(unique) + 1) + codes
+    rows = np.flatnonzero(valid)
+    _, first = np.unique(combined[rows], return_index=True)
+    return table if len(first) == len(table) else table.take(pa.array(rows[np.sort(first)]))

@@ -1,0 +1,185 @@
+"""`data.dictionary()`: what every column of an export is, to show to a colleague."""
+
+from __future__ import annotations
+
+from collections import Counter
+from html import escape
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from asana_jobs_pd._export.answers import ExportAnswers
+from asana_jobs_pd._export.export import TEXT
+from asana_jobs_pd._public import public
+
+MAX_VALUES: Final = 12
+"""Of a column with more different values, they are not listed."""
+_MEANINGS: Final = {
+    "gid": "globally unique identifier",
+    "name": "name",
+    "notes": "description, as plain text",
+    "html_notes": "description, with formatting",
+    "created_at": "when it was created (UTC)",
+    "modified_at": "when it was changed last (UTC)",
+    "completed": "whether it is completed",
+    "completed_at": "when it was completed (UTC)",
+    "due_on": "due date",
+    "due_at": "due time (UTC), if it is not only a date",
+    "start_on": "start date",
+    "start_at": "start time (UTC), if it is not only a date",
+    "memberships": "projects, and the section in each",
+    "projects": "projects",
+    "followers": "people who are told of changes",
+    "dependencies": "tasks that must be done before",
+    "dependents": "tasks that wait for this one",
+    "num_subtasks": "how many subtasks it has",
+    "actual_time_minutes": "time tracked, in minutes",
+    "duration_minutes": "time tracked, in minutes",
+    "stories": "comments and changes",
+    "permalink_url": "its page in Asana",
+}
+
+
+@public
+class AsanaDictionary(pd.DataFrame):
+    """A data dictionary, one row for each column; made by ``data.dictionary()``."""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame  # what is left after a selection is an ordinary frame
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for resource_type, rows in self.groupby("resource_type", sort=False):
+            cells = "".join(map(_html_row, rows.itertuples(index=False)))
+            head = "".join(
+                f"<th style='text-align:left'>{name}</th>"
+                for name in ("column", "type", "meaning", "filled", "options", "projects")
+            )
+            parts.append(
+                f"<h4>{escape(str(resource_type))}</h4><table><thead><tr>{head}</tr></thead>"
+                f"<tbody>{cells}</tbody></table>"
+            )
+        return "".join(parts) or "<p>No rows.</p>"
+
+
+def _html_row(row: Any) -> str:
+    share = f"{row.filled:.0%}"
+    bar = (
+        f"<div style='background:linear-gradient(to right,#8883 {share},transparent {share})'>"
+        f"{share}</div>"
+    )
+    meaning = "" if pd.isna(row.same_name) else f"; same name: {row.same_name}"
+    texts = (row.column, row.type, f"{row.meaning}{meaning}")
+    rest = ("" if pd.isna(value) else value for value in (row.options, row.projects))
+    cells = [*map(escape, map(str, texts)), bar, *map(escape, map(str, rest))]
+    return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def dictionary_of(export: ExportAnswers) -> AsanaDictionary:
+    """Return one row for each column of the frames of an export."""
+    catalogue: Any = export.custom_fields.itertuples(index=False)
+    fields: dict[str, Any] = {field.column: field for field in catalogue}
+    shared = Counter(field.name for field in fields.values())
+    projects = _Projects(export)
+    rows = []
+    for resource_type in export:
+        frame = export[resource_type]
+        for column in map(str, frame.columns):
+            values = frame[column]
+            row: dict[str, Any] = {"resource_type": resource_type, "column": column}
+            row["type"], row["meaning"] = _kind(values), _meaning(column)
+            row["filled"] = float(values.notna().mean()) if len(values) else 0.0
+            row["options"] = _options(values)
+            if column in fields:
+                field = fields[column]
+                row["type"], row["meaning"] = field.type, _meaning_of_field(field)
+                row["projects"] = projects.using(values) if resource_type == "task" else None
+                if shared[field.name] > 1:
+                    others = [other for other in fields if fields[other].name == field.name]
+                    row["same_name"] = ", ".join(name for name in others if name != column)
+            rows.append(row)
+    columns = ["resource_type", "column", "type", "meaning", "filled", "options", "projects"]
+    frame = pd.DataFrame(rows, columns=[*columns, "same_name"])
+    texts = {name: TEXT for name in frame.columns if name != "filled"}
+    return AsanaDictionary(frame.astype({**texts, "filled": "Float64"}))
+
+
+def _meaning(column: str) -> str:
+    if column in _MEANINGS:
+        return _MEANINGS[column]
+    of, _, key = column.rpartition(".")
+    words = column.replace("_", " ")
+    if of and key in ("gid", "name"):
+        return f"{key} of the {of.replace('_', ' ').replace('.', ' ')}"
+    return words.replace(".", ": ")
+
+
+def _meaning_of_field(field: Any) -> str:
+    notes = (field.representation_type, field.format, field.currency_code)
+    known = [note for note in notes if pd.notna(note) and note not in (field.type, "none")]
+    return ", ".join([f"custom field {field.name}", *known])
+
+
+def _kind(values: pd.Series) -> str:
+    """Return the kind of a column in words."""
+    type_ = pa.array(values.iloc[:1], from_pandas=True).type
+    if pa.types.is_list(type_):
+        return "list of objects" if pa.types.is_struct(type_.value_type) else "list"
+    if pa.types.is_timestamp(type_):
+        return "date" if type_.tz is None else "time"
+    kinds = {
+        "date": pa.types.is_date,
+        "true or false": pa.types.is_boolean,
+        "whole number": pa.types.is_integer,
+        "number": pa.types.is_floating,
+    }
+    return next((kind for kind, matches in kinds.items() if matches(type_)), "text")
+
+
+def _options(values: pd.Series) -> str | None:
+    """Return the values of a column with few of them, each with how many rows have it."""
+    type_ = values.dtype.pyarrow_dtype if isinstance(values.dtype, pd.ArrowDtype) else pa.null()
+    is_enum = isinstance(values.dtype, pd.CategoricalDtype) or pa.types.is_dictionary(type_)
+    if pa.types.is_list(type_) and pa.types.is_string(type_.value_type):
+        counts = values.list.flatten().value_counts()
+    elif is_enum or pd.api.types.is_bool_dtype(values.dtype) or _is_short_text(values):
+        counts = values.value_counts(sort=not is_enum)
+    else:
+        return None
+    if not 0 < len(counts) <= MAX_VALUES:
+        return None
+    return ", ".join(f"{value} ({count:,})" for value, count in counts.items())
+
+
+def _is_short_text(values: pd.Series) -> bool:
+    is_key = str(values.name).endswith(("gid", "name", "notes"))
+    return pd.api.types.is_string_dtype(values.dtype) and not is_key
+
+
+class _Projects:
+    """Which projects have tasks with a value."""
+
+    def __init__(self, export: ExportAnswers) -> None:
+        self._codes = np.empty(0, np.int64)
+        self._rows = np.empty(0, np.int64)
+        self._names: list[str] = []
+        if "task" not in export or "memberships" not in export["task"].columns:
+            return
+        members = export.tables()["task_project"]
+        projects = export.tables()["project"]
+        names = dict(zip(projects["gid"], projects["name"], strict=True))
+        self._codes, gids = pd.factorize(members["project"])
+        self._names = [str(names.get(gid, gid)) for gid in gids]
+        self._rows = pd.Index(export["task"]["gid"]).get_indexer(pd.Index(members["task"]))
+
+    def using(self, values: pd.Series) -> str | None:
+        """Return the names of the projects in whose tasks a column has values."""
+        filled = values.notna().to_numpy(bool)[self._rows]
+        names = sorted({self._names[code] for code in np.unique(self._codes[filled])})
+        if not names:
+            return None
+        more = f" and {len(names) - MAX_VALUES} more" if len(names) > MAX_VALUES else ""
+        return ", ".join(names[:MAX_VALUES]) + more

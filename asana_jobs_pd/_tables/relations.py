@@ -1,0 +1,427 @@
+"""`data.tables()`: an export as keyed tables and the relations between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from asana_jobs_pd._export.answers import ExportAnswers
+from asana_jobs_pd._export.by_type import ByType
+from asana_jobs_pd._export.export import to_frame
+from asana_jobs_pd._public import public
+from asana_jobs_pd._tables.arrays import (
+    Items,
+    arrow_column,
+    codes_of,
+    distinct,
+    items_of,
+    leaves,
+    missing,
+    texts,
+    unique_rows,
+)
+from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
+
+TABLES: Final = (
+    *("task", "project", "section", "person", "tag", "portfolio", "custom_field", "option"),
+    *("task_project", "task_custom_field", "task_tag", "task_follower", "task_dependency"),
+    *("subtask", "portfolio_item", "time_entry", "story"),
+)
+
+
+class Reference(NamedTuple):
+    """Where rows of a type refer to objects of a kind; ``[]`` stands for the items of a list."""
+
+    resource_type: str
+    path: str
+    kind: str
+
+    @property
+    def label(self) -> str:
+        """What users call it."""
+        return f"{self.resource_type}.{self.path.replace('[]', '')}"
+
+
+REFERENCES: Final = tuple(
+    Reference(resource_type, path, kind)
+    for kind, places in {
+        "task": ("task.parent", "task.dependencies[]", "time_tracking_entry.task"),
+        "project": (
+            *("task.memberships[].project", "task.projects[]", "section.project"),
+            *("project_to_portfolio.project", "time_tracking_entry.attributable_to"),
+        ),
+        "section": ("task.memberships[].section",),
+        "portfolio": (
+            *("portfolio_to_portfolio.parent_portfolio", "portfolio_to_portfolio.child_portfolio"),
+            "project_to_portfolio.portfolio",
+        ),
+        "tag": ("task.tags[]",),
+        "person": (
+            *("task.assignee", "task.assigned_by", "task.completed_by", "task.created_by"),
+            *("task.followers[]", "task.stories[].created_by", "project.owner"),
+            *("project.members[]", "project.followers[]", "project.completed_by"),
+            *("portfolio.owner", "portfolio.members[]", "portfolio.created_by"),
+            *("allocation.assignee", "allocation.created_by", "time_tracking_entry.created_by"),
+            *("team.members[]", "message.created_by", "message.followers[]"),
+        ),
+    }.items()
+    for resource_type, _, path in (place.partition(".") for place in places)
+)
+BRIDGES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "task_project": ("memberships", {"project": "project.gid", "section": "section.gid"}),
+    "task_tag": ("tags", {"tag": "gid"}),
+    "task_follower": ("followers", {"person": "gid"}),
+    "task_dependency": ("dependencies", {"dependency": "gid"}),
+}
+"""Of each table between tasks and others: the list, and where its items have the columns."""
+ROWS_OF: Final = {"person": "user", "time_entry": "time_tracking_entry"}
+"""The types of rows whose tables have another name."""
+LINKS: Final = (
+    ("portfolio_to_portfolio", "parent_portfolio", "child_portfolio", "portfolio"),
+    ("project_to_portfolio", "portfolio", "project", "project"),
+)
+_PEOPLE = pa.list_(pa.struct([(key, pa.string()) for key in ("gid", "name", "email")]))
+_OBJECTS = pa.list_(pa.struct([(key, pa.string()) for key in ("gid", "resource_type", "name")]))
+VALUES: Final = {
+    "text_value": pa.string(),
+    "number_value": pa.float64(),
+    "enum_value": pa.string(),
+    "multi_enum_values": pa.list_(pa.string()),
+    "date_value": pa.timestamp("us"),
+    "date_time_value": pa.timestamp("us", "UTC"),
+    "people_value": _PEOPLE,
+    "reference_value": _OBJECTS,
+}
+"""The columns of `task_custom_field` that have values, each row has one."""
+
+
+@public
+class AsanaTables(ByType[pd.DataFrame]):
+    """The tables of an export, by name; made by ``data.tables()``.
+
+    `task`, `project`, `section`, `portfolio`, `time_entry` have the rows of the export, without
+    what is in lists; `person` and `tag`, and every kind of which the export has no rows, are made
+    from what refers to them. All have a column `gid`, which is unique. `custom_field` is the
+    catalogue, its key is `column`; `option` has the options of each enum field.
+
+    The others say what belongs to what, each pair once: `task_project` (task, project, section),
+    `task_tag`, `task_follower` (task, person), `task_dependency` (task, and the one it waits for),
+    `subtask` (task, parent, root, depth), `portfolio_item` (portfolio, item, item_type, depth: also
+    what is in portfolios within), `task_custom_field` (task, custom_field, and the value in the
+    column of its type) and `story` (task, and what the story says).
+    """
+
+    _absent = "is not one of the tables"
+
+    def __init__(self, export: ExportAnswers) -> None:
+        super().__init__({})
+        self._export = export
+        self._source = Source(export)
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name in TABLES and name not in self._frames:
+            self._frames[name] = _made(self._source, name)
+        return super().__getitem__(name)
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        return self[name] if name in TABLES else super().__getattr__(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in TABLES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TABLES)
+
+    def __len__(self) -> int:
+        return len(TABLES)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *TABLES]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(TABLES)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name} {len(frame):,}" for name, frame in self.items())
+        return f"<AsanaTables: {rows}>"
+
+    def _repr_html_(self) -> str:
+        columns = [", ".join(map(str, frame.columns[:8])) for frame in self.values()]
+        sizes = [len(frame) for frame in self.values()]
+        summary = pd.DataFrame({"rows": sizes, "columns": columns}, index=pd.Index(TABLES))
+        return str(summary.to_html(escape=True))
+
+
+class Source:
+    """The columns of an export, as Arrow has them."""
+
+    def __init__(self, export: ExportAnswers) -> None:
+        self.export = export
+        self._columns: dict[tuple[str, str], pa.ChunkedArray | None] = {}
+        self._items: dict[tuple[str, str], Items] = {}
+
+    def column(self, resource_type: str, name: str) -> pa.ChunkedArray | None:
+        """Return a column, or None if there are no such rows or no such column."""
+        key = resource_type, name
+        if key not in self._columns:
+            frame = self.export.get(resource_type)
+            absent = frame is None or name not in frame.columns
+            self._columns[key] = None if frame is None or absent else arrow_column(frame, name)
+        return self._columns[key]
+
+    def frame(self, table: pa.Table) -> pd.DataFrame:
+        """Return a table as a frame with the dtypes of the export."""
+        return to_frame(table, self.export.backend)
+
+    def text(self, resource_type: str, name: str) -> pa.ChunkedArray:
+        """Return a column of texts; where it is absent, of missing values."""
+        column = self.column(resource_type, name)
+        if column is not None:
+            return column
+        return missing(len(self.export[resource_type]) if resource_type in self.export else 0)
+
+    def items(self, resource_type: str, name: str) -> Items:
+        """Return what is in the lists of a column; nothing if there is no such column."""
+        key = resource_type, name
+        if key not in self._items:
+            column = self.column(resource_type, name)
+            self._items[key] = items_of(missing(0) if column is None else column)
+        return self._items[key]
+
+    def referred(self, reference: Reference) -> dict[str, pa.ChunkedArray]:
+        """Return what rows refer to, one for each reference: `gid`, `name`, and `by`, the row's."""
+        of_rows = self.text(reference.resource_type, "gid")
+        name, listed, path = reference.path.partition("[]")
+        if not listed:
+            gids = self.text(reference.resource_type, f"{name}.gid")
+            names = self.text(reference.resource_type, f"{name}.name")
+            return {"gid": gids, "name": names, "by": of_rows}
+        rows, values = self.items(reference.resource_type, name)
+        prefix = f"{path[1:]}." if path else ""
+        found = {key: texts(values, prefix + key) for key in ("gid", "name")}
+        return found | {"by": of_rows.take(pa.array(rows)) if len(rows) else missing(0)}
+
+
+def tables_of(export: ExportAnswers) -> AsanaTables:
+    """Return an export as keyed tables, and the relations between them."""
+    check_complete(export)
+    return AsanaTables(export)
+
+
+def _made(source: Source, name: str) -> pd.DataFrame:
+    if name == "custom_field":
+        return source.export.custom_fields.drop(columns="options")
+    if name in BRIDGES:
+        return source.frame(_bridge(source, name))
+    make = _RELATIONS.get(name)
+    return _entity(source, name) if make is None else source.frame(make(source))
+
+
+def check_complete(export: ExportAnswers) -> None:
+    """Raise if an export lacks what relations are made of."""
+    for name in ("gid", "memberships") if "task" in export else ():
+        if name not in export["task"].columns:
+            raise InvalidFrameError(
+                f"The tasks have no column {name!r}, without which they are in no project: load "
+                f"it too (columns=), or export it (fields= of export_resources)."
+            )
+    nested = "custom_fields" in getattr(export.get("task"), "columns", ())
+    if nested or export.custom_field_values is not None:
+        raise InvalidOptionError(
+            "The custom fields are not columns: load the export with custom_fields='columns'."
+        )
+
+
+def has_rows(export: ExportAnswers, kind: str) -> bool:
+    """Whether the objects of a kind are rows of the export; tasks always are."""
+    return kind == "task" or ROWS_OF.get(kind, kind) in export
+
+
+def _entity(source: Source, kind: str) -> pd.DataFrame:
+    """Return the objects of a kind: rows of the export, else what refers to them."""
+    rows = ROWS_OF.get(kind, kind)
+    if rows not in source.export and kind not in ("task", "time_entry"):
+        return source.frame(_from_references(source, kind))
+    frame = source.export[rows]
+    return frame[[name for name in frame.columns if not _is_bridged(frame[name].dtype)]]
+
+
+def _is_bridged(dtype: object) -> bool:
+    """Whether a column has lists of objects, which are tables of their own."""
+    if not isinstance(dtype, pd.ArrowDtype) or not pa.types.is_list(dtype.pyarrow_dtype):
+        return False
+    return bool(pa.types.is_struct(dtype.pyarrow_dtype.value_type))
+
+
+def _from_references(source: Source, kind: str) -> pa.Table:
+    parts = [
+        pa.table(source.referred(reference)) for reference in REFERENCES if reference.kind == kind
+    ]
+    if kind == "section":
+        _, values = source.items("task", "memberships")
+        parts = [parts[0].append_column("project.gid", texts(values, "project.gid"))]
+    if kind == "person":
+        parts += _people_of_fields(source)
+    whole = pa.concat_tables(parts, promote_options="default")
+    return distinct({name: whole[name] for name in whole.column_names if name != "by"}, "gid")
+
+
+def _people_of_fields(source: Source) -> Iterator[pa.Table]:
+    fields = source.export.custom_fields
+    empty = pa.schema([(key, pa.string()) for key in ("gid", "name", "email")]).empty_table()
+    yield empty
+    for column in fields.loc[(fields["type"] == "people").fillna(value=False), "column"]:
+        for resource_type in source.export:
+            _, people = source.items(resource_type, column)
+            yield pa.table({key: texts(people, key) for key in ("gid", "name", "email")})
+
+
+def _bridge(source: Source, name: str) -> pa.Table:
+    column, paths = BRIDGES[name]
+    rows, values = source.items("task", column)
+    keys = {key: texts(values, path) for key, path in paths.items()}
+    tasks = source.text("task", "gid")
+    table = pa.table({"task": tasks.take(pa.array(rows)) if len(rows) else missing(0), **keys})
+    return unique_rows(table, "task", next(iter(paths)))
+
+
+def _subtasks(source: Source) -> pa.Table:
+    """Return tasks with a parent: the parent, the topmost known one, and how far up that is."""
+    tasks, parents = source.text("task", "gid"), source.text("task", "parent.gid")
+    has_parent = np.flatnonzero(np.asarray(parents.is_valid()))
+    known = codes_of(parents, tasks)
+    top = np.where(known >= 0, known, np.arange(len(known)))
+    depth = (known >= 0).astype(np.int64)
+    for _ in range(len(known).bit_length()):  # twice as far each time; a circle does not end
+        if not depth[top].any():
+            break
+        depth, top = depth + depth[top], top[top]
+    outside = np.asarray(parents.is_valid()) & (known < 0)
+    depth += outside[top]
+    root = np.where(outside[top], len(tasks) + top, top)
+    gids = pa.chunked_array([*tasks.chunks, *parents.chunks], pa.string())
+    return pa.table(
+        {
+            "task": tasks.take(pa.array(has_parent)),
+            "parent": parents.take(pa.array(has_parent)),
+            "root": gids.take(pa.array(root[has_parent])),
+            "depth": pa.array(depth[has_parent]),
+        }
+    )
+
+
+def _portfolio_items(source: Source) -> pa.Table:
+    """Return all that is in portfolios, also through portfolios in them, and how far down."""
+    direct: dict[str, dict[str, str]] = {}
+    for resource_type, above, below, kind in LINKS:
+        pairs = (source.text(resource_type, f"{end}.gid").to_pylist() for end in (above, below))
+        for portfolio, item in zip(*pairs, strict=True):
+            if portfolio is not None and item is not None:
+                direct.setdefault(portfolio, {})[item] = kind
+    rows = [
+        (portfolio, item, kind, depth)
+        for portfolio in direct
+        for item, (kind, depth) in _below(portfolio, direct).items()
+    ]
+    texts_of = ("portfolio", "item", "item_type")
+    schema = pa.schema([*((name, pa.string()) for name in texts_of), ("depth", pa.int64())])
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
+
+
+def _below(portfolio: str, direct: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, int]]:
+    """Return what is in a portfolio: the kind and the shortest distance; circles end."""
+    found: dict[str, tuple[str, int]] = {}
+    level, depth = [portfolio], 1
+    while level:
+        items = {item: kind for above in level for item, kind in direct.get(above, {}).items()}
+        new = {item: kind for item, kind in items.items() if item not in {portfolio, *found}}
+        found |= {item: (kind, depth) for item, kind in new.items()}
+        level, depth = list(new), depth + 1
+    return found
+
+
+def _custom_field_values(source: Source) -> pa.Table:
+    """Return a row for each task and custom field with a value, in the column of its type."""
+    fields = source.export.custom_fields
+    columns, kinds = fields["column"].tolist(), fields["type"].tolist()
+    types = {"row": pa.int64(), "field": pa.int32(), **VALUES}
+    parts = [pa.schema(types).empty_table()]
+    for number, (name, kind) in enumerate(zip(columns, kinds, strict=True)):
+        values = source.column("task", name)
+        if values is None:
+            continue
+        column = value_column(values.type, kind)
+        if pa.types.is_list(values.type):
+            full = pc.fill_null(pc.greater(pc.list_value_length(values), 0), fill_value=False)
+        else:
+            full = values.is_valid()
+        rows = np.flatnonzero(np.asarray(full))
+        part = {
+            "row": pa.array(rows),
+            "field": pa.array(np.full(len(rows), number, np.int32)),
+            column: values.take(pa.array(rows)).cast(VALUES[column]),
+        }
+        times = source.column("task", f"{name}.date_time")
+        if times is not None and column == "date_value":
+            part["date_time_value"] = times.take(pa.array(rows))
+        parts.append(pa.table(part))
+    whole = pa.concat_tables(parts, promote_options="default")
+    whole = whole.take(pa.array(np.argsort(whole["row"].to_numpy(), kind="stable")))
+    named = {
+        "task": source.text("task", "gid").take(whole["row"]),
+        "custom_field": pa.array(columns, pa.string()).take(whole["field"].combine_chunks()),
+    }
+    return pa.table(named | {name: whole[name] for name in VALUES})
+
+
+def value_column(type_: pa.DataType, kind: str) -> str:
+    """Return which column of `task_custom_field` has the values of a field."""
+    if pa.types.is_list(type_) and pa.types.is_struct(type_.value_type):
+        return "people_value" if kind == "people" else "reference_value"
+    if pa.types.is_list(type_):
+        return "multi_enum_values"
+    if pa.types.is_dictionary(type_):
+        return "enum_value"
+    if pa.types.is_date(type_) or pa.types.is_timestamp(type_):
+        return "date_value"
+    is_number = pa.types.is_floating(type_) or pa.types.is_integer(type_)
+    return "number_value" if is_number else "text_value"
+
+
+def _options(source: Source) -> pa.Table:
+    export = source.export
+    options = export.custom_fields["options"].array
+    rows, names = items_of(pa.chunked_array(pa.array(options)))
+    columns = pa.array(export.custom_fields["column"], pa.string())
+    starts = np.searchsorted(rows, rows)
+    return pa.table(
+        {
+            "custom_field": columns.take(pa.array(rows)),
+            "name": names.cast(pa.string()),
+            "position": pa.array(np.arange(len(rows)) - starts),
+        }
+    )
+
+
+def _stories(source: Source) -> pa.Table:
+    rows, values = source.items("task", "stories")
+    columns = dict(leaves("", values)) if pa.types.is_struct(values.type) else {}
+    if "gid" not in columns:
+        columns = {"gid": missing(len(rows)), **columns}
+    columns.pop("resource_type", None)
+    tasks = source.text("task", "gid").take(pa.array(rows)) if len(rows) else missing(0)
+    return pa.table({"task": tasks, **columns})
+
+
+_RELATIONS: Final[Mapping[str, Callable[[Source], pa.Table]]] = {
+    "option": _options,
+    "task_custom_field": _custom_field_values,
+    "subtask": _subtasks,
+    "portfolio_item": _portfolio_items,
+    "story": _stories,
+}

@@ -1,0 +1,126 @@
+"""SQL over an export: its tables in memory, or over a Parquet dataset larger than memory."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+
+from asana_jobs_pd._export.answers import ExportAnswers
+from asana_jobs_pd._export.export import to_frame
+from asana_jobs_pd._files import local_path, replace_file
+from asana_jobs_pd._public import public
+from asana_jobs_pd._tables.arrays import arrow_column
+from asana_jobs_pd._tables.lake import Lake
+from asana_jobs_pd._tables.relations import TABLES, AsanaTables, tables_of
+from asana_jobs_pd.errors import InvalidOptionError, require_extra
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_DUCKDB = ("duckdb", "sql", "SQL needs DuckDB")
+
+
+@public
+def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFrame:
+    """Return the result of a SQL query over the tables of an export.
+
+    The tables are those of ``data.tables()``, as views: `task`, `project`, `task_project`, …; a
+    column with a dot in its name is quoted: ``select "assignee.name", count(*) from task group by
+    all``.
+
+    Parameters
+    ----------
+    lake
+        A folder that `asana_export_to_parquet` or ``data.to_parquet`` wrote, of any size: DuckDB
+        reads of it what the query needs. Or a loaded export.
+    query
+        A query in DuckDB's SQL.
+
+    Raises
+    ------
+    MissingExtraError
+        When DuckDB is not installed.
+    ExportFileError
+        When the folder is not a dataset, or cannot be read.
+    InvalidOptionError
+        When DuckDB rejects the query; the message is DuckDB's.
+    """
+    if not isinstance(query, str) or not query.strip():
+        raise InvalidOptionError(f"query={query!r}: give a SQL query, such as 'from task'.")
+    backend = lake.backend if isinstance(lake, ExportAnswers) else "numpy_nullable"
+    duckdb = require_extra(*_DUCKDB)
+    with duckdb.connect() as connection:
+        try:
+            _create_views(connection, lake, set(re.findall(r"\w+", query.lower())))
+            result = connection.sql(query)
+            table = pa.table({}) if result is None else result.to_arrow_table()
+        except duckdb.Error as error:
+            raise InvalidOptionError(f"The query failed: {error}") from None
+    return to_frame(_plain(table), backend)
+
+
+def write_duckdb(export: ExportAnswers, path: str | os.PathLike[str]) -> Path:
+    """Write the tables of an export to a DuckDB file."""
+    duckdb = require_extra(*_DUCKDB)
+    local_path(path, "path", "file")
+
+    def write(part: Path) -> None:
+        part.unlink(missing_ok=True)  # DuckDB makes its file itself
+        with duckdb.connect(str(part)) as connection:
+            for name, view in _frames_of(export):
+                connection.register("view_to_copy", view())
+                connection.sql(f'create table "{name}" as from view_to_copy')
+                connection.unregister("view_to_copy")
+
+    return replace_file(path, write)
+
+
+def _create_views(
+    connection: DuckDBPyConnection,
+    lake: ExportAnswers | str | os.PathLike[str],
+    wanted: set[str],
+) -> None:
+    """Create the views that a query may be about."""
+    names = wanted.intersection(TABLES) or TABLES  # such as "show tables"
+    if isinstance(lake, ExportAnswers):
+        for name, view in _frames_of(lake):
+            if name in names:
+                connection.register(name, view())
+        return
+    views = Lake(lake)
+    for name in TABLES:
+        if name in names:
+            connection.execute(f'create view "{name}" as {views.query(name)}')
+
+
+def _frames_of(export: ExportAnswers) -> Iterator[tuple[str, Callable[[], pa.Table]]]:
+    """Yield the name of each table, and what makes it an Arrow table."""
+    tables = tables_of(export)
+    for name in TABLES:
+        yield name, partial(_arrow, tables, name)
+
+
+def _arrow(tables: AsanaTables, name: str) -> pa.Table:
+    frame = tables[name]
+    return pa.table({str(name): arrow_column(frame, name) for name in frame.columns})
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Return a result with the types that frames have."""
+    for position, field in enumerate(table.schema):
+        column, type_ = table.column(position), field.type
+        if pa.types.is_large_string(type_):
+            type_ = pa.string()
+        elif pa.types.is_decimal(type_):
+            type_ = pa.float64()
+        elif pa.types.is_timestamp(type_):
+            type_ = pa.timestamp("us", "UTC" if type_.tz else None)
+        table = table.set_column(position, field.name, column.cast(type_))
+    return table

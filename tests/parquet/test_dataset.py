@@ -1,0 +1,111 @@
+"""Datasets read as loads, and loads written as datasets."""
+
+import pandas as pd
+import pandas.testing as tm
+import pyarrow as pa
+import pytest
+from rows import GRAPH_FIELDS, field, task, write
+
+import asana_jobs_pd as aj
+from asana_jobs_pd.errors import ExportFileError, ExportWriteError, InvalidOptionError
+from asana_jobs_pd.sandbox._world import World
+from asana_jobs_pd.sandbox._world_rows import graph_rows, resource_rows
+
+
+@pytest.fixture(scope="module", params=["resource", "graph"])
+def path(request, tmp_path_factory):
+    world = World(5, 120)
+    rows = graph_rows(world) if request.param == "graph" else resource_rows(world, "task")
+    return write(tmp_path_factory.mktemp("export") / "export.gz", rows)
+
+
+def assert_equal(found, expected):
+    """Compare frames; lists apart, which pandas 2.2 cannot compare."""
+    assert found.dtypes.equals(expected.dtypes)
+    lists = [name for name, dtype in expected.dtypes.items() if str(dtype).startswith("list")]
+    for name in lists:
+        assert pa.array(found[name]).to_pylist() == pa.array(expected[name]).to_pylist()
+    tm.assert_frame_equal(found.drop(columns=lists), expected.drop(columns=lists))
+
+
+def assert_same(found, expected):
+    assert list(found) == list(expected)
+    for name in expected:
+        assert_equal(found[name], expected[name])
+    tm.assert_frame_equal(found.custom_fields, expected.custom_fields)
+    tm.assert_frame_equal(found.issues, expected.issues)
+    tm.assert_frame_equal(found.report(), expected.report())
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_a_converted_export_is_read_as_a_load(path, tmp_path, backend):
+    aj.asana_export_to_parquet(path, tmp_path / "lake", progress=False)
+    found = aj.read_asana_dataset(tmp_path / "lake", dtype_backend=backend)
+    expected = aj.read_asana_export(path, dtype_backend=backend, progress=False)
+    order = sorted(expected)
+    tm.assert_frame_equal(found.report(), expected.report().loc[order])
+    for name in order:
+        assert_equal(found[name], expected[name])
+    tm.assert_frame_equal(found.custom_fields, expected.custom_fields)
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_a_load_is_written_and_read(path, tmp_path, backend):
+    data = aj.read_asana_export(path, dtype_backend=backend, progress=False)
+    lake = data.to_parquet(tmp_path / "lake")
+    assert lake == tmp_path / "lake"
+    assert_same(aj.read_asana_dataset(lake, dtype_backend=backend), data)
+
+
+def test_a_dataset_answers_what_a_load_answers(path, tmp_path):
+    data = aj.read_asana_export(path, progress=False)
+    lake = aj.read_asana_dataset(data.to_parquet(tmp_path / "lake"))
+    tm.assert_frame_equal(lake.gaps(), data.gaps())
+    for name, frame in data.tables().items():
+        tm.assert_frame_equal(lake.tables()[name], frame)
+
+
+def test_issues_and_some_types_come_back(tmp_path):
+    rows = [
+        task("1", due_on="soon", custom_fields=GRAPH_FIELDS),
+        {"gid": "2", "resource_type": "team"},
+    ]
+    data = aj.read_asana_export(write(tmp_path / "a", rows), progress=False)
+    lake = data.to_parquet(tmp_path / "lake")
+    assert_same(aj.read_asana_dataset(lake), data)
+    tasks = aj.read_asana_dataset(lake, resource_types="task")
+    assert list(tasks) == ["task"]
+    assert aj.read_asana_dataset(lake)["project"].empty
+
+
+def test_what_exists_is_replaced_only_on_demand(tmp_path):
+    data = aj.read_asana_export(write(tmp_path / "a", [task("1")]), progress=False)
+    lake = data.to_parquet(tmp_path / "lake")
+    with pytest.raises(ExportWriteError, match="overwrite=True"):
+        data.to_parquet(lake)
+    assert data.to_parquet(lake, overwrite=True) == lake
+
+
+def test_what_cannot_be_written_or_read_says_why(tmp_path):
+    fields = [field("1", "number", 5)]
+    path = write(tmp_path / "a", [task("1", custom_fields=fields)])
+    data = aj.read_asana_export(path, custom_fields="long", progress=False)
+    with pytest.raises(InvalidOptionError, match="asana_export_to_parquet"):
+        data.to_parquet(tmp_path / "lake")
+    with pytest.raises(ExportFileError, match="not a dataset"):
+        aj.read_asana_dataset(tmp_path)
+    with pytest.raises(ExportFileError, match="copy the dataset"):
+        aj.read_asana_dataset("s3://bucket/lake?token=x")
+    aj.asana_export_to_parquet(path, tmp_path / "long", custom_fields="long", progress=False)
+    read = aj.read_asana_dataset(tmp_path / "long")
+    tm.assert_frame_equal(read.custom_field_values, data.custom_field_values)
+    (tmp_path / "long" / "task" / "part-00000.parquet").write_bytes(b"damaged")
+    with pytest.raises(ExportFileError, match="cannot be read"):
+        aj.read_asana_dataset(tmp_path / "long")
+
+
+def test_pandas_own_parquet_reads_back_with_pyarrow_dtypes(tmp_path):
+    data = aj.read_asana_export(write(tmp_path / "a", [task("1", due_on="2026-01-02")]))
+    data["task"].to_parquet(tmp_path / "task.parquet")
+    back = pd.read_parquet(tmp_path / "task.parquet", dtype_backend="numpy_nullable")
+    assert back["gid"].tolist() == ["1"]

@@ -1,0 +1,85 @@
+"""`data.to_excel()`: a sheet for each type of row, nothing lost or run."""
+
+import datetime as dt
+
+import pytest
+from rows import field, task, write
+
+import asana_jobs_pd as aj
+from asana_jobs_pd._report import excel
+from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError, InvalidOptionError
+
+openpyxl = pytest.importorskip("openpyxl")
+
+
+@pytest.fixture(params=["numpy_nullable", "pyarrow"])
+def load(request, tmp_path):
+    def loaded(*rows):
+        path = write(tmp_path / "export.gz", rows)
+        return aj.read_asana_export(path, dtype_backend=request.param, progress=False)
+
+    return loaded
+
+
+def cells(book, sheet):
+    """Return the rows of a sheet as dicts."""
+    header, *rows = book[sheet].iter_rows(values_only=True)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def test_each_type_has_a_sheet(load, tmp_path):
+    web, doing = {"gid": "9", "name": "Web"}, {"gid": "8", "name": "Doing"}
+    data = load(
+        task(
+            "1203897763724806123",
+            name="=1+1",
+            due_on="2026-05-21",
+            created_at="2026-05-01T10:00:00.5Z",
+            completed=True,
+            memberships=[{"project": web, "section": doing}, {"project": web}],
+            followers=[{"gid": "5", "name": "Ana"}, {"gid": "6", "name": "Bo"}],
+            tags=[],
+            custom_fields=[field("1", "number", 5.5, "Cost")],
+        ),
+        {"gid": "2", "resource_type": "team", "name": "Web"},
+    )
+    path = data.to_excel(tmp_path / "data.xlsx")
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["task", "team", "About"]
+    (row,) = cells(book, "task")
+    assert row["gid"] == "1203897763724806123"
+    assert row["name"] == "=1+1"
+    assert book["task"]["C2"].data_type == "s"
+    assert row["due_on"] == dt.datetime(2026, 5, 21)  # noqa: DTZ001
+    assert row["created_at (UTC)"] == dt.datetime(2026, 5, 1, 10, 0, 0, 500_000)  # noqa: DTZ001
+    assert row["completed"] is True
+    assert row["memberships"] == "Web: Doing, Web"
+    assert row["followers"] == "Ana, Bo"
+    assert row["custom_fields.Cost"] == 5.5
+
+
+def test_issues_have_a_sheet_and_names_are_what_excel_takes(load, tmp_path):
+    data = load(
+        task("1", due_on="soon"),
+        {"gid": "2", "resource_type": "a/b" * 20},
+        {"gid": "3", "resource_type": "TASK"},
+        {"gid": "4", "resource_type": "about"},
+    )
+    book = openpyxl.load_workbook(data.to_excel(tmp_path / "data.xlsx"))
+    names = book.sheetnames
+    assert len({name.lower() for name in names}) == len(names) == 6
+    assert all(len(name) <= 31 for name in names)
+    (issue,) = cells(book, "issues")
+    assert issue["value"] == "soon"
+
+
+def test_limits_of_excel_are_told(load, tmp_path, monkeypatch):
+    data = load(task("1"), task("2"))
+    monkeypatch.setattr(excel, "MAX_ROWS", 2)
+    with pytest.raises(InvalidFrameError, match=r"data\['task'\] has 2 rows.*to_parquet"):
+        data.to_excel(tmp_path / "data.xlsx")
+    monkeypatch.undo()
+    with pytest.warns(AsanaValueWarning, match="32,767"):
+        load(task("1", notes="x" * 40_000)).to_excel(tmp_path / "data.xlsx")
+    with pytest.raises(InvalidOptionError, match="xlsx"):
+        data.to_excel(tmp_path / "data.csv")

@@ -1,0 +1,118 @@
+"""`data.field()`, `data.dictionary()`, and what a notebook sees of an export."""
+
+import pandas as pd
+import pytest
+from rows import field, task
+
+from asana_jobs_pd.errors import InvalidFieldError, InvalidOptionError
+
+
+@pytest.fixture(scope="module")
+def namesakes(load):
+    """Two fields called Cost, each in one task, and one of another type called Size."""
+    return load(
+        [
+            task("1", memberships=[], custom_fields=[field("11", "number", 1, "Cost")]),
+            task("2", memberships=[], custom_fields=[field("12", "number", 2, "Cost")]),
+            task("3", memberships=[], custom_fields=[field("13", "number", 3, "Size")]),
+            task("4", memberships=[], custom_fields=[field("14", "text", "big", "Size")]),
+            task("5", memberships=[], custom_fields=[field("15", "text", "x", "Note")]),
+        ]
+    )
+
+
+def test_a_field_is_found_by_name_gid_and_column(namesakes):
+    assert namesakes.field("Note").name == "custom_fields.Note"
+    assert namesakes.field("12").dropna().tolist() == [2]
+    assert namesakes.field("custom_fields.Cost [11]").dropna().tolist() == [1]
+    assert namesakes.field("Note", resource_type="task").index.equals(namesakes["task"].index)
+
+
+def test_an_ambiguous_name_lists_the_choices(namesakes):
+    with pytest.raises(InvalidFieldError, match=r"Cost \[11\]' \(number\).*merge=True"):
+        namesakes.field("Cost")
+
+
+def test_fields_of_a_name_and_type_are_merged(namesakes):
+    merged = namesakes.field("Cost", merge=True)
+    assert merged.name == "custom_fields.Cost"
+    assert merged.dtype == "Float64"
+    assert merged.iloc[:2].tolist() == [1, 2]
+    assert merged.iloc[2:].isna().all()
+    with pytest.raises(InvalidFieldError, match="different types"):
+        namesakes.field("Size", merge=True)
+
+
+def test_merged_enums_have_the_options_of_both(load):
+    def enum(gid, option, other):
+        options = [{"gid": f"{gid}1", "name": option}, {"gid": f"{gid}2", "name": other}]
+        value = field(gid, "enum", options[0], "Prio", enum_options=options)
+        return task(gid, memberships=[], custom_fields=[value])
+
+    merged = load([enum("1", "High", "Low"), enum("2", "Urgent", "Low")]).field("Prio", merge=True)
+    assert merged.tolist() == ["High", "Urgent"]
+    assert set(merged.cat.categories) == {"High", "Low", "Urgent"}
+
+
+def test_an_unknown_field_says_what_is_near(namesakes, graph):
+    with pytest.raises(InvalidFieldError, match="Did you mean one of 'Note'"):
+        namesakes.field("Notes")
+    with pytest.raises(InvalidFieldError, match="task have it"):
+        namesakes.field("Note", resource_type="project")
+    with pytest.raises(InvalidOptionError):
+        namesakes.field(5)
+
+
+def test_a_field_whose_column_was_not_loaded_says_so(load):
+    data = load(
+        [task("1", custom_fields=[field("11", "number", 1, "Cost")])],
+        columns=["gid", "custom_fields.Cost"],
+    )
+    assert data.field("Cost").tolist() == [1]
+
+
+def test_types_are_attributes_and_complete_with_tab(graph):
+    assert graph.task is graph["task"]
+    assert "task" in dir(graph)
+    assert graph._ipython_key_completions_() == list(graph)
+    with pytest.raises(AttributeError, match="'AsanaExport' has no attribute 'goal'"):
+        graph.goal  # noqa: B018
+
+
+def test_the_dictionary_has_a_row_for_each_column(resource):
+    found = resource.dictionary()
+    columns = [(kind, column) for kind in resource for column in resource[kind].columns]
+    assert list(zip(found["resource_type"], found["column"], strict=True)) == columns
+    tasks = found[found["resource_type"] == "task"].set_index("column")
+    assert type(tasks) is pd.DataFrame
+    assert tasks.loc["due_on", "type"] == "date"
+    assert tasks.loc["completed", "options"].startswith(("False (", "True ("))
+    assert tasks.loc["memberships", "type"] == "list of objects"
+    assert tasks.loc["assignee.name", "filled"] == resource.task["assignee.name"].notna().mean()
+    cost = tasks.loc["custom_fields.Cost"]
+    assert (cost["type"], cost["meaning"]) == ("number", "custom field Cost, currency, EUR")
+    (prio,) = (column for column in tasks.index if tasks.loc[column, "type"] == "enum")
+    counts = resource.task[prio].value_counts()
+    assert f"High ({counts['High']})" in tasks.loc[prio, "options"]
+    assert "custom_fields.Priority" in tasks.loc[prio, "same_name"]
+
+
+def test_the_dictionary_says_which_projects_use_a_field(load):
+    web = [{"project": {"gid": "9", "name": "Web"}, "section": {"gid": "8", "name": "Doing"}}]
+    data = load(
+        [
+            task("1", memberships=web, custom_fields=[field("11", "number", 1, "Cost")]),
+            task("2", memberships=[], custom_fields=[field("12", "number", 1, "Size")]),
+        ]
+    )
+    found = data.dictionary().set_index("column")["projects"].dropna()
+    assert found.to_dict() == {"custom_fields.Cost": "Web"}
+
+
+def test_the_dictionary_is_a_page_in_a_notebook(load):
+    value = field("11", "text", "<i>", "<b>bold</b>")
+    html = load([task("1", memberships=[], custom_fields=[value])]).dictionary()._repr_html_()
+    assert "&lt;b&gt;bold&lt;/b&gt;" in html
+    assert "<b>" not in html
+    assert "<i>" not in html
+    assert "100%" in html

@@ -1,0 +1,105 @@
+"""What follows from history, compared with counts over the generated world."""
+
+import pandas as pd
+import pytest
+
+from asana_jobs_pd.errors import InvalidFieldError, InvalidOptionError
+
+DAYS = ("2024-03-01", "2025-01-15", "2025-12-31")
+
+
+def alive(world, field, day):
+    """Yield the values that fields of visible tasks had at the end of a day."""
+    end = pd.Timestamp(day, tz="UTC") + pd.Timedelta(days=1)
+    for number in filter(world.is_visible, range(world.tasks)):
+        task = world.task(number)
+        fields = {each for each in task.last if each == field or each[0] == field}
+        for each in fields:
+            if field == "section" and each[1] in world.hidden:
+                continue
+            for interval in task.intervals(each):
+                start, to = (
+                    value and pd.Timestamp(value, unit="ms", tz="UTC")
+                    for value in (interval.start, interval.to)
+                )
+                if start < end and (to is None or to >= end):
+                    yield interval.value
+
+
+def test_flow_counts_tasks_at_the_end_of_each_day(world, resource):
+    flow = resource.flow("assignee")
+    for day in DAYS[:2]:
+        expected = pd.Series(list(alive(world, "assignee", day))).dropna().astype(int)
+        names = expected.map(lambda number: world.users[number]["name"]).value_counts()
+        found = flow.loc[day]
+        assert found[found > 0].to_dict() == names.to_dict()
+
+
+def test_flow_of_sections_goes_by_project(world, resource):
+    project = world.projects[0]
+    flow = resource.flow(project=project["name"])
+    assert flow.equals(resource.flow(project=project["gid"]))
+    last = resource["task"].explode("memberships")["memberships"]
+    known = [each for each in last if isinstance(each, dict)]
+    now = [each["section"]["name"] for each in known if each["project"]["gid"] == project["gid"]]
+    assert flow.iloc[-1][flow.iloc[-1] > 0].to_dict() == pd.Series(now).value_counts().to_dict()
+    assert flow.columns[0] == "To do"
+
+
+def test_burnup_counts_what_there_is_and_what_is_done(world, resource):
+    burnup = resource.burnup()
+    for day in DAYS[:2]:
+        values = list(alive(world, "completed", day))
+        assert burnup.loc[day].tolist() == [len(values), sum(values)]
+    assert burnup["created"].iloc[-1] == len(resource["task"])
+    assert burnup["completed"].iloc[-1] == resource["task"]["completed"].sum()
+    weekly = resource.burnup(freq="W", project=world.projects[0]["gid"])
+    assert (weekly.index.day_of_week == 6).all()
+
+
+def test_days_end_by_the_clocks_of_a_zone(resource):
+    utc, tokyo = resource.burnup(), resource.burnup(tz="Asia/Tokyo")
+    assert not utc.equals(tokyo)
+    assert utc["created"].iloc[-1] == tokyo["created"].iloc[-1]
+
+
+def test_time_in_sections_is_the_time_of_their_intervals(resource):
+    times = resource.time_in("section")
+    history = resource.history("section").dropna(subset="value")
+    end = max(history["from"].max(), history["to"].max(), resource["task"]["modified_at"].max())
+    message = resource["message"]["modified_at"].max()
+    spent = (history["to"].fillna(max(end, message)) - history["from"]).sum()
+    assert times["time"].sum() == spent
+    assert not times.duplicated(["task", "project", "value"]).any()
+
+
+def test_cycle_time_is_from_a_section_or_the_creation_until_done(resource):
+    cycles = resource.cycle_time()
+    done = resource["task"].query("completed").set_index("gid")
+    found = cycles.set_index("task")
+    assert (found["completed"] == done["completed_at"].reindex(found.index)).all()
+    assert (found["started"] == done["created_at"].reindex(found.index)).all()
+    assert len(found) == len(done)
+    review = resource.cycle_time("Review")
+    assert 0 < len(review) < len(cycles)
+    assert (review["time"] > pd.Timedelta(0)).all()
+    with pytest.raises(InvalidFieldError, match="'Review'"):
+        resource.cycle_time("Rewiev")
+
+
+@pytest.mark.parametrize(
+    "options", [{"project": "Nothing"}, {"tz": "Mars/Base"}, {"freq": "often"}]
+)
+def test_options_that_make_no_sense_are_refused(resource, options):
+    with pytest.raises(InvalidOptionError, match=next(iter(options))):
+        resource.flow(**options)
+
+
+def test_pictures(resource):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    axes = resource.plot.flow("completed")
+    assert len(axes.collections) == 2
+    assert resource.plot.burnup(ax=axes) is axes
+    assert [line.get_label() for line in axes.lines] == ["created", "completed"]
+    matplotlib.pyplot.close("all")

@@ -1,0 +1,116 @@
+"""SQL over a load and over Parquet: the same tables as `data.tables()`."""
+
+import pandas as pd
+import pytest
+from rows import field, task, write
+
+import asana_jobs_pd as aj
+from asana_jobs_pd.errors import ExportFileError, InvalidFrameError, InvalidOptionError
+from asana_jobs_pd.sandbox._world import World
+from asana_jobs_pd.sandbox._world_rows import graph_rows, resource_rows
+
+duckdb = pytest.importorskip("duckdb")
+
+
+@pytest.fixture(scope="module", params=["resource", "graph"])
+def both(request, tmp_path_factory):
+    """An export, and the same as a Parquet dataset."""
+    world = World("sql", 120, hidden=0.2)
+    folder = tmp_path_factory.mktemp("lake")
+    kind = request.param
+    rows = graph_rows(world) if kind == "graph" else resource_rows(world, "task")
+    path = write(folder / "export.jsonl.gz", rows)
+    aj.asana_export_to_parquet(path, folder / "it's a lake", progress=False)
+    return aj.read_asana_export(path, progress=False), folder / "it's a lake"
+
+
+def plain(frame):
+    """Return the rows of a frame in some order, values as texts."""
+    columns = sorted(frame.columns)
+    texts = frame[columns].astype(object).where(frame[columns].notna(), None).map(repr)
+    return sorted(texts.itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("task", "project", "section", "tag", "portfolio", "custom_field", "option"),
+        *("task_project", "task_custom_field", "task_tag", "task_follower", "task_dependency"),
+        *("subtask", "portfolio_item", "time_entry", "story"),
+    ],
+)
+def test_a_lake_has_the_tables_of_a_load(both, name):
+    data, lake = both
+    found, expected = aj.sql(lake, f"from {name}"), data.tables()[name]
+    assert set(found.columns) == set(expected.columns) or expected.empty
+    if not expected.empty:
+        assert plain(found) == plain(expected[found.columns])
+        assert plain(data.sql(f"from {name}")) == plain(expected)
+    assert len(found) == len(expected)
+
+
+def test_people_of_a_lake(both):
+    data, lake = both
+    found = set(aj.sql(lake, "select gid from person")["gid"])
+    assert set(data.tables().person["gid"]) >= found
+
+
+def test_a_query_joins_tables(both):
+    query = """
+        select project.name, sum(number_value) as cost
+        from task_custom_field join task_project using (task)
+        join project on project.gid = task_project.project
+        join custom_field on custom_field = custom_field."column"
+        where custom_field.name = 'Cost' group by all order by all
+    """
+    data, lake = both
+    expected = data.sql(query)
+    assert len(expected) > 3
+    assert expected["name"].dtype == "string"
+    assert expected["cost"].dtype == "Float64"
+    pd.testing.assert_frame_equal(aj.sql(lake, query), expected)
+
+
+def test_a_duckdb_file_has_all_tables(both, tmp_path):
+    data, _ = both
+    path = data.to_duckdb(tmp_path / "x.duckdb")
+    assert data.to_duckdb(path) == path
+    with duckdb.connect(str(path), read_only=True) as connection:
+        names = {name for (name,) in connection.sql("show tables").fetchall()}
+        assert names == set(data.tables())
+        count = connection.execute("select count(*) from task").fetchone()
+        assert count == (len(data["task"]),)
+
+
+def test_a_wrong_query_is_an_error_in_duckdbs_words(both):
+    for data in both:
+        with pytest.raises(InvalidOptionError, match="nothing_like_it"):
+            aj.sql(data, "from nothing_like_it")
+    with pytest.raises(InvalidOptionError, match="give a SQL query"):
+        both[0].sql("")
+
+
+def test_what_is_no_dataset_is_refused(tmp_path):
+    with pytest.raises(ExportFileError, match="does not exist"):
+        aj.sql(tmp_path / "absent", "from task")
+    with pytest.raises(ExportFileError, match="to_parquet"):
+        aj.sql(tmp_path, "from task")
+    with pytest.raises(ExportFileError, match="local folder"):
+        aj.sql("s3://bucket/lake", "from task")
+    with pytest.raises(InvalidOptionError, match="not the folder"):
+        aj.sql(5, "from task")
+
+
+def test_a_lake_without_memberships_is_refused(tmp_path):
+    path = write(tmp_path / "a.gz", [task("1", memberships=[{"project": {"gid": "9"}}])])
+    aj.asana_export_to_parquet(path, tmp_path / "lake", columns=["gid"], progress=False)
+    with pytest.raises(InvalidFrameError, match="memberships"):
+        aj.sql(tmp_path / "lake", "from task")
+    for shape in ("long", "raw"):
+        fields = [field("1", "number", 5)]
+        row = task("1", memberships=[{"project": {"gid": "9"}}], custom_fields=fields)
+        aj.asana_export_to_parquet(
+            write(tmp_path / shape, [row]), tmp_path / f"{shape}.lake", custom_fields=shape
+        )
+        with pytest.raises(InvalidOptionError, match="custom_fields='columns'"):
+            aj.sql(tmp_path / f"{shape}.lake", "from task")
