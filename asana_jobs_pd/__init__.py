@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._compare.compare import compare_asana_exports
     from asana_jobs_pd._compare.comparison import ExportComparison
     from asana_jobs_pd._download.download import download_asana_exports
-    from asana_jobs_pd._export.export import AsanaDaskExport, AsanaExport
+    from asana_jobs_pd._export.export import AsanaArrowExport, AsanaDaskExport, AsanaExport
     from asana_jobs_pd._export.read import read_asana_export
     from asana_jobs_pd._http.client import Client, connect
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsanaAccessor",
+    "AsanaArrowExport",
     "AsanaChangeWarning",
     "AsanaDaskExport",
     "AsanaDictionary",
@@ -126,7 +127,7 @@ _NAMES = {
     "_compare.compare": "compare_asana_exports",
     "_compare.comparison": "ExportComparison",
     "_download.download": "download_asana_exports",
-    "_export.export": "AsanaDaskExport AsanaExport",
+    "_export.export": "AsanaArrowExport AsanaDaskExport AsanaExport",
     "_export.read": "read_asana_export",
     "_http.client": "Client connect",
     "_jobs.frame": "asana_jobs_from_records",

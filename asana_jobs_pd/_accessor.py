@@ -28,8 +28,11 @@ from asana_jobs_pd._public import public
 if TYPE_CHECKING:
     import os
 
-    from asana_jobs_pd._export.export import AsanaDaskExport, AsanaExport
-    from asana_jobs_pd._export.read import LoadOptions
+    import polars as pl
+    import pyarrow as pa
+
+    from asana_jobs_pd._export.export import AsanaArrowExport, AsanaDaskExport, AsanaExport
+    from asana_jobs_pd._export.request import LoadOptions
     from asana_jobs_pd._http.client import Client
     from asana_jobs_pd._widget.widget import JobsWidget
 
@@ -132,6 +135,24 @@ class AsanaAccessor:
             progress: bool | None = None,
             **options: Unpack[LoadOptions],
         ) -> AsanaExport: ...
+        @overload
+        def load(
+            self,
+            *,
+            engine: Literal["arrow"],
+            workers: int | None = None,
+            progress: bool | None = None,
+            **options: Unpack[LoadOptions],
+        ) -> AsanaArrowExport[pa.Table]: ...
+        @overload
+        def load(
+            self,
+            *,
+            engine: Literal["polars"],
+            workers: int | None = None,
+            progress: bool | None = None,
+            **options: Unpack[LoadOptions],
+        ) -> AsanaArrowExport[pl.DataFrame]: ...
         @overload
         def load(
             self,

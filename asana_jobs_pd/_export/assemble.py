@@ -16,11 +16,7 @@ from asana_jobs_pd._decode.columns import pool
 from asana_jobs_pd._decode.scan import Batch
 from asana_jobs_pd._decode.scan_result import Definition, Issues
 from asana_jobs_pd._export.deduplicate import FindKept, kept_rows
-from asana_jobs_pd._export.export import (
-    TEXT,
-    Backend,
-    to_frame,
-)
+from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._export.finalize import (
     conformed,
     long_values,
@@ -82,12 +78,11 @@ class Assembly:
         self.facts[name] = Facts(count, final.num_columns, rows - count, latest)
         return final
 
-    def long_frame(self, backend: Backend) -> pd.DataFrame | None:
+    def long_table(self) -> pa.Table | None:
         """Return the values of custom fields of all types of row, if they were requested."""
         if self._schema.options.custom_fields != "long":
             return None
-        longs = self._longs or [long_values_of_none(self._schema)]
-        return to_frame(pa.concat_tables(longs), backend)
+        return pa.concat_tables(self._longs or [long_values_of_none(self._schema)])
 
 
 def by_type(parts: list[Part]) -> dict[str, list[DefinedBatch]]:

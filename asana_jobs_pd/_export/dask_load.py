@@ -24,7 +24,8 @@ from asana_jobs_pd._export import assemble, export
 from asana_jobs_pd._export.assemble import Assembly, Facts
 from asana_jobs_pd._export.deduplicate import Keys, RowKeys, keys_of
 from asana_jobs_pd._export.finalize import conformed, long_values_of_none, pivoted
-from asana_jobs_pd._export.read import Request, incomplete_files, warn_lost
+from asana_jobs_pd._export.read import incomplete_files, warn_lost
+from asana_jobs_pd._export.request import Request
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, check_columns, resolve_schema
 from asana_jobs_pd._export.workers import Part
 from asana_jobs_pd._formatting import format_size
@@ -268,7 +269,7 @@ class ReadPartition:
         """Return the rows of a partition; Dask passes `columns` when it needs no others."""
         ((assembly, table),) = _assembled([part], self._schema)
         if self._long:
-            return assembly.long_frame(self._backend)  # type: ignore[return-value]
+            return export.to_frame(assembly.long_table(), self._backend)
         frame = export.to_frame(
             table if columns is None else table.select(list(columns)), self._backend
         )

@@ -21,6 +21,7 @@ from asana_jobs_pd._public import public
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
+    import polars as pl
 
 
 Backend: TypeAlias = Literal["numpy_nullable", "pyarrow"]
@@ -78,6 +79,16 @@ def _nullable(type_: pa.DataType) -> Any:
     return pd.ArrowDtype(type_) if pa.types.is_nested(type_) else None
 
 
+def polars_frame(table: pa.Table) -> pl.DataFrame:
+    """Return a table as a DataFrame of polars; enum fields keep their options, in their order."""
+    import polars as pl  # noqa: PLC0415  an extra
+
+    frame = pl.DataFrame(table)
+    fields = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    options = {name: table[name].unify_dictionaries().chunk(0).dictionary for name in fields}
+    return frame.cast({name: pl.Enum(pl.Series(values)) for name, values in options.items()})
+
+
 def issues_frame(issues: Sequence[Issue], paths: Sequence[File]) -> pd.DataFrame:
     """Return issues as a frame: file, line, resource_type, gid, column, value, reason."""
     frame = pd.DataFrame(
@@ -118,19 +129,85 @@ def _texts(values: Sequence[str | None]) -> Any:
     return pd.array(values, TEXT)
 
 
-def empty_frame(
-    resource_type: str, options: ReadOptions | None, backend: Backend
-) -> pd.DataFrame | None:
-    """Return the frame of a documented type without rows, None if it was not to be loaded."""
+def empty_table(resource_type: str, options: ReadOptions | None) -> pa.Table | None:
+    """Return the table of a documented type without rows, None if it was not to be loaded."""
     types = options.resource_types if options else ()
     if options is None or (types is not None and resource_type not in types):
         return None
     schema = documented_schema(resource_type, options)
-    return None if schema is None else to_frame(schema.empty_table(), backend)
+    return None if schema is None else schema.empty_table()
+
+
+class InMemoryExport(LoadedExport[F]):
+    """What was loaded into memory, with the catalogue of custom fields, issues and the report."""
+
+    def __init__(
+        self,
+        frames: dict[str, F],
+        *,
+        custom_fields: pd.DataFrame,
+        issues: pd.DataFrame,
+        issue_count: int,
+        summary: pd.DataFrame,
+        **shared: Any,
+    ) -> None:
+        super().__init__(frames, **shared)
+        self.custom_fields = custom_fields
+        self.issues = issues
+        self.issue_count = issue_count
+        self._summary = summary
+        self._empty: dict[str, F] = {}
+
+    def report(self) -> pd.DataFrame:
+        """Return what was loaded, one row for each type of row.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by `resource_type`: `rows`, `columns`, `duplicates` (repeated rows that were
+            dropped, the latest of each kept), `issues`; `as_of.from` and `as_of.to`, the time in
+            which Asana wrote the export, when it was loaded through a frame of jobs; and
+            `latest`, the latest `modified_at` or `created_at` in the rows.
+        """
+        return self._summary.copy()
+
+    def _converted(self, table: pa.Table) -> F:
+        """Return a table as a frame of the engine."""
+        raise NotImplementedError
+
+    def _without_rows(self, resource_type: str) -> F | None:
+        table = empty_table(resource_type, self._options)
+        if table is None:
+            return None
+        return self._empty.setdefault(resource_type, self._converted(table))
+
+    def __repr__(self) -> str:
+        rows = ", ".join(
+            f"{name} {frame.shape[0]:,} x {frame.shape[1]}"  # type: ignore[attr-defined]
+            for name, frame in self._frames.items()
+        )
+        return f"<{type(self).__name__}: {'; '.join([rows or 'no rows', *self._notes()])}>"
+
+    def _repr_html_(self) -> str:
+        return f"{self._summary.to_html(escape=True)}<p>{'; '.join(self._notes())}</p>"
+
+    def _notes(self) -> list[str]:
+        """Return how current the export is, and how many issues it has."""
+        notes: list[str] = []
+        for name, label in (("as_of.to", "as of"), ("latest", "last change")):
+            time = self._summary[name].max()
+            if pd.notna(time) and not notes:
+                notes.append(f"{label} {format_time(time, UTC)[:16]} UTC")
+        early = len(self.incomplete_files)
+        if early:
+            notes.append(format_count(early, "incomplete file"))
+        count = self.issue_count
+        notes.append(f"{format_count(count, 'issue')}, see .issues" if count else "no issues")
+        return notes
 
 
 @public
-class AsanaExport(ExportAnswers, LoadedExport[pd.DataFrame]):
+class AsanaExport(InMemoryExport[pd.DataFrame], ExportAnswers):
     """The DataFrames of an export, by `resource_type`; made by `read_asana_export`.
 
     Iteration, `len` and `in` are about types that have rows. ``data["task"]`` without a row is an
@@ -158,70 +235,38 @@ class AsanaExport(ExportAnswers, LoadedExport[pd.DataFrame]):
         files are here.
     """
 
-    def __init__(
-        self,
-        frames: dict[str, pd.DataFrame],
-        *,
-        custom_fields: pd.DataFrame,
-        issues: pd.DataFrame,
-        issue_count: int,
-        summary: pd.DataFrame,
-        **shared: Any,
-    ) -> None:
-        super().__init__(frames, **shared)
-        self.custom_fields = custom_fields
-        self.issues = issues
-        self.issue_count = issue_count
-        self._summary = summary
-        self._empty: dict[str, pd.DataFrame] = {}
-        self._gap_count: int | None = None
+    _gap_count: int | None = None
 
-    def report(self) -> pd.DataFrame:
-        """Return what was loaded, one row for each type of row.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by `resource_type`: `rows`, `columns`, `duplicates` (repeated rows that were
-            dropped, the latest of each kept), `issues`; `as_of.from` and `as_of.to`, the time in
-            which Asana wrote the export, when it was loaded through a frame of jobs; and
-            `latest`, the latest `modified_at` or `created_at` in the rows.
-        """
-        return self._summary.copy()
-
-    def _without_rows(self, resource_type: str) -> pd.DataFrame | None:
-        frame = empty_frame(resource_type, self._options, self.backend)
-        return None if frame is None else self._empty.setdefault(resource_type, frame)
-
-    def __repr__(self) -> str:
-        rows = ", ".join(
-            f"{name} {len(frame):,} x {frame.shape[1]}" for name, frame in self._frames.items()
-        )
-        return f"<AsanaExport: {'; '.join([rows or 'no rows', *self._notes()])}>"
-
-    def _repr_html_(self) -> str:
-        return f"{self._summary.to_html(escape=True)}<p>{'; '.join(self._notes())}</p>"
+    def _converted(self, table: pa.Table) -> pd.DataFrame:
+        return to_frame(table, self.backend)
 
     def _notes(self) -> list[str]:
         """Return how current the export is, and how many issues and gaps it has."""
-        notes: list[str] = []
-        for name, label in (("as_of.to", "as of"), ("latest", "last change")):
-            time = self._summary[name].max()
-            if pd.notna(time) and not notes:
-                notes.append(f"{label} {format_time(time, UTC)[:16]} UTC")
-        early = len(self.incomplete_files)
-        if early:
-            notes.append(format_count(early, "incomplete file"))
-        count = self.issue_count
-        notes.append(f"{format_count(count, 'issue')}, see .issues" if count else "no issues")
         if self._gap_count is None:
             try:
                 self._gap_count = len(self.gaps())
             except Exception:  # noqa: BLE001  frames that lack columns, or were changed, have a repr
                 self._gap_count = 0
-        if self._gap_count:
-            notes.append(f"{format_count(self._gap_count, 'gap')}, see .gaps()")
-        return notes
+        gaps = [f"{format_count(self._gap_count, 'gap')}, see .gaps()"] if self._gap_count else []
+        return [*super()._notes(), *gaps]
+
+
+@public
+class AsanaArrowExport(InMemoryExport[F]):
+    """The tables of an export; ``read_asana_export(engine="arrow")`` or ``engine="polars"``.
+
+    A mapping of `resource_type` to ``pyarrow.Table`` or ``polars.DataFrame``, with the columns that
+    the pandas engine gives. Dates are dates; enum fields are dictionaries, in polars ``Enum``.
+    `custom_fields`, `issues`, `issue_count` and `incomplete_files` are those of `AsanaExport`,
+    and `custom_field_values` is a table.
+    """
+
+    def __init__(self, frames: dict[str, F], **shared: Any) -> None:
+        self._convert: Callable[[pa.Table], F] = shared.pop("convert")
+        super().__init__(frames, **shared)
+
+    def _converted(self, table: pa.Table) -> F:
+        return self._convert(table)
 
 
 @public
@@ -305,8 +350,10 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
     def _without_rows(self, resource_type: str) -> dd.DataFrame | None:
         import dask.dataframe as dd  # noqa: PLC0415  there, since its frames are
 
-        frame = empty_frame(resource_type, self._options, self.backend)
-        return None if frame is None else dd.from_pandas(frame, npartitions=1)
+        table = empty_table(resource_type, self._options)
+        if table is None:
+            return None
+        return dd.from_pandas(to_frame(table, self.backend), npartitions=1)
 
     def _all(self) -> AsanaExport:
         """Return what is known once all files have been read again: all but frames."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,18 +18,15 @@ from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._decode.scan_result import ScanResult
 from asana_jobs_pd._export.assemble import summary
 from asana_jobs_pd._export.export import TEXT, catalogue, issues_frame
-from asana_jobs_pd._export.read import (
+from asana_jobs_pd._export.read import incomplete_files, ticker, warn_lost
+from asana_jobs_pd._export.request import (
     MAX_LINE_BYTES,
     BadLines,
     CustomFieldsAs,
-    Engine,
     ExportPaths,
     Request,
     check_engine,
     check_request,
-    incomplete_files,
-    ticker,
-    warn_lost,
 )
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, check_columns, resolve_schema
 from asana_jobs_pd._export.workers import spooled
@@ -60,7 +57,7 @@ def asana_export_to_parquet(
     paths: ExportPaths,
     dest: str | os.PathLike[str],
     *,
-    engine: Engine = "pandas",
+    engine: Literal["pandas", "dask"] = "pandas",
     resource_types: str | Sequence[str] | None = None,
     columns: str | Sequence[str] | None = None,
     custom_fields: CustomFieldsAs = "columns",
@@ -160,7 +157,7 @@ def asana_export_to_parquet(
     ``dest/_part-…`` first, and copied on the server when they are complete; only during that copy
     is dest without ``_SUCCESS``, and an error then says where the new dataset is.
     """
-    check_engine(engine, workers, blocksize)
+    check_engine(engine, workers, blocksize, ("pandas", "dask"))
     request = check_request(
         paths,
         resource_types=resource_types,

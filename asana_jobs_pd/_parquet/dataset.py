@@ -17,7 +17,7 @@ from asana_jobs_pd._decode.scan_result import Issues, ReadOptions
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.assemble import Facts, latest_of, summary
 from asana_jobs_pd._export.export import AsanaExport, Backend, to_frame
-from asana_jobs_pd._export.read import check_one_of, names_of
+from asana_jobs_pd._export.request import check_one_of, names_of
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._parquet.convert import write_beside
 from asana_jobs_pd._parquet.destination import (

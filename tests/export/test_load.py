@@ -135,7 +135,8 @@ def test_borders_of_batches_cannot_be_told(tmp_path_factory, rows, chunk, bundle
 
 
 def assembled(path, options, claims):
-    from asana_jobs_pd._export.read import Request, assemble
+    from asana_jobs_pd._export.read import assemble
+    from asana_jobs_pd._export.request import Request
 
     parts = []
     for claim in claims:

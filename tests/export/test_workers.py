@@ -10,7 +10,7 @@ import pytest
 from export_fixtures import as_lines, task
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._export import read, workers
+from asana_jobs_pd._export import request, workers
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 
 ROWS = [task(str(number)) for number in range(20)]
@@ -99,8 +99,8 @@ def test_a_cpu_quota_counts_as_processors(tmp_path, monkeypatch, files, quota):
 
 def test_small_files_are_read_by_one_process(monkeypatch):
     """Large ones by one for each processor, four at most."""
-    monkeypatch.setattr(read, "processors", lambda: 8)
-    assert [read._worker_count(mib << 20) for mib in (0, 5, 6, 9, 500)] == [1, 1, 2, 3, 4]
+    monkeypatch.setattr(request, "processors", lambda: 8)
+    assert [request._worker_count(mib << 20) for mib in (0, 5, 6, 9, 500)] == [1, 1, 2, 3, 4]
 
 
 class Frame:
