@@ -12,8 +12,8 @@ COLUMNS = Path(__file__).parents[1] / "docs" / "columns.md"
 
 
 def rows():
-    for row in (*FIELDS, *BOOKKEEPING, *SOURCE):
-        yield f"| `{row.column}` | `{dtype_of(row.kind)}` | {row.meaning} |"
+    for column in (*FIELDS, *BOOKKEEPING, *SOURCE):
+        yield f"| `{column.name}` | `{dtype_of(column.kind)}` | {column.meaning} |"
 
 
 def test_the_page_of_columns_is_the_table():

@@ -96,7 +96,9 @@ def fetch_job(
 ) -> dict[str, Any] | RequestError:
     """Fetch one job, without the optional fields when this Asana does not know them."""
     optional = plan.optional - client.refused_fields
-    fields = tuple(name for name in plan.ask if name not in plan.optional or name in optional)
+    fields = tuple(
+        name for name in plan.opt_fields if name not in plan.optional or name in optional
+    )
     result = client.ask_job(gid, fields, stop=stop, background=background)
     if optional and _is_bad_request(result):
         # Perhaps this Asana does not know those; if it is the gid, fewer fields do not help.

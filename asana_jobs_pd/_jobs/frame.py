@@ -131,7 +131,7 @@ def _frame(
 
 def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArray]:
     """Return the plan's columns, then what else arrived, as ``large_string`` columns."""
-    tree = _tree(row.column for row in plan.columns)
+    tree = _tree(column.name for column in plan.columns)
     chunks: list[tuple[int, Leaves]] = []
     extras: list[Extras] = []
     for start in range(0, len(records), CHUNK):
@@ -148,7 +148,7 @@ def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArr
             others = plan.others
             chunk_extras = [(name, objects.rows, _values_at(part, name)) for name in others]
         extras += chunk_extras
-    documented = {row.column: _joined(row.column, chunks) for row in plan.columns}
+    documented = {column.name: _joined(column.name, chunks) for column in plan.columns}
     return documented | _extra_columns(extras, plan.others, len(records))
 
 

@@ -32,7 +32,7 @@ from asana_jobs_pd.errors import (
 )
 from asana_jobs_pd.typing import Errors, Fields, Gids
 
-_ALWAYS_UPDATED = frozenset(row.column for row in BOOKKEEPING)
+_ALWAYS_UPDATED = frozenset(column.name for column in BOOKKEEPING)
 
 
 def update_rows(frame: pd.DataFrame, rows: np.ndarray, fresh: pd.DataFrame) -> pd.DataFrame:

@@ -29,17 +29,17 @@ FINAL_STATUSES = ("succeeded", "failed")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Column:
     """One column of a jobs frame, named by the path of its field.
 
-    ``ask`` names it in ``opt_fields`` (None for what always comes), ``compact`` says whether it
-    belongs to the compact form of its object, ``optional`` whether an Asana may not know it.
+    ``opt_field`` requests it (None for what always comes), ``compact`` says whether it belongs to
+    the compact form of its object, ``optional`` whether some versions of Asana do not know it.
     """
 
-    column: str
+    name: str
     kind: Kind
     meaning: str
-    ask: str | None
+    opt_field: str | None
     compact: bool = True
     optional: bool = False
 
@@ -50,26 +50,26 @@ def _parents(column: str) -> tuple[str, ...]:
     return tuple(".".join(parts[: end + 1]) for end in range(len(parts)))
 
 
-def _named(parent: str, what: str, *, optional: bool = False) -> tuple[Row, ...]:
+def _named(parent: str, what: str, *, optional: bool = False) -> tuple[Column, ...]:
     return (
-        Row(f"{parent}.gid", "text", f"gid of {what}", parent, optional=optional),
-        Row(f"{parent}.resource_type", "text", "its base type", parent, optional=optional),
-        Row(f"{parent}.name", "text", "its name", f"{parent}.name", optional=optional),
+        Column(f"{parent}.gid", "text", f"gid of {what}", parent, optional=optional),
+        Column(f"{parent}.resource_type", "text", "its base type", parent, optional=optional),
+        Column(f"{parent}.name", "text", "its name", f"{parent}.name", optional=optional),
     )
 
 
-def _export(parent: str, what: str) -> tuple[Row, ...]:
+def _export(parent: str, what: str) -> tuple[Column, ...]:
     return (
-        Row(f"{parent}.gid", "text", f"gid of {what}", parent),
-        Row(f"{parent}.resource_type", "text", "its base type", parent),
-        Row(f"{parent}.created_at", "time", "when it was created", f"{parent}.created_at"),
-        Row(
+        Column(f"{parent}.gid", "text", f"gid of {what}", parent),
+        Column(f"{parent}.resource_type", "text", "its base type", parent),
+        Column(f"{parent}.created_at", "time", "when it was created", f"{parent}.created_at"),
+        Column(
             f"{parent}.completed_at",
             "time",
             "when it was completed; missing while it is in progress",
             f"{parent}.completed_at",
         ),
-        Row(
+        Column(
             f"{parent}.download_url",
             "text",
             "signed URL of the file: a credential while it lives; missing until it succeeded",
@@ -78,27 +78,27 @@ def _export(parent: str, what: str) -> tuple[Row, ...]:
     )
 
 
-FIELDS: tuple[Row, ...] = (
-    Row("gid", "text", "globally unique identifier of the job", None),
-    Row("status", "text", "`not_started`, `in_progress`, `succeeded` or `failed`", "status"),
-    Row("resource_subtype", "text", "kind of job, such as `duplicate_task`", "resource_subtype"),
-    Row("resource_type", "text", "base type of the resource: `job`", None),
+FIELDS: tuple[Column, ...] = (
+    Column("gid", "text", "globally unique identifier of the job", None),
+    Column("status", "text", "`not_started`, `in_progress`, `succeeded` or `failed`", "status"),
+    Column("resource_subtype", "text", "kind of job, such as `duplicate_task`", "resource_subtype"),
+    Column("resource_type", "text", "base type of the resource: `job`", None),
     *_named("new_project", "the created project"),
     *_named("new_task", "the created task"),
-    Row(
+    Column(
         "new_task.resource_subtype",
         "text",
         "its subtype, such as `default_task` or `milestone`",
         "new_task.resource_subtype",
     ),
-    Row(
+    Column(
         "new_task.created_by.gid",
         "text",
         "gid of the user who created it",
         "new_task.created_by",
         compact=False,
     ),
-    Row(
+    Column(
         "new_task.created_by.resource_type",
         "text",
         "base type of its creator: `user`",
@@ -113,37 +113,39 @@ FIELDS: tuple[Row, ...] = (
 )
 """The documented fields of a job, in the order of the columns."""
 
-BOOKKEEPING: tuple[Row, ...] = (
-    Row("fetched_at", "time", "when the row was asked for", None),
-    Row("error.status", "number", "HTTP status of the answer, when it was an error", None),
-    Row("error.kind", "text", "`http`, `network`, `timeout` or `body`", None),
-    Row("error.message", "text", "what Asana said, or what went wrong", None),
-    Row("error.help", "text", "Asana's further help", None),
-    Row("error.phrase", "text", "what Asana's support asks for after a 500", None),
+BOOKKEEPING: tuple[Column, ...] = (
+    Column("fetched_at", "time", "when the row was asked for", None),
+    Column("error.status", "number", "HTTP status of the answer, when it was an error", None),
+    Column("error.kind", "text", "`http`, `network`, `timeout` or `body`", None),
+    Column("error.message", "text", "what Asana said, or what went wrong", None),
+    Column("error.help", "text", "further help from Asana", None),
+    Column("error.phrase", "text", "what Asana's support asks for after a 500", None),
 )
 """The last columns of every frame: when a row was fetched, and why it is empty."""
 
-SOURCE: tuple[Row, ...] = (
-    Row("source.gid", "text", "gid of what the job was started from: a parent, a template", None),
-    Row("source.action", "text", "what was to be done with it, such as `export_graph`", None),
-    Row("source.state", "text", "`started`, `refused`, `unknown` or `not_sent`", None),
-    Row("source.requested_at", "time", "when it was requested, by Asana's clock", None),
+SOURCE: tuple[Column, ...] = (
+    Column(
+        "source.gid", "text", "gid of what the job was started from: a parent, a template", None
+    ),
+    Column("source.action", "text", "what was to be done with it, such as `export_graph`", None),
+    Column("source.state", "text", "`started`, `refused`, `unknown` or `not_sent`", None),
+    Column("source.requested_at", "time", "when it was requested, by Asana's clock", None),
 )
 """Further columns of jobs that were started from here."""
 
-COLUMNS: dict[str, Row] = {row.column: row for row in (*FIELDS, *BOOKKEEPING, *SOURCE)}
+COLUMNS: dict[str, Column] = {column.name: column for column in (*FIELDS, *BOOKKEEPING, *SOURCE)}
 NAMES: tuple[str, ...] = tuple(
-    dict.fromkeys(name for row in FIELDS for name in (*_parents(row.column), row.column))
+    dict.fromkeys(name for column in FIELDS for name in (*_parents(column.name), column.name))
 )
 """All names that ``fields`` accepts: columns, and the objects that contain them."""
 
 
-def leaves_of(name: str) -> tuple[Row, ...]:
+def leaves_of(name: str) -> tuple[Column, ...]:
     """Return the columns of a field: itself, or the compact form of an object."""
     if name in COLUMNS:
         return (COLUMNS[name],)
-    inside = tuple(row for row in FIELDS if row.column.startswith(f"{name}."))
-    return tuple(row for row in inside if row.compact) or inside
+    inside = tuple(column for column in FIELDS if column.name.startswith(f"{name}."))
+    return tuple(column for column in inside if column.compact) or inside
 
 
 def is_part(column: object) -> bool:
@@ -171,12 +173,12 @@ _PATH = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 class Plan:
     """What to request, and which columns to make of the response.
 
-    ``ask`` are the ``opt_fields``, of which ``optional`` are dropped when Asana refuses them;
+    ``opt_fields`` are sent, without those of ``optional`` that Asana refuses;
     ``others`` are undocumented fields requested by name; ``everything`` keeps whatever arrives.
     """
 
-    columns: tuple[Row, ...]
-    ask: tuple[str, ...]
+    columns: tuple[Column, ...]
+    opt_fields: tuple[str, ...]
     optional: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
     everything: bool = False
@@ -192,33 +194,36 @@ def plan_fields(fields: Fields | None, *, strict: bool = True) -> Plan:
         _check(name, strict=strict)
     names = list(dict.fromkeys(names))
     others = tuple(name for name in names if name not in NAMES)
-    return _plan([row for name in names if name in NAMES for row in leaves_of(name)], others)
+    return _plan([column for name in names if name in NAMES for column in leaves_of(name)], others)
 
 
 def plan_for_columns(columns: Iterable[object]) -> Plan:
-    """Return the plan that refreshes these columns and the status; without a field of ours, all.
+    """Return the plan that refreshes these columns and the status; all if none is a job's field.
 
     Unknown fields of ``new_*`` objects are requested too, unless Asana refuses them.
     """
     present = [name for name in columns if isinstance(name, str)]
-    known = {row.column for row in FIELDS if row.ask}
-    rows = [COLUMNS[name] for name in present if name in known]
+    known = {column.name for column in FIELDS if column.opt_field}
+    wanted = [COLUMNS[name] for name in present if name in known]
     others = tuple(
         name for name in present if name not in COLUMNS and is_part(name) and _PATH.fullmatch(name)
     )
-    if not rows or len(rows) == len(known):
+    if not wanted or len(wanted) == len(known):
         return EVERYTHING
-    rows = rows if COLUMNS["status"] in rows else [*rows, COLUMNS["status"]]
-    optional = (row.ask for row in rows if row.ask and row.optional)
-    return _plan(rows, others, optional=frozenset((*others, *optional)))
+    wanted = wanted if COLUMNS["status"] in wanted else [*wanted, COLUMNS["status"]]
+    optional = (column.opt_field for column in wanted if column.opt_field and column.optional)
+    return _plan(wanted, others, optional=frozenset((*others, *optional)))
 
 
 def _plan(
-    rows: Iterable[Row], others: tuple[str, ...] = (), *, optional: frozenset[str] = frozenset()
+    wanted: Iterable[Column],
+    others: tuple[str, ...] = (),
+    *,
+    optional: frozenset[str] = frozenset(),
 ) -> Plan:
-    columns = tuple(dict.fromkeys(row for row in rows if row.column != "gid"))
-    ask = dict.fromkeys(row.ask for row in columns if row.ask)
-    return Plan(columns, (*ask, *others), optional, others)
+    columns = tuple(dict.fromkeys(column for column in wanted if column.name != "gid"))
+    opt_fields = dict.fromkeys(column.opt_field for column in columns if column.opt_field)
+    return Plan(columns, (*opt_fields, *others), optional, others)
 
 
 def _names(fields: Fields) -> list[str]:
@@ -251,8 +256,10 @@ def _check(name: object, *, strict: bool) -> None:
 _ALL = _plan(FIELDS)
 EVERYTHING = Plan(
     _ALL.columns,
-    _ALL.ask,
-    optional=frozenset(row.ask for row in FIELDS if row.ask and row.optional),
+    _ALL.opt_fields,
+    optional=frozenset(
+        column.opt_field for column in FIELDS if column.opt_field and column.optional
+    ),
     everything=True,
 )
 """The plan of ``fields=None``."""

@@ -12,7 +12,7 @@ GONE = (403, 404)
 NOT_REQUESTED = ("refused", "not_sent")
 NO_JOB = (*NOT_REQUESTED, "unknown")
 """The values of ``source.state`` of rows without a job; with ``unknown``, there may be one."""
-_EVIDENCE = frozenset((*(row.column for row in BOOKKEEPING), "seen.first", "seen.last"))
+_EVIDENCE = frozenset((*(column.name for column in BOOKKEEPING), "seen.first", "seen.last"))
 """Columns that only a read or the ledger brings."""
 
 

@@ -20,7 +20,7 @@ from asana_jobs_pd._jobs.schema import (
     EVERYTHING,
     FINAL_STATUSES,
     STATUSES,
-    Row,
+    Column,
     plan_for_columns,
 )
 from asana_jobs_pd._jobs.states import GONE
@@ -99,7 +99,9 @@ class JobTable:
             self._records[gid] = result
             self._errors.pop(gid, None)
             job.status = _status_of(result.record)
-            job.fingerprint = tuple(_fingerprint(result.record, row) for row in self.plan.columns)
+            job.fingerprint = tuple(
+                _fingerprint(result.record, column) for column in self.plan.columns
+            )
             job.error, job.failure, job.refusals = None, None, 0
             job.finished = job.status in FINAL_STATUSES
         else:
@@ -161,7 +163,7 @@ def _note_error(job: JobState, error: RequestError) -> None:
 
 
 def _job_states(
-    frame: pd.DataFrame, gids: pd.Series, columns: Sequence[Row]
+    frame: pd.DataFrame, gids: pd.Series, columns: Sequence[Column]
 ) -> dict[str, JobState]:
     missing = [None] * len(frame)
 
@@ -171,8 +173,10 @@ def _job_states(
         return frame[name].astype(object).where(frame[name].notna(), None).tolist()
 
     parts = [
-        values(row.column) if _is_compared(row) else [v is not None for v in values(row.column)]
-        for row in columns
+        values(column.name)
+        if _is_compared(column)
+        else [v is not None for v in values(column.name)]
+        for column in columns
     ]
     fingerprints = list(zip(*parts, strict=True)) if parts else [()] * len(frame)
     failures = list(zip(values("error.kind"), values("error.status"), strict=True))
@@ -196,11 +200,11 @@ def _status_of(record: dict[str, Any]) -> str:
     return status if isinstance(status, str) and status else "unknown"
 
 
-def _fingerprint(record: dict[str, Any], row: Row) -> object:
+def _fingerprint(record: dict[str, Any], column: Column) -> object:
     value: Any = record
-    for key in row.column.split("."):
+    for key in column.name.split("."):
         value = value.get(key) if isinstance(value, dict) else None
-    if not _is_compared(row):
+    if not _is_compared(column):
         return value is not None
     try:
         return value if value is None or isinstance(value, str) else str(value)
@@ -208,6 +212,6 @@ def _fingerprint(record: dict[str, Any], row: Row) -> object:
         return type(value).__name__
 
 
-def _is_compared(row: Row) -> bool:
+def _is_compared(column: Column) -> bool:
     """Whether the value counts, and not just that there is one: URLs are signed anew each time."""
-    return row.kind == "text" and not row.column.endswith("download_url")
+    return column.kind == "text" and not column.name.endswith("download_url")

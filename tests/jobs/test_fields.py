@@ -18,14 +18,14 @@ from asana_jobs_pd.errors import InvalidFieldError
 
 
 def columns(plan):
-    return [row.column for row in plan.columns]
+    return [column.name for column in plan.columns]
 
 
 def test_explicit_fields_give_exactly_those_columns_in_their_order():
     """The columns are the fields as asked."""
     plan = plan_fields(["new_task.name", "status"])
     assert columns(plan) == ["new_task.name", "status"]
-    assert plan.ask == ("new_task.name", "status")
+    assert plan.opt_fields == ("new_task.name", "status")
     assert not plan.everything
 
 
@@ -38,7 +38,7 @@ def test_an_object_means_its_compact_form():
         "new_task.name",
         "new_task.resource_subtype",
     ]
-    assert plan.ask == ("new_task", "new_task.name", "new_task.resource_subtype")
+    assert plan.opt_fields == ("new_task", "new_task.name", "new_task.resource_subtype")
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_an_object_means_its_compact_form():
 def test_of_leaves_that_cannot_be_asked_for_the_parent_is(field, ask, column):
     """A gid or type inside an object comes with the object."""
     plan = plan_fields(field)
-    assert (plan.ask, columns(plan)) == (ask, [column])
+    assert (plan.opt_fields, columns(plan)) == (ask, [column])
 
 
 def test_the_gid_alone_asks_for_nothing_more():
     """``gid`` always comes: the compact record is asked for."""
     plan = plan_fields("gid")
-    assert (plan.ask, columns(plan)) == ((), [])
+    assert (plan.opt_fields, columns(plan)) == ((), [])
 
 
 def test_a_nested_object_gives_its_leaves():
@@ -75,7 +75,7 @@ def test_repeats_change_nothing(names):
     plan = plan_fields([*names, *names])
     assert columns(plan) == list(dict.fromkeys(columns(plan)))
     assert plan == plan_fields(names)
-    assert set(plan.ask) <= set(EVERYTHING.ask)
+    assert set(plan.opt_fields) <= set(EVERYTHING.opt_fields)
 
 
 def test_an_unknown_field_names_the_nearest():
@@ -87,7 +87,7 @@ def test_an_unknown_field_names_the_nearest():
 def test_strict_false_lets_unknown_fields_through():
     """What Asana adds later can be asked for."""
     plan = plan_fields(["status", "new_goal.name"], strict=False)
-    assert plan.ask == ("status", "new_goal.name")
+    assert plan.opt_fields == ("status", "new_goal.name")
     assert plan.others == ("new_goal.name",)
 
 
@@ -122,17 +122,17 @@ def test_a_frame_with_gid_alone_asks_for_everything():
 
 def test_a_full_frame_asks_for_everything():
     """All fields there: the plan that keeps what else arrives."""
-    assert plan_for_columns([row.column for row in FIELDS] + ["new_goal.name"]) is EVERYTHING
+    assert plan_for_columns([column.name for column in FIELDS] + ["new_goal.name"]) is EVERYTHING
 
 
 def test_a_narrow_frame_asks_for_its_own_fields():
     """Fields that are there are asked for; unknown parts of objects unless Asana refuses."""
     plan = plan_for_columns(["mine", "gid", "status", "new_goal.name", "new_total"])
     assert columns(plan) == ["status"]
-    assert plan.ask == ("status", "new_goal.name")
+    assert plan.opt_fields == ("status", "new_goal.name")
     assert plan.optional == {"new_goal.name"}
 
 
 def test_no_name_is_a_bookkeeping_column():
     """``fetched_at`` and ``error.*`` are ours, not Asana's."""
-    assert not set(NAMES) & (set(COLUMNS) - {row.column for row in FIELDS})
+    assert not set(NAMES) & (set(COLUMNS) - {column.name for column in FIELDS})

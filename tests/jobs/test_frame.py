@@ -82,7 +82,7 @@ def test_dtypes_do_not_depend_on_the_data(records):
     """An empty frame has the dtypes of a full one."""
     jobs = aj.asana_jobs_from_records(records)
     assert {name: jobs[name].dtype for name in jobs.columns} == {
-        row.column: dtype_of(row.kind) for row in (*FIELDS, *BOOKKEEPING)
+        column.name: dtype_of(column.kind) for column in (*FIELDS, *BOOKKEEPING)
     }
     assert jobs.index.equals(pd.RangeIndex(len(records)))
 
@@ -90,7 +90,7 @@ def test_dtypes_do_not_depend_on_the_data(records):
 def test_column_order():
     """gid, the fields as documented, what else arrived, fetched_at, error.*."""
     jobs = aj.asana_jobs_from_records([{"gid": "1", "zeta": "1", "new_goal": {"gid": "2"}}])
-    documented = [row.column for row in FIELDS]
+    documented = [column.name for column in FIELDS]
     ours = ["fetched_at", *[name for name in COLUMNS if name.startswith("error.")]]
     assert list(jobs.columns) == [*documented, "new_goal.gid", "zeta", *ours]
     narrow = aj.asana_jobs_from_records([EXAMPLE], ["status", "new_task.name"])

@@ -267,7 +267,7 @@ def client_of(asana, **options):
 def fetch_fields():
     from asana_jobs_pd._jobs.schema import EVERYTHING
 
-    return EVERYTHING.ask
+    return EVERYTHING.opt_fields
 
 
 def test_an_answer_that_is_no_job_is_the_error_of_its_row(asana, client):

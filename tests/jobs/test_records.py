@@ -19,7 +19,7 @@ from asana_jobs_pd._jobs.frame import columns_of
 from asana_jobs_pd._jobs.schema import EVERYTHING, FIELDS, plan_fields
 
 text = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
-OBJECTS = sorted({row.column.split(".")[0] for row in FIELDS if "." in row.column})
+OBJECTS = sorted({column.name.split(".")[0] for column in FIELDS if "." in column.name})
 
 
 def cells(records, plan=EVERYTHING):
@@ -34,8 +34,8 @@ def some(column):
 def clean_records(draw):
     """Records that only have what the table knows, with anything null or absent."""
     record = {}
-    for row in FIELDS:
-        *parents, leaf = row.column.split(".")
+    for column in FIELDS:
+        *parents, leaf = column.name.split(".")
         node = record
         for parent in parents:
             if not isinstance(node, dict):
@@ -59,7 +59,7 @@ def leaf(record, path):
 def test_every_known_leaf_lands_in_its_column(records):
     """A column holds what a walk along its path finds."""
     found = cells(records)
-    assert list(found) == [row.column for row in FIELDS if row.column != "gid"]
+    assert list(found) == [column.name for column in FIELDS if column.name != "gid"]
     for path, column in found.items():
         assert column == [leaf(record, path) for record in records]
 

@@ -21,8 +21,8 @@ from asana_jobs_pd.typing import ErrorKind, JobField, JobStatus
 
 def test_all_documented_fields_are_asked_for():
     """``fields=None`` asks for the contract's allowed fields, and the portfolio's."""
-    assert set(EVERYTHING.ask) == {*ALLOWED, "new_portfolio", "new_portfolio.name"}
-    assert len(EVERYTHING.ask) == len(set(EVERYTHING.ask))
+    assert set(EVERYTHING.opt_fields) == {*ALLOWED, "new_portfolio", "new_portfolio.name"}
+    assert len(EVERYTHING.opt_fields) == len(set(EVERYTHING.opt_fields))
 
 
 def test_only_what_descriptions_differ_in_is_optional():
@@ -49,6 +49,6 @@ def test_the_types_for_annotations_are_the_table():
 
 def test_dtypes_hold_neither_objects_nor_floats():
     """Texts, UTC times in microseconds, and Int16 are all there is."""
-    dtypes = {str(dtype_of(row.kind)) for row in COLUMNS.values()}
+    dtypes = {str(dtype_of(column.kind)) for column in COLUMNS.values()}
     assert dtypes == {"string", "datetime64[us, UTC]", "Int16"}
     assert dtype_of("text") == pd.StringDtype("pyarrow")
