@@ -58,6 +58,15 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into docs/_build/html, run the examples of docstrings, and check both."""
+    session.install(".[test]")
+    install_group(session, "docs")
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "docs/_build/html")
+    session.run("python", "scripts/check_site.py", "docs/_build/html")
+
+
+@nox.session
 def oldest(session: nox.Session) -> None:
     """Run the quick suite on the oldest supported dependencies."""
     session.install("-c", ".ci/oldest.txt", ".[test]")
