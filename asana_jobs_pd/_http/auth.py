@@ -1,4 +1,4 @@
-"""Where a token comes from, where it may go and by which way, and how it is kept out of sight."""
+"""Where a token comes from, which servers it may be sent to, and how it is kept out of sight."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check_base_url(base_url: str) -> str:
 
 
 def _parse_base_url(base_url: str) -> tuple[str, str]:
-    """Return the checked URL, or an empty one and what is wrong with it."""
+    """Return the checked URL, or an empty string and what is wrong with it."""
     parts = split_url(base_url)
     shown = clean(str(base_url))
     safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(base_url))
@@ -59,7 +59,7 @@ def _parse_base_url(base_url: str) -> tuple[str, str]:
 
 
 def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
-    """Return proxies, whose URLs may hold passwords, out of sight; refuse what is no mapping."""
+    """Return proxies out of sight, as their URLs may hold passwords; only a mapping will do."""
     if isinstance(proxies, Hidden):
         return proxies
     kind = type(proxies).__name__
@@ -80,7 +80,7 @@ def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
 
 
 def settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:
-    """Return what requests would send a request with: proxies and CA bundle."""
+    """Return the proxies and the CA bundle that requests would use."""
     if not isinstance(verify, bool | str | os.PathLike | None):
         raise InvalidOptionError(
             f"verify is a {type(verify).__name__}: give True, False or the path of a CA bundle."
@@ -114,7 +114,7 @@ def _merge_environment(url: str, proxies: Proxies, verify: bool | str | None) ->
 
 
 class Token:
-    """A token that only the wire gets to see.
+    """A token that is revealed only to the request that is sent.
 
     It has no ``__dict__``, refuses to be pickled or copied, and its repr names where it came from.
     """
@@ -187,7 +187,7 @@ def find_token(
 
 
 def environment(name: str) -> Secret:
-    """Return a variable of the environment, empty when it is not set."""
+    """Return an environment variable, empty when it is not set."""
     return Secret(os.environ.get(name, ""))
 
 

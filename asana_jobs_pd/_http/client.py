@@ -60,7 +60,7 @@ from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestE
 
 BASE_URL = "https://app.asana.com/api/1.0"
 OUTAGE = 5.0
-"""Seconds without any response after which a request that failed for good speaks for all."""
+"""After so many seconds without any response, one request that failed for good fails all."""
 
 log = logging.getLogger("asana_jobs_pd")
 _NEVER = threading.Event()
@@ -160,7 +160,7 @@ class Client:
         _clients.add(self)
 
     def reopen(self) -> None:
-        """Start afresh with new connections, as in a forked process."""
+        """Drop all connections and start again, as a forked process must."""
         self._transport: RequestsTransport | CustomTransport
         self._stores: dict[str, OneServerAdapter] = {}  # of files, by server
         if self._custom is not None:
@@ -203,11 +203,11 @@ class Client:
 
     @property
     def max_in_flight(self) -> int:
-        """How many requests may be under way at the same time."""
+        """How many requests may be in flight at the same time."""
         return self.limiter.budget.max_in_flight
 
     def signed_transport(self, stop: threading.Event | None = None) -> SignedTransport:
-        """Return what fetches signed URLs, by this client's proxies, without its token."""
+        """Return the transport for signed URLs: this client's proxies, but not its token."""
         self._check_open()
         return SignedTransport(
             loopback=self.loopback,
@@ -221,14 +221,14 @@ class Client:
         )
 
     def outage_since(self, began: float) -> str:
-        """Say that nothing has come from the network since a time some seconds ago; else ""."""
+        """Describe an outage that has lasted a while; empty when there is none."""
         quiet = time.monotonic() - began
         if quiet < OUTAGE or self._heard_at >= began:
             return ""
         return f"nothing came from the network for {format_duration(quiet)}"
 
     def server_time(self) -> float:
-        """Return the seconds since 1970 by the last dated response, else by our clock."""
+        """Return the server's time (seconds since 1970) by its last `Date` header, else our own."""
         if self._dated is not None and (date := http_date(self._dated[0])) is not None:
             return date + time.monotonic() - self._dated[1]
         return time.time()
@@ -258,7 +258,7 @@ class Client:
 
         Without `opt_fields` Asana returns its compact record. `stop`, set by another thread,
         raises ``Cancelled``. A `background` request lets others go first and is not retried: a
-        poller asks again anyway, and wants to know what is wrong now.
+        poller polls again anyway, and wants to know now what is wrong.
         """
         url = f"{self.base_url}/jobs/{gid}{_query(opt_fields, self.opt_pretty)}"
         policy = _ONE_TRY if background else self.policy
@@ -274,7 +274,7 @@ class Client:
         gid: str,
         stop: threading.Event = _NEVER,
     ) -> PostResult:
-        """Ask Asana to start a job, once: it is sent again only when it surely did not arrive.
+        """Ask Asana to start a job; the request is repeated only if it certainly did not arrive.
 
         `body` is JSON with what Asana calls ``data``; errors speak of the `subject` (such as
         ``"Project"``) with that `gid`. `stop`, set before it was sent, raises ``Cancelled``.
@@ -309,7 +309,7 @@ class Client:
             answer = self._transport.post(url, body)
             took = time.monotonic() - began
             if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-                # Without a time it is a limit on what runs at once: no business of the others.
+                # Without Retry-After it limits concurrent jobs, which does not concern others.
                 accepted, closed_for = False, retry_after_of(answer)
         finally:
             self.limiter.release(started, accepted=accepted, closed_for=closed_for, post=True)
@@ -328,7 +328,7 @@ class Client:
             self.changes.note(self._token.hide(redact, text) for text in change_headers(answer))
 
     def _note_answer(self, headers: Mapping[str, str]) -> None:
-        """Keep the date of a response, at most once a second; it is read when it is needed."""
+        """Keep the date of a response, at most once a second; it is parsed when it is needed."""
         self._heard_at = now = time.monotonic()
         if (self._dated is None or now - self._dated[1] >= 1) and (date := headers.get("Date")):
             self._dated = date, now
@@ -389,7 +389,7 @@ def connect(*token: str, **options: Any) -> Client:
 
 @dataclass
 class _Default:
-    """The client that verbs use when they are given none."""
+    """The client that functions use when they are given none."""
 
     client: Client | None = None
     implicit: bool = True
@@ -423,13 +423,13 @@ def connected_client() -> Client | None:
 
 
 def forget_default(client: Client) -> None:
-    """Drop the default client, unless ``connect()`` made it: its token was not accepted."""
+    """Drop the default client, whose token was not accepted, unless ``connect()`` made it."""
     if _default.client is client and _default.implicit:
         _default.client = None
 
 
 def check_client(client: object) -> None:
-    """Refuse what is no client; None stands for the default one."""
+    """Refuse anything but a client; None stands for the default one."""
     if client is not None and not isinstance(client, Client):
         raise InvalidOptionError(
             f"client is a {type(client).__name__}, not a Client; connect() returns one."

@@ -1,4 +1,4 @@
-"""The adapter of requests for one server: little work per request, and no wait without an end."""
+"""An adapter of requests for one server: little work per request, and a deadline for every wait."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.redaction import Hidden, own_request
 
 STOP_INTERVAL = 0.2
-"""Seconds between two looks at whether a request that waits was cancelled."""
+"""Seconds between two checks of whether a waiting request was cancelled."""
 MAX_INTERIM_ANSWERS = 100
 """Answers such as 103 Early Hints that may come before the final one."""
 MAX_IDLE = 120.0
-"""Seconds after which something on the way may have forgotten a connection without a word."""
+"""Seconds after which a firewall or proxy may have dropped an idle connection silently."""
 _MAX_HEADERS = 100
 _MAX_LINE = 65_536
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
@@ -49,7 +49,7 @@ _log = logging.getLogger("urllib3.connectionpool")
 
 
 class SlowAnswerError(TimeoutError):
-    """An answer was not complete when its deadline came, though bytes kept coming."""
+    """A response was not complete by its deadline, although bytes kept arriving."""
 
 
 class AnswerTimeout(urllib3.Timeout):
@@ -72,7 +72,7 @@ class AnswerTimeout(urllib3.Timeout):
         self.streamed, self._stop = streamed, stop
 
     def step(self, until: float) -> float:
-        """Return how long to wait at once; raise when it was cancelled, or that time has come."""
+        """Return the seconds until the next check; raise when cancelled or past the deadline."""
         if self._stop is not None and self._stop.is_set():
             raise Cancelled
         left = until - time.monotonic()
@@ -96,11 +96,11 @@ class _TimedReader(socket.SocketIO):
         self._deadline = time.monotonic() + self._timeout.answer
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
-        """Return a buffered file: all that ``HTTPResponse`` wants of a socket."""
+        """Return a buffered file, which is all that ``HTTPResponse`` needs from a socket."""
         return io.BufferedReader(self)
 
     def expect_piece(self) -> None:
-        """Begin anew with the next piece of a body that is streamed."""
+        """Restart the deadline for the next piece of a streamed body."""
         if self._timeout.streamed:
             self._deadline = time.monotonic() + self._timeout.answer
 
@@ -110,7 +110,7 @@ class _TimedReader(socket.SocketIO):
             if time.monotonic() >= self._deadline:
                 raise SlowAnswerError
             wait = self._timeout.step(min(silent_until, self._deadline))
-            if self._socket.gettimeout() != wait:  # setting it is a call of the system
+            if self._socket.gettimeout() != wait:  # setting it costs a system call
                 self._socket.settimeout(wait)
             with suppress(TimeoutError):
                 return int(self._socket.recv_into(buffer))
@@ -124,7 +124,7 @@ class _Head(HTTPResponse):
         super().__init__(self.reader, debuglevel, method)  # type: ignore[arg-type]
 
     def begin(self) -> None:
-        """Read the head as its base class does, in a sixth of the time: without email's parser."""
+        """Read the head as the base class does, without email's parser: in a sixth of the time."""
         version, self.status, self.reason = self._final_status()
         if not version.startswith("HTTP/1."):
             raise UnknownProtocol(version)
@@ -156,7 +156,7 @@ class _Head(HTTPResponse):
             if len(line) > _MAX_LINE or len(pairs) >= _MAX_HEADERS:
                 raise HTTPException("the headers are too long")
             text = line.decode("latin-1")
-            if text[0] in " \t" and pairs:  # an old way to go on with the last one
+            if text[0] in " \t" and pairs:  # an obsolete continuation of the line before
                 text = f"{pairs[-1][0]}:{pairs.pop()[1]} {text}"
             name, colon, value = text.partition(":")
             if colon:
@@ -187,7 +187,7 @@ def _new_conn(connection: Any) -> socket.socket:
 
 
 def _connect(host: str, port: int, options: Iterable[tuple[Any, ...]]) -> socket.socket:
-    """Connect to the first address of a host that can be reached."""
+    """Connect to the first reachable address of a host."""
     failure = OSError(f"no address for {host}")
     addresses = socket.getaddrinfo(host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
     for family, kind, protocol, _, address in addresses:
@@ -220,7 +220,7 @@ def _connect_to(connection: socket.socket, address: Any) -> None:
 
 
 class _TimedPool:
-    """What makes a pool send a request once, and leave retries and redirects to its caller.
+    """A connection pool that sends a request once and leaves retries and redirects to its caller.
 
     urllib3's `urlopen` weighs redirects, retries, the host, proxies and their headers for each
     request, and returns a response that can do much more than be read: a third of the cost of
@@ -240,7 +240,7 @@ class _TimedPool:
             if connection.is_closed:
                 self._open(connection, timeout)
             connection.sock.settimeout(timeout.connect)
-            with suppress(BrokenPipeError):  # there may be an answer all the same
+            with suppress(BrokenPipeError):  # there may be a response nevertheless
                 connection.sock.sendall(_request_head(method, url, self._host_header(), headers))
                 for piece in body or ():
                     connection.sock.sendall(piece)
@@ -257,7 +257,7 @@ class _TimedPool:
         return _Response(self, connection, response)
 
     def give_back(self, connection: Any, *, usable: bool) -> None:
-        """Return a connection to the pool, closed when nothing more may be sent over it."""
+        """Return a connection to the pool; close it first if it cannot be used again."""
         connection.used_at = time.monotonic()
         if not usable:
             connection.close()
@@ -291,7 +291,7 @@ def _request_head(method: str, url: str, host: str, headers: Mapping[str, str]) 
 
 
 def _use_timed_pools(manager: urllib3.PoolManager) -> None:
-    """Let a manager make such pools, whether by HTTP, TLS or SOCKS."""
+    """Make a pool manager create these pools, for HTTP, TLS and SOCKS alike."""
     classes = manager.pool_classes_by_scheme
     manager.pool_classes_by_scheme = {scheme: _timed(pool) for scheme, pool in classes.items()}
 
@@ -315,7 +315,7 @@ class _Response:
         self._is_open = True
 
     def read(self, amt: int, decode_content: bool = False) -> bytes:  # noqa: ARG002  as urllib3's
-        """Return what has arrived of the body, as it came, at most that many bytes."""
+        """Return what has arrived of the body, undecoded: at most `amt` bytes."""
         if not self._is_open:
             return b""
         self._response.reader.expect_piece()
@@ -352,9 +352,9 @@ class _PlainResponse(requests.Response):
 
 
 class OneServerAdapter(HTTPAdapter):
-    """An adapter for one server, which works out once what is the same for all requests.
+    """An adapter for one server: what is the same for all its requests is worked out once.
 
-    It keeps no cookies, and marks what urllib3 logs meanwhile as ours.
+    It keeps no cookies, and marks the records urllib3 logs meanwhile as ours.
     """
 
     def __init__(self, origin: str, settings: Settings, pool_size: int) -> None:
@@ -402,7 +402,7 @@ class OneServerAdapter(HTTPAdapter):
         return path if path.startswith("/") else f"/{path}"
 
     def _tls(self) -> ssl.SSLContext:
-        """Return the context of all connections: to load certificates takes longer than a GET."""
+        """Return the TLS context of all connections: loading certificates is slower than a GET."""
         verify = self._settings.reveal()["verify"]
         context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
         context.sslsocket_class = _TimedTLS
@@ -414,7 +414,7 @@ class OneServerAdapter(HTTPAdapter):
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether a URL's host is surely this machine: ``localhost`` or a loopback address."""
+    """Tell whether a URL's host is certainly this machine: ``localhost`` or a loopback address."""
     host = split_url(url).hostname or ""
     if host == "localhost":
         return True
@@ -427,7 +427,7 @@ def is_loopback(url: str) -> bool:
 
 
 def split_url(url: str) -> SplitResult:
-    """Return the parts of a URL, all of them empty when it is none."""
+    """Return the parts of a URL, all of them empty when it cannot be parsed."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # a bad port raises only when it is read

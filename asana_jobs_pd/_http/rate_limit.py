@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable
 
 WINDOW = 60.0
-"""Asana counts requests a minute."""
+"""Seconds: Asana counts requests per minute."""
 MAX_POSTS = 15
 """Requests in flight other than GET that Asana allows; it counts them apart."""
 BACKGROUND_SHARE = 0.8
-"""How much of a window background requests may fill: a read in the foreground finds room."""
+"""How much of a window background requests may fill, so that foreground reads find room."""
 
 
 class Cancelled(Exception):  # noqa: N818  not an error: the caller wants no more
@@ -25,7 +25,7 @@ class Cancelled(Exception):  # noqa: N818  not an error: the caller wants no mor
 class Budget:
     """What one token may still send in a window of so many seconds.
 
-    A limit of None is none. GETs and POSTs in flight are counted apart.
+    None means no limit. GETs and POSTs in flight are counted separately.
 
     A 429 closes the gate for everyone until the server's time, or ours, is up. One request
     then tries whether it is open. From a 429 on, the budget is the smaller of half of what it
@@ -51,14 +51,14 @@ class Budget:
         self._accepted: deque[float] = deque()
 
     def configure(self, limit: int | None, max_in_flight: int) -> None:
-        """Set the limits anew; what was sent and learned stays."""
+        """Change the limits; what was sent and learned stays."""
         self.max_in_flight = max_in_flight
         new = math.inf if limit is None else limit
         if new != self.limit:
             self.limit = self.allowed = new
 
     def delay(self, now: float, share: float = 1.0, *, post: bool = False) -> float:
-        """Return the seconds until a request may start: 0 for now, inf for after a response.
+        """Return the seconds until a request may start: 0 for now, inf if it must await a response.
 
         With a `share` below 1 it may only use that part of the window.
         """
@@ -99,13 +99,13 @@ class Budget:
             self._forget(now)
 
     def close(self, now: float, wait: float, *, started: float) -> None:
-        """Close the gate for `wait` seconds, because of a 429 to a request of `started`.
+        """Close the gate for `wait` seconds, after a 429 to a request that began at `started`.
 
-        Answers to requests that were under way when the gate closed belong to that closing.
+        Requests in flight when the gate closed, and refused later, do not close it again.
         """
         self.opens_at = max(self.opens_at, now + wait)
         self._testing = True
-        if started <= self._last_closed:  # clocks are coarse, and the gate was closed since
+        if started <= self._last_closed:  # clocks are coarse; the gate was closed in the meantime
             return
         self.closings += 1
         self.refusals += 1
@@ -113,7 +113,7 @@ class Budget:
         self._forget(now)
         if self.limit < math.inf:
             least = max(1, self.limit // 20)
-            # Counted by responses, it may be a few more than the server had in any window.
+            # Counted by responses, it may be a few more than the server counted in any window.
             accepted = len(self._accepted) * 31 // 32
             self.allowed = max(least, min(self.allowed // 2, accepted))
         self._patience = min(2 * self._patience, 16)
@@ -142,9 +142,9 @@ class Budget:
 class Limiter:
     """Lets requests start in order, within a budget that all threads share.
 
-    Foreground requests go before background ones (the polls of a monitor), each kind in the
-    order of arrival; background ones leave a fifth of the window free for them. POSTs queue
-    separately, since Asana counts those in flight apart, and go first when both wait for the
+    Foreground requests go before background ones (the polls of a monitor), each kind in order
+    of arrival; background ones leave a fifth of the window free. POSTs queue separately, since
+    Asana counts those in flight separately, and go first when both wait for the
     window. Only the first in the queue watches the clock.
     """
 
@@ -162,7 +162,7 @@ class Limiter:
         _all.add(self)
 
     def start_afresh(self) -> None:
-        """Forget who waits and what is under way: a forked process has none of it."""
+        """Forget who waits and what is in flight: a forked process has none of it."""
         self._lock = threading.Lock()
         self._foreground: deque[threading.Condition] = deque()
         self._background: deque[threading.Condition] = deque()
@@ -174,7 +174,7 @@ class Limiter:
         return f"<Limiter {budget.allowed} of {budget.limit} in {budget.window:g} s>"
 
     def configure(self, limit: int | None, max_in_flight: int) -> None:
-        """Set the limits anew, for all who share this limiter."""
+        """Change the limits, for everyone who shares this limiter."""
         with self._lock:
             self.budget.configure(limit, max_in_flight)
             self._call_next()
@@ -184,7 +184,7 @@ class Limiter:
     ) -> float:
         """Wait until a request may start, and return the time; ``Cancelled`` once `stop` is set.
 
-        ``wake`` makes those who wait look at it.
+        ``wake`` makes waiting threads check it.
         """
         with self._lock:
             if stop.is_set():
@@ -204,7 +204,7 @@ class Limiter:
         closed_for: float | None = None,
         post: bool = False,
     ) -> None:
-        """Record that the request of `started` has ended; a 429 closes the gate for a while."""
+        """Record the end of the request that began at `started`; a 429 closes the gate."""
         with self._lock:
             now = self._clock()
             self.budget.end(now, accepted=accepted and closed_for is None, post=post)
@@ -214,12 +214,12 @@ class Limiter:
 
     @property
     def refusals(self) -> int:
-        """How often the gate closed since a request was last accepted."""
+        """How often the gate has closed since a request was last accepted."""
         return self.budget.refusals
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for their turn."""
+        """How many requests are waiting for their turn."""
         return len(self._foreground) + len(self._background) + len(self._posts)
 
     def wake(self) -> None:
@@ -234,7 +234,7 @@ class Limiter:
             return self.budget.used(self._clock())
 
     def closed_for(self) -> float:
-        """Return for how many seconds a 429 still keeps the gate closed."""
+        """Return the seconds for which a 429 keeps the gate closed."""
         with self._lock:
             return max(0.0, self.budget.opens_at - self._clock())
 
@@ -286,7 +286,7 @@ _limiters_lock = threading.Lock()
 
 
 def limiter_for(fingerprint: str, origin: str, limit: int | None, max_in_flight: int) -> Limiter:
-    """Return the limiter of a token at a server, set to these limits: the newest ones count."""
+    """Return the limiter of a token at a server, set to these limits: the latest ones apply."""
     with _limiters_lock:
         limiter = _limiters.get((fingerprint, origin))
         if limiter is None:

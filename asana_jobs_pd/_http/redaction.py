@@ -14,7 +14,7 @@ from asana_jobs_pd.errors import TokenError
 T = TypeVar("T")
 
 MAX_TEXT = 4000
-"""Characters of a foreign text that are looked at."""
+"""How many characters of a foreign text are considered."""
 
 # Every expression here takes time linear in its text: repeats are possessive or bounded.
 _SLASH = r"(?:/|\\/|%2[fF])"
@@ -35,7 +35,7 @@ _SIGNED = re.compile(
 SUSPECT = (
     "(?i:X-Amz-|Signature|AWSAccessKeyId|Key-Pair-Id|Policy|(?:bearer|basic)[ \t]|[0-9a-f]{32})"
 )
-"""Matches every text that holds a signature or a token, quickly, and some others."""
+"""A fast first check: matches every text that holds a signature or a token, and some others."""
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029"  # what ends or moves a line
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # what turns the direction of writing
@@ -52,7 +52,9 @@ class Secret(str):
         return "'…'"
 
     def __getitem__(self, key: SupportsIndex | slice) -> str:
-        return Secret(super().__getitem__(key))  # some printers cut a string before its repr
+        return Secret(
+            super().__getitem__(key)
+        )  # some debuggers truncate a string before they take its repr
 
     def __reduce__(self) -> NoReturn:
         raise TokenError("A token is never pickled; the other process finds its own.")
@@ -61,7 +63,7 @@ class Secret(str):
 class Hidden(Generic[T]):
     """A value that no repr and no traceback with locals shows.
 
-    A method gives it out, not an attribute: IPython evaluates the attributes it finds in the
+    A method reveals it, not an attribute: IPython evaluates the attributes it finds in the
     lines of a traceback.
     """
 
@@ -110,14 +112,14 @@ def _mask_query(match: re.Match[str]) -> str:
 
 
 def _spellings(secret: str) -> tuple[str, ...]:
-    """Return a secret as it is, and as JSON, a URL and a web page spell it."""
+    """Return a secret in all its spellings: as it is, in JSON, in a URL and in HTML."""
     quoted = Secret(secret.replace("\\", r"\\").replace('"', r"\""))
     escaped = Secret(quoted.replace("/", r"\/"))
     return secret, quoted, escaped, Secret(quote(secret, safe="")), Secret(html.escape(secret))
 
 
 def hide_query(url: str) -> str:
-    """Return a signed URL as it may be shown: without its query, which is the credential."""
+    """Return a signed URL without its query, which is the credential: it may be shown."""
     bare, mark, _ = url.partition("?")
     return _USERINFO.sub("…@", bare.partition("#")[0]) + ("?…" if mark else "")
 
@@ -125,7 +127,7 @@ def hide_query(url: str) -> str:
 def clean(text: str, *secrets: str, limit: int = 300) -> str:
     """Return foreign text as one redacted line of at most `limit` characters."""
     shown = redact(text[:MAX_TEXT], *secrets)
-    if len(text) > MAX_TEXT:  # a secret that was cut in two is not recognized: its half goes too
+    if len(text) > MAX_TEXT:  # a secret that was cut in two is not recognized: drop its half too
         shown = shown[: -max([100, *(6 * len(secret) for secret in secrets)])] + "…"
     line = _CONTROL.sub(" ", shown).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"
@@ -136,11 +138,11 @@ class _OwnRequest(threading.local):
 
 
 own_request = _OwnRequest()
-"""Whether this thread is sending a request of ours: other libraries' log lines stay as they are."""
+"""Whether this thread is sending a request of ours; other records are left alone."""
 
 
 class _QueryFilter(logging.Filter):
-    """Masks what urllib3 logs about our requests: their paths carry signatures."""
+    """Masks the queries in urllib3's records about our requests: they carry signatures."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if own_request.active:

@@ -28,21 +28,21 @@ from asana_jobs_pd.errors import (
 
 MAX_CHANGES = 100
 MAX_ERRORS = 5
-"""Messages of one answer that are shown."""
+"""How many messages of one response are shown."""
 _NEXT_CHANGE = re.compile(r",(?=\s*name=)")
 
 Record = dict[str, Any]
 
 
 class Changes:
-    """The changes of its API that Asana announced, each one once."""
+    """The changes of its API that Asana has announced, each of them once."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self.news: list[str] = []
 
     def note(self, headers: Iterable[str]) -> None:
-        """Record ``Asana-Change`` headers; any thread may."""
+        """Record ``Asana-Change`` headers, from any thread."""
         for header in headers:
             for change in _NEXT_CHANGE.split(header):
                 if change not in self._seen and len(self._seen) < MAX_CHANGES:
@@ -50,15 +50,15 @@ class Changes:
                     self.news.append(describe_change(change))
 
     def take(self) -> list[str]:
-        """Return what came since the last call, in words."""
+        """Return the changes announced since the last call, in words."""
         news, self.news = self.news, []
         return news
 
 
 def change_headers(answer: Response) -> list[str]:
-    """Return the ``Asana-Change`` headers of an answer."""
+    """Return the ``Asana-Change`` headers of a response."""
     headers = answer.headers
-    if isinstance(headers, HTTPHeaderDict):  # it keeps repeated headers apart
+    if isinstance(headers, HTTPHeaderDict):  # it keeps repeated headers separate
         return list(headers.getlist("Asana-Change"))
     return [headers.get("Asana-Change", "")]
 
@@ -83,12 +83,12 @@ def describe_change(header: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How an error speaks about its request."""
+    """How an error message describes its request."""
 
     subject: str
-    """What the gid belongs to, such as ``"Job"``."""
+    """What the gid identifies, such as ``"Job"``."""
     again: str
-    """What to do when no answer came."""
+    """What to do when there was no response."""
     steps: Mapping[int, str]
     """What to do next, by status."""
     doubt: str = ""
@@ -114,7 +114,7 @@ _READING = Wording(
 
 
 def read_job(answer: Response | ConnectionFailure, gid: str, token: Token) -> Record | RequestError:
-    """Return the job's record, or the error; Asana's words are made safe to show."""
+    """Return the job's record, or the error with Asana's messages made safe to show."""
     if isinstance(answer, ConnectionFailure) or not _is_success(answer.status):
         return _error_of(answer, gid, token, _READING)
     record = _record(answer, gid, token, _READING)
@@ -190,7 +190,7 @@ def _without_message(answer: Response, token: Token) -> str:
 
 
 def _errors(body: bytes) -> dict[str, str]:
-    """Return the message, help and phrase of all errors in a body, each different one once."""
+    """Return the message, help and phrase of all errors in a body, without repeats."""
     data = _parse(body)
     errors = data.get("errors") if isinstance(data, dict) else None
     dicts = (
@@ -210,11 +210,11 @@ def _errors(body: bytes) -> dict[str, str]:
 
 
 _UNUSUAL_NUMBER = re.compile(rb"[:,\[][ \t\r\n]*+-?[\d.]{16}")
-"""Finds numbers that a parser may round: integers beyond 64 bits, decimals beyond a double."""
+"""Matches numbers that a parser may round: integers beyond 64 bits, decimals beyond a double."""
 
 
 def _parse(body: bytes) -> object:
-    """Return JSON as Python objects, with every digit; None when it is none."""
+    """Return JSON as Python objects with every digit kept; None when it is not JSON."""
     if _UNUSUAL_NUMBER.search(body) is None:
         try:
             return orjson.loads(body)
@@ -236,18 +236,18 @@ def _load(text: str) -> object:
 
 
 def _integer(digits: str) -> int | str:
-    """Return an integer, or its digits beyond 64 bits, where other tools would round it."""
+    """Return an integer; as text beyond 64 bits, where other tools would round it."""
     if len(digits) <= 20 and -(2**63) <= (number := int(digits)) < 2**64:  # noqa: PLR2004
         return number
     return digits
 
 
 def _decimal(text: str) -> float | str:
-    """Return a decimal as a float, or its text where a float is another number."""
+    """Return a decimal as a float; as text where a float would change its value."""
     number = float(text)
     try:
         return number if Decimal(repr(number)) == Decimal(text) else text
-    except ArithmeticError:  # an exponent beyond reason
+    except ArithmeticError:  # an absurdly large exponent
         return text
 
 
@@ -301,25 +301,25 @@ _EXPORT_STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class PostResult:
-    """What became of a POST."""
+    """The outcome of a POST."""
 
     delivery: Delivery
     record: Record = field(default_factory=dict, repr=False)
-    """The job it started; empty when there is none, or it is not known."""
+    """The job it started; empty when there is none or it is unknown."""
     error: RequestError | None = None
-    """Why there is no record."""
+    """Why there is no job."""
     sent_at: int = 0
     """When it was sent, by our clock, in microseconds since 1970."""
     requested_at: int = 0
-    """The same by Asana's clock, as its answer is dated; by ours if it is not."""
+    """The same by Asana's clock (its `Date` header), by ours without that header."""
     retry_after: float | None = None
-    """Seconds to wait, when Asana said so."""
+    """Seconds to wait, if Asana said so."""
 
 
 def read_started_job(
     sent: Sent, subject: str, gid: str, token: Token, *, export: bool = False
 ) -> PostResult:
-    """Return what became of a job that was to be started from the `subject` with this gid."""
+    """Return the outcome of a request to start a job from the `subject` with this gid."""
     answer = sent.answer
     if isinstance(answer, ConnectionFailure):
         delivery = delivery_of(None, sent=answer.sent)
@@ -364,7 +364,7 @@ def _started(answer: Response, gid: str, token: Token, wording: Wording) -> Reco
 
 
 def _requested_at(sent: Sent) -> int:
-    """Return when Asana got it at the earliest, in microseconds since 1970, by its own clock."""
+    """Return the earliest time Asana can have received it, in microseconds by its clock."""
     date = http_date(sent.answer.headers.get("Date")) if isinstance(sent.answer, Response) else None
     return sent.at if date is None else int((date - sent.took) * 1e6)
 

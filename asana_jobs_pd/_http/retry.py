@@ -1,4 +1,4 @@
-"""Which requests are tried again, and when: GETs on passing failures, POSTs hardly ever."""
+"""Which requests are retried and when: GETs after transient failures, POSTs almost never."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.transport import ConnectionFailure, Response
 
 Delivery: TypeAlias = Literal["taken", "refused", "later", "undelivered", "unknown"]
-"""What became of a POST: ``"later"`` and ``"undelivered"`` surely changed nothing."""
+"""The fate of a POST; one that is ``"later"`` or ``"undelivered"`` certainly changed nothing."""
 
 _SECONDS = re.compile(r"\d{1,400}(?:\.\d{0,400})?", re.ASCII)
 RETRIED = frozenset({429, 500, 502, 503, 504})
@@ -27,12 +27,12 @@ MAX_WAIT = 300.0
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long a failed request is tried again."""
+    """How often, and for how long, a failed request is retried."""
 
     retries: int = 5
-    """How many more tries there are after the first."""
+    """The number of retries after the first attempt."""
     seconds: float = 600.0
-    """No further try starts later than this after the first one."""
+    """Seconds after the first attempt in which a retry may start."""
 
     def wait(
         self,
@@ -43,9 +43,9 @@ class RetryPolicy:
         retry_after: float | None,
         chance: float | None = None,
     ) -> float | None:
-        """Return the seconds to wait before the next try, or None when there is none.
+        """Return the seconds to wait before the next attempt, or None to give up.
 
-        A status of None stands for no answer.
+        A status of None means that there was no response.
         """
         if tries > self.retries or not (status is None or status in RETRIED):
             return None
@@ -54,9 +54,9 @@ class RetryPolicy:
 
 
 def delivery_of(status: int | None, *, sent: bool) -> Delivery:
-    """Return what became of a POST, which may be sent again only if it surely changed nothing.
+    """Return the fate of a POST, which may be repeated only if it certainly changed nothing.
 
-    Without an answer (a status of None) it depends on whether any of its body was sent.
+    Without a response (a status of None) it depends on whether any of its body was sent.
     """
     if status is None:
         return "unknown" if sent else "undelivered"
@@ -65,23 +65,23 @@ def delivery_of(status: int | None, *, sent: bool) -> Delivery:
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return "taken"
     answered = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    # 408: somebody in between had enough of waiting.
+    # 408: a proxy gave up waiting.
     return "refused" if answered and status != HTTPStatus.REQUEST_TIMEOUT else "unknown"
 
 
 def backoff(
     tries: int, chance: float | None = None, *, first: float = 0.5, most: float = 30.0
 ) -> float:
-    """Return a wait in seconds that doubles from `first` to `most`, less up to half by chance.
+    """Return the seconds to wait: doubled each time from `first` to `most`, less a random half.
 
-    `chance`, from 0 to 1, spreads the waits of many workers; None draws it.
+    `chance`, from 0 to 1, replaces the random number.
     """
     chance = random.random() if chance is None else chance  # noqa: S311
     return min(first * 2.0 ** min(tries - 1, 16), most) * (1.0 - chance / 2.0)
 
 
 def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
-    """Return the seconds of a ``Retry-After`` header, None when it is of no use.
+    """Return the seconds of a ``Retry-After`` header, None when it is unusable.
 
     Asana documents seconds; an HTTP date to come counts from the answer's
     own ``Date``, else from now.
@@ -99,7 +99,7 @@ def parse_retry_after(value: str | None, date: str | None = None) -> float | Non
 
 
 def http_date(text: str | None) -> float | None:
-    """Return the time of an HTTP header in seconds since 1970, None when it is none."""
+    """Return the time in an HTTP header in seconds since 1970, None when there is none."""
     try:
         date = parsedate_to_datetime(text or "")
         return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
@@ -112,7 +112,7 @@ log = logging.getLogger("asana_jobs_pd")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A POST that was sent, with its answer."""
+    """A POST that was sent, and its response."""
 
     answer: Response | ConnectionFailure
     at: int
@@ -135,13 +135,13 @@ def send_repeatedly(
         if wait is None:
             return answer
         if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-            continue  # the limiter's gate makes it wait, with everyone else
+            continue  # the limiter's gate makes it wait, like everyone else
         if stop.wait(wait):
             raise Cancelled
 
 
 def send_once(send: Callable[[], Sent], policy: RetryPolicy, stop: threading.Event) -> Sent:
-    """Send a POST, and again only while it surely did not get out."""
+    """Send a POST; repeat it only while it certainly did not go out."""
     began, tries = time.monotonic(), 0
     while True:
         tries += 1
@@ -159,7 +159,7 @@ def send_once(send: Callable[[], Sent], policy: RetryPolicy, stop: threading.Eve
 def wait_before_retry(
     policy: RetryPolicy, answer: Response | ConnectionFailure, tries: int, elapsed: float
 ) -> float | None:
-    """Return the seconds to wait before another try, or None when there is none."""
+    """Return the seconds to wait before another attempt, or None to give up."""
     if isinstance(answer, ConnectionFailure) and not answer.retryable:
         return None
     wait = policy.wait(
@@ -175,12 +175,12 @@ def wait_before_retry(
 
 
 def status_of(answer: Response | ConnectionFailure) -> int | None:
-    """Return the HTTP status, None when no answer came."""
+    """Return the HTTP status, None without a response."""
     return answer.status if isinstance(answer, Response) else None
 
 
 def retry_after_of(answer: Response | ConnectionFailure) -> float | None:
-    """Return the seconds of an answer's ``Retry-After``, None when it is of no use."""
+    """Return the seconds of a response's ``Retry-After``, None when it is unusable."""
     if isinstance(answer, ConnectionFailure):
         return None
     headers = answer.headers

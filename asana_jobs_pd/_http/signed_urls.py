@@ -1,4 +1,4 @@
-"""Signed URLs, checked where they come in, and GET requests to them: without anything of ours."""
+"""Signed URLs, checked when they arrive, and GET requests to them that carry no credentials."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from asana_jobs_pd._http.transport import (
 )
 
 _MARGIN = 30.0
-"""Seconds of life that a URL must have left; a transfer that has started runs to its end."""
+"""Seconds a URL must still be valid to be used; a transfer that has begun may outlast it."""
 _MAX_LIFE = 604_800
 _BLANK = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 _STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 
 
 class SignedUrl:
-    """A signed URL, cleaned, checked and its expiry read once; only the wire sees its text.
+    """A signed URL: cleaned, checked and its expiry read once. Only a request reveals its text.
 
     Blanks, which Asana's own examples contain, and the fragment are dropped: a blank that
     belongs to a URL is percent-encoded.
@@ -50,7 +50,7 @@ class SignedUrl:
     Attributes
     ----------
     problem : str or None
-        Why nothing may be fetched from it, wherever Asana is.
+        Why nothing may be fetched from it, whatever the base URL.
     is_local : bool
         Whether it may lead to this machine.
     expires_at : float or None
@@ -77,17 +77,17 @@ class SignedUrl:
         return self._text
 
     def redirect(self, location: str) -> SignedUrl:
-        """Return where a ``Location`` header leads from here."""
+        """Return the target of a ``Location`` header."""
         try:
             return SignedUrl(urljoin(self._text, location))
         except ValueError:
             return SignedUrl("")
 
     def is_stale(self, now: float, renewed_at: float | None = None) -> bool:
-        """Tell whether another is to be asked for before it is used.
+        """Tell whether to get a new URL before this one is used.
 
-        One that was just renewed never is, however short its life and whatever our clock says:
-        a URL that has to live longer than it can would be renewed for ever.
+        A URL that was just renewed is never stale, however short its life and whatever our clock
+        says; otherwise it might be renewed endlessly.
         """
         if self.expires_at is None:
             return False
@@ -128,7 +128,7 @@ _LOCAL_NAME = re.compile(
     r"(?:.*\.)?localhost\d?(?:\.localdomain\d?)?|(?:.*\.)?localdomain\d?|ip6-(?:localhost|loopback)"
 )
 _EMBEDDED_IPV4 = (0, 0xFFFF, 0xFFFF0000, 0x64FF9B << 64)
-"""The upper 96 bits of IPv6 addresses that stand for an IPv4 one."""
+"""The upper 96 bits of IPv6 addresses that embed an IPv4 address."""
 
 
 def leads_to_this_machine(url: str) -> bool:
@@ -151,7 +151,7 @@ def leads_to_this_machine(url: str) -> bool:
 
 
 def _is_local_ipv4(address: int) -> bool:
-    """Tell whether an address is a loopback, unspecified or link-local one."""
+    """Tell whether an address is loopback, unspecified or link-local."""
     return address >> 24 in {0, 127} or address >> 16 == 0xA9FE  # noqa: PLR2004
 
 
@@ -175,9 +175,9 @@ def _number(part: str, *, octal: bool) -> int:
 
 
 CHUNK = 256 * 1024
-"""Bytes that are read at a time, at most."""
+"""The most bytes read at a time."""
 MIN_RATE = 1024
-"""Bytes a second below which a transfer is cut and tried again."""
+"""Bytes per second below which a transfer is cut and retried."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
@@ -185,7 +185,7 @@ _MAX_CONNECTIONS = 32
 _HEADERS = {
     "User-Agent": user_agent(),
     "Accept": "*/*",
-    "Accept-Encoding": "identity",  # else a proxy may pack what is packed already
+    "Accept-Encoding": "identity",  # proxies may compress compressed files
 }
 
 
@@ -230,7 +230,7 @@ class Stream:
         except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the URL
             return explain(error, self._timeout, clean)
         self._received += len(data)
-        self._waited += time.monotonic() - began  # our own pauses do not count
+        self._waited += time.monotonic() - began  # our own pauses do not count as the server's
         if data and self._waited >= self._timeout[1]:
             if self._received < MIN_RATE * self._waited:
                 reason = f"only {self._received:,} bytes came in {self._waited:.0f} s"
@@ -245,7 +245,7 @@ class Stream:
 
 
 class _WholeBody:
-    """What a user's transport answered, as a `Stream` reads it."""
+    """The response of a user's transport, read like a `Stream`."""
 
     def __init__(self, answer: Response) -> None:
         length = {"Content-Length": str(len(answer.body))}
@@ -258,12 +258,12 @@ class _WholeBody:
 
 
 class SignedTransport:
-    """Sends GET requests to signed URLs, wherever they lead over https.
+    """Sends GET requests to signed URLs on any https server.
 
     Neither a token nor cookies nor netrc go along: S3 refuses a request with both a signature
     and an ``Authorization`` header, and a token sent there is a token leaked. `note` gets the
-    headers of each response; once `stop` is set, all ends. `adapters` has those of earlier
-    transports, by server.
+    headers of each response; `stop` ends everything once it is set. `adapters` has those of
+    earlier transports, by server.
     """
 
     __slots__ = (
@@ -309,14 +309,14 @@ class SignedTransport:
                 return answer
             self._note(answer.headers)
             location = answer.headers.get("Location", "").strip()
-            if answer.status not in _REDIRECTS or not location:  # S3 gives none to another region
+            if answer.status not in _REDIRECTS or not location:  # S3 sends none to another region
                 return answer
             answer.close()
             url = url.redirect(location)
         return ConnectionFailure(f"more than {_MAX_REDIRECTS} redirects", retryable=False)
 
     def close(self) -> None:
-        """End what is under way, in whichever threads."""
+        """End all requests in flight, in any thread."""
         self._closed.set()
 
     def _send(self, url: SignedUrl, headers: Mapping[str, str]) -> Stream | ConnectionFailure:

@@ -64,22 +64,22 @@ class Batch(Generic[T, R]):
 
     @property
     def done(self) -> int:
-        """How many items were taken up."""
+        """How many items have been taken up."""
         return len(self._items) - len(self._todo)
 
     @property
     def ended(self) -> bool:
-        """Whether no thread of it is at work."""
+        """Whether none of its threads is running."""
         return self._over.is_set()
 
     def run(self, tick: Callable[[int], object] = bool, every: float = 0.1) -> None:
-        """Return when all is done or the batch was stopped; call `tick` every so many seconds."""
+        """Return when all is done or the batch was stopped; call `tick` at each interval."""
         try:
             self._start()
             while not self._over.wait(every):
                 tick(self.done)
                 if self.stop.is_set():
-                    self._over.wait(every)  # a moment for answers that are on their way
+                    self._over.wait(every)  # a moment for responses on their way
                     break
         finally:
             self.stop.set()
@@ -88,7 +88,7 @@ class Batch(Generic[T, R]):
         tick(self.done)
 
     def settle(self, seconds: float) -> None:
-        """Give calls that were told to stop so many seconds to end."""
+        """Give calls that were told to stop a few seconds to end."""
         self._over.wait(seconds)
 
     def _start(self) -> None:
@@ -98,7 +98,7 @@ class Batch(Generic[T, R]):
                 self._alive += 1
             try:
                 start_thread(self._work, "asana-jobs")
-            except NoThreadsError as error:  # those there are will do
+            except NoThreadsError as error:  # go on with the threads there are
                 self._leave()
                 if self._todo and self._over.is_set() and not self.stop.is_set():
                     self.failure = error

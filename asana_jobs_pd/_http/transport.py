@@ -1,4 +1,4 @@
-"""One request: sent over a pooled connection or by a user's transport; answered or not."""
+"""One request, sent over a pooled connection or by a user's transport, and its outcome."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Response:
 
 @runtime_checkable
 class Transport(Protocol):
-    """What a `Client` sends its requests with, when it is given one.
+    """What a `Client` sends its requests with, if one is passed.
 
     An object with the method ``send`` will do; `MockTransport` makes one of a function.
     """
@@ -95,7 +95,7 @@ class Transport(Protocol):
         """Return the answer to a request; called from several threads at once.
 
         Raise `ConnectionError` or `TimeoutError` when there is none: the request is then retried
-        like one that the network lost. Any other exception ends the
+        as after any network failure. Any other exception ends the
         read; what was read before is in its ``frame``.
         """
         ...
@@ -103,17 +103,17 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFailure:
-    """Why no answer came, without secrets."""
+    """Why there was no response, without secrets."""
 
     reason: str
     timed_out: bool = False
     retryable: bool = True
     sent: bool = True
-    """Whether any of a POST's body went out."""
+    """Whether any of a POST's body was sent."""
 
 
 class CustomTransport:
-    """Sends requests with a `Transport` of the user's."""
+    """Sends requests with a user's `Transport`."""
 
     def __init__(self, transport: Transport, token: Token) -> None:
         if not isinstance(transport, Transport):
@@ -145,7 +145,7 @@ class CustomTransport:
         return replace(response, headers=CaseInsensitiveDict(response.headers))
 
     def close(self) -> None:
-        """Do nothing: the transport is the user's."""
+        """Do nothing: the transport belongs to the user."""
 
 
 class RequestsTransport:
@@ -187,8 +187,8 @@ class RequestsTransport:
     def post(self, url: str, content: bytes) -> Response | ConnectionFailure:
         """Send one POST request with JSON; never raises for what the network does.
 
-        It has a connection of its own: the server may be closing one that was kept at that very
-        moment, and nobody could say whether the request arrived.
+        It uses a new connection: the server may be closing a kept one at that very moment, and
+        nobody could say whether the request arrived.
         """
         body = _Body(content)
         request = requests.PreparedRequest()
@@ -223,7 +223,7 @@ class RequestsTransport:
 
 
 class _Body:
-    """The body of a POST, which knows whether any of it went out: headers go before it."""
+    """The body of a POST, which knows whether any of it was sent (after the headers)."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -248,7 +248,7 @@ def _headers(token: Token) -> CaseInsensitiveDict[str]:
 def explain(
     error: Exception, timeout: tuple[float, float], hide: Callable[..., str]
 ) -> ConnectionFailure:
-    """Return why no answer came; `hide` is ``clean``, or what hides a token as well."""
+    """Return why there was no response; `hide` masks secrets, as ``clean`` does."""
     if isinstance(error, Cancelled):
         return ConnectionFailure("cancelled", retryable=False)
     chain = _chain(error)
@@ -289,9 +289,9 @@ def _read(response: requests.Response) -> Response:
     while left and (piece := raw.read(min(left, _PIECE), decode_content=False)):
         pieces.append(piece)
         left -= len(piece)
-    raw.close()  # what is left of it must not meet the next request
+    raw.close()  # its remains must not be read as the next response
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    if body[:2] == _GZIP:  # labels may be false: error pages have some, and gzip has none
+    if body[:2] == _GZIP:  # whatever the header says: it may be false
         unpacked = _gunzip(body)
         if unpacked is None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             raise urllib3.exceptions.DecodeError("the compressed body is damaged")
@@ -300,7 +300,7 @@ def _read(response: requests.Response) -> Response:
 
 
 def _gunzip(body: bytes) -> bytes | None:
-    """Return at most one byte more than ``MAX_BODY`` of what gzip holds, None if it is damaged."""
+    """Return at most ``MAX_BODY`` + 1 bytes of the inflated body, None if it is damaged."""
     text, rest = b"", body
     while rest[:2] == _GZIP and len(text) <= MAX_BODY:  # other bytes after a member are ignored
         inflater = zlib.decompressobj(wbits=31)
@@ -315,7 +315,7 @@ def _gunzip(body: bytes) -> bytes | None:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return an error and what it stands for, the deepest reason last."""
+    """Return an error and its causes, the deepest last."""
     links: list[BaseException] = []
     link: object = error
     while isinstance(link, BaseException) and link not in links:
@@ -326,5 +326,5 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def user_agent() -> str:
-    """Return how we introduce ourselves."""
+    """Return the User-Agent header."""
     return f"asana_jobs_pd/{version('asana_jobs_pd')} requests/{requests.__version__}"
