@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._export.export import AsanaArrowExport, AsanaDaskExport, AsanaExport
     from asana_jobs_pd._export.read import read_asana_export
     from asana_jobs_pd._http.client import Client, connect
+    from asana_jobs_pd._jobs.eta import estimate_asana_jobs
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
     from asana_jobs_pd._jobs.ledger import recent_jobs
     from asana_jobs_pd._jobs.read import read_asana_jobs, refresh_asana_jobs
@@ -100,6 +101,7 @@ __all__ = [
     "duplicate_project",
     "duplicate_task",
     "errors",
+    "estimate_asana_jobs",
     "export_graph",
     "export_resources",
     "instantiate_project",
@@ -130,6 +132,7 @@ _NAMES = {
     "_export.export": "AsanaArrowExport AsanaDaskExport AsanaExport",
     "_export.read": "read_asana_export",
     "_http.client": "Client connect",
+    "_jobs.eta": "estimate_asana_jobs",
     "_jobs.frame": "asana_jobs_from_records",
     "_jobs.ledger": "recent_jobs",
     "_jobs.read": "read_asana_jobs refresh_asana_jobs",

@@ -119,6 +119,7 @@ class AsanaAccessor:
     refresh = _Verb(lambda: aj.refresh_asana_jobs)
     wait = _Verb(lambda: aj.wait_asana_jobs)
     wait_async = _Verb(lambda: aj.wait_asana_jobs_async)
+    eta = _Verb(lambda: aj.estimate_asana_jobs)
     download = _Verb(lambda: aj.download_asana_exports)
     to_parquet = _Verb(lambda: aj.asana_export_to_parquet)
     report = _Verb(lambda: aj.asana_jobs_report)

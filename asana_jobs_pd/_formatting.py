@@ -14,6 +14,8 @@ _LARGEST_FIRST = (
 )
 _MANY = 20
 """From so many of a unit on, the smaller one is left out."""
+_ROUNDED = 1.5
+"""From so many of a unit on, it is the unit of a range."""
 _STEP = 10
 """Below so many seconds a duration has tenths; ages below a minute are in such steps."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,6 +35,19 @@ def format_duration(seconds: float) -> str:
             rest = whole % size // smaller if whole < _MANY * size else 0
             return f"{whole // size} {unit}" + (f" {rest} {smaller_unit}" if rest else "")
     return f"{whole} s"
+
+
+def format_range(low: float, high: float) -> str:
+    """Return a range of seconds in the unit that fits its end: ``4 to 9 min``, ``up to 2 h``."""
+    size, unit = next(
+        ((size, unit) for size, unit, *_ in _LARGEST_FIRST if high >= _ROUNDED * size), (1, "s")
+    )
+    first, last = round(low / size), round(high / size)
+    if not last:
+        return f"under 1 {unit}"
+    if first == last:
+        return f"{last} {unit}"
+    return f"{first} to {last} {unit}" if first else f"up to {last} {unit}"
 
 
 def format_age(seconds: float) -> str:

@@ -312,7 +312,7 @@ class DownloadSession:
             self._outage = f"given up: {outage}"  # it speaks for all files
             self._stop.set()
         if result.path is not None:
-            record_file(context.client, progress.file.gid, result.path)
+            record_file(context.client, progress.file.gid, result.path, result.size)
         return result
 
     def _result_of(self, entry: FileEntry) -> FileResult:

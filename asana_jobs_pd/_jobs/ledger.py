@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,8 @@ import pyarrow as pa
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, check_client, connected_client
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.ledger_file import LOCK_TIMEOUT, LedgerFile, Sighting
-from asana_jobs_pd._jobs.schema import text_column
+from asana_jobs_pd._jobs.ledger_file import LOCK_TIMEOUT, LedgerFile, SeenFile, Sighting
+from asana_jobs_pd._jobs.schema import FINAL_STATUSES, text_column
 from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import AsanaLedgerWarning, InvalidOptionError, LedgerError, warn_user
@@ -83,7 +83,7 @@ def recent_jobs(
     statuses = None if status is None else _statuses(status)
     known = client or connected_client()
     base_url = None if known is None else known.base_url
-    return _or_error(
+    return from_ledger(
         client,
         lambda file: _frame(file.recent(since, statuses, base_url)),
         lambda: _frame([]),
@@ -111,7 +111,7 @@ def forget(gids: Gids | None = None, *, before: datetime | str | None = None) ->
         raise InvalidOptionError("Give either gids or before, not both.")
     until = None if before is None else _microseconds(before)
     wanted = None if gids is None else parse_gids(gids)
-    return _or_error(None, lambda file: file.forget(wanted, until), lambda: 0)
+    return from_ledger(None, lambda file: file.forget(wanted, until), lambda: 0)
 
 
 def path() -> Path | None:
@@ -147,6 +147,15 @@ def ledger_path(client: Client | None = None) -> Path | None:
     return Path(folder) / "ledger.sqlite3"
 
 
+class _Seen(NamedTuple):
+    """A job as it was seen, and how it was started, if that was here."""
+
+    record: Mapping[str, Any]
+    at: int
+    start: tuple[str, str] | None
+    started_at: int | None
+
+
 class Recorder:
     """Collects the jobs that a call sees, and writes them to the ledger in one transaction.
 
@@ -158,25 +167,35 @@ class Recorder:
         self._base_url = client.base_url
         self._path: Path | None = None
         self._lock, self._writing = threading.Lock(), threading.Lock()
-        self._jobs: dict[str, tuple[Mapping[str, Any], int, str | None]] = {}
-        self._files: dict[tuple[str, str, str], None] = {}
+        self._jobs: dict[tuple[str, bool], _Seen] = {}
+        self._files: dict[SeenFile, None] = {}
         with _reported(""):
             self._path = ledger_path(client)
 
-    def add(self, gid: str, record: Mapping[str, Any], at: int, source: str | None = None) -> None:
-        """Note a job that was seen at a time, in microseconds since 1970."""
-        if self._path is not None:
-            with self._lock:
-                known = self._jobs.get(gid)
-                self._jobs[gid] = (record, at, source or (known[2] if known else None))
+    def add(
+        self, gid: str, record: Mapping[str, Any], at: int, start: tuple[str, str] | None = None
+    ) -> None:
+        """Note a job that was seen at a time, in microseconds since 1970.
 
-    def add_file(self, gid: str, path: str) -> None:
-        """Note the file of a job."""
+        `start` says that it was started just then: the gid of its parent, a hash of the request.
+        """
+        if self._path is not None:
+            # The last time it was unfinished is kept, too: it tells how long the job took.
+            key = gid, record.get("status") in FINAL_STATUSES
+            with self._lock:
+                known = self._jobs.get(key)
+                if known is not None and start is None:
+                    self._jobs[key] = _Seen(record, at, known.start, known.started_at)
+                else:
+                    self._jobs[key] = _Seen(record, at, start, at if start else None)
+
+    def add_file(self, gid: str, path: str, size: int | None = None) -> None:
+        """Note the file of a job, and how many bytes it has."""
         if self._path is not None:
             with self._lock:
                 # SQLite holds Unicode only, and a path need not be that.
                 text = path.encode("utf-8", "backslashreplace").decode()
-                self._files[self._base_url, gid, text] = None
+                self._files[SeenFile(self._base_url, gid, text, size)] = None
 
     def write(self) -> None:
         """Write what was noted."""
@@ -194,17 +213,17 @@ class Recorder:
             return
         with _reported(str(self._path)):
             LedgerFile(self._path).write(
-                [_sighting(gid, *seen, self._base_url) for gid, seen in jobs.items()], files
+                [_sighting(gid, seen, self._base_url) for (gid, _), seen in jobs.items()], files
             )
             with self._lock:
-                self._jobs = {gid: s for gid, s in self._jobs.items() if s is not jobs.get(gid)}
+                self._jobs = {key: s for key, s in self._jobs.items() if s is not jobs.get(key)}
                 self._files = {file: None for file in self._files if file not in files}
 
 
-def record_file(client: Client, gid: str, path: str) -> None:
+def record_file(client: Client, gid: str, path: str, size: int | None) -> None:
     """Record the file of a job."""
     recorder = Recorder(client)
-    recorder.add_file(gid, path)
+    recorder.add_file(gid, path, size)
     recorder.write()
 
 
@@ -248,18 +267,37 @@ def _reason(error: Exception) -> str:
     return reason if reason.endswith(".") else f"{reason}."
 
 
-def _sighting(
-    gid: str, record: Mapping[str, Any], at: int, source: str | None, base_url: str
-) -> Sighting:
-    """Return what the ledger keeps of a record: a few short texts, no URL of a file."""
+def _sighting(gid: str, seen: _Seen, base_url: str) -> Sighting:
+    """Return what the ledger keeps of a record: a few short texts and times, no URL of a file."""
+    record, (source, request) = seen.record, seen.start or (None, None)
     created = [
-        value.get("name")
-        for key, value in record.items()
-        if key.startswith("new_") and isinstance(value, dict)
+        value for key, value in record.items() if key.startswith("new_") and isinstance(value, dict)
     ]
-    label = next((name for name in map(_text, created) if name), None)
+    label = next((name for each in created if (name := _text(each.get("name")))), None)
+    times = {
+        key: next((time for each in created if (time := _instant(each.get(f"{key}_at")))), None)
+        for key in ("created", "completed")
+    }
     subtype, status = _text(record.get("resource_subtype")), _text(record.get("status"))
-    return Sighting(gid, at, base_url, subtype, status, source, label)
+    return Sighting(
+        gid,
+        seen.at,
+        base_url,
+        subtype,
+        status,
+        source,
+        label,
+        request,
+        times["created"] or seen.started_at,
+        times["completed"],
+    )
+
+
+def _instant(value: object) -> int | None:
+    """Return a time of Asana's in microseconds since 1970, None when it is none."""
+    with contextlib.suppress(ValueError, TypeError, OverflowError, OSError):
+        return round(datetime.fromisoformat(value).timestamp() * 1e6)  # type: ignore[arg-type]
+    return None
 
 
 def _text(value: object) -> str | None:
@@ -268,7 +306,7 @@ def _text(value: object) -> str | None:
     return value.encode("utf-8", "replace").decode()[:_LABEL_LIMIT]
 
 
-def _or_error(
+def from_ledger(
     client: Client | None, call: Callable[[LedgerFile], T], without: Callable[[], T]
 ) -> T:
     """Return what a call on the ledger returns, or `without` one; any error is a LedgerError."""

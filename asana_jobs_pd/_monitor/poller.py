@@ -277,12 +277,12 @@ class Poller:
             self._set_error(gid, str(error))  # of the token; it says nothing about the job
             self.schedule.put_back(gid, now)
             return
+        if self.recorder is not None and error is None:
+            self.recorder.add(gid, result.record, result.asked_at)
         change = self.table.update(gid, result)
         if change.any:
             self.version += 1
             self.notifier.job_changed(gid)
-            if self.recorder is not None and error is None:
-                self.recorder.add(gid, result.record, result.asked_at)
         if change.finished:
             self.schedule.forget(gid)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,11 @@ class StartRequest:
         """What errors call the parent."""
         parents = self.endpoint.parents
         return parents[0].capitalize() if len(parents) == 1 else "Parent"
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash by which the ledger knows a request for the same again."""
+        return hashlib.sha256(self.path.encode() + b"\0" + self.body).hexdigest()
 
 
 @dataclass(slots=True)

@@ -172,7 +172,8 @@ class Runner:
         gid = posted.record["gid"]
         if not in_time:
             log.warning("%s %s: job %s was started", request.subject, request.gid, gid)
-        self._recorder.add(gid, posted.record, posted.sent_at, request.gid)
+        start = request.gid, request.fingerprint
+        self._recorder.add(gid, posted.record, posted.sent_at, start)
         self._recorder.write()
 
     def _poll(self, gid: str) -> None:

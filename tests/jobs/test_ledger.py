@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import asana_jobs_pd as aj
 from asana_jobs_pd._jobs import ledger
 from asana_jobs_pd._jobs.ledger import Recorder
-from asana_jobs_pd._jobs.ledger_file import LedgerFile, Sighting
+from asana_jobs_pd._jobs.ledger_file import LedgerFile, SeenFile, Sighting
 from asana_jobs_pd.errors import AsanaLedgerWarning, InvalidOptionError, LedgerError
 
 DAY = 86_400 * 10**6
@@ -166,7 +166,7 @@ def test_invalid_statuses_are_refused(status, path):
 def test_forget(path):
     """By gid, by time, all; both at once is an error."""
     rows = [Sighting(str(n), now() - n * 10**12) for n in range(1, 6)]
-    LedgerFile(path).write(rows, [("", "1", "/x")])
+    LedgerFile(path).write(rows, [SeenFile("", "1", "/x")])
     assert aj.ledger.forget(["1", "99"]) == 1
     assert aj.ledger.forget(before=pd.Timestamp.now("UTC") - pd.Timedelta(46, "D")) == 2
     with pytest.raises(InvalidOptionError, match="either"):
@@ -429,7 +429,7 @@ def test_a_locked_ledger_delays_a_read_by_a_moment_only(asana, client, path):
 def test_what_could_not_be_written_is_written_with_the_next(client, path):
     """A ledger that was locked for a moment has lost nothing, and nothing is said."""
     recorder = Recorder(client)
-    recorder.add("1", {"status": "not_started"}, now(), source="7")
+    recorder.add("1", {"status": "not_started"}, now(), ("7", "hash"))
     recorder.add_file("1", "/tmp/caf\udce9")
     path.mkdir(parents=True)
     recorder.write()
@@ -450,7 +450,7 @@ def test_many_threads_record_at_once(client, path):
     recorder = Recorder(client)
 
     def start(number):
-        recorder.add(str(number), {"status": "not_started"}, now(), source="7")
+        recorder.add(str(number), {"status": "not_started"}, now(), ("7", "hash"))
         recorder.write()
 
     threads = [threading.Thread(target=start, args=(number,)) for number in range(1, 31)]
@@ -478,7 +478,7 @@ def test_a_full_disk_keeps_what_was_there(path):
 WRITE = """
     import sqlite3, sys
     from pathlib import Path
-    from asana_jobs_pd._jobs.ledger_file import LedgerFile, Sighting
+    from asana_jobs_pd._jobs.ledger_file import LedgerFile, SeenFile, Sighting
     first, count, batch = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     ledger = LedgerFile(Path(sys.argv[4]))
     for start in range(first, first + count, batch):
@@ -575,7 +575,7 @@ records = st.dictionaries(
 def test_any_record_can_be_recorded(record, tmp_path_factory):
     """Whatever Asana sends, the ledger takes the job, and gives it back."""
     file = LedgerFile(tmp_path_factory.mktemp("ledger") / "ledger.sqlite3")
-    file.write([ledger._sighting("1", record, 5, None, "https://x.example")])
+    file.write([ledger._sighting("1", ledger._Seen(record, 5, None, None), "https://x.example")])
     assert ledger._frame(file.recent(0))["gid"].tolist() == ["1"]
 
 
@@ -585,6 +585,8 @@ sightings = st.builds(
     st.integers(0, 9),
     st.sampled_from(["", "https://x.example"]),
     status=st.sampled_from([None, "in_progress", "succeeded"]),
+    created=st.none() | st.integers(0, 9),
+    completed=st.none() | st.integers(0, 9),
 )
 
 

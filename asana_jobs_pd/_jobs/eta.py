@@ -1,0 +1,179 @@
+"""How long unfinished jobs will take: what the ledger knows of earlier ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+import pandas as pd
+
+from asana_jobs_pd._formatting import format_range
+from asana_jobs_pd._http.client import Client, check_client, connected_client
+from asana_jobs_pd._jobs.as_jobs import as_jobs
+from asana_jobs_pd._jobs.ledger import from_ledger
+from asana_jobs_pd._jobs.ledger_file import Run
+from asana_jobs_pd._jobs.schema import text_column
+from asana_jobs_pd._jobs.states import is_finished
+from asana_jobs_pd._public import public
+from asana_jobs_pd.errors import LedgerError
+
+MAX_RUNS = 20
+"""An estimate looks at so many of the latest runs."""
+_CREATED = ("new_graph_export.created_at", "new_resource_export.created_at", "source.requested_at")
+_SECOND = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long a job usually takes, in microseconds, and how many bytes its files have."""
+
+    low: int
+    high: int
+    runs: int
+    bytes: int | None
+    same_parent: bool
+
+    @property
+    def text(self) -> str:
+        """What people read: ``usually 4 to 9 min (7 runs)``."""
+        runs = f"{self.runs} run" + ("" if self.runs == 1 else "s")
+        of = "" if self.same_parent else " of this kind"
+        return f"usually {format_range(self.low / _SECOND, self.high / _SECOND)} ({runs}{of})"
+
+
+def estimate(runs: Sequence[Run], *, same_parent: bool = True) -> Estimate | None:
+    """Return what earlier runs, the latest first, say about the next; None without any.
+
+    Of ten runs or more, a tenth at each end is left out.
+    """
+    latest = runs[:MAX_RUNS]
+    if not latest:
+        return None
+    outliers = len(latest) // 10
+    times = sorted(run.took for run in latest)[outliers : len(latest) - outliers]
+    sizes = [run.bytes for run in latest if run.bytes is not None]
+    size = round(median(sizes)) if sizes else None
+    return Estimate(times[0], times[-1], len(latest), size, same_parent)
+
+
+@public
+def estimate_asana_jobs(jobs: pd.DataFrame, *, client: Client | None = None) -> pd.DataFrame:
+    """Estimate how long unfinished jobs will take, from earlier ones that this machine has seen.
+
+    Looks at the latest 20 jobs of the same kind from the same parent that succeeded; without any,
+    at those of the same kind. They are in the ledger; see `recent_jobs`. Makes no request.
+
+    Parameters
+    ----------
+    jobs
+        A frame of jobs. The parents are those in ``source.gid``, or those that the ledger knows.
+    client
+        Only jobs of this client's Asana count. None takes the client of the last `connect` or
+        read; without one, the jobs of every Asana count.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per unfinished job, with the index of `jobs`: ``gid``; ``eta.text``, such as
+        ``"usually 4 to 9 min (7 runs)"``; ``eta.low`` and ``eta.high``, how long such jobs took
+        (``timedelta64[us]``), of ten jobs or more without the shortest and longest tenth;
+        ``eta.earliest`` and ``eta.latest``, the same from the creation of the job on
+        (``datetime64[us, UTC]``); ``eta.runs`` and ``eta.bytes`` (``Int64``), how many jobs these
+        were, and the median size of their downloaded files. Without earlier jobs, or without a
+        ledger, all of these are missing.
+
+    Raises
+    ------
+    LedgerError
+        When the ledger cannot be read.
+    InvalidFrameError
+        When `jobs` is not a frame of jobs.
+
+    See Also
+    --------
+    recent_jobs : The jobs that this machine has seen.
+
+    Examples
+    --------
+    >>> import asana_jobs_pd as aj
+    >>> jobs = aj.export_graph("1203…")  # doctest: +SKIP
+    >>> jobs.asana.eta()["eta.text"][0]  # doctest: +SKIP
+    'usually 4 to 9 min (7 runs)'
+    """
+    check_client(client)
+    frame = as_jobs(jobs, verified=True)
+    rows = frame[frame["gid"].notna().to_numpy(bool) & ~is_finished(frame)]
+    known = client or connected_client()
+    base_url = None if known is None else known.base_url
+    gids = rows["gid"].tolist()
+    origins, runs = from_ledger(
+        client,
+        lambda file: (file.origins(gids, base_url), file.runs(base_url)),
+        lambda: ({}, []),
+    )
+    of_ledger = [origins.get(gid, (None, None, None)) for gid in gids]
+    columns = pd.DataFrame(of_ledger, rows.index, ["subtype", "source", "created"], dtype=object)
+    kinds = _filled(rows, "resource_subtype", columns["subtype"])
+    parents = _filled(rows, "source.gid", columns["source"])
+    return _frame(rows, _estimates(kinds, parents, runs), columns["created"])
+
+
+def usual_times(jobs: pd.DataFrame, client: Client | None = None) -> dict[str, str]:
+    """Return what `Estimate.text` says of the unfinished jobs that have one, by gid."""
+    try:
+        texts = estimate_asana_jobs(jobs, client=client).dropna(subset="eta.text")
+    except LedgerError:  # whoever reads or writes jobs is warned of it
+        return {}
+    return dict(zip(texts["gid"], texts["eta.text"], strict=True))
+
+
+def _filled(rows: pd.DataFrame, name: str, others: pd.Series) -> list[str | None]:
+    if name not in rows.columns:
+        return others.tolist()
+    pairs = zip(rows[name].isna(), rows[name], others, strict=True)
+    return [other if missing else own for missing, own, other in pairs]
+
+
+def _estimates(
+    kinds: Sequence[str | None], parents: Sequence[str | None], runs: Sequence[Run]
+) -> list[Estimate | None]:
+    of_kind: defaultdict[object, list[Run]] = defaultdict(list)
+    of_parent: defaultdict[object, list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.subtype:
+            of_kind[run.subtype].append(run)
+        if run.subtype and run.source:
+            of_parent[run.subtype, run.source].append(run)
+    return [
+        estimate(of_parent[kind, parent]) or estimate(of_kind[kind], same_parent=False)
+        for kind, parent in zip(kinds, parents, strict=True)
+    ]
+
+
+def _frame(
+    rows: pd.DataFrame, estimates: Sequence[Estimate | None], created: pd.Series
+) -> pd.DataFrame:
+    def column(name: str, missing: object = None) -> list[object]:
+        return [missing if each is None else getattr(each, name) for each in estimates]
+
+    began = pd.Series(created.astype("Int64").to_numpy("M8[us]"), rows.index).dt.tz_localize("UTC")
+    for name in _CREATED:
+        if name in rows.columns:
+            began = rows[name].fillna(began)
+    low, high = (
+        pd.Series(np.array(column(name, "NaT"), "m8[us]"), rows.index) for name in ("low", "high")
+    )
+    data = {
+        "gid": rows["gid"],
+        "eta.text": pd.Series(text_column(column("text")), rows.index),
+        "eta.low": low,
+        "eta.high": high,
+        "eta.earliest": began + low,
+        "eta.latest": began + high,
+        "eta.runs": pd.Series(column("runs"), rows.index, "Int64"),
+        "eta.bytes": pd.Series(column("bytes"), rows.index, "Int64"),
+    }
+    return pd.DataFrame(data)
