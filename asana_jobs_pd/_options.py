@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 from asana_jobs_pd.errors import InvalidOptionError
@@ -42,6 +43,14 @@ def check_flag(name: str, value: object, *, optional: bool = False) -> None:
     if not isinstance(value, bool) and not (optional and value is None):
         choices = "True, False or None" if optional else "True or False"
         raise InvalidOptionError(f"{name}={value!r}: give {choices}.")
+
+
+def check_one_of(option: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse an option that has none of the values it may have."""
+    if value not in choices:
+        raise InvalidOptionError(
+            f"{option}={value!r}: give one of {', '.join(map(repr, choices))}."
+        )
 
 
 def is_whole(value: object, least: int) -> bool:

@@ -11,6 +11,7 @@ import pandas as pd
 
 __all__ = [
     "Day",
+    "DtypeBackend",
     "ErrorKind",
     "Errors",
     "ExportFilters",
@@ -37,6 +38,9 @@ __all__ = [
 
 JobStatus: TypeAlias = Literal["not_started", "in_progress", "succeeded", "failed"]
 """The documented statuses; the last two are terminal. Asana may add more."""
+
+DtypeBackend: TypeAlias = Literal["numpy_nullable", "pyarrow"]
+"""The dtypes of a frame, as pandas names them."""
 
 ErrorKind: TypeAlias = Literal["http", "network", "timeout", "body"]
 """Values of ``error.kind``."""

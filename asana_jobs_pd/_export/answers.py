@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from asana_jobs_pd._export.export import Backend
     from asana_jobs_pd._report.export_plot import ExportPlot
     from asana_jobs_pd._tables.dictionary import AsanaDictionary
     from asana_jobs_pd._tables.relations import AsanaTables
+    from asana_jobs_pd.typing import DtypeBackend
 
 
 class ExportAnswers(ByType[pd.DataFrame]):
@@ -26,7 +26,7 @@ class ExportAnswers(ByType[pd.DataFrame]):
     issues: pd.DataFrame
     issue_count: int
     incomplete_files: list[str]
-    backend: Backend
+    backend: DtypeBackend
 
     def field(
         self, name: str, *, resource_type: str | None = None, merge: bool = False

@@ -40,6 +40,8 @@ from asana_jobs_pd.errors import (
 if TYPE_CHECKING:
     import dask.dataframe as dd
 
+    from asana_jobs_pd.typing import DtypeBackend
+
 
 LARGE_TEXT = 1 << 30
 """Bytes of text in one file, and so in one partition, above which there is a warning."""
@@ -98,7 +100,7 @@ class Plan(NamedTuple):
         return list(files.values())
 
 
-def load_with_dask(request: Request, backend: export.Backend) -> export.AsanaDaskExport:
+def load_with_dask(request: Request, backend: DtypeBackend) -> export.AsanaDaskExport:
     """Scan the files on the cluster; return Dask DataFrames with a partition per file."""
     plan = plan_load(request)
     import dask  # noqa: PLC0415  an extra, which is installed by now
@@ -258,7 +260,7 @@ class ReadPartition:
     """Reads a partition; it is sent to the workers with each task, and holds no client of Asana."""
 
     def __init__(
-        self, schema: ResolvedSchema, backend: export.Backend, token: str, *, long: bool = False
+        self, schema: ResolvedSchema, backend: DtypeBackend, token: str, *, long: bool = False
     ) -> None:
         self._schema = schema
         self._backend = backend
@@ -302,7 +304,7 @@ def _assembled(
     return [(each, each.table(name, by_type.get(name, []))) for each, name in assemblies]
 
 
-def _frame(plan: Plan, name: str, backend: export.Backend, token: str) -> dd.DataFrame:
+def _frame(plan: Plan, name: str, backend: DtypeBackend, token: str) -> dd.DataFrame:
     parts = [part for part in plan.partitions[name] if part.kept]
     divisions = (*(part.start for part in parts), parts[-1].start + parts[-1].kept - 1)
     head = {LINE: pa.int64(), "gid": pa.string(), DIGEST: pa.binary()}
@@ -312,7 +314,7 @@ def _frame(plan: Plan, name: str, backend: export.Backend, token: str) -> dd.Dat
     return _from_parts(ReadPartition(plan.schema, backend, token), parts, meta, divisions)
 
 
-def _long_frame(plan: Plan, backend: export.Backend, token: str) -> dd.DataFrame | None:
+def _long_frame(plan: Plan, backend: DtypeBackend, token: str) -> dd.DataFrame | None:
     if plan.schema.options.custom_fields != "long":
         return None
     parts = [part for part in itertools.chain(*plan.partitions.values()) if part.kept]

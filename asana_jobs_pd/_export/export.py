@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,13 +18,11 @@ from asana_jobs_pd._export.by_type import ByType, F
 from asana_jobs_pd._export.resolve_schema import Field, documented_schema
 from asana_jobs_pd._formatting import format_count, format_time
 from asana_jobs_pd._public import public
+from asana_jobs_pd.typing import DtypeBackend
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
     import polars as pl
-
-
-Backend: TypeAlias = Literal["numpy_nullable", "pyarrow"]
 
 
 class LoadedExport(ByType[F]):
@@ -37,7 +35,7 @@ class LoadedExport(ByType[F]):
         custom_field_values: F | None = None,
         incomplete_files: Sequence[str] = (),
         options: ReadOptions | None = None,
-        backend: Backend = "numpy_nullable",
+        backend: DtypeBackend = "numpy_nullable",
     ) -> None:
         super().__init__(frames)
         self.custom_field_values = custom_field_values
@@ -49,7 +47,7 @@ class LoadedExport(ByType[F]):
 TEXT = pd.StringDtype("pyarrow")
 
 
-def to_frame(table: pa.Table, backend: Backend) -> pd.DataFrame:
+def to_frame(table: pa.Table, backend: DtypeBackend) -> pd.DataFrame:
     """Return a table, which is used up where that saves memory, as a DataFrame with a RangeIndex.
 
     In the default backend dates become naive `datetime64[us]`, and lists, for which pandas has no

@@ -12,7 +12,6 @@ from asana_jobs_pd._export.assemble import Assembly, by_type, summary
 from asana_jobs_pd._export.export import (
     AsanaArrowExport,
     AsanaExport,
-    Backend,
     catalogue,
     issues_frame,
     polars_frame,
@@ -35,6 +34,7 @@ from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import AsanaValueWarning, require_extra, warn_user
+from asana_jobs_pd.typing import DtypeBackend
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,7 +99,7 @@ def read_asana_export(
     resource_types: str | Sequence[str] | None = None,
     columns: str | Sequence[str] | None = None,
     custom_fields: CustomFieldsAs = "columns",
-    dtype_backend: Backend = "numpy_nullable",
+    dtype_backend: DtypeBackend = "numpy_nullable",
     on_bad_lines: BadLines = "error",
     workers: int | None = None,
     blocksize: int | None = None,
@@ -201,7 +201,7 @@ def read_asana_export(
 
 
 def assemble(
-    parts: list[Part], request: Request, backend: Backend, engine: Engine = "pandas"
+    parts: list[Part], request: Request, backend: DtypeBackend, engine: Engine = "pandas"
 ) -> AsanaExport | AsanaArrowExport[Any]:
     """Return the frames of everything that was read; the parts are used up."""
     scan_result = reduce(ScanResult.merged, (part.scan_result for part in parts))

@@ -14,9 +14,8 @@ import pandas as pd
 from asana_jobs_pd._decode.locations import File, StorageOptions, located
 from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._export.assemble import Window
-from asana_jobs_pd._export.export import Backend
 from asana_jobs_pd._export.workers import processors
-from asana_jobs_pd._options import is_whole
+from asana_jobs_pd._options import check_one_of, is_whole
 from asana_jobs_pd.errors import (
     AsanaValueWarning,
     ExportFileError,
@@ -24,6 +23,7 @@ from asana_jobs_pd.errors import (
     InvalidOptionError,
     warn_user,
 )
+from asana_jobs_pd.typing import DtypeBackend
 
 BadLines: TypeAlias = Literal["error", "warn", "skip"]
 CustomFieldsAs: TypeAlias = Literal["columns", "long", "raw"]
@@ -47,7 +47,7 @@ class LoadOptions(TypedDict, total=False):
     resource_types: str | Sequence[str] | None
     columns: str | Sequence[str] | None
     custom_fields: CustomFieldsAs
-    dtype_backend: Backend
+    dtype_backend: DtypeBackend
     on_bad_lines: BadLines
     max_line_bytes: int
     storage_options: StorageOptions
@@ -87,7 +87,7 @@ def check_request(
 ) -> Request:
     """Return what to do."""
     check_one_of("custom_fields", options["custom_fields"], get_args(CustomFieldsAs))
-    check_one_of("dtype_backend", options["dtype_backend"], get_args(Backend))
+    check_one_of("dtype_backend", options["dtype_backend"], get_args(DtypeBackend))
     check_one_of("on_bad_lines", options["on_bad_lines"], get_args(BadLines))
     check_whole("max_line_bytes", options["max_line_bytes"])
     if workers is not None:
@@ -232,13 +232,6 @@ def names_of(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] 
     if not names:
         raise InvalidOptionError(f"{option} is empty: give at least one, or None for all.")
     return tuple(dict.fromkeys(names))
-
-
-def check_one_of(option: str, value: Any, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InvalidOptionError(
-            f"{option}={value!r}: give one of {', '.join(map(repr, choices))}."
-        )
 
 
 def check_whole(option: str, value: Any) -> None:

@@ -14,6 +14,7 @@ from asana_jobs_pd._jobs.gids import FLOATS, foreign_frame, gid_series, parse_co
 from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, Kind, dtype_of, is_part, text_column
 from asana_jobs_pd._jobs.states import is_verified
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError, warn_user
+from asana_jobs_pd.typing import DtypeBackend
 
 FIRST_TIME = np.datetime64("0001-01-01", "us")
 LAST_TIME = np.datetime64("9999-12-31T23:59:59.999999", "us")
@@ -21,6 +22,8 @@ LAST_TIME = np.datetime64("9999-12-31T23:59:59.999999", "us")
 EXACT = 2**53
 """Up to here a float holds every whole number."""
 _TEXT, _TIME = dtype_of("text"), dtype_of("time")
+BACKEND = "asana_dtype_backend"
+"""The attribute of a frame that has other dtypes than ours."""
 _IN_UTC = " (UTC)"
 """What `asana_jobs_to_excel` appends to the name of a column of times."""
 
@@ -47,7 +50,8 @@ def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
 
 
 def with_index_of(rows: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return rows that came of `as_jobs` with the levels and flags that the frame `jobs` has."""
+    """Return rows that came of `as_jobs` with the levels, dtypes and flags of the frame `jobs`."""
+    rows = with_backend(rows, jobs.attrs.get(BACKEND))
     moved = [name for name in jobs.index.names if _is_moved(name, jobs)]
     if moved:
         kept = iter(range(rows.index.nlevels))
@@ -60,6 +64,16 @@ def with_index_of(rows: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
     if not jobs.flags.allows_duplicate_labels and rows.index.is_unique and rows.columns.is_unique:
         rows = rows.set_flags(allows_duplicate_labels=False)
     return rows
+
+
+def with_backend(frame: pd.DataFrame, backend: DtypeBackend | None) -> pd.DataFrame:
+    """Return a frame with the dtypes of a backend, which its `attrs` note for later verbs."""
+    if backend != "pyarrow":
+        return frame
+    ours = [name for name in frame.columns if is_ours(name) or str(name).startswith("file.")]
+    frame = frame.assign(**frame[ours].convert_dtypes(dtype_backend=backend))
+    frame.attrs[BACKEND] = backend
+    return frame
 
 
 def join_columns(frame: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
-from asana_jobs_pd._jobs.as_jobs import as_jobs, is_ours, join_columns, with_index_of
+from asana_jobs_pd._jobs.as_jobs import as_jobs, is_ours, join_columns, with_backend, with_index_of
 from asana_jobs_pd._jobs.fetch import NOT_ASKED, FetchResult, fetch_jobs
 from asana_jobs_pd._jobs.frame import frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS, Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.states import is_finished
-from asana_jobs_pd._options import check_flag
+from asana_jobs_pd._options import check_flag, check_one_of
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
@@ -30,7 +30,7 @@ from asana_jobs_pd.errors import (
     RequestError,
     warn_user,
 )
-from asana_jobs_pd.typing import Errors, Fields, Gids
+from asana_jobs_pd.typing import DtypeBackend, Errors, Fields, Gids
 
 _ALWAYS_UPDATED = frozenset(column.name for column in BOOKKEEPING)
 
@@ -66,6 +66,7 @@ def read_asana_jobs(
     *,
     errors: Errors = "raise",
     strict: bool = True,
+    dtype_backend: DtypeBackend = "numpy_nullable",
     client: Client | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
@@ -91,6 +92,9 @@ def read_asana_jobs(
         their rows. ``"drop"``: leave their rows out.
     strict
         False allows undocumented fields.
+    dtype_backend
+        ``"numpy_nullable"`` or ``"pyarrow"``, as in pandas. Later verbs keep it: the `attrs` of the
+        frame note it.
     client
         The client to use; None uses that of the last `connect`, else one made from the
         environment.
@@ -104,7 +108,8 @@ def read_asana_jobs(
         One row per gid, in their order, repeats kept, with a RangeIndex. Columns: ``gid``, the
         fields, what else arrived, ``fetched_at``, ``error.status``, ``error.kind``,
         ``error.message``, ``error.help``, ``error.phrase``. Texts and gids are ``string``, times
-        ``datetime64[us, UTC]``, ``error.status`` is ``Int16``, for an empty frame too.
+        ``datetime64[us, UTC]``, ``error.status`` is ``Int16``, for an empty frame too; with
+        ``dtype_backend="pyarrow"`` their equivalents in Arrow.
 
     Raises
     ------
@@ -138,10 +143,11 @@ def read_asana_jobs(
     ['gid', 'status', 'new_task.name']
     """
     _check_options(errors, client, progress)
+    check_one_of("dtype_backend", dtype_backend, get_args(DtypeBackend))
     plan = plan_fields(fields, strict=strict)
     wanted = parse_gids(gids)
     fetched = _fetch(wanted, plan, client, progress)
-    frame = fetched.build(lambda fresh: fresh)
+    frame = fetched.build(lambda fresh: with_backend(fresh, dtype_backend))
     return fetched.finish(frame, frame["gid"], errors).reset_index(drop=True)
 
 

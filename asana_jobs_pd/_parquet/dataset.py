@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from asana_jobs_pd._decode.scan_result import Issues, ReadOptions
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.assemble import Facts, latest_of, summary
-from asana_jobs_pd._export.export import AsanaExport, Backend, to_frame
-from asana_jobs_pd._export.request import check_one_of, names_of
+from asana_jobs_pd._export.export import AsanaExport, to_frame
+from asana_jobs_pd._export.request import names_of
 from asana_jobs_pd._http.redaction import hide_query
+from asana_jobs_pd._options import check_one_of
 from asana_jobs_pd._parquet.convert import write_beside
 from asana_jobs_pd._parquet.destination import (
     CATALOGUE,
@@ -32,6 +33,7 @@ from asana_jobs_pd._parquet.destination import (
 from asana_jobs_pd._parquet.writer import DatasetWriter, folder_of
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import ExportFileError, InvalidOptionError
+from asana_jobs_pd.typing import DtypeBackend
 
 
 @public
@@ -39,7 +41,7 @@ def read_asana_dataset(
     folder: str | os.PathLike[str],
     *,
     resource_types: str | Sequence[str] | None = None,
-    dtype_backend: Backend = "numpy_nullable",
+    dtype_backend: DtypeBackend = "numpy_nullable",
 ) -> AsanaExport:
     """Load a Parquet dataset that `asana_export_to_parquet` or ``data.to_parquet`` wrote.
 

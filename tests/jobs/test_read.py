@@ -388,3 +388,30 @@ def test_a_record_that_is_no_job_is_the_error_of_its_row():
     assert jobs["error.kind"].fillna("").tolist() == ["body", ""]
     assert list(jobs["gid"]) == ["1", "2"]
     assert jobs.asana.summary().at["total", "total"] == 2
+
+
+def test_dtypes_of_arrow_are_kept_by_later_verbs(asana, client, tmp_path):
+    """Also by one that raises, of an empty frame, in the index, and through Parquet."""
+    gids = asana.gids(5)
+    jobs = read(gids, client, dtype_backend="pyarrow")
+    assert set(map(type, jobs.dtypes)) == {pd.ArrowDtype}
+    assert str(jobs["fetched_at"].dtype) == "timestamp[us, tz=UTC][pyarrow]"
+    assert str(jobs["error.status"].dtype) == "int16[pyarrow]"
+    assert list(jobs["gid"]) == gids
+    jobs.to_parquet(tmp_path / "jobs.parquet")
+    files = jobs.asana.download(tmp_path, client=client)
+    with pytest.raises(PartialReadError) as caught:
+        read([*gids, "9"], client, dtype_backend="pyarrow")
+    frames = [
+        *(jobs.asana.refresh(finished=finished, client=client) for finished in (False, True)),
+        *(jobs.asana.pending, jobs.asana.exports, files, files.asana.refresh(client=client)),
+        pd.read_parquet(tmp_path / "jobs.parquet").asana.refresh(client=client),
+        caught.value.frame,
+        read([], client, dtype_backend="pyarrow"),
+    ]
+    for frame in frames:
+        assert set(map(type, frame.dtypes)) == {pd.ArrowDtype}
+    indexed = jobs.set_index("gid").asana.refresh(client=client)
+    assert indexed.index.dtype == jobs["gid"].dtype
+    with pytest.raises(InvalidOptionError, match="dtype_backend='numpy': give one of"):
+        read(gids, client, dtype_backend="numpy")
