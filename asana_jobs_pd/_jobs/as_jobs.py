@@ -1,4 +1,4 @@
-"""`as_jobs`: any frame of jobs, however it travelled, checked and in the table's dtypes."""
+"""`as_jobs`: any frame of jobs, whatever files it went through, checked and cast to our dtypes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FIRST_TIME = np.datetime64("0001-01-01", "us")
 LAST_TIME = np.datetime64("9999-12-31T23:59:59.999999", "us")
 """The first and the last time of the years that Python can represent."""
 EXACT = 2**53
-"""Up to here a float holds every whole number."""
+"""The largest float below which every whole number is exact."""
 _TEXT, _TIME = dtype_of("text"), dtype_of("time")
 BACKEND = "asana_dtype_backend"
 """The attribute of a frame that has other dtypes than ours."""
 _IN_UTC = " (UTC)"
-"""What `asana_jobs_to_excel` appends to the name of a column of times."""
+"""The suffix of time columns in Excel files of `asana_jobs_to_excel`."""
 
 
 def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
@@ -77,7 +77,7 @@ def with_backend(frame: pd.DataFrame, backend: DtypeBackend | None) -> pd.DataFr
 
 
 def join_columns(frame: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with more columns, its class, attrs and the name of its columns kept."""
+    """Return the frame with more columns; its class, attrs and columns' name are kept."""
     joined = pd.concat([frame, more.set_axis(frame.index)], axis=1)
     joined.columns.name = frame.columns.name
     finalized: pd.DataFrame = joined.__finalize__(frame)  # type: ignore[operator]
@@ -85,7 +85,7 @@ def join_columns(frame: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
 
 
 def _flat(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy in which our names are columns."""
+    """Return a copy in which index levels with our names are columns."""
     if not isinstance(jobs, pd.DataFrame):
         kind = type(jobs).__name__
         raise InvalidFrameError(foreign_frame(jobs) or f"Give a DataFrame of jobs, not a {kind}.")
@@ -121,7 +121,7 @@ def is_ours(name: object) -> bool:
 
 
 def _without_units(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with the names of times as they were before an Excel file."""
+    """Return the frame with the names that its time columns had before an Excel file."""
     names = {
         name: bare
         for name in frame.columns
@@ -143,7 +143,7 @@ def _ours(frame: pd.DataFrame) -> list[str]:
 
 
 def _check_values(frame: pd.DataFrame) -> None:
-    """Refuse frames of other things than jobs, and a status column of the user's own."""
+    """Refuse frames of anything but jobs, and a `status` column of the user's own."""
     _check_column(frame, "resource_type", ("job",), "These are not jobs:")
     if not is_verified(frame):
         _check_column(frame, "status", STATUSES, "The status is not Asana's:")
@@ -162,7 +162,7 @@ def _check_column(frame: pd.DataFrame, name: str, known: Sequence[str], subject:
 
 
 def cast_column(column: pd.Series, name: str) -> pd.Series:
-    """Return a column of ours in its dtype."""
+    """Return one of our columns, cast to its dtype."""
     kind: Kind = COLUMNS[name].kind if name in COLUMNS else "text"
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = _without_categories(column)
@@ -176,7 +176,7 @@ def cast_column(column: pd.Series, name: str) -> pd.Series:
 
 
 def _without_categories(column: pd.Series) -> pd.Series:
-    """Return a categorical column as its values; pandas makes floats of numbers beside a gap."""
+    """Return a categorical column's values; pandas would turn numbers beside a gap into floats."""
     values = [*column.cat.categories.astype(object), None]  # the code of a gap is -1
     taken = [values[code] for code in column.cat.codes]
     return pd.Series(taken, column.index, object, name=column.name)
@@ -209,7 +209,7 @@ def _as_number(column: pd.Series) -> pd.Series:
 
 
 def _without_blanks(column: pd.Series) -> pd.Series:
-    """Return a column of texts as objects, None where there is no value or only white space."""
+    """Return a text column as objects, None where there is no value or only white space."""
     values = [
         None if (isinstance(value, str) and not value.strip()) or missing else value
         for value, missing in zip(column.array, column.isna().array, strict=True)
@@ -218,9 +218,9 @@ def _without_blanks(column: pd.Series) -> pd.Series:
 
 
 def _whole_numbers(column: pd.Series, name: str) -> pd.Series:
-    """Return floats as the whole numbers that they were before a file format changed them.
+    """Return floats as the whole numbers they were before a file format changed them.
 
-    A gid that has lost digits must not pass for one: it becomes missing, with a warning.
+    A gid that has lost digits is no longer a gid: it becomes missing, with a warning.
     """
     numbers = column.to_numpy("float64", na_value=np.nan)
     missing = np.isnan(numbers)
@@ -265,13 +265,13 @@ def as_times(column: pd.Series, name: str) -> pd.Series:
 
 
 def parse_times(texts: pd.Series, describe: Callable[[int], str]) -> tuple[pd.Series, str]:
-    """Return ISO 8601 texts as ``datetime64[us, UTC]``, and which of them are no times."""
+    """Return ISO 8601 texts as ``datetime64[us, UTC]``, and a mask of those that are not times."""
     try:
         times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce").dt.as_unit("us")
     except (TypeError, ValueError, OverflowError):
         times = pd.Series(pd.NaT, texts.index, _TIME, name=texts.name)
     moments = times.dt.tz_convert(None).to_numpy("M8[us]")
-    times = times.mask((moments < FIRST_TIME) | (moments > LAST_TIME))  # by their shift to UTC
+    times = times.mask((moments < FIRST_TIME) | (moments > LAST_TIME))  # by their UTC offset
     unread = np.flatnonzero(times.isna() & texts.notna())
     if not len(unread):
         return times, ""

@@ -23,7 +23,7 @@ NEVER = -(2**63)
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """A record, or the error why there is none; neither when the job was not requested.
+    """A record, or the error that explains its absence; neither when the job was not requested.
 
     ``asked_at`` is in microseconds since 1970 (UTC), or ``NEVER``.
     """
@@ -38,7 +38,7 @@ NOT_ASKED = ReadResult()
 
 @dataclass(slots=True)
 class FetchResult:
-    """The result of each gid, and how the fetch ended: by a failure such as 401, or by Ctrl-C."""
+    """The result of each gid, and what ended the fetch early: a failure such as 401, or Ctrl-C."""
 
     gids: Sequence[str]
     results: list[ReadResult] = field(repr=False)
@@ -53,7 +53,7 @@ class FetchResult:
 
     @property
     def read(self) -> int:
-        """How many have a record."""
+        """How many jobs have a record."""
         return sum(bool(result.record) for result in self.results)
 
 
@@ -62,7 +62,7 @@ def fetch_jobs(
 ) -> FetchResult:
     """Fetch every gid once, at most ``client.max_in_flight`` at a time.
 
-    A 401, an interrupt and a lost network end it at once; the remaining gids are not requested.
+    A 401, an interrupt or a lost network ends it at once; the remaining gids are not requested.
     """
     reader = _Reader(plan, client)
     batch = Batch(reader.read, gids, client.max_in_flight)
@@ -94,14 +94,14 @@ def _record(gids: Sequence[str], results: Sequence[ReadResult | None], client: C
 def fetch_job(
     gid: str, plan: Plan, client: Client, *, stop: threading.Event, background: bool = False
 ) -> dict[str, Any] | RequestError:
-    """Fetch one job, without the optional fields when this Asana does not know them."""
+    """Fetch one job, without the optional fields if Asana does not know them."""
     optional = plan.optional - client.refused_fields
     fields = tuple(
         name for name in plan.opt_fields if name not in plan.optional or name in optional
     )
     result = client.ask_job(gid, fields, stop=stop, background=background)
     if optional and _is_bad_request(result):
-        # Perhaps this Asana does not know those; if it is the gid, fewer fields do not help.
+        # Perhaps Asana does not know those; if the gid is at fault, fewer fields do not help.
         fewer = tuple(name for name in fields if name not in optional)
         retried = client.ask_job(gid, fewer, stop=stop, background=background)
         if not _is_bad_request(retried):
@@ -112,7 +112,7 @@ def fetch_job(
 
 
 def not_a_job(gid: str, record: dict[str, Any]) -> BodyError | None:
-    """Return the error of a record that says it is something other than a job."""
+    """Return the error of a record that is something other than a job."""
     kind = record.get("resource_type")
     if kind is None or kind == "job":
         return None
@@ -122,7 +122,7 @@ def not_a_job(gid: str, record: dict[str, Any]) -> BodyError | None:
 
 
 class _Reader:
-    """Reads one job after the other, from several threads, until the token or network fails."""
+    """Reads job after job, from several threads, until the token or the network fails."""
 
     def __init__(self, plan: Plan, client: Client) -> None:
         self._plan = plan

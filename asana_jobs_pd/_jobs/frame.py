@@ -31,11 +31,11 @@ from asana_jobs_pd.typing import Fields
 
 Record: TypeAlias = dict[str, Any]
 Tree: TypeAlias = dict[str, Any]
-"""The documented fields as they nest: a dict for an object, None for a leaf."""
+"""The documented fields, nested: a dict for an object, None for a leaf."""
 Leaves: TypeAlias = dict[str, pa.Array]
 """The columns of one chunk, by path."""
 Extras: TypeAlias = tuple[str, Sequence[int], Sequence[object]]
-"""Undocumented values: their path, their rows, themselves."""
+"""Undocumented values: their path, their rows, the values."""
 
 CHUNK = 10_000
 MAX_FLATTENED = 4
@@ -98,8 +98,8 @@ def frame_of_results(
 ) -> pd.DataFrame:
     """Return the frame of what was fetched: one row per gid, in their order.
 
-    Values that do not fit their column become missing; `problems` collects the messages, and
-    without it they are warnings.
+    Values that do not fit their column become missing; the messages go to `problems`, or become
+    warnings without it.
     """
     asked_at = np.fromiter((result.asked_at for result in results), "int64", len(results))
     columns = columns_of([result.record for result in results], plan)
@@ -130,7 +130,7 @@ def _frame(
 
 
 def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArray]:
-    """Return the plan's columns, then what else arrived, as ``large_string`` columns."""
+    """Return the plan's columns, then those of anything else that arrived, as ``large_string``."""
     tree = _tree(column.name for column in plan.columns)
     chunks: list[tuple[int, Leaves]] = []
     extras: list[Extras] = []
@@ -153,7 +153,7 @@ def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArr
 
 
 class _Objects(NamedTuple):
-    """Objects of one kind in a chunk: their rows, themselves, all their keys."""
+    """Objects of one kind in a chunk: their rows, the objects, all their keys."""
 
     rows: Sequence[int]
     values: Sequence[Record]
@@ -223,7 +223,7 @@ def _to_arrow(
 
 
 def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Extras]) -> Record:
-    """Return the record with text for leaves; what should be an object and is not is moved."""
+    """Return the record with texts as leaves; what is not the object it should be is moved."""
     tidy: Record = {}
     for name, inner in tree.items():
         value = record.get(name)
@@ -239,7 +239,7 @@ def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Extra
 def _unknown(
     objects: _Objects, array: pa.StructArray, tree: Tree, prefix: str = ""
 ) -> Iterator[Extras]:
-    """Yield what the schema does not know; Arrow's nulls tell where objects are."""
+    """Yield what the schema does not know; Arrow's nulls tell which rows have objects."""
     for key in sorted(objects.keys - tree.keys() - {"gid"}, key=str):
         yield f"{prefix}{key}", *_values_of(key, objects.rows, objects.values)
     record = objects.values.__getitem__  # noqa: PD011  a list of ours
@@ -257,7 +257,7 @@ def _unknown(
 def _values_of(
     key: str, rows: Sequence[int], objects: Sequence[Record]
 ) -> tuple[list[int], list[object]]:
-    """Return the values of a key, and their rows, where objects have it."""
+    """Return the values of a key, and the rows of the objects that have it."""
     places = [place for place, each in enumerate(objects) if key in each]
     return [rows[place] for place in places], [objects[place][key] for place in places]
 
@@ -286,18 +286,18 @@ def _extra_columns(
             cell = cells[_text(column)]
             for place, text in zip(places, texts, strict=True):
                 cell[place] = text
-    for column in sorted(cells.keys() & COLUMNS.keys()):  # a key may not take the place of a column
+    for column in sorted(cells.keys() & COLUMNS.keys()):  # a key must not replace a column
         cells[f"job.{column}"] = cells.pop(column)
     for name in asked:
         if not any(column.startswith(f"{name}.") for column in cells):
-            _ = cells[name]  # asked for: a column even when nothing came
+            _ = cells[name]  # requested: a column even if nothing arrived
     return {column: pa.chunked_array([pa.array(texts, TEXT)]) for column, texts in cells.items()}
 
 
 def _flatten(
     path: str, rows: Sequence[int], values: Sequence[object], depth: int = 1
 ) -> Iterator[tuple[str, list[int], list[str]]]:
-    """Yield the columns of values: the leaves of ``new_*`` objects, else their text."""
+    """Yield columns of values: the leaves of ``new_*`` objects, the text of others."""
     leaves: tuple[list[int], list[str]] = [], []
     objects: tuple[list[int], list[Record]] = [], []
     deeper = depth <= MAX_FLATTENED and path[:4] == "new_"
@@ -315,7 +315,7 @@ def _flatten(
 
 
 def _text(value: object) -> str:
-    """Return a text as it is, anything else as JSON, numbers of any size with all their digits."""
+    """Return a text as it is, anything else as JSON with every digit of its numbers."""
     text = value
     if not isinstance(value, str | int | float | list | tuple | dict):  # such as a datetime
         text = str(value)
@@ -326,7 +326,7 @@ def _text(value: object) -> str:
             text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
         except (TypeError, ValueError):  # not JSON: records that the user made
             text = str(value)
-    # A lone surrogate, half of an emoji, has no place in UTF-8.
+    # UTF-8 cannot hold a lone surrogate (half of an emoji).
     return (
         text
         if text.isascii()
@@ -335,7 +335,7 @@ def _text(value: object) -> str:
 
 
 def _is_too_deep(value: object) -> bool:
-    """Tell whether a value nests deeper than `MAX_DEPTH`, which is the same on every Python."""
+    """Tell whether a value nests deeper than `MAX_DEPTH`, the same limit on every Python."""
     level = [value]
     for _ in range(MAX_DEPTH):
         nested = (each for each in level if isinstance(each, dict | list | tuple))
@@ -350,7 +350,7 @@ def _is_too_deep(value: object) -> bool:
 
 
 def _gids_of(records: Sequence[Record], texts: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return the gids of the records, checked: at once where they are digits, else one by one."""
+    """Return the checked gids of the records; the fast path takes those that are all digits."""
     digits = not texts.null_count and pc.all(pc.ascii_is_decimal(texts)).as_py()
     if not digits or pc.any(pc.starts_with(texts, "0")).as_py():  # an int 0 became a text
         if without := [row for row, record in enumerate(records) if record.get("gid") is None]:

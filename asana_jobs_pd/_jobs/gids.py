@@ -1,4 +1,4 @@
-"""What counts as a gid, and where gids are found."""
+"""Gids: what counts as one, and how they are extracted from what users pass."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _HINTS = (
         "Give several gids as a list.",
     ),
 )
-"""What a text looks like, and what to do about it."""
+"""What a text that is not a gid looks like, and the advice."""
 
 
 def parse_gids(gids: Gids, *, read_url: ReadUrl | None = None) -> list[str]:
@@ -91,7 +91,7 @@ def parse_column(column: pd.Series) -> list[str | None]:
 
 
 def no_url(_url: str) -> None:
-    """Accept no URL."""
+    """Accept no URL: the default `read_url`."""
 
 
 def parse_gid(value: object, where: str, *, read_url: ReadUrl = no_url) -> str:
@@ -103,7 +103,7 @@ def parse_gid(value: object, where: str, *, read_url: ReadUrl = no_url) -> str:
 
 
 def job_url_gid(url: str) -> str | None:
-    """Return the gid in the URL of a job, of the web or of the API."""
+    """Return the gid in a job's URL, of the web app or of the API."""
     match = _JOB_URL.fullmatch(url)
     return match[1] if match else None
 
@@ -128,7 +128,7 @@ def gid_series(frame: pd.DataFrame) -> pd.Series:
 
 
 def foreign_frame(value: object) -> str:
-    """Say how to convert a frame of another library to pandas; empty if it is none."""
+    """Say how to convert another library's frame to pandas; empty for anything else."""
     kind = f"{type(value).__module__.partition('.')[0]} {type(value).__name__}"
     if isinstance(value, pd.DataFrame) or not hasattr(value, "columns"):
         return ""
@@ -163,7 +163,7 @@ def _is_buffer(value: object) -> bool:
 
 
 def _are_digits(values: list[Any]) -> bool:
-    """Tell at once what holds for nearly every list: texts of digits, nothing else."""
+    """Tell whether all are texts of digits: the fast path for nearly every list."""
     if set(map(type, values)) != {str} or "" in values:
         return False
     digits = "".join(values)
@@ -188,7 +188,7 @@ def _is_digits(text: str) -> bool:
 
 
 def _clean(text: str) -> str:
-    """Return a text without what spreadsheets and people put around and into digits."""
+    """Return a text without what spreadsheets and people add to digits."""
     if _is_digits(text):
         return str(text)
     text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf").strip()

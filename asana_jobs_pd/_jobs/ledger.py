@@ -1,4 +1,4 @@
-"""The jobs that this machine has seen: Asana itself has no list of jobs."""
+"""`asana_jobs_pd.ledger`: the jobs this machine has seen. Asana itself has no list of jobs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def recent_jobs(
 
     Asana can neither list jobs nor find a lost gid, so every job that `read_asana_jobs`,
     `JobsMonitor` or a function that starts jobs sees is recorded in a small file in the user's
-    data folder, without tokens and URLs of files. Makes no request.
+    data folder, without tokens or download URLs. Makes no request.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def path() -> Path | None:
 
 
 def ledger_path(client: Client | None = None) -> Path | None:
-    """Return the path of the ledger, None where none is kept: a sandbox has none by default."""
+    """Return the path of the ledger, None where none is kept: by default a sandbox has none."""
     setting = os.environ.get(SETTING, "").strip()
     wanted = None if client is None else client.ledger
     if setting.lower() in _OFF or wanted is False:
@@ -140,7 +140,7 @@ def ledger_path(client: Client | None = None) -> Path | None:
     if client is not None and wanted is None and client.loopback:
         return None
     folder = "~"
-    with contextlib.suppress(RuntimeError):  # newer ones raise it where there is no home folder
+    with contextlib.suppress(RuntimeError):  # newer versions raise it without a home folder
         folder = platformdirs.user_data_dir("asana_jobs_pd", appauthor=False)
     if folder.startswith("~"):
         raise LedgerError(f"There is no home folder for the job ledger; name a file in {SETTING}.")
@@ -159,8 +159,8 @@ class _Seen(NamedTuple):
 class Recorder:
     """Collects the jobs that a call sees, and writes them to the ledger in one transaction.
 
-    For any thread. Raises nothing, whatever happens: `warn_of_ledger_failures` tells. What could
-    not be written goes into the next `write`.
+    Thread-safe. Never raises: `warn_of_ledger_failures` reports failures. What could not be
+    written is part of the next `write`.
     """
 
     def __init__(self, client: Client) -> None:
@@ -175,7 +175,7 @@ class Recorder:
     def add(
         self, gid: str, record: Mapping[str, Any], at: int, start: tuple[str, str] | None = None
     ) -> None:
-        """Note a job that was seen at a time, in microseconds since 1970.
+        """Note that a job was seen at a time (microseconds since 1970).
 
         `start` says that it was started just then: the gid of its parent, a hash of the request.
         """
@@ -193,14 +193,14 @@ class Recorder:
         """Note the file of a job, and how many bytes it has."""
         if self._path is not None:
             with self._lock:
-                # SQLite holds Unicode only, and a path need not be that.
+                # SQLite holds Unicode only, and a path may not be.
                 text = path.encode("utf-8", "backslashreplace").decode()
                 self._files[SeenFile(self._base_url, gid, text, size)] = None
 
     def write(self) -> None:
-        """Write what was noted."""
+        """Write everything noted so far."""
         if not self._writing.acquire(timeout=LOCK_TIMEOUT):
-            return  # another thread is at it; the end of the call writes again
+            return  # another thread is writing; the end of the call writes again
         try:
             self._write()
         finally:
@@ -242,12 +242,12 @@ def warn_of_ledger_failures(frame: pd.DataFrame | None = None) -> None:
 
 
 _failures: dict[str, str] = {}
-"""Why the last write failed, by the path of the ledger."""
+"""Why the last write failed, by path of the ledger."""
 _warned: set[tuple[str, str]] = set()
 
 
 def forget_failures() -> None:
-    """Forget why ledgers were not written, and what was warned of."""
+    """Forget all failures, and which of them were warned of."""
     _failures.clear()
     _warned.clear()
 

@@ -1,4 +1,4 @@
-"""The ledger on disk: an SQLite file that many processes write to, on network file systems too."""
+"""The ledger on disk: an SQLite file shared by processes, on network file systems too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 LOCK_TIMEOUT = 0.2
-"""Seconds to wait for other processes in one call, at most."""
+"""The most seconds that one call waits for other processes."""
 VERSION = 3
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS files (
     PRIMARY KEY (base_url, gid, path)
 ) WITHOUT ROWID;
 """
-# Version 1 did not know the base URL of a job: such rows have an empty one until the job is seen.
+# Version 1 did not keep base URLs: such rows have an empty one until the job is seen again.
 _JOBS_OF_VERSION_1 = (
     "SELECT '' AS base_url, gid, kind AS subtype, status, source, label, first_seen, last_seen"
 )
@@ -148,7 +148,7 @@ class Run(NamedTuple):
 class LedgerFile:
     """Reads and writes the ledger; each call opens the file, and is one transaction.
 
-    The journal is SQLite's own, not WAL, which does not work on network file systems. `max_pages`
+    The journal is SQLite's default, as WAL does not work on network file systems. `max_pages`
     limits the size of the file, in pages of 4 KiB.
     """
 
@@ -243,10 +243,10 @@ class LedgerFile:
 
     @contextlib.contextmanager
     def _open(self, begin: str) -> Iterator[tuple[Connection, int]]:
-        """Yield a connection in a transaction, which is rolled back when nobody commits it."""
+        """Yield a connection in a transaction, which is rolled back unless committed."""
         import sqlite3  # noqa: PLC0415  some Pythons are built without it
 
-        if not self.path.is_file():  # SQLite would wait for ever at a pipe
+        if not self.path.is_file():  # SQLite would wait forever on a pipe
             raise LedgerError("it is not a file")
         connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT, isolation_level=None)
         with contextlib.closing(connection):

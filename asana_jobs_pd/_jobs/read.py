@@ -46,10 +46,10 @@ def update_rows(frame: pd.DataFrame, rows: np.ndarray, fresh: pd.DataFrame) -> p
     updated = join_columns(frame, fresh.iloc[:0][new].reindex(range(len(frame))))
     for name in fresh.columns.drop("gid"):
         changed = asked if name in _ALWAYS_UPDATED else read
-        if name not in COLUMNS:  # missing perhaps because Asana refused the field
+        if name not in COLUMNS:  # it may be missing because Asana refused the field
             changed = read & fresh[name].notna().to_numpy(bool)
         if not is_ours(name) and updated[name].dtype != fresh[name].dtype:
-            continue  # a column of the user's that has the name of an undocumented field
+            continue  # a user's column with the name of an undocumented field
         column = updated[name].astype(fresh[name].dtype).array.copy()
         column[rows[changed]] = fresh[name].array[changed]
         updated[name] = column
@@ -212,7 +212,7 @@ def refresh_asana_jobs(
 
 @dataclass
 class _Fetched:
-    """What was fetched for a read or a refresh."""
+    """The results of a read or a refresh."""
 
     wanted: list[str]
     plan: Plan

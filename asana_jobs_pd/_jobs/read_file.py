@@ -36,7 +36,7 @@ _BLANKS = ("", "NA", "N/A", "n/a", "NaN", "nan", "None", "null", "NULL", "<NA>",
 """What counts as missing in the user's own columns; in ours it is only an empty text."""
 _EXCEL_DIGITS = 15
 _UNITS = (("s", 1e11), ("ms", 1e14), ("us", 1e17), ("ns", float("inf")))
-"""Up to which number a time that `DataFrame.to_json` wrote counts in which unit."""
+"""The units of times written by `DataFrame.to_json`, by the size of the numbers."""
 
 
 @public
@@ -115,7 +115,9 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
             )
         filled = _without_empty_rows(frame)
         inferred = filled.infer_objects()
-        if list(frame.columns).count("gid") == 1:  # numbers beside a gap would become floats
+        if (
+            list(frame.columns).count("gid") == 1
+        ):  # pandas would turn numbers beside a gap into floats
             inferred["gid"] = filled["gid"]
         jobs = as_jobs(inferred)
         if left_out := len(frame) - len(filled):
@@ -130,7 +132,7 @@ def _with_gid(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_empty_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame without rows of missing values, empty texts and spaces alone."""
+    """Return the frame without rows that hold only missing values, empty texts or spaces."""
     if any(name is not None for name in frame.index.names):
         return frame
     empty = np.ones(len(frame), bool)
@@ -143,7 +145,7 @@ def _without_empty_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _gid_name(names: Iterable[object]) -> dict[object, str]:
-    """Return the new name of the only column that is ``gid`` but for case and spaces."""
+    """Return the rename of the one column called ``gid`` up to case and spaces."""
     alike = [name for name in names if str(name).strip().lower() == "gid"]
     return {} if "gid" in alike or len(alike) != 1 else {alike[0]: "gid"}
 
@@ -179,7 +181,7 @@ def _read_csv(file: Path) -> pd.DataFrame:
         io.StringIO(text),
         sep=mark,
         usecols=range(len(names)),
-        index_col=False,  # else a field too many, even an empty one, makes the gids an index
+        index_col=False,  # otherwise one field too many, even an empty one, makes the gids an index
         dtype=dict.fromkeys(texts, "string"),
         na_values={name: [""] if name in texts else list(_BLANKS) for name in names},
         keep_default_na=False,
@@ -217,7 +219,7 @@ def _read_excel(file: Path) -> pd.DataFrame:
 
 
 def _refuse_rounded(frame: pd.DataFrame) -> None:
-    """Refuse gids that Excel keeps as numbers: of 15 digits and zeros, or read as floats."""
+    """Refuse gids that Excel rounded: those with 15 digits and then zeros, or read as floats."""
     if "gid" not in frame.columns:
         return
     numbers = [value for value in frame["gid"] if isinstance(value, int) and value > 0]
@@ -250,7 +252,7 @@ def _read_json(file: Path) -> pd.DataFrame:
 
 
 def _from_json(data: Any) -> pd.DataFrame:
-    """Return the frame in any of the layouts that `DataFrame.to_json` writes, or of job records."""
+    """Return the frame from any layout that `DataFrame.to_json` writes, or from job records."""
     if isinstance(data, dict) and isinstance(data.get("data"), list):  # split, table, or Asana's
         columns = data.get("columns")
         data = data["data"]
@@ -275,7 +277,7 @@ def _from_json(data: Any) -> pd.DataFrame:
 
 
 def _from_epochs(column: pd.Series) -> pd.Series:
-    """Return times that `DataFrame.to_json` counted from 1970 as times."""
+    """Return numbers that `DataFrame.to_json` wrote for times as times."""
     numbers = column[column.map(lambda value: isinstance(value, int | float))].dropna()
     if numbers.empty:
         return column

@@ -21,7 +21,7 @@ from asana_jobs_pd.errors import InvalidFieldError
 from asana_jobs_pd.typing import Fields
 
 TEXT = pa.large_string()
-"""Arrow's type of texts and gids."""
+"""The Arrow type of texts and gids."""
 Kind: TypeAlias = Literal["text", "time", "number"]
 
 STATUSES = ("not_started", "in_progress", "succeeded", "failed")
@@ -45,7 +45,7 @@ class Column:
 
 
 def _parents(column: str) -> tuple[str, ...]:
-    """Return the objects that hold a column: ``a`` and ``a.b`` for ``a.b.c``."""
+    """Return the objects around a column: ``a`` and ``a.b`` for ``a.b.c``."""
     parts = column.split(".")[:-1]
     return tuple(".".join(parts[: end + 1]) for end in range(len(parts)))
 
@@ -154,13 +154,13 @@ def is_part(column: object) -> bool:
 
 
 def text_column(values: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> ExtensionArray:
-    """Return texts as a column holds them, the same for pandas 2 and 3."""
+    """Return texts as an array of the frame's text dtype, the same in pandas 2 and 3."""
     arrow = isinstance(values, pa.Array | pa.ChunkedArray)
     return pd.arrays.ArrowStringArray(values if arrow else pa.array(values, TEXT))
 
 
 def dtype_of(kind: Kind) -> ExtensionDtype:
-    """Return the dtype of a kind of column, the same for pandas 2 and 3."""
+    """Return the dtype of a kind of column, the same in pandas 2 and 3."""
     if kind == "time":
         return pd.DatetimeTZDtype("us", "UTC")
     return pd.StringDtype("pyarrow") if kind == "text" else pd.Int16Dtype()

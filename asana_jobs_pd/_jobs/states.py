@@ -1,4 +1,4 @@
-"""In which state each job is: masks over the rows of a frame that `as_jobs` returned."""
+"""The state of each job: boolean masks over the rows of a frame from `as_jobs`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pandas as pd
 from asana_jobs_pd._jobs.schema import BOOKKEEPING, FINAL_STATUSES, is_part
 
 GONE = (403, 404)
-"""HTTP statuses that do not change: the job is not yours, or does not exist."""
+"""HTTP statuses that will not change: the job is not yours, or does not exist."""
 NOT_REQUESTED = ("refused", "not_sent")
 NO_JOB = (*NOT_REQUESTED, "unknown")
 """The values of ``source.state`` of rows without a job; with ``unknown``, there may be one."""
 _EVIDENCE = frozenset((*(column.name for column in BOOKKEEPING), "seen.first", "seen.last"))
-"""Columns that only a read or the ledger brings."""
+"""Columns that only a read or the ledger adds."""
 
 
 def is_verified(jobs: pd.DataFrame) -> bool:
-    """Tell whether the statuses of a frame come from Asana: whether it says when they were read."""
+    """Tell whether the statuses come from Asana: the frame says when they were read."""
     return any(isinstance(name, str) and name in _EVIDENCE for name in jobs.columns)
 
 

@@ -1,4 +1,4 @@
-"""What a frame of jobs says: summary, results, changes, and tables that are safe to show."""
+"""Views of a jobs frame: summary, results, changes, and tables that are safe to show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from asana_jobs_pd._jobs.states import has_object, kinds_of
 
 
 def each_column(frame: pd.DataFrame, change: Callable[[pd.Series], pd.Series]) -> pd.DataFrame:
-    """Return a copy with each column changed; their names may be anything, and repeat."""
+    """Return a copy with each column changed; column names may be anything, and may repeat."""
     columns = [change(column) for _, column in frame.items()]
     return pd.concat(columns, axis=1) if columns else frame.copy()
 
@@ -88,7 +88,7 @@ def _created(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def changes(jobs: pd.DataFrame, previous: pd.DataFrame) -> pd.DataFrame:
-    """Return what changed since an earlier frame of the same jobs; see `AsanaAccessor.changes`."""
+    """Return what has changed since an earlier frame; see `AsanaAccessor.changes`."""
     new, old = (unique_jobs(frame).set_index("gid") for frame in (jobs, previous))
     new = new[new.index.isin(old.index)]
     old = old.reindex(new.index)
@@ -128,7 +128,7 @@ def _as_text(column: pd.Series) -> pd.Series:
 
 
 def unique_jobs(jobs: pd.DataFrame, *, without_gid: bool = False) -> pd.DataFrame:
-    """Return the jobs as `as_jobs` does, each gid once; rows without a gid only when wanted."""
+    """Return the frame of `as_jobs` with each gid once; rows without a gid only on request."""
     frame = as_jobs(jobs).reset_index(drop=True)
     missing, repeated = frame["gid"].isna(), frame["gid"].duplicated()
     return frame[missing | ~repeated] if without_gid else frame[~(missing | repeated)]
@@ -157,7 +157,7 @@ def _hide(text: str) -> str:
 def render(table: pd.DataFrame, *, index: bool = False, width: int | None = None) -> str:
     """Return a frame as lines of text, without control characters, fitted to the terminal.
 
-    Columns of gids are never cut: half a gid is none.
+    Gid columns are never cut.
     """
     frame = table.reset_index() if index else table
     columns = [[str(name), *map(_cell, frame[name])] for name in frame.columns]

@@ -53,7 +53,7 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a response has changed about a job."""
+    """What a response changed about a job."""
 
     any: bool
     status: bool
@@ -91,7 +91,7 @@ class JobTable:
         return {status: self._counter[status] for status in order if self._counter[status]}
 
     def update(self, gid: str, result: ReadResult) -> Change:
-        """Take over the response to a request for a job."""
+        """Update a job with the response to a request for it."""
         job = self.jobs[gid]
         before = (job.status, job.fingerprint, job.failure)
         was_finished = job.finished
@@ -134,15 +134,15 @@ class JobTable:
         return with_index_of(rows, self._shape)
 
     def history_frame(self) -> pd.DataFrame:
-        """Return the changes of status that were seen: ``gid``, ``status``, ``at``."""
+        """Return the observed changes of status: ``gid``, ``status``, ``at``."""
         gids, statuses, times = zip(*self.history, strict=True) if self.history else ((), (), ())
         at = pd.DatetimeIndex(np.array(times, "int64").view("M8[us]"), tz="UTC")
         data = {"gid": gids, "status": statuses, "at": at}
         return pd.DataFrame(data).astype({"gid": self._text, "status": self._text})
 
     def _updated(self, frame: pd.DataFrame, rows: dict[str, list[int]]) -> pd.DataFrame:
-        """Return a frame with the responses that came since; `rows` are the positions of jobs."""
-        for results in (self._records, self._errors):  # an error is later than a record beside it
+        """Return a frame updated with the responses received; `rows` are the positions of jobs."""
+        for results in (self._records, self._errors):  # an error is newer than a record beside it
             gids = [gid for gid in rows if gid in results]
             if gids:
                 news = frame_of_results(gids, [results[gid] for gid in gids], self.plan)
@@ -208,10 +208,10 @@ def _fingerprint(record: dict[str, Any], column: Column) -> object:
         return value is not None
     try:
         return value if value is None or isinstance(value, str) else str(value)
-    except RecursionError:  # nested beyond reason
+    except RecursionError:  # absurdly nested
         return type(value).__name__
 
 
 def _is_compared(column: Column) -> bool:
-    """Whether the value counts, and not just that there is one: URLs are signed anew each time."""
+    """Tell whether to compare values, not just their presence: URLs are signed anew each time."""
     return column.kind == "text" and not column.name.endswith("download_url")

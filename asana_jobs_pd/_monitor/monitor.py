@@ -1,4 +1,4 @@
-"""Watches jobs until they are finished, without drawing anything."""
+"""A monitor watches jobs until they are finished; it draws nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestErr
 from asana_jobs_pd.typing import Gids, MonitorState
 
 TICK = 0.1
-"""Seconds that a wait lasts: an interrupt is noticed in between on every system."""
+"""Seconds per wait: on every system an interrupt is noticed between two of them."""
 
 
 @public
@@ -85,7 +85,7 @@ class JobsMonitor:
         check_client(client)
         self._given = self._client = client
         self._poller = Poller(JobTable(jobs), clock or RealClock())
-        # The poller's own threads end it: a finalizer may run anywhere, so it must not lock.
+        # The poller's own threads end it: a finalizer may run anywhere and must not take locks.
         weakref.finalize(self, _end, self._poller).atexit = False
 
     def __repr__(self) -> str:
@@ -102,7 +102,7 @@ class JobsMonitor:
         )
 
     def __enter__(self) -> Self:
-        self._start()  # the block stops it, not the cell
+        self._start()  # the `with` block stops it, not the cell
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,7 +137,7 @@ class JobsMonitor:
 
     @property
     def jobs(self) -> dict[str, JobState]:
-        """What is known of each job, by gid; live, not to be changed."""
+        """The state of each job by gid: live, do not modify."""
         return self._poller.table.jobs
 
     @property
@@ -326,7 +326,7 @@ Cell = tuple[str, object]
 def current_cell() -> Cell | None:
     """Return the cell that this code runs in, None outside of IPython.
 
-    It is named by the id that the front end sends with the request, else by its source: then two
+    It is named by the id that the front end sends with the request, else by its source, so that two
     cells with the same text count as one.
     """
     ipython = sys.modules.get("IPython")
@@ -342,7 +342,9 @@ def current_cell() -> Cell | None:
 
 def _of_request(request: dict[str, Any]) -> Cell | None:
     header = request["header"]
-    if header.get("msg_type") != "execute_request":  # a button, say, which no cell re-runs
+    if (
+        header.get("msg_type") != "execute_request"
+    ):  # for example a button's handler, which no cell runs again
         return None
     cell_id = (request.get("metadata") or {}).get("cellId")
     name = f"id {cell_id}" if cell_id else f"source {request.get('content', {}).get('code')}"
@@ -350,7 +352,7 @@ def _of_request(request: dict[str, Any]) -> Cell | None:
 
 
 class Cells:
-    """What each cell has started, held weakly; a new run closes what the previous one started."""
+    """What each cell started, held weakly; a new run closes what the previous one started."""
 
     def __init__(self, close: Callable[[Any], object]) -> None:
         self._close = close
@@ -358,7 +360,7 @@ class Cells:
         self._runs: dict[str, tuple[object, weakref.WeakSet[Any]]] = {}
 
     def enter(self, started: object, cell: Cell | None) -> None:
-        """Note what a cell has started."""
+        """Note what a cell started."""
         if cell is None:
             return
         name, run = cell

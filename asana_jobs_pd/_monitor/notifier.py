@@ -1,4 +1,4 @@
-"""Tells listeners what has changed, in a thread of its own."""
+"""Tells listeners what has changed, in its own thread."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from asana_jobs_pd.errors import NoThreadsError
 log = logging.getLogger("asana_jobs_pd")
 
 MIN_INTERVAL = 0.2
-"""Seconds between two rounds: making rows takes some 20 ms, however few they are."""
+"""Seconds between two rounds: making rows takes about 20 ms, however few they are."""
 
 Event: TypeAlias = Literal["on_change", "on_state"]
 
 
 class _Listener:
-    """A callback, and what it has missed; a method is held weakly."""
+    """A callback and what it has not been told yet; a method is held weakly."""
 
     def __init__(self, event: Event, callback: Callable[..., object]) -> None:
         if not callable(callback):
@@ -41,7 +41,7 @@ class _Listener:
         )
 
     def call(self, *arguments: Any) -> str | None:
-        """Call back; return in words what it raised."""
+        """Call back; return a description of what it raised."""
         callback = self.callback()
         if callback is None:
             return None
@@ -56,11 +56,11 @@ class _Listener:
 
 
 class Notifier:
-    """Collects what changed, and calls the listeners, one round after the other.
+    """Collects changes and calls the listeners, one round after the other.
 
     What changes during a round, or within a fifth of a second, comes with the next one: a slow
-    listener hears less often, not later and later. A late one first hears of all that has changed
-    so far. `rows` makes the rows of some jobs, `failed` gets the words of callbacks that raised,
+    listener hears less often, not later and later. A late one first hears of all changes so far.
+    `rows` makes the rows of some jobs, `failed` gets descriptions of callbacks that raised,
     `afterwards` is called at the end of a round. All methods but `start` need `lock` held, and so
     does `rows`.
     """
@@ -85,7 +85,7 @@ class Notifier:
         self._calling = threading.Lock()
 
     def start(self, stop: threading.Event) -> None:
-        """Start the thread; it ends once `stop` is set and all is told."""
+        """Start the thread; it ends once `stop` is set and everything has been told."""
         with self.lock:
             self._signals = queue.SimpleQueue()
             self._woken = False
@@ -93,7 +93,7 @@ class Notifier:
             self._running = True
 
     def add(self, event: Event, callback: Callable[..., object]) -> Callable[[], None]:
-        """Add a listener; call what is returned to remove it again."""
+        """Add a listener; call the returned function to remove it."""
         listener = _Listener(event, callback)
         with self.lock:
             self._listeners.append(listener)
@@ -116,7 +116,7 @@ class Notifier:
         self.wake()
 
     def wake(self) -> None:
-        """Make the thread look, once; where it has ended, another one looks."""
+        """Wake the thread for one round; start a new one if it has ended."""
         if self._running:
             if not self._woken:
                 self._woken = True
@@ -129,7 +129,7 @@ class Notifier:
                 self.wake()
 
     def after_fork(self, lock: threading.RLock) -> None:
-        """Have no thread, and another lock: the old one may be held by nobody."""
+        """Forget the thread and replace the lock, whose holder may not exist in this process."""
         self.lock, self._calling = lock, threading.Lock()
         self._running = False
 
@@ -153,14 +153,14 @@ class Notifier:
     def _next_round(
         self, stop: threading.Event, signals: Signals
     ) -> tuple[bool, list[tuple[_Listener, tuple[Any, ...]]], str | None]:
-        """Return whether it is the last round, whom to call with what, and what went wrong."""
+        """Return whether it is the last round, whom to call with what, and the last error."""
         calls: list[tuple[_Listener, tuple[Any, ...]]] = []
         failure = None
         with self.lock:
             ended = stop.is_set()
             gids, state_changed = self._gids, self._state_changed
             self._gids, self._state_changed, self._woken = {}, False, False
-            if ended and signals is self._signals:  # and not started again
+            if ended and signals is self._signals:  # and was not started again
                 self._running = False
             self._listeners = [each for each in self._listeners if each.callback() is not None]
             try:

@@ -1,6 +1,6 @@
 """The threads of a monitor: one decides what is due, a few poll, one notifies listeners.
 
-They are daemons and know nothing of the monitor: when nobody holds it any more, they end.
+They are daemons and hold no reference to the monitor: they end when it is garbage collected.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from asana_jobs_pd.errors import (
 from asana_jobs_pd.typing import MonitorState
 
 MAX_WORKERS = 25
-"""Half of what Asana allows in flight: the rest is for reads in the foreground."""
+"""Half of what Asana allows in flight: the rest is left for foreground reads."""
 
 Ask: TypeAlias = Callable[[str, threading.Event], ReadResult]
 
@@ -46,9 +46,9 @@ Ask: TypeAlias = Callable[[str, threading.Event], ReadResult]
 class WorkerPool:
     """A few daemon threads that poll; one more is started only when all are busy.
 
-    `ask` asks for a job, and may raise ``Cancelled`` once `stop` is set; `report` gets the result,
-    in the same thread; `failed` gets in words whatever else `ask` raised: then nothing can be
-    polled any more. Whoever reports takes jobs out of `in_flight`.
+    `ask` fetches a job, and may raise ``Cancelled`` once `stop` is set; `report` gets the result,
+    in the same thread, and takes the job out of `in_flight`; `failed` gets a description of
+    anything else that `ask` raised: nothing can be polled after that.
     """
 
     def __init__(
@@ -67,20 +67,20 @@ class WorkerPool:
         self.in_flight: set[str] = set()
 
     def submit(self, gid: str) -> None:
-        """Have a job polled."""
+        """Queue a job to be polled."""
         self.in_flight.add(gid)
         self._todo.put(gid)
         if self._threads < len(self.in_flight):
             try:
                 start_thread(self._work, "asana-jobs-poll")
-            except NoThreadsError:  # those there are will do
+            except NoThreadsError:  # go on with the threads there are
                 if not self._threads:
                     raise
             else:
                 self._threads += 1
 
     def dismiss(self) -> None:
-        """Wake the threads that wait, so that they see the stop."""
+        """Wake waiting threads, so that they notice the stop."""
         for _ in range(self._threads):
             self._todo.put(None)
 
@@ -100,11 +100,11 @@ _RESTARTABLE: tuple[MonitorState, ...] = ("idle", "stopped", "unauthorized")
 
 
 class Poller:
-    """Polls the jobs of a table until they are finished; `start` begins again after an end.
+    """Polls the jobs of a table until they are finished; `start` may begin it again.
 
-    `lock` guards everything here, the table too. `version` grows with every visible change;
-    `failed` tells that it ended because it could not go on; `signals` wakes the thread that
-    decides, and ``"end"`` makes it stop all.
+    `lock` guards everything here, the table included. `version` grows with every visible change;
+    `failed` says that it ended because it could not go on; `signals` wakes the deciding thread,
+    and ``"end"`` makes that one stop everything.
     """
 
     def __init__(self, table: JobTable, clock: Clock) -> None:
@@ -138,7 +138,7 @@ class Poller:
         self._error_gid: str | None = None
 
     def start(self, ask: Ask, limiter: Limiter, recorder: Recorder | None = None) -> None:
-        """Begin, unless it is running or all jobs are finished."""
+        """Start polling, unless it is running or all jobs are finished."""
         with self.lock:
             if self.state not in _RESTARTABLE:
                 return
@@ -159,24 +159,24 @@ class Poller:
                 raise
 
     def finish(self) -> None:
-        """Be done: there is nothing to poll."""
+        """End because there is nothing left to poll."""
         with self.lock:
             self._end("done")
 
     def refuse(self, reason: str) -> None:
-        """Note that it cannot begin: there is no token."""
+        """End before the start because there is no token."""
         with self.lock:
             if self.state in _RESTARTABLE:
                 self.state = "idle"
                 self._end("unauthorized", reason)
 
     def stop(self) -> None:
-        """End, without waiting for requests in flight."""
+        """End without waiting for requests in flight."""
         with self.lock:
             self._end("stopped")
 
     def pause(self, *, paused: bool) -> None:
-        """Poll nothing more, or go on."""
+        """Pause or resume polling."""
         with self.lock:
             if self.state in (*FINAL_STATES, "idle") or paused == (self.state == "paused"):
                 return
@@ -192,12 +192,12 @@ class Poller:
             self.signals.put("poll")
 
     def record(self) -> None:
-        """Write what changed to the ledger; without the lock, since a disk may be slow."""
+        """Write changes to the ledger; without holding the lock, since a disk may be slow."""
         if self.recorder is not None:
             self.recorder.write()
 
     def after_fork(self) -> None:
-        """Be stopped: the threads did not come along, and one may have held a lock."""
+        """Become stopped: a fork has none of the threads, and one may have held a lock."""
         self.lock = threading.RLock()
         self.notifier.after_fork(self.lock)
         self.recorder = None
@@ -209,7 +209,7 @@ class Poller:
             self.finished.set()
 
     def next_check(self) -> float | None:
-        """Return the seconds until the next request, None when none will come by itself."""
+        """Return the seconds until the next request, None when none is scheduled."""
         with self.lock:
             if self.state in (*FINAL_STATES, "idle", "paused") or self.limiter is None:
                 return None
@@ -234,7 +234,7 @@ class Poller:
                         self._give_up(_text_of(error), stop)
 
     def _dispatch(self) -> float | None:
-        """Have polled what is due; return the seconds to wait, None until something happens."""
+        """Queue the jobs that are due; return the seconds to wait, None to wait for a signal."""
         if not len(self.schedule) and not self.workers.in_flight:
             self._end("done")
             return None
@@ -274,7 +274,7 @@ class Poller:
         now, error = self.clock.now(), result.error
         self.workers.in_flight.discard(gid)
         if error is not None and error.status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._set_error(gid, str(error))  # of the token; it says nothing about the job
+            self._set_error(gid, str(error))  # about the token, not about the job
             self.schedule.put_back(gid, now)
             return
         if self.recorder is not None and error is None:
@@ -319,9 +319,7 @@ class Poller:
         self.notifier.state_changed()
 
     def _callback_failed(self, text: str) -> None:
-        with (
-            self.lock
-        ):  # listeners are not told: the one that hears of it may be the one that fails
+        with self.lock:  # do not tell listeners: the one that fails might be told
             self.last_error = text
             self.version += 1
 

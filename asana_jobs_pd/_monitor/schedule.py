@@ -1,4 +1,4 @@
-"""When to poll which job: delays that grow with a job's age, at the rate that the limits allow."""
+"""When to poll each job: delays grow with a job's age and stretch to what the rate limit allows."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from asana_jobs_pd._http.rate_limit import BACKGROUND_SHARE, Limiter
 from asana_jobs_pd._http.retry import backoff
 
 Signals: TypeAlias = "queue.SimpleQueue[str | None]"
-"""Wakes a thread. Of all the ways to do so, only this one is safe in the garbage collector."""
+"""Wakes a thread; the only way that is safe inside the garbage collector."""
 
 
 class Clock(Protocol):
-    """The time, which tests drive."""
+    """The time; tests pass a clock of their own."""
 
     def now(self) -> float:
-        """Return seconds; they never go back."""
+        """Return seconds that never go back."""
 
     def wait(self, signals: Signals, seconds: float | None) -> str | None:
-        """Return the next signal, or None once so many seconds have passed."""
+        """Return the next signal, or None after so many seconds."""
 
 
 class RealClock:
     """The monotonic time of this machine."""
 
     def now(self) -> float:
-        """Return seconds; they never go back."""
+        """Return seconds that never go back."""
         return time.monotonic()
 
     def wait(self, signals: Signals, seconds: float | None) -> str | None:
-        """Return the next signal, or None once so many seconds have passed."""
+        """Return the next signal, or None after so many seconds."""
         try:
             # An hour at a time: some systems do not support longer waits.
             return signals.get(timeout=None if seconds is None else min(seconds, 3600.0))
@@ -54,8 +54,8 @@ JITTER = 0.25
 def delay_for(age: float, chance: float) -> float:
     """Return the seconds until the next poll of a job: a quarter of its age, 2 to 60.
 
-    `age` counts since the job was first seen, or its status last changed; `chance`, from 0 to 1,
-    makes the delay up to a quarter longer, so that jobs of one age are spread.
+    `age` counts from when the job was first seen or last changed its status; `chance`, from 0 to 1,
+    makes the delay up to a quarter longer, so that jobs of the same age spread out.
     """
     delay = min(max(age * AGE_FRACTION, MIN_DELAY), MAX_DELAY / (1 + JITTER))
     return delay * (1 + JITTER * chance)
@@ -64,9 +64,9 @@ def delay_for(age: float, chance: float) -> float:
 class Schedule:
     """The unfinished jobs by the time of their next poll.
 
-    A job is either here or, once taken, with whoever took it, until `put_back`. All methods cost
-    at most the logarithm of the number of jobs. `rate` is how many jobs per second may be taken
-    in the long run; where that is too few, time goes by more slowly in here (`stretch`).
+    A job that was taken is gone until it is `put_back`. All methods cost at most the logarithm of
+    the number of jobs. `rate` is how many jobs per second may be taken in the long run; where
+    that is too few, all delays are stretched (`stretch`).
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Schedule:
         self._heap: list[tuple[float, int, str]] = []
         self._turn = 0
         self._since: dict[str, float] = {}
-        # Whole millionths of polls per second: a sum of floats would drift.
+        # In whole millionths of polls per second: a sum of floats would drift.
         self._weights: dict[str, int] = {}
         self._weight = 0
 
@@ -107,7 +107,7 @@ class Schedule:
         return len(self) / min(self.demand, self._rate) if self._weight else 0.0
 
     def add(self, gids: Iterable[str], now: float, *, urgent: bool = False) -> None:
-        """Add jobs: due at once when urgent, else spread over the first delay."""
+        """Add jobs: due at once if urgent, else spread over the first delay."""
         self._tick(now)
         new = list(gids)
         for position, gid in enumerate(new, 1):
@@ -136,7 +136,7 @@ class Schedule:
         self._since.pop(gid, None)
 
     def make_all_due(self, now: float) -> None:
-        """Make all jobs due now, in the order in which they would have been."""
+        """Make all jobs due now, in the order in which they would have been due."""
         self._tick(now)
         self._heap = [(-math.inf, turn, gid) for turn, (*_, gid) in enumerate(sorted(self._heap))]
         self._turn = len(self._heap)
@@ -151,7 +151,7 @@ class Schedule:
             return 0.0
         if urgent_only or self._frozen:
             return None
-        # A rounding error must not make someone wait for nothing, again and again.
+        # A rounding error must not cause waits of almost zero seconds, over and over.
         left = (due - self._own_time) * self.stretch
         return left if left > 1e-6 else 0.0  # noqa: PLR2004
 
@@ -161,7 +161,7 @@ class Schedule:
         self._rate = rate
 
     def freeze(self, now: float, *, frozen: bool) -> None:
-        """Stop the time, so that nothing becomes due, or let it go on."""
+        """Stop or resume the time: while stopped, nothing becomes due."""
         self._tick(now)
         self._frozen = frozen
 
@@ -178,7 +178,7 @@ class Schedule:
 
 
 class NetworkBackoff:
-    """Counts polls without a response, one after the other; falsy while there is none."""
+    """Counts consecutive polls without a response; falsy while there are none."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -197,22 +197,22 @@ class NetworkBackoff:
         self._failures += 1
 
     def left(self, now: float) -> float:
-        """Return the seconds until the next try."""
+        """Return the seconds until the next attempt."""
         return max(0.0, self._until - now) if self._failures else 0.0
 
     def skip(self, now: float) -> None:
-        """Allow the next try now."""
+        """Allow the next attempt now."""
         self._until = now
 
 
 MAX_RATE = 25.0
-"""Polls per second whatever the limits are: a monitor must not keep a processor busy."""
+"""The most polls per second, whatever the rate limit: a monitor must not keep a core busy."""
 
 _sharing: weakref.WeakKeyDictionary[Schedule, Limiter] = weakref.WeakKeyDictionary()
 
 
 def join_rate(schedule: Schedule, limiter: Limiter) -> None:
-    """Make a schedule one of those that share a limiter."""
+    """Let a schedule share a limiter with others."""
     _sharing[schedule] = limiter
 
 
@@ -222,7 +222,7 @@ def leave_rate(schedule: Schedule) -> None:
 
 
 def rate_of(schedule: Schedule, limiter: Limiter) -> float:
-    """Return the polls per second of a schedule: its share, by demand, of what the limits allow."""
+    """Return a schedule's polls per second: its share, by demand, of what the limiter allows."""
     budget = limiter.budget
     total = min(BACKGROUND_SHARE * budget.allowed / budget.window, MAX_RATE)
     demands = [other.demand for other, its in list(_sharing.items()) if its is limiter]
@@ -232,7 +232,7 @@ def rate_of(schedule: Schedule, limiter: Limiter) -> float:
 
 
 def slow_rate_text(schedule: Schedule, limiter: Limiter) -> str:
-    """Say how often each job is polled when the limits slow that down; else ""."""
+    """Say how often each job is polled if the rate limit slows that down; else empty."""
     if schedule.stretch <= 1.05:  # noqa: PLR2004
         return ""
     allowed, window = limiter.budget.allowed, limiter.budget.window

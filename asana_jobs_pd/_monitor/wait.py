@@ -128,7 +128,7 @@ async def wait_asana_jobs_async(
         with bar, wait.monitor:
             for seconds in wait.ticks(bar):
                 await asyncio.sleep(seconds)
-    except KeyboardInterrupt:  # at the prompt for a token
+    except KeyboardInterrupt:  # at the token prompt
         interrupted = True
     except NoThreadsError as error:
         error.frame = wait.monitor.frame
@@ -162,7 +162,7 @@ class _Wait:
         return Progress(self._total, "Asana jobs finished", shown)
 
     def ticks(self, bar: Progress) -> Iterator[float]:
-        """Yield seconds to wait, until it is over."""
+        """Yield the seconds to wait until it is over."""
         began, monitor = time.monotonic(), self.monitor
         shown = (-1, 0)
         while monitor.running and monitor.unfinished > self._enough:

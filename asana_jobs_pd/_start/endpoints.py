@@ -1,4 +1,4 @@
-"""The endpoints that start jobs, and how their options are checked and written."""
+"""The endpoints that start jobs, and how their options are checked and serialized."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asana_jobs_pd.errors import InvalidOptionError
 from asana_jobs_pd.typing import PortfolioPart, PrivacySetting, ProjectPart, TaskPart
 
 Check: TypeAlias = Callable[[str, Any], Any]
-"""Returns the value of the option of a name as the body has it, or raises."""
+"""Takes an option's name and value; returns the value for the body, or raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Option:
 class Endpoint:
     """One way to start a job, by the name of its function.
 
-    ``{gid}`` in `path` stands for the parent; `member` is where the body names it, if it does;
+    ``{gid}`` in `path` stands for the parent; `member` is the body's key for it, if any;
     `parents` are the kinds of objects that it takes.
     """
 
@@ -134,12 +134,12 @@ def _flag(name: str, value: object) -> bool:
 
 
 def _choice(kind: Any) -> Check:
-    """Return the check for one of the values of a ``Literal``."""
+    """Return a check that allows one value of a ``Literal``."""
     return lambda name, value: check_choice(name, value, get_args(kind))
 
 
 def _parts(kind: Any) -> Check:
-    """Return the check for several values of a ``Literal``, which Asana wants in one text."""
+    """Return a check that allows several values of a ``Literal``, sent as one text."""
 
     def check(name: str, value: object) -> str:
         names = [value] if isinstance(value, str) else value
@@ -176,7 +176,7 @@ def _roles(name: str, value: object) -> list[dict[str, Any]]:
 def _pairs(
     name: str, value: object, check: Callable[[object, str], str | None]
 ) -> list[dict[str, Any]]:
-    """Return a dict by gid as Asana wants it."""
+    """Return a dict by gid in the form that Asana expects."""
     return [
         {"gid": parse_gid(gid, name), "value": check(each, f"{name}[{gid!r}]")}
         for gid, each in _mapping(name, value).items()

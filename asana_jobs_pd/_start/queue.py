@@ -1,8 +1,8 @@
-"""Which request that starts a job goes next, and which running job to poll.
+"""Decides which request that starts a job is sent next, and which running job is polled.
 
-Asana lets a user run five duplications, instantiations and exports at a time. The queue keeps to
-that by counting what it sent and has not yet seen finish; what others run, it learns from refusals
-that say "later".
+Asana lets a user run five duplications, instantiations and exports at a time. The queue respects
+that by counting what it sent and has not yet seen finish; what others run shows in refusals that
+say "later".
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from asana_jobs_pd._http.retry import backoff
 from asana_jobs_pd.typing import StartState
 
 MAX_RUNNING = 5
-"""Jobs that Asana lets a user run at the same time."""
+"""How many jobs Asana lets a user run at the same time."""
 MIN_POLL_DELAY, MAX_POLL_DELAY, POLL_GROWTH = 2.0, 30.0, 1.5
 """Seconds between two polls of the same job, at first and at most."""
 MIN_HOLD, MAX_HOLD = 5.0, 60.0
@@ -26,7 +26,7 @@ MAX_UNCLEAR = 3
 
 @dataclass(slots=True)
 class _Running:
-    """A job that is not known to have finished: when to poll it, and how long to wait after."""
+    """A job not known to have finished: when to poll it next, and the delay after that."""
 
     poll_at: float
     delay: float = MIN_POLL_DELAY
@@ -36,8 +36,8 @@ class _Running:
 class StartQueue:
     """Requests to send, in flight and done, numbered from 0 and sent in order; and running jobs.
 
-    `running` are the gids of jobs that are known to run already. `states` has what became of each
-    request, None while that is open; `gave_up` tells that too many in a row had no clear response.
+    `running` are the gids of jobs that are known to run already. `states` has the outcome of each
+    request, None while it is open; `gave_up` says that too many in a row had no clear response.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class StartQueue:
 
     @property
     def done(self) -> bool:
-        """Whether every request is decided, or will not be sent."""
+        """Whether every request is decided or will not be sent."""
         return not self._sending and (self.gave_up or not self._waiting)
 
     def take(self, now: float) -> int | None:
@@ -108,15 +108,15 @@ class StartQueue:
         self._clear(item)
 
     def refused(self, item: int) -> None:
-        """Note that Asana has refused a request for good."""
+        """Note that Asana refused a request for good."""
         self._decide(item, "refused")
         self._clear(item)
 
     def unclear(self, item: int, now: float, *, sent: bool) -> None:
-        """Note that no clear response came: a job was started or not, or nothing was sent at all.
+        """Note that there was no clear response: a job may have been started.
 
-        From now on one request goes at a time, after a pause. After a few in a row the rest is not
-        sent: each might start a job that nobody knows of.
+        From now on requests go one at a time, after a pause. After a few in a row the rest is not
+        sent: each might start a job whose gid nobody knows.
         """
         self._decide(item, "unknown" if sent else "not_sent")
         self._unclear += 1
@@ -129,7 +129,7 @@ class StartQueue:
     ) -> None:
         """Put a request back in its place, to be sent after `wait` seconds, or longer each time.
 
-        `alone` tells that only this request has to wait: of its workspace, an export is running.
+        `alone` says that only this request has to wait: its workspace has an export running.
         """
         key = item if alone else None
         times = self._holds[key] = self._holds.get(key, 0) + 1
@@ -148,7 +148,7 @@ class StartQueue:
         if finished:
             del self._running[gid]
             if not self._unclear and None in self._holds:
-                self._hold_until = now  # there is room where there was none
+                self._hold_until = now  # there is room again
             return
         job.in_flight = False
         job.delay = min(job.delay * POLL_GROWTH, MAX_POLL_DELAY)
@@ -160,7 +160,7 @@ class StartQueue:
         self._waiting = dict(sorted({**self._waiting, item: -math.inf}.items()))
 
     def close(self) -> list[StartState]:
-        """Return what became of every request, when no more responses count."""
+        """Return the outcome of every request; later responses no longer count."""
         for item in tuple(self._sending):
             self._decide(item, "unknown")
         return [state or "not_sent" for state in self.states]

@@ -1,4 +1,4 @@
-"""From parents, by gid or web URL, to requests that start jobs; from their results to a frame."""
+"""Requests that start jobs, from parents as gids or web URLs; and the frame of their results."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StartRequest:
 
     @property
     def subject(self) -> str:
-        """What errors call the parent."""
+        """What error messages call the parent."""
         parents = self.endpoint.parents
         return parents[0].capitalize() if len(parents) == 1 else "Parent"
 
@@ -48,7 +48,7 @@ class StartRequest:
 
 @dataclass(slots=True)
 class StartResult:
-    """What became of one request; `requested_at` is by Asana's clock, `asked_at` by ours."""
+    """The outcome of one request; `requested_at` is by Asana's clock, `asked_at` by ours."""
 
     state: StartState = "not_sent"
     requested_at: int = NEVER
@@ -97,7 +97,7 @@ def requests_frame(requests: Sequence[StartRequest]) -> pd.DataFrame:
 
 
 def started_frame(requests: Sequence[StartRequest], results: Sequence[StartResult]) -> pd.DataFrame:
-    """Return one row per request, with the columns of a read and of what the job started from."""
+    """Return one row per request: the columns of a read, and the source of each job."""
     gids = [result.record.get("gid") for result in results]
     reads = [ReadResult(result.asked_at, result.record, result.error) for result in results]
     frame = frame_of_results(gids, reads, EVERYTHING)
@@ -179,7 +179,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "user": ("user",),
     "workspace": ("workspace",),
 }
-"""What the words in Asana's URLs stand for; permalinks of portfolios and teams say "resource"."""
+"""Objects by the words in Asana's URLs; permalinks of portfolios and teams say "resource"."""
 _GID = "[1-9][0-9]{0,99}"
 _PATHS: tuple[tuple[str, str], ...] = (
     (rf"0/(?P<gid>{_GID})(/(?P=gid))?(/(?!projects)[a-z_]+(/.*)?)?", "project"),
@@ -190,7 +190,7 @@ _PATHS: tuple[tuple[str, str], ...] = (
     (rf"api/[0-9.]+/(?P<word>[a-z_]+)/(?P<gid>{_GID})", ""),
     (rf"admin/(?P<gid>{_GID})(/.*)?", "workspace"),
 )
-"""Paths of URLs and the word for what they show. ``/0/goals/…/list`` has the gid of a team, say."""
+"""URL paths and the word for what they show. ``/0/goals/…/list`` has the gid of a team."""
 _DETAILS = re.compile(
     "board|calendar|comment|dashboard|files|gantt|list|members|messages|note|overview|progress|story"
     "|timeline|workflow|workload"
@@ -201,7 +201,7 @@ _NOTHING: tuple[tuple[str, ...], str | None] = (), None
 
 
 def _object_in(url: str) -> tuple[tuple[str, ...], str | None]:
-    """Return the kinds of object that an Asana URL may show, and its gid; neither when unsure."""
+    """Return the kinds of object that an Asana URL may show, and its gid; neither in doubt."""
     match = _ASANA_URL.fullmatch(url)
     if match is None:
         return _NOTHING

@@ -156,7 +156,7 @@ class ResourceExport:
 
     @property
     def parameter(self) -> dict[str, Any]:
-        """One of Asana's ``export_request_parameters``."""
+        """One item of Asana's ``export_request_parameters``."""
         parts = {"filters": dict(self.filters), "fields": list(self.fields)}
         given = {name: part for name, part in parts.items() if part}
         return {"resource_type": self.resource_type, **given}

@@ -1,4 +1,4 @@
-"""Sends the requests that start jobs, five at a time: the queue decides, threads send and poll."""
+"""Sends the requests that start jobs: the queue decides, threads send and poll."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ log = logging.getLogger("asana_jobs_pd")
 
 TICK = 0.1
 GRACE = 0.15
-"""Seconds for responses that are on their way when it is stopped."""
+"""Seconds allowed for responses on their way when it is stopped."""
 _UNREADABLE = frozenset(range(400, 500)) - {401, 408, 429}
-"""Responses that will not change: such a job does not keep others waiting."""
+"""Statuses that will not change: such a job does not keep others waiting."""
 _IN_PROGRESS = re.compile(r"in[ -]progress|concurrent", re.IGNORECASE)
 _ONE_ALREADY = re.compile(r"already|at a time|one export|running|limit", re.IGNORECASE)
 
@@ -45,8 +45,8 @@ _ONE_ALREADY = re.compile(r"already|at a time|one export|running|limit", re.IGNO
 def is_in_progress(endpoint: Endpoint, error: RequestError | None) -> bool:
     """Tell whether Asana refused because another export or duplication is still running.
 
-    A second resource export of a workspace gets a 403, like what one may not do; the words are
-    not documented, so that several are taken for it.
+    A second resource export of a workspace gets a 403, as missing permissions do; the message is
+    not documented, so several wordings are recognized.
     """
     if error is None or error.status != HTTPStatus.FORBIDDEN:
         return False
@@ -59,7 +59,7 @@ class Runner:
     """Sends requests, each once, and polls the jobs that run while others wait.
 
     It fills in `results`, one per request; they are complete when `run` has ended, however it
-    did. `failure` is what ended it early: an AuthenticationError, or anything else.
+    ended. `failure` is the exception that ended it early, such as an AuthenticationError.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Runner:
             return f"{text} ({self._obstacle})" if self._obstacle else text
 
     def run(self, tick: Callable[[], object], over: Callable[[float], bool]) -> None:
-        """Return when all is decided, or `over` says so of the time; call `tick` meanwhile."""
+        """Return when all is decided or `over` says that time is up; call `tick` meanwhile."""
         try:
             while not self._finished() and not over(self._clock.now()):
                 self._dispatch()
@@ -143,7 +143,7 @@ class Runner:
                 except NoThreadsError:
                     self._queue.polled(gid, now, finished=False)
 
-    # In threads of their own, which no interrupt reaches, so that each response is noted
+    # In threads, which no interrupt reaches, so that each response is recorded
 
     def _post(self, item: int) -> None:
         request = self._requests[item]
@@ -168,7 +168,7 @@ class Runner:
             self._note(self._note_posting_ended)
 
     def _record_started(self, request: StartRequest, posted: PostResult, *, in_time: bool) -> None:
-        """Record a gid that nobody else knows; the result has it already, unless it is too late."""
+        """Write a new gid to the ledger; the result has it already, unless it is too late."""
         gid = posted.record["gid"]
         if not in_time:
             log.warning("%s %s: job %s was started", request.subject, request.gid, gid)
@@ -203,7 +203,7 @@ class Runner:
         if posted.delivery == "taken":
             result.record = posted.record
             gid = posted.record["gid"]
-            self._items.setdefault(gid, []).append(item)  # from a cache, one may come twice
+            self._items.setdefault(gid, []).append(item)  # a cached export may come twice
             self._queue.started(item, gid, now)
         elif posted.delivery == "later" or is_in_progress(self._requests[item].endpoint, error):
             alone = posted.delivery != "later"
@@ -271,4 +271,4 @@ def _error(request: StartRequest, reason: str) -> NetworkError:
 
 
 _running: weakref.WeakKeyDictionary[Limiter, tuple[str, ...]] = weakref.WeakKeyDictionary()
-"""Jobs that this process has started and not yet seen finish: they count in the next call, too."""
+"""Jobs started by this process and not yet seen to finish: they count in the next call too."""

@@ -1,4 +1,4 @@
-"""From parents to a frame of jobs: what all functions that start jobs share."""
+"""What all functions that start jobs share: from parents to a frame of jobs."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def with_start_options(function: F) -> F:
     ]
     signature = signature.replace(parameters=[*own, *shared])
     function.__signature__ = signature  # type: ignore[attr-defined]
-    if function.__doc__ and StartOptions.__doc__:  # neither with python -OO
+    if function.__doc__ and StartOptions.__doc__:  # there are no docstrings with python -OO
         doc = inspect.cleandoc(function.__doc__)
         text = inspect.cleandoc(StartOptions.__doc__).partition("----------\n")[2]
         end = doc.index("\n\n", doc.index("Parameters\n"))
@@ -144,14 +144,14 @@ def start_jobs(
     run.run()
     try:
         frame = run.frame(rows)
-    except KeyboardInterrupt:  # another one, or a late one
+    except KeyboardInterrupt:  # a second or late interrupt
         run.ending = "interrupted"
         frame = run.frame(rows)
     return run.finish(frame)
 
 
 class _Run:
-    """One call: it sends the requests, and knows how it ended."""
+    """One call: it sends the requests and remembers how it ended."""
 
     def __init__(
         self, requests: Sequence[StartRequest], name: str, options: StartOptions, clock: Clock
@@ -167,7 +167,7 @@ class _Run:
         self.results = [StartResult() for _ in requests]
 
     def run(self) -> None:
-        """Send the requests; however it ends, `results` says what became of each."""
+        """Send the requests; however it ends, `results` has the outcome of each."""
         try:
             client = self._client = self._client or default_client()
             runner = Runner(self._requests, self.results, client, clock=self._clock)
@@ -186,7 +186,7 @@ class _Run:
         return started_frame(rows, [results[row] for row in rows])
 
     def finish(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the frame with warnings of what a caller should know, or raise how it ended."""
+        """Return the frame, after warnings for the caller, or raise what ended the call."""
         error, texts = self._error(frame), []
         if error is None and (frame["source.state"] != "started").any():
             texts.append(self._summary(frame, examples=True))
@@ -218,7 +218,7 @@ class _Run:
         return None
 
     def _over(self) -> Callable[[float], bool]:
-        """Return what tells whether to stop at a time."""
+        """Return a function that says whether to stop at a time."""
         stop, timeout = self._options.get("stop"), self._options.get("timeout")
         deadline = math.inf if timeout is None else self._clock.now() + timeout
 
@@ -232,7 +232,7 @@ class _Run:
         return over
 
     def _tick_of(self, runner: Runner) -> Callable[[], None]:
-        """Return what updates the bar when something has changed, or after a second."""
+        """Return a function that updates the bar after a change, or after a second."""
         shown: tuple[object, ...] = ()
 
         def tick() -> None:
