@@ -1,4 +1,4 @@
-"""Decoded values as Arrow arrays: whole columns at a time, cell by cell where one does not fit."""
+"""Decoded values as Arrow arrays: whole columns at once, or cell by cell around misfits."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](.+))?", re.ASCII)
 DATE_LENGTH = len("2024-08-23")
 _MIDNIGHT = re.compile(r"00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?", re.ASCII)
 MISFITS = (pa.ArrowException, OverflowError, TypeError, ValueError)
-"""What Arrow raises for a value that does not fit its type."""
+"""The errors Arrow raises for a value that does not fit its type."""
 
 
 def _float_or_decimal(text: str) -> float | Decimal:
@@ -95,7 +95,7 @@ Special: TypeAlias = Callable[[Sequence[Any], "Rows"], pa.Array]
 
 
 class Doubtful(Exception):  # noqa: N818  not an error until the reader decides so
-    """Decoding may have lost something, as of a large number: the text must be looked at."""
+    """Decoding may have lost something, such as digits of a large number: check the text."""
 
 
 class Rows:
@@ -120,7 +120,7 @@ class Rows:
         self.exact = exact
 
     def inside(self, offsets: Sequence[int]) -> Rows:
-        """Return the same for the items of a list column."""
+        """Return the rows of a list column's items."""
 
         def row(position: int) -> int:
             return bisect_right(offsets, position) - 1
@@ -207,10 +207,10 @@ def _repaired(text: bytes, position: int, column: str, rows: Rows) -> bytes:
 
 
 def _salvaged(text: bytes, position: int, column: str, rows: Rows) -> tuple[bytes | None, Any]:
-    """Return JSON that cannot be decoded without what is wrong with it, else nothing."""
+    """Return undecodable JSON without its invalid parts; nothing if that is impossible."""
     text = _repaired(text, position, column, rows)
     better = mended(text)
-    if better != text and needs_repair(better):  # keys that were no Unicode could not be spelled
+    if better != text and needs_repair(better):  # keys that were not Unicode could not be spelled
         better = _repaired(better, position, column, rows)
     try:
         value = _any(better)
@@ -247,7 +247,7 @@ def split_date(text: str) -> tuple[str, str | None]:
 
 
 def _text(value: Any) -> str | None:
-    """Return a text as it is, other JSON as it is written."""
+    """Return a text as it is, other JSON as written."""
     text = bytes(value)
     if not text or text == b"null":
         return None
@@ -260,7 +260,7 @@ def _text(value: Any) -> str | None:
 
 
 def _cast(texts: pa.Array, kind: str, column: str, rows: Rows, start: int = 0) -> pa.Array:
-    """Return parsed texts, halving the array until the one that cannot be parsed stands alone."""
+    """Return parsed texts, bisecting the array to find the one that cannot be parsed."""
     type_ = TYPES[kind]
     with suppress(pa.ArrowInvalid):
         array = pool.cast(texts, type_)
@@ -278,7 +278,7 @@ def _cast(texts: pa.Array, kind: str, column: str, rows: Rows, start: int = 0) -
 
 
 def _is_showable(array: pa.Array, kind: str) -> bool:
-    """Whether all years are 1 to 9999: pandas cannot write others, not even in a repr."""
+    """Whether all years are 1 to 9999: pandas cannot show others, not even in a repr."""
     first, last = _RANGES[kind]
     extremes = pc.min_max(array)
     least, greatest = extremes["min"].value, extremes["max"].value
@@ -286,7 +286,7 @@ def _is_showable(array: pa.Array, kind: str) -> bool:
 
 
 def _integers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.Array:
-    """Return whole numbers, those that fit."""
+    """Return whole numbers, where they fit."""
     if kind == "gid":
         return gid_texts(values)
     fitting = [value if value is None or -(2**63) <= value < 2**63 else None for value in values]
@@ -314,7 +314,7 @@ def float_array(values: Sequence[float | None], rows: Rows) -> pa.Array:
 
 
 def gid_texts(gids: Sequence[str | int | None]) -> pa.Array:
-    """Return gids as texts, of which some may be numbers."""
+    """Return gids as texts; some may be numbers."""
     try:
         return pool.array(gids, TYPES["gid"])
     except MISFITS:

@@ -42,17 +42,17 @@ from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviat
 from asana_jobs_pd._decode.schema import Node
 
 _MAX_EXACT_TYPES = 100
-"""Fields of a type of row; with more, none has a type of its own, as rows keep missing them."""
+"""The most fields of a type of row that get exact types; rows would miss too many of more."""
 _description_of = attrgetter(*DESCRIPTION)
 _display_of = attrgetter("display_value")
 _options_of = attrgetter("enum_options")
 
 _Description = tuple[Any, ...]
-"""The values of the keys of `DESCRIPTION`; one more is a kind told by the value alone."""
+"""The values of the keys of `DESCRIPTION`, and whether the kind comes from the value alone."""
 
 
 class _Codes(dict[_Description, int]):
-    """The codes of definitions, created as they come; -1 for what identifies no field."""
+    """The codes of definitions, created as they appear; -1 for what identifies no field."""
 
     def __init__(self, definitions: list[Definition]) -> None:
         self.definitions = definitions
@@ -97,7 +97,7 @@ class CustomFields:
         self.exact_shape: Shape | None = None
 
     def expect_latest(self) -> bool:
-        """Expect fields to be described as they were last; return whether that is news."""
+        """Expect fields to be described as they last were; return whether that has changed."""
         latest = self._latest if len(self._latest) <= _MAX_EXACT_TYPES else {}
         if latest == self._expected:
             return False
@@ -116,7 +116,7 @@ class CustomFields:
         return self._types[code]
 
     def array(self, values: Sequence[Any], rows: Rows) -> pa.Array:
-        """Return the interim array: for each row a list of codes of definitions and values."""
+        """Return the interim array: for each row, a list of definition codes and values."""
         offsets = list(accumulate([len(value) if value else 0 for value in values], initial=0))
         fields = list(chain.from_iterable(filter(None, values)))
         inside = rows.inside(offsets)
@@ -141,7 +141,7 @@ class CustomFields:
         return codes
 
     def _checked(self, code: int, description: _Description, field: Any, misfit: Report) -> int:
-        """Return the code of a field that may not say its kind; report values of other kinds."""
+        """Return the code of a field whose kind may be unstated; report values of other kinds."""
         values = [(kind, getattr(field, key)) for kind, key in VALUE_KEYS.items()]
         stated = bool(description[2] or description[3])
         if code >= 0 and self.known.definitions[code].kind not in VALUE_KEYS:
@@ -218,7 +218,7 @@ class CustomFields:
     def _stand_ins(
         self, kind: str, values: list[Any], fields: Sequence[Any], rows: _FieldRows
     ) -> dict[int, str]:
-        """Return the texts that stand in for values, which become None, by position."""
+        """Return by position the texts that stand in for values; those values become None."""
         stand_ins: dict[int, str] = {}
         positions: Iterable[int] = range(len(values))
         if kind not in ITEM_TYPES or str not in set(map(type, values)):
@@ -284,7 +284,7 @@ class CustomFields:
             self.known.note_options(key, names, line)
 
     def _build(self, text: bytes, column: str, report: Report) -> list[Any] | None:
-        """Return custom fields of which some do not fit, without what does not."""
+        """Return custom fields without the parts that do not fit."""
         if text[:1] != b"[":
             report(column, abbreviate(text), "not a list")
             return None
@@ -345,7 +345,7 @@ def _definition(description: _Description) -> Definition | None:
 
 
 def _inferred_kind(values: Sequence[tuple[str, Any]], *, stated: bool) -> str | None:
-    """Return the kind of the only value, else, where no kind is stated, of the only key."""
+    """Return the kind of the only value; without a stated kind, that of the only key."""
     filled = [kind for kind, value in values if value is not None and value is not UNSET]
     present = [kind for kind, value in values if value is not UNSET]
     candidates = filled if filled or stated else present
@@ -353,9 +353,9 @@ def _inferred_kind(values: Sequence[tuple[str, Any]], *, stated: bool) -> str | 
 
 
 def _exact_type(description: _Description, kind: str) -> type | None:
-    """Return a type for a field of this description, None where there cannot be one.
+    """Return a type for a field of this description, None where none is possible.
 
-    Its gid is the tag. Of the values only that of its kind may be there.
+    Its gid is the tag; only the value of its kind may be present.
     """
     gid = description[0]
     is_inferred = len(description) > len(DESCRIPTION)
@@ -378,7 +378,7 @@ def _exact_type(description: _Description, kind: str) -> type | None:
 
 
 def _ends_of_runs(lists: Sequence[msgspec.Raw]) -> Iterable[int]:
-    """Return the positions of lists that the next one does not equal."""
+    """Return the positions of lists that differ from the next one."""
     last = len(lists) - 1
     # Comparing costs less than hashing, and counting less than a loop; nearly always all are equal.
     if lists.count(lists[last]) == len(lists):

@@ -1,4 +1,4 @@
-"""Trees of fields as msgspec types, and the slow way for what does not fit them.
+"""Trees of fields as msgspec types, and the slow path for rows that do not fit them.
 
 A line that is not quite JSON, or has what no column can hold, is repaired: `NaN`, `Infinity` and
 numbers out of range become null; what is nested too deeply becomes a text, so that it does not
@@ -38,7 +38,7 @@ _ESCAPE = re.compile(
 ABSENT_RAW = msgspec.Raw(b"")
 _WHOLE = re.compile(rb"-?[0-9]+\.0+|-?[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]{1,2}")
 REST = '"other_keys"'
-"""The keys of a wide object that have no column. No key of a row can have quotes."""
+"""The column for the other keys of a wide object. No key of a row can have quotes."""
 _LEAVES: dict[str, Any] = {
     "text": str | None,
     "gid": str | int | None,
@@ -65,9 +65,9 @@ _OUT_OF_RANGE = "not a number that JSON or a column can hold"
 _INEXACT = "a whole number that a float cannot hold exactly"
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 LARGE = 2.0**53
-"""Below, floats hold every whole number."""
+"""Below this, floats are exact for every whole number."""
 _MAX_DIGITS = 4000
-"""Python refuses to convert whole numbers of more than 4,300."""
+"""Digits: Python refuses to convert longer whole numbers (4,300)."""
 _TOKEN = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"(\s*:)?|\\?\Z)|[\]\[{}]|-?(?:NaN|Infinity)|-?[0-9][0-9.eE+-]*',
     re.DOTALL,
@@ -143,7 +143,7 @@ def decoder_of(type_: Any) -> Callable[[bytes], Any]:
 
 
 def build(shape: Shape, text: bytes, column: str, report: Report) -> Any:
-    """Return a value piece by piece from valid JSON; what does not fit is None and reported."""
+    """Build a value piece by piece from valid JSON; misfits become None and are reported."""
     kind = shape.node.kind
     if shape.type is msgspec.Raw:
         return msgspec.Raw(text)
@@ -181,7 +181,7 @@ def _build_leaf(shape: Shape, text: bytes, column: str, report: Report) -> Any:
 
 
 def exact_float(text: str) -> float:
-    """Return a number as a float; raise ValueError if there is none, or a whole one is rounded.
+    """Return a number as a float; raise ValueError if that is impossible or rounds a whole number.
 
     With an exponent, as in 6.02e23, the number counts that the float prints as.
     """
@@ -198,7 +198,7 @@ def exact_float(text: str) -> float:
 
 
 def mended(text: bytes) -> bytes:
-    """Return a JSON text with U+FFFD for what UTF-8 cannot hold: halves of pairs, stray bytes."""
+    """Return a JSON text with U+FFFD in place of lone surrogates and invalid bytes."""
     whole = text.decode("utf-8", "replace").encode()
     return _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], whole)
 
@@ -238,12 +238,12 @@ def _build_list(shape: Shape, text: bytes, column: str, report: Report) -> Any:
 
 
 def spelled(key: str) -> str:
-    """Return a key in characters that the name of a field may have."""
+    """Return a key spelled in characters that a field name may have."""
     return key.translate(_SPELLINGS)
 
 
 def unspelled(key: str) -> str:
-    """Return the key that was spelled so."""
+    """Undo `spelled`."""
     return key.translate(_CHARACTERS)
 
 
@@ -257,7 +257,7 @@ def needs_repair(text: bytes) -> bool:
 
 
 def repaired(text: bytes, column: str | None = None) -> tuple[bytes, Misfits]:
-    """Return a row, or the value of a column, made fit; column, value and reason of each loss."""
+    """Return a repaired row or column value, and the column, value and reason of each loss."""
     scan = _Scan(text, column)
     for match in _TOKEN.finditer(text):
         scan.token(match)
@@ -273,14 +273,14 @@ def repaired(text: bytes, column: str | None = None) -> tuple[bytes, Misfits]:
 
 
 class _Scan:
-    """Walks over the tokens of a text and notes what to replace, by what, in which column."""
+    """Walks over the tokens of a text and notes what to replace, with what, in which column."""
 
     def __init__(self, text: bytes, column: str | None) -> None:
         self.edits: list[tuple[int, int, bytes, str]] = []
         self._text = text
         self._column = column or ""
         self._level = 1 if column is None else 0
-        """The depth at which the values of columns stand."""
+        """The depth of column values."""
         self._depth = self._deepest = self._start = 0
 
     def token(self, match: re.Match[bytes]) -> None:
@@ -331,4 +331,4 @@ def _in_range(number: bytes) -> bool:
         return math.isfinite(float(number)) and (
             len(number) <= _MAX_DIGITS or not number.strip(b"-").isdigit()
         )
-    return True  # not a number at all: whoever decodes it says so
+    return True  # not a number at all: decoding it will say so

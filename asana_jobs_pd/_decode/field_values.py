@@ -1,4 +1,4 @@
-"""Values of custom fields as Arrow arrays, in whichever shape they come.
+"""Values of custom fields as Arrow arrays, whatever shape they arrive in.
 
 Asana documents objects in one place and plain texts in another: an option is `{"name": "High"}`
 or `"High"`, a date `{"date": "2024-08-23"}` or `"2024-08-23"`, a person an object or an e-mail
@@ -52,7 +52,7 @@ class _Option(msgspec.Struct, gc=False):
 
 
 class _NamedOption(msgspec.Struct, gc=False):
-    """The same where it has a name, so that no gid need be decoded."""
+    """The same with a name, so that the gid need not be decoded."""
 
     name: str
 
@@ -92,12 +92,12 @@ VALUE_TYPES: dict[str, Any] = {
     "people": list[_Person | str | None] | _Person | str | None,
     "reference": list[_Link | str | None] | _Link | str | None,
 }
-"""By kind: what its value may be."""
+"""The types a value may have, by kind."""
 EXACT_VALUE_TYPES: dict[str, Any] = VALUE_TYPES | {
     "enum": _NamedOption | str | None,
     "multi_enum": list[_NamedOption | str | None] | _NamedOption | str | None,
 }
-"""The same where a value that does not fit is decoded again as one of `VALUE_TYPES`."""
+"""The same, for fields where a misfit is decoded again as one of `VALUE_TYPES`."""
 ITEM_TYPES: dict[str, Any] = {
     "multi_enum": _Option | str | None,
     "people": _Person | str | None,
@@ -141,7 +141,7 @@ FIELD_TYPES: dict[str, Any] = {
     "html_text_value": str | None,
     "display_value": str | None,
 }
-"""In the order in which keys come, which is the fastest to decode."""
+"""In the order in which keys arrive: the fastest to decode."""
 FIELD_DEFAULTS: dict[str, Any] = dict.fromkeys(VALUE_KEYS.values(), UNSET)
 FIELD_DEFAULTS["enum_options"] = ABSENT_RAW
 AnyField = msgspec.defstruct(
@@ -182,7 +182,7 @@ def arrays_of_kind(
 
 
 def _numbers(values: Sequence[Any], rows: Rows, misfit: Misfit) -> pa.Array:
-    """Return numbers, also those that are texts."""
+    """Return numbers, including those given as text."""
     if str in set(map(type, values)):
         values = list(values)
         for position, value in enumerate(values):
@@ -223,7 +223,7 @@ def _dates(values: Sequence[Any], rows: Rows) -> dict[str, pa.Array]:
 def _name(
     option: _Option | _NamedOption, options: Sequence[msgspec.Raw], position: int, misfit: Misfit
 ) -> str | None:
-    """Return the name of an option, by its gid where it comes without one."""
+    """Return the name of an option, looked up by gid if it comes without a name."""
     if option.name is not None:
         return option.name
     assert type(option) is _Option
@@ -238,7 +238,7 @@ def _name(
 
 @lru_cache(maxsize=64)
 def known_options(text: bytes) -> list[_Option]:
-    """Return the options that a field lists, without what is none; plain texts are names."""
+    """Return the options that a field lists; plain texts are names, anything else is left out."""
     options: list[_Option | None] = []
     for item in map(bytes, items_of(text)) if text[:1] == b"[" else ():
         with suppress(*MALFORMED):
@@ -293,7 +293,7 @@ def _list_array(lists: Sequence[list[Any] | None], items: pa.Array) -> pa.ListAr
 
 
 def _structs(kind: str, lists: Sequence[list[Any] | None], misfit: Misfit) -> pa.Array:
-    """Return people or references, which may come as plain texts."""
+    """Return people or references, which may arrive as plain texts."""
     struct = ITEM_STRUCTS[kind]
     flat = list(chain.from_iterable(filter(None, lists)))
     if not (set(map(type, flat)) <= {struct} and all(map(attrgetter("gid"), flat))):
@@ -327,9 +327,9 @@ def _as_structs(kind: str, items: list[Any], position: int, misfit: Misfit) -> l
 
 
 def stand_in_value(kind: str, text: str, options: Collection[str], *, stated: bool) -> Any:
-    """Return what a displayed text says of a value of this kind.
+    """Return the value of this kind that a displayed text stands for.
 
-    An option must be a known one unless the row states the kind.
+    Options must be known ones unless the row states the kind.
     """
     if kind == "number" and _PLAIN_DECIMAL.fullmatch(text):
         return exact_float(text)
@@ -347,7 +347,7 @@ def stand_in_value(kind: str, text: str, options: Collection[str], *, stated: bo
 
 
 def _split(text: str, options: Collection[str]) -> list[str] | None:
-    """Return the known options that a text lists, separated by commas."""
+    """Return the known options in a comma-separated text."""
     splits: dict[int, list[str]] = {0: []}
     for start in range(len(text)):
         if start in splits:
@@ -360,7 +360,7 @@ def _split(text: str, options: Collection[str]) -> list[str] | None:
 
 
 def built_field(text: bytes) -> tuple[Any, list[tuple[str, str, str]]]:
-    """Return a field without what does not fit, and key, value and reason of each misfit."""
+    """Return a field without what does not fit, and the key, value and reason of each misfit."""
     field = AnyField()
     misfits: list[tuple[str, str, str]] = []
     for key, part in parts_of(text).items():

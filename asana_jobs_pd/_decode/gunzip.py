@@ -1,4 +1,4 @@
-"""The content of gzip files: members in a row, what follows them, and how far damage reaches."""
+"""The content of gzip files: all members, what follows them, and everything before any damage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ except ImportError:  # no wheel for this platform
     _fast, _ERRORS = zlib.decompressobj, (zlib.error,)
 
 Read: TypeAlias = Callable[[int], bytes]
-"""Returns up to so many bytes, none at the end."""
+"""Returns at most so many bytes, none at the end."""
 
 MAGIC = b"\x1f\x8b"
 MAX_LAYERS = 3
@@ -30,7 +30,7 @@ _TRAILING = "bytes after the end of the gzip data were ignored"
 
 
 class Damage(Exception):  # noqa: N818  not an error until the reader decides so
-    """The data ends early or is damaged; everything before has been returned."""
+    """The data ends early or is damaged; everything before that has been returned."""
 
 
 class Gunzip:
@@ -50,7 +50,7 @@ class Gunzip:
         self.trailing = ""
 
     def __call__(self, size: int) -> bytes:
-        """Return some bytes, none at the end; of a careful reader they may be more than `size`."""
+        """Return some bytes, none at the end; a careful reader may return more than `size`."""
         while not self._member.eof or self._next_member():
             self._input = self._input or self._read(_CAREFUL_PIECE if self._careful else _PIECE)
             at_end = not self._input
@@ -104,7 +104,7 @@ class Gunzip:
 
 
 def _begins_member(data: bytes) -> bool:
-    """Whether a member begins here, be one byte of its header cut off or damaged."""
+    """Whether a member begins here, even if one byte of its header is missing or damaged."""
     if len(data) < len(_HEADER):
         return bool(data) and _HEADER.startswith(data)
     same = sum(byte == expected for byte, expected in zip(data, _HEADER, strict=False))
@@ -128,7 +128,7 @@ def _reason(error: Exception) -> str:
 def decompressed(
     file: io.BufferedReader, path: object, *, careful: bool = False
 ) -> tuple[Read, list[Gunzip]]:
-    """Return what reads the content of a file, gzip or not, and the layers of gzip around it."""
+    """Return a reader of a file's content, gzip or not, and the number of gzip layers around it."""
     read: Read = file.read1
     head = file.peek(2)[:2]
     layers: list[Gunzip] = []
@@ -144,7 +144,7 @@ def decompressed(
 
 
 def _peeked(read: Read) -> tuple[bytes, Read]:
-    """Return the first bytes of what a function reads, and what reads them once more."""
+    """Return the first bytes that a reader gives, and a reader that starts with them again."""
     first: list[bytes] = []
     errors: list[Exception] = []
     try:

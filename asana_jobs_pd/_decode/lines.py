@@ -1,4 +1,4 @@
-"""From a file to numbered lines: gzip or plain, JSON Lines or one JSON document.
+"""Numbered lines of a file: gzip or plain, JSON Lines or one JSON document.
 
 Several processes may share a file: each decompresses all of it, which is a tenth of the work, and
 keeps the chunks that it claims. A line belongs to the chunk in which it begins, so that the chunks
@@ -22,9 +22,9 @@ from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd.errors import ExportFileError
 
 CHUNK = 12 << 20
-"""Bytes in memory at a time, unless a line is longer."""
+"""The bytes in memory at a time, unless a line is longer."""
 DOCUMENT_CHUNK = 2000
-"""Rows of a JSON document that make a chunk."""
+"""The rows of a JSON document in a chunk."""
 _BOM = b"\xef\xbb\xbf"
 _DOCUMENT = re.compile(r"\s*(?:\[|\{\s*\"data\"\s*:\s*\[)")
 _ROW_OF_ITS_OWN = re.compile(rb"\n\s*\{[^\n]*\"resource_type\"[^\n]*\}\s*(?:\n|$)")
@@ -47,7 +47,7 @@ class Chunk(NamedTuple):
 
 
 class FileEnd(NamedTuple):
-    """How a file ends that does not end as it should.
+    """How a file ends that is damaged or ends early.
 
     `line` is the first line that is missing or incomplete, `text` what there is of it; both are
     empty when every line is there.
@@ -71,7 +71,7 @@ def read_chunks(
 
 
 class _Reader:
-    """Cuts the blocks of a file into chunks."""
+    """Cuts the blocks of a file into chunks of whole lines."""
 
     def __init__(
         self, path: File, blocks: _Blocks, limit: int, on_end: Callable[[FileEnd], None]
@@ -107,7 +107,7 @@ class _Reader:
                     chunk = None
             if claim(number, self._blocks.position) and (start or not tail):
                 lines = block.split(b"\n")
-                if start:  # the first one belongs to the chunk before
+                if start:  # the first line belongs to the previous chunk
                     newlines += 1
                     del lines[0]
                 rest = [lines.pop()]
@@ -130,7 +130,7 @@ class _Reader:
             self._end(newlines + 1, tail, cut, lambda: claim(number, self._blocks.position))
 
     def _end(self, line: int, tail: bytes, cut: str, claimed: Callable[[], bool]) -> None:
-        """Tell how the file ends, as the process that has its last line or claims its end."""
+        """Report how the file ends, in the process that has its last line or claims its end."""
         damage, trailing = self._blocks.damage, self._blocks.trailing
         if cut:
             damage = f"the file ends early: line {line} {cut}"
@@ -142,7 +142,7 @@ class _Reader:
             self._on_end(FileEnd(trailing, early=False))
 
     def _document(self, first: bytes) -> Iterator[Chunk]:
-        """Yield the rows of one JSON document as if each stood on a line of its own."""
+        """Yield the rows of one JSON document as if each were on its own line."""
         text = self._whole(first)
         damage, trailing = self._blocks.damage, self._blocks.trailing
         end = FileEnd(trailing, early=False) if trailing else None
@@ -211,7 +211,7 @@ def _is_binary(block: bytes) -> bool:
 
 
 def _cut(line: bytes) -> str:
-    """Return in which way a last line without a newline is incomplete, if it is."""
+    """Describe how a last line without a newline is incomplete, if it is."""
     line = line.strip()
     if not line:
         return ""
@@ -224,12 +224,12 @@ def _cut(line: bytes) -> str:
 
 
 def _has_lines(text: bytes, rows: list[bytes]) -> bool:
-    """Whether what looks like a document is JSON Lines that begin with a list."""
+    """Whether an apparent document is JSON Lines that begin with a list."""
     return not any(row[:1] == b"{" for row in rows) and _ROW_OF_ITS_OWN.search(text) is not None
 
 
 def _whole_rows(text: bytes) -> tuple[list[bytes], bytes]:
-    """Return the rows of a damaged document up to the damage, and what begins there."""
+    """Return the rows of a damaged document before the damage, and the text from there."""
     whole = text.decode("utf-8", "surrogateescape")
     scan = json.JSONDecoder(strict=False, parse_int=len, parse_float=len).raw_decode
     start = _DOCUMENT.match(whole)
@@ -258,7 +258,7 @@ def _past_space(text: str, position: int) -> int:
 
 
 class _Blocks:
-    """The content of a file, decompressed, in blocks of one size but for the last.
+    """The decompressed content of a file in blocks of equal size, except the last.
 
     Once the last one has been read, `damage` and `trailing` say how the file ends.
     """
@@ -278,12 +278,12 @@ class _Blocks:
 
     @property
     def position(self) -> int:
-        """How much of the file has been read."""
+        """The number of bytes read of the file on disk."""
         return self._file.tell()
 
     @property
     def trailing(self) -> str:
-        """What follows the gzip data, in words."""
+        """A description of what follows the gzip data."""
         return next((layer.trailing for layer in self._layers if layer.trailing), "")
 
     def __enter__(self) -> Self:
@@ -307,7 +307,7 @@ class _Blocks:
         return whole[:CHUNK]
 
     def _all_pieces(self) -> Iterator[bytes]:
-        """Yield the content; after damage, what else a careful reader finds before it."""
+        """Yield the content; after damage, also what a careful reader finds before it."""
         read, yielded = self._read, 0
         try:
             while piece := read(self._missing):

@@ -1,4 +1,4 @@
-"""Files and folders on this machine, or behind a URL that fsspec opens."""
+"""Files and folders on this machine, or at a URL that fsspec opens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def is_url(path: str) -> bool:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file behind a URL; its `str` is the URL without what may be a credential."""
+    """A file at a URL; its `str` is the URL without anything that may be a credential."""
 
     url: str
     path: str = field(repr=False)
@@ -38,7 +38,7 @@ class RemoteFile:
     __repr__ = __str__
 
     def size(self) -> int:
-        """Return its size in bytes, 0 where the server does not say."""
+        """Return its size in bytes, 0 if the server does not say."""
         try:
             return int(self.filesystem.size(self.path) or 0)
         except Exception as error:  # noqa: BLE001  each file system has errors of its own
@@ -58,11 +58,11 @@ class RemoteFile:
 
 
 File: TypeAlias = str | RemoteFile
-"""A local path, or what is behind a URL."""
+"""A local path, or a file at a URL."""
 
 
 class _Raw(io.RawIOBase):
-    """A remote file whose errors are not taken for damage of the file."""
+    """A remote file whose read errors are not mistaken for damage."""
 
     def __init__(self, file: RemoteFile, opened: Any) -> None:
         self._file = file
@@ -90,7 +90,7 @@ class _Raw(io.RawIOBase):
 
 
 def located(path: str | os.PathLike[str], options: StorageOptions = None) -> File:
-    """Return a path as a local one, or as what fsspec makes of its URL; ``file://`` is local."""
+    """Return a local path, or the remote file at a URL; ``file://`` is local."""
     text = os.fspath(path)
     if not is_url(text):
         return text

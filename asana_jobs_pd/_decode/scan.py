@@ -1,4 +1,4 @@
-"""From the lines of files to Arrow batches: sorted by type of row, decoded, made columns."""
+"""From the lines of files to Arrow batches: lines are sorted by type of row and decoded."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from asana_jobs_pd.errors import ExportFileError
 
 LINE = '"line"'
 KEYS = '"keys"'
-"""How many keys the object has."""
+"""The column with the number of keys of a row."""
 DIGEST = '"digest"'
-"""Of a row without a gid, what tells it from others. No key of a row can have quotes."""
+"""The column with a digest that identifies a row without a gid. No key of a row can have quotes."""
 _TYPE = re.compile(rb'\s*\{\s*(?:"gid"\s*:\s*"[^"\\]*"\s*,\s*)?"resource_type"\s*:\s*"([^"\\]+)"')
 _BUNDLE = 4000
-"""Rows that are decoded at a time."""
+"""The rows decoded at a time."""
 _FIRST_BUNDLE, _GROWTH = 64, 8
-"""Fewer at first, because rows of an unknown shape are decoded more than once."""
+"""Fewer at first: rows of an unknown shape are decoded more than once."""
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def _everything(_file: int, _chunk: int, _position: int) -> bool:
 
 
 class Scanner:
-    """Reads files, or the chunks that it claims; `scan_result` is what it has learned so far."""
+    """Reads files, or the chunks it claims; `scan_result` is what it has learned so far."""
 
     def __init__(self, options: ReadOptions, claim: Claim = _everything) -> None:
         self.scan_result = ScanResult()
@@ -101,7 +101,7 @@ class Scanner:
             yield from self.batches(path, file, chunk)
 
     def _file_ended(self, path: File, file: int, end: FileEnd) -> None:
-        """Raise that a file ends early, or note it."""
+        """Raise an error that a file ends early, or note it."""
         if end.early and self.options.on_bad_lines == "error":
             message = f"{path}: {end.reason}. Download it again."
             raise ExportFileError(message, path=str(path), line=end.line)
@@ -134,7 +134,7 @@ class Scanner:
         self.scan_result.skipped += issue.resource_type is None
 
     def bad_line(self, source: Source, number: int, line: bytes, reason: str) -> Issue:
-        """Raise that a line cannot be read, or return it as an issue."""
+        """Raise an error for a line that cannot be read, or return it as an issue."""
         if self.options.on_bad_lines != "error":
             return Issue(source.file, number, None, None, None, abbreviate(line), reason)
         raise ExportFileError(
@@ -175,7 +175,7 @@ class Scanner:
         return by_type
 
     def _type_of(self, source: Source, number: int, line: bytes) -> bytes | None:
-        """Return the type of a row that does not begin with it, None for a line without one."""
+        """Return the type of a row that does not begin with it, None if it has none."""
         if not line.strip():
             return None
         try:
@@ -200,7 +200,7 @@ _text_of = msgspec.json.Decoder(str).decode
 
 
 def resource_type_of(line: bytes) -> str | None:
-    """Return the type of a row, wherever in the line it stands; None when there is none.
+    """Return the type of a row, wherever it is in the line; None if there is none.
 
     Raises one of `MALFORMED` when the line cannot be read.
     """
@@ -220,7 +220,7 @@ class Source(NamedTuple):
 
 
 class RowReader:
-    """Decodes the lines of one type of row; grows with the keys it meets.
+    """Decodes the lines of one type of row; learns new keys as they appear.
 
     `note` keeps an issue; `bad_line` raises that a line cannot be read, or returns it as an issue.
     """
@@ -251,7 +251,7 @@ class RowReader:
             self._decoders.insert(0, msgspec.json.Decoder(exact.struct).decode)
 
     def read(self, source: Source, numbers: list[int], lines: list[bytes]) -> pa.RecordBatch | None:
-        """Return the rows of these lines as a batch, None without any."""
+        """Return the rows of these lines as a batch, None if there are none."""
         issues, table = self._read(source, numbers, lines)
         for issue in issues:
             self._note(issue)
@@ -292,7 +292,7 @@ class RowReader:
         return issues, self._table(source, rows, numbers, lines, issues, exact=True)
 
     def _clean(self, source: Source, number: int, line: bytes, issues: list[Issue]) -> bytes:
-        """Return a line without what keeps it from being JSON that has columns."""
+        """Return a line repaired so that it is JSON whose keys can be columns."""
         line = line.strip()
         where = (source.file, number, self.name)
         if needs_repair(line) or not _is_valid(line):
@@ -306,7 +306,7 @@ class RowReader:
         return line
 
     def _decoded(self, lines: list[bytes]) -> tuple[list[Any], list[int]]:
-        """Return a row a line, and where there are others than expected."""
+        """Return a row per line, and the positions of unexpected ones."""
         try:
             return list(map(self._decoders[0], lines)), []
         except MALFORMED:
@@ -315,7 +315,7 @@ class RowReader:
         return rows, [position for position, row in enumerate(rows) if row is None]
 
     def _row(self, line: bytes) -> Any:
-        """Return the row of a line, None when it is another than expected."""
+        """Return the row of a line, None when it is not as expected."""
         for decode in self._decoders:
             try:
                 return decode(line)
@@ -326,7 +326,7 @@ class RowReader:
     def _learn(
         self, source: Source, numbers: list[int], lines: list[bytes], strays: list[int]
     ) -> bool:
-        """Add the keys of such lines to the tree; return whether there were new ones."""
+        """Add the keys of unexpected lines to the tree; return whether there were new ones."""
         ever_grown, left, count = False, strays, 1
         while left:
             grown = False
@@ -344,7 +344,7 @@ class RowReader:
         return ever_grown
 
     def _built(self, source: Source, number: int, line: bytes, issues: list[Issue]) -> Any:
-        """Return the row of a line in which something does not fit, None when there is none."""
+        """Return the row of a line in which something does not fit, None if it has no row."""
         misfits: list[tuple[str, str, str]] = []
         try:
             actual = resource_type_of(line)
@@ -425,7 +425,7 @@ def _digests(gids: Sequence[Any], lines: Sequence[bytes]) -> pa.Array:
 
 
 def _restrict(root: Node, spec: Spec, columns: Sequence[str]) -> None:
-    """Keep only these columns, and what they are in."""
+    """Keep only these columns and the objects around them."""
     root.closed = True
     for column in (*columns, "modified_at"):  # which tells the latest of repeated rows
         node, inside = root, spec

@@ -1,4 +1,4 @@
-"""What to read from files, and what a scan learns: keys, custom fields, issues."""
+"""What to read from files, and the results of a scan: keys, custom fields, issues."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from asana_jobs_pd._decode.schema import SCHEMA, Node, Spec, merge
 
 T = TypeVar("T")
 LineKey = tuple[int, int]
-"""Number of the file and number of the line."""
+"""The number of the file and the number of the line."""
 MAX_ISSUES = 10_000
-"""Rows of `data.issues`; the count goes on."""
+"""The most rows of `data.issues`; more are only counted."""
 _MAX_VALUE_LENGTH = 200
 _NO_LINE: LineKey = (2**62, 0)
 
@@ -56,7 +56,7 @@ class Issues(msgspec.Struct):
         return sum(self.counts.values())
 
     def add(self, issue: Issue) -> None:
-        """Count an issue, and keep it if it is among the first."""
+        """Count an issue; keep it if it is among the first."""
         name = issue.resource_type or ""
         self.counts[name] = self.counts.get(name, 0) + 1
         if len(self.rows) < 2 * MAX_ISSUES:
@@ -65,7 +65,7 @@ class Issues(msgspec.Struct):
             self.rows = [*_first(self.rows), issue]
 
     def merged(self, other: Issues) -> Issues:
-        """Return the issues of both."""
+        """Return the issues of both, merged."""
         counts = {
             name: self.counts.get(name, 0) + other.counts.get(name, 0)
             for name in sorted(self.counts.keys() | other.counts.keys())
@@ -86,13 +86,13 @@ def _order(issue: Issue) -> tuple[int, int, str, str, str]:
 
 
 def abbreviate(text: bytes | str) -> str:
-    """Return a value for display, cut when it is long."""
+    """Return a value for display, shortened if it is long."""
     whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     return whole if len(whole) <= _MAX_VALUE_LENGTH else whole[: _MAX_VALUE_LENGTH - 1] + "…"
 
 
 class Definition(msgspec.Struct):
-    """A custom field as rows describe it; a field that changes has several.
+    """A custom field as rows describe it; a field that changes has several definitions.
 
     `stated` is whether rows name the kind, rather than its value alone telling it; `first` and
     `last` are the lines in which this description occurs first and last.
@@ -111,12 +111,12 @@ class Definition(msgspec.Struct):
 
     @property
     def key(self) -> str:
-        """The gid; where fields come without one, kind and name."""
+        """The gid; for fields without one, kind and name."""
         return self.gid if self.gid is not None else f"\0{self.kind}\0{self.name}"
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What tells it from other definitions."""
+        """What distinguishes it from other definitions."""
         return tuple(getattr(self, name) for name in self.__struct_fields__[:-2])
 
     @property
@@ -126,7 +126,7 @@ class Definition(msgspec.Struct):
 
     @property
     def rank(self) -> int:
-        """How much it says: a kind that is stated, one that a value tells, none."""
+        """How much it says: a stated kind, one inferred from a value, or none."""
         return 2 if self.stated else int(bool(self.kind))
 
 
@@ -136,7 +136,7 @@ def label(key: str) -> str:
 
 
 class KnownFields(msgspec.Struct):
-    """What is known of the custom fields of a type of row."""
+    """What is known about the custom fields of a type of row."""
 
     definitions: list[Definition] = msgspec.field(default_factory=list)
     options: dict[str, list[tuple[LineKey, list[str]]]] = msgspec.field(default_factory=dict)
@@ -145,7 +145,7 @@ class KnownFields(msgspec.Struct):
     displayed: set[str] = msgspec.field(default_factory=set)
 
     def merged(self, other: KnownFields) -> KnownFields:
-        """Return what both know; codes lose their meaning."""
+        """Return what both know; codes become meaningless."""
         definitions: dict[tuple[object, ...], Definition] = {}
         for definition in (*self.definitions, *other.definitions):
             if definition.last < definition.first:
@@ -178,7 +178,7 @@ class KnownFields(msgspec.Struct):
 
 
 class ScanResult(msgspec.Struct):
-    """What was learned from files, or parts of them; merges in any order."""
+    """What was learned from files or parts of them; can be merged in any order."""
 
     roots: dict[str, Node] = msgspec.field(default_factory=dict)
     known: dict[str, KnownFields] = msgspec.field(default_factory=dict)

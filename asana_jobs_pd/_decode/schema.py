@@ -1,4 +1,4 @@
-"""The fields of a type of row: those that are documented, and those that were seen.
+"""The fields of a type of row: the documented ones and the ones seen.
 
 What was seen is a tree that grows with the keys of the rows, and merges in any order. Documented
 fields have the kind that the table says. Of the others only the kinds of their values are noted
@@ -27,7 +27,7 @@ its items, a text is a kind. `scripts/export_schema.py` derives it from Asana's 
 speak for themselves; `custom_fields` become columns of their own.
 """
 Place = tuple[int, int, int]
-"""Where something was seen first: number of the file, line, position in its object."""
+"""Where a key was first seen: number of the file, line, position in its object."""
 
 NOWHERE: Place = (2**62, 0, 0)
 TEXT, BOOL, INT, BIG, HUGE, FLOAT, OBJECT, LIST, DEEP = (1 << bit for bit in range(9))
@@ -52,18 +52,18 @@ _OF_TYPE = {
 MAX_DEPTH = 12
 """Objects in objects beyond this stay JSON text."""
 MAX_KEYS = 1000
-"""So do objects with more different keys; of documented objects, those that are not documented."""
+"""So do objects with more distinct keys; in documented objects only the undocumented keys count."""
 OTHER_KEYS = "other_keys"
-"""The column that these have instead."""
+"""The column that they get instead."""
 
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Node(msgspec.Struct):
-    """A field, and what is inside.
+    """A field and the fields inside it.
 
-    Of a `closed` object no other keys were requested; a `wide` one has too many for columns.
+    No other keys of a `closed` object were requested; a `wide` one has too many for columns.
     """
 
     kind: str
@@ -75,7 +75,7 @@ class Node(msgspec.Struct):
     wide: bool = False
 
     def columns(self) -> dict[str, Node]:
-        """Return the keys that are columns: of a wide object, those whose kind is known."""
+        """Return the keys that are columns; in a wide object, only those whose kind is known."""
         if not self.wide:
             return self.keys
         known = (key for key, child in self.keys.items() if child.kind != "raw")
@@ -83,7 +83,7 @@ class Node(msgspec.Struct):
 
 
 def root_of(resource_type: str) -> Node:
-    """Return the tree of a type of row of which nothing has been seen yet."""
+    """Return the tree of a type of row before anything has been seen of it."""
     spec = SCHEMA.get(resource_type, {})
     root = Node("object")
     for key in ("gid", "resource_type"):
@@ -103,7 +103,7 @@ def node_of(spec: Spec | None, key: str = "") -> Node:
 
 
 def kind_by_name(key: str) -> str | None:
-    """Return the kind that a name stands for wherever Asana uses it, or None."""
+    """Return the kind that Asana uses a name for everywhere, or None."""
     if key == "gid":
         return "gid"
     if key in ("name", "resource_type", "resource_subtype"):
@@ -119,7 +119,7 @@ def child_of(spec: Spec | None, key: str) -> Spec | None:
 
 
 def learn(text: bytes, node: Node, spec: Spec | None, line: tuple[int, int]) -> bool:
-    """Add the keys that a JSON text has and the tree does not; return whether there were any."""
+    """Add the keys of a JSON text that the tree lacks; return whether there were any."""
     if node.kind == "object" and text[:1] == b"{":
         grown = False
         for order, (key, part) in enumerate(_parts(text).items()):
@@ -146,7 +146,7 @@ def _has_many(node: Node) -> bool:
 
 
 def observe(node: Node, value: object, line: Callable[[], tuple[int, int]], depth: int = 0) -> None:
-    """Note what kind of value a ``raw`` field has, and what is inside."""
+    """Note what kind of value a ``raw`` field has, and the keys inside it."""
     if value is None or node.kind != "raw":
         return
     node.seen |= _bits(value, depth)
@@ -188,7 +188,7 @@ def _observe_keys(
 
 
 def merge(left: Node, right: Node) -> Node:
-    """Return what two trees of the same type of row have seen together."""
+    """Return the union of two trees of the same type of row."""
     merged = Node(left.kind, min(left.first, right.first), closed=left.closed)
     merged.seen = left.seen | right.seen
     merged.wide = left.wide or right.wide

@@ -198,7 +198,7 @@ def _check(errors: str, max_workers: object, max_inflated: object, client: Clien
 
 _UNFINISHED = "not finished when the download ended; download again to resume"
 ShowProgress = Callable[[Sequence[FileProgress]], object]
-"""Called about ten times a second with how far the files are."""
+"""Called about ten times a second with the progress of the files."""
 
 
 class DownloadSession:
@@ -239,7 +239,7 @@ class DownloadSession:
         folder: Path,
         options: DownloadOptions | None = None,
     ) -> pd.DataFrame:
-        """Download the files of a checked frame, which may be changed; return one row per file."""
+        """Download the files of a checked frame (modified in place); return one row per file."""
         entries = entries_of_rows(frame, gids)
         self._read_jobs([gid for gid, known in zip(gids, entries, strict=True) if not known])
         rows = [known or self._entries[gid] for gid, known in zip(gids, entries, strict=True)]
@@ -250,14 +250,14 @@ class DownloadSession:
         return with_files(frame, rows, self._result_of)
 
     def cancel(self) -> None:
-        """End it, from another thread; what is on disk stays there."""
+        """Cancel the download, from another thread; partial files stay on disk."""
         self.cancelled = True
         self._stop.set()
         if self.client is not None:
             self.client.limiter.wake()
 
     def _read_jobs(self, gids: Sequence[str]) -> None:
-        """Read the jobs of which the frame does not say enough."""
+        """Read the jobs whose rows do not say enough."""
         wanted = list(dict.fromkeys(gids))
         if not wanted:
             return
@@ -309,7 +309,7 @@ class DownloadSession:
         transfer = Transfer(progress, context)
         result = transfer.run()
         if transfer.unanswered and (outage := context.client.outage_since(began)):
-            self._outage = f"given up: {outage}"  # it speaks for all files
+            self._outage = f"given up: {outage}"  # it concerns all files
             self._stop.set()
         if result.path is not None:
             record_file(context.client, progress.file.gid, result.path, result.size)
@@ -353,7 +353,7 @@ class DownloadBars:
             bar.__exit__()
 
     def show(self, files: Sequence[FileProgress]) -> None:
-        """Show how far the files are."""
+        """Show the progress of the files."""
         for file in files:
             self._show(file)
         ended = sum(file.state in ("done", "failed") for file in files)

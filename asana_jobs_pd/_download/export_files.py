@@ -1,4 +1,4 @@
-"""The frame of a download: one row per file."""
+"""The files of a download: their names, and the frame with one row per file."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class ExportFile:
 
     @property
     def label(self) -> str:
-        """What it is called in messages."""
+        """The file's name in messages."""
         return f"{self.gid}-{self.kind}"
 
     @property
     def name(self) -> str:
-        """Its name on disk: made of the gid, never of what a server says."""
+        """The file's name on disk: made from the gid, never from what a server says."""
         return f"{self.label}.jsonl.gz"
 
     @property
     def unpacked_name(self) -> str:
-        """Its name on disk when something on the way has unpacked it."""
+        """The file's name on disk if a proxy or server has decompressed it."""
         return f"{self.label}.jsonl"
 
 
@@ -59,7 +59,7 @@ class FileResult:
 
 @dataclass(slots=True)
 class FileProgress:
-    """How far a file is; one thread writes it, others read.
+    """The progress of a file; one thread writes it, others read it.
 
     `total` is None while it is not known; `note` says what it is waiting for, if anything.
     """
@@ -76,7 +76,7 @@ REQUESTED_FIELDS = (
     "resource_subtype",
     *(f"{parent}.{leaf}" for parent in KINDS.values() for leaf in ("completed_at", "download_url")),
 )
-"""What is requested of a job to know its files."""
+"""The fields of a job that describe its files."""
 
 _SUBTYPES: dict[str, Kind] = {"graph_export_request": "graph", "export_request": "resource"}
 _READ_COLUMNS = (
@@ -99,7 +99,7 @@ _NO_GID = (FileEntry(None, problem="the row has no gid"),)
 
 
 def entries_of_rows(jobs: pd.DataFrame, gids: pd.Series) -> list[tuple[FileEntry, ...]]:
-    """Return what each row of a checked frame says of its files; () where its job must be read."""
+    """Return the files named in each row of a checked frame; () where the job must be read."""
     names = [name for name in _READ_COLUMNS if name in jobs.columns]
     rows = zip(_values(gids), *(_values(jobs[name]) for name in names), strict=True)
     return [
@@ -136,7 +136,7 @@ def _without_urls(gid: str, row: Mapping[str, Any]) -> tuple[FileEntry, ...]:
 
 
 def entries_of_record(gid: str, record: Mapping[str, Any]) -> tuple[FileEntry, ...]:
-    """Return what Asana's record of a job says of its files: at least one entry.
+    """Return the files named in a job's record: at least one entry.
 
     A file may have no URL yet: its object, or the URL in it, can come after the status.
     """
@@ -243,7 +243,7 @@ def with_files(
 
 
 def errors_of(rows: pd.DataFrame) -> dict[str, DownloadError]:
-    """Return the errors of rows without a file, by the label of the file or the gid."""
+    """Return the errors of rows without a file, by the file's label or the gid."""
     errors: dict[str, DownloadError] = {}
     columns = (as_jobs(rows)["gid"], rows["file.kind"], rows["file.error"])
     for gid, kind, reason in zip(*columns, strict=True):
@@ -255,7 +255,7 @@ def errors_of(rows: pd.DataFrame) -> dict[str, DownloadError]:
 
 
 def summary(errors: dict[str, DownloadError], rows: int) -> str:
-    """Return in a few lines what failed, of so many rows."""
+    """Describe in a few lines which of so many rows failed."""
     lines = [f"{len(errors)} of {rows} rows have no file:"]
     lines += [f"  {error}" for error in list(errors.values())[:_MAX_LISTED]]
     if len(errors) > _MAX_LISTED:

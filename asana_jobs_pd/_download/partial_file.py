@@ -1,9 +1,9 @@
-"""``<name>.part``: a file that is on its way, claimed by one process, until it gets its name.
+"""``<name>.part``: a partial file, claimed by one process until it gets its final name.
 
 ``<name>.part.etag`` beside it says which content its bytes belong to. A process claims both by
 renaming that file to ``<name>.part.<owner>.etag``: the system lets only one succeed. No lock is
-needed, which network file systems may lack. An owner shows by the time of its claim that it is
-alive. The part of a process that was killed is resumed; where nobody can tell, as on another
+needed, which network file systems may lack. An owner shows that it is alive by touching its
+claim. The part of a process that was killed is resumed; where nobody can tell, as on another
 machine, a copy of it is: two processes never write to one file.
 """
 
@@ -36,7 +36,7 @@ from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd.errors import NoThreadsError
 
 STALE = 60.0
-"""Seconds without a sign of life after which an owner is presumed dead."""
+"""Seconds without a heartbeat after which an owner is presumed dead."""
 _BEAT = 5.0
 _READ = 256 * 1024
 _POSIX = os.name == "posix"
@@ -55,7 +55,7 @@ class Claims:
         return self._part.with_name(f"{self._part.name}.{owner}.etag")
 
     def data_path_of(self, owner: str) -> Path:
-        """Return where an owner keeps bytes that are about to get another name."""
+        """Return where an owner keeps bytes that are about to be renamed."""
         return self._part.with_name(f"{self._part.name}.{owner}")
 
     @property
@@ -64,7 +64,7 @@ class Claims:
         return self._part.with_name(f"{self._part.name}.etag")
 
     def states(self) -> dict[str, OwnerState]:
-        """Return the owners; ``"unknown"`` are those without a sign of life for a while."""
+        """Return the owners' states; ``"unknown"`` means no heartbeat for a while."""
         prefix = f"{self._part.name}."
         paths = self._part.parent.glob(f"{prefix}*.etag")
         owners = [path.name.removeprefix(prefix).removesuffix(".etag") for path in paths]
@@ -77,7 +77,7 @@ class Claims:
         try:
             beat = self.path_of(owner).stat().st_mtime_ns
         except OSError:
-            return "alive"  # it lets go at this very moment
+            return "alive"  # it is being released at this very moment
         last_beat, since = self._beats.get(owner, (None, 0.0))
         if beat != last_beat:
             self._beats[owner] = beat, time.monotonic()
@@ -95,7 +95,7 @@ class Claims:
             self.path_of(adopted[0]).rename(mine)
         elif adopted or not move_file(self.unowned, mine):
             os.close(os.open(mine, _NEW, 0o600))
-        if not is_plain_file(mine):  # what it leads to must not be written to
+        if not is_plain_file(mine):  # its target must not be written to
             etag = _read_etag(mine) or ""
             remove_file(mine)
             mine.write_text(etag, "ascii")
@@ -109,21 +109,21 @@ class Claims:
         return "unknown" not in others.values()
 
     def sweep(self) -> None:
-        """Remove what processes left that were killed just after the file got its name."""
+        """Remove leftovers of processes killed just after the file got its name."""
         if not self._part.exists():
             for owner in [owner for owner, state in self.states().items() if state == "dead"]:
                 remove_file(self.path_of(owner))
                 remove_file(self.data_path_of(owner))
 
     def release(self, owner: str, *, keep: bool) -> None:
-        """Let go of the part, and keep its ETag for the next owner, or not."""
+        """Release the part; keep its ETag for the next owner if it can be resumed."""
         mine = self.path_of(owner)
         if not keep or _read_etag(mine) is None or not move_file(mine, self.unowned):
             remove_file(mine)
 
 
 class PartialFile:
-    """A part that this process owns; as a context manager it lets go of it.
+    """A part that this process owns; a context manager that releases it.
 
     Raises OSError for what the system does not allow, with the path.
 
@@ -156,7 +156,7 @@ class PartialFile:
 
     @classmethod
     def try_open(cls, target: Path, claims: Claims | None = None) -> PartialFile | None:
-        """Return the part of a file, made when there is none; None while another has it.
+        """Return the part of a file, created if needed; None while another process owns it.
 
         Pass the same `claims` as long as you wait for it.
         """
@@ -179,7 +179,7 @@ class PartialFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go; a part that cannot be resumed is removed."""
+        """Release the part; one that cannot be resumed is removed."""
         keep = self.size > 0 and self.etag is not None and self._is_in_place()
         if not keep:
             self.discard()
@@ -188,7 +188,7 @@ class PartialFile:
         release_owner(self._owner)
 
     def beat(self) -> None:
-        """Show that this process is alive; to be called now and then, from any thread."""
+        """Show that this process is alive; called regularly, from any thread."""
         now = time.monotonic()
         if now - self._beaten_at >= _BEAT:
             self._beaten_at = now
@@ -196,7 +196,7 @@ class PartialFile:
                 os.utime(self._claims.path_of(self._owner))
 
     def restart(self, etag: str | None) -> None:
-        """Drop the bytes there are; what comes now belongs to this ETag."""
+        """Drop the bytes so far; the next ones belong to this ETag."""
         if not self._is_untouched():
             self.rewrite(())
         with naming(self._path):
@@ -206,7 +206,7 @@ class PartialFile:
         self._keep_etag(etag)
 
     def write(self, data: bytes) -> None:
-        """Append bytes; when there is no room for all of them, those that fit stay."""
+        """Append bytes; on a full disk, those that fit are kept."""
         self._touched |= self._look() != self._stat
         rest = memoryview(data)
         with naming(self._path):
@@ -220,14 +220,14 @@ class PartialFile:
         self._fsync.wrote(len(data))
 
     def read(self) -> Iterator[bytes]:
-        """Yield the bytes there are."""
+        """Yield the bytes so far."""
         with naming(self._path):
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             while data := os.read(self._descriptor, _READ):
                 yield data
 
     def open_reader(self) -> BinaryIO:
-        """Return a file object that reads the bytes there are, and can be closed."""
+        """Return a file object that reads the bytes so far, and can be closed."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         return os.fdopen(os.dup(self._descriptor), "rb")
 
@@ -238,7 +238,7 @@ class PartialFile:
         self._rename_to(self._path)
 
     def commit(self, target: Path, record: FileRecord) -> bool:
-        """Give it its name, and tell whether its bytes are those that were verified.
+        """Give the file its name; return whether its bytes are those that were verified.
 
         When another program may have changed them, they are read again, into a new file.
         """
@@ -299,12 +299,12 @@ class PartialFile:
         return self._descriptor >= 0 and _is_file(self._path, self._look())
 
     def _is_untouched(self) -> bool:
-        """Tell whether it is as it was last written, under its name and no other."""
+        """Tell whether it is as it was last written, under its one name."""
         self._touched |= self._look() != self._stat or self._stat.links != 1
         return not self._touched and self._is_in_place()
 
     def _move_out(self) -> bool:
-        """Give it a name that nobody else uses, and tell whether that was still this file."""
+        """Move it to a name that nobody else uses; return whether it was still this file."""
         self._rename_to(self._own_path)
         if _is_file(self._own_path, self._stat):
             return True
@@ -312,7 +312,7 @@ class PartialFile:
         return False
 
     def _write_own(self, chunks: Iterable[bytes]) -> None:
-        """Write a file of its own, and go on with that."""
+        """Copy it to a new file, and continue with that one."""
         remove_file(self._own_path)
         with naming(self._own_path), contextlib.ExitStack() as undo:
             descriptor = os.open(self._own_path, _NEW, 0o600)
@@ -331,7 +331,7 @@ class PartialFile:
 
     def _rename_to(self, path: Path) -> None:
         with naming(path):
-            if not _POSIX:  # an open file cannot be renamed there
+            if not _POSIX:  # Windows cannot rename an open file
                 self._close()
             self._place.replace(path)
             if not _POSIX:
@@ -342,7 +342,7 @@ class PartialFile:
 
     def _keep_etag(self, etag: str | None) -> None:
         self.etag = etag
-        with contextlib.suppress(FileNotFoundError):  # another presumes that we are dead
+        with contextlib.suppress(FileNotFoundError):  # another process presumes that we are dead
             descriptor = os.open(self._claims.path_of(self._owner), os.O_WRONLY | _NOFOLLOW)
             with naming(self._path):
                 try:
@@ -364,7 +364,7 @@ _sync = getattr(os, "fdatasync", os.fsync)
 
 
 class BackgroundFsync:
-    """Syncs an open file each 8 MiB, but not more than twice a second, in a thread of its own.
+    """Syncs an open file every 8 MiB, at most twice a second, in its own thread.
 
     Without it the last ``fsync`` of a large file takes as long as a twentieth of a download.
     The file stays open until `finish` has returned.
@@ -386,7 +386,7 @@ class BackgroundFsync:
             return
         self._pending, self._next = 0, now + _SYNC_PAUSE
         if self._thread is None:
-            with contextlib.suppress(NoThreadsError):  # then the last fsync does it all
+            with contextlib.suppress(NoThreadsError):  # the last fsync does it all
                 self._thread = start_thread(self._run, "asana-fsync")
         self._due.set()
 
@@ -398,7 +398,7 @@ class BackgroundFsync:
             self._thread = None
 
     def check(self) -> None:
-        """Raise the error of a sync: the system reports it only once."""
+        """Raise the error of a sync; the system reports it only once."""
         if self._error is not None:
             raise self._error
 
@@ -416,7 +416,7 @@ class BackgroundFsync:
 
 
 class _Stat(NamedTuple):
-    """What tells a file that another program has changed from one that only we wrote to."""
+    """What shows whether another program has changed a file since we wrote to it."""
 
     device: int
     inode: int
@@ -426,7 +426,7 @@ class _Stat(NamedTuple):
 
 
 def _is_file(path: Path, known: _Stat) -> bool:
-    """Tell whether a name is that of a file."""
+    """Tell whether a path is that of a regular file."""
     with contextlib.suppress(OSError):
         found = path.lstat()
         return (found.st_dev, found.st_ino) == known[:2]
@@ -434,7 +434,7 @@ def _is_file(path: Path, known: _Stat) -> bool:
 
 
 def part_of(target: Path) -> Path:
-    """Return where the bytes of a file are until it is whole."""
+    """Return the path of a file's bytes until it is complete."""
     return target.with_name(f"{target.name}.part")
 
 

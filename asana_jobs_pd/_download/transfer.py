@@ -1,4 +1,4 @@
-"""One file: from its URL to its name, over as many requests as it takes."""
+"""The transfer of one file: from its URL to its final name, in as many requests as it takes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DownloadOptions:
 class TransferContext:
     """What all transfers of a download share.
 
-    `parts` are those that are open, whose owner shows now and then that it is alive.
+    `parts` are the open ones, whose owner must show regularly that it is alive.
     """
 
     client: Client
@@ -70,7 +70,7 @@ class Transfer:
     Attributes
     ----------
     unanswered : bool
-        Whether it ended because nothing came from the network.
+        Whether it ended because there was no response.
     """
 
     def __init__(self, progress: FileProgress, context: TransferContext) -> None:
@@ -106,7 +106,7 @@ class Transfer:
             return result
         with self._open_part() as part:
             if self._identities() != before and (result := self._take_finished()):
-                return result  # another download has just made it
+                return result  # another download has just finished it
             self._progress.state = "running"
             self._context.parts.add(part)
             try:
@@ -115,11 +115,11 @@ class Transfer:
                 self._context.parts.discard(part)
 
     def _identities(self) -> list[tuple[int, int, int] | None]:
-        """Return what tells the files of these names from others."""
+        """Return what identifies the files at these paths (to notice a replacement)."""
         return [_identity_of(path) for path in (self._target, self._unpacked)]
 
     def _take_finished(self) -> FileResult | None:
-        """Return a file that is there, if it is the one that we left, or whole."""
+        """Return an existing file, if it is the one we left there, or complete."""
         self._progress.state = "running"
         for path in (self._target, self._unpacked):
             record = check_finished(path, self._context.options.max_inflated, self._check_stop)
@@ -159,7 +159,7 @@ class Transfer:
                     return result
                 if not trailing:
                     self._budget.restart("another program changes the part")
-            self._restart(part, None)  # perhaps the pieces do not belong together
+            self._restart(part, None)  # perhaps the pieces come from different files
 
     def _commit(self, part: PartialFile) -> FileResult | None:
         """Give the part its name; None when its bytes are not those that were verified."""
@@ -176,7 +176,7 @@ class Transfer:
         if not part.commit(target, FileRecord(verifier.size, verifier.sha256, etag)):
             return None
         if not packed:
-            self._target.unlink(missing_ok=True)  # it was not what it should be
+            self._target.unlink(missing_ok=True)  # it was not the verified content
         if verifier.trailing:
             log.warning(
                 "%s: %d bytes follow the end of its gzip stream; they are kept",
@@ -187,7 +187,7 @@ class Transfer:
         return FileResult(str(target), verifier.size, verifier.sha256)
 
     def _unpack(self, part: PartialFile) -> None:
-        """Take off the outer layer of gzip within gzip."""
+        """Remove the outer layer of gzip within gzip."""
         verifier = Verifier(self._context.options.max_inflated)
 
         def chunks() -> Iterator[bytes]:
@@ -202,7 +202,7 @@ class Transfer:
         self._verifier = verifier
 
     def _verify_resumed(self, part: PartialFile) -> None:
-        """Read an earlier part once, so that the rest can be verified as it comes."""
+        """Read an earlier part once, so that the rest can be verified as it arrives."""
         self._joined = part.size > 0
         try:
             for data in part.read():
@@ -215,7 +215,7 @@ class Transfer:
             self._restart(part, None)
 
     def _attempt(self, part: PartialFile) -> bool:
-        """Send one request, use its response, and tell whether the file is complete."""
+        """Send one request, use its response, and return whether the file is complete."""
         url = self._source.url()
         if reason := self._context.transport.refusal(url):
             self._drop_url(reason)
@@ -231,7 +231,7 @@ class Transfer:
         return self._take(step, answer.status, part)
 
     def _take(self, step: NextStep, status: int, part: PartialFile) -> bool:
-        """Take the step that a response without content asks for."""
+        """Take the step that a response without content requires."""
         reason = f"the file store answered {step.reason}"
         match step.action:
             case "complete":
@@ -242,7 +242,9 @@ class Transfer:
                 self._budget.restart(f"the file store contradicts itself: {step.reason}")
                 self._restart(part, None)
             case "retry":
-                known = status if status in RETRIED else None  # the code says so, not the status
+                known = (
+                    status if status in RETRIED else None
+                )  # the error code says so, not the status
                 self._budget.again(reason, status=known, retry_after=step.retry_after)
             case _:
                 raise FileFailedError(reason)
@@ -253,7 +255,7 @@ class Transfer:
         if data == b"" and step.action == "fresh" and not step.total and self._source.empty():
             return False
         if step.action == "fresh" and not isinstance(data, ConnectionFailure):
-            if part.size and format_of(data) is None:  # a proxy's page, say
+            if part.size and format_of(data) is None:  # for example a proxy's page
                 raise FileFailedError(
                     "the server did not return an export file; the partial download was kept"
                 )
@@ -275,7 +277,7 @@ class Transfer:
         return self._is_whole(part.size, step.total, framed=answer.is_chunked)
 
     def _is_whole(self, size: int, total: int | None, *, framed: bool) -> bool:
-        """Tell whether all has come; lines whose end nothing marks have to come twice."""
+        """Tell whether the file is complete; lines without a stated length are fetched twice."""
         if total is None and self._verifier.is_complete():
             digest = self._verifier.sha256
             if framed or self._verifier.format == "gzip" or digest == self._unframed:
@@ -299,7 +301,7 @@ class Transfer:
 
     def _no_answer(self, failure: ConnectionFailure) -> None:
         self._check_stop()
-        self.unanswered = True  # as long as it is not tried again
+        self.unanswered = True  # as long as it is not retried
         self._budget.again(failure.reason, retryable=failure.retryable)
         self.unanswered = False
 
@@ -381,7 +383,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 class NextStep:
     """What to do with a response.
 
-    ``fresh``: the body is the whole file. ``append``: it is what is missing. ``restart``: drop
+    ``fresh``: the body is the whole file. ``append``: it is the missing rest. ``restart``: drop
     the part and ask for the whole file. ``complete``: nothing is missing. ``renew``: ask Asana
     for another URL. ``retry``: ask again later. ``fail``: give up.
     """
@@ -404,7 +406,7 @@ def next_step(
         return _continue(headers, reason, size, etag)
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and size:
         return _end(headers, reason, size)
-    if status == HTTPStatus.PRECONDITION_FAILED and size:  # a proxy that minds If-Range
+    if status == HTTPStatus.PRECONDITION_FAILED and size:  # a proxy that rejects If-Range
         return NextStep("restart", reason=reason)
     action = _STEP_OF_CODE.get(code or "") if status >= HTTPStatus.BAD_REQUEST else "fail"
     written_now = action is None and status == HTTPStatus.CONFLICT
@@ -427,7 +429,7 @@ def _continue(headers: Mapping[str, str], reason: str, size: int, etag: str | No
     if not size and match and match[1] == "0" and match[3] == str(int(match[2]) + 1):
         return NextStep("fresh", int(match[3]), strong_etag(headers), reason)
     if not size or match is None or int(match[1]) != size:
-        # Not the bytes that were asked for: with a part, try without; else it makes no sense.
+        # Not the requested bytes: with a part, try without it; otherwise give up.
         reason = f"{reason} with other bytes than requested"
         return NextStep("restart" if size else "fail", reason=reason)
     if headers.get("ETag") not in (None, etag):

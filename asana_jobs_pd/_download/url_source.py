@@ -1,4 +1,4 @@
-"""How long a download tries: where its URL comes from, and when another request makes sense."""
+"""Where a download's URL comes from, and when another request makes sense."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestErr
 log = logging.getLogger("asana_jobs_pd")
 
 NEW_FILE = 600.0
-"""Seconds after its completion in which a file that is not there may still appear."""
+"""Seconds after completion during which a missing file may still appear."""
 UNKNOWN_AGE = 30.0
-"""Seconds for which a file is waited for whose completion Asana does not date."""
+"""Seconds to wait for a missing file whose completion time is unknown."""
 LIFETIME = 30 * 86_400.0
 _MAX_DELAY = 15.0
 _MAX_EMPTY = 3
 _MAX_RESTARTS = 2
 _MAX_RENEWALS = 2
-"""URLs in a row that brought not a byte, after which another is not asked for."""
+"""Consecutive URLs without a single byte, after which no other is requested."""
 _DELETED = "Asana deletes export files 30 days after they were completed; start the export again"
 _LATER = "Download again later, or start the export again"
 
 
 class FileFailedError(AsanaJobsError):
-    """Why there is no file, in words without secrets."""
+    """Why there is no file, without secrets."""
 
 
 def reason_of(error: RequestError) -> str:
-    """Return what Asana answered, or why it did not, in a few words."""
+    """Describe briefly what Asana answered, or why it did not."""
     return f"{error.status} {error.reason}" if error.status else error.reason
 
 
 def seconds_until_there(age: float | None, waited: float) -> float:
-    """Return for how long a file that is not there may still appear; 0 if it will not."""
+    """Return the seconds for which a missing file may still appear; 0 if it will not."""
     limit = UNKNOWN_AGE if age is None else NEW_FILE
     return max(0.0, limit - max(age or 0.0, waited))
 
 
 class UrlSource:
-    """The signed URL of one export, good when it is used."""
+    """The signed URL of one export, renewed when needed."""
 
     def __init__(
         self,
@@ -79,20 +79,20 @@ class UrlSource:
         return self._url
 
     def drop(self) -> None:
-        """Forget the URL of the frame, from which nothing may be fetched."""
+        """Drop the frame's URL, from which nothing may be fetched."""
         self._url = None
 
     def worked(self) -> None:
-        """Note that bytes came, so that the URL was a good one."""
+        """Note that bytes arrived, so the URL works."""
         self._renewals = self._waits = 0
         self._missed_at = None
 
     def refused(self, reason: str) -> None:
-        """Note that the file store refused the URL; the next one is a new one.
+        """Note that the file store refused the URL: a new one is needed.
 
         Waits when the file is so new that it may still appear.
         """
-        if self._renewed_at is None:  # it came with the frame
+        if self._renewed_at is None:  # it came from the frame
             self._url = None
             return
         gone, missing = reason.startswith("410"), reason.startswith("404")
@@ -104,11 +104,11 @@ class UrlSource:
                 f"the file is gone, or something in between refuses it: {reason} for a fresh "
                 f"URL. {_DELETED}"
             )
-        if not missing:  # else it is not the URL's fault
+        if not missing:  # otherwise the URL is not at fault
             self._url = None
 
     def empty(self) -> bool:
-        """Note that an empty file came; tell whether its content may still appear."""
+        """Note that an empty file arrived; return whether its content may still appear."""
         if self._renewed_at is None:  # its age is not known
             self._url = None
             return True
@@ -136,7 +136,7 @@ class UrlSource:
         return self._client.server_time() - self._completed_at
 
     def _wait(self, reason: str) -> bool:
-        """Wait for a file that is not there yet; tell whether there was any sense in that."""
+        """Wait for a file that is not there yet; return whether it may still appear."""
         now = self._monotonic()
         self._missed_at = now if self._missed_at is None else self._missed_at
         left = seconds_until_there(self._age(), now - self._missed_at)
@@ -160,7 +160,7 @@ class UrlSource:
 
 
 class RetryBudget:
-    """Counts the tries since bytes last came at a rate worth waiting for."""
+    """Counts the attempts since bytes last arrived fast enough."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class RetryBudget:
         self._began = self._tried_at = monotonic()
 
     def advance(self, size: int) -> bool:
-        """Note the size, and tell whether it is larger than it ever was."""
+        """Note the size; return whether it is a new maximum."""
         if size <= self._largest:
             return False
         self._largest = size
@@ -190,7 +190,7 @@ class RetryBudget:
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        """Wait for the next try."""
+        """Wait for the next attempt."""
         now = self._monotonic()
         gained = self._largest - self._largest_before
         if gained and gained >= MIN_RATE * (now - self._tried_at):
@@ -212,7 +212,7 @@ class RetryBudget:
         self._tried_at = self._monotonic()
 
     def restart(self, reason: str) -> None:
-        """Note that the bytes there are are dropped; raise FileFailedError when too often."""
+        """Note that all bytes were dropped; raise FileFailedError if that happens too often."""
         self._restarts += 1
         if self._restarts > _MAX_RESTARTS:
             raise FileFailedError(f"given up after {_MAX_RESTARTS} fresh starts: {reason}")

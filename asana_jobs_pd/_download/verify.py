@@ -1,4 +1,4 @@
-"""Is this a whole export file? Told while its bytes arrive, in constant memory."""
+"""Verification of an export file while its bytes arrive, in constant memory."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ with suppress(ImportError):  # there are no wheels for every platform
 Format = Literal["gzip", "json"]
 
 _OUTPUT = 256 * 1024
-"""Bytes that are inflated at a time, at most."""
+"""The most bytes inflated at a time."""
 _MAX_TRAILING = 16 * 2**20
-"""Bytes after the end of the gzip stream, zeros included, that are taken for an accident."""
+"""The most bytes tolerated after the end of the gzip stream, zeros included."""
 _MAX_LINE = 4 * 2**20
-"""Bytes of a last line that are parsed to see whether it is whole."""
+"""The most bytes of a last line that are parsed to see whether it is complete."""
 _MAGIC = b"\x1f\x8b"
 _BLANKS = b" \t\r\n"
 _HEAD = 64 * 1024
 _ROW = re.compile(rb'"(?:gid|resource_type)"\s*:|"data"\s*:\s*\[|\A\s*\[\s*\]')
-"""In the first row of every export; a login page's JSON has none of it."""
+"""Found in the first row of every export, and not in JSON such as a login page's."""
 
 
 class CorruptFileError(AsanaJobsError):
@@ -41,7 +41,7 @@ class CorruptFileError(AsanaJobsError):
 
 
 def format_of(head: bytes) -> Format | None:
-    """Return what a file is that begins like this; None when it cannot be an export."""
+    """Return the format of a file that begins like this; None when it cannot be an export."""
     if head and _MAGIC.startswith(head[: len(_MAGIC)]):
         return "gzip"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANKS)
@@ -79,12 +79,12 @@ class Verifier:
 
     @property
     def inflated(self) -> int:
-        """Bytes that they inflate to."""
+        """The number of bytes they inflate to."""
         return self._checker.inflated if self._checker else 0
 
     @property
     def trailing(self) -> int:
-        """Bytes after the end of the gzip stream, unless they are the zeros that tapes have."""
+        """The number of bytes after the gzip stream, unless they are zeros (padding of tapes)."""
         checker = self._checker if isinstance(self._checker, _GzipChecker) else None
         return checker.trailing if checker and checker.garbage else 0
 
@@ -95,13 +95,15 @@ class Verifier:
 
     @property
     def too_large(self) -> bool:
-        """Whether more came than `max_inflated` allows."""
+        """Whether there is more than `max_inflated` allows."""
         skipped = self._checker.skipped if self._checker else 0
-        packed = self.size - self.size // 100 - _OUTPUT  # bytes are smaller packed than unpacked
+        packed = (
+            self.size - self.size // 100 - _OUTPUT
+        )  # compressed bytes count at least as much unpacked
         return self._limit is not None and max(self.inflated + skipped, packed) > self._limit
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes; raise CorruptFileError as soon as they cannot be an export's."""
+        """Check the next bytes; raise CorruptFileError as soon as they cannot be an export's."""
         self._hash.update(data)
         self.size += len(data)
         if self._checker is None:
@@ -151,7 +153,7 @@ class Verifier:
 
 
 def strong_etag(headers: Mapping[str, str]) -> str | None:
-    """Return an ETag that a part can be continued by; a weak or odd one is none."""
+    """Return an ETag by which a part can be resumed; None if it is weak or malformed."""
     etag = headers.get("ETag") or ""
     return etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,200}"', etag) else None
 
@@ -161,7 +163,7 @@ _ATTRIBUTE = "user.asana_jobs_pd.export"
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """What a download leaves with a file, in an extended attribute, to know it by next time.
+    """What a download stores in a file's extended attribute to recognize it next time.
 
     File systems without them keep none; the file is then verified from beginning to end.
     """
@@ -171,7 +173,7 @@ class FileRecord:
     etag: str | None = None
 
     def leave(self, descriptor: int) -> None:
-        """Keep it with an open file."""
+        """Store it in an open file's attribute."""
         with suppress(OSError, AttributeError):
             os.setxattr(descriptor, _ATTRIBUTE, orjson.dumps(self))
 
@@ -185,7 +187,7 @@ class FileRecord:
             return None
 
     def matches(self, chunks: Iterable[bytes]) -> bool:
-        """Tell whether these bytes are the ones it speaks of."""
+        """Tell whether these bytes are the recorded ones."""
         digest, size = hashlib.sha256(), 0
         for data in chunks:
             digest.update(data)
@@ -201,14 +203,14 @@ def check_finished(
 ) -> FileRecord | None:
     """Return the record of a file that is the one we left, or is whole; None for any other.
 
-    `check_stop` is called now and then.
+    `check_stop` is called regularly.
     """
     try:
         descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
         return None
     except OSError:
-        if path.is_symlink():  # it is replaced, and what it leads to is left alone
+        if path.is_symlink():  # it is replaced; its target is left alone
             return None
         raise
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123  a descriptor
@@ -228,7 +230,7 @@ def check_finished(
 
 
 def _verify(chunks: Iterable[bytes], max_inflated: int | None) -> FileRecord | None:
-    """Return the record of a whole gzip file; nothing tells whether any other is whole."""
+    """Return the record of a complete gzip file; other formats do not show where they end."""
     verifier = Verifier(max_inflated)
     try:
         for data in chunks:
@@ -281,7 +283,7 @@ class _JsonChecker:
 
 
 class _Nesting:
-    """How many brackets are open in a JSON document."""
+    """The number of open brackets in a JSON document."""
 
     def __init__(self) -> None:
         self._string = b""
@@ -333,7 +335,7 @@ class _GzipChecker:
             )
 
     def _begin(self, data: bytes) -> bytes:
-        """Begin a member, once its first two bytes are there; between members zeros may stand."""
+        """Begin a member once its first two bytes are there; zeros may stand between members."""
         if self._members and not self._head:
             rest = data.lstrip(b"\0")
             self._skip(len(data) - len(rest))
@@ -385,7 +387,7 @@ class _GzipChecker:
 
 
 def unpack(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what a verified gzip file inflates to."""
+    """Yield the inflated content of a verified gzip file."""
     with (
         suppress(gzip.BadGzipFile),  # bytes after its end
         gzip.GzipFile(fileobj=file, mode="rb") as packed,
