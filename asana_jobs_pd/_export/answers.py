@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
@@ -159,23 +159,36 @@ class ExportAnswers(ByType[pd.DataFrame]):
 
         return write_duckdb(self, path)
 
-    def time_in(self, field: str = "section") -> pd.DataFrame:
+    def time_in(
+        self, field: str = "section", *, until: Literal["completion", "export"] = "completion"
+    ) -> pd.DataFrame:
         """Return how long each task had each value of a field.
 
         Parameters
         ----------
         field
             As in `history`.
+        until
+            When the time of a task ends: ``"completion"``, at its `completed_at`, which leaves
+            out what it was after that; or ``"export"``, for completed tasks, too. That of
+            unfinished tasks ends with the export.
 
         Returns
         -------
         pandas.DataFrame
-            `task`, of sections `project`, `value` and `time`, a timedelta; what has not ended
-            counts until the export.
+            A row for each task (of sections, for each task and project) and value: `task`,
+            `task.name`; of sections, `project` and `project.name`; `value`; `time`, a timedelta;
+            `ended`, False while the task still has the value and is not completed. Sections come
+            by project, in the order in which tasks pass through them.
+
+        Raises
+        ------
+        InvalidFrameError, InvalidFieldError
+            As `history`; also without `completed_at`.
         """
         from asana_jobs_pd._tables.flow import time_in_of  # noqa: PLC0415  upwards
 
-        return time_in_of(self, field)
+        return time_in_of(self, field, until=until)
 
     def cycle_time(self, start: str | None = None) -> pd.DataFrame:
         """Return how long each completed task took.

@@ -10,18 +10,62 @@ import pandas as pd
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._tables.history import history_of
 from asana_jobs_pd._tables.relations import tables_of
-from asana_jobs_pd.errors import InvalidFieldError, InvalidOptionError
+from asana_jobs_pd.errors import InvalidFieldError, InvalidFrameError, InvalidOptionError
 
 _DAY: Final = pd.Timedelta(days=1)
 
 
-def time_in_of(export: ExportAnswers, field: str) -> pd.DataFrame:
+def time_in_of(export: ExportAnswers, field: str, *, until: str = "completion") -> pd.DataFrame:
     """Return how long each task had each value of a field."""
-    history = history_of(export, field).dropna(subset="value")
-    spent = history["to"].fillna(_as_of(export, history)) - history["from"]
+    if until not in ("completion", "export"):
+        raise InvalidOptionError(f"until={until!r}: give 'completion' or 'export'.")
+    history = history_of(export, field)
     keys = [name for name in ("task", "project", "value") if name in history.columns]
-    times = history[keys].assign(time=spent)
-    return times.groupby(keys, sort=False, observed=True)["time"].sum().reset_index()
+    end = history["to"].fillna(_as_of(export, history))
+    history = history.assign(ended=history["to"].notna())
+    if until == "completion":
+        completed = history["task"].map(_completed_at(export))
+        history["ended"] |= completed.notna()
+        end = end.where(~(completed < end).fillna(value=False), completed)
+    history["time"] = end - history["from"]
+    stays = history[history["value"].notna() & (history["time"] > pd.Timedelta(0))]
+    totals = stays.groupby(keys, sort=False, observed=True)
+    return _named(export, totals.agg({"time": "sum", "ended": "all"}).reset_index(), history)
+
+
+def _completed_at(export: ExportAnswers) -> pd.Series:
+    tasks = export["task"]
+    if "completed_at" not in tasks.columns:
+        raise InvalidFrameError(
+            "The tasks have no column 'completed_at', at which their time ends: load it too "
+            "(columns=), export it (fields= of export_resources), or give until='export'."
+        )
+    completed: pd.Series = tasks.set_index("gid")["completed_at"]
+    return completed
+
+
+def _named(export: ExportAnswers, times: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Add the names of tasks and projects; sections come by project, in the order of work."""
+    names = export["task"].reindex(columns=["gid", "name"]).set_index("gid")["name"]
+    times.insert(1, "task.name", times["task"].map(names).astype(times["task"].dtype))
+    if "project" not in times.columns:
+        return times
+    projects = tables_of(export)["project"].set_index("gid")["name"]
+    times.insert(3, "project.name", times["project"].map(projects))
+    order = pd.Index(_in_order(history))
+    return (
+        times.assign(place=order.get_indexer(pd.Index(times["value"])))
+        .sort_values(["project.name", "project", "place"], kind="stable", ignore_index=True)
+        .drop(columns="place")
+    )
+
+
+def _in_order(history: pd.DataFrame) -> list[object]:
+    """Return the values of a history, those that tasks pass first at the beginning."""
+    history = history.dropna(subset="value")
+    keys = [name for name in ("task", "project") if name in history.columns]
+    place = history.groupby(keys, sort=False).cumcount().groupby(history["value"]).mean()
+    return place.sort_values(kind="stable").index.tolist()
 
 
 def cycle_time_of(export: ExportAnswers, start: str | None = None) -> pd.DataFrame:
@@ -56,9 +100,7 @@ def flow_of(
         history = history[_in_project(export, history, project)]
     days = _days(_as_of(export, history), history["from"], tz)
     history = history.dropna(subset="value")
-    keys = [name for name in ("task", "project") if name in history.columns]
-    place = history.groupby(keys, sort=False).cumcount().groupby(history["value"]).mean()
-    values = place.sort_values(kind="stable").index.tolist()  # those that tasks pass first
+    values = _in_order(history)
     codes = pd.Index(values).get_indexer(pd.Index(history["value"]))
     counts = _counted(days, codes, len(values), history["from"], tz)
     counts -= _counted(days, codes, len(values), history["to"], tz)

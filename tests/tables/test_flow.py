@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
-from asana_jobs_pd.errors import InvalidFieldError, InvalidOptionError
+from asana_jobs_pd.errors import InvalidFieldError, InvalidFrameError, InvalidOptionError
+from asana_jobs_pd.sandbox._world import SECTIONS
+from asana_jobs_pd.sandbox._world_rows import resource_rows
 
 DAYS = ("2024-03-01", "2025-01-15", "2025-12-31")
 
@@ -63,14 +65,63 @@ def test_days_end_by_the_clocks_of_a_zone(resource):
     assert utc["created"].iloc[-1] == tokyo["created"].iloc[-1]
 
 
-def test_time_in_sections_is_the_time_of_their_intervals(resource):
+def stays(world, end, *, until):
+    """Return how many milliseconds tasks were in sections, and whether their time has ended."""
+    spent = {}
+    for number in filter(world.is_visible, range(world.tasks)):
+        task = world.task(number)
+        done = [change.at for change in task.changes if change.field == "completed"]
+        stop = done[-1] if task.last["completed"] and until == "completion" else None
+        for project in {each[1] for each in task.last if each[0] == "section"} - world.hidden:
+            intervals = task.intervals(("section", project))
+            values = [None, *(interval.value for interval in intervals), -1]
+            for place, (value, start, to, _) in enumerate(intervals):
+                last = min(time for time in (to, stop, end) if time is not None)
+                untold = values[place] is None and values[place + 2] is None  # added, and removed
+                if value is not None and last > start and not untold:
+                    key = world.gid("task", number), world.gid("project", project), SECTIONS[value]
+                    time, ended = spent.get(key, (0, True))
+                    ended &= to is not None or stop is not None
+                    spent[key] = time + last - start, ended
+    return spent
+
+
+@pytest.mark.parametrize("until", ["completion", "export"])
+def test_time_in_sections_ends_with_the_completion_or_the_export(world, resource, until):
+    """A completed task that stays in its section collects no time there."""
+    times = resource.time_in("section", until=until)
+    latest = max(resource[kind]["modified_at"].max() for kind in ("task", "message"))
+    expected = stays(world, latest.value // 10**6, until=until)
+    millis = times["time"] // pd.Timedelta(milliseconds=1)
+    keys = zip(times["task"], times["project"], times["value"], strict=True)
+    assert dict(zip(keys, zip(millis, times["ended"], strict=True), strict=True)) == expected
+    assert times.equals(resource.time_in()) == (until == "completion")
+
+
+def test_time_in_sections_has_names_and_the_order_of_work(world, resource):
     times = resource.time_in("section")
-    history = resource.history("section").dropna(subset="value")
-    end = max(history["from"].max(), history["to"].max(), resource["task"]["modified_at"].max())
-    message = resource["message"]["modified_at"].max()
-    spent = (history["to"].fillna(max(end, message)) - history["from"]).sum()
-    assert times["time"].sum() == spent
-    assert not times.duplicated(["task", "project", "value"]).any()
+    tables = resource.tables()
+    for kind in ("task", "project"):
+        names = times[kind].map(tables[kind].set_index("gid")["name"])
+        assert (times[f"{kind}.name"] == names).all()
+    for _, values in times.groupby("project")["value"]:
+        places = values.map(SECTIONS.index)
+        assert places.is_monotonic_increasing
+
+
+def test_time_with_an_assignee_needs_no_project(resource):
+    times = resource.time_in("assignee")
+    assert list(times) == ["task", "task.name", "value", "time", "ended"]
+
+
+def test_time_until_completion_needs_to_know_the_completion(world, load):
+    columns = ["gid", "memberships", "stories", "created_at"]
+    data = load(resource_rows(world, "task"), columns=columns)
+    with pytest.raises(InvalidFrameError, match=r"completed_at.*until='export'"):
+        data.time_in("section")
+    assert len(data.time_in("section", until="export"))
+    with pytest.raises(InvalidOptionError, match="until='done'"):
+        data.time_in(until="done")
 
 
 def test_cycle_time_is_from_a_section_or_the_creation_until_done(resource):
