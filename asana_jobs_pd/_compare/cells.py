@@ -1,4 +1,4 @@
-"""Cells of two tables: one type for both, whether they differ, and how they read as text.
+"""Cells of two tables: their common type, whether they differ, and their text.
 
 Two cells are equal, whatever the engine or `dtype_backend` of their columns, when both are
 
@@ -23,10 +23,10 @@ from asana_jobs_pd._decode.scan import DIGEST, Batch
 from asana_jobs_pd._export.deduplicate import MODIFIED, kept_rows
 
 LABELS = ("name", "email", "resource_type", "resource_subtype")
-"""Keys that describe an object with a gid; they do not decide whether it is the same."""
+"""Keys that describe an object with a gid; they are ignored when gids are compared."""
 TOLERANCE = 1e-9
 TEXT = pa.large_string()
-"""Its offsets have 64 bits: texts of a large frame exceed 2 GiB."""
+"""64-bit offsets: texts of a large frame exceed 2 GiB."""
 _TIME = pa.timestamp("us", "UTC")
 _PLAIN = (
     (pa.types.is_string, TEXT),
@@ -49,7 +49,7 @@ _SPELLINGS: tuple[tuple[Callable[[pa.DataType], bool], str, str], ...] = (
 )
 KINDS = ("added", "removed", "changed")
 KEY, POSITION, NAME = "key", "position", "name"
-"""Columns of comparable rows, beside `gid`; the others are called by the number of their pair."""
+"""Columns of comparable rows beside `gid`; the others are named by the number of their pair."""
 CHANGES = pa.schema(
     [
         ("gid", TEXT),
@@ -66,7 +66,7 @@ CHANGES = pa.schema(
 
 
 class ColumnPair(NamedTuple):
-    """A column of either input (None where there is none) and a type that holds both.
+    """A column of each input (None if absent) and a type that holds both.
 
     `gid` is the index of the pair that holds the gid of which this column is a label; `typed` is
     the type that one column has where the other one has texts.
@@ -189,7 +189,7 @@ def _list_codes(array: pa.Array, any_order: bool) -> np.ndarray:
 
 
 def _codes_of_runs(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return a code for each run of codes, equal for equal runs."""
+    """Return a code for each run of codes, the same for equal runs."""
     data = pa.py_buffer(np.ascontiguousarray(codes, np.int32))
     bounds = pa.py_buffer(np.ascontiguousarray(offsets * 4))
     buffers = [None, bounds, data]
@@ -235,7 +235,7 @@ def _json(value: Any, unordered: bool) -> str | None:
 
 
 def respelled(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Return texts in which pandas wrote values of a plain type as `texts` writes them."""
+    """Return texts that pandas wrote for values of a plain type, spelled as `texts` does."""
     for matches, pattern, replacement in _SPELLINGS:
         if matches(type_):
             array = pc.replace_substring_regex(array, pattern, replacement)
@@ -309,9 +309,9 @@ def _keys(gids: pa.Array, pairs: Sequence[ColumnPair], columns: dict[str, pa.Arr
 def diff(
     old: pa.Table, new: pa.Table, pairs: Sequence[ColumnPair], *, partial: bool = False
 ) -> tuple[pa.Table, int]:
-    """Return the changes between comparable rows, and how many rows are the same.
+    """Return the changes between comparable rows, and the number of unchanged rows.
 
-    With `partial`, rows that only the old table has count as the same.
+    With `partial`, rows that only the old table has count as unchanged.
     """
     old, new = _without_repeats(old), _without_repeats(new)
     index = pc.index_in(_combined(new[KEY]), value_set=_combined(old[KEY]))
@@ -353,7 +353,7 @@ def _without_repeats(table: pa.Table) -> pa.Table:
 
 
 def key_batch(table: pa.Table) -> pa.RecordBatch:
-    """Return the keys of comparable rows, and their times, as `deduplicate` takes them."""
+    """Return the keys and times of comparable rows in the form `deduplicate` takes."""
     columns = {"gid": _combined(table[KEY]), DIGEST: pa.nulls(len(table), pa.binary())}
     if MODIFIED in table.column_names:
         columns[MODIFIED] = _combined(table[MODIFIED])

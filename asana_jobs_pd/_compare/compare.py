@@ -42,9 +42,9 @@ from asana_jobs_pd.errors import (
 )
 
 PARTITION_BYTES = 32 << 20
-"""Uncompressed Parquet bytes compared at a time; in memory they take several times that."""
+"""The uncompressed Parquet bytes compared at a time; they take several times that in memory."""
 MAX_PARTITIONS = 256
-"""Partitions are files that are open at the same time."""
+"""The most partitions: all their files are open at the same time."""
 _GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -185,7 +185,7 @@ class _Side:
                 stack.enter_context(pa.ipc.new_stream(file, self._empty.schema)) for file in files
             ]
             for table in self.tables():
-                # Multiplied, since gids may all be even, or end alike.
+                # Multiplied, because gids may all be even, or end alike.
                 mixed = keys_of(key_batch(table)).low * _GOLDEN_RATIO >> np.uint64(32)
                 numbers = mixed % np.uint64(count)
                 order = np.argsort(numbers, kind="stable")
@@ -199,13 +199,13 @@ class _Side:
 def _diff_partitions(
     sides: tuple[_Side, _Side], pairs: list[ColumnPair], count: int, *, partial: bool
 ) -> tuple[pa.Table, int]:
-    """Return what `diff` returns, of rows that need not fit in memory."""
+    """Return what `diff` returns, for rows that need not fit in memory."""
     parts, unchanged = [], 0
     try:
         with tempfile.TemporaryDirectory(prefix="asana-compare-") as folder:
             paths = [side.partitioned(Path(folder), count) for side in sides]
             for old, new in zip(*paths, strict=True):
-                # No name holds the tables while the next ones are read.
+                # No variable keeps the tables alive while the next ones are read.
                 changes, same = diff(
                     _read_partition(old), _read_partition(new), pairs, partial=partial
                 )
@@ -255,7 +255,7 @@ def _compare_catalogues(
 
 
 def _with_keys(fields: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Give each field without a gid that of the same field in the other export, or a JSON key."""
+    """Give each field without a gid the other export's gid for it, or a key made of JSON."""
     labels = list(zip(others["name"], others["type"], strict=True))
     gids = dict(zip(labels, others["gid"], strict=True))
     keys = []

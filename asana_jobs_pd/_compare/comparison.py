@@ -36,7 +36,7 @@ def _changed_cells(frames: Mapping[str, pd.DataFrame], columns: tuple[str, ...])
 
 
 def _completions(frames: Mapping[str, pd.DataFrame], after: str) -> pd.DataFrame:
-    """Return what became complete (``"true"``) or incomplete (``"false"``)."""
+    """Return the objects that became complete (``"true"``) or incomplete (``"false"``)."""
     cells = _changed_cells(frames, ("completed", "completed_at"))
     rows = cells[(cells["column"] == "completed") & (cells["after"] == after)][_ID]
     times = cells[cells["column"] == "completed_at"].rename(

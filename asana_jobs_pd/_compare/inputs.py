@@ -1,4 +1,4 @@
-"""What can be compared: DataFrames, export files, datasets; and which of their columns match."""
+"""The inputs of a comparison (DataFrames, export files, datasets) and their matching columns."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ T = TypeVar("T")
 class Rows(NamedTuple):
     """The rows of a type in one export; `read` yields some of their columns, in order.
 
-    `size` is that in bytes of what is not yet in memory; only rows of frames may repeat.
+    `size` is in bytes, of what is not in memory yet; only rows of frames may repeat.
     """
 
     schema: pa.Schema
@@ -57,7 +57,7 @@ class Rows(NamedTuple):
 
 
 def compare_input(export: Export, role: str, options: StorageOptions) -> FramesInput | DatasetInput:
-    """Return what is to be compared; export files are loaded."""
+    """Return an input to compare; export files are loaded."""
     if not isinstance(export, str | os.PathLike):
         return FramesInput(export, role)
     path = os.fspath(export)
@@ -76,7 +76,7 @@ class FramesInput:
         self.catalogue = frames.custom_fields if isinstance(frames, AsanaExport) else None
 
     def rows(self, resource_type: str) -> Rows:
-        """Return the rows of a type; none where there is no frame."""
+        """Return the rows of a type; none if there is no frame."""
         table = pa.table({})
         if resource_type in self._frames:
             name = f"{self._role}[{resource_type!r}]"
@@ -150,7 +150,7 @@ def _arrow_array(column: pd.Series) -> pa.Array:
 
 
 def _all_midnight(array: pa.Array) -> bool:
-    """Whether naive times are dates, as pandas has no dtype for those."""
+    """Whether naive times are dates, for which pandas has no dtype."""
     return bool(pc.all(pc.equal(array, pc.floor_temporal(array, unit="day"))).as_py() is not False)
 
 
@@ -192,7 +192,7 @@ class DatasetInput:
     def _read(self, names: list[str], columns: list[str]) -> Iterator[pa.Table]:
         for name in names:
             with self._open(name) as file:
-                for group in range(file.num_row_groups):  # one is in memory at a time
+                for group in range(file.num_row_groups):  # only one is in memory at a time
                     batches = file.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns)
                     while (batch := self._reading(partial(next, batches, None))) is not None:
                         # Parquet takes the name a.b for the field b of a column a as well.
@@ -232,7 +232,7 @@ class DatasetInput:
         return info.type is not FileType.NotFound
 
     def _reading(self, read: Callable[[], T]) -> T:
-        """Call a function; raise its errors as ours, without secrets."""
+        """Call a function; raise its errors as our own, without secrets."""
         try:
             return read()
         except AsanaJobsError:
@@ -292,7 +292,7 @@ def pair_columns(
 ) -> list[ColumnPair]:
     """Match the columns of both inputs: in the order of the new one, then of the old one.
 
-    If the new one is partial, columns of which it says nothing are left out.
+    If the new input is partial, columns it says nothing about are left out.
     """
     old_schema, new_schema = schemas
     fields = [
@@ -329,7 +329,7 @@ def _is_type_of(column: str, columns: Container[str]) -> bool:
 
 
 def _is_unknown(column: str, names: Sequence[str]) -> bool:
-    """Whether rows with other columns say nothing of this one.
+    """Whether an input without this column says nothing about it.
 
     Custom fields have columns only if a row has them: rows without one deny it if they have others.
     """

@@ -1,4 +1,4 @@
-"""From batches that were read to the tables of a load, and the report on them."""
+"""The tables of a load, and the report on them, from the batches that were read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DefinedBatch: TypeAlias = tuple[Batch, list[Definition]]
 
 
 class Facts(NamedTuple):
-    """What a report says about a type of row."""
+    """The facts a report states about a type of row."""
 
     rows: int
     columns: int
@@ -55,7 +55,7 @@ class Assembly:
             self.issues.add(issue)
 
     def table(self, name: str, batches: list[DefinedBatch]) -> pa.Table:
-        """Return the final table of a type of row without repeated rows; uses the batches up."""
+        """Return the final table of a type of row without repeated rows; consumes the batches."""
         schema, note = self._schema, self.issues.add
         rows = sum(len(batch.table) for batch, _ in batches)
         kept = self._find_kept(rows, (batch for batch, _ in batches), name, note)
@@ -86,7 +86,7 @@ class Assembly:
 
 
 def by_type(parts: list[Part]) -> dict[str, list[DefinedBatch]]:
-    """Return the batches of each type of row, in the order of the files; uses the parts up."""
+    """Return the batches of each type of row, in the order of the files; consumes the parts."""
     batches: dict[str, list[DefinedBatch]] = {}
     for part in parts:
         for batch in part.batches:
@@ -99,14 +99,14 @@ def by_type(parts: list[Part]) -> dict[str, list[DefinedBatch]]:
 
 
 def _used_up(batches: list[DefinedBatch]) -> Iterator[DefinedBatch]:
-    """Yield what a list holds, which then no longer holds it."""
+    """Yield the items of a list, removing each."""
     batches.reverse()
     while batches:
         yield batches.pop()
 
 
 def latest_of(table: pa.Table) -> Time:
-    """Return when the last row was modified, or created where it does not say."""
+    """Return when the last row was modified; created, for rows that do not say."""
     for name in ("modified_at", "created_at"):
         if name in table.column_names:
             value = pc.max(table[name]).as_py()
@@ -115,7 +115,7 @@ def latest_of(table: pa.Table) -> Time:
 
 
 def later(first: Time, second: Time) -> Time:
-    """Return the later of two times of which either may be missing."""
+    """Return the later of two times; either may be missing."""
     if pd.isna(first) or pd.isna(second):
         return second if pd.isna(first) else first
     return max(first, second)

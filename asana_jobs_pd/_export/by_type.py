@@ -1,4 +1,4 @@
-"""A mapping of types of row to frames, as a notebook likes it."""
+"""A mapping of types of row to frames, with completion and HTML for notebooks."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ _HAS_PACKAGE = "__import__('importlib.util').util.find_spec('asana_jobs_pd') is 
 
 
 class Partition(NamedTuple):
-    """The rows of one type in a file, of which `dropped` are repeated elsewhere.
+    """The rows of one type in a file; those in `dropped` are repeated elsewhere.
 
     `start` is the position of the first kept row; `checksum` is over the keys of all rows;
     `number` orders the partitions of all types.
@@ -72,7 +72,7 @@ class Partition(NamedTuple):
     def find_kept(
         self, rows: int, batches: Iterable[Batch], _name: str, _note: Callable[[Issue], None]
     ) -> np.ndarray:
-        """Return the rows to keep, as planned; raise if the file has changed since."""
+        """Return the rows to keep, as planned; raise if the file has changed since then."""
         checksum = _checksum(keys_of(batch.table) for batch in batches)
         if (rows, checksum) != (self.rows, self.checksum):
             raise ExportFileError(
@@ -85,7 +85,7 @@ class Partition(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What the first pass leads to: the schema, and the partitions by type."""
+    """The result of the first pass: the schema, and the partitions by type."""
 
     request: Request
     scan_result: ScanResult
@@ -169,7 +169,7 @@ def _check_cluster() -> None:
 
 
 def compute(tasks: Any) -> Any:
-    """Compute tasks where Dask is set to; a lost worker is an error of ours."""
+    """Compute tasks with Dask's current scheduler; raise our own error for a lost worker."""
     import dask  # noqa: PLC0415
 
     try:
@@ -189,7 +189,7 @@ def compute(tasks: Any) -> Any:
 def _scan_file(
     path: File, file: int, options: ReadOptions
 ) -> tuple[ScanResult, int, dict[str, list[Keys]]]:
-    """Scan a file, on a worker: what was learned, the size of its text, the keys of its rows."""
+    """Scan a file on a worker; return what was learned, its text size and the keys of its rows."""
     check_visible(path)
     chunks = []
     scanner = Scanner(options, lambda _file, chunk, _position: chunks.append(chunk) or True)  # type: ignore[func-returns-value]
@@ -200,7 +200,7 @@ def _scan_file(
 
 
 def check_visible(path: File) -> None:
-    """Raise if a worker does not see a file that is there for the client."""
+    """Raise if a worker does not see a file that the client sees."""
     if not isinstance(path, str) or Path(path).exists():
         return
     try:
@@ -233,7 +233,7 @@ def _partitions(
     by_file: Sequence[Mapping[str, list[Keys]]],
     note: Callable[[Issue], None],
 ) -> Iterator[Partition]:
-    """Find the repeated rows of a type over all files; yield those of each file."""
+    """Find the repeated rows of a type over all files; yield the partition of each file."""
     number, name = numbered
     parts = [keys.get(name, []) for keys in by_file]
     sizes = [sum(len(keys.low) for keys in part) for part in parts]
@@ -257,7 +257,7 @@ def _checksum(keys: Iterable[Keys]) -> int:
 
 
 class ReadPartition:
-    """Reads a partition; it is sent to the workers with each task, and holds no client of Asana."""
+    """Reads a partition; it is sent to the workers with each task, and holds no Asana client."""
 
     def __init__(
         self, schema: ResolvedSchema, backend: DtypeBackend, token: str, *, long: bool = False
@@ -345,7 +345,7 @@ class Counts(NamedTuple):
 
     @classmethod
     def total(cls, first: Iterable[Issue], counts: Iterable[Counts]) -> Counts:
-        """Return all counts, and the issues that came before them."""
+        """Return all counts merged, and the issues found before them."""
         total = cls(Issues(), Counter(), {}, {})
         for issue in first:
             total.issues.add(issue)
@@ -370,7 +370,7 @@ def _count_file(partitions: Sequence[Partition], schema: ResolvedSchema) -> Coun
 
 
 def _count(plan: Plan) -> export.AsanaExport:
-    """Read everything once more, on the cluster, for the report and the issues; without frames."""
+    """Read everything again on the cluster, for the report and the issues; no frames come back."""
     import dask  # noqa: PLC0415
 
     count, schema = dask.delayed(_count_file, pure=False), dask.delayed(plan.schema)

@@ -1,4 +1,4 @@
-"""Which of repeated rows stay: the one that was modified last, else the last in order.
+"""Which of repeated rows is kept: the one modified last, else the last in order.
 
 A gid of up to 19 digits is a 64-bit number, and that number is its key: no two gids share one.
 Everything else (other gids, and rows without one) gets 127 bits of a digest and a bit that tells it
@@ -19,21 +19,21 @@ from asana_jobs_pd._decode.scan import DIGEST, KEYS, Batch
 from asana_jobs_pd._decode.scan_result import Issue
 
 FindKept: TypeAlias = Callable[[int, Iterable[Batch], str, Callable[[Issue], None]], np.ndarray]
-"""What `kept_rows` is: it returns which rows of a type stay."""
+"""The type of `kept_rows`: returns which rows of a type are kept."""
 PORTION = 1 << 20
-"""Rows that are sorted at a time."""
+"""The number of rows sorted at a time."""
 MODIFIED = "modified_at"
 KEY_COLUMNS = ("gid", DIGEST, KEYS, MODIFIED)
-"""The columns of a batch that decide, as far as it has them."""
+"""The columns of a batch that decide, if present."""
 _NUMBER = "^(?:0|[1-9][0-9]{0,18})$"
 _DIGEST_BIT = np.uint64(1 << 63)
 _NEVER = np.iinfo(np.int64).min
 
 
 class Keys(NamedTuple):
-    """Of some rows: what identifies them, when they were modified, how many keys they have.
+    """For some rows: what identifies them, when they were modified, how many keys they have.
 
-    `high` is needed where not all gids are numbers; `modified` is in microseconds.
+    `high` is needed if not all gids are numbers; `modified` is in microseconds.
     """
 
     low: np.ndarray
@@ -54,7 +54,7 @@ class RowKeys:
         self._files: list[tuple[int, int]] = []
 
     def add(self, keys: Keys, file: int = 0) -> None:
-        """Add the next rows, of the file of that number."""
+        """Add the next rows, of the file with that number."""
         rows = slice(self._filled, self._filled + len(keys.low))
         self._filled = rows.stop
         self._files.append((rows.start, file))
@@ -72,7 +72,7 @@ class RowKeys:
     def kept(
         self, resource_type: str = "", note: Callable[[Issue], None] | None = None
     ) -> np.ndarray:
-        """Return for each row whether it stays; `note` gets those that drop values."""
+        """Return for each row whether it is kept; `note` gets those that drop values."""
         kept = np.ones(self._filled, np.bool_)
         portions = len(self._low) // PORTION * 2 + 1
         for portion in range(portions):
@@ -88,7 +88,7 @@ class RowKeys:
         return kept
 
     def _repeated(self, portion: int, portions: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows that are repeated, in order, and for each a number of its group."""
+        """Return the repeated rows in order, each with the number of its group."""
         rows = np.concatenate(list(self._rows(portion, portions)))
         low = self._low[rows]
         if self._high is None:
@@ -111,9 +111,9 @@ class RowKeys:
             yield np.flatnonzero(block % np.uint64(portions) == portion) + start
 
     def _latest(self, rows: np.ndarray, group: np.ndarray) -> np.ndarray:
-        """Return the place, among these rows, of the one that stays of each group.
+        """Return the position of the row that is kept of each group.
 
-        A row without a time, or with the same, replaces those before it.
+        A row without a time, or with an equal one, replaces those before it.
         """
         ends = np.flatnonzero(np.concatenate((group[1:] != group[:-1], [True])))
         if self._modified is None:
@@ -152,7 +152,7 @@ class RowKeys:
 def kept_rows(
     rows: int, batches: Iterable[Batch], resource_type: str, note: Callable[[Issue], None]
 ) -> np.ndarray:
-    """Return which of so many rows of one type stay; `note` gets those that drop values."""
+    """Return which rows of one type are kept; `note` gets those that drop values."""
     keys = RowKeys(rows)
     for batch in batches:
         keys.add(keys_of(batch.table), batch.place[0])
@@ -190,7 +190,7 @@ def _row_keys(gids: pa.Array, digests: pa.Array) -> tuple[np.ndarray, np.ndarray
 
 
 def _digest(gid: str | None, digest: bytes | None) -> bytes:
-    """Return 16 bytes, for a gid in a space of its own, so that it is never a line's."""
+    """Return a digest of 16 bytes; gids and lines never share one."""
     if gid is not None:
         return blake2b(gid.encode(), digest_size=16, person=b"gid").digest()
     assert digest is not None

@@ -1,4 +1,4 @@
-"""The results of loading: frames by type of row, custom fields, issues."""
+"""The results of a load: frames by type of row, custom fields, issues."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ TEXT = pd.StringDtype("pyarrow")
 
 
 def to_frame(table: pa.Table, backend: DtypeBackend) -> pd.DataFrame:
-    """Return a table, which is used up where that saves memory, as a DataFrame with a RangeIndex.
+    """Return a table as a DataFrame with a RangeIndex; consumes the table to save memory.
 
     In the default backend dates become naive `datetime64[us]`, and lists, for which pandas has no
     dtype of its own, `ArrowDtype`.
@@ -104,7 +104,7 @@ def issues_frame(issues: Sequence[Issue], paths: Sequence[File]) -> pd.DataFrame
 
 
 def catalogue(fields: Sequence[Field], filled: Mapping[str, int]) -> pd.DataFrame:
-    """Return custom fields as a frame, one a row, with how many rows have a value."""
+    """Return custom fields as a frame, one per row, with how many rows have a value."""
     options = pa.array([field.options for field in fields], pa.list_(pa.string()))
     return pd.DataFrame(
         {
@@ -128,7 +128,7 @@ def _texts(values: Sequence[str | None]) -> Any:
 
 
 def empty_table(resource_type: str, options: ReadOptions | None) -> pa.Table | None:
-    """Return the table of a documented type without rows, None if it was not to be loaded."""
+    """Return the table of a documented type without rows, None if it was not requested."""
     types = options.resource_types if options else ()
     if options is None or (types is not None and resource_type not in types):
         return None

@@ -1,4 +1,4 @@
-"""From the batches of a scan to tables with the columns of the whole load."""
+"""Final tables, with the columns of the whole load, from the batches of a scan."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def conformed(
 ) -> pa.Table:
     """Return a batch with the columns of the load, but custom fields, which stay lists.
 
-    `definitions` are what the same scanner knows of this type of row.
+    `definitions` are those the same scanner knows for this type of row.
     """
     name, table, (file, _, _) = batch
     lines = table.column(LINE).to_numpy()
@@ -104,7 +104,7 @@ def _leaves(array: pa.Array) -> Iterator[pa.Array]:
 
 
 def _unspelled(array: pa.Array) -> pa.Array:
-    """Return an array with the keys of the objects in it spelled as they came."""
+    """Return an array whose objects have their keys spelled as in the file."""
     if not _has_spelled(array.type):
         return array
     mask = array.is_null() if array.null_count else None
@@ -148,7 +148,7 @@ def _conform(node: Node, array: pa.Array | None, length: int, column: str, rows:
 
 
 def _other_keys(node: Node, given: dict[str, pa.Array], length: int) -> pa.Array:
-    """Return what has no column of its own in a wide object as JSON objects.
+    """Return as JSON objects the keys of a wide object without a column of their own.
 
     Batches from before it was known to be wide have columns for all keys.
     """
@@ -164,7 +164,7 @@ def _other_keys(node: Node, given: dict[str, pa.Array], length: int) -> pa.Array
 
 
 def _parsed(node: Node, array: pa.Array, column: str, rows: Rows) -> pa.Array:
-    """Return what was kept as JSON as what it turned out to be."""
+    """Return values kept as JSON in the type they turned out to have."""
     shape = shape_of(node)
     is_raw = shape.type is msgspec.Raw
     nothing = msgspec.Raw(b"") if is_raw else None
@@ -192,7 +192,7 @@ def _recoded(
     schema: ResolvedSchema,
     rows: Rows,
 ) -> pa.Array:
-    """Return custom fields with positions in `schema.fields` for codes; -1 is no field."""
+    """Return custom fields with positions in `schema.fields` in place of codes; -1 is no field."""
     if array is None:
         return pool.nulls(length, _FIELDS_TYPE)
     offsets = array.offsets
@@ -208,7 +208,7 @@ def _recoded(
 
 
 class _Items:
-    """The custom fields of a batch, as they become values of the columns of a load."""
+    """The custom fields of a batch on their way to the columns of a load."""
 
     def __init__(
         self,
@@ -221,7 +221,7 @@ class _Items:
         self._definitions = definitions
         self._schema = schema
         self._rows = rows
-        # The last one stands for code -1, which is no field.
+        # The last one is for code -1, which is no field.
         positions = [schema.positions.get(definition.key, -1) for definition in definitions]
         self.fields = np.array([*positions, -1], np.int32)[self._codes]
         self.columns = {kind: items.field(kind) for kind in _VALUES}
@@ -232,7 +232,7 @@ class _Items:
         self._rows.misfit(item, label(key), abbreviate(value), reason)
 
     def report_other_kinds(self) -> None:
-        """Leave out values of a kind that their field no longer has, and report them."""
+        """Leave out, and report, values of a kind that their field no longer has."""
         for code in np.unique(self._codes[self._codes >= 0]).tolist():
             definition = self._definitions[code]
             source = definition.kind if definition.kind in VALUE_KEYS else "display"
@@ -240,7 +240,7 @@ class _Items:
             if source == field.source:
                 continue
             items = np.flatnonzero(self._codes == code)
-            if source == "display":  # it stands in for a value of the kind that the field has
+            if source == "display":  # it stands in for a value of the field's kind
                 texts = pool.take(self.columns["display"], pool.array(items))
                 self._stand_ins = _replaced(self._stand_ins, items, texts)
                 continue
@@ -253,7 +253,7 @@ class _Items:
                     self._misfit(item, str(value), reason)
 
     def stand_in(self) -> None:
-        """Turn the texts that stand in for values into values."""
+        """Convert the texts that stand in for values."""
         if self._stand_ins.null_count == len(self._stand_ins):
             return
         valid = self._stand_ins.is_valid().to_numpy(zero_copy_only=False)
@@ -286,7 +286,7 @@ class _Items:
             self.columns[column] = _replaced(self.columns[column], items, array)
 
     def report_repeated(self, row_of: np.ndarray) -> None:
-        """Leave out all but the last value of a field that a row has several times."""
+        """Leave out, and report, all but the last value of a field that a row repeats."""
         keys = row_of * (len(self._schema.fields) + 1) + self.fields
         valid = keys[self.fields >= 0]
         if not len(valid) or (valid.max() < _MAX_BINS and np.bincount(valid).max() == 1):
@@ -321,7 +321,7 @@ def _replaced(array: pa.Array, positions: np.ndarray, values: pa.Array) -> pa.Ar
 
 
 def pivoted(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.Table:
-    """Return conformed rows with a column for each custom field, and only what was requested."""
+    """Return conformed rows with a column for each custom field, limited to what was requested."""
     columns = {name: table[name] for name in table.column_names if name != FIELDS}
     if FIELDS in table.column_names and schema.options.custom_fields == "columns":
         wanted = [
@@ -336,7 +336,7 @@ def pivoted(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> pa.T
 
 
 def _lists_of(table: pa.Table) -> pa.ListArray:
-    """Return the custom fields of a table in one piece."""
+    """Return the custom fields of a table as one array."""
     if FIELDS not in table.column_names or not len(table):
         return pool.nulls(len(table), _FIELDS_TYPE)
     lists = table[FIELDS].combine_chunks()

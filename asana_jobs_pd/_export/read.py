@@ -203,7 +203,7 @@ def read_asana_export(
 def assemble(
     parts: list[Part], request: Request, backend: DtypeBackend, engine: Engine = "pandas"
 ) -> AsanaExport | AsanaArrowExport[Any]:
-    """Return the frames of everything that was read; the parts are used up."""
+    """Return the frames of everything read; consumes the parts."""
     scan_result = reduce(ScanResult.merged, (part.scan_result for part in parts))
     warn_lost(scan_result, request)
     schema = resolve_schema(scan_result, request.options)
@@ -243,7 +243,7 @@ def ticker(request: Request, bar: Progress) -> Callable[[int, int], None]:
 
 
 def warn_lost(scan_result: ScanResult, request: Request) -> None:
-    """Warn once, when asked to, of lines that were left out and of files that end early."""
+    """Warn once, if requested, of lines left out and of files that end early."""
     lost = [issue for issue in scan_result.issues.sorted() if issue.resource_type is None]
     if request.options.on_bad_lines != "warn" or not lost:
         return

@@ -1,4 +1,4 @@
-"""What to load: files, options and processes, checked before anything is read."""
+"""A request to load: files, options and processes, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ExportPaths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str
 
 MAX_LINE_BYTES = 64 << 20
 MIN_BYTES_PER_WORKER = 3 << 20
-"""Bytes on disk: of fewer, most is read before another process has started."""
+"""Bytes on disk; smaller files are mostly read before another process has started."""
 MAX_WORKERS = 4
 _STARTS = ("new_graph_export.created_at", "new_resource_export.created_at")
 _ENDS = ("new_graph_export.completed_at", "new_resource_export.completed_at")
@@ -42,7 +42,7 @@ _REASONS = ("error.message", "file.error", "source.state", "status")
 
 
 class LoadOptions(TypedDict, total=False):
-    """The options that all ways to read exports share."""
+    """The options shared by all ways to read exports."""
 
     resource_types: str | Sequence[str] | None
     columns: str | Sequence[str] | None
@@ -85,7 +85,7 @@ def check_engine(
 def check_request(
     paths: ExportPaths, *, workers: int | None, **options: Unpack[LoadOptions]
 ) -> Request:
-    """Return what to do."""
+    """Return the checked request."""
     check_one_of("custom_fields", options["custom_fields"], get_args(CustomFieldsAs))
     check_one_of("dtype_backend", options["dtype_backend"], get_args(DtypeBackend))
     check_one_of("on_bad_lines", options["on_bad_lines"], get_args(BadLines))
@@ -160,7 +160,7 @@ def _paths_of(frame: pd.DataFrame) -> list[str]:
 def _exports_without_file(frame: pd.DataFrame) -> list[str]:
     """Return the exports of a frame of downloads that have no file, each with the reason.
 
-    A row that does not say what its job does may be one, if it says why it has no file.
+    A row without a kind of job counts as one if it says why it has no file.
     """
     names = ("resource_subtype", "source.action", "file.path", *_LABELS, *_REASONS)
     cells = pd.DataFrame({name: _texts(frame, name) for name in names})
@@ -175,7 +175,7 @@ def _exports_without_file(frame: pd.DataFrame) -> list[str]:
 
 
 def _texts(frame: pd.DataFrame, name: str) -> pd.Series:
-    """Return a column or index level as text, missing where it is empty or not there."""
+    """Return a column or index level as text, missing where it is empty or absent."""
     from asana_jobs_pd._jobs.as_jobs import cast_column  # noqa: PLC0415  heavy
 
     if list(frame.columns).count(name) == 1:
@@ -188,7 +188,7 @@ def _texts(frame: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _window(frame: pd.DataFrame) -> Window:
-    """Return when the exports of a frame of downloads were begun and completed."""
+    """Return when the exports of a frame of downloads began and were completed."""
     from asana_jobs_pd._jobs.as_jobs import as_times  # noqa: PLC0415  heavy
 
     rows = frame[_texts(frame, "file.path").notna().to_numpy(bool)]
@@ -222,7 +222,7 @@ def _worker_count(size: int) -> int:
 
 
 def names_of(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return names that are given as one or as several, each once; None for all."""
+    """Return names given as one or several, each once; None for all."""
     if value is None:
         return None
     names = (value,) if isinstance(value, str) else tuple(value)

@@ -1,4 +1,4 @@
-"""The columns of a load, once everything has been scanned."""
+"""The columns of a load, resolved once everything has been scanned."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ResolvedSchema(msgspec.Struct):
     positions: dict[str, int] = {}
 
     def named(self, issue: Issue) -> Issue:
-        """Return an issue with the name of its column, where a custom field only has a label."""
+        """Return an issue with its column's name in place of the label of a custom field."""
         prefix = label("")
         if issue.column is None:
             return issue
@@ -73,10 +73,10 @@ class ResolvedSchema(msgspec.Struct):
 
 
 def resolve_schema(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
-    """Return the columns of everything that was learned, merged before.
+    """Return the columns of everything learned in the scans.
 
     A custom field has the name and the kind of its last definition in the order of the files; one
-    that does not name the kind gives way to one that does.
+    that states its kind has priority.
     """
     roots = {
         name: settled(root, spec_of(name, options)) for name, root in sorted(learned.roots.items())
@@ -111,7 +111,7 @@ def resolve_schema(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
 
 
 def _wide(node: Node, column: str) -> Iterator[tuple[str, Node]]:
-    """Yield the columns that are JSON because there were too many keys."""
+    """Yield the columns kept as JSON because there were too many keys."""
     if node.wide and node.kind == "json":
         yield column, node
     for key, child in node.keys.items():
@@ -121,7 +121,7 @@ def _wide(node: Node, column: str) -> Iterator[tuple[str, Node]]:
 
 
 def _main_keys(definitions: list[Definition]) -> dict[str, str]:
-    """Return for each key the one whose column it shares.
+    """Map each key to the key whose column it shares.
 
     A field without a gid is the one with a gid, the same name and the same kind, if there is only
     one; without a kind either, the only one of that name.
@@ -147,7 +147,7 @@ def _main_keys(definitions: list[Definition]) -> dict[str, str]:
 
 
 def _field(group: list[Definition], known: KnownFields) -> Field:
-    """Return the field of some definitions; its column gets a name later."""
+    """Return the field for some definitions; its column is named later."""
     rank = max(definition.rank for definition in group)
     ordered = sorted(group, key=lambda one: (one.rank == rank, one.last, repr(one.identity)))
     last = ordered[-1]
@@ -175,7 +175,7 @@ def _field(group: list[Definition], known: KnownFields) -> Field:
 
 
 def _options(known: KnownFields, keys: Collection[str]) -> list[str]:
-    """Return the names of options: of the last list first, then of earlier ones, then as used."""
+    """Return the names of options: those of the last list, then of earlier lists, then as used."""
     lists = sorted((pair for key in keys for pair in known.options.get(key, ())), reverse=True)
     used = {name for key in keys for name in known.used.get(key, ())}
     names = [name for _, list_ in lists for name in list_]
@@ -212,7 +212,7 @@ def _name_columns(fields: list[Field], taken: set[str]) -> None:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    """Return a name, with a number where it is taken, and take it."""
+    """Return a name, with a number if it is taken, and reserve it."""
     number, unique = 1, name
     while unique.casefold() in taken:
         number += 1
@@ -239,7 +239,7 @@ def _changes(field: Field, definitions: list[Definition]) -> Iterator[Issue]:
 
 
 def plain_columns(root: Node) -> list[tuple[str, Node]]:
-    """Return the columns of a type of row but for custom fields: unique names, and nodes."""
+    """Return the columns of a type of row, without custom fields, by unique name."""
     taken: set[str] = set()
     return [
         (_unique(unspelled(name), taken), node)
@@ -292,7 +292,7 @@ def _documented(spec: Spec, key: str = "") -> Node:
 
 
 def check_columns(schema: ResolvedSchema) -> None:
-    """Raise `InvalidFieldError` when a requested column is in no type of row."""
+    """Raise `InvalidFieldError` if no type of row has a requested column."""
     if schema.options.columns is None or not schema.roots:
         return
     existing: set[str] = {"custom_fields"}
@@ -304,13 +304,13 @@ def check_columns(schema: ResolvedSchema) -> None:
 
 
 def _not_a_column(column: str, fields: Sequence[Field], existing: Collection[str]) -> str:
-    """Say that there is no such column, and which may be meant."""
+    """Say that there is no such column, and suggest the nearest."""
     named = [repr(field.column) for field in fields if column == f"custom_fields.{field.name}"]
     if named:
         return f"{column!r} is the name of {len(named)} custom fields; give {' or '.join(named)}."
     near = difflib.get_close_matches(column, sorted({*existing, *(f.column for f in fields)}), 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    if not near and not column.startswith("custom_fields"):  # those were not read
+    if not near and not column.startswith("custom_fields"):  # the others were not read
         hint = f" If it is a custom field, give {f'custom_fields.{column}'!r}."
     return f"no row has {column!r}.{hint}"
 

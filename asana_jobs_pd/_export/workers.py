@@ -30,7 +30,7 @@ from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
 
 Compression: TypeAlias = Literal["lz4"] | None
 Tick: TypeAlias = Callable[[int, int], None]
-"""Gets the number of a file and how much of it has been read, in bytes on disk."""
+"""Called with the number of a file and the bytes read of it on disk."""
 _SUFFIX = ".arrow"
 _MAX_OPEN = 16
 _FAILED = 3
@@ -56,7 +56,7 @@ _PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?(?:w|_d|d|m|-dbg|-intel64)?(?:\.ex
 
 
 class Stored(msgspec.Struct):
-    """Where a batch is: its file, its number in it, its rows, its place in the load."""
+    """Where a batch is stored: its file, its number in it, its rows, its place in the load."""
 
     resource_type: str
     file: str
@@ -66,7 +66,7 @@ class Stored(msgspec.Struct):
 
 
 class Share(msgspec.Struct):
-    """What one process has read, its batches on disk, in order."""
+    """What one process has read; its batches are on disk, in order."""
 
     scan_result: ScanResult
     batches: list[Stored]
@@ -77,14 +77,14 @@ class Share(msgspec.Struct):
 
 
 class Part(NamedTuple):
-    """What one process has read, its batches in memory, in order."""
+    """What one process has read; its batches are in memory, in order."""
 
     scan_result: ScanResult
     batches: list[Batch]
 
 
 class Task(msgspec.Struct):
-    """What a worker process is to do: read these files, write the batches to the folder."""
+    """The task of a worker process: read these files, write the batches to the folder."""
 
     paths: list[str]
     options: ReadOptions
@@ -101,7 +101,7 @@ class _Failure(msgspec.Struct):
 
 
 class SpoolWriter:
-    """Writes batches to files, a new one whenever the schema of a type of row has changed.
+    """Writes batches to files: a new one whenever the schema of a type of row changes.
 
     Compressed batches cannot be mapped into memory.
     """
@@ -143,7 +143,7 @@ class SpoolWriter:
 
 
 class SpoolReader:
-    """Reads stored batches without mapping their files: what was read can be forgotten.
+    """Reads stored batches without mapping their files, so that memory is freed after use.
 
     With `columns`, only those of them that a batch has.
     """
@@ -161,7 +161,7 @@ class SpoolReader:
     def __call__(self, stored: Stored) -> Batch:
         """Return a batch."""
         file = self._open.pop(stored.file, None) or self._reader(stored.file)
-        self._open[stored.file] = file  # the last one used stands last
+        self._open[stored.file] = file  # the most recently used one is last
         if len(self._open) > _MAX_OPEN:
             del self._open[next(iter(self._open))]
         return Batch(stored.resource_type, file.get_batch(stored.number), stored.place)
@@ -179,10 +179,10 @@ class SpoolReader:
 def scanned(
     paths: Sequence[File], options: ReadOptions, workers: int, tick: Tick
 ) -> Iterator[list[Part]]:
-    """Read files with so many processes, this one among them; yield what each has read.
+    """Read files with several processes, this one included; yield what each has read.
 
-    The batches of other processes are mapped from a temporary folder, which goes when the block
-    is left.
+    The batches of other processes are mapped from a temporary folder, which is removed on leaving
+    the block.
     """
     with ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="asana-export-", ignore_cleanup_errors=True)
@@ -198,7 +198,7 @@ def scanned(
 def spooled(
     paths: Sequence[File], options: ReadOptions, workers: int, tick: Tick, folder: Path
 ) -> list[Share]:
-    """Read files as `scanned` does, but leave all batches in an empty folder, compressed."""
+    """Read files as `scanned` does, but leave all batches compressed in an empty folder."""
     task = Task(list(map(str, paths)), options, str(folder), compression="lz4")
     own = folder / "worker0"
     own.mkdir()
@@ -210,9 +210,9 @@ def spooled(
 def _sharing(
     task: Task, workers: int, tick: Tick
 ) -> Iterator[tuple[Scanner, list[_WorkerProcess]]]:
-    """Yield a scanner that shares the chunks with other processes, and these.
+    """Yield a scanner that shares the chunks with other processes, and those processes.
 
-    Where no process can be started, the scanner reads everything.
+    If no process can be started, the scanner reads everything.
     """
     with ExitStack() as running:
         others: list[_WorkerProcess] = []
@@ -234,7 +234,7 @@ def _sharing(
 def _interpreter() -> str | None:
     """Return the path of this Python, None where it is embedded in or frozen into an application.
 
-    There `sys.executable` is the application, which must not be started once more.
+    There `sys.executable` is the application, which must not be started again.
     """
     path = sys.executable
     if not path or getattr(sys, "frozen", False) or not _PYTHON.fullmatch(Path(path).name):
@@ -243,7 +243,7 @@ def _interpreter() -> str | None:
 
 
 def processors(root: Path = Path("/")) -> int:
-    """Return how many processors this process may use: in a container, as its quota allows."""
+    """Return how many processors this process may use; a container's quota counts."""
     if sys.platform != "linux":
         return os.cpu_count() or 1
     count = len(os.sched_getaffinity(0))
@@ -252,7 +252,7 @@ def processors(root: Path = Path("/")) -> int:
 
 
 def _cgroups(root: Path) -> Iterator[Path]:
-    """Yield the folders of our control groups and of those around them, of both versions."""
+    """Yield the folders of our control groups and their parents, for both versions of cgroups."""
     mounts = root / "sys/fs/cgroup"
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
@@ -268,7 +268,7 @@ def _cgroups(root: Path) -> Iterator[Path]:
 
 
 def _cpu_quota(folder: Path) -> float | None:
-    """Return the processors that a control group may use, None without a limit."""
+    """Return the CPU quota of a control group in processors, None without a limit."""
     with suppress(OSError, ValueError, ZeroDivisionError):
         if (folder / "cpu.max").exists():
             quota, period = (folder / "cpu.max").read_text().split()
@@ -291,7 +291,7 @@ def _share(scanner: Scanner, paths: Sequence[File], folder: Path, task: Task) ->
 
 
 def _mapped(share: Share, stack: ExitStack) -> Part:
-    """Return what a process has read; its files stay mapped until the stack is left."""
+    """Return what a process has read; its files stay mapped until the stack closes."""
     files: dict[str, Any] = {}
     batches = []
     for stored in share.batches:
@@ -304,7 +304,7 @@ def _mapped(share: Share, stack: ExitStack) -> Part:
 
 
 def claimer(folder: str) -> Claim:
-    """Return what claims a chunk for whoever asks first: by making a file that was not there."""
+    """Return a function that claims a chunk for whoever asks first, by creating a file."""
 
     def claim(file: int, chunk: int, _position: int) -> bool:
         with suppress(FileExistsError):
@@ -316,7 +316,7 @@ def claimer(folder: str) -> Claim:
 
 
 class _WorkerProcess:
-    """A process that reads its share; killed when the block is left."""
+    """A process that reads its share; it is killed on leaving the block."""
 
     def __init__(self, task: Task, python: str) -> None:
         self._python = python
@@ -325,7 +325,7 @@ class _WorkerProcess:
         (self._folder / "task").write_bytes(msgspec.msgpack.encode(task))
 
     def __enter__(self) -> Self:
-        # A group of its own, so that Ctrl-C is ours alone to handle.
+        # Its own process group, so that only we receive Ctrl-C.
         own: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             own = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -348,12 +348,12 @@ class _WorkerProcess:
         self._process.stdin.close()
 
     def check(self) -> None:
-        """Raise when it has failed."""
+        """Raise an error if it has failed."""
         if self._process.poll() not in (None, 0):
             raise self._error()
 
     def result(self) -> Share:
-        """Wait for what it has read."""
+        """Wait for it to end; return what it has read."""
         if self._process.wait():
             raise self._error()
         return msgspec.msgpack.decode((self._folder / "done").read_bytes(), type=Share)
@@ -376,18 +376,18 @@ class _WorkerProcess:
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment with our module search path, which a script may have changed."""
+    """Return our environment with our current module search path."""
     paths = [path or str(Path.cwd()) for path in sys.path]
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),
-        # The pool of Arrow that takes least memory for many small arrays.
+        # Arrow's pool that takes the least memory for many small arrays.
         "ARROW_DEFAULT_MEMORY_POOL": "system",
     }
 
 
 def run_task(name: str) -> None:
-    """Do what the task in a folder says, and end this process."""
-    with suppress(RuntimeError):  # where no thread can be started, it ends with its task
+    """Run the task in a folder, and end this process."""
+    with suppress(RuntimeError):  # without a thread it ends with its task
         threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = Path(name)
     task = msgspec.msgpack.decode((folder / "task").read_bytes(), type=Task)
@@ -398,13 +398,13 @@ def run_task(name: str) -> None:
         os._exit(0)
     except ExportFileError as error:
         failure = _Failure(str(error), error.path, error.line)
-    except OSError as error:  # a full disk, say, on which the failure may still fit
+    except OSError as error:  # for example a full disk, on which the failure may still fit
         failure = _Failure(error.strerror or str(error), errno=error.errno or 0)
     (folder / "failed").write_bytes(msgspec.msgpack.encode(failure))
     os._exit(_FAILED)
 
 
 def _end_with_parent() -> None:
-    """Leave at once when the pipe from the parent closes, in whatever way it has ended."""
+    """Exit at once when the pipe from the parent closes, however the parent ended."""
     sys.stdin.buffer.read()
     os._exit(1)

@@ -58,7 +58,7 @@ def convert_with_dask(plan: Plan, dest: Destination, stage: Stage, temp_dir: str
 
 
 def _convert_file(parts: list[Partition], schema: ResolvedSchema, target: Target) -> Counts:
-    """Convert a file with the writer of the pandas engine, on a worker."""
+    """Convert a file on a worker, with the writer of the pandas engine."""
     try:
         with (
             tempfile.TemporaryDirectory(prefix="asana-spool-", dir=target.temp_dir) as spool,
@@ -104,7 +104,7 @@ def _write_parts(
 def _publish(
     folder: Path, files: list[WrittenFile], target: Target, number: int
 ) -> list[WrittenFile]:
-    """Give files their place: one per source, or several of a large one, in order of name."""
+    """Move files to their place: one per source, several for a large one, in order of name."""
     stem = part_name(number).removesuffix(".parquet")
     published = []
     for index, file in enumerate(files):

@@ -1,4 +1,4 @@
-"""Datasets and loaded exports: one read as the other, one written as the other."""
+"""Loaded exports read from datasets, and written as datasets."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def read_asana_dataset(
 
 
 def dataset_folder(folder: str | os.PathLike[str]) -> Path:
-    """Return the folder of a dataset that is there and complete."""
+    """Return the folder of a dataset that exists and is complete."""
     if not isinstance(folder, str | os.PathLike):
         raise InvalidOptionError(f"{folder!r} is not the folder of a dataset.")
     root = Path(folder)
@@ -165,7 +165,7 @@ def write_dataset(
 
 
 def _written(export: ExportAnswers, name: str, folder: Path) -> dict[str, Any]:
-    """Write the rows of a type; return what the manifest says of them."""
+    """Write the rows of a type; return their entry in the manifest."""
     rows = _plain(pa.Table.from_pandas(export[name], preserve_index=False))
     with DatasetWriter(folder, rows.schema) as writer:
         writer.write(rows)
@@ -179,7 +179,7 @@ def _written(export: ExportAnswers, name: str, folder: Path) -> dict[str, Any]:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Return a table with the types that a conversion writes: pandas has texts and dates larger."""
+    """Return a table with the types that a conversion writes; pandas has larger ones."""
     fields = []
     for field in table.schema:
         type_ = field.type

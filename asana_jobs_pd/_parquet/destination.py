@@ -49,10 +49,10 @@ SUCCESS = "_SUCCESS"
 _OWNER = "_OWNER"
 _REPLACED = "replaced"
 FORMAT = "asana_jobs_pd export"
-"""What the manifest of a dataset of ours says, by which `overwrite` knows it."""
+"""The marker in the manifest by which `overwrite` recognizes our own datasets."""
 
 STALE_SECONDS = 86_400
-"""Age at which a work folder counts as abandoned whose process cannot be looked at."""
+"""The age from which a work folder counts as abandoned if its process cannot be checked."""
 _READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive"}
 _REMEDIES = {errno.ENOSPC: "free some space, or use temp_dir=… on a larger disk"}
 
@@ -107,7 +107,7 @@ def destination(
 
 
 def keep_existing(dest: Destination, stage: Stage, reason: str) -> None:
-    """Raise if an incomplete dataset would replace another, and see that it never does."""
+    """Raise if an incomplete dataset would replace another, now or on publishing."""
     stage.overwrite = False
     exists, _ = _state(dest)
     if exists:
@@ -130,7 +130,7 @@ def _check_available(dest: Destination, *, overwrite: bool = True) -> None:
 
 
 def _state(dest: Destination) -> tuple[bool, bool]:
-    """Return whether something is there, and whether it is a dataset of ours."""
+    """Return whether something is there, and whether it is one of our datasets."""
     if dest.filesystem is None:
         path = Path(dest.path)
         exists, is_dataset = False, False
@@ -153,7 +153,7 @@ def _state(dest: Destination) -> tuple[bool, bool]:
 
 
 def _is_ours(manifest: bytes) -> bool:
-    """Whether a manifest is one of ours: other programs have files of this name, too."""
+    """Whether a manifest is ours: other programs use files of this name too."""
     try:
         content = orjson.loads(manifest)
     except ValueError:
@@ -198,7 +198,7 @@ def staged(
 
 @contextmanager
 def _os_errors(dest: Destination) -> Iterator[None]:
-    """Raise errors of the operating system that we have words for as ours."""
+    """Raise known errors of the operating system as our own, with advice."""
     reason = ""
     try:
         yield
@@ -224,7 +224,7 @@ def _remotely(dest: Destination, call: Callable[[], T], note: str = "") -> T:
 
 @contextmanager
 def _owned_name(prefix: str) -> Iterator[str]:
-    """Yield a name for unfinished files, which tells of their owner."""
+    """Yield a name for unfinished files that names their owner."""
     owner = new_owner()
     try:
         yield f"{prefix}part-{owner}"
@@ -263,7 +263,7 @@ def _work_parent(place: Path) -> Path:
 
 
 def _work_folders(place: Path) -> list[Path]:
-    """Return the work folders of conversions to a place, of this and of other processes."""
+    """Return the work folders of conversions to a destination, by any process."""
     prefix = f"{_work_prefix(place)}part-"
     with suppress(OSError):
         return [
@@ -275,7 +275,7 @@ def _work_folders(place: Path) -> list[Path]:
 
 
 def set_aside(place: Path) -> Path | None:
-    """Return where a dataset is whose replacement was cut off between two renames."""
+    """Return the path of a dataset whose replacement was killed between two renames."""
     if os.path.lexists(place):
         return None
     found = (folder / _REPLACED for folder in _work_folders(place))
@@ -305,7 +305,7 @@ def _scratch(work: Path | None, temp_dir: str | None) -> Iterator[Path]:
 
 
 def _publish(work: Path, place: Path) -> None:
-    """Put a dataset in its place; what is there is exchanged for it, and removed afterwards."""
+    """Put a dataset in its place; an existing one is exchanged for it, then removed."""
     for folder, _, names in os.walk(work / "dataset"):
         for name in (*names, ""):
             _flush(Path(folder, name))
@@ -339,7 +339,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _flush(path: Path) -> None:
-    """Have a file, or a folder's entries, written to the disk."""
+    """Sync a file, or a folder's entries, to disk."""
     if path.is_dir() and os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -364,7 +364,7 @@ class _Target:
 def _claimed(dest: Destination, *, by_workers: bool) -> Iterator[_Target]:
     """Yield where to upload to; remove what was uploaded if the block fails.
 
-    A file is written at once, so that a lack of permission shows before hours of work.
+    A file is written at once, so that a missing permission shows before hours of work.
     """
     with _owned_name("_") as name:
         exists, _ = _state(dest)
@@ -377,7 +377,7 @@ def _claimed(dest: Destination, *, by_workers: bool) -> Iterator[_Target]:
                 _write_remote(dest, f"{dest.path}/{MANIFEST}", marker)
             yield target
         except BaseException:
-            if not target.publishing:  # else the claim is the only whole dataset
+            if not target.publishing:  # otherwise the claim is the only complete dataset
                 _remove_remote(dest, target.claim)
                 if target.uploading:
                     _remove_remote(dest, target.path)

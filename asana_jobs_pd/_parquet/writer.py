@@ -1,4 +1,4 @@
-"""From batches spooled to disk to Parquet datasets, in bounded memory."""
+"""Parquet datasets from batches spooled to disk, in bounded memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MAX_PENDING_TABLES = 64
 """Small tables are combined, since many columns of a few rows take many times their bytes."""
 MAX_FILE_BYTES = 256 << 20
 _DATE = pa.date32()
-"""Stays a date, which pandas would read as objects without an Arrow dtype."""
+"""Kept as dates, which pandas would read as objects without an Arrow dtype."""
 
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _DEVICE_NAME = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
@@ -46,7 +46,7 @@ _SpooledBatch: TypeAlias = tuple[Stored, list[Definition]]
 
 
 def folder_of(resource_type: str) -> str:
-    """Return the folder of a resource type: its name, or a digest of a name unlike Asana's."""
+    """Return the folder of a resource type: its name, or a digest if the name is unlike Asana's."""
     if _PLAIN_NAME.fullmatch(resource_type) and not _DEVICE_NAME.fullmatch(resource_type):
         return resource_type
     return f"other-{blake2b(resource_type.encode(), digest_size=8).hexdigest()}"
@@ -58,7 +58,7 @@ def part_name(number: int) -> str:
 
 
 class BackgroundWriter:
-    """Runs calls in order in a thread, one at a time; leaving the context waits for the last.
+    """Runs calls in order in one thread; leaving the context waits for the last.
 
     `do` waits for the call before, so that the data of at most two calls is in memory. An error of
     a call is raised by the next `do`, or on leaving the context. Where there is no thread to be
@@ -79,12 +79,12 @@ class BackgroundWriter:
             self._wait()
 
     def do(self, call: Callable[..., object], *arguments: Any) -> None:
-        """Run a call once the one before has finished."""
+        """Run a call once the previous one has finished."""
         self._wait()
         if self._thread is not None:
             try:
                 self._running = self._thread.submit(call, *arguments)
-            except RuntimeError:  # no more threads
+            except RuntimeError:  # no thread can be started
                 self._thread = None
         if self._thread is None:
             call(*arguments)
@@ -172,7 +172,7 @@ def readable_by_pandas(schema: pa.Schema, frame: pd.DataFrame) -> pa.Schema:
 
 
 class ResourceWriter:
-    """Writes the conformed rows of one resource type in row groups, and counts what they hold."""
+    """Writes the conformed rows of one resource type in row groups, and counts rows and values."""
 
     def __init__(
         self,
