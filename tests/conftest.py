@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,15 @@ settings.load_profile("thorough" if os.environ.get("CI") else "quick")
 def pytest_xdist_auto_num_workers():
     """Give ``-n auto`` one worker more than processors: many tests wait for sockets."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Spare the garbage collector the tests themselves: none of them goes away before the end."""
+    gc.disable()
+    yield
+    gc.enable()
+    gc.freeze()
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -44,6 +44,11 @@ def _connect(asana):
 SHOTS = os.environ.get("ASANA_JOBS_SHOTS")
 
 
+def pytest_ignore_collect(config):
+    """Import what needs a browser only when it is asked for: it takes a second."""
+    return True if "not browser" in config.option.markexpr else None
+
+
 def pytest_collection_modifyitems(items):
     here = Path(__file__).parent
     for item in items:
