@@ -69,7 +69,7 @@ def server(authority):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Jobs) as made:
         made.daemon_threads, made.peers, made.dripping = True, set(), threading.Event()
         made.socket = context.wrap_socket(made.socket, server_side=True)
-        thread = threading.Thread(target=made.serve_forever, daemon=True)
+        thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield made
         made.shutdown()

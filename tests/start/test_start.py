@@ -33,6 +33,7 @@ from asana_jobs_pd.errors import (
     StartStoppedError,
     StatusError,
 )
+from asana_jobs_pd.testing import MockTransport
 
 PARENTS = {
     "export_graph": "project",
@@ -554,17 +555,22 @@ def test_without_threads_the_frame_says_what_was_not_sent(asana, client, monkeyp
     assert (aj.export_graph(parents, client=client)["source.state"] == "started").all()
 
 
-def test_an_answer_after_the_end_is_logged(asana, client, caplog):
+def test_an_answer_after_the_end_is_logged(caplog):
     """The frame says "unknown" already; the gid of the job is not lost for all that."""
-    (parent,) = asana.parents(1)
-    asana.fault("delay", gid=parent, seconds=3.0)
-    stop = threading.Event()
-    when(lambda: posts(asana), stop.set)
-    with pytest.raises(StartStoppedError) as caught:
-        aj.export_graph(parent, client=client, stop=stop)
-    assert caught.value.frame["source.state"].tolist() == ["unknown"]
-    until(lambda: "was started" in caplog.text)
-    assert f"Parent {parent}: job 12039" in caplog.text
+    stop, ended = threading.Event(), threading.Event()
+
+    def answer(_):
+        stop.set()
+        assert ended.wait(120)
+        return Response(201, {}, b'{"data": {"gid": "12039", "status": "not_started"}}')
+
+    with aj.Client(transport=MockTransport(answer)) as client:
+        with pytest.raises(StartStoppedError) as caught:
+            aj.export_graph("7", client=client, stop=stop)
+        assert caught.value.frame["source.state"].tolist() == ["unknown"]
+        ended.set()
+        until(lambda: "was started" in caplog.text)
+    assert "Parent 7: job 12039" in caplog.text
 
 
 def test_a_closed_client_is_told_with_the_frame(asana):
