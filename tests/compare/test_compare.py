@@ -321,7 +321,7 @@ def test_datasets_and_frames_say_the_same(load, convert, monkeypatch, backend):
     assert expected.summary().loc["task", ["removed", "changed"]].tolist() == [5, len(touched)]
     folders = convert(*many(0)), convert(*many(1))
     assert_same(compare_asana_exports(*folders), expected)
-    monkeypatch.setattr(compare, "PARTITION_BYTES", 10_000)
+    monkeypatch.setattr(compare, "PARTITION_BYTES", 30_000)
     assert_same(compare_asana_exports(*folders), expected)
     assert_same(compare_asana_exports(old, folders[1]), expected)
     assert_same(compare_asana_exports(str(folders[0]), new), expected)

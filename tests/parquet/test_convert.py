@@ -360,9 +360,7 @@ def test_a_dataset_is_replaced_only_when_asked(files, dest):
     assert [path.name for path in dest.parent.iterdir()] == ["export"]
 
 
-@pytest.mark.parametrize(
-    ("keep", "on_bad_lines"), [(0.3, "skip"), (0.7, "warn"), (0.99, "skip")]
-)
+@pytest.mark.parametrize(("keep", "on_bad_lines"), [(0.3, "skip"), (0.7, "warn"), (0.99, "skip")])
 def test_a_file_that_ends_early_is_said_and_replaces_nothing(tmp_path, dest, keep, on_bad_lines):
     """The result and the manifest say so, and an existing dataset is kept despite `overwrite`."""
     source = tmp_path / "cut.jsonl.gz"

@@ -73,6 +73,13 @@ def report(tmp_path):
     return make
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The report of a few jobs, with its picture."""
+    path = few().asana.report(tmp_path_factory.mktemp("report") / "report.html")
+    return Page(path.read_text(encoding="utf-8"))
+
+
 @pytest.fixture
 def text_report(report, monkeypatch):
     """The same without pictures, which take most of the time."""
@@ -108,9 +115,9 @@ def test_a_report_has_its_parts_and_the_counts(report):
     assert report(few()[:1]).texts("h2") == ["Summary", "Failures", "Timeline", "Files"]
 
 
-def test_it_needs_nothing_and_runs_nothing(report):
+def test_it_needs_nothing_and_runs_nothing(drawn):
     """No script, nothing from elsewhere; the policy forbids it. Links lead to Asana."""
-    page = report(few())
+    page = drawn
     ids = [attributes["id"] for _, attributes, _ in page.elements if "id" in attributes]
     assert len(set(ids)) == len(ids)
     for tag, attributes, _ in page.elements:
@@ -325,9 +332,9 @@ def test_any_name_can_be_in_a_picture(report):
     assert page.texts("script") == []
 
 
-def test_settings_of_plots_do_not_change_reports(report):
+def test_settings_of_plots_do_not_change_reports(drawn, report):
     """A dark style, other sizes and fonts are for the notebook."""
-    plain = [attributes.get("style") for _, attributes, _ in report(few()).elements]
+    plain = [attributes.get("style") for _, attributes, _ in drawn.elements]
     with plt.style.context(["dark_background", {"font.size": 30, "svg.fonttype": "path"}]):
         assert [attributes.get("style") for _, attributes, _ in report(few()).elements] == plain
 
@@ -358,11 +365,9 @@ def test_light_dark_and_print(text_report):
     assert "break-inside:avoid" in print_
 
 
-def test_every_color_of_the_picture_follows_the_theme(report):
+def test_every_color_of_the_picture_follows_the_theme(drawn):
     """None is fixed: variables, or the colour of the text."""
-    fixed = [
-        a for _, a, _ in report(few()).elements if re.search("#[0-9a-f]{3}", a.get("style", ""))
-    ]
+    fixed = [a for _, a, _ in drawn.elements if re.search("#[0-9a-f]{3}", a.get("style", ""))]
     assert fixed == []
 
 
