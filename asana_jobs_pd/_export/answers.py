@@ -95,7 +95,7 @@ class ExportAnswers(ByType[pd.DataFrame]):
         return gaps_of(self)
 
     def history(self, field: str) -> pd.DataFrame:
-        """Return what a field of every task was, from its creation until the export.
+        """Return the values of a field of every task, from its creation until the export.
 
         It comes from the stories of a resource export.
 

@@ -1,1 +1,1 @@
-"""What an export says beyond its rows: relations, gaps, history, a dictionary, SQL."""
+"""What can be derived from an export: relations, gaps, history, a dictionary, SQL."""

@@ -1,4 +1,4 @@
-"""Columns of loaded frames as Arrow arrays, taken apart without a loop over rows."""
+"""Columns of loaded frames as Arrow arrays, and their lists and objects, without Python loops."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 
 
 class Items(NamedTuple):
-    """What is in the lists of a column: the row of every item, and the items."""
+    """The items in the lists of a column, and the row of each."""
 
     rows: np.ndarray
     values: pa.ChunkedArray
 
 
 def arrow_column(frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
-    """Return a column of a frame as Arrow has it; dates become naive timestamps."""
+    """Return a column of a frame as an Arrow array; dates become naive timestamps."""
     array = pa.array(frame[name], from_pandas=True)
     column = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
     if pa.types.is_large_string(column.type):  # as pandas has it; objects in lists have the other
@@ -28,7 +28,7 @@ def arrow_column(frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
 
 
 def items_of(lists: pa.ChunkedArray) -> Items:
-    """Return the items of lists; of a column that has no lists, none."""
+    """Return the items of lists; none for a column without lists."""
     if not pa.types.is_list(lists.type):
         return Items(np.empty(0, np.int64), pa.chunked_array([], pa.null()))
     rows, values, start = [np.empty(0, np.int64)], [], 0
@@ -40,7 +40,7 @@ def items_of(lists: pa.ChunkedArray) -> Items:
 
 
 def child(objects: pa.ChunkedArray, path: str) -> pa.ChunkedArray | None:
-    """Return a field of objects, such as "project.gid", or None if they have no such field."""
+    """Return a field of objects, such as "project.gid", or None if there is no such field."""
     type_, keys = objects.type, path.split(".")
     for key in keys:
         if not pa.types.is_struct(type_) or type_.get_field_index(key) < 0:
@@ -50,7 +50,7 @@ def child(objects: pa.ChunkedArray, path: str) -> pa.ChunkedArray | None:
 
 
 def texts(objects: pa.ChunkedArray, path: str) -> pa.ChunkedArray:
-    """Return a field of objects as text; missing where they have no such field."""
+    """Return a field of objects as text; missing if there is no such field."""
     found = child(objects, path)
     if found is None or pa.types.is_nested(found.type):
         return missing(len(objects))
@@ -63,7 +63,7 @@ def missing(length: int, type_: pa.DataType | None = None) -> pa.ChunkedArray:
 
 
 def leaves(name: str, column: pa.ChunkedArray) -> Iterator[tuple[str, pa.ChunkedArray]]:
-    """Yield what is in objects, each by its path; no lists."""
+    """Yield the leaves of objects by path, without lists."""
     if pa.types.is_struct(column.type):
         for field in column.type:
             values = child(column, field.name)
@@ -74,13 +74,13 @@ def leaves(name: str, column: pa.ChunkedArray) -> Iterator[tuple[str, pa.Chunked
 
 
 def codes_of(values: pa.ChunkedArray, among: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Return the position of every value in others, -1 for one that is not there."""
+    """Return the position of each value in others, -1 if absent."""
     found = pc.index_in(values, value_set=among, skip_nulls=True)
     return np.asarray(found.fill_null(-1)).astype(np.int64)
 
 
 def distinct(columns: Mapping[str, pa.ChunkedArray], key: str) -> pa.Table:
-    """Return a row for each value of a key; other columns have their first value that is there."""
+    """Return one row per value of a key; other columns have their first non-missing value."""
     unique = pc.unique(columns[key]).drop_null()
     codes = codes_of(columns[key], unique)
     table: dict[str, pa.Array] = {}
@@ -93,7 +93,7 @@ def distinct(columns: Mapping[str, pa.ChunkedArray], key: str) -> pa.Table:
 
 
 def unique_rows(table: pa.Table, *keys: str) -> pa.Table:
-    """Return the rows of a table that have all keys, of those that are equal the first."""
+    """Return the rows of a table that have all keys, the first of equal ones."""
     combined = np.zeros(len(table), np.int64)
     valid = np.ones(len(table), np.bool_)
     for key in keys:

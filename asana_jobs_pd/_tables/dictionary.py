@@ -1,4 +1,4 @@
-"""`data.dictionary()`: what every column of an export is, to show to a colleague."""
+"""`data.dictionary()`: every column of an export explained, to show to a colleague."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._public import public
 
 MAX_VALUES: Final = 12
-"""Of a column with more different values, they are not listed."""
+"""Columns with more distinct values do not list them."""
 _MEANINGS: Final = {
     "gid": "globally unique identifier",
     "name": "name",
@@ -48,7 +48,7 @@ class AsanaDictionary(pd.DataFrame):
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame  # what is left after a selection is an ordinary frame
+        return pd.DataFrame  # a selection of it is an ordinary frame
 
     def _repr_html_(self) -> str:
         parts = []
@@ -140,7 +140,7 @@ def _kind(values: pd.Series) -> str:
 
 
 def _options(values: pd.Series) -> str | None:
-    """Return the values of a column with few of them, each with how many rows have it."""
+    """Return the distinct values of a column with few of them, each with its count."""
     type_ = values.dtype.pyarrow_dtype if isinstance(values.dtype, pd.ArrowDtype) else pa.null()
     is_enum = isinstance(values.dtype, pd.CategoricalDtype) or pa.types.is_dictionary(type_)
     if pa.types.is_list(type_) and pa.types.is_string(type_.value_type):
@@ -160,7 +160,7 @@ def _is_short_text(values: pd.Series) -> bool:
 
 
 class _Projects:
-    """Which projects have tasks with a value."""
+    """The projects that have tasks with a value."""
 
     def __init__(self, export: ExportAnswers) -> None:
         self._codes = np.empty(0, np.int64)

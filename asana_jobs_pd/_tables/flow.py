@@ -1,4 +1,4 @@
-"""What follows from history: how long, how many at a time, how many done."""
+"""Durations, cumulative flow and burn-up, from the history of tasks."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _in_project(export: ExportAnswers, history: pd.DataFrame, project: str) -> p
 
 
 def _as_of(export: ExportAnswers, history: pd.DataFrame) -> pd.Timestamp:
-    """Return up to when the export is known to be current."""
+    """Return the time until which the export is known to be current."""
     report = export.report()
     times = [history["from"].max(), history["to"].max(), report["latest"].max()]
     latest: pd.Timestamp = pd.Series([*times, report["as_of.to"].max()]).max()
@@ -160,7 +160,7 @@ def _days(end: pd.Timestamp, starts: pd.Series, tz: str) -> pd.DatetimeIndex:
 
 
 def _local(times: pd.Series, tz: str) -> pd.Series:
-    """Return the day of each time, by the clocks of a time zone."""
+    """Return the day of each time in a time zone."""
     try:
         zoned = times.astype("datetime64[us, UTC]").dt.tz_convert(tz)
     except (KeyError, ValueError, TypeError, OSError):
@@ -173,7 +173,7 @@ def _local(times: pd.Series, tz: str) -> pd.Series:
 def _counted(
     days: pd.DatetimeIndex, codes: np.ndarray, width: int, times: pd.Series, tz: str
 ) -> np.ndarray:
-    """Return how many of the times of each code there were until the end of each day."""
+    """Return, for each code, how many times there were until the end of each day."""
     counts = np.zeros((len(days), width), np.int64)
     known = times.notna().to_numpy(bool)
     if known.any():

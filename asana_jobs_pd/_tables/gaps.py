@@ -1,4 +1,4 @@
-"""`data.gaps()`: what an export refers to and does not contain."""
+"""`data.gaps()`: objects that an export refers to but does not contain."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GRAPH_TYPES: Final = ("project", "section", "portfolio", "project_to_portfolio"
 
 
 def gaps_of(export: ExportAnswers) -> pd.DataFrame:
-    """Return what an export refers to and does not contain."""
+    """Return the objects that an export refers to but does not contain."""
     check_complete(export)
     source = Source(export)
     checked = [reference for reference in REFERENCES if has_rows(export, reference.kind)]
@@ -39,7 +39,7 @@ def gaps_of(export: ExportAnswers) -> pd.DataFrame:
 
 
 def _missing_of(source: Source, reference: Reference) -> pd.DataFrame:
-    """Return the objects that a reference leads to and that are not in the export."""
+    """Return the objects of a reference that are not in the export."""
     referred = source.referred(reference)
     rows = source.text(ROWS_OF.get(reference.kind, reference.kind), "gid")
     absent = (codes_of(referred["gid"], rows) < 0) & np.asarray(referred["gid"].is_valid())
@@ -77,7 +77,7 @@ def _frame(
 
 
 def _reasons(source: Source, reference: Reference, objects: pa.Table) -> list[str]:
-    """Return why objects are not in an export, as far as it tells."""
+    """Return why objects are missing from an export, as far as it shows."""
     if not any(name in source.export for name in _GRAPH_TYPES):
         return ["unknown"] * len(objects)
     if reference.kind == "project":
@@ -93,7 +93,7 @@ def _reasons(source: Source, reference: Reference, objects: pa.Table) -> list[st
 
 
 def _subtasks_missing(source: Source) -> pd.DataFrame:
-    """Return the subtasks that tasks say to have and that are not there: their gids are unknown."""
+    """Return the subtasks that tasks count but the export lacks; their gids are unknown."""
     expected = source.column("task", "num_subtasks")
     if expected is None:
         return pd.DataFrame(columns=list(_COLUMNS))

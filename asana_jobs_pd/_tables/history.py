@@ -1,4 +1,4 @@
-"""`data.history()`: what a field of every task was, and when, out of its stories."""
+"""`data.history()`: the values of a field of every task over time, from its stories."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ORIGINS: Final = ("story", "creation", "unknown")
 
 
 def history_of(export: ExportAnswers, field: str) -> pd.DataFrame:
-    """Return what a field of every task was, from its creation until the export."""
+    """Return the values of a field of every task, from its creation until the export."""
     tracked = tracked_field(export, field)
     source = Source(export)
     events, present = events_of(source, tracked), present_of(source, tracked)
@@ -65,7 +65,7 @@ def _times(times: np.ndarray) -> pa.Array:
 
 
 class _Pool:
-    """All values of a field: `codes` are equal where values are, and -1 where they are missing."""
+    """All values of a field: equal values have equal `codes`, missing ones -1."""
 
     def __init__(self, values: list[Values]) -> None:
         type_ = values[-1].shown.type
@@ -85,7 +85,7 @@ def _is_bool(type_: pa.DataType) -> bool:
 
 
 class _Moments(NamedTuple):
-    """Creations and changes in the order of tasks, projects and times.
+    """Creations and changes, ordered by task, project and time.
 
     A `group` is a task, or a task in a project. Values are places in the pool, -1 for a missing
     one: `value` after the moment, `before` it, and `now`, that of its group at the end. `first`
@@ -166,7 +166,7 @@ class _Intervals(NamedTuple):
 
 
 def _replay(moments: _Moments, values: _Pool, tracked: Tracked) -> _Intervals:
-    """Return the intervals between moments: each ends where the next one of its group begins."""
+    """Return the intervals between moments: each ends where the next of its group begins."""
     follows = _follows(moments.group)
     next_ = np.minimum(np.arange(len(follows)) + 1, len(follows) - 1)
     told_later = follows & moments.old_told[next_]
@@ -180,7 +180,7 @@ def _replay(moments: _Moments, values: _Pool, tracked: Tracked) -> _Intervals:
     origin = np.where(unknown, 2, moments.created)
     start = np.where(moments.created & follows, _earlier(moments.at, next_), moments.at)
     kept = ~(follows & (start == start[next_]))
-    if tracked.path == "section":  # before it came into the project
+    if tracked.path == "section":  # before it was in the project
         kept &= ~moments.created | values.filled[value]
     kept = np.flatnonzero(kept)
     again = np.append(False, _follows(moments.group[kept])[:-1])
@@ -208,7 +208,7 @@ def _follows(group: np.ndarray) -> np.ndarray:
 
 
 def _earlier(at: np.ndarray, next_: np.ndarray) -> np.ndarray:
-    """Return the times of creations; of those without a time, or after a story, the story's."""
+    """Return the times of creations, or of the first story where that one is missing or later."""
     first: np.ndarray = np.where(at == NEVER, at[next_], np.minimum(at, at[next_]))
     return first
 
@@ -216,7 +216,7 @@ def _earlier(at: np.ndarray, next_: np.ndarray) -> np.ndarray:
 def _warn(
     source: Source, field: str, moments: _Moments, intervals: _Intervals, values: _Pool
 ) -> None:
-    """Warn of stories of unknown kinds, and of those that contradict what they should lead to."""
+    """Warn of stories of unknown kinds, and of last stories that disagree with the task."""
     notes = []
     unknown = unknown_stories(source)
     if unknown:
@@ -227,7 +227,7 @@ def _warn(
     if len(stale):
         gid = source.text("task", "gid")[int(intervals.task[stale[0]])].as_py()
         notes.append(
-            f"in {len(stale):,} cases the last story says otherwise than the task, such as {gid}"
+            f"in {len(stale):,} cases the last story disagrees with the task, such as {gid}"
         )
     follows = np.append(False, _follows(moments.group)[:-1]) & moments.old_told
     previous = np.append(-1, np.where(moments.told, moments.value, -1)[:-1])

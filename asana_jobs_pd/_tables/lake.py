@@ -28,7 +28,7 @@ _LISTS: Final = {
     "memberships": f"struct(project {_OBJECT}, section {_OBJECT})[]",
     "stories": f"struct(created_by {_OBJECT})[]",
 }
-"""The types of lists, as far as relations need them; others have objects."""
+"""The types of the lists that relations need; other lists have objects."""
 _VALUES: Final = {
     "text_value": "varchar",
     "number_value": "double",
@@ -39,7 +39,7 @@ _VALUES: Final = {
     "people_value": "struct(gid varchar, name varchar, email varchar)[]",
     "reference_value": "struct(gid varchar, resource_type varchar, name varchar)[]",
 }
-"""The columns of `task_custom_field` that have values."""
+"""The value columns of `task_custom_field`."""
 _SUBTASK: Final = """
 with recursive up(task, parent, root, depth) as (
     select gid, "parent.gid", "parent.gid", 1 from {task} where "parent.gid" is not null
@@ -107,7 +107,7 @@ class Lake:
         return self._bridge(name) if name in BRIDGES else self._entity(name)
 
     def _rows(self, resource_type: str, *texts: str, items: str | None = None) -> str:
-        """Return what to select some columns of rows from; absent ones are null.
+        """Return the FROM clause for some columns of rows; absent columns are null.
 
         `items` is a list of objects, whose items have what relations need, whatever the export has.
         """
@@ -223,7 +223,7 @@ class Lake:
 
 
 def _leaves(type_: pa.DataType, *keys: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield what is in objects, but lists: the name of the column, and the keys that lead to it."""
+    """Yield the leaves of objects, without lists: the column's name and the path of keys."""
     if pa.types.is_struct(type_):
         for field in type_:
             yield from _leaves(field.type, *keys, field.name)

@@ -35,7 +35,7 @@ TABLES: Final = (
 
 
 class Reference(NamedTuple):
-    """Where rows of a type refer to objects of a kind; ``[]`` stands for the items of a list."""
+    """A reference from rows of a type to objects of a kind; ``[]`` means the items of a list."""
 
     resource_type: str
     path: str
@@ -43,7 +43,7 @@ class Reference(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What users call it."""
+        """Its name for users."""
         return f"{self.resource_type}.{self.path.replace('[]', '')}"
 
 
@@ -80,7 +80,7 @@ BRIDGES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
 }
 """Of each table between tasks and others: the list, and where its items have the columns."""
 ROWS_OF: Final = {"person": "user", "time_entry": "time_tracking_entry"}
-"""The types of rows whose tables have another name."""
+"""Resource types whose tables have another name."""
 LINKS: Final = (
     ("portfolio_to_portfolio", "parent_portfolio", "child_portfolio", "portfolio"),
     ("project_to_portfolio", "portfolio", "project", "project"),
@@ -97,7 +97,7 @@ VALUES: Final = {
     "people_value": _PEOPLE,
     "reference_value": _OBJECTS,
 }
-"""The columns of `task_custom_field` that have values, each row has one."""
+"""The value columns of `task_custom_field`; each row uses one of them."""
 
 
 @public
@@ -158,7 +158,7 @@ class AsanaTables(ByType[pd.DataFrame]):
 
 
 class Source:
-    """The columns of an export, as Arrow has them."""
+    """The columns of an export as Arrow arrays."""
 
     def __init__(self, export: ExportAnswers) -> None:
         self.export = export
@@ -179,14 +179,14 @@ class Source:
         return to_frame(table, self.export.backend)
 
     def text(self, resource_type: str, name: str) -> pa.ChunkedArray:
-        """Return a column of texts; where it is absent, of missing values."""
+        """Return a text column; all missing if it is absent."""
         column = self.column(resource_type, name)
         if column is not None:
             return column
         return missing(len(self.export[resource_type]) if resource_type in self.export else 0)
 
     def items(self, resource_type: str, name: str) -> Items:
-        """Return what is in the lists of a column; nothing if there is no such column."""
+        """Return the items in the lists of a column; none if there is no such column."""
         key = resource_type, name
         if key not in self._items:
             column = self.column(resource_type, name)
@@ -194,7 +194,7 @@ class Source:
         return self._items[key]
 
     def referred(self, reference: Reference) -> dict[str, pa.ChunkedArray]:
-        """Return what rows refer to, one for each reference: `gid`, `name`, and `by`, the row's."""
+        """Return references: `gid` and `name` of the object, and `by`, the gid of the row."""
         of_rows = self.text(reference.resource_type, "gid")
         name, listed, path = reference.path.partition("[]")
         if not listed:
@@ -223,7 +223,7 @@ def _made(source: Source, name: str) -> pd.DataFrame:
 
 
 def check_complete(export: ExportAnswers) -> None:
-    """Raise if an export lacks what relations are made of."""
+    """Raise if an export lacks the columns that relations need."""
     for name in ("gid", "memberships") if "task" in export else ():
         if name not in export["task"].columns:
             raise InvalidFrameError(
@@ -243,7 +243,7 @@ def has_rows(export: ExportAnswers, kind: str) -> bool:
 
 
 def _entity(source: Source, kind: str) -> pd.DataFrame:
-    """Return the objects of a kind: rows of the export, else what refers to them."""
+    """Return the objects of a kind: rows of the export, else made from references to them."""
     rows = ROWS_OF.get(kind, kind)
     if rows not in source.export and kind not in ("task", "time_entry"):
         return source.frame(_from_references(source, kind))
@@ -252,7 +252,7 @@ def _entity(source: Source, kind: str) -> pd.DataFrame:
 
 
 def _is_bridged(dtype: object) -> bool:
-    """Whether a column has lists of objects, which are tables of their own."""
+    """Whether a column has lists of objects, which become tables of their own."""
     if not isinstance(dtype, pd.ArrowDtype) or not pa.types.is_list(dtype.pyarrow_dtype):
         return False
     return bool(pa.types.is_struct(dtype.pyarrow_dtype.value_type))
@@ -291,13 +291,15 @@ def _bridge(source: Source, name: str) -> pa.Table:
 
 
 def _subtasks(source: Source) -> pa.Table:
-    """Return tasks with a parent: the parent, the topmost known one, and how far up that is."""
+    """Return tasks with a parent: the parent, the topmost known ancestor, and its distance."""
     tasks, parents = source.text("task", "gid"), source.text("task", "parent.gid")
     has_parent = np.flatnonzero(np.asarray(parents.is_valid()))
     known = codes_of(parents, tasks)
     top = np.where(known >= 0, known, np.arange(len(known)))
     depth = (known >= 0).astype(np.int64)
-    for _ in range(len(known).bit_length()):  # twice as far each time; a circle does not end
+    for _ in range(
+        len(known).bit_length()
+    ):  # the distance doubles each time; a cycle would not end
         if not depth[top].any():
             break
         depth, top = depth + depth[top], top[top]
@@ -316,7 +318,7 @@ def _subtasks(source: Source) -> pa.Table:
 
 
 def _portfolio_items(source: Source) -> pa.Table:
-    """Return all that is in portfolios, also through portfolios in them, and how far down."""
+    """Return the items of portfolios, nested portfolios included, and their depth."""
     direct: dict[str, dict[str, str]] = {}
     for resource_type, above, below, kind in LINKS:
         pairs = (source.text(resource_type, f"{end}.gid").to_pylist() for end in (above, below))
@@ -334,7 +336,7 @@ def _portfolio_items(source: Source) -> pa.Table:
 
 
 def _below(portfolio: str, direct: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, int]]:
-    """Return what is in a portfolio: the kind and the shortest distance; circles end."""
+    """Return the items of a portfolio with kind and least depth; cycles end."""
     found: dict[str, tuple[str, int]] = {}
     level, depth = [portfolio], 1
     while level:
@@ -380,7 +382,7 @@ def _custom_field_values(source: Source) -> pa.Table:
 
 
 def value_column(type_: pa.DataType, kind: str) -> str:
-    """Return which column of `task_custom_field` has the values of a field."""
+    """Return the column of `task_custom_field` for the values of a field."""
     if pa.types.is_list(type_) and pa.types.is_struct(type_.value_type):
         return "people_value" if kind == "people" else "reference_value"
     if pa.types.is_list(type_):

@@ -87,7 +87,7 @@ def _create_views(
     lake: ExportAnswers | str | os.PathLike[str],
     wanted: set[str],
 ) -> None:
-    """Create the views that a query may be about."""
+    """Create the views that a query may use."""
     names = wanted.intersection(TABLES) or TABLES  # such as "show tables"
     if isinstance(lake, ExportAnswers):
         for name, view in _frames_of(lake):
@@ -101,7 +101,7 @@ def _create_views(
 
 
 def _frames_of(export: ExportAnswers) -> Iterator[tuple[str, Callable[[], pa.Table]]]:
-    """Yield the name of each table, and what makes it an Arrow table."""
+    """Yield the name of each table, and a function that returns it as an Arrow table."""
     tables = tables_of(export)
     for name in TABLES:
         yield name, partial(_arrow, tables, name)
@@ -113,7 +113,7 @@ def _arrow(tables: AsanaTables, name: str) -> pa.Table:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Return a result with the types that frames have."""
+    """Return a result with the types of our frames."""
     for position, field in enumerate(table.schema):
         column, type_ = table.column(position), field.type
         if pa.types.is_large_string(type_):

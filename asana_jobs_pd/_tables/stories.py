@@ -1,4 +1,4 @@
-"""What the stories of tasks tell of a field, and what the tasks themselves say of it now."""
+"""The changes of a field in the stories of tasks, and its present value in the tasks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KNOWN_STORIES: Final = re.compile(
     |task_(created|liked)""",
     re.VERBOSE,
 )
-"""Kinds of story that are known; any other might be a change that we would miss."""
+"""The known kinds of story; any other might be a change that we would miss."""
 
 
 class Tracked(NamedTuple):
@@ -81,21 +81,21 @@ _PATHS: Final = {
     "date": "date_value.due_on",
     "people": "people_value",
 }
-"""Where stories have the value of a custom field, by its type."""
+"""The keys of stories with the value of a custom field, by its type."""
 
 
 class Values(NamedTuple):
-    """Values of a field: as people read them, and their gids if they are objects."""
+    """Values of a field as text, and their gids if they are objects."""
 
     shown: pa.ChunkedArray
     gid: pa.ChunkedArray
 
 
 class Events(NamedTuple):
-    """Stories that change a field, one array for each thing they say.
+    """Stories that change a field, one array per attribute.
 
-    `told` and `old_told` say whether a story tells the new and the old value: one that adds a task
-    to a project does not say into which section, and one that assigns it not who had it before.
+    `told` and `old_told` say whether a story gives the new and the old value: one that adds a task
+    to a project does not name the section, and one that assigns it may not name the old assignee.
     """
 
     row: np.ndarray
@@ -110,7 +110,7 @@ class Events(NamedTuple):
 
 
 class Present(NamedTuple):
-    """What tasks say of a field now; a section for each project that they are in."""
+    """The present values of a field; one section for each project of a task."""
 
     row: np.ndarray
     project: pa.ChunkedArray
@@ -118,7 +118,7 @@ class Present(NamedTuple):
 
 
 def tracked_field(export: ExportAnswers, field: str) -> Tracked:
-    """Return how stories tell of a field, of a custom field by name, gid or column."""
+    """Return how stories record a field; a custom field is given by name, gid or column."""
     tracked = TRACKED.get(field) or _custom_field(export, field)
     column = tracked.column
     if field == "assignee":
@@ -178,7 +178,7 @@ def events_of(source: Source, tracked: Tracked) -> Events:
     old_told = ~np.isin(subtype, ("removed_from_project", "assigned"))
     if is_section:
         told = subtype != "added_to_project"
-    if is_assignee:  # who had it, where that is told
+    if is_assignee:  # the earlier assignee, if the story names one
         old_told &= np.asarray(old.shown.is_valid())
     new = Values(*(_cleared(values, cleared) for values in new))
     return Events(
@@ -214,7 +214,7 @@ def _cleared(values: pa.ChunkedArray, cleared: np.ndarray) -> pa.ChunkedArray:
 
 
 def present_of(source: Source, tracked: Tracked) -> Present:
-    """Return what tasks say of a field now."""
+    """Return the present values of a field."""
     if tracked.path == "section":
         rows, values = source.items("task", "memberships")
         names = Values(texts(values, "section.name"), texts(values, "section.gid"))
@@ -229,7 +229,7 @@ def present_of(source: Source, tracked: Tracked) -> Present:
 
 
 def shown_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return values that can be compared: dates as times, lists as the names in them."""
+    """Return comparable values: dates as times, lists as the names in them."""
     if pa.types.is_list(column.type):
         return pa.chunked_array([_joined(chunk) for chunk in column.chunks], pa.string())
     if pa.types.is_dictionary(column.type):
@@ -250,7 +250,7 @@ def _joined(lists: pa.ListArray) -> pa.Array:
 
 
 def unknown_stories(source: Source) -> dict[str, int]:
-    """Return the kinds of story that nobody knows, and how many there are."""
+    """Return the unknown kinds of story with their counts."""
     subtypes = texts(source.items("task", "stories").values, "resource_subtype")
     counts = pc.value_counts(subtypes).to_pylist()
     return {

@@ -1,4 +1,4 @@
-"""Export files, served behind signed URLs as S3 does."""
+"""Export files at signed URLs, served as S3 does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _REPEAT_EVERY = 50
 def export_rows(resource_type: str, count: int, seed: str, order: str = "") -> Iterator[Json]:
     """Yield so many rows of a `graph_export` or an `export_request` of a generated world.
 
-    The first rows are one of each type, the others come in an order that depends on `order`, too.
+    The first rows are one of each type; the order of the others also depends on `order`.
     Every fiftieth row of an `export_request` repeats an earlier one, as overlapping filters do.
     """
     rng = Random(f"{seed}/{order}")
@@ -45,7 +45,7 @@ def export_rows(resource_type: str, count: int, seed: str, order: str = "") -> I
 
 
 def requested_rows(world: World, parameters: Sequence[Json]) -> Iterator[Json]:
-    """Yield the rows of a resource export that was asked for in detail."""
+    """Yield the rows of a resource export with these request parameters."""
     for asked in parameters:
         fields, filters = asked.get("fields"), asked.get("filters")
         if fields is not None:
@@ -121,7 +121,7 @@ class File:
 
 
 class Exports:
-    """All export files of a sandbox, each made when it is asked for first."""
+    """All export files of a sandbox, each made when it is first requested."""
 
     def __init__(self, *, seed: int, clock: Clock, lifetime: float, rows: int) -> None:
         self.origin = ""
@@ -153,7 +153,7 @@ class Exports:
         self._editions[gid] = self._editions.get(gid, 0) + 1
 
     def ask(self, gid: str, parameters: Sequence[Json]) -> None:
-        """Note what a job was asked to export."""
+        """Record the request parameters of a job's export."""
         self._asked[gid] = parameters
 
     def publish(self, gid: str, content: bytes | None) -> None:

@@ -59,7 +59,7 @@ _LIFETIME = 31 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The course of a job; times are seconds after the sandbox's start."""
+    """The life of a job; times are in seconds after the sandbox's start."""
 
     kind: Kind
     created: float
@@ -89,7 +89,7 @@ def gid_at(position: int, kind: str | None = None) -> str:
 
 @lru_cache(maxsize=2**17)
 def plan(seed: int, gid: str) -> Plan | None:
-    """Return the course of a job, or None if there is no such job."""
+    """Return the life of a job, or None if there is no such job."""
     match = _GID.fullmatch(gid)
     if match is None or int(match[1]) >= len(KINDS):
         return None
@@ -113,7 +113,7 @@ def plan(seed: int, gid: str) -> Plan | None:
 
 
 def _fails(position: int, index: int, rng: Random) -> bool:
-    """Fail about one in twelve: the twelfth of all, and no other among the first of a kind."""
+    """Fail about one in twelve: the twelfth of all, and no other of the first few of a kind."""
     return position == 11 or (index > 2 and rng.random() < _FAILURE_SHARE)  # noqa: PLR2004
 
 

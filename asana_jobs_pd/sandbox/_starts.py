@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Members: TypeAlias = "dict[str, Any]"
 Spec: TypeAlias = "str | tuple[str, ...] | list[Any] | Members"
-"""What a value must be: the name of a type, a choice, the items of a list, or members by name.
+"""The specification of a value: the name of a type, a choice, the items of a list, or members.
 
 A name that ends in ``!`` is required. ``"filters"`` stands for what the exported type allows.
 """
@@ -44,11 +44,11 @@ _FILTERS_OF: dict[str, Members] = {
 
 
 class BadBodyError(ValueError):
-    """An invalid request body, in Asana's words."""
+    """An invalid request body, with Asana's message."""
 
 
 def check(name: str, value: Any, spec: Spec) -> None:
-    """Raise a `BadBodyError` unless a value is what it must be."""
+    """Raise a `BadBodyError` unless a value meets its specification."""
     if isinstance(spec, dict):
         _check_members(name, value, spec)
     elif isinstance(spec, list):

@@ -18,13 +18,13 @@ from ._workspace import definitions, filled, person, title
 
 Json: TypeAlias = dict[str, Any]
 Field: TypeAlias = str | tuple[str, int]
-"""What changes: "assignee", "completed", "due_on", "name", ("section", project), ("field", n)."""
+"""A field: "assignee", "completed", "due_on", "name", ("section", project), ("field", n)."""
 
 START, NOW = datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
-"""The first task is created at the start; nothing happens from `NOW` on."""
+"""The first task is created at the start of the period; nothing happens after `NOW`."""
 SECTIONS = ("To do", "Doing", "Review", "Done")
 CHANGING = ("text", "number", "enum", "multi_enum", "date", "people")
-"""Types of custom fields that people change; the others are computed, or set once."""
+"""Types of custom fields that people change; others are computed, or set once."""
 _KINDS = (
     *("workspace", "user", "team", "tag", "portfolio", "project", "section", "task", "story"),
     *("message", "time_tracking_entry", "allocation", "like"),
@@ -32,7 +32,7 @@ _KINDS = (
 _PARENTS = {6: 6, 7: 1, 8: 1, 9: 9}
 """Of every ten tasks, which are subtasks, and how far back their parents are: three levels."""
 _WITHOUT_PROJECT = (6, 7, 8)
-"""Subtasks are in projects only where somebody added them."""
+"""Subtasks are in projects only if somebody added them."""
 
 
 class Change(NamedTuple):
@@ -56,7 +56,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """All about a task: how it began, what was changed, and what it is now."""
+    """A task: its initial state, its changes, and its present state."""
 
     number: int
     created_at: int
@@ -66,17 +66,17 @@ class Task:
 
     @property
     def last(self) -> dict[Field, Any]:
-        """The value of every field now."""
+        """The present value of every field."""
         return {**self.first, **{change.field: change.new for change in self.changes}}
 
     @property
     def modified_at(self) -> int:
-        """When the task was changed last."""
+        """The time of the last change."""
         return self.changes[-1].at if self.changes else self.created_at
 
     @property
     def memberships(self) -> dict[int, int]:
-        """The section of every project that the task is in."""
+        """The task's section in each of its projects."""
         return {
             field[1]: section
             for field, section in self.last.items()
@@ -84,7 +84,7 @@ class Task:
         }
 
     def intervals(self, field: Field) -> list[Interval]:
-        """Return what a field was from the creation, or its first value, until now."""
+        """Return the values of a field, from the creation or its first value until now."""
         changes = [change for change in self.changes if change.field == field]
         begins: list[tuple[Any, int, int | None]] = [(self.first.get(field), self.created_at, None)]
         begins += [(change.new, change.at, change.by) for change in changes]
@@ -97,7 +97,7 @@ class Task:
 
 
 class World:
-    """A workspace: what it contains, and what its exports look like.
+    """A generated workspace: its objects and its exports.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class World:
     tasks
         How many tasks there are, 50 to 1,000,000; everything else grows with them, within limits.
     field_gids
-        Whether custom fields of graph exports have gids; nobody knows whether Asana's do.
+        Whether custom fields of graph exports have gids; Asana does not document it.
     hidden
         The share of projects that the user of the exports cannot see: they, and what is only in
         them, are left out, while links to them remain.
@@ -150,7 +150,7 @@ class World:
         self.dependencies = lru_cache(maxsize=64)(self._dependencies)
 
     def gid(self, kind: str, number: int) -> str:
-        """Return a gid of 16, 17 or 19 digits; many are too long for a float."""
+        """Return a gid of 16, 17 or 19 digits; many are too large for a float."""
         zeros = (14, 15, 17, 15)[number % 4]
         return str((10 + _KINDS.index(kind)) * 10**zeros + self._salt * 10**8 + number)
 
@@ -169,7 +169,7 @@ class World:
         return None if back is None else number - back
 
     def depth(self, number: int) -> int:
-        """Return how many parents a task has above it, up to three."""
+        """Return how many ancestors a task has, up to three."""
         parent = self.parent(number)
         return 0 if parent is None else self.depth(parent) + 1
 
@@ -179,13 +179,13 @@ class World:
         return [later for later in near if self.parent(later) == number]
 
     def _dependencies(self, number: int) -> list[int]:
-        """Return the tasks that a task waits for; they are earlier ones."""
+        """Return the tasks that a task depends on; all are earlier ones."""
         rng = Random(f"{self.seed}/waits/{number}")
         near = range(max(0, number - 6), number)
         return rng.sample(near, 1 + (len(near) > 1)) if near and rng.random() < 1 / 4 else []
 
     def dependents(self, number: int) -> list[int]:
-        """Return the tasks that wait for a task."""
+        """Return the tasks that depend on a task."""
         near = range(number + 1, min(number + 7, self.tasks))
         return [later for later in near if number in self.dependencies(later)]
 
@@ -303,7 +303,7 @@ class World:
 
 
 def _next_section(rng: Random, old: int | None) -> int | None:
-    """Return mostly the next section, sometimes another one or none; into a project, the first."""
+    """Return usually the next section, sometimes another or none; the first in a new project."""
     if old is None:
         return 0
     following = min(old + 1, len(SECTIONS) - 1)
@@ -312,7 +312,7 @@ def _next_section(rng: Random, old: int | None) -> int | None:
 
 
 def _other(old: Any, draw: Callable[[], Any]) -> Any:
-    """Return the first draw that differs."""
+    """Return the first draw that differs from a value."""
     return next(value for value in iter(draw, object()) if value != old)
 
 

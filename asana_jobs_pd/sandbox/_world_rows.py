@@ -1,4 +1,4 @@
-"""What the exports of a generated workspace say: their rows, as Asana documents them."""
+"""The export rows of a generated workspace, as Asana documents them."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _trimmed(world: World, field: Json) -> Json:
 
 
 def _core(world: World, number: int) -> Json:
-    """Return what task rows of both kinds of export have in common."""
+    """Return the keys that task rows have in both kinds of export."""
     task, last = world.task(number), world.task(number).last
     rng = Random(f"{world.seed}/row/{number}")
     due_on = last["due_on"]
@@ -238,7 +238,7 @@ def _stories(world: World, task: Task) -> Iterator[Json]:
 
 
 def _story(world: World, change: Change) -> Json:
-    """Return what tells a story of a change from others."""
+    """Return the keys of a story that describe its change."""
     field, old, new = change.field, change.old, change.new
     if field == "completed":
         return {"resource_subtype": "marked_complete" if new else "marked_incomplete"}
@@ -326,7 +326,7 @@ def _compact(row: Json) -> Json:
 
 
 def _time(millis: int) -> str:
-    """Return a time as Asana writes it; without a fraction where there is none."""
+    """Return a time as Asana writes it, without a zero fraction."""
     moment = datetime.fromtimestamp(millis // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{moment}.{millis % 1000:03d}Z" if millis % 1000 else f"{moment}Z"
 
@@ -356,7 +356,7 @@ def _passes(row: Json, name: str, value: Any) -> bool:
 
 
 def _tree(paths: Iterable[str]) -> Json:
-    """Return paths such as "assignee.name" as nested dicts; an empty one stands for everything."""
+    """Return paths such as "assignee.name" as nested dicts; an empty dict means everything."""
     tree: Json = {}
     for path in paths:
         branch = tree
@@ -366,7 +366,7 @@ def _tree(paths: Iterable[str]) -> Json:
 
 
 def _pick(value: Any, wanted: Json) -> Any:
-    """Return of an object, or of those in a list, what is wanted."""
+    """Return the requested part of an object, or of each object in a list."""
     if isinstance(value, list):
         return [_pick(item, wanted) for item in value]
     if not isinstance(value, dict) or not wanted:
