@@ -158,7 +158,7 @@ def test_unknown_and_contradicting_stories_are_reported(load):
     with pytest.warns(AsanaValueWarning, match=r"teleported \(1\)") as caught:
         one(load, stories, assignee=ANA).history("assignee")
     assert len(caught) == 1
-    with pytest.warns(AsanaValueWarning, match="otherwise than the task, such as 1"):
+    with pytest.warns(AsanaValueWarning, match="disagrees with the task, such as 1"):
         one(load, [story("marked_complete", 3)], completed=False).history("completed")
     stories = [
         story("name_changed", 3, old_name="A", new_name="B"),
