@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from asana_jobs_pd._download.download import download_asana_exports
     from asana_jobs_pd._export.export import AsanaArrowExport, AsanaDaskExport, AsanaExport
     from asana_jobs_pd._export.read import read_asana_export
-    from asana_jobs_pd._http.client import Client, connect
+    from asana_jobs_pd._http.client import Client
+    from asana_jobs_pd._http.default_client import connect
     from asana_jobs_pd._jobs.eta import estimate_asana_jobs
     from asana_jobs_pd._jobs.frame import asana_jobs_from_records
     from asana_jobs_pd._jobs.ledger import recent_jobs
@@ -131,7 +132,8 @@ _NAMES = {
     "_download.download": "download_asana_exports",
     "_export.export": "AsanaArrowExport AsanaDaskExport AsanaExport",
     "_export.read": "read_asana_export",
-    "_http.client": "Client connect",
+    "_http.client": "Client",
+    "_http.default_client": "connect",
     "_jobs.eta": "estimate_asana_jobs",
     "_jobs.frame": "asana_jobs_from_records",
     "_jobs.ledger": "recent_jobs",

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from asana_jobs_pd._http.client import forget_clients
+from asana_jobs_pd._http.default_client import forget_clients
 from asana_jobs_pd._http.transport import Request, Response, Transport
 from asana_jobs_pd._jobs.ledger import forget_failures
 

@@ -25,7 +25,8 @@ from asana_jobs_pd._download.export_files import (
 from asana_jobs_pd._download.transfer import DownloadOptions, Transfer, TransferContext
 from asana_jobs_pd._download.url_source import reason_of
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
+from asana_jobs_pd._http.client import Client, check_client
+from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._http.threads import Batch
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.fetch import fetch_jobs

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import math
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Coroutine
 from typing import NoReturn
 
-import requests
-
-from asana_jobs_pd._http.http_adapter import Proxies, Settings, is_loopback, split_url
 from asana_jobs_pd._http.redaction import Hidden, Secret, clean
-from asana_jobs_pd.errors import InvalidOptionError, TokenError
+from asana_jobs_pd.errors import TokenError
 
 ENVIRONMENT = ("ASANA_ACCESS_TOKEN", "ASANA_PAT", "ASANA_TOKEN")
 KEYRING = ("asana_jobs_pd", "access_token")
+PAUSE = 10.0
+"""Seconds before a callable that had no new token is called again."""
+_CALLABLE = "the callable token="
+_REPLACE = "Create a new token at https://app.asana.com/0/my-apps and set ASANA_ACCESS_TOKEN."
+_CALL = "The callable has to return a token that Asana accepts."
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _HOW = (
     "Create a personal access token at https://app.asana.com/0/my-apps and set the environment "
@@ -27,116 +32,34 @@ _HOW = (
 )
 
 
-def check_base_url(base_url: str) -> str:
-    """Return a base URL without a trailing slash; refuse it where a token must not go."""
-    try:
-        checked, problem = _parse_base_url(base_url)
-    finally:
-        del base_url  # it may hold a password, and a traceback may show locals
-    if problem:
-        raise InvalidOptionError(problem)
-    return checked
-
-
-def _parse_base_url(base_url: str) -> tuple[str, str]:
-    """Return the checked URL, or an empty string and what is wrong with it."""
-    parts = split_url(base_url)
-    shown = clean(str(base_url))
-    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(base_url))
-    if not (safe and parts.hostname):
-        return "", (
-            f"base_url={shown!r}: a token is only sent to https:// or to a loopback address "
-            "such as http://127.0.0.1:8000/api/1.0."
-        )
-    if "@" in parts.netloc or "?" in base_url or "#" in base_url:
-        return "", f"base_url={shown!r}: leave out the user, the query and the fragment."
-    if not _VISIBLE.fullmatch(base_url):
-        return "", (
-            f"base_url={shown!r}: leave out spaces and line breaks, and percent-encode other "
-            "characters."
-        )
-    return parts.geturl().rstrip("/"), ""
-
-
-def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
-    """Return proxies out of sight, as their URLs may hold passwords; only a mapping will do."""
-    if isinstance(proxies, Hidden):
-        return proxies
-    kind = type(proxies).__name__
-    try:
-        valid = isinstance(proxies, Mapping | None) and all(
-            isinstance(scheme, str) and isinstance(url, str | None)
-            for scheme, url in (proxies or {}).items()
-        )
-        hidden: Proxies = Hidden(dict(proxies or {}) if valid else {})
-    finally:
-        del proxies  # a traceback may show locals
-    if not valid:
-        raise InvalidOptionError(
-            f"proxies is a {kind}: give a mapping of schemes to URLs, such as "
-            "{'https': 'http://proxy.example:3128'}."
-        )
-    return hidden
-
-
-def settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:
-    """Return the proxies and the CA bundle that requests would use."""
-    if not isinstance(verify, bool | str | os.PathLike | None):
-        raise InvalidOptionError(
-            f"verify is a {type(verify).__name__}: give True, False or the path of a CA bundle."
-        )
-    settings = _merge_environment(url, proxies, verify)
-    if settings is None:
-        raise InvalidOptionError(
-            "The proxy settings cannot be used; they come from proxies= or from the environment "
-            "(HTTPS_PROXY, NO_PROXY)."
-        )
-    bundle = settings.reveal()["verify"]
-    if isinstance(bundle, str | os.PathLike) and not os.path.exists(bundle):  # noqa: PTH110  never raises
-        raise InvalidOptionError(
-            f"The CA bundle {os.fspath(bundle)!r} does not exist; it comes from verify= or from "
-            "the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)."
-        )
-    return settings
-
-
-def _merge_environment(url: str, proxies: Proxies, verify: bool | str | None) -> Settings | None:
-    try:
-        with requests.Session() as session:
-            merged = session.merge_environment_settings(
-                url, dict(proxies.reveal()), None, verify, None
-            )
-    except ValueError:
-        return None
-    if is_loopback(url):
-        merged["proxies"] = {}  # a plain http request would hand the token to the proxy
-    return Hidden({"proxies": merged["proxies"], "verify": merged["verify"]})
-
-
 class Token:
     """A token that is revealed only to the request that is sent.
 
-    It has no ``__dict__``, refuses to be pickled or copied, and its repr names where it came from.
+    Of a callable it is the latest that it returned; `renew` calls it again. It has no
+    ``__dict__``, refuses to be pickled or copied, and its repr names where it came from.
     """
 
-    __slots__ = ("_secret", "source")
+    __slots__ = ("_asked_at", "_lock", "_provider", "_secrets", "header", "remedy", "source")
 
-    def __init__(self, secret: str, source: str) -> None:
-        kind = type(secret).__name__
+    def __init__(self, given: str | Callable[[], str], source: str) -> None:
+        self.source = source
+        self.remedy = _REPLACE
+        self._provider: Hidden[Callable[[], str]] | None = None
+        self._secrets: tuple[Secret, ...] = ()
+        self._asked_at = -math.inf
+        self.reset_lock()
         try:
-            self.source = source
-            is_text = isinstance(secret, str)
-            is_whole = is_text and _VISIBLE.fullmatch(secret) is not None
-            self._secret = Secret(secret if is_whole else "")
+            if not callable(given):
+                secret, problem = _checked(given)
+            else:
+                self._provider, self.remedy = Hidden(given), _CALL
+                secret, problem = self._ask()
+            self._use(secret)
         finally:
-            del secret  # a traceback may show locals
-        if not is_text:
-            raise TokenError(f"A token is a string, not {kind}.")
-        if not is_whole:
-            raise TokenError(
-                f"The token from {source} is empty or contains spaces, line breaks or other "
-                "characters that no token has (it is not shown here). Copy it again, completely."
-            )
+            del given, secret  # a traceback may show locals
+        if problem:
+            verb = "is" if self._provider is None else "cannot be used: it"
+            raise TokenError(f"The token from {source} {verb} {problem}")
 
     def __repr__(self) -> str:
         return f"<Token from {self.source}>"
@@ -145,22 +68,76 @@ class Token:
         raise TokenError("A token is never pickled; the other process finds its own.")
 
     @property
-    def header(self) -> str:
-        """The value of the Authorization header."""
-        return Secret(f"Bearer {self._secret}")
-
-    @property
     def fingerprint(self) -> str:
         """A hash that tells tokens apart."""
-        return hashlib.sha256(self._secret.encode()).hexdigest()
+        return hashlib.sha256(self._secrets[-1].encode()).hexdigest()
 
     def hide(self, function: Callable[..., str], text: str) -> str:
         """Apply a masking function to `text`, with this token among the secrets."""
-        return function(text, self._secret)
+        return function(text, *self._secrets)
+
+    def renew(self, rejected: str) -> bool:
+        """Call the callable for a new token, unless the rejected header was replaced already.
+
+        One thread calls, the others wait. Returns whether there is another token now. After a
+        call in vain, it is called again only once `PAUSE` has passed.
+        """
+        if self._provider is None:
+            return False
+        with self._lock:
+            if self.header != rejected:
+                return True
+            if time.monotonic() < self._asked_at + PAUSE:
+                return False
+            secret, problem = self._ask()
+            if not problem and f"Bearer {secret}" == rejected:
+                problem = "returned the same token again."
+            if problem:
+                self._asked_at = time.monotonic()
+                self.source = f"{_CALLABLE}, which {problem.rstrip('.')}"
+                return False
+            self.source = _CALLABLE
+            self._use(secret)
+            return True
+
+    def reset_lock(self) -> None:
+        """Have a new lock: in a forked process nobody may be left to release the old one."""
+        self._lock = threading.Lock()
+
+    def _use(self, secret: Secret) -> None:
+        self._secrets = (*self._secrets[-1:], secret)  # responses may still echo the one before
+        self.header = Secret(f"Bearer {secret}")
+
+    def _ask(self) -> tuple[Secret, str]:
+        """Return what the callable returns, or a blank and what it did instead."""
+        assert self._provider is not None
+        try:
+            value = self._provider.reveal()()
+        except Exception as error:  # noqa: BLE001  the user's code may raise anything
+            return Secret(""), f"raised {type(error).__name__}: {self.hide(clean, str(error))}"
+        if isinstance(value, Coroutine):
+            value.close()
+        secret, problem = _checked(value)
+        return secret, problem and f"returned a value that is {problem}"
+
+
+def _checked(value: object) -> tuple[Secret, str]:
+    """Return a token, or a blank and what is wrong with the value."""
+    if not isinstance(value, str):
+        return Secret(""), f"not a string but of type {type(value).__name__}."
+    if not _VISIBLE.fullmatch(value):
+        return Secret(""), (
+            "empty or contains spaces, line breaks or other characters that no token has (it is "
+            "not shown here). Copy it again, completely."
+        )
+    return Secret(value), ""
 
 
 def find_token(
-    explicit: str | Token | None = None, *, ask: bool = True, optional: bool = False
+    explicit: str | Callable[[], str] | Token | None = None,
+    *,
+    ask: bool = True,
+    optional: bool = False,
 ) -> Token:
     """Return the token of the argument, the environment, the keyring or a hidden prompt.
 
@@ -171,7 +148,7 @@ def find_token(
         if isinstance(explicit, Token):
             return explicit
         if explicit is not None:
-            return Token(explicit, "the argument token=")
+            return Token(explicit, _CALLABLE if callable(explicit) else "the argument token=")
     finally:
         del explicit  # a traceback may show locals
     for name in ENVIRONMENT:

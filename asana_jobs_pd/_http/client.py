@@ -1,32 +1,24 @@
-"""A client: one token at one server; and the default client that verbs use."""
+"""A client: one token at one server."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 from urllib.parse import urlencode
 
 from asana_jobs_pd._formatting import format_duration
-from asana_jobs_pd._http.auth import (
-    ENVIRONMENT,
-    Token,
-    check_base_url,
-    environment,
-    find_token,
-    hide_proxies,
-)
+from asana_jobs_pd._http.addresses import check_base_url, hide_proxies
+from asana_jobs_pd._http.auth import Token, environment, find_token
 from asana_jobs_pd._http.http_adapter import OneServerAdapter, is_loopback
-from asana_jobs_pd._http.rate_limit import Limiter, forget_limiters, limiter_for
+from asana_jobs_pd._http.rate_limit import Limiter, limiter_for, share_limiter
 from asana_jobs_pd._http.redaction import mask_logs, redact
 from asana_jobs_pd._http.responses import (
     Changes,
@@ -54,8 +46,8 @@ from asana_jobs_pd._http.transport import (
     Response,
     Transport,
 )
-from asana_jobs_pd._options import check_client_options
-from asana_jobs_pd._public import options_of, public
+from asana_jobs_pd._options import check_flag, is_seconds, is_whole
+from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
 
 BASE_URL = "https://app.asana.com/api/1.0"
@@ -80,7 +72,10 @@ class Client:
     token
         A personal access token, service account token or OAuth access token. None looks in
         the environment (``ASANA_ACCESS_TOKEN``, ``ASANA_PAT``, ``ASANA_TOKEN``), then in the
-        keyring, then prompts for it in an interactive session.
+        keyring, then prompts for it in an interactive session. A callable without arguments
+        that returns a token is called now, and once whenever Asana rejects the token (401), so
+        that a long wait outlives an OAuth token: from whichever thread noticed it, while the
+        others wait.
     base_url
         Where Asana is: https, or a loopback address. None takes the environment's
         ``ASANA_BASE_URL``, or Asana's own.
@@ -119,7 +114,7 @@ class Client:
 
     def __init__(
         self,
-        token: str | Token | None = None,
+        token: str | Callable[[], str] | Token | None = None,
         *,
         base_url: str | None = None,
         requests_per_minute: int | None = 1500,
@@ -145,7 +140,7 @@ class Client:
         self._dated: tuple[str, float] | None = None
         self._heard_at = -math.inf
         try:
-            check_client_options(*self._limits, timeout, max_retries, opt_pretty, ledger)
+            _check_options(*self._limits, timeout, max_retries, opt_pretty, ledger)
             if not isinstance(limiter, Limiter | None):
                 raise InvalidOptionError(f"limiter={limiter!r} is not a Limiter.")
             self.policy = RetryPolicy(max_retries)
@@ -163,6 +158,7 @@ class Client:
         """Drop all connections and start again, as a forked process must."""
         self._transport: RequestsTransport | CustomTransport
         self._stores: dict[str, OneServerAdapter] = {}  # of files, by server
+        self._token.reset_lock()
         if self._custom is not None:
             self.limiter = self._limiter or Limiter(*self._limits)
             self._transport = CustomTransport(self._custom, self._token)
@@ -288,9 +284,31 @@ class Client:
     def _send(
         self, url: str, stop: threading.Event, background: bool
     ) -> Response | ConnectionFailure:
+        answer, token = self._get(url, stop, background)
+        if self._renew(answer, token):
+            answer, _ = self._get(url, stop, background)
+        return answer
+
+    def _send_post(self, url: str, body: bytes, stop: threading.Event) -> Sent:
+        sent, token = self._post(url, body, stop)
+        if self._renew(sent.answer, token):
+            sent, _ = self._post(url, body, stop)
+        return sent
+
+    def _renew(self, answer: Response | ConnectionFailure, token: str) -> bool:
+        """Whether the token that was sent was rejected, and there is another one now."""
+        rejected = status_of(answer) == HTTPStatus.UNAUTHORIZED
+        renewed = rejected and self._token.renew(token)
+        if renewed and self._limiter is None:
+            share_limiter(self.limiter, self._token.fingerprint, self.base_url)
+        return renewed
+
+    def _get(
+        self, url: str, stop: threading.Event, background: bool
+    ) -> tuple[Response | ConnectionFailure, str]:
         self._check_open()
         started = self.limiter.acquire(stop, background=background)
-        closed_for = None
+        closed_for, token = None, self._token.header
         try:
             answer = self._transport.get(url, stop)
             if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
@@ -298,23 +316,23 @@ class Client:
         finally:
             self.limiter.release(started, closed_for=closed_for)
         self._note_changes(answer)
-        return answer
+        return answer, token
 
-    def _send_post(self, url: str, body: bytes, stop: threading.Event) -> Sent:
+    def _post(self, url: str, body: bytes, stop: threading.Event) -> tuple[Sent, str]:
         self._check_open()
         started = self.limiter.acquire(stop, post=True)
-        accepted, closed_for = True, None
+        accepted, closed_for, token = True, None, self._token.header
         sent_at, began = time.time_ns() // 1000, time.monotonic()
         try:
             answer = self._transport.post(url, body)
             took = time.monotonic() - began
             if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-                # Without Retry-After it limits concurrent jobs, which does not concern others.
+                # Without a time it is a limit on what runs at once: no business of the others.
                 accepted, closed_for = False, retry_after_of(answer)
         finally:
             self.limiter.release(started, accepted=accepted, closed_for=closed_for, post=True)
         self._note_changes(answer)
-        return Sent(answer, sent_at, took)
+        return Sent(answer, sent_at, took), token
 
     def _check_open(self) -> None:
         if self._closed:
@@ -354,80 +372,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reopen_after_fork)
 
 
-@public
-@options_of(Client)
-def connect(*token: str, **options: Any) -> Client:
-    """Create a client and make it the default for later calls.
-
-    No request is made yet.
-
-    Returns
-    -------
-    Client
-        Also usable as a context manager, and as ``client=`` of every verb.
-
-    Raises
-    ------
-    TokenError
-        When there is no token, or a malformed one.
-    InvalidOptionError
-        When an option has an invalid value.
-
-    Examples
-    --------
-    >>> import asana_jobs_pd as aj
-    >>> aj.connect(requests_per_minute=150)  # the limit of a free domain  # doctest: +SKIP
-    """
-    try:
-        client = Client(*token, **options)
-    finally:
-        del token, options  # a traceback may show locals
-    _default.set(client, implicit=False)
-    log.info("%r is the default client from now on", client)
-    return client
-
-
-@dataclass
-class _Default:
-    """The client that functions use when they are given none."""
-
-    client: Client | None = None
-    implicit: bool = True
-    environment: str = ""
-
-    def set(self, client: Client | None, *, implicit: bool) -> None:
-        self.client, self.implicit, self.environment = client, implicit, _environment()
-
-
-_default = _Default()
-
-
-def default_client(*, ask: bool = True) -> Client:
-    """Return the client of the last ``connect()``, else one made from the environment.
-
-    Without `ask` nobody is prompted for a token.
-    """
-    client = connected_client()
-    if client is None or (_default.implicit and _default.environment != _environment()):
-        if not ask:
-            find_token(ask=False)
-        client = Client()
-        _default.set(client, implicit=True)
-    return client
-
-
-def connected_client() -> Client | None:
-    """Return the client of the last ``connect()`` or read, None when there is none yet."""
-    client = _default.client
-    return None if client is None or client.closed else client
-
-
-def forget_default(client: Client) -> None:
-    """Drop the default client, whose token was not accepted, unless ``connect()`` made it."""
-    if _default.client is client and _default.implicit:
-        _default.client = None
-
-
 def check_client(client: object) -> None:
     """Refuse anything but a client; None stands for the default one."""
     if client is not None and not isinstance(client, Client):
@@ -436,12 +380,30 @@ def check_client(client: object) -> None:
         )
 
 
-def _environment() -> str:
-    values = "\0".join(os.environ.get(name, "") for name in (*ENVIRONMENT, "ASANA_BASE_URL"))
-    return hashlib.sha256(values.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def forget_clients() -> None:
-    """Forget the default client, and what rate limits were learned about each token."""
-    _default.set(None, implicit=True)
-    forget_limiters()
+def _check_options(  # noqa: PLR0917  as the client has them
+    requests_per_minute: int | None,
+    max_in_flight: int,
+    timeout: tuple[float, float],
+    max_retries: int,
+    opt_pretty: bool,
+    ledger: bool | None,
+) -> None:
+    """Refuse an invalid option of a client, by name and value."""
+    check_flag("opt_pretty", opt_pretty)
+    check_flag("ledger", ledger, optional=True)
+    if requests_per_minute is not None and not is_whole(requests_per_minute, 1):
+        raise InvalidOptionError(
+            f"requests_per_minute={requests_per_minute!r}: give a whole number of at least 1, "
+            "or None for no limit of our own."
+        )
+    if not is_whole(max_in_flight, 1):
+        raise InvalidOptionError(
+            f"max_in_flight={max_in_flight!r}: give a whole number of at least 1; Asana allows 50."
+        )
+    if not is_whole(max_retries, 0):
+        raise InvalidOptionError(f"max_retries={max_retries!r}: give a whole number, 0 for none.")
+    seconds = timeout if isinstance(timeout, tuple) else ()
+    if len(seconds) != 2 or not all(is_seconds(each) and each > 0 for each in seconds):  # noqa: PLR2004
+        raise InvalidOptionError(
+            f"timeout={timeout!r}: give seconds to connect and seconds between bytes, as (10, 60)."
+        )

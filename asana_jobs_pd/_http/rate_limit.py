@@ -296,6 +296,12 @@ def limiter_for(fingerprint: str, origin: str, limit: int | None, max_in_flight:
         return limiter
 
 
+def share_limiter(limiter: Limiter, fingerprint: str, origin: str) -> None:
+    """Let a token have the limiter of the one that it replaces, unless it has one already."""
+    with _limiters_lock:
+        _limiters.setdefault((fingerprint, origin), limiter)
+
+
 def forget_limiters() -> None:
     """Forget the limiters of all tokens; clients that have one keep it."""
     with _limiters_lock:

@@ -103,7 +103,6 @@ _READING = Wording(
     "Read again later; refresh() asks only for unfinished jobs.",
     {
         400: "Check the gid and the field names.",
-        401: "Create a new token at https://app.asana.com/0/my-apps and set ASANA_ACCESS_TOKEN.",
         402: "This needs a paid plan.",
         403: "Only the creator of a job can read it, with the scope jobs:read.",
         404: "There is no such job, or it is not yours: only its creator can read it.",
@@ -167,7 +166,7 @@ def _status_error(answer: Response, gid: str, token: Token, wording: Wording) ->
     elif answer.status in wording.steps:
         parts.append(wording.steps[answer.status])
     if answer.status == HTTPStatus.UNAUTHORIZED:
-        parts.append(f"The token came from {token.source}.")
+        parts.append(f"{token.remedy} The token came from {token.source}.")
     if phrase := text.get("phrase"):
         parts.append(f"Phrase: {phrase}.")
     if help_text := text.get("help"):

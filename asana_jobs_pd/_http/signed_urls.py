@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from asana_jobs_pd._http.auth import settings_for
+from asana_jobs_pd._http.addresses import settings_for
 from asana_jobs_pd._http.http_adapter import (
     AnswerTimeout,
     OneServerAdapter,

@@ -19,7 +19,8 @@ import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
-from asana_jobs_pd._http.auth import Token, settings_for
+from asana_jobs_pd._http.addresses import settings_for
+from asana_jobs_pd._http.auth import Token
 from asana_jobs_pd._http.http_adapter import AnswerTimeout, OneServerAdapter, Proxies
 from asana_jobs_pd._http.rate_limit import MAX_POSTS, Cancelled
 from asana_jobs_pd._http.redaction import clean, hide_query
@@ -181,7 +182,7 @@ class RequestsTransport:
     def get(self, url: str, stop: threading.Event | None = None) -> Response | ConnectionFailure:
         """Send one GET request; raises only ``Cancelled``, soon after `stop` was set."""
         request = requests.PreparedRequest()
-        request.method, request.url, request.headers = "GET", url, self._headers
+        request.method, request.url, request.headers = "GET", url, self._headers_now()
         return self._exchange(request, self._adapter, stop)
 
     def post(self, url: str, content: bytes) -> Response | ConnectionFailure:
@@ -192,7 +193,7 @@ class RequestsTransport:
         """
         body = _Body(content)
         request = requests.PreparedRequest()
-        request.method, request.url, request.headers = "POST", url, self._headers.copy()
+        request.method, request.url, request.headers = "POST", url, self._headers_now().copy()
         request.headers["Content-Type"] = "application/json"
         request.headers["Content-Length"] = str(len(content))
         request.headers["Connection"] = "close"
@@ -215,6 +216,11 @@ class RequestsTransport:
         except BaseException as interrupt:  # noqa: BLE001
             raise interrupt.with_traceback(None) from None  # its frames hold the headers
         raise Cancelled
+
+    def _headers_now(self) -> CaseInsensitiveDict[str]:
+        if self._headers["Authorization"] is not self._token.header:  # it was renewed
+            self._headers = _headers(self._token)
+        return self._headers
 
     def close(self) -> None:
         """Close the connections."""

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._formatting import format_range
-from asana_jobs_pd._http.client import Client, check_client, connected_client
+from asana_jobs_pd._http.client import Client, check_client
+from asana_jobs_pd._http.default_client import connected_client
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.ledger import from_ledger
 from asana_jobs_pd._jobs.ledger_file import Run

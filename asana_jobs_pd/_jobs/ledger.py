@@ -17,7 +17,8 @@ import platformdirs
 import pyarrow as pa
 
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._http.client import Client, check_client, connected_client
+from asana_jobs_pd._http.client import Client, check_client
+from asana_jobs_pd._http.default_client import connected_client
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger_file import LOCK_TIMEOUT, LedgerFile, SeenFile, Sighting
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES, text_column

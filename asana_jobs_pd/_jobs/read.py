@@ -10,7 +10,8 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
+from asana_jobs_pd._http.client import Client, check_client
+from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._jobs.as_jobs import as_jobs, is_ours, join_columns, with_backend, with_index_of
 from asana_jobs_pd._jobs.fetch import NOT_ASKED, FetchResult, fetch_jobs
 from asana_jobs_pd._jobs.frame import frame_of_results

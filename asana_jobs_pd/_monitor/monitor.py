@@ -11,7 +11,8 @@ from typing import Any, NoReturn, Self
 
 import pandas as pd
 
-from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
+from asana_jobs_pd._http.client import Client, check_client
+from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._jobs.fetch import ReadResult, fetch_job
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import Plan

@@ -11,7 +11,8 @@ from typing import Any, TypedDict, TypeVar, get_args
 
 import pandas as pd
 
-from asana_jobs_pd._http.client import Client, check_client, default_client, forget_default
+from asana_jobs_pd._http.client import Client, check_client
+from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.read import frame_or_raise
 from asana_jobs_pd._jobs.states import is_cached

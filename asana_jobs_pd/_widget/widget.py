@@ -14,7 +14,8 @@ import pandas as pd
 import traitlets as t
 
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._http.client import Client, default_client
+from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._http.default_client import default_client
 from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._monitor.monitor import Cells, JobsMonitor, current_cell

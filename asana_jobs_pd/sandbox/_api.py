@@ -140,7 +140,7 @@ class Api:
     def __init__(
         self, *, token: str, fields: Fields, jobs: Jobs, starts: Starts, changes: Iterable[str]
     ) -> None:
-        self._bearer = f"bearer {token}"
+        self.accept(token)
         # Each token has its own user.
         self._user = {"gid": str(1200 * 10**12 + crc32(token.encode())), "resource_type": "user"}
         self._fields = fields
@@ -149,6 +149,10 @@ class Api:
         self.starts = starts
         self._headers: Headers = tuple(("Asana-Change", change) for change in changes)
         self._refusals: dict[str, tuple[int, str | None]] = {}
+
+    def accept(self, token: str) -> None:
+        """Accept only this token from now on; its user stays the same."""
+        self._bearer = f"bearer {token}"
 
     def answer(self, request: Request) -> Answer:
         """Return the response to a request."""

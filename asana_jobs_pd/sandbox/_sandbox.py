@@ -30,7 +30,7 @@ class Sandbox:
     seed
         Seed of all names, durations, outcomes and rows.
     token
-        The accepted access token.
+        The accepted access token, until `expire_token`.
     port
         Port to listen on; 0 picks a free one.
     latency
@@ -93,7 +93,8 @@ class Sandbox:
         export_rows: int = 200,
         changes: Iterable[str] = (),
     ) -> None:
-        self.token = token
+        self.token = self._first_token = token
+        self._tokens = 1
         self._port = port
         self._clock = RunningClock(time_scale) if clock is None else clock
         self._exports = Exports(
@@ -230,6 +231,17 @@ class Sandbox:
         """Return a freshly signed URL of the export file of any gid."""
         with self._site.lock:
             return self._exports.url(gid, resource_type)
+
+    def expire_token(self) -> str:
+        """Reject `token` from now on, and return the one that is accepted instead.
+
+        As when an OAuth token expires: requests with the old one get a 401. `token` is the new one.
+        """
+        with self._site.lock:
+            self._tokens += 1
+            self.token = f"{self._first_token}-{self._tokens}"
+            self._api.accept(self.token)
+        return self.token
 
     def republish(self, gid: str) -> None:
         """Change the content, and so the ETag, of a job's export files."""

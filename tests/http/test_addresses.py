@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._http.auth import check_base_url
+from asana_jobs_pd._http.addresses import check_base_url
 from asana_jobs_pd._http.http_adapter import is_loopback
 from asana_jobs_pd._http.signed_urls import leads_to_this_machine
 from asana_jobs_pd.errors import InvalidOptionError

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from asana_jobs_pd._http.client import Client, connect, default_client, forget_default
+from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._http.default_client import connect, default_client, forget_default
 from asana_jobs_pd.errors import InvalidOptionError, TokenError
 
 from .conftest import GID, TOKEN

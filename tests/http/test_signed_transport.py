@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from asana_jobs_pd._http.auth import hide_proxies
+from asana_jobs_pd._http.addresses import hide_proxies
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.signed_urls import SignedTransport, SignedUrl
 from asana_jobs_pd._http.transport import ConnectionFailure

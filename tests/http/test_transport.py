@@ -11,7 +11,8 @@ import requests
 import responses
 import urllib3
 
-from asana_jobs_pd._http.auth import Token, hide_proxies
+from asana_jobs_pd._http.addresses import hide_proxies
+from asana_jobs_pd._http.auth import Token
 from asana_jobs_pd._http.transport import (
     MAX_BODY,
     ConnectionFailure,

@@ -1,0 +1,101 @@
+"""Where a token may go, and by which way: base URL, proxies and CA bundle."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+import requests
+
+from asana_jobs_pd._http.http_adapter import Proxies, Settings, is_loopback, split_url
+from asana_jobs_pd._http.redaction import Hidden, clean
+from asana_jobs_pd.errors import InvalidOptionError
+
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
+def check_base_url(base_url: str) -> str:
+    """Return a base URL without a trailing slash; refuse it where a token must not go."""
+    try:
+        checked, problem = _parse_base_url(base_url)
+    finally:
+        del base_url  # it may hold a password, and a traceback may show locals
+    if problem:
+        raise InvalidOptionError(problem)
+    return checked
+
+
+def _parse_base_url(base_url: str) -> tuple[str, str]:
+    """Return the checked URL, or an empty string and what is wrong with it."""
+    parts = split_url(base_url)
+    shown = clean(str(base_url))
+    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(base_url))
+    if not (safe and parts.hostname):
+        return "", (
+            f"base_url={shown!r}: a token is only sent to https:// or to a loopback address "
+            "such as http://127.0.0.1:8000/api/1.0."
+        )
+    if "@" in parts.netloc or "?" in base_url or "#" in base_url:
+        return "", f"base_url={shown!r}: leave out the user, the query and the fragment."
+    if not _VISIBLE.fullmatch(base_url):
+        return "", (
+            f"base_url={shown!r}: leave out spaces and line breaks, and percent-encode other "
+            "characters."
+        )
+    return parts.geturl().rstrip("/"), ""
+
+
+def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
+    """Return proxies out of sight, as their URLs may hold passwords; only a mapping will do."""
+    if isinstance(proxies, Hidden):
+        return proxies
+    kind = type(proxies).__name__
+    try:
+        valid = isinstance(proxies, Mapping | None) and all(
+            isinstance(scheme, str) and isinstance(url, str | None)
+            for scheme, url in (proxies or {}).items()
+        )
+        hidden: Proxies = Hidden(dict(proxies or {}) if valid else {})
+    finally:
+        del proxies  # a traceback may show locals
+    if not valid:
+        raise InvalidOptionError(
+            f"proxies is a {kind}: give a mapping of schemes to URLs, such as "
+            "{'https': 'http://proxy.example:3128'}."
+        )
+    return hidden
+
+
+def settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:
+    """Return the proxies and the CA bundle that requests would use."""
+    if not isinstance(verify, bool | str | os.PathLike | None):
+        raise InvalidOptionError(
+            f"verify is a {type(verify).__name__}: give True, False or the path of a CA bundle."
+        )
+    settings = _merge_environment(url, proxies, verify)
+    if settings is None:
+        raise InvalidOptionError(
+            "The proxy settings cannot be used; they come from proxies= or from the environment "
+            "(HTTPS_PROXY, NO_PROXY)."
+        )
+    bundle = settings.reveal()["verify"]
+    if isinstance(bundle, str | os.PathLike) and not os.path.exists(bundle):  # noqa: PTH110  never raises
+        raise InvalidOptionError(
+            f"The CA bundle {os.fspath(bundle)!r} does not exist; it comes from verify= or from "
+            "the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)."
+        )
+    return settings
+
+
+def _merge_environment(url: str, proxies: Proxies, verify: bool | str | None) -> Settings | None:
+    try:
+        with requests.Session() as session:
+            merged = session.merge_environment_settings(
+                url, dict(proxies.reveal()), None, verify, None
+            )
+    except ValueError:
+        return None
+    if is_loopback(url):
+        merged["proxies"] = {}  # a plain http request would hand the token to the proxy
+    return Hidden({"proxies": merged["proxies"], "verify": merged["verify"]})

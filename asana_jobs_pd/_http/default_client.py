@@ -1,0 +1,102 @@
+"""The client that verbs use when they are given none: of `connect`, or of the environment."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from asana_jobs_pd._http.auth import ENVIRONMENT, find_token
+from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._http.rate_limit import forget_limiters
+from asana_jobs_pd._public import options_of, public
+
+log = logging.getLogger("asana_jobs_pd")
+
+
+@public
+@options_of(Client)
+def connect(*token: Any, **options: Any) -> Client:
+    """Create a client and make it the default for later calls.
+
+    No request is made yet; a callable `token` is called.
+
+    Returns
+    -------
+    Client
+        Also usable as a context manager, and as ``client=`` of every verb.
+
+    Raises
+    ------
+    TokenError
+        When there is no token, or a malformed one.
+    InvalidOptionError
+        When an option has an invalid value.
+
+    Examples
+    --------
+    >>> import asana_jobs_pd as aj
+    >>> aj.connect(requests_per_minute=150)  # the limit of a free domain  # doctest: +SKIP
+    >>> aj.connect(lambda: oauth.refreshed()["access_token"])  # doctest: +SKIP
+    """
+    try:
+        client = Client(*token, **options)
+    finally:
+        del token, options  # a traceback may show locals
+    _default.set(client, implicit=False)
+    log.info("%r is the default client from now on", client)
+    return client
+
+
+@dataclass
+class _Default:
+    """The client that functions use when they are given none."""
+
+    client: Client | None = None
+    implicit: bool = True
+    environment: str = ""
+
+    def set(self, client: Client | None, *, implicit: bool) -> None:
+        self.client, self.implicit, self.environment = client, implicit, _environment()
+
+
+_default = _Default()
+
+
+def default_client(*, ask: bool = True) -> Client:
+    """Return the client of the last ``connect()``, else one made from the environment.
+
+    Without `ask` nobody is prompted for a token.
+    """
+    client = connected_client()
+    if client is None or (_default.implicit and _default.environment != _environment()):
+        if not ask:
+            find_token(ask=False)
+        client = Client()
+        _default.set(client, implicit=True)
+    return client
+
+
+def connected_client() -> Client | None:
+    """Return the client of the last ``connect()`` or read, None when there is none yet."""
+    client = _default.client
+    return None if client is None or client.closed else client
+
+
+def forget_default(client: Client) -> None:
+    """Drop the default client, whose token was not accepted, unless ``connect()`` made it."""
+    if _default.client is client and _default.implicit:
+        _default.client = None
+
+
+def _environment() -> str:
+    values = "\0".join(os.environ.get(name, "") for name in (*ENVIRONMENT, "ASANA_BASE_URL"))
+    return hashlib.sha256(values.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def forget_clients() -> None:
+    """Forget the default client, and what rate limits were learned about each token."""
+    _default.set(None, implicit=True)
+    forget_limiters()
