@@ -101,9 +101,17 @@ class AsanaAccessor:
 
     Type checkers see ``df.asana`` as ``Any``; `accessor` returns it typed.
 
+    Parameters
+    ----------
+    frame
+        The frame of jobs; pandas passes it.
+
+    See Also
+    --------
+    accessor : The same object, typed.
+
     Examples
     --------
-    >>> import asana_jobs_pd as aj
     >>> jobs = aj.asana_jobs_from_records([{"gid": "1", "status": "in_progress"}])
     >>> len(jobs.asana.pending)
     1
@@ -170,7 +178,30 @@ class AsanaAccessor:
     def watch(
         self, *, client: Client | None = None, dest: str | os.PathLike[str] = "exports/"
     ) -> JobsWidget:
-        """Show the jobs live in a notebook, and download their exports; see `JobsWidget`."""
+        """Show the jobs live in a notebook, and download their exports.
+
+        Parameters
+        ----------
+        client
+            The client to use; None takes the one of the last `connect`, else the environment's.
+        dest
+            The folder for downloads, which the user can change.
+
+        Returns
+        -------
+        JobsWidget
+            The widget: ``widget.jobs``, ``widget.files``, ``widget.data``.
+
+        See Also
+        --------
+        JobsWidget : All about it.
+        AsanaAccessor.wait : Wait without a widget.
+
+        Examples
+        --------
+        >>> widget = jobs.asana.watch(dest="exports/")
+        >>> widget.close()
+        """
         return aj.JobsWidget(self._frame, client=client, dest=dest)
 
     def changes(self, previous: pd.DataFrame) -> pd.DataFrame:
@@ -193,6 +224,17 @@ class AsanaAccessor:
         ------
         InvalidFrameError
             When one of them is not a frame of jobs.
+
+        See Also
+        --------
+        AsanaAccessor.refresh : Ask for what is new.
+
+        Examples
+        --------
+        >>> before = aj.asana_jobs_from_records([{"gid": "1", "status": "in_progress"}])
+        >>> after = aj.asana_jobs_from_records([{"gid": "1", "status": "succeeded"}])
+        >>> after.asana.changes(before)[["column", "before", "after"]].values.tolist()
+        [['status', 'in_progress', 'succeeded']]
         """
         from asana_jobs_pd._jobs.views import changes
 
@@ -207,6 +249,15 @@ class AsanaAccessor:
             One row per ``resource_subtype`` by name, then ``total``; one column per status in the
             order of a job's life, others by name, ``unknown`` for jobs that could not be read,
             then ``total``. Counts are ``int64``; a repeated gid counts once.
+
+        See Also
+        --------
+        AsanaAccessor.results : What they created.
+
+        Examples
+        --------
+        >>> jobs.asana.summary().loc["total"].tolist()
+        [0, 0, 8, 0, 8]
         """
         from asana_jobs_pd._jobs.views import summary
 
@@ -222,6 +273,15 @@ class AsanaAccessor:
             ``new.name``, ``new.created_at``, ``new.completed_at``, in the order of the jobs; a
             repeated gid gives its rows once. Until a job has succeeded, its object may be
             inconsistent.
+
+        See Also
+        --------
+        AsanaAccessor.summary : Counts.
+
+        Examples
+        --------
+        >>> jobs.asana.results()["kind"].tolist()[:3]
+        ['task', 'project', 'portfolio']
         """
         from asana_jobs_pd._jobs.views import results
 
@@ -229,7 +289,17 @@ class AsanaAccessor:
 
     @property
     def plot(self) -> AsanaPlot:
-        """Charts: ``jobs.asana.plot.timeline()`` and ``.status()``. Needs matplotlib."""
+        """Charts: ``jobs.asana.plot.timeline()`` and ``.status()``. Needs matplotlib.
+
+        See Also
+        --------
+        plot_asana_timeline : When jobs ran.
+        plot_asana_status : How many are in each state.
+
+        Examples
+        --------
+        >>> ax = jobs.asana.plot.timeline()
+        """
         from asana_jobs_pd._jobs.as_jobs import as_jobs
 
         as_jobs(self._frame)
@@ -237,21 +307,51 @@ class AsanaAccessor:
 
     @property
     def pending(self) -> pd.DataFrame:
-        """The rows that are not finished: what ``refresh()`` would ask for."""
+        """The rows that are not finished: what ``refresh()`` would ask for.
+
+        See Also
+        --------
+        AsanaAccessor.refresh : Ask for them again.
+
+        Examples
+        --------
+        >>> jobs.asana.pending.empty
+        True
+        """
         from asana_jobs_pd._jobs.states import is_finished
 
         return self._rows(lambda jobs: jobs["gid"].notna().to_numpy(bool) & ~is_finished(jobs))
 
     @property
     def failed(self) -> pd.DataFrame:
-        """The rows without success: failed, answered by 403 or 404, or never started."""
+        """The rows without success: failed, answered by 403 or 404, or never started.
+
+        See Also
+        --------
+        AsanaAccessor.report : Lists them with the next step.
+
+        Examples
+        --------
+        >>> jobs.asana.failed.empty
+        True
+        """
         from asana_jobs_pd._jobs.states import is_failed
 
         return self._rows(is_failed)
 
     @property
     def exports(self) -> pd.DataFrame:
-        """The rows of graph and resource exports, ready or not."""
+        """The rows of graph and resource exports, ready or not.
+
+        See Also
+        --------
+        AsanaAccessor.download : Download their files.
+
+        Examples
+        --------
+        >>> jobs.asana.exports["resource_subtype"].tolist()
+        ['graph_export_request', 'export_request']
+        """
         from asana_jobs_pd._jobs.states import is_export
 
         return self._rows(is_export)
@@ -261,6 +361,15 @@ class AsanaAccessor:
         """The rows whose graph export Asana had ready before it was requested here.
 
         Of more than 1,000 tasks it keeps one for 4 hours: what is in it may be stale.
+
+        See Also
+        --------
+        export_graph : Starts graph exports.
+
+        Examples
+        --------
+        >>> jobs.asana.cached.empty
+        True
         """
         from asana_jobs_pd._jobs.states import is_cached
 
@@ -287,10 +396,12 @@ def accessor(frame: pd.DataFrame) -> AsanaAccessor:
     AsanaAccessor
         The same object as ``frame.asana``.
 
+    See Also
+    --------
+    AsanaAccessor : What it returns.
+
     Examples
     --------
-    >>> import asana_jobs_pd as aj
-    >>> jobs = aj.asana_jobs_from_records([{"gid": "1", "status": "succeeded"}])
     >>> aj.accessor(jobs).pending.empty
     True
     """

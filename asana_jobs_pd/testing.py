@@ -38,6 +38,11 @@ class MockTransport:
     requests : list of Request
         What was sent so far.
 
+    See Also
+    --------
+    Response.from_json : Make an answer.
+    connect : Takes it as ``transport=``.
+
     Examples
     --------
     >>> import asana_jobs_pd as aj
@@ -56,7 +61,29 @@ class MockTransport:
         self.requests: list[Request] = []
 
     def send(self, request: Request, /) -> Response:
-        """Keep the request and return the handler's answer."""
+        """Keep the request and return the handler's answer.
+
+        Parameters
+        ----------
+        request
+            What to answer.
+
+        Returns
+        -------
+        Response
+            What the handler returned.
+
+        See Also
+        --------
+        Request : What it gets.
+
+        Examples
+        --------
+        >>> from asana_jobs_pd.testing import MockTransport, Request, Response
+        >>> transport = MockTransport(lambda request: Response(404))
+        >>> transport.send(Request("GET", "https://app.asana.com/api/1.0/jobs/12"))
+        <Response 404, 0 bytes>
+        """
         self.requests.append(request)
         return self._handler(request)
 
@@ -65,6 +92,14 @@ def reset() -> None:
     """Forget the default client, learned rate limits, and failures of the ledger.
 
     Clients that are still in use go on as before.
+
+    See Also
+    --------
+    connect : Set the default client again.
+
+    Examples
+    --------
+    >>> aj.testing.reset()
     """
     forget_clients()
     forget_failures()

@@ -112,11 +112,17 @@ def compare_asana_exports(
     ExportWriteError
         When temporary files cannot be written: the disk is full, permission denied.
 
+    See Also
+    --------
+    read_asana_export : Load an export.
+    asana_export_to_parquet : Make a dataset of it.
+
     Examples
     --------
-    >>> diff = aj.compare_asana_exports("export-2026-11/", "export-2026-12/")
-    >>> diff.summary()
-    >>> diff["task"]
+    >>> later = {**data, "task": data["task"].assign(name="New name")}
+    >>> diff = aj.compare_asana_exports(data, later)
+    >>> diff["task"]["column"].unique().tolist()
+    ['name']
     """
     if not isinstance(partial, bool):
         raise InvalidOptionError(f"partial={partial!r}: give True or False.")

@@ -132,11 +132,26 @@ class ExportComparison(ByType[pd.DataFrame]):
     All columns but `change` are `string`. Added rows come first, in the order of the new export;
     then removed rows in the order of the old one; then changed cells in the order of the new one.
 
+    Parameters
+    ----------
+    frames, unchanged, custom_fields
+        What was compared; `compare_asana_exports` makes it.
+
     Attributes
     ----------
     custom_fields : pandas.DataFrame
         The same for the definitions of custom fields: a new name, another type, other options.
         Empty unless both inputs have a catalogue.
+
+    See Also
+    --------
+    compare_asana_exports : Compare two exports.
+
+    Examples
+    --------
+    >>> diff = aj.compare_asana_exports(data, data)
+    >>> len(diff["task"])
+    0
     """
 
     _absent = "is in neither export"
@@ -153,12 +168,32 @@ class ExportComparison(ByType[pd.DataFrame]):
 
     @property
     def closed(self) -> pd.DataFrame:
-        """Objects that were completed: `resource_type`, `gid`, `name`, `completed_at`."""
+        """Objects that were completed: `resource_type`, `gid`, `name`, `completed_at`.
+
+        See Also
+        --------
+        ExportComparison.reopened : The other way round.
+
+        Examples
+        --------
+        >>> list(diff.closed.columns)
+        ['resource_type', 'gid', 'name', 'completed_at']
+        """
         return _completions(self._frames, "true")
 
     @property
     def reopened(self) -> pd.DataFrame:
-        """Objects no longer completed; as `closed`, with the earlier `completed_at`."""
+        """Objects no longer completed; as `closed`, with the earlier `completed_at`.
+
+        See Also
+        --------
+        ExportComparison.closed : The other way round.
+
+        Examples
+        --------
+        >>> diff.reopened.empty
+        True
+        """
         return _completions(self._frames, "false")
 
     @property
@@ -168,6 +203,15 @@ class ExportComparison(ByType[pd.DataFrame]):
         `gid`, `name`, `move` (a category: ``"added"`` to the project, ``"removed"`` from it, or
         ``"section"``), `project.gid`, `project.name`, `section.before`, `section.after`. Without
         `memberships` in the export, `projects` is used and sections are missing.
+
+        See Also
+        --------
+        ExportComparison.reassigned : Objects with another assignee.
+
+        Examples
+        --------
+        >>> diff.moved.empty
+        True
         """
         return _moves(self._frames)
 
@@ -177,6 +221,15 @@ class ExportComparison(ByType[pd.DataFrame]):
 
         `resource_type`, `gid`, `name`, `column`, `before` and `after` as `datetime64[us, UTC]`
         (dates at midnight), and the `days` between them, `Float64`; missing if either is.
+
+        See Also
+        --------
+        ExportComparison.moved : Tasks in another project or section.
+
+        Examples
+        --------
+        >>> diff.rescheduled.empty
+        True
         """
         return _reschedules(self._frames)
 
@@ -185,6 +238,15 @@ class ExportComparison(ByType[pd.DataFrame]):
         """Objects with another assignee.
 
         `resource_type`, `gid`, `name`, `before.gid`, `before.name`, `after.gid`, `after.name`.
+
+        See Also
+        --------
+        ExportComparison.rescheduled : Changed dates.
+
+        Examples
+        --------
+        >>> diff.reassigned.empty
+        True
         """
         return _reassignments(self._frames)
 
@@ -198,6 +260,15 @@ class ExportComparison(ByType[pd.DataFrame]):
             objects; of the changed ones, `closed`, `reopened`, `moved`, `rescheduled` and
             `reassigned`. With ``partial=True``, objects that only the old export has count as
             unchanged.
+
+        See Also
+        --------
+        ExportComparison.columns_changed : The changes by column.
+
+        Examples
+        --------
+        >>> list(diff.summary().columns[:4])
+        ['added', 'removed', 'changed', 'unchanged']
         """
         names = list(self._frames)
         index = pd.Index(names, name="resource_type", dtype=TEXT)
@@ -219,6 +290,15 @@ class ExportComparison(ByType[pd.DataFrame]):
         -------
         pandas.DataFrame
             `resource_type`, `column`, `changes` (`int64`).
+
+        See Also
+        --------
+        ExportComparison.summary : The changes by type of row.
+
+        Examples
+        --------
+        >>> list(diff.columns_changed().columns)
+        ['resource_type', 'column', 'changes']
         """
         counts = [
             (name, column, count)

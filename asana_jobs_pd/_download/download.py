@@ -130,7 +130,8 @@ def download_asana_exports(
 
     See Also
     --------
-    read_asana_jobs : From gids to a frame of jobs.
+    read_asana_export : Load the files.
+    asana_export_to_parquet : Convert them.
 
     Notes
     -----
@@ -143,16 +144,11 @@ def download_asana_exports(
 
     Examples
     --------
-    >>> import asana_jobs_pd as aj
-    >>> from asana_jobs_pd.sandbox import Sandbox
-    >>> from tempfile import mkdtemp
-    >>> with Sandbox() as asana:
-    ...     gids = asana.gids(2, "graph_export_request")
-    ...     asana.finish(*gids)
-    ...     client = aj.connect(asana.token, base_url=asana.base_url)
-    ...     files = aj.download_asana_exports(gids, mkdtemp())
-    >>> list(files["file.kind"])
-    ['graph', 'graph']
+    >>> files = aj.download_asana_exports(gids[3:5], "exports/")
+    >>> files["file.kind"].tolist()
+    ['graph', 'resource']
+    >>> files["file.error"].dropna().tolist()
+    []
     """
     _check(errors, max_workers, max_inflated, client)
     folder = local_path(dest, "dest")

@@ -175,6 +175,23 @@ def read_asana_export(
         When the engine, or a URL, needs a package that is not installed.
     InvalidOptionError, InvalidFieldError, InvalidFrameError
         When an option, a column or a frame is invalid.
+
+    See Also
+    --------
+    asana_export_to_parquet : The same as Parquet, in bounded memory.
+    compare_asana_exports : What changed between two of them.
+
+    Examples
+    --------
+    >>> data = aj.read_asana_export("exports/1204000000000000-resource.jsonl.gz")
+    >>> data["task"]["due_on"].dtype
+    dtype('<M8[us]')
+
+    Of some types and columns only, which needs less time and memory:
+
+    >>> data = aj.read_asana_export(files, resource_types="task", columns=["gid", "name"])
+    >>> list(data["task"].columns)
+    ['gid', 'name']
     """
     check_engine(engine, workers, blocksize)
     request = check_request(

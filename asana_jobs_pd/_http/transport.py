@@ -34,7 +34,7 @@ MAX_BODY = 16 * 2**20
 class Request:
     """A request as a `Transport` gets it.
 
-    Attributes
+    Parameters
     ----------
     method : {"GET", "POST"}
         The HTTP method.
@@ -44,6 +44,17 @@ class Request:
         By name, in any case; the token is in ``Authorization`` and in no repr.
     body : bytes
         The JSON of a POST; empty for a GET.
+
+    See Also
+    --------
+    Response : The answer.
+    MockTransport : Keeps the requests that it gets.
+
+    Examples
+    --------
+    >>> from asana_jobs_pd.testing import Request
+    >>> Request("GET", "https://app.asana.com/api/1.0/jobs/12")
+    <Request GET https://app.asana.com/api/1.0/jobs/12>
     """
 
     method: str
@@ -59,7 +70,7 @@ class Request:
 class Response:
     """The answer to a request.
 
-    Attributes
+    Parameters
     ----------
     status : int
         The HTTP status.
@@ -67,6 +78,16 @@ class Response:
         By name.
     body : bytes
         The body, decoded: what ``Content-Encoding`` says was undone.
+
+    See Also
+    --------
+    Response.from_json : Make one with a JSON body.
+
+    Examples
+    --------
+    >>> from asana_jobs_pd.testing import Response
+    >>> Response(429, {"Retry-After": "30"})
+    <Response 429, 0 bytes>
     """
 
     status: int = 200
@@ -80,7 +101,32 @@ class Response:
     def from_json(
         cls, value: object, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> Self:
-        """Return a response with a value as its JSON body, such as ``{"data": {…}}``."""
+        """Return a response with a JSON body.
+
+        Parameters
+        ----------
+        value
+            The body, such as ``{"data": {…}}``.
+        status
+            The HTTP status.
+        headers
+            Further headers.
+
+        Returns
+        -------
+        Response
+            With ``Content-Type: application/json``.
+
+        See Also
+        --------
+        MockTransport : Answers with it.
+
+        Examples
+        --------
+        >>> from asana_jobs_pd.testing import Response
+        >>> Response.from_json({"data": {"gid": "12"}}).body
+        b'{"data":{"gid":"12"}}'
+        """
         kind = {"Content-Type": "application/json"}
         return cls(status, {**kind, **(headers or {})}, orjson.dumps(value))
 
@@ -90,14 +136,57 @@ class Transport(Protocol):
     """What a `Client` sends its requests with, if one is passed.
 
     An object with the method ``send`` will do; `MockTransport` makes one of a function.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        A protocol is not called.
+
+    See Also
+    --------
+    MockTransport : One made of a function.
+
+    Examples
+    --------
+    >>> from asana_jobs_pd.testing import MockTransport, Response, Transport
+    >>> isinstance(MockTransport(lambda request: Response()), Transport)
+    True
     """
 
     def send(self, request: Request, /) -> Response:
         """Return the answer to a request; called from several threads at once.
 
-        Raise `ConnectionError` or `TimeoutError` when there is none: the request is then retried
-        as after any network failure. Any other exception ends the
-        read; what was read before is in its ``frame``.
+        Parameters
+        ----------
+        request
+            The request.
+
+        Returns
+        -------
+        Response
+            The answer.
+
+        See Also
+        --------
+        MockTransport.send : The same, by a function.
+
+        Notes
+        -----
+        Raise `ConnectionError` or `TimeoutError` when there is no answer: the request is then
+        retried like one that the network lost. Any other exception ends the read; what was read
+        before is in its ``frame``.
+
+        Examples
+        --------
+        >>> from asana_jobs_pd.testing import Request, Response
+        >>> class Offline:
+        ...     def send(self, request: Request, /) -> Response:
+        ...         raise ConnectionError("no network here")
+        >>> jobs = aj.read_asana_jobs(
+        ...     "12", errors="coerce", client=aj.Client(transport=Offline(), max_retries=0)
+        ... )
+        >>> jobs["error.kind"].tolist()
+        ['network']
         """
         ...
 

@@ -72,6 +72,18 @@ def asana_jobs_from_records(
         When a record has no gid.
     InvalidFieldError
         When a field is not one.
+
+    See Also
+    --------
+    read_asana_jobs : Read jobs by their gids.
+    read_jobs_file : Read records, or a saved frame, from a file.
+
+    Examples
+    --------
+    >>> record = {"gid": "12", "status": "succeeded", "new_task": {"gid": "34", "name": "Plan"}}
+    >>> jobs = aj.asana_jobs_from_records([record])
+    >>> jobs["new_task.name"].tolist()
+    ['Plan']
     """
     plan = plan_fields(fields, strict=strict)
     rows = _listed(records)

@@ -74,10 +74,16 @@ def recent_jobs(
     InvalidOptionError
         When `days` is not a number of days, or `status` not a status.
 
+    See Also
+    --------
+    ledger.path : Where the file is.
+    ledger.forget : Remove jobs from it.
+
     Examples
     --------
-    >>> import asana_jobs_pd as aj
-    >>> aj.recent_jobs(7).asana.refresh()  # doctest: +SKIP
+    >>> jobs = aj.recent_jobs(days=7, status="in_progress")
+    >>> list(jobs.columns[:4])
+    ['gid', 'resource_type', 'resource_subtype', 'status']
     """
     check_client(client)
     since = 0 if days is None else _now() - round(_days(days) * _DAY)
@@ -92,7 +98,7 @@ def recent_jobs(
 
 
 def forget(gids: Gids | None = None, *, before: datetime | str | None = None) -> int:
-    """Remove jobs from the ledger, and return how many were removed.
+    """Remove jobs from the ledger.
 
     Parameters
     ----------
@@ -101,12 +107,26 @@ def forget(gids: Gids | None = None, *, before: datetime | str | None = None) ->
     before
         Instead of gids: the jobs last seen before a time. Without both, all are removed.
 
+    Returns
+    -------
+    int
+        How many jobs were removed.
+
     Raises
     ------
     LedgerError
         When the file cannot be written.
     InvalidOptionError
         When both are given.
+
+    See Also
+    --------
+    recent_jobs : The jobs in the ledger.
+
+    Examples
+    --------
+    >>> aj.ledger.forget(before="2020-01-01")
+    0
     """
     if gids is not None and before is not None:
         raise InvalidOptionError("Give either gids or before, not both.")
@@ -116,12 +136,26 @@ def forget(gids: Gids | None = None, *, before: datetime | str | None = None) ->
 
 
 def path() -> Path | None:
-    """Return the path of the ledger; None when ``ASANA_JOBS_LEDGER=0`` turns it off.
+    """Return the path of the ledger.
+
+    Returns
+    -------
+    pathlib.Path or None
+        None when ``ASANA_JOBS_LEDGER=0`` turns it off.
 
     Raises
     ------
     LedgerError
         When there is no place for it, such as in a container without a home folder.
+
+    See Also
+    --------
+    recent_jobs : The jobs in the ledger.
+
+    Examples
+    --------
+    >>> aj.ledger.path().suffix
+    '.sqlite3'
     """
     return ledger_path()
 

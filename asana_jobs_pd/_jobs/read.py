@@ -135,13 +135,16 @@ def read_asana_jobs(
 
     Examples
     --------
-    >>> import asana_jobs_pd as aj
-    >>> from asana_jobs_pd.sandbox import Sandbox
-    >>> with Sandbox() as asana:
-    ...     client = aj.connect(asana.token, base_url=asana.base_url)
-    ...     jobs = aj.read_asana_jobs(asana.gids(3), fields=["status", "new_task.name"])
+    >>> jobs = aj.read_asana_jobs(gids, fields=["status", "new_task.name"])
     >>> list(jobs.columns[:3])
     ['gid', 'status', 'new_task.name']
+    >>> jobs.dtypes.astype(str).tolist()[:3]
+    ['string', 'string', 'string']
+
+    A job that cannot be read keeps its row with ``errors="coerce"``:
+
+    >>> aj.read_asana_jobs([*gids, "404"], errors="coerce")["error.status"].tolist()[-1]
+    404
     """
     _check_options(errors, client, progress)
     check_one_of("dtype_backend", dtype_backend, get_args(DtypeBackend))
@@ -199,6 +202,18 @@ def refresh_asana_jobs(
         When values of ``gid`` are not gids.
     PartialReadError, AuthenticationError, ReadInterrupted
         As in `read_asana_jobs`.
+
+    See Also
+    --------
+    wait_asana_jobs : Refresh until all jobs are finished.
+    AsanaAccessor.changes : What is different from the frame before.
+
+    Examples
+    --------
+    >>> jobs = aj.read_asana_jobs(asana.gids(3, start=100))
+    >>> asana.finish(*jobs["gid"])
+    >>> jobs.asana.refresh()["status"].tolist()
+    ['succeeded', 'succeeded', 'succeeded']
     """
     check_flag("finished", finished)
     _check_options(errors, client, progress)

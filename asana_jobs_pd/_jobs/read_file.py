@@ -82,12 +82,14 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
     See Also
     --------
     asana_jobs_from_records : The same for records in memory.
+    recent_jobs : The jobs of this machine, without a file.
 
     Examples
     --------
-    >>> import asana_jobs_pd as aj
-    >>> jobs = aj.read_jobs_file("jobs.csv")  # doctest: +SKIP
-    >>> jobs = jobs.asana.refresh()           # doctest: +SKIP
+    >>> jobs.to_csv("jobs.csv", index=False)
+    >>> saved = aj.read_jobs_file("jobs.csv")
+    >>> saved["gid"].equals(jobs["gid"])
+    True
     """
     file = local_path(path, "path", "file")
     suffixes = [suffix.lower() for suffix in file.suffixes]

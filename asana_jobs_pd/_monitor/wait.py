@@ -81,15 +81,17 @@ def wait_asana_jobs(
     PartialReadError
         With ``errors="raise"``, when jobs could not be read.
 
+    See Also
+    --------
+    wait_asana_jobs_async : The same for cells and programs that await.
+    refresh_asana_jobs : Ask once, without waiting.
+    JobsMonitor : Watch in the background.
+
     Examples
     --------
-    >>> import asana_jobs_pd as aj
-    >>> from asana_jobs_pd.sandbox import Sandbox
-    >>> with Sandbox(time_scale=100) as asana:
-    ...     client = aj.connect(asana.token, base_url=asana.base_url)
-    ...     jobs = aj.wait_asana_jobs(asana.gids(3), timeout=60)
-    >>> jobs["status"].tolist()
-    ['succeeded', 'succeeded', 'succeeded']
+    >>> jobs = aj.wait_asana_jobs(gids, timeout=60)
+    >>> jobs["status"].unique().tolist()
+    ['succeeded']
     """
     wait = _Wait(jobs, timeout, until, errors, client)
     interrupted = False
@@ -118,8 +120,29 @@ async def wait_asana_jobs_async(
 ) -> pd.DataFrame:
     """Wait as `wait_asana_jobs` does, while other tasks of the event loop go on.
 
-    For cells and programs that await; cancelling the task ends it at once. Parameters, results and
-    errors are those of `wait_asana_jobs`, except that an interrupt arrives as a cancellation.
+    For cells and programs that await; cancelling the task ends it at once.
+
+    Parameters
+    ----------
+    jobs, timeout, until, errors, client, progress
+        As in `wait_asana_jobs`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        What `wait_asana_jobs` returns. Errors are the same, too, except that an interrupt arrives
+        as a cancellation.
+
+    See Also
+    --------
+    wait_asana_jobs : The same for programs that block.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> jobs = asyncio.run(aj.wait_asana_jobs_async(gids))  # in a notebook: await …
+    >>> jobs["status"].unique().tolist()
+    ['succeeded']
     """
     wait = _Wait(jobs, timeout, until, errors, client)
     interrupted = False

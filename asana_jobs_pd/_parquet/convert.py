@@ -143,6 +143,11 @@ def asana_export_to_parquet(
     InvalidOptionError, InvalidFieldError, InvalidFrameError
         When an option, a column or a frame is invalid.
 
+    See Also
+    --------
+    read_asana_dataset : Load a dataset.
+    sql : Query one of any size.
+
     Notes
     -----
     A local dest appears by one rename, and is replaced by one atomic exchange of folders: at every
@@ -156,6 +161,13 @@ def asana_export_to_parquet(
     and removed if that fails. To replace a dataset, the new files are uploaded under
     ``dest/_part-…`` first, and copied on the server when they are complete; only during that copy
     is dest without ``_SUCCESS``, and an error then says where the new dataset is.
+
+    Examples
+    --------
+    >>> made = aj.asana_export_to_parquet(files, "dataset/", overwrite=True)
+    >>> made["complete"].unique().tolist()
+    [True]
+    >>> task = pd.read_parquet("dataset/task", columns=["gid", "name"])
     """
     check_engine(engine, workers, blocksize, ("pandas", "dask"))
     request = check_request(

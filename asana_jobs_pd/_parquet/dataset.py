@@ -65,6 +65,17 @@ def read_asana_dataset(
         When the folder is not a dataset, is unfinished, or cannot be read.
     InvalidOptionError
         When an option is invalid.
+
+    See Also
+    --------
+    asana_export_to_parquet : Write one.
+
+    Examples
+    --------
+    >>> folder = data.to_parquet("saved")
+    >>> again = aj.read_asana_dataset("saved")
+    >>> again["task"]["gid"].equals(data["task"]["gid"])
+    True
     """
     check_one_of("dtype_backend", dtype_backend, ("numpy_nullable", "pyarrow"))
     wanted = names_of("resource_types", resource_types)

@@ -229,6 +229,16 @@ def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Pat
     -----
     AsanaValueWarning
         If a text is longer than 32,767 characters, the limit of a cell: it is cut.
+
+    See Also
+    --------
+    asana_jobs_report : A report to read.
+    read_jobs_file : Read it back.
+
+    Examples
+    --------
+    >>> aj.asana_jobs_to_excel(jobs, "jobs.xlsx").name
+    'jobs.xlsx'
     """
     check_path(path)
     frame = _sheet_frame(jobs)

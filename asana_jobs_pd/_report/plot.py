@@ -70,6 +70,14 @@ def plot_asana_status(
         If `jobs` is not a frame of jobs.
     InvalidOptionError
         If `ax` is invalid.
+
+    See Also
+    --------
+    plot_asana_timeline : When they ran.
+
+    Examples
+    --------
+    >>> ax = jobs.asana.plot.status()
     """
     require_extra(*MATPLOTLIB)
     counts = _counts(jobs)

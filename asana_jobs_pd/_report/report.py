@@ -100,6 +100,17 @@ def asana_jobs_report(
         If `tz` is not a time zone, or `path` is not a local file in an existing folder.
     ExportWriteError
         If the file cannot be written, for example because the disk is full.
+
+    See Also
+    --------
+    asana_jobs_to_excel : The jobs as a sheet.
+    plot_asana_timeline : Its timeline.
+
+    Examples
+    --------
+    >>> path = aj.asana_jobs_report(jobs, "jobs.html", title="This week's exports")
+    >>> path.name
+    'jobs.html'
     """
     jinja2 = require_extra("jinja2", "report", "Reports need Jinja2")
     zone = zone_of(tz)

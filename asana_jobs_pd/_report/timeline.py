@@ -105,6 +105,15 @@ def plot_asana_timeline(
         If `jobs`, a column or the history is invalid.
     InvalidOptionError
         If `ax` or `tz` is invalid.
+
+    See Also
+    --------
+    plot_asana_status : How many are in each state.
+    JobsMonitor.history : Times of jobs that are not exports.
+
+    Examples
+    --------
+    >>> ax = jobs.asana.plot.timeline(tz="Europe/Berlin")
     """
     require_extra(*MATPLOTLIB)
     zone = zone_of(tz)
@@ -390,7 +399,8 @@ def _time_axis(ax: Axes, zone: tzinfo, width: float, middle: float) -> None:
 
     ax.xaxis_date(zone)
     inches = ax.get_window_extent().width / ax.figure.dpi
-    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=int(np.clip(1.3 * inches, 3, 8)))
+    # Fewer than five would be too few for some spans: matplotlib warns.
+    locator = AutoDateLocator(tz=zone, minticks=2, maxticks=int(np.clip(1.3 * inches, 5, 8)))
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))
     ax.autoscale_view(scaley=False)

@@ -49,10 +49,21 @@ def duplicate_project(
         ``{"start_on": "2026-05-21", "should_skip_weekends": True}``; ``"task_dates"`` must be
         included.
 
+    See Also
+    --------
+    duplicate_task : The same for tasks.
+    save_project_as_template : Make a template of a project.
+
     Notes
     -----
     With OAuth, this needs the scope ``projects:write``.
     https://developers.asana.com/reference/duplicateproject
+
+    Examples
+    --------
+    >>> jobs = aj.duplicate_project(project, name="Copy", include=["members"])
+    >>> jobs["source.state"].tolist()
+    ['started']
     """
     values = {"name": name, "include": include, "schedule_dates": schedule_dates}
     return start_jobs("duplicate_project", projects, values, options)
@@ -78,10 +89,20 @@ def duplicate_task(
     include
         What to copy, such as ``["notes", "subtasks"]``.
 
+    See Also
+    --------
+    duplicate_project : The same for projects.
+
     Notes
     -----
     With OAuth, this needs the scope ``tasks:write``.
     https://developers.asana.com/reference/duplicatetask
+
+    Examples
+    --------
+    >>> jobs = aj.duplicate_task(asana.parents(2, "task"), include=["notes", "subtasks"])
+    >>> jobs["source.state"].tolist()
+    ['started', 'started']
     """
     return start_jobs("duplicate_task", tasks, {"name": name, "include": include}, options)
 
@@ -106,10 +127,20 @@ def duplicate_portfolio(
     include
         What to copy besides custom fields and views, such as ``["child_projects"]``.
 
+    See Also
+    --------
+    duplicate_project : The same for projects.
+
     Notes
     -----
     With OAuth, this needs the scope ``portfolios:write``.
     https://developers.asana.com/reference/duplicateportfolio
+
+    Examples
+    --------
+    >>> jobs = aj.duplicate_portfolio(asana.parents(1, "portfolio"), name="Copy")
+    >>> jobs["source.action"].tolist()
+    ['duplicate_portfolio']
     """
     values = {"name": name, "include": include}
     return start_jobs("duplicate_portfolio", portfolios, values, options)
@@ -149,10 +180,22 @@ def instantiate_project(
     requested_roles
         The template's roles by their gid: a user's gid, an email address, or ``"me"``.
 
+    See Also
+    --------
+    save_project_as_template : Make a template.
+    instantiate_task : The same for tasks.
+
     Notes
     -----
     With OAuth, this needs the scope ``projects:write``.
     https://developers.asana.com/reference/instantiateproject
+
+    Examples
+    --------
+    >>> template = asana.parents(1, "project_template")
+    >>> plan = aj.instantiate_project(template, name=["May", "June"], dry_run=True)
+    >>> plan["request.body"].tolist()
+    ['{"data":{"name":"May"}}', '{"data":{"name":"June"}}']
     """
     values: dict[str, Any] = {
         "name": name,
@@ -182,9 +225,19 @@ def instantiate_task(
     name
         The name of the tasks, as in `instantiate_project`; None for the template's.
 
+    See Also
+    --------
+    instantiate_project : The same for projects.
+
     Notes
     -----
     https://developers.asana.com/reference/instantiatetask
+
+    Examples
+    --------
+    >>> jobs = aj.instantiate_task(asana.parents(1, "task_template"), name="Weekly report")
+    >>> jobs["source.state"].tolist()
+    ['started']
     """
     return start_jobs("instantiate_task", templates, {"name": name}, options)
 
@@ -215,9 +268,21 @@ def save_project_as_template(
     workspace
         The gid of the workspace; for projects of a workspace that is not an organization.
 
+    See Also
+    --------
+    instantiate_project : Create projects from it.
+
     Notes
     -----
     https://developers.asana.com/reference/projectsaveastemplate
+
+    Examples
+    --------
+    >>> plan = aj.save_project_as_template(
+    ...     project, name="Launch", public=True, team="1100", dry_run=True
+    ... )
+    >>> plan["request.method"].tolist()
+    ['POST']
     """
     values = {"name": name, "public": public, "team": team, "workspace": workspace}
     return start_jobs("save_project_as_template", projects, values, options)
@@ -273,6 +338,12 @@ def export_graph(
     AsanaStartWarning
         When jobs were not started, or an export comes from Asana's cache.
 
+    See Also
+    --------
+    export_resources : All tasks of a workspace, filtered, with their stories.
+    AsanaAccessor.wait : Wait for the jobs.
+    AsanaAccessor.download : Download their files.
+
     Notes
     -----
     Asana offers graph exports to Enterprise organizations only. It caches exports of more than
@@ -281,9 +352,9 @@ def export_graph(
 
     Examples
     --------
-    >>> import asana_jobs_pd as aj
-    >>> aj.export_graph("1203", dry_run=True)["request.body"][0]
-    '{"data":{"parent":"1203"}}'
+    >>> data = aj.export_graph(project).asana.wait().asana.download("exports/").asana.load()
+    >>> "task" in data
+    True
     """
     return start_jobs("export_graph", parents, {}, options)
 
@@ -313,15 +384,22 @@ def export_resources(
     InvalidGidError, InvalidOptionError, InvalidFieldError
         Before any request.
 
+    See Also
+    --------
+    ResourceExport : Filters and fields.
+    export_graph : A goal, team, portfolio or project with everything in it.
+
     Notes
     -----
     https://developers.asana.com/reference/createresourceexport
 
     Examples
     --------
-    >>> import asana_jobs_pd as aj
     >>> tasks = aj.ResourceExport.tasks(modified_after="2026-01-01", fields=["name", "assignee"])
-    >>> plan = aj.export_resources("1200", [tasks, "team"], dry_run=True)
+    >>> workspace = asana.parents(1, "workspace")
+    >>> plan = aj.export_resources(workspace, [tasks, "team"], dry_run=True)
+    >>> plan["request.path"].tolist()
+    ['/exports/resource']
     """
     values = {"export_request_parameters": export_parameters(resources)}
     return start_jobs("export_resources", workspaces, values, options)

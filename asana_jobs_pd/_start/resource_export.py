@@ -62,13 +62,16 @@ class ResourceExport:
     InvalidOptionError, InvalidGidError, InvalidFieldError
         When a value is invalid; the error names it and what it could be.
 
+    See Also
+    --------
+    export_resources : Starts it.
+
     Notes
     -----
     https://developers.asana.com/reference/createresourceexport
 
     Examples
     --------
-    >>> import asana_jobs_pd as aj
     >>> mine = aj.ResourceExport.tasks(assignee="12", created_after="2026-01-01", fields=["name"])
     >>> dict(mine.filters)
     {'assignee.any': ['12'], 'created_at.after': '2026-01-01T00:00:00Z'}
@@ -102,10 +105,34 @@ class ResourceExport:
         fields: Iterable[TaskExportField | str] = (),
         strict: bool = True,
     ) -> Self:
-        """Return an export of tasks; of several gids of users in a filter, any may match.
+        """Return an export of tasks.
 
-        Attachments and stories are included unless `fields` says otherwise. Times are days, which
-        begin at midnight UTC, or have a time zone.
+        Attachments and stories are included unless `fields` says otherwise.
+
+        Parameters
+        ----------
+        assignee, assigned_by, created_by, commented_on_by, followers, liked_by
+            Gids of users; of several, any may match.
+        created_after, created_before, modified_after, modified_before
+            Days, which begin at midnight UTC, or times with a time zone.
+        fields
+            What to export of each task, such as ``["name", "assignee.name"]``.
+        strict
+            False accepts fields that are not documented.
+
+        Returns
+        -------
+        ResourceExport
+            For `export_resources`.
+
+        See Also
+        --------
+        ResourceExport.messages : The same for messages.
+
+        Examples
+        --------
+        >>> aj.ResourceExport.tasks(modified_after="2026-01-01").resource_type
+        'task'
         """
         filters = {
             "assignee.any": assignee,
@@ -123,7 +150,27 @@ class ResourceExport:
 
     @classmethod
     def teams(cls, *, fields: Iterable[TeamExportField | str] = (), strict: bool = True) -> Self:
-        """Return an export of teams, with their members; Asana has no filters for them."""
+        """Return an export of teams, with their members; Asana has no filters for them.
+
+        Parameters
+        ----------
+        fields, strict
+            As in `tasks`.
+
+        Returns
+        -------
+        ResourceExport
+            For `export_resources`.
+
+        See Also
+        --------
+        ResourceExport.tasks : The same for tasks.
+
+        Examples
+        --------
+        >>> list(aj.ResourceExport.teams(fields=["name", "members"]).fields)
+        ['name', 'members']
+        """
         return cls("team", ExportFilters(), fields, strict)  # type: ignore[arg-type]
 
     @classmethod
@@ -141,7 +188,29 @@ class ResourceExport:
         fields: Iterable[MessageExportField | str] = (),
         strict: bool = True,
     ) -> Self:
-        """Return an export of messages and status updates; options as in `tasks`."""
+        """Return an export of messages and status updates.
+
+        Parameters
+        ----------
+        created_by, commented_on_by, followers, liked_by
+            Gids of users; of several, any may match.
+        created_after, created_before, modified_after, modified_before, fields, strict
+            As in `tasks`.
+
+        Returns
+        -------
+        ResourceExport
+            For `export_resources`.
+
+        See Also
+        --------
+        ResourceExport.tasks : The same for tasks.
+
+        Examples
+        --------
+        >>> aj.ResourceExport.messages(created_by="12").resource_type
+        'message'
+        """
         filters = {
             "created_by.any": created_by,
             "commented_on_by.any": commented_on_by,
@@ -156,7 +225,17 @@ class ResourceExport:
 
     @property
     def parameter(self) -> dict[str, Any]:
-        """One item of Asana's ``export_request_parameters``."""
+        """One item of Asana's ``export_request_parameters``.
+
+        See Also
+        --------
+        export_resources : Sends it.
+
+        Examples
+        --------
+        >>> aj.ResourceExport.teams().parameter["resource_type"]
+        'team'
+        """
         parts = {"filters": dict(self.filters), "fields": list(self.fields)}
         given = {name: part for name, part in parts.items() if part}
         return {"resource_type": self.resource_type, **given}

@@ -44,7 +44,22 @@ _MEANINGS: Final = {
 
 @public
 class AsanaDictionary(pd.DataFrame):
-    """A data dictionary, one row for each column; made by ``data.dictionary()``."""
+    """A data dictionary, one row for each column; made by ``data.dictionary()``.
+
+    Parameters
+    ----------
+    data, index, columns, dtype, copy
+        As in `pandas.DataFrame`.
+
+    See Also
+    --------
+    AsanaExport.dictionary : Makes it.
+
+    Examples
+    --------
+    >>> isinstance(data.dictionary(), pd.DataFrame)
+    True
+    """
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:

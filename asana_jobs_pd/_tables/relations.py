@@ -114,6 +114,21 @@ class AsanaTables(ByType[pd.DataFrame]):
     `subtask` (task, parent, root, depth), `portfolio_item` (portfolio, item, item_type, depth: also
     what is in portfolios within), `task_custom_field` (task, custom_field, and the value in the
     column of its type) and `story` (task, and what the story says).
+
+    Parameters
+    ----------
+    export
+        The loaded export.
+
+    See Also
+    --------
+    AsanaExport.tables : Makes it.
+
+    Examples
+    --------
+    >>> tables = data.tables()
+    >>> tables["task"]["gid"].is_unique
+    True
     """
 
     _absent = "is not one of the tables"

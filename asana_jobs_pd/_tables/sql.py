@@ -43,6 +43,11 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
     query
         A query in DuckDB's SQL.
 
+    Returns
+    -------
+    pandas.DataFrame
+        The result.
+
     Raises
     ------
     MissingExtraError
@@ -51,6 +56,18 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
         When the folder is not a dataset, or cannot be read.
     InvalidOptionError
         When DuckDB rejects the query; the message is DuckDB's.
+
+    See Also
+    --------
+    AsanaExport.sql : The same for a loaded export.
+    AsanaExport.tables : The tables.
+
+    Examples
+    --------
+    >>> folder = data.to_parquet("queried")
+    >>> result = aj.sql("queried", "select count(*) as tasks from task")
+    >>> result["tasks"].tolist() == [len(data["task"])]
+    True
     """
     if not isinstance(query, str) or not query.strip():
         raise InvalidOptionError(f"query={query!r}: give a SQL query, such as 'from task'.")

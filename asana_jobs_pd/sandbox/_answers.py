@@ -126,7 +126,7 @@ _GARBAGE = b'\xff\xfe{"data": {"gid": '
 class Fault:
     """One queued fault.
 
-    Attributes
+    Parameters
     ----------
     kind
         `reset` aborts the connection before the response, or after `bytes` of the body;
@@ -139,6 +139,10 @@ class Fault:
         How many requests it applies to.
     gid
         The job, or the parent of a job to start, to whose requests it applies; None for any.
+    status
+        Of `status`, `html` and `empty`: the status.
+    seconds, bytes, location
+        What the kinds above need.
     where
         Whether it applies to API requests, to requests for export files, or to both.
     method
@@ -146,6 +150,16 @@ class Fault:
     early
         Whether it applies before the request is processed: a POST then starts nothing.
         Otherwise the job is started, whatever happens to the response.
+
+    See Also
+    --------
+    Sandbox.fault : Queues one.
+
+    Examples
+    --------
+    >>> from asana_jobs_pd.sandbox import Fault
+    >>> Fault(kind="status", status=503).times
+    1
     """
 
     kind: FaultKind
@@ -170,7 +184,28 @@ class Fault:
             )
 
     def applies(self, where: str, gid: str | None, method: str) -> bool:
-        """Whether the fault applies to a request."""
+        """Tell whether the fault applies to a request.
+
+        Parameters
+        ----------
+        where, gid, method
+            Where the request goes, about which job or parent, and by which method.
+
+        Returns
+        -------
+        bool
+            Whether it does.
+
+        See Also
+        --------
+        Sandbox.fault : Queues one.
+
+        Examples
+        --------
+        >>> from asana_jobs_pd.sandbox import Fault
+        >>> Fault(kind="reset", gid="12").applies("api", "13", "GET")
+        False
+        """
         right = self.where in (where, "any") and self.method in (None, method)
         return right and self.gid in (None, gid)
 

@@ -13,6 +13,18 @@ class Clock:
     ----------
     start
         The initial time.
+
+    See Also
+    --------
+    Sandbox : Takes it as ``clock``.
+
+    Examples
+    --------
+    >>> from asana_jobs_pd.sandbox import Clock
+    >>> clock = Clock()
+    >>> clock.advance(60)
+    >>> clock.now()
+    60.0
     """
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
@@ -20,24 +32,98 @@ class Clock:
         self._seconds = 0.0
 
     def begin(self) -> None:
-        """Start running; does nothing here."""
+        """Start running; does nothing here.
+
+        See Also
+        --------
+        Clock.advance : Move it.
+
+        Examples
+        --------
+        >>> Clock().begin()
+        """
 
     def now(self) -> float:
-        """Return the seconds since the start; jobs progress and URLs expire by these."""
+        """Return the seconds since the start; jobs progress and URLs expire by these.
+
+        Returns
+        -------
+        float
+            Seconds.
+
+        See Also
+        --------
+        Clock.client_now : The same without a scale.
+
+        Examples
+        --------
+        >>> Clock().now()
+        0.0
+        """
         return self._seconds
 
     def client_now(self) -> float:
-        """Return the unscaled seconds since the start; rate limits count by these."""
+        """Return the unscaled seconds since the start; rate limits count by these.
+
+        Returns
+        -------
+        float
+            Seconds.
+
+        See Also
+        --------
+        Clock.now : The scaled ones.
+
+        Examples
+        --------
+        >>> Clock().client_now()
+        0.0
+        """
         return self._seconds
 
     def advance(self, seconds: float) -> None:
-        """Advance by a number of seconds, 0 or more."""
+        """Advance.
+
+        Parameters
+        ----------
+        seconds
+            By how much, 0 or more.
+
+        See Also
+        --------
+        Sandbox.advance : The same for a running sandbox.
+
+        Examples
+        --------
+        >>> clock = Clock()
+        >>> clock.advance(1.5)
+        """
         if seconds < 0:
             raise ValueError(f"cannot advance by a negative number of seconds: {seconds}")
         self._seconds += seconds
 
     def instant(self, seconds: float) -> datetime:
-        """Return the UTC time at a number of seconds after the start."""
+        """Return a time.
+
+        Parameters
+        ----------
+        seconds
+            Seconds after the start.
+
+        Returns
+        -------
+        datetime.datetime
+            In UTC.
+
+        See Also
+        --------
+        Clock.now : The current number of seconds.
+
+        Examples
+        --------
+        >>> Clock().instant(0).tzname()
+        'UTC'
+        """
         return self.start + timedelta(seconds=seconds)
 
 

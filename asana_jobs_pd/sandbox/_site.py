@@ -29,7 +29,7 @@ RetryAfter = bool | Literal["text"]
 class Stats:
     """The counters; `Sandbox.stats` is a snapshot of them.
 
-    Attributes
+    Parameters
     ----------
     requests
         API requests, rejected ones included.
@@ -56,6 +56,15 @@ class Stats:
         Accepted connections, those for `/sandbox/stats` included.
     bad_requests
         Requests that were not valid HTTP.
+
+    See Also
+    --------
+    Sandbox.stats : A snapshot.
+
+    Examples
+    --------
+    >>> asana.stats.bad_requests
+    0
     """
 
     requests: int = 0
@@ -74,15 +83,54 @@ class Stats:
 
     @property
     def throttled(self) -> int:
-        """429 responses of both limits."""
+        """429 responses of both limits.
+
+        See Also
+        --------
+        Stats : The two limits.
+
+        Examples
+        --------
+        >>> asana.stats.throttled
+        0
+        """
         return self.throttled_rate + self.throttled_in_flight
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the counters for JSON, `throttled` included."""
+        """Return the counters for JSON, `throttled` included.
+
+        Returns
+        -------
+        dict
+            The counters by name.
+
+        See Also
+        --------
+        Stats.copy : A snapshot.
+
+        Examples
+        --------
+        >>> asana.stats.as_dict()["throttled"]
+        0
+        """
         return {**asdict(self), "throttled": self.throttled}
 
     def copy(self) -> Stats:
-        """Return a snapshot."""
+        """Return a snapshot.
+
+        Returns
+        -------
+        Stats
+            The same counters, which no longer change.
+
+        See Also
+        --------
+        Stats.as_dict : For JSON.
+
+        Examples
+        --------
+        >>> before = asana.stats.copy()
+        """
         return replace(self, by_status=dict(sorted(self.by_status.items())))
 
 
@@ -90,7 +138,7 @@ class Stats:
 class SeenRequest:
     """One received request; its Authorization header is not kept.
 
-    Attributes
+    Parameters
     ----------
     method, path
         As sent; the query of an export URL is a credential and not kept.
@@ -106,6 +154,15 @@ class SeenRequest:
         Status of the response; 0 for a connection reset before it.
     body
         As sent; empty when there was none.
+
+    See Also
+    --------
+    Sandbox.requests : The last ones.
+
+    Examples
+    --------
+    >>> asana.requests[0].method
+    'GET'
     """
 
     method: str
