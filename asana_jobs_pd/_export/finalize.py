@@ -367,10 +367,10 @@ def _field_columns(
 
 def _values(field: Field, items: pa.StructArray, indices: pa.Array) -> pa.Array:
     values = pool.take(items.field(field.source), indices)
-    if field.kind != "enum":
+    if not pa.types.is_dictionary(field.type):
         return values
-    options = pool.array(field.options or [], pa.string())
-    numbers = pool.cast(pool.index_in(values, value_set=options), pa.int32())
+    options = pool.array(field.options or [], field.type.value_type)
+    numbers = pool.cast(pool.index_in(values, value_set=options), field.type.index_type)
     return pa.DictionaryArray.from_arrays(numbers, options)
 
 

@@ -47,6 +47,13 @@ class Field(msgspec.Struct):
         """Which of the interim columns holds its values."""
         return self.kind if self.kind in VALUE_KEYS else "display"
 
+    @property
+    def type(self) -> pa.DataType:
+        """The type of its column."""
+        if self.kind == "enum":
+            return pa.dictionary(pa.int32(), pa.string())
+        return INTERIM[self.source]
+
 
 class ResolvedSchema(msgspec.Struct):
     """The columns of a load."""
@@ -262,7 +269,7 @@ def schema_of(schema: ResolvedSchema, resource_type: str) -> pa.Schema:
     if schema.options.custom_fields == "columns":
         for number in schema.of_type[resource_type]:
             field = schema.fields[number]
-            columns[field.column] = _final_type(field)
+            columns[field.column] = field.type
             if field.time_column is not None:
                 columns[field.time_column] = INTERIM["date_time"]
     requested = [name for name in columns if is_requested(name, schema)]
@@ -313,12 +320,6 @@ def _not_a_column(column: str, fields: Sequence[Field], existing: Collection[str
     if not near and not column.startswith("custom_fields"):  # the others were not read
         hint = f" If it is a custom field, give {f'custom_fields.{column}'!r}."
     return f"no row has {column!r}.{hint}"
-
-
-def _final_type(field: Field) -> pa.DataType:
-    if field.kind == "enum":
-        return pa.dictionary(pa.int32(), pa.string())
-    return INTERIM[field.source]
 
 
 def is_requested(column: str, schema: ResolvedSchema) -> bool:
