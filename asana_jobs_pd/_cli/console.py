@@ -70,7 +70,7 @@ _TEXT_FILE = re.compile(r"(?!.*://).*\.(?:csv|tsv|txt)", re.IGNORECASE)
 _CLI_TERMS = (
     (re.compile(r"\b(?:gids|parents)\[\d+\](?: =|:)? "), ""),
     (re.compile(r"[;,]? or call (?:asana_jobs_pd\.|aj\.)?connect\([^)]*\)[^.;]*"), ""),
-    (re.compile(r" \(can be started again: frame\.loc[^)]*\)"), ""),
+    (re.compile(r" \(can be started again(?: without harm)?: frame\.loc[^)]*\)"), ""),
     (
         re.compile(r"To read a file, pass aj\.read_jobs_file\(path\)"),
         "It looks like a file: only gids in a text file can be read, through standard input",

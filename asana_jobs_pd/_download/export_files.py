@@ -80,7 +80,7 @@ REQUESTED_FIELDS = (
 
 _SUBTYPES: dict[str, Kind] = {"graph_export_request": "graph", "export_request": "resource"}
 _READ_COLUMNS = (
-    *("status", "resource_subtype", "error.status", "error.message", "file.kind"),
+    *("status", "resource_subtype", "error.status", "error.message", "file.kind", "source.state"),
     *(f"{parent}.{leaf}" for parent in KINDS.values() for leaf in ("gid", "download_url")),
 )
 
@@ -95,15 +95,12 @@ class FileEntry:
     problem: str | None = None
 
 
-_NO_GID = (FileEntry(None, problem="the row has no gid"),)
-
-
 def entries_of_rows(jobs: pd.DataFrame, gids: pd.Series) -> list[tuple[FileEntry, ...]]:
     """Return the files named in each row of a checked frame; () where the job must be read."""
     names = [name for name in _READ_COLUMNS if name in jobs.columns]
     rows = zip(_values(gids), *(_values(jobs[name]) for name in names), strict=True)
     return [
-        _entries(gid, dict(zip(names, values, strict=True))) if gid else _NO_GID
+        _entries(gid, dict(zip(names, values, strict=True)))
         for gid, *values in rows
     ]
 
@@ -114,7 +111,9 @@ def _values(column: pd.Series) -> list[Any]:
     ]
 
 
-def _entries(gid: str, row: Mapping[str, Any]) -> tuple[FileEntry, ...]:
+def _entries(gid: str | None, row: Mapping[str, Any]) -> tuple[FileEntry, ...]:
+    if not gid:
+        return (FileEntry(None, problem=_without_gid(row)),)
     if problem := _unread(row) or _unsuccessful(row.get("status")):
         return (FileEntry(gid, _kind_of(row), problem=problem),)
     kind = row.get("file.kind")
@@ -179,6 +178,13 @@ def _unread(row: Mapping[str, Any]) -> str | None:
         return None
     message = clean(str(row.get("error.message") or "no reason was given"))
     return f"the job could not be read: {status} {message}"
+
+
+def _without_gid(row: Mapping[str, Any]) -> str:
+    """Return why there is no gid, such as that of a job that was not started."""
+    state, reason = row.get("source.state"), row.get("error.message")
+    text = "the row has no gid" + (f" (source.state is {state})" if state else "")
+    return clean(f"{text}: {reason}" if reason else text)
 
 
 def _unsuccessful(status: str | None) -> str | None:

@@ -280,7 +280,8 @@ def _body_error(answer: Response, gid: str, reason: str, wording: Wording) -> Bo
 
 UNKNOWN = "it is not known whether Asana started it"
 _AGAIN = "Nothing was started; start it again later."
-_LOOK = f"Look in Asana before you start it again: {UNKNOWN}."
+_LOOK = f"Look in Asana for what it creates before you start it again: {UNKNOWN}."
+_REPEAT = f"Start it again, which does no harm to an export: {UNKNOWN}."
 _STEPS = {
     400: "Check the gid and the options; nothing was started.",
     402: "This needs a paid plan; nothing was started.",
@@ -324,9 +325,10 @@ def read_started_job(
         delivery = delivery_of(None, sent=answer.sent)
     else:
         delivery = delivery_of(answer.status, sent=True)
+    doubtful = delivery in ("unknown", "taken")
     wording = Wording(
         subject,
-        again=_LOOK if delivery == "unknown" else _AGAIN,
+        again=(_REPEAT if export else _LOOK) if doubtful else _AGAIN,
         steps=_EXPORT_STEPS if export else _STEPS,
         doubt=UNKNOWN if delivery == "unknown" else "",
     )
@@ -355,7 +357,7 @@ def _started(answer: Response, gid: str, token: Token, wording: Wording) -> Reco
     else:
         reason = f"the answer is a job without a gid: {token.hide(clean, repr(record.get('gid')))}"
     return BodyError(
-        f"{wording.subject} {gid}: {reason}. {_LOOK}",
+        f"{wording.subject} {gid}: {reason}. {wording.again}",
         gid=gid,
         status=answer.status,
         reason=f"{reason}; {UNKNOWN}",

@@ -29,6 +29,9 @@ from asana_jobs_pd.errors import (
 from asana_jobs_pd.typing import Errors, Gids, Until
 
 
+_IN_NOTEBOOK = " (in a notebook: sys.last_value.frame)"
+
+
 @public
 def wait_asana_jobs(
     jobs: Gids,
@@ -207,7 +210,7 @@ class _Wait:
         failed = {gid: job.error for gid, job in monitor.jobs.items() if job.error is not None}
         ending: BaseException | None
         if interrupted:
-            ending = ReadInterrupted(f"Interrupted: {self._so_far()}", frame=frame)
+            ending = ReadInterrupted(f"Interrupted: {self._so_far(_IN_NOTEBOOK)}", frame=frame)
         else:
             ending = self._error(frame, failed)
         if failed and self._errors == "drop":
@@ -229,12 +232,11 @@ class _Wait:
             return PartialReadError(text, frame=frame, errors=failed)
         return None
 
-    def _so_far(self) -> str:
+    def _so_far(self, where: str = "") -> str:
         monitor = self.monitor
         counts = counts_by_state(monitor.counts)
         error = f" Last error: {monitor.last_error}" if monitor.last_error else ""
         return (
             f"{self._total - monitor.unfinished} of {self._total} jobs are finished ({counts}). "
-            "Partial results are in .frame (in a notebook: sys.last_value.frame); call "
-            f".asana.wait() on it to continue.{error}"
+            f"Partial results are in .frame{where}; call .asana.wait() on it to continue.{error}"
         )

@@ -314,8 +314,9 @@ def export_graph(
         ``source.gid`` (the parent), ``source.action`` (the name of this function),
         ``source.requested_at`` (by Asana's clock), and ``source.state``: ``started``;
         ``refused`` by Asana; ``unknown`` when the response was lost and Asana may have started
-        it (check there before you start it again); or ``not_sent`` when nothing was started and it
-        can be started again. All but ``started`` have no ``gid`` and say why in ``error.*``.
+        it; or ``not_sent`` when nothing was started. All but ``started`` have no ``gid`` and say
+        why in ``error.*``. The last two can be started again; of ``unknown`` ones that are not
+        exports, look first whether Asana has what they create.
         With ``dry_run=True``, one row per request: ``source.gid``, ``source.action``,
         ``request.method``, ``request.path`` and ``request.body``, all ``string``.
 
@@ -349,6 +350,11 @@ def export_graph(
     Asana offers graph exports to Enterprise organizations only. It caches exports of more than
     1,000 tasks for 4 hours: ``jobs.asana.cached`` shows those rows once they are finished.
     https://developers.asana.com/reference/creategraphexport
+
+    An export does no harm twice, so what was not started needs no look into Asana::
+
+        again = jobs["source.state"].isin(["unknown", "not_sent"])
+        jobs = pd.concat([jobs[~again], aj.export_graph(jobs.loc[again, "source.gid"])])
 
     Examples
     --------

@@ -42,7 +42,7 @@ from asana_jobs_pd.typing import Gids, StartErrors
 F = TypeVar("F", bound=Callable[..., pd.DataFrame])
 
 MAX_SHOWN = 3
-_NOT_SENT = 'frame.loc[frame["source.state"] == "not_sent", "source.gid"]'
+_PARENTS = 'frame.loc[frame["source.state"] == "{}", "source.gid"]'
 
 
 class StartOptions(TypedDict, total=False):
@@ -248,10 +248,13 @@ class _Run:
 
     def _summary(self, frame: pd.DataFrame, *, examples: bool = False) -> str:
         counts = frame["source.state"].value_counts()
+        unknown = "look in Asana for what they create before you start them again"
+        if self._name.startswith("export_"):
+            unknown = f"can be started again without harm: {_PARENTS.format('unknown')}"
         hints = {
             "refused": "",
-            "unknown": " (check in Asana before starting them again)",
-            "not_sent": f" (can be started again: {_NOT_SENT})",
+            "unknown": f" ({unknown})",
+            "not_sent": f" (can be started again: {_PARENTS.format('not_sent')})",
         }
         parts = [f"{counts.get('started', 0)} of {len(frame)} jobs were started"]
         parts += [
