@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -44,6 +45,8 @@ from asana_jobs_pd.errors import (
     ReadInterrupted,
 )
 from asana_jobs_pd.typing import Errors, Gids
+
+log = logging.getLogger("asana_jobs_pd")
 
 _TICK_INTERVAL = 0.1
 _LAST_MOMENT = 0.1
@@ -303,8 +306,14 @@ class DownloadSession:
 
     def _transfer(self, progress: FileProgress, context: TransferContext) -> FileResult:
         began = time.monotonic()
+        label = progress.file.label
+        log.info("%s: download begun", label)
         transfer = Transfer(progress, context)
         result = transfer.run()
+        if result.path is None:
+            log.warning("%s: download failed: %s", label, result.error)
+        else:
+            log.info("%s: %d bytes in %s", label, result.size, result.path)
         if transfer.unanswered and (outage := context.client.outage_since(began)):
             self._outage = f"given up: {outage}"  # it concerns all files
             self._stop.set()

@@ -99,10 +99,7 @@ def entries_of_rows(jobs: pd.DataFrame, gids: pd.Series) -> list[tuple[FileEntry
     """Return the files named in each row of a checked frame; () where the job must be read."""
     names = [name for name in _READ_COLUMNS if name in jobs.columns]
     rows = zip(_values(gids), *(_values(jobs[name]) for name in names), strict=True)
-    return [
-        _entries(gid, dict(zip(names, values, strict=True)))
-        for gid, *values in rows
-    ]
+    return [_entries(gid, dict(zip(names, values, strict=True))) for gid, *values in rows]
 
 
 def _values(column: pd.Series) -> list[Any]:

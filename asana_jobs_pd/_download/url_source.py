@@ -206,7 +206,7 @@ class RetryBudget:
         if wait is None or not retryable:
             tries = f", in {self._count} tries" if self._count > 1 else ""
             raise FileFailedError(f"{reason}{tries}. Download again to resume")
-        log.debug("%s: %s, trying again in %.1f s", self._label, reason, wait)
+        log.info("%s: %s, trying again in %.1f s", self._label, reason, wait)
         if self._stop.wait(wait):
             raise Cancelled
         self._tried_at = self._monotonic()

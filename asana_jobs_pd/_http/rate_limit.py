@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import threading
@@ -9,6 +10,8 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+
+log = logging.getLogger("asana_jobs_pd")
 
 WINDOW = 60.0
 """Seconds: Asana counts requests per minute."""
@@ -206,11 +209,14 @@ class Limiter:
     ) -> None:
         """Record the end of the request that began at `started`; a 429 closes the gate."""
         with self._lock:
-            now = self._clock()
+            now, closings = self._clock(), self.budget.closings
             self.budget.end(now, accepted=accepted and closed_for is None, post=post)
             if closed_for is not None:
                 self.budget.close(now, closed_for, started=started)
             self._call_next()
+            closed = self.budget.closings > closings
+        if closed:
+            log.info("Rate limited (429): no request for %.1f s", closed_for)
 
     @property
     def refusals(self) -> int:

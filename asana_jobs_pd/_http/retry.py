@@ -168,9 +168,9 @@ def wait_before_retry(
         elapsed=elapsed,
         retry_after=retry_after_of(answer),
     )
-    if wait is not None:
-        reason = status_of(answer) or "no answer"
-        log.debug("%s at try %d, trying again in %.1f s", reason, tries, wait)
+    if wait is not None and status_of(answer) != HTTPStatus.TOO_MANY_REQUESTS:  # the limiter's
+        reason = answer.reason if isinstance(answer, ConnectionFailure) else answer.status
+        log.info("Try %d failed (%s), trying again in %.1f s", tries, reason, wait)
     return wait
 
 

@@ -5,6 +5,7 @@ They are daemons and hold no reference to the monitor: they end when it is garba
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import threading
@@ -36,6 +37,8 @@ from asana_jobs_pd.errors import (
     NoThreadsError,
 )
 from asana_jobs_pd.typing import MonitorState
+
+log = logging.getLogger("asana_jobs_pd")
 
 MAX_WORKERS = 25
 """Half of what Asana allows in flight: the rest is left for foreground reads."""
@@ -119,7 +122,8 @@ class Poller:
         self.recorder: Recorder | None = None
         self.lock = threading.RLock()
         self.finished = threading.Event()
-        self.notifier = Notifier(self.lock, table.rows, self._callback_failed, self.record)
+        self.notifier = Notifier(self.lock, table.rows, self._callback_failed, self._after_round)
+        self._logged: tuple[MonitorState, int] | None = None
         self._stop = threading.Event()
         self._ask: Ask = _ask_nothing
         self._prepare()
@@ -195,6 +199,22 @@ class Poller:
         """Write changes to the ledger; without holding the lock, since a disk may be slow."""
         if self.recorder is not None:
             self.recorder.write()
+
+    def _after_round(self) -> None:
+        """Log how it goes, and write it to the ledger; without the lock, as `record`."""
+        now = self.state, self.table.unfinished
+        if now != self._logged:
+            self._logged = now
+            trouble = self.last_error if self.state in ("no_network", *FINAL_STATES) else None
+            log.log(
+                logging.WARNING if trouble else logging.INFO,
+                "%s: %d of %d jobs are unfinished%s",
+                self.state.replace("_", " ").capitalize(),
+                now[1],
+                len(self.table.jobs),
+                f"; {trouble}" if trouble else "",
+            )
+        self.record()
 
     def after_fork(self) -> None:
         """Become stopped: a fork has none of the threads, and one may have held a lock."""

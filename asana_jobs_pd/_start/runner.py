@@ -156,8 +156,9 @@ class Runner:
                 stop=self._stop,
             )
             in_time = self._note(self._note_posted, item, posted)
+            _log(request, posted, in_time=in_time)
             if posted.delivery == "taken":
-                self._record_started(request, posted, in_time=in_time)
+                self._record_started(request, posted)
             if posted.record.get("status") in FINAL_STATUSES:  # nobody would read all of it later
                 self._poll(posted.record["gid"])
         except (Cancelled, ClientClosedError) as error:  # before it was sent
@@ -167,11 +168,9 @@ class Runner:
         finally:
             self._note(self._note_posting_ended)
 
-    def _record_started(self, request: StartRequest, posted: PostResult, *, in_time: bool) -> None:
-        """Write a new gid to the ledger; the result has it already, unless it is too late."""
+    def _record_started(self, request: StartRequest, posted: PostResult) -> None:
+        """Write a new gid to the ledger."""
         gid = posted.record["gid"]
-        if not in_time:
-            log.warning("%s %s: job %s was started", request.subject, request.gid, gid)
         start = request.gid, request.fingerprint
         self._recorder.add(gid, posted.record, posted.sent_at, start)
         self._recorder.write()
@@ -205,7 +204,7 @@ class Runner:
             gid = posted.record["gid"]
             self._items.setdefault(gid, []).append(item)  # a cached export may come twice
             self._queue.started(item, gid, now)
-        elif posted.delivery == "later" or is_in_progress(self._requests[item].endpoint, error):
+        elif _must_wait(self._requests[item], posted):
             alone = posted.delivery != "later"
             self._queue.later(item, now, wait=posted.retry_after, alone=alone)
             self._obstacle = f"Asana says {error.reason[:60]!r}" if error else ""
@@ -262,6 +261,22 @@ class Runner:
                 reason = f"not sent: {MAX_UNCLEAR} requests in a row had no clear response"
                 result.error = _error(request, reason)
         _running[self._client.limiter] = self._queue.running
+
+
+def _must_wait(request: StartRequest, posted: PostResult) -> bool:
+    return posted.delivery == "later" or is_in_progress(request.endpoint, posted.error)
+
+
+def _log(request: StartRequest, posted: PostResult, *, in_time: bool) -> None:
+    """Log the outcome of a request; nobody else hears of a job that started too late."""
+    if posted.delivery == "taken":
+        level = logging.INFO if in_time else logging.WARNING
+        gid = posted.record["gid"]
+        log.log(level, "%s %s: job %s was started", request.subject, request.gid, gid)
+    elif _must_wait(request, posted):
+        log.info("%s; it is sent again later", posted.error)
+    else:
+        log.warning("%s", posted.error)
 
 
 def _error(request: StartRequest, reason: str) -> NetworkError:
