@@ -28,7 +28,6 @@ from asana_jobs_pd.errors import (
 )
 from asana_jobs_pd.typing import Errors, Gids, Until
 
-
 _IN_NOTEBOOK = " (in a notebook: sys.last_value.frame)"
 
 
