@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal, Required, TypeAlias, TypedDict
 
 import numpy as np
@@ -289,8 +289,11 @@ MessageExportField: TypeAlias = Literal[
 ]
 """Fields of a message in a resource export."""
 
+MaxAge: TypeAlias = str | timedelta | float
+"""How old an export may be: a text such as ``"4h"``, a timedelta, or seconds."""
+
 StartErrors: TypeAlias = Literal["coerce", "raise"]
 """What to do when jobs were not started; every parent has its row in either case."""
 
-StartState: TypeAlias = Literal["started", "refused", "unknown", "not_sent"]
+StartState: TypeAlias = Literal["started", "taken", "refused", "unknown", "not_sent"]
 """Values of ``source.state``: the outcome of the request to start a job."""

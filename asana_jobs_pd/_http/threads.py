@@ -1,17 +1,47 @@
-"""Calls one function on many items in daemon threads; an interrupt ends it at once."""
+"""Daemon threads that an interrupt ends at once: one call on many items, signals and clocks."""
 
 from __future__ import annotations
 
+import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd.errors import NoThreadsError
 
 T = TypeVar("T")
 R = TypeVar("R")
+Signals: TypeAlias = "queue.SimpleQueue[str | None]"
+"""Wakes a thread; the only way that is safe inside the garbage collector."""
+
+
+class Clock(Protocol):
+    """The time; tests pass a clock of their own."""
+
+    def now(self) -> float:
+        """Return seconds that never go back."""
+
+    def wait(self, signals: Signals, seconds: float | None) -> str | None:
+        """Return the next signal, or None after so many seconds."""
+
+
+class RealClock:
+    """The monotonic time of this machine."""
+
+    def now(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+    def wait(self, signals: Signals, seconds: float | None) -> str | None:
+        """Return the next signal, or None after so many seconds."""
+        try:
+            # An hour at a time: some systems do not support longer waits.
+            return signals.get(timeout=None if seconds is None else min(seconds, 3600.0))
+        except queue.Empty:
+            return None
 
 
 def start_thread(call: Callable[..., object], name: str, *arguments: object) -> threading.Thread:

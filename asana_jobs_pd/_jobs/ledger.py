@@ -232,6 +232,19 @@ class Recorder:
                 text = path.encode("utf-8", "backslashreplace").decode()
                 self._files[SeenFile(self._base_url, gid, text, size)] = None
 
+    def started(self, requests: Sequence[str], since: int) -> dict[str, list[str]]:
+        """Return the gids of jobs that were started here by requests, the latest first.
+
+        By the hash of the request; jobs that were completed before a time are left out.
+        """
+        jobs: dict[str, list[str]] = {}
+        if self._path is not None:
+            with _reported(str(self._path)):
+                rows = LedgerFile(self._path).started(requests, self._base_url, since)
+                for request, gid in rows:
+                    jobs.setdefault(request, []).append(gid)
+        return jobs
+
     def write(self) -> None:
         """Write everything noted so far."""
         if not self._writing.acquire(timeout=LOCK_TIMEOUT):

@@ -96,6 +96,12 @@ FROM jobs WHERE last_seen >= ? {conditions} ORDER BY last_seen DESC, gid
 _ORIGINS = """
 SELECT gid, subtype, source, created FROM jobs WHERE gid IN (SELECT value FROM json_each(?))
 """
+_STARTED = """
+SELECT request, gid FROM jobs
+WHERE request IN (SELECT value FROM json_each(?)) AND base_url = ?
+      AND coalesce(status, '') != 'failed' AND (completed IS NULL OR completed >= ?)
+ORDER BY created DESC
+"""
 _RUNS = """
 SELECT subtype, source, completed - created,
        (SELECT sum(bytes) FROM files
@@ -191,6 +197,13 @@ class LedgerFile:
         condition, values = _of_asana(base_url)
         rows = self._select(f"{_ORIGINS} {condition}", [json.dumps(list(gids)), *values])
         return {gid: (subtype, source, created) for gid, subtype, source, created in rows}
+
+    def started(self, requests: Sequence[str], base_url: str, since: int) -> list[tuple[str, str]]:
+        """Return requests and the jobs that they started, the latest first.
+
+        Those that are known to have failed, or to have been completed before a time, are left out.
+        """
+        return self._select(_STARTED, [json.dumps(list(requests)), base_url, since])
 
     def runs(self, base_url: str | None = None) -> list[Run]:
         """Return how long jobs took that succeeded, the latest first."""

@@ -128,7 +128,7 @@ SOURCE: tuple[Column, ...] = (
         "source.gid", "text", "gid of what the job was started from: a parent, a template", None
     ),
     Column("source.action", "text", "what was to be done with it, such as `export_graph`", None),
-    Column("source.state", "text", "`started`, `refused`, `unknown` or `not_sent`", None),
+    Column("source.state", "text", "`started`, `taken`, `refused`, `unknown` or `not_sent`", None),
     Column("source.requested_at", "time", "when it was requested, by Asana's clock", None),
 )
 """Further columns of jobs that were started from here."""

@@ -13,12 +13,13 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import default_client, forget_default
+from asana_jobs_pd._http.threads import Clock, RealClock
 from asana_jobs_pd._jobs.fetch import ReadResult, fetch_job
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import Plan
 from asana_jobs_pd._monitor.job_table import JobState, JobTable
 from asana_jobs_pd._monitor.poller import FINAL_STATES, Poller
-from asana_jobs_pd._monitor.schedule import Clock, RealClock, slow_rate_text
+from asana_jobs_pd._monitor.schedule import slow_rate_text
 from asana_jobs_pd._public import public
 from asana_jobs_pd._vocabulary import counts_by_state
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError, TokenError

@@ -14,8 +14,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._http.threads import start_thread
-from asana_jobs_pd._monitor.schedule import Signals
+from asana_jobs_pd._http.threads import Signals, start_thread
 from asana_jobs_pd.errors import NoThreadsError
 
 log = logging.getLogger("asana_jobs_pd")

@@ -16,16 +16,14 @@ from typing import TypeAlias
 
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._http.threads import start_thread
+from asana_jobs_pd._http.threads import Clock, Signals, start_thread
 from asana_jobs_pd._jobs.fetch import ReadResult
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._monitor.job_table import JobTable
 from asana_jobs_pd._monitor.notifier import Notifier
 from asana_jobs_pd._monitor.schedule import (
-    Clock,
     NetworkBackoff,
     Schedule,
-    Signals,
     join_rate,
     leave_rate,
     rate_of,

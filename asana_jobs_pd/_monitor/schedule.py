@@ -4,46 +4,13 @@ from __future__ import annotations
 
 import heapq
 import math
-import queue
 import random
-import time
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeAlias
 
 from asana_jobs_pd._formatting import format_duration
 from asana_jobs_pd._http.rate_limit import BACKGROUND_SHARE, Limiter
 from asana_jobs_pd._http.retry import backoff
-
-Signals: TypeAlias = "queue.SimpleQueue[str | None]"
-"""Wakes a thread; the only way that is safe inside the garbage collector."""
-
-
-class Clock(Protocol):
-    """The time; tests pass a clock of their own."""
-
-    def now(self) -> float:
-        """Return seconds that never go back."""
-
-    def wait(self, signals: Signals, seconds: float | None) -> str | None:
-        """Return the next signal, or None after so many seconds."""
-
-
-class RealClock:
-    """The monotonic time of this machine."""
-
-    def now(self) -> float:
-        """Return seconds that never go back."""
-        return time.monotonic()
-
-    def wait(self, signals: Signals, seconds: float | None) -> str | None:
-        """Return the next signal, or None after so many seconds."""
-        try:
-            # An hour at a time: some systems do not support longer waits.
-            return signals.get(timeout=None if seconds is None else min(seconds, 3600.0))
-        except queue.Empty:
-            return None
-
 
 MIN_DELAY = 2.0
 MAX_DELAY = 60.0

@@ -14,6 +14,7 @@ from asana_jobs_pd.typing import (
     Day,
     Gid,
     Gids,
+    MaxAge,
     PortfolioPart,
     PrivacySetting,
     ProjectPart,
@@ -292,6 +293,8 @@ def save_project_as_template(
 @with_start_options
 def export_graph(
     parents: Gids,
+    *,
+    max_age: MaxAge | None = None,
     **options: Unpack[StartOptions],
 ) -> pd.DataFrame:
     """Start a graph export of each goal, team, portfolio or project, and return the jobs.
@@ -306,15 +309,20 @@ def export_graph(
     parents
         One parent or many: gids in any form that `read_asana_jobs` takes, or URLs of the web app,
         such as ``https://app.asana.com/1/…/project/…/list``. A repeated one is started once.
+    max_age
+        Take an export of the same parent instead of starting another, if the ledger of this
+        machine knows one that runs, or was completed at most so long ago, such as ``"4h"`` or a
+        timedelta, and a GET shows that it can be read with this token. None always starts one.
 
     Returns
     -------
     pandas.DataFrame
         One row per parent, in their order, with the columns of `read_asana_jobs`, then
         ``source.gid`` (the parent), ``source.action`` (the name of this function),
-        ``source.requested_at`` (by Asana's clock), and ``source.state``: ``started``;
+        ``source.requested_at`` (by Asana's clock), and ``source.state``: ``started``; ``taken``
+        when a job that was started before was taken instead, with `max_age`;
         ``refused`` by Asana; ``unknown`` when the response was lost and Asana may have started
-        it; or ``not_sent`` when nothing was started. All but ``started`` have no ``gid`` and say
+        it; or ``not_sent`` when nothing was started. The last three have no ``gid`` and say
         why in ``error.*``. The last two can be started again; of ``unknown`` ones that are not
         exports, look first whether Asana has what they create.
         With ``dry_run=True``, one row per request: ``source.gid``, ``source.action``,
@@ -362,7 +370,7 @@ def export_graph(
     >>> "task" in data
     True
     """
-    return start_jobs("export_graph", parents, {}, options)
+    return start_jobs("export_graph", parents, {}, options, max_age=max_age)
 
 
 @public
@@ -370,6 +378,8 @@ def export_graph(
 def export_resources(
     workspaces: Gids,
     resources: ResourceType | ResourceExport | Iterable[ResourceType | ResourceExport],
+    *,
+    max_age: MaxAge | None = None,
     **options: Unpack[StartOptions],
 ) -> pd.DataFrame:
     """Start an export of the tasks, teams or messages of a workspace, and return the job.
@@ -384,6 +394,8 @@ def export_resources(
     resources
         ``"task"``, ``"team"``, ``"message"``, a `ResourceExport` with filters and fields, or
         several of these.
+    max_age
+        Take an export with the same workspace and resources instead, as in `export_graph`.
 
     Raises
     ------
@@ -408,4 +420,4 @@ def export_resources(
     ['/exports/resource']
     """
     values = {"export_request_parameters": export_parameters(resources)}
-    return start_jobs("export_resources", workspaces, values, options)
+    return start_jobs("export_resources", workspaces, values, options, max_age=max_age)

@@ -101,9 +101,9 @@ class StartQueue:
             due += [max(self._hold_until, start) for start in self._waiting.values()]
         return max(0.0, min(due, default=math.inf) - now) if self._waiting else math.inf
 
-    def started(self, item: int, gid: str, now: float) -> None:
-        """Note that a request has started a job."""
-        self._decide(item, "started")
+    def started(self, item: int, gid: str, now: float, *, taken: bool = False) -> None:
+        """Note that a request has started a job, or that a running one was taken instead."""
+        self._decide(item, "taken" if taken else "started")
         self._running[gid] = _Running(now + MIN_POLL_DELAY)
         self._clear(item)
 

@@ -15,13 +15,13 @@ from typing import Any
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.responses import UNKNOWN, PostResult
-from asana_jobs_pd._http.threads import start_thread
+from asana_jobs_pd._http.threads import Clock, RealClock, Signals, start_thread
 from asana_jobs_pd._jobs.fetch import fetch_job
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import EVERYTHING, FINAL_STATUSES
-from asana_jobs_pd._monitor.schedule import Clock, RealClock, Signals
 from asana_jobs_pd._start.endpoints import Endpoint
 from asana_jobs_pd._start.queue import MAX_UNCLEAR, StartQueue
+from asana_jobs_pd._start.recent import RecentJob, RecentJobs
 from asana_jobs_pd._start.requests import StartRequest, StartResult
 from asana_jobs_pd.errors import (
     AuthenticationError,
@@ -67,16 +67,19 @@ class Runner:
         requests: Sequence[StartRequest],
         results: Sequence[StartResult],
         client: Client,
+        recent: RecentJobs | None = None,
         *,
         clock: Clock | None = None,
     ) -> None:
         self._requests = requests
         self._results = results
         self._client = client
+        self._recent = recent
         self._clock = clock or RealClock()
         self._queue = StartQueue(len(requests), running=_running.get(client.limiter, ()))
         self._items: dict[str, list[int]] = {}
         self._posting = 0
+        self._looking: set[int] = set()
         self._closed = False
         self._obstacle = ""
         self._lock = threading.Lock()
@@ -131,7 +134,7 @@ class Runner:
             while (item := self._queue.take(now)) is not None:
                 self._posting += 1
                 try:
-                    start_thread(self._post, "asana-jobs-start", item)
+                    start_thread(self._take_or_post, "asana-jobs-start", item)
                 except NoThreadsError as error:
                     self._posting -= 1
                     self._queue.withdraw(item)
@@ -144,6 +147,27 @@ class Runner:
                     self._queue.polled(gid, now, finished=False)
 
     # In threads, which no interrupt reaches, so that each response is recorded
+
+    def _take_or_post(self, item: int) -> None:
+        try:
+            if self._recent is None or not self._take(item, self._recent):
+                self._post(item)
+        finally:
+            self._note(self._note_posting_ended)
+
+    def _take(self, item: int, recent: RecentJobs) -> bool:
+        """Take a recent job instead of starting one; return whether nothing is to be started."""
+        job = None
+        with self._lock:
+            self._looking.add(item)
+        try:
+            job = recent.find(self._requests[item], self._stop)
+        except BaseException as error:  # noqa: BLE001  as below
+            self._note(self._note_withdrawn, item, error)
+            return True
+        if job is not None:
+            self._note(self._note_taken, item, job)
+        return not self._note(self._looking.discard, item) or job is not None
 
     def _post(self, item: int) -> None:
         request = self._requests[item]
@@ -165,8 +189,6 @@ class Runner:
             self._note(self._note_withdrawn, item, error)
         except BaseException as error:  # noqa: BLE001  it is raised again by the caller
             self._note(self._note_failure, error)
-        finally:
-            self._note(self._note_posting_ended)
 
     def _record_started(self, request: StartRequest, posted: PostResult) -> None:
         """Write a new gid to the ledger."""
@@ -193,6 +215,15 @@ class Runner:
                 note(*arguments)
         self._signals.put("news")
         return in_time
+
+    def _note_taken(self, item: int, job: RecentJob) -> None:
+        result, now, gid = self._results[item], self._clock.now(), job.gid
+        result.record, result.asked_at = job.record, job.asked_at
+        self._recorder.add(gid, job.record, job.asked_at)
+        self._items.setdefault(gid, []).append(item)
+        self._queue.started(item, gid, now, taken=True)
+        if job.record.get("status") in FINAL_STATUSES:
+            self._queue.polled(gid, now, finished=True)
 
     def _note_posted(self, item: int, posted: PostResult) -> None:
         now, result, error = self._clock.now(), self._results[item], posted.error
@@ -230,9 +261,10 @@ class Runner:
         if isinstance(response, AuthenticationError):
             self.failure = self.failure or response
 
-    def _note_withdrawn(self, item: int, error: Exception) -> None:
+    def _note_withdrawn(self, item: int, error: BaseException) -> None:
+        self._looking.discard(item)
         self._queue.withdraw(item)
-        if isinstance(error, ClientClosedError):
+        if not isinstance(error, Cancelled):
             self.failure = self.failure or error
 
     def _note_failure(self, error: BaseException) -> None:
@@ -251,6 +283,8 @@ class Runner:
 
     def _close(self) -> None:
         self._closed = True
+        for item in self._looking:  # no request was sent for those
+            self._queue.withdraw(item)
         lost = self._queue.sending
         for item, state in enumerate(self._queue.close()):
             result, request = self._results[item], self._requests[item]

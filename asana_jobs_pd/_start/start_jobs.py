@@ -14,12 +14,13 @@ import pandas as pd
 from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._http.threads import Clock, RealClock
 from asana_jobs_pd._jobs.read import frame_or_raise
 from asana_jobs_pd._jobs.states import is_cached
-from asana_jobs_pd._monitor.schedule import Clock, RealClock
 from asana_jobs_pd._options import check_flag, is_seconds
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._start.endpoints import ENDPOINTS
+from asana_jobs_pd._start.recent import RecentJobs, parse_max_age
 from asana_jobs_pd._start.requests import (
     StartRequest,
     StartResult,
@@ -131,9 +132,12 @@ def start_jobs(
     values: Mapping[str, Any],
     options: StartOptions,
     clock: Clock | None = None,
+    *,
+    max_age: object = None,
 ) -> pd.DataFrame:
     """Do what the function of that name in `asana_jobs_pd` does."""
     _check(name, options)
+    age = parse_max_age(max_age)
     endpoint = ENDPOINTS[name]
     rows = plan_requests(endpoint, parse_parents(endpoint, parents), values)
     unique = list(dict.fromkeys(rows))
@@ -141,7 +145,7 @@ def start_jobs(
         return requests_frame(unique)
     if not rows:
         return started_frame([], [])
-    run = _Run(unique, name, options, clock or RealClock())
+    run = _Run(unique, name, options, age, clock or RealClock())
     run.run()
     try:
         frame = run.frame(rows)
@@ -155,11 +159,17 @@ class _Run:
     """One call: it sends the requests and remembers how it ended."""
 
     def __init__(
-        self, requests: Sequence[StartRequest], name: str, options: StartOptions, clock: Clock
+        self,
+        requests: Sequence[StartRequest],
+        name: str,
+        options: StartOptions,
+        max_age: float | None,
+        clock: Clock,
     ) -> None:
         self._requests = requests
         self._name = name
         self._options = options
+        self._max_age = max_age
         self._clock = clock
         self._bar = Progress(len(requests), name, options.get("progress"))
         self.ending = ""
@@ -171,7 +181,9 @@ class _Run:
         """Send the requests; however it ends, `results` has the outcome of each."""
         try:
             client = self._client = self._client or default_client()
-            runner = Runner(self._requests, self.results, client, clock=self._clock)
+            age = self._max_age
+            recent = None if age is None else RecentJobs(self._requests, client, age)
+            runner = Runner(self._requests, self.results, client, recent, clock=self._clock)
             try:
                 with self._bar:
                     runner.run(self._tick_of(runner), self._over())
@@ -189,7 +201,7 @@ class _Run:
     def finish(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the frame, after warnings for the caller, or raise what ended the call."""
         error, texts = self._error(frame), []
-        if error is None and (frame["source.state"] != "started").any():
+        if error is None and not _all_there(frame):
             texts.append(self._summary(frame, examples=True))
         if (cached := int(is_cached(frame).sum())) > 0:
             texts.append(
@@ -213,7 +225,7 @@ class _Run:
             return StartStoppedError(f"{kind}: {reason}. {summary}", frame=frame, errors=errors)
         if self.ending:
             return StartStoppedError(f"{self.ending}: {summary}", frame=frame, errors=errors)
-        if self._options.get("errors") == "raise" and (frame["source.state"] != "started").any():
+        if self._options.get("errors") == "raise" and not _all_there(frame):
             summary = self._summary(frame, examples=True)
             return PartialStartError(summary, frame=frame, errors=errors)
         return None
@@ -252,6 +264,7 @@ class _Run:
         if self._name.startswith("export_"):
             unknown = f"can be started again without harm: {_PARENTS.format('unknown')}"
         hints = {
+            "taken": "",
             "refused": "",
             "unknown": f" ({unknown})",
             "not_sent": f" (can be started again: {_PARENTS.format('not_sent')})",
@@ -267,3 +280,7 @@ class _Run:
             errors = [result.error for result in self.results if result.error]
             lines += [f"  {error}" for error in errors[:MAX_SHOWN]]
         return "\n".join(lines)
+
+
+def _all_there(frame: pd.DataFrame) -> bool:
+    return bool(frame["source.state"].isin(["started", "taken"]).all())

@@ -1,0 +1,88 @@
+"""Exports that run already or finished recently: they are taken instead of starting others."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._jobs.fetch import fetch_job
+from asana_jobs_pd._jobs.ledger import Recorder
+from asana_jobs_pd._jobs.schema import EVERYTHING
+from asana_jobs_pd._options import is_seconds
+from asana_jobs_pd._start.requests import StartRequest
+from asana_jobs_pd.errors import AuthenticationError, InvalidOptionError, RequestError
+
+MAX_CANDIDATES = 3
+"""How many jobs of the ledger are read for one request, at most."""
+
+
+class RecentJob(NamedTuple):
+    """A job that was read, and when it was asked for, in microseconds since 1970."""
+
+    gid: str
+    record: dict[str, Any]
+    asked_at: int
+
+
+class RecentJobs:
+    """What the ledger knows of the same requests; each job is read before it is taken."""
+
+    def __init__(self, requests: Sequence[StartRequest], client: Client, max_age: float) -> None:
+        self._client, self._max_age = client, max_age
+        since = round((client.server_time() - max_age) * 1e6)
+        self._gids = Recorder(client).started([each.fingerprint for each in requests], since)
+
+    def find(self, request: StartRequest, stop: threading.Event) -> RecentJob | None:
+        """Return the latest job of the same request that this token can read and is recent.
+
+        ``Cancelled`` once `stop` is set; a rejected token raises its AuthenticationError.
+        """
+        for gid in self._gids.get(request.fingerprint, ())[:MAX_CANDIDATES]:
+            asked_at = time.time_ns() // 1000
+            result = fetch_job(gid, EVERYTHING, self._client, stop=stop)
+            if isinstance(result, AuthenticationError):
+                raise result
+            if not isinstance(result, RequestError) and self._is_recent(result):
+                return RecentJob(gid, {**result, "gid": gid}, asked_at)
+        return None
+
+    def _is_recent(self, record: dict[str, Any]) -> bool:
+        return is_recent(record, self._client.server_time(), self._max_age)
+
+
+def is_recent(record: dict[str, Any], now: float, max_age: float) -> bool:
+    """Tell whether an export runs, or was completed at most so many seconds ago."""
+    if record.get("status") in ("not_started", "in_progress"):
+        return True
+    if record.get("status") != "succeeded":
+        return False
+    exports = (record.get("new_graph_export"), record.get("new_resource_export"))
+    for export in exports:
+        if isinstance(export, dict):
+            with contextlib.suppress(ValueError, TypeError, OverflowError, OSError):
+                completed = datetime.fromisoformat(export["completed_at"]).timestamp()
+                return now - completed <= max_age
+    return False
+
+
+def parse_max_age(value: object) -> float | None:
+    """Return ``max_age`` in seconds, None for None."""
+    if value is None:
+        return None
+    seconds: object = value
+    if isinstance(value, str | timedelta):
+        with contextlib.suppress(ValueError, OverflowError):
+            digits = isinstance(value, str) and value.strip().isdigit()  # pandas: nanoseconds
+            seconds = None if digits else pd.Timedelta(value).total_seconds()
+    if is_seconds(seconds) and seconds:
+        return float(seconds)  # type: ignore[arg-type]
+    raise InvalidOptionError(
+        f"max_age={value!r}: give a time such as '4h' or '30min', a timedelta, or None."
+    )
