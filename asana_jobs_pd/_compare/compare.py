@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pandas as pd
 import pyarrow as pa
 
@@ -28,6 +27,8 @@ from asana_jobs_pd._compare.inputs import (
     Rows,
     Selection,
     compare_input,
+    field_keys,
+    fields_of,
     pair_columns,
 )
 from asana_jobs_pd._decode.locations import StorageOptions
@@ -248,7 +249,7 @@ def _compare_catalogues(
     if old is None or new is None:
         return _frame(CHANGES.empty_table())
     fields = [
-        FramesInput({"": _with_keys(one, other)}, "custom_fields")
+        FramesInput({"": _definitions(one, other)}, "custom_fields")
         for one, other in ((old, new), (new, old))
     ]
     changes = _frame(_compare(fields, "", Selection(partial=partial))[0])
@@ -260,21 +261,11 @@ def _compare_catalogues(
     return changes
 
 
-def _with_keys(fields: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Give each field without a gid the other export's gid for it, or a key made of JSON."""
-    labels = list(zip(others["name"], others["type"], strict=True))
-    gids = dict(zip(labels, others["gid"], strict=True))
-    keys = []
-    for gid, *label in fields[["gid", "name", "type"]].astype(object).itertuples(index=False):
-        other = gids[tuple(label)] if labels.count(tuple(label)) == 1 else None
-        if not pd.isna(gid):
-            keys.append(gid)
-        elif other is not None and not pd.isna(other):
-            keys.append(other)
-        else:
-            name, type_ = (None if pd.isna(part) else part for part in label)
-            keys.append(orjson.dumps({"name": name, "type": type_}).decode())
-    return fields.drop(columns=["column", "rows"]).assign(gid=pd.array(keys, TEXT))
+def _definitions(*catalogues: pd.DataFrame) -> pd.DataFrame:
+    """Return the first catalogue with the keys of its fields as gids."""
+    fields, _ = catalogues
+    keys = field_keys(*(fields_of(each, each["column"]) for each in catalogues))
+    return fields.drop(columns=["column", "rows"]).assign(gid=fields["column"].map(keys))
 
 
 def _frame(changes: pa.Table) -> pd.DataFrame:

@@ -253,23 +253,42 @@ def _locate(folder: str, options: StorageOptions) -> tuple[FileSystem, str]:
     return LocalFileSystem(), str(set_aside(absolute) or absolute)
 
 
-class FieldKey(NamedTuple):
-    """Identity of a custom field: its gid, or its name and type when it has none."""
+class Field(NamedTuple):
+    """What an export tells of a custom field; exports without gids have the others."""
 
     gid: str | None
     name: str | None = None
     type: str | None = None
 
 
-def _field_keys(catalogue: pd.DataFrame | None, columns: Sequence[str]) -> dict[str, FieldKey]:
-    """Return the keys of custom field columns: from the catalogue, or a gid in the column name."""
+def fields_of(catalogue: pd.DataFrame | None, columns: Iterable[str]) -> dict[str, Field]:
+    """Return the custom field of each column: from the catalogue, or the gid in its name."""
     suffixes = {column: _GID_SUFFIX.fullmatch(column) for column in columns}
-    keys = {column: FieldKey(suffix[1]) for column, suffix in suffixes.items() if suffix}
+    fields = {column: Field(suffix[1]) for column, suffix in suffixes.items() if suffix}
     if catalogue is not None:
-        fields = catalogue[["column", "gid", "name", "type"]].astype(object)
-        for column, *key in fields.itertuples(index=False):
+        cells = catalogue[["column", *Field._fields]].astype("string").astype(object)
+        for column, *cell in cells.where(cells.notna(), None).itertuples(index=False):
             if column in suffixes:
-                keys[column] = FieldKey(*(None if pd.isna(part) else str(part) for part in key))
+                fields[column] = Field(*cell)
+    return fields
+
+
+def field_keys(fields: Mapping[str, Field], others: Mapping[str, Field]) -> dict[str, str]:
+    """Return by column what identifies each custom field in both exports.
+
+    Its gid; without one, that of the other export's only field of that name and type, or else
+    name and type as JSON.
+    """
+    own = {field.gid for field in fields.values()}
+    gids: dict[tuple[str | None, ...], list[str | None]] = {}
+    for field in others.values():
+        gids.setdefault(field[1:], []).append(field.gid)
+    keys = {}
+    for column, field in fields.items():
+        same = gids.get(field[1:], [])
+        adopted = same[0] if len(same) == 1 and same[0] not in own else None
+        label = {"name": field.name, "type": field.type}
+        keys[column] = field.gid or adopted or orjson.dumps(label).decode()
     return keys
 
 
@@ -294,16 +313,14 @@ def pair_columns(
 
     If the new input is partial, columns it says nothing about are left out.
     """
-    old_schema, new_schema = schemas
-    fields = [
-        _field_keys(catalogue, schema.names)
-        for catalogue, schema in zip(catalogues, schemas, strict=True)
-    ]
+    names = old_names, new_names = [schema.names for schema in schemas]
+    old_fields, new_fields = map(fields_of, catalogues, names)
+    keys = field_keys(old_fields, new_fields), field_keys(new_fields, old_fields)
     matched = [
         (new or old or "", old, new)
-        for old, new in _match(old_schema.names, new_schema.names, *fields)
+        for old, new in _match(old_names, new_names, *keys)
         if any(selection.takes(name) for name in (old, new) if name is not None)
-        and not (selection.partial and new is None and _is_unknown(old or "", new_schema.names))
+        and not (selection.partial and new is None and _is_unknown(old or "", new_names))
     ]
     columns = {column for column, *_ in matched}
     matched = [each for each in matched if not _is_type_of(each[0], columns)]
@@ -342,33 +359,21 @@ def _is_unknown(column: str, names: Sequence[str]) -> bool:
 def _match(
     old: Sequence[str],
     new: Sequence[str],
-    old_fields: Mapping[str, FieldKey],
-    new_fields: Mapping[str, FieldKey],
+    old_keys: Mapping[str, str],
+    new_keys: Mapping[str, str],
 ) -> Iterator[tuple[str | None, str | None]]:
     """Yield matching columns: custom fields by key, all others by name."""
     unmatched = dict.fromkeys(old)
+    by_key = {key: column for column, key in old_keys.items()}
     for column in new:
-        match = None
-        if column in new_fields:
-            candidates = {name: old_fields[name] for name in unmatched if name in old_fields}
-            match = _same_field(new_fields[column], candidates)
-        if match is None and column in unmatched:
-            known_on_both = column in new_fields and column in old_fields
-            match = None if known_on_both else column
-        unmatched.pop(match, None)  # type: ignore[arg-type]
-        yield match, column
+        known_in_both = column in old_keys and column in new_keys
+        match = by_key.get(new_keys.get(column, ""), "" if known_in_both else column)
+        if match in unmatched:
+            del unmatched[match]
+            yield match, column
+        else:
+            yield None, column
     yield from ((column, None) for column in unmatched)
-
-
-def _same_field(field: FieldKey, candidates: Mapping[str, FieldKey]) -> str | None:
-    """Return the column of the same field: by gid, or by name and type if either has no gid."""
-    by_label = []
-    for column, other in candidates.items():
-        if field.gid is not None and field.gid == other.gid:
-            return column
-        if None in (field.gid, other.gid) and field[1:] == other[1:]:
-            by_label.append(column)
-    return by_label[0] if len(by_label) == 1 else None
 
 
 def _is_within(column: str, names: Iterable[str]) -> bool:

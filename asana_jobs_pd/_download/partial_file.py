@@ -13,7 +13,6 @@ import contextlib
 import errno
 import os
 import stat
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -32,8 +31,6 @@ from asana_jobs_pd._files import (
     remove_file,
     sync_folder,
 )
-from asana_jobs_pd._http.threads import start_thread
-from asana_jobs_pd.errors import NoThreadsError
 
 STALE = 60.0
 """Seconds without a heartbeat after which an owner is presumed dead."""
@@ -142,7 +139,6 @@ class PartialFile:
         self._beaten_at = time.monotonic()
         self.etag = _read_etag(claims.path_of(owner))
         self._descriptor, is_ours = self._open(in_place=in_place)
-        self._fsync = BackgroundFsync(self._descriptor)
         self._place, self._touched, self._stat = self._path, False, self._look()
         self.size = self._stat.size
         try:
@@ -217,7 +213,6 @@ class PartialFile:
                     rest = rest[written:]
             finally:
                 self._stat = self._look()
-        self._fsync.wrote(len(data))
 
     def read(self) -> Iterator[bytes]:
         """Yield the bytes so far."""
@@ -242,9 +237,7 @@ class PartialFile:
 
         When another program may have changed them, they are read again, into a new file.
         """
-        self._fsync.finish()
         with naming(self._path):
-            self._fsync.check()
             os.fsync(self._descriptor)
         before = self._stat
         if not (self._is_untouched() and self._move_out()):
@@ -325,7 +318,6 @@ class PartialFile:
             undo.pop_all()
         self._close()
         self._descriptor, self._place = descriptor, self._own_path
-        self._fsync = BackgroundFsync(descriptor)
         self._touched, self._stat = False, self._look()
         self.size = self._stat.size
 
@@ -336,7 +328,6 @@ class PartialFile:
             self._place.replace(path)
             if not _POSIX:
                 self._descriptor = os.open(path, os.O_RDWR | _NOFOLLOW)
-                self._fsync = BackgroundFsync(self._descriptor)
         self._place = path
         self._stat = self._look()
 
@@ -352,67 +343,9 @@ class PartialFile:
                     os.close(descriptor)
 
     def _close(self) -> None:
-        self._fsync.finish()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-_SYNC_SIZE = 8 * 2**20
-_SYNC_PAUSE = 0.5
-_sync = getattr(os, "fdatasync", os.fsync)
-
-
-class BackgroundFsync:
-    """Syncs an open file every 8 MiB, at most twice a second, in its own thread.
-
-    Without it the last ``fsync`` of a large file takes as long as a twentieth of a download.
-    The file stays open until `finish` has returned.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._pending = 0
-        self._next = 0.0
-        self._due = threading.Event()
-        self._finished = False
-        self._thread: threading.Thread | None = None
-        self._error: OSError | None = None
-
-    def wrote(self, size: int) -> None:
-        self._pending += size
-        now = time.monotonic()
-        if self._pending < _SYNC_SIZE or now < self._next:
-            return
-        self._pending, self._next = 0, now + _SYNC_PAUSE
-        if self._thread is None:
-            with contextlib.suppress(NoThreadsError):  # the last fsync does it all
-                self._thread = start_thread(self._run, "asana-fsync")
-        self._due.set()
-
-    def finish(self) -> None:
-        if self._thread is not None:
-            self._finished = True
-            self._due.set()
-            self._thread.join()
-            self._thread = None
-
-    def check(self) -> None:
-        """Raise the error of a sync; the system reports it only once."""
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        while True:
-            self._due.wait()
-            self._due.clear()
-            if self._finished:
-                return
-            try:
-                _sync(self._descriptor)
-            except OSError as error:
-                self._error = error
-                return
 
 
 class _Stat(NamedTuple):

@@ -784,8 +784,18 @@ def test_an_ambiguous_name_matches_no_field():
                 values={A: [1.0], B: [2.0]})  # fmt: skip
     new = keyed(("custom_fields.Cost [3]", None, "Cost", "number"),
                 values={"custom_fields.Cost [3]": [1.0]})  # fmt: skip
+    for exports in ((old, new), (new, old)):
+        assert len(compare_asana_exports(*exports)["task"]) == 3
+
+
+def test_a_field_without_a_gid_is_not_one_that_is_there_with_its_gid():
+    """In an export made of files of both kinds, the field of the other export is met once."""
+    old = keyed((A, "2", "Cost", "number"), (B, None, "Cost", "number"),
+                values={A: [1.0], B: [2.0]})  # fmt: skip
+    new = keyed((A, "2", "Cost", "number"), values={A: [1.0]})
     found = compare_asana_exports(old, new)
-    assert len(found["task"]) == 3
+    assert cells(found["task"]) == [("1", "changed", B, "2", None)]
+    assert [change for _, change, *_ in cells(found.custom_fields)] == ["removed"]
 
 
 @pytest.mark.parametrize("kind", ["frames", "datasets"])

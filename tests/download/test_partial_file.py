@@ -83,6 +83,22 @@ def test_a_part_becomes_the_file(target):
     assert target.read_bytes() == b"whole"
 
 
+def test_a_disk_that_is_full_is_not_overlooked(target, monkeypatch):
+    """The system may report it only when the file is synced: it must not get its name."""
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with PartialFile.try_open(target) as part:
+        part.restart(ETAG)
+        part.write(b"12345")
+        monkeypatch.setattr(partial_file.os, "fsync", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            part.commit(target, record_of(b"12345"))
+    assert caught.value.filename.endswith(".part")
+    assert not target.exists()
+
+
 @posix
 def test_it_is_for_its_owner_alone(target):
     """From its first byte on, also when an older part was open to all."""
