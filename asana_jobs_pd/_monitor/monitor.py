@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 import pandas as pd
 
@@ -17,20 +16,21 @@ from asana_jobs_pd._http.threads import Clock, RealClock
 from asana_jobs_pd._jobs.fetch import ReadResult, fetch_job
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import Plan
-from asana_jobs_pd._monitor.job_table import JobState, JobTable
-from asana_jobs_pd._monitor.poller import FINAL_STATES, Poller
-from asana_jobs_pd._monitor.schedule import slow_rate_text
+from asana_jobs_pd._monitor.job_table import JobTable
+from asana_jobs_pd._monitor.notebook_cells import Cells, current_cell
+from asana_jobs_pd._monitor.poller import Poller
+from asana_jobs_pd._monitor.snapshots import MonitorSnapshots
 from asana_jobs_pd._public import public
 from asana_jobs_pd._vocabulary import counts_by_state
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError, TokenError
-from asana_jobs_pd.typing import Gids, MonitorState
+from asana_jobs_pd.typing import Gids
 
 TICK = 0.1
 """Seconds per wait: on every system an interrupt is noticed between two of them."""
 
 
 @public
-class JobsMonitor:
+class JobsMonitor(MonitorSnapshots):
     """Polls jobs in background threads until all are finished.
 
     Each job is polled 2 s after the start, then after a quarter of the time since its status last
@@ -63,6 +63,7 @@ class JobsMonitor:
     See Also
     --------
     wait_asana_jobs : Block until jobs are finished.
+    JobsWidget : The same, to look at in a notebook.
 
     Notes
     -----
@@ -70,15 +71,11 @@ class JobsMonitor:
 
     Examples
     --------
-    >>> import asana_jobs_pd as aj
-    >>> from asana_jobs_pd.sandbox import Sandbox
-    >>> with Sandbox(time_scale=100) as asana:
-    ...     client = aj.connect(asana.token, base_url=asana.base_url)
-    ...     with aj.JobsMonitor(asana.gids(3), client=client) as monitor:
-    ...         monitor.wait()
+    >>> with aj.JobsMonitor(gids) as monitor:
+    ...     monitor.wait()
     True
     >>> monitor
-    <JobsMonitor of 3 jobs, done: 3 succeeded>
+    <JobsMonitor of 8 jobs, done: 8 succeeded>
     """
 
     def __init__(
@@ -110,119 +107,21 @@ class JobsMonitor:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    @property
-    def frame(self) -> pd.DataFrame:
-        """All rows as last seen: a copy, as `refresh_asana_jobs` would return it."""
-        with self._poller.lock:
-            return self._poller.table.frame()
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """The changes of status that were seen, oldest first.
-
-        One row per change: ``gid`` and ``status`` (``string``), and ``at``, when it was asked for
-        (``datetime64[us, UTC]``). ``"unreadable"`` stands for 403, 404 and other refusals. Only the
-        last changes are kept: ten times as many as jobs, at least 1,000.
-        """
-        with self._poller.lock:
-            return self._poller.table.history_frame()
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The number of jobs by status, a repeated gid once, in the order of a job's life.
-
-        ``"unknown"`` counts those without a status yet, ``"unreadable"`` those that cannot be
-        read.
-        """
-        with self._poller.lock:
-            return self._poller.table.counts
-
-    @property
-    def jobs(self) -> dict[str, JobState]:
-        """The state of each job by gid: live, do not modify."""
-        return self._poller.table.jobs
-
-    @property
-    def state(self) -> MonitorState:
-        """What it is doing.
-
-        ``idle`` before the start, ``watching``, ``paused``; ``no_network`` and ``rate_limited``
-        while it cannot poll; ``done``, ``stopped`` and ``unauthorized`` when it has ended.
-        """
-        return self._poller.state
-
-    @property
-    def unfinished(self) -> int:
-        """The number of jobs that are still polled, a repeated gid once."""
-        return self._poller.table.unfinished
-
-    @property
-    def failed(self) -> bool:
-        """Whether it ended because it could not go on; `last_error` says why."""
-        return self._poller.failed
-
-    @property
-    def running(self) -> bool:
-        """Whether it was started and has not ended."""
-        return self.state not in (*FINAL_STATES, "idle")
-
-    @property
-    def version(self) -> int:
-        """A number that grows with every change of a row, the state or the last error."""
-        return self._poller.version
-
-    @property
-    def last_error(self) -> str | None:
-        """What went wrong last; None once it works again."""
-        return self._poller.last_error
-
-    @property
-    def refused(self) -> AuthenticationError | None:
-        """The error that says that the token was rejected."""
-        return self._poller.refused
-
-    @property
-    def next_check(self) -> float | None:
-        """Seconds until the next request; 0 while one is in flight, None when none will come."""
-        return self._poller.next_check()
-
-    @property
-    def pace(self) -> str:
-        """How often each job is polled, in words, when the limits slow that down; else ""."""
-        poller = self._poller
-        with poller.lock:
-            if poller.limiter is None or not self.running:
-                return ""
-            return slow_rate_text(poller.schedule, poller.limiter)
-
-    @property
-    def requests_used(self) -> int:
-        """How many requests of the token, whoever sent them, the last minute holds."""
-        limiter = self._poller.limiter
-        return 0 if limiter is None else limiter.used()
-
-    @property
-    def requests_allowed(self) -> int | None:
-        """How many requests per minute the token may send; None for no limit of our own."""
-        limiter = self._poller.limiter
-        if limiter is None or limiter.budget.allowed == float("inf"):
-            return None
-        return int(limiter.budget.allowed)
-
-    @property
-    def client(self) -> Client | None:
-        """The client it uses; None before the start, unless it was given one."""
-        return self._client
-
     def start(self, *, ask: bool = True) -> Self:
-        """Begin to watch, or begin again after `stop`; return the monitor.
+        """Begin to watch, or begin again after `stop`.
 
-        Does nothing when it is watching already, or all jobs are finished.
+        Does nothing when it is watching already, or all jobs are finished. ``with`` calls it, and
+        `stop` at the end.
 
         Parameters
         ----------
         ask
             Whether to prompt for a token where there is none.
+
+        Returns
+        -------
+        JobsMonitor
+            The monitor itself.
 
         Raises
         ------
@@ -230,6 +129,16 @@ class JobsMonitor:
             When there is no token.
         NoThreadsError
             When the system cannot start a thread.
+
+        See Also
+        --------
+        JobsMonitor.stop : End it.
+
+        Examples
+        --------
+        >>> watching = aj.JobsMonitor(gids).start()
+        >>> watching.wait()
+        True
         """
         self._start(ask=ask)
         _cells.enter(self, current_cell())
@@ -249,24 +158,94 @@ class JobsMonitor:
         poller.start(_Asker(client, poller.table.plan), client.limiter, Recorder(client))
 
     def pause(self) -> None:
-        """Poll nothing until `resume`; requests in flight still count."""
+        """Poll nothing until `resume`; requests in flight still count.
+
+        See Also
+        --------
+        JobsMonitor.resume : Go on.
+
+        Examples
+        --------
+        >>> with aj.JobsMonitor(asana.gids(3, start=200)) as watching:
+        ...     watching.pause()
+        ...     watching.state
+        'paused'
+        """
         self._poller.pause(paused=True)
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Go on after `pause`.
+
+        See Also
+        --------
+        JobsMonitor.pause : Poll nothing until then.
+
+        Examples
+        --------
+        >>> with aj.JobsMonitor(asana.gids(3, start=200)) as watching:
+        ...     watching.pause()
+        ...     watching.resume()
+        ...     watching.state
+        'watching'
+        """
         self._poller.pause(paused=False)
 
     def refresh_now(self) -> None:
-        """Poll all unfinished jobs now, as fast as the limits allow; once, when paused."""
+        """Poll all unfinished jobs now, as fast as the limits allow; once, when paused.
+
+        See Also
+        --------
+        JobsMonitor.next_check : When it would poll by itself.
+
+        Examples
+        --------
+        >>> with aj.JobsMonitor(asana.gids(3, start=300)) as watching:
+        ...     asana.finish(*asana.gids(3, start=300))
+        ...     watching.refresh_now()
+        ...     watching.wait()
+        True
+        """
         self._poller.poll_now()
 
     def stop(self) -> None:
-        """Stop watching; requests in flight are not waited for."""
+        """Stop watching; requests in flight are not waited for.
+
+        See Also
+        --------
+        JobsMonitor.start : Begin again.
+
+        Examples
+        --------
+        >>> watching = aj.JobsMonitor(asana.gids(3, start=200)).start()
+        >>> watching.stop()
+        >>> watching.state
+        'stopped'
+        """
         self._poller.stop()
         self._poller.record()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Return True once it is done, stopped or refused, False after `timeout` seconds."""
+        """Wait until it is done, stopped or refused.
+
+        Parameters
+        ----------
+        timeout
+            The maximum number of seconds to wait; None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            True when it has ended, False after `timeout` seconds.
+
+        See Also
+        --------
+        wait_asana_jobs : Wait, and return the frame.
+
+        Examples
+        --------
+        >>> monitor.wait(timeout=60)
+        True
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._poller.finished.is_set():
             left = TICK if deadline is None else min(TICK, deadline - time.monotonic())
@@ -292,11 +271,46 @@ class JobsMonitor:
         -------
         callable
             Call it to remove the callback.
+
+        See Also
+        --------
+        JobsMonitor.on_state : The same for the state.
+
+        Examples
+        --------
+        >>> import queue
+        >>> changes = queue.Queue()
+        >>> with aj.JobsMonitor(gids) as watching:
+        ...     remove = watching.on_change(changes.put)
+        ...     changes.get(timeout=60)["status"].unique().tolist()
+        ['succeeded']
         """
         return self._poller.notifier.add("on_change", callback)
 
     def on_state(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call back without arguments when `state` or `last_error` changed; else as `on_change`."""
+        """Call back when `state` or `last_error` changed.
+
+        Parameters
+        ----------
+        callback
+            Called without arguments; else as in `on_change`.
+
+        Returns
+        -------
+        callable
+            Call it to remove the callback.
+
+        See Also
+        --------
+        JobsMonitor.on_change : The same for rows.
+
+        Examples
+        --------
+        >>> states = []
+        >>> with aj.JobsMonitor(gids) as watching:
+        ...     remove = watching.on_state(lambda: states.append(watching.state))
+        ...     done = watching.wait()
+        """
         return self._poller.notifier.add("on_state", callback)
 
 
@@ -319,64 +333,6 @@ class _Asker:
 
 def _end(poller: Poller) -> None:
     poller.signals.put("end")
-
-
-Cell = tuple[str, object]
-"""A name of the cell, and one of this run of it."""
-
-
-def current_cell() -> Cell | None:
-    """Return the cell that this code runs in, None outside of IPython.
-
-    It is named by the id that the front end sends with the request, else by its source, so that two
-    cells with the same text count as one.
-    """
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is None or threading.current_thread() is not threading.main_thread():
-        return None
-    request = getattr(shell, "parent_header", None)
-    if isinstance(request, dict) and request.get("header"):
-        return _of_request(request)
-    sources = getattr(shell.history_manager, "input_hist_raw", None)
-    return (f"source {sources[-1]}", shell.execution_count) if sources else None
-
-
-def _of_request(request: dict[str, Any]) -> Cell | None:
-    header = request["header"]
-    if (
-        header.get("msg_type") != "execute_request"
-    ):  # for example a button's handler, which no cell runs again
-        return None
-    cell_id = (request.get("metadata") or {}).get("cellId")
-    name = f"id {cell_id}" if cell_id else f"source {request.get('content', {}).get('code')}"
-    return name, header.get("msg_id")
-
-
-class Cells:
-    """What each cell started, held weakly; a new run closes what the previous one started."""
-
-    def __init__(self, close: Callable[[Any], object]) -> None:
-        self._close = close
-        self._lock = threading.Lock()
-        self._runs: dict[str, tuple[object, weakref.WeakSet[Any]]] = {}
-
-    def enter(self, started: object, cell: Cell | None) -> None:
-        """Note what a cell started."""
-        if cell is None:
-            return
-        name, run = cell
-        with self._lock:
-            self._runs = {known: entry for known, entry in self._runs.items() if entry[1]}
-            last_run, objects = self._runs.get(name, (run, weakref.WeakSet()))
-            outdated = []
-            if last_run != run:
-                outdated, objects = list(objects), weakref.WeakSet()
-            objects.add(started)
-            self._runs[name] = (run, objects)
-        for each in outdated:
-            if each is not started:
-                self._close(each)
 
 
 _cells = Cells(JobsMonitor.stop)

@@ -18,7 +18,8 @@ from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.default_client import default_client
 from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._jobs.as_jobs import as_jobs
-from asana_jobs_pd._monitor.monitor import Cells, JobsMonitor, current_cell
+from asana_jobs_pd._monitor.monitor import JobsMonitor
+from asana_jobs_pd._monitor.notebook_cells import Cells, current_cell
 from asana_jobs_pd._public import public
 from asana_jobs_pd._vocabulary import UNKNOWN, UNREADABLE
 from asana_jobs_pd._widget.display import (

@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from asana_jobs_pd._monitor.monitor import Cells, current_cell
+from asana_jobs_pd._monitor.notebook_cells import Cells, current_cell
 
 WATCH = """
 import asana_jobs_pd as aj, gc

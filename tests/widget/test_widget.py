@@ -18,7 +18,7 @@ from driven import until
 from ipywidgets import Widget
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._monitor.monitor import Cells
+from asana_jobs_pd._monitor.notebook_cells import Cells
 from asana_jobs_pd._widget import widget as module
 from asana_jobs_pd.errors import InvalidFrameError, InvalidGidError, InvalidOptionError
 
