@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._parquet.convert import asana_export_to_parquet
     from asana_jobs_pd._parquet.dataset import read_asana_dataset
     from asana_jobs_pd._report.excel import asana_jobs_to_excel
+    from asana_jobs_pd._report.export_excel import frames_to_excel
     from asana_jobs_pd._report.plot import plot_asana_status
     from asana_jobs_pd._report.report import asana_jobs_report
     from asana_jobs_pd._report.timeline import plot_asana_timeline
@@ -105,6 +106,7 @@ __all__ = [
     "estimate_asana_jobs",
     "export_graph",
     "export_resources",
+    "frames_to_excel",
     "instantiate_project",
     "instantiate_task",
     "ledger",
@@ -144,6 +146,7 @@ _NAMES = {
     "_parquet.convert": "asana_export_to_parquet",
     "_parquet.dataset": "read_asana_dataset",
     "_report.excel": "asana_jobs_to_excel",
+    "_report.export_excel": "frames_to_excel",
     "_report.plot": "plot_asana_status",
     "_report.report": "asana_jobs_report",
     "_report.timeline": "plot_asana_timeline",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -13,6 +13,10 @@ import pandas as pd
 from asana_jobs_pd._export.by_type import ByType
 from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._public import public
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
 
 _DATES = ("due_on", "due_at", "start_on", "start_at")
 _ID = ["resource_type", "gid", "name"]
@@ -307,6 +311,50 @@ class ExportComparison(ByType[pd.DataFrame]):
         ]
         frame = pd.DataFrame(counts, columns=["resource_type", "column", "changes"])
         return frame.astype({"resource_type": TEXT, "column": TEXT, "changes": np.int64})
+
+    def to_excel(self, path: str | os.PathLike[str]) -> Path:
+        """Write the comparison to an Excel file, as `frames_to_excel` does.
+
+        The sheets are ``summary``; ``closed``, ``reopened``, ``moved``, ``rescheduled`` and
+        ``reassigned``; the changes of each type of row; and ``custom_fields``. All but the
+        first are left out where nothing changed.
+
+        Parameters
+        ----------
+        path
+            The file, ``….xlsx``; an existing file is replaced atomically.
+
+        Returns
+        -------
+        pathlib.Path
+            The absolute path of the file.
+
+        Raises
+        ------
+        MissingExtraError
+            When XlsxWriter is not installed.
+        InvalidFrameError
+            When there are more changes than a sheet has rows.
+        InvalidOptionError
+            When the suffix is not ``.xlsx``, or `path` is not a local file in an existing folder.
+
+        Warns
+        -----
+        AsanaValueWarning
+            When a text is longer than 32,767 characters, the limit of a cell: it is cut.
+
+        See Also
+        --------
+        frames_to_excel : Write any frames.
+
+        Examples
+        --------
+        >>> diff.to_excel("changes.xlsx").name
+        'changes.xlsx'
+        """
+        from asana_jobs_pd._report.export_excel import comparison_to_excel  # noqa: PLC0415  upwards
+
+        return comparison_to_excel(self, path)
 
     def __repr__(self) -> str:
         counts = ", ".join(

@@ -1,9 +1,10 @@
-"""`data.to_excel()`: a loaded export as an Excel file, a sheet for each type of row."""
+"""Any frames as an Excel file, a sheet for each: what is loaded, answers, comparisons."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
+from asana_jobs_pd._compare.comparison import ExportComparison
 from asana_jobs_pd._export.answers import ExportAnswers
+from asana_jobs_pd._jobs.views import masked
+from asana_jobs_pd._public import public
 from asana_jobs_pd._report.excel import (
     Cell,
     SheetColumn,
@@ -21,23 +25,114 @@ from asana_jobs_pd._report.excel import (
     sheet_column,
     write_book,
 )
+from asana_jobs_pd.errors import InvalidFrameError
 
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\]|^'|'$")
 _MAX_NAME = 31
 
 
+@public
+def frames_to_excel(
+    frames: Mapping[str, pd.DataFrame | pd.Series], path: str | os.PathLike[str]
+) -> Path:
+    """Write any frames to an Excel file, a sheet for each: answers, tables, a comparison.
+
+    Gids stay text, lists become text (names, separated by commas), times become UTC without a
+    zone, to the millisecond, and durations become days; no text runs as a formula or becomes a
+    link; signed URLs are masked. The index is written, too, unless it only counts. A last sheet,
+    ``About``, explains this.
+
+    Parameters
+    ----------
+    frames
+        What to write, by the name of its sheet; a series is a sheet with one column.
+    path
+        The file, ``….xlsx``; an existing file is replaced atomically.
+
+    Returns
+    -------
+    pathlib.Path
+        The absolute path of the file.
+
+    Raises
+    ------
+    MissingExtraError
+        When XlsxWriter is not installed.
+    InvalidFrameError
+        When there is no frame, or one is larger than a sheet: 1,048,575 rows, 16,384 columns.
+    InvalidOptionError
+        When the suffix is not ``.xlsx``, or `path` is not a local file in an existing folder.
+    ExportWriteError
+        When the file cannot be written, for example because the disk is full.
+
+    Warns
+    -----
+    AsanaValueWarning
+        When a text is longer than 32,767 characters, the limit of a cell: it is cut.
+
+    See Also
+    --------
+    AsanaExport.to_excel : All that is loaded.
+    asana_jobs_to_excel : A frame of jobs.
+
+    Examples
+    --------
+    >>> late = data.task.query("completed == False").value_counts("assignee.name", dropna=False)
+    >>> aj.frames_to_excel({"Overdue": late, "Gaps": data.gaps()}, "answers.xlsx").name
+    'answers.xlsx'
+    """
+    if not isinstance(frames, Mapping) or not frames:
+        raise InvalidFrameError('Give frames by the names of their sheets: {"Cost": frame, …}.')
+    for name, frame in frames.items():
+        if not isinstance(frame, pd.DataFrame | pd.Series):
+            raise InvalidFrameError(f"frames[{name!r}] is not a DataFrame or Series: {frame!r:.60}")
+    return _write(frames, path, "frames")
+
+
 def export_to_excel(export: ExportAnswers, path: str | os.PathLike[str]) -> Path:
     """Write the frames of an export, and its issues, to an Excel file."""
-    check_path(path)
     frames = dict(export)
     if len(export.issues):
         frames["issues"] = export.issues
+    return _write(frames, path, "data")
+
+
+def comparison_to_excel(comparison: ExportComparison, path: str | os.PathLike[str]) -> Path:
+    """Write what changed between two exports to an Excel file, what is most readable first."""
+    views = ("closed", "reopened", "moved", "rescheduled", "reassigned")
+    frames = {view: getattr(comparison, view) for view in views}
+    frames |= {**comparison, "custom_fields": comparison.custom_fields}
+    filled = {name: frame for name, frame in frames.items() if len(frame)}
+    return _write({"summary": comparison.summary(), **filled}, path, "comparison")
+
+
+def _write(
+    frames: Mapping[str, pd.DataFrame | pd.Series], path: str | os.PathLike[str], of: str
+) -> Path:
+    check_path(path)
     sheets: dict[str, list[SheetColumn]] = {}
     for name, frame in frames.items():
-        check_size(frame, f"data[{name!r}]")
-        columns = [_sheet_column(column) for _, column in frame.items()]
-        sheets[_sheet_name(name, {"about", *map(str.lower, sheets)})] = columns
+        flat = _flat(frame)
+        check_size(flat, f"{of}[{name!r}]")
+        columns = [_sheet_column(column) for _, column in masked(flat).items()]
+        sheets[_sheet_name(str(name), {"about", *map(str.lower, sheets)})] = columns
     return write_book(path, sheets)
+
+
+def _flat(frame: pd.DataFrame | pd.Series) -> pd.DataFrame:
+    """Return a frame with its index as columns, unless that only counts rows."""
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame("value" if frame.name is None else frame.name)
+    frame = frame.set_axis(
+        pd.Index([_header(name) for name in frame.columns], dtype=object), axis=1
+    )
+    if isinstance(frame.index, pd.RangeIndex) and frame.index.name is None:
+        return frame
+    return frame.set_flags(allows_duplicate_labels=True).reset_index(allow_duplicates=True)
+
+
+def _header(name: object) -> str:
+    return ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
 
 
 def _sheet_name(name: str, taken: set[str]) -> str:
@@ -57,11 +152,17 @@ def _sheet_column(column: pd.Series) -> SheetColumn:
     if isinstance(dtype, pd.ArrowDtype) and pa.types.is_list(dtype.pyarrow_dtype):
         texts = [None if items is None else _text(items) for items in pa.array(column).to_pylist()]
         return sheet_column(pd.Series(texts, name=column.name, dtype="string"))
+    if getattr(dtype, "kind", "") == "m":
+        days = column.dt.total_seconds() / 86_400
+        return sheet_column(days.rename(f"{column.name} (days)"))
     found = sheet_column(column)
-    if str(dtype).startswith("datetime64") and getattr(dtype, "tz", None) is None:
-        cells: list[Cell] = [_date(cell) for cell in found.cells]
-        return replace(found, cells=cells)
-    return found
+    return replace(found, cells=[*map(_date, found.cells)]) if _has_dates(column) else found
+
+
+def _has_dates(column: pd.Series) -> bool:
+    if not str(column.dtype).startswith("datetime64") or getattr(column.dtype, "tz", None):
+        return False
+    return bool((column.dropna() == column.dropna().dt.normalize()).all())
 
 
 def _date(cell: Any) -> Cell:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pandas as pd
 import pytest
 from rows import field, task, write
 
@@ -71,6 +72,59 @@ def test_issues_have_a_sheet_and_names_are_what_excel_takes(load, tmp_path):
     assert all(len(name) <= 31 for name in names)
     (issue,) = cells(book, "issues")
     assert issue["value"] == "soon"
+
+
+def test_any_frames_can_be_written(tmp_path):
+    """Index and durations stay readable; nothing runs; times of a zone are no obstacle."""
+    frame = pd.DataFrame(
+        {
+            "name": ["=HYPERLINK(1)", "b"],
+            "at": pd.to_datetime(["2026-05-21T10:00Z", None]),
+            "local": pd.to_datetime(["2026-05-21T10:00", None]),
+            "time": pd.to_timedelta(["36h", None]),
+            "arrow": pd.array([pd.Timedelta("12h"), None], "duration[us][pyarrow]"),
+            "download_url": ["https://x.example/a?Signature=secret", None],
+        }
+    )
+    counts = frame.value_counts(["name", "time"], dropna=False)
+    sheets = {"a/b": frame, "Counts": counts, "counts": frame["name"]}
+    path = aj.frames_to_excel(sheets, tmp_path / "any.xlsx")
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["a_b", "Counts", "counts (2)", "About"]
+    assert book["a_b"]["A2"].data_type == "s"
+    first, second = cells(book, "a_b")
+    assert first == {
+        "name": "=HYPERLINK(1)",
+        "at (UTC)": dt.datetime(2026, 5, 21, 10),  # noqa: DTZ001
+        "local": dt.datetime(2026, 5, 21, 10),  # noqa: DTZ001
+        "time (days)": 1.5,
+        "arrow (days)": 0.5,
+        "download_url": "https://x.example/a?…",
+    }
+    assert set(second.values()) == {"b", None}
+    assert {row["name"]: row["time (days)"] for row in cells(book, "Counts")} == {
+        "=HYPERLINK(1)": 1.5,
+        "b": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"), [({}, "by the names"), ([1], "by the names"), ({"a": 5}, r"frames\['a'\]")]
+)
+def test_what_is_no_frame_is_refused(frames, words, tmp_path):
+    with pytest.raises(InvalidFrameError, match=words):
+        aj.frames_to_excel(frames, tmp_path / "any.xlsx")
+
+
+def test_a_comparison_has_its_views_first(tmp_path):
+    """Only what changed has a sheet."""
+    old = pd.DataFrame([{"gid": "1", "resource_type": "task", "name": "=1+1", "completed": False}])
+    new = old.assign(completed=True)
+    diff = aj.compare_asana_exports({"task": old}, {"task": new})
+    book = openpyxl.load_workbook(diff.to_excel(tmp_path / "diff.xlsx"))
+    assert book.sheetnames == ["summary", "closed", "task", "About"]
+    (row,) = cells(book, "task")
+    assert (row["name"], row["before"], row["after"]) == ("=1+1", "false", "true")
 
 
 def test_limits_of_excel_are_told(load, tmp_path, monkeypatch):
