@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from asana_jobs_pd._export.request import LoadOptions
     from asana_jobs_pd._http.client import Client
     from asana_jobs_pd._widget.widget import JobsWidget
+    from asana_jobs_pd.typing import ProgressCallback
 
 
 P = ParamSpec("P")
@@ -141,7 +142,7 @@ class AsanaAccessor:
             *,
             engine: Literal["pandas"] = "pandas",
             workers: int | None = None,
-            progress: bool | None = None,
+            progress: bool | ProgressCallback | None = None,
             **options: Unpack[LoadOptions],
         ) -> AsanaExport: ...
         @overload
@@ -150,7 +151,7 @@ class AsanaAccessor:
             *,
             engine: Literal["arrow"],
             workers: int | None = None,
-            progress: bool | None = None,
+            progress: bool | ProgressCallback | None = None,
             **options: Unpack[LoadOptions],
         ) -> AsanaArrowExport[pa.Table]: ...
         @overload
@@ -159,7 +160,7 @@ class AsanaAccessor:
             *,
             engine: Literal["polars"],
             workers: int | None = None,
-            progress: bool | None = None,
+            progress: bool | ProgressCallback | None = None,
             **options: Unpack[LoadOptions],
         ) -> AsanaArrowExport[pl.DataFrame]: ...
         @overload
@@ -167,7 +168,7 @@ class AsanaAccessor:
             self,
             *,
             engine: Literal["dask"],
-            progress: bool | None = None,
+            progress: bool | ProgressCallback | None = None,
             **options: Unpack[LoadOptions],
         ) -> AsanaDaskExport: ...
         def load(self, **options: Any) -> Any: ...

@@ -1,4 +1,4 @@
-"""A progress bar for calls that take longer than a second."""
+"""Progress of a call: a bar when it takes longer than a second, or a callable of the user's."""
 
 from __future__ import annotations
 
@@ -8,23 +8,39 @@ import sys
 import time
 from typing import Any, Self
 
-from asana_jobs_pd._options import check_flag
+from asana_jobs_pd.errors import InvalidOptionError, warn_user
+from asana_jobs_pd.typing import ProgressCallback
 
 DELAY = 1.0
 """Seconds before the bar appears."""
 
 
+def check_progress(progress: object) -> None:
+    """Refuse what is neither True, False, None nor a callable."""
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise InvalidOptionError(
+            f"progress={progress!r}: give True, False, None, or a callable(done, total, what)."
+        )
+
+
 class Progress:
-    """A tqdm bar that appears after a second; a context manager."""
+    """A tqdm bar that appears after a second, or calls of a callable; a context manager."""
 
     def __init__(
-        self, total: int | None, label: str, shown: bool | None, unit: str = "job", **options: Any
+        self,
+        total: int | None,
+        label: str,
+        shown: bool | ProgressCallback | None,
+        unit: str = "job",
+        **options: Any,
     ) -> None:
-        check_flag("progress", shown, optional=True)
+        check_progress(shown)
+        self._callback = shown if callable(shown) else None
+        self._told: tuple[object, ...] = ()
         self._total = total
         self._label = label
         self._options = {"unit": unit, "unit_scale": unit == "B", **options}
-        self._off = not _wanted(shown)
+        self._off = not shown if isinstance(shown, bool) else self._callback is None and _is_off()
         self._disable = None if shown is None else False
         self._started = time.monotonic()
         self._delay = 0.0 if shown else DELAY
@@ -48,6 +64,9 @@ class Progress:
     def tick(self, done: int, total: int | None = None) -> None:
         """Show how many items are done."""
         self._total = self._total if total is None else total
+        if self._callback is not None:
+            self._tell(self._callback, done)
+            return
         elapsed = time.monotonic() - self._started
         if self._off or (self._bar is None and elapsed < self._delay):
             return
@@ -59,6 +78,19 @@ class Progress:
             self._bar.refresh()
         except Exception:  # noqa: BLE001  a closed standard error must not cost the results
             self._off = True
+
+    def _tell(self, callback: ProgressCallback, done: int) -> None:
+        now = (int(done), None if self._total is None else int(self._total), self._label)
+        if self._off or now == self._told:
+            return
+        self._told = now
+        try:
+            callback(*now)
+        except Exception as error:  # noqa: BLE001  the user's code must not cost the results
+            self._off = True
+            with contextlib.suppress(UserWarning):
+                text = f"progress= raised {type(error).__name__}: {error}. It is not called again."
+                warn_user(text, UserWarning)
 
     def _make(self, elapsed: float) -> Any:
         from tqdm.auto import tqdm  # noqa: PLC0415  slow to import
@@ -78,7 +110,5 @@ class Progress:
         return bar
 
 
-def _wanted(shown: bool | None) -> bool:
-    if shown is not None:
-        return shown
-    return os.environ.get("ASANA_JOBS_PROGRESS", "1").lower() not in ("0", "false", "no", "off")
+def _is_off() -> bool:
+    return os.environ.get("ASANA_JOBS_PROGRESS", "1").lower() in ("0", "false", "no", "off")

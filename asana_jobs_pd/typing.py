@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import Literal, Required, TypeAlias, TypedDict
 
@@ -21,10 +21,12 @@ __all__ = [
     "Instant",
     "JobField",
     "JobStatus",
+    "MaxAge",
     "MessageExportField",
     "MonitorState",
     "PortfolioPart",
     "PrivacySetting",
+    "ProgressCallback",
     "ProjectPart",
     "ResourceType",
     "ScheduleDates",
@@ -297,3 +299,6 @@ StartErrors: TypeAlias = Literal["coerce", "raise"]
 
 StartState: TypeAlias = Literal["started", "taken", "refused", "unknown", "not_sent"]
 """Values of ``source.state``: the outcome of the request to start a job."""
+
+ProgressCallback: TypeAlias = Callable[[int, int | None, str], object]
+"""Called with how much is done, the total, and what of: ``(3, 50, "Asana jobs")``."""

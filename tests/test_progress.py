@@ -114,3 +114,72 @@ def test_the_rate_counts_from_the_beginning(terminal, show, monkeypatch):
         bar._started -= 60
         bar.tick(2)
         assert bar._bar.format_dict["elapsed"] > 50
+
+
+@pytest.fixture
+def exported(sandbox, tmp_path):
+    """A running sandbox's finished export, as a frame and as files."""
+    asana = sandbox(export_rows=20)
+    (gid,) = asana.gids(1, "graph_export_request")
+    asana.finish(gid)
+    with aj.connect(asana.token, base_url=asana.base_url):
+        jobs = aj.read_asana_jobs(gid)
+        yield asana, jobs, jobs.asana.download(tmp_path / "files"), tmp_path
+
+
+VERBS = {
+    "read": lambda asana, *_, tell: aj.read_asana_jobs(asana.gids(3), progress=tell),
+    "refresh": lambda _, jobs, *__, tell: jobs.asana.refresh(finished=True, progress=tell),
+    "wait": lambda _, jobs, *__, tell: jobs.asana.wait(progress=tell),
+    "start": lambda asana, *_, tell: aj.export_graph(asana.parents(2), progress=tell),
+    "download": lambda _, jobs, __, path, tell: jobs.asana.download(path / "x", progress=tell),
+    "load": lambda _, __, files, ___, tell: files.asana.load(progress=tell),
+    "convert": lambda _, __, files, path, tell: files.asana.to_parquet(path / "y", progress=tell),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_callable_is_told_wherever_a_bar_can_be_shown(verb, exported, terminal, show):
+    """How much is done, of how much and of what; in the end all of it, and nothing is drawn."""
+    show()
+    calls = []
+    VERBS[verb](*exported, tell=lambda *call: calls.append(call))
+    done, total, what = calls[-1]
+    assert done == total > 0
+    assert what
+    assert {tuple(map(type, call)) for call in calls} <= {(int, int, str), (int, type(None), str)}
+    assert len(set(calls)) == len(calls)
+    assert terminal.getvalue() == ""
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_callable_that_raises_is_a_warning(verb, exported):
+    """It is not called again, and the result is whole."""
+    calls = []
+
+    def tell(*call):
+        calls.append(call)
+        raise ValueError("no room")
+
+    with pytest.warns(UserWarning, match="progress= raised ValueError: no room"):
+        assert len(VERBS[verb](*exported, tell=tell))
+    assert len({what for *_, what in calls}) == len(calls)
+
+
+def test_a_callable_may_interrupt_the_call(asana, client):
+    """As Ctrl-C does: with the frame of what was read."""
+
+    def tell(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(aj.ReadInterrupted) as caught:
+        aj.read_asana_jobs(asana.gids(3), client=client, progress=tell)
+    assert len(caught.value.frame) == 3
+
+
+@pytest.mark.parametrize("value", ["yes", 1, [], 0.5])
+def test_other_values_are_refused(value, asana, client):
+    """Before any request."""
+    with pytest.raises(aj.errors.InvalidOptionError, match="progress="):
+        aj.read_asana_jobs(asana.gids(1), client=client, progress=value)
+    assert not asana.requests

@@ -44,7 +44,7 @@ from asana_jobs_pd.errors import (
     PartialDownloadError,
     ReadInterrupted,
 )
-from asana_jobs_pd.typing import Errors, Gids
+from asana_jobs_pd.typing import Errors, Gids, ProgressCallback
 
 log = logging.getLogger("asana_jobs_pd")
 
@@ -62,7 +62,7 @@ def download_asana_exports(
     max_inflated: int | None = None,
     errors: Errors = "coerce",
     client: Client | None = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
 ) -> pd.DataFrame:
     """Download the files of succeeded exports, resumed and verified.
 
@@ -100,7 +100,8 @@ def download_asana_exports(
         The client to use; None takes the one of the last `connect`, else the environment's.
     progress
         Whether to show bars, one for all and one per file. None shows them after a second,
-        unless ``ASANA_JOBS_PROGRESS=0``.
+        unless ``ASANA_JOBS_PROGRESS=0``. A callable gets ``(done, total, what)`` instead: the
+        bytes of all files.
 
     Returns
     -------
@@ -220,7 +221,10 @@ class DownloadSession:
     """
 
     def __init__(
-        self, client: Client | None, shown: bool | None, show: ShowProgress | None = None
+        self,
+        client: Client | None,
+        shown: bool | ProgressCallback | None,
+        show: ShowProgress | None = None,
     ) -> None:
         self.client = client
         self.progress: list[FileProgress] = []
@@ -346,7 +350,7 @@ class DownloadBars:
     `shown` as in `Progress`: True at once, False never, None after a second.
     """
 
-    def __init__(self, shown: bool | None) -> None:
+    def __init__(self, shown: bool | ProgressCallback | None) -> None:
         self._shown = shown
         self._all = Progress(None, "Asana exports", shown, **_BYTES)
         self._bars: dict[str, Progress] = {}
@@ -360,8 +364,9 @@ class DownloadBars:
 
     def show(self, files: Sequence[FileProgress]) -> None:
         """Show the progress of the files."""
-        for file in files:
-            self._show(file)
+        if not callable(self._shown):
+            for file in files:
+                self._show(file)
         ended = sum(file.state in ("done", "failed") for file in files)
         total = sum(file.total or file.done for file in files)
         self._all.set_label(f"Asana exports {ended}/{len(files)}")

@@ -34,7 +34,7 @@ from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import AsanaValueWarning, require_extra, warn_user
-from asana_jobs_pd.typing import DtypeBackend
+from asana_jobs_pd.typing import DtypeBackend, ProgressCallback
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,7 +50,7 @@ def read_asana_export(
     engine: Literal["pandas"] = "pandas",
     workers: int | None = None,
     blocksize: None = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
     **options: Unpack[LoadOptions],
 ) -> AsanaExport: ...
 
@@ -62,7 +62,7 @@ def read_asana_export(
     engine: Literal["arrow"],
     workers: int | None = None,
     blocksize: None = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
     **options: Unpack[LoadOptions],
 ) -> AsanaArrowExport[pa.Table]: ...
 
@@ -74,7 +74,7 @@ def read_asana_export(
     engine: Literal["polars"],
     workers: int | None = None,
     blocksize: None = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
     **options: Unpack[LoadOptions],
 ) -> AsanaArrowExport[pl.DataFrame]: ...
 
@@ -86,7 +86,7 @@ def read_asana_export(
     engine: Literal["dask"],
     workers: None = None,
     blocksize: int | None = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
     **options: Unpack[LoadOptions],
 ) -> AsanaDaskExport: ...
 
@@ -105,7 +105,7 @@ def read_asana_export(
     blocksize: int | None = None,
     max_line_bytes: int = MAX_LINE_BYTES,
     storage_options: StorageOptions = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
 ) -> AsanaExport | AsanaArrowExport[Any] | AsanaDaskExport:
     """Load graph and resource exports into typed DataFrames, one for each type of row.
 
@@ -153,8 +153,8 @@ def read_asana_export(
     storage_options
         For URLs: options for fsspec.
     progress
-        True shows a progress bar at once, False never, None after a second. Dask has its own
-        dashboard instead.
+        True shows a progress bar at once, False never, None after a second; a callable gets
+        ``(done, total, what)`` instead, in bytes. Dask has its own dashboard.
 
     Returns
     -------

@@ -16,6 +16,7 @@ from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import Plan
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import AuthenticationError, BodyError, NetworkError, RequestError
+from asana_jobs_pd.typing import ProgressCallback
 
 NEVER = -(2**63)
 """NumPy's NaT as an integer."""
@@ -58,7 +59,7 @@ class FetchResult:
 
 
 def fetch_jobs(
-    gids: Sequence[str], plan: Plan, client: Client, *, progress: bool | None
+    gids: Sequence[str], plan: Plan, client: Client, *, progress: bool | ProgressCallback | None
 ) -> FetchResult:
     """Fetch every gid once, at most ``client.max_in_flight`` at a time.
 

@@ -20,6 +20,7 @@ from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
 from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS, Plan, plan_fields, plan_for_columns
 from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd._options import check_flag, check_one_of
+from asana_jobs_pd._progress import check_progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
@@ -31,7 +32,7 @@ from asana_jobs_pd.errors import (
     RequestError,
     warn_user,
 )
-from asana_jobs_pd.typing import DtypeBackend, Errors, Fields, Gids
+from asana_jobs_pd.typing import DtypeBackend, Errors, Fields, Gids, ProgressCallback
 
 _ALWAYS_UPDATED = frozenset(column.name for column in BOOKKEEPING)
 
@@ -69,7 +70,7 @@ def read_asana_jobs(
     strict: bool = True,
     dtype_backend: DtypeBackend = "numpy_nullable",
     client: Client | None = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
 ) -> pd.DataFrame:
     """Read Asana jobs by their gids into a typed DataFrame.
 
@@ -101,7 +102,9 @@ def read_asana_jobs(
         environment.
     progress
         Whether to show a progress bar. None shows it after a second, unless
-        ``ASANA_JOBS_PROGRESS=0``.
+        ``ASANA_JOBS_PROGRESS=0``. A callable gets ``(done, total, what)`` instead, such as
+        ``(3, 50, "Asana jobs")``, in the calling thread, whenever these change; what it raises is
+        a warning.
 
     Returns
     -------
@@ -162,7 +165,7 @@ def refresh_asana_jobs(
     finished: bool = False,
     errors: Errors = "coerce",
     client: Client | None = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
 ) -> pd.DataFrame:
     """Read again the jobs of a frame that are not finished.
 
@@ -278,7 +281,9 @@ class _Fetched:
         return None
 
 
-def _fetch(wanted: list[str], plan: Plan, client: Client | None, progress: bool | None) -> _Fetched:
+def _fetch(
+    wanted: list[str], plan: Plan, client: Client | None, progress: bool | ProgressCallback | None
+) -> _Fetched:
     unique = list(dict.fromkeys(wanted))
     if not unique:
         return _Fetched(wanted, plan, FetchResult([], []), None)
@@ -343,7 +348,7 @@ def summary_of(failed: dict[str, RequestError], asked: int) -> str:
 def _check_options(errors: object, client: object, progress: object) -> None:
     check_errors(errors)
     check_client(client)
-    check_flag("progress", progress, optional=True)
+    check_progress(progress)
 
 
 def check_errors(errors: object) -> None:

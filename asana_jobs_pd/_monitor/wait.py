@@ -26,7 +26,7 @@ from asana_jobs_pd.errors import (
     RequestError,
     WaitTimeoutError,
 )
-from asana_jobs_pd.typing import Errors, Gids, Until
+from asana_jobs_pd.typing import Errors, Gids, ProgressCallback, Until
 
 _IN_NOTEBOOK = " (in a notebook: sys.last_value.frame)"
 
@@ -39,7 +39,7 @@ def wait_asana_jobs(
     until: Until = "all",
     errors: Errors = "coerce",
     client: Client | None = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
 ) -> pd.DataFrame:
     """Wait until jobs are finished, and return their frame.
 
@@ -63,7 +63,8 @@ def wait_asana_jobs(
     client
         The client to use; None takes the one of the last `connect`, else the environment's.
     progress
-        Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``.
+        Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``. A
+        callable gets ``(done, total, what)`` instead, as in `read_asana_jobs`.
 
     Returns
     -------
@@ -118,7 +119,7 @@ async def wait_asana_jobs_async(
     until: Until = "all",
     errors: Errors = "coerce",
     client: Client | None = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
 ) -> pd.DataFrame:
     """Wait as `wait_asana_jobs` does, while other tasks of the event loop go on.
 
@@ -183,7 +184,7 @@ class _Wait:
         self._total = len(self.monitor.jobs)
         self._enough = max(0, self.monitor.unfinished - 1) if until == "any" else 0
 
-    def progress(self, shown: bool | None) -> Progress:
+    def progress(self, shown: bool | ProgressCallback | None) -> Progress:
         return Progress(self._total, "Asana jobs finished", shown)
 
     def ticks(self, bar: Progress) -> Iterator[float]:

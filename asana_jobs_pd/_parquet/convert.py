@@ -47,6 +47,7 @@ from asana_jobs_pd._parquet.writer import Conversion, folder_of, readable_by_pan
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError
+from asana_jobs_pd.typing import ProgressCallback
 
 if TYPE_CHECKING:
     from asana_jobs_pd._export.dask_load import Counts
@@ -68,7 +69,7 @@ def asana_export_to_parquet(
     max_line_bytes: int = MAX_LINE_BYTES,
     storage_options: StorageOptions = None,
     temp_dir: str | os.PathLike[str] | None = None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
 ) -> pd.DataFrame:
     """Convert graph and resource exports of any size to Parquet, one dataset per resource type.
 
@@ -120,7 +121,8 @@ def asana_export_to_parquet(
         a local dest, and for the system's temporary folder if dest is a URL, and with Dask, where
         it is a folder of each worker.
     progress
-        True shows a bar at once, False never; None after a second.
+        True shows a bar at once, False never; None after a second. A callable gets
+        ``(done, total, what)`` instead, of what is read, written and uploaded.
 
     Returns
     -------
@@ -203,7 +205,7 @@ def _convert_with_dask(request: Request, dest: Destination, temp_dir: str | None
 
 
 def _convert(
-    request: Request, stage: Stage, dest: Destination, progress: bool | None
+    request: Request, stage: Stage, dest: Destination, progress: bool | ProgressCallback | None
 ) -> pd.DataFrame:
     with Progress(sum(request.sizes), "Reading", progress, unit="B") as bar:
         tick = ticker(request, bar)

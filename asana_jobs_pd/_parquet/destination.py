@@ -38,6 +38,7 @@ from asana_jobs_pd._files import (
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
+from asana_jobs_pd.typing import ProgressCallback
 
 T = TypeVar("T")
 
@@ -171,7 +172,7 @@ def _remote_files(dest: Destination) -> list[str]:
 def staged(
     dest: Destination,
     temp_dir: str | None,
-    progress: bool | None = None,
+    progress: bool | ProgressCallback | None = None,
     *,
     by_workers: bool = False,
 ) -> Iterator[Stage]:
@@ -396,7 +397,9 @@ def _remove_remote(dest: Destination, path: str) -> None:
         dest.filesystem.rm(path, recursive=True)
 
 
-def _upload(dest: Destination, target: _Target, folder: Path, progress: bool | None) -> None:
+def _upload(
+    dest: Destination, target: _Target, folder: Path, progress: bool | ProgressCallback | None
+) -> None:
     if not target.uploading:
         _check_available(dest)
         target.uploading = True

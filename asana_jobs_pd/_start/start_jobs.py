@@ -18,7 +18,7 @@ from asana_jobs_pd._http.threads import Clock, RealClock
 from asana_jobs_pd._jobs.read import frame_or_raise
 from asana_jobs_pd._jobs.states import is_cached
 from asana_jobs_pd._options import check_flag, is_seconds
-from asana_jobs_pd._progress import Progress
+from asana_jobs_pd._progress import Progress, check_progress
 from asana_jobs_pd._start.endpoints import ENDPOINTS
 from asana_jobs_pd._start.recent import RecentJobs, parse_max_age
 from asana_jobs_pd._start.requests import (
@@ -38,7 +38,7 @@ from asana_jobs_pd.errors import (
     StartInterrupted,
     StartStoppedError,
 )
-from asana_jobs_pd.typing import Gids, StartErrors
+from asana_jobs_pd.typing import Gids, ProgressCallback, StartErrors
 
 F = TypeVar("F", bound=Callable[..., pd.DataFrame])
 
@@ -65,7 +65,8 @@ class StartOptions(TypedDict, total=False):
     client
         The client to use; None takes the one of the last `connect`, else the environment's.
     progress
-        Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``.
+        Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``. A
+        callable gets ``(done, total, what)`` instead, as in `read_asana_jobs`.
     """
 
     dry_run: bool
@@ -73,7 +74,7 @@ class StartOptions(TypedDict, total=False):
     stop: threading.Event | None
     errors: StartErrors
     client: Client | None
-    progress: bool | None
+    progress: bool | ProgressCallback | None
 
 
 _DEFAULTS: dict[str, Any] = {"dry_run": False, "errors": "coerce"}
@@ -116,7 +117,7 @@ def _check(name: str, options: StartOptions) -> None:
     dry_run, errors = options.get("dry_run", False), options.get("errors", "coerce")
     timeout, stop = options.get("timeout"), options.get("stop")
     check_flag("dry_run", dry_run)
-    check_flag("progress", options.get("progress"), optional=True)
+    check_progress(options.get("progress"))
     if not isinstance(errors, str) or errors not in get_args(StartErrors):
         raise InvalidOptionError(f"errors={errors!r}: give 'coerce' or 'raise'.")
     if timeout is not None and not is_seconds(timeout):
