@@ -33,3 +33,32 @@ def is_seconds(value: object) -> bool:
     """Whether a value is a finite number of seconds, 0 or more; booleans are none."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     return number and 0 <= value < math.inf  # type: ignore[operator]
+
+
+def check_client_options(  # noqa: PLR0917  as the client has them
+    requests_per_minute: int | None,
+    max_in_flight: int,
+    timeout: tuple[float, float],
+    max_retries: int,
+    opt_pretty: bool,
+    ledger: bool | None,
+) -> None:
+    """Refuse an invalid option of a client, by name and value."""
+    check_flag("opt_pretty", opt_pretty)
+    check_flag("ledger", ledger, optional=True)
+    if requests_per_minute is not None and not is_whole(requests_per_minute, 1):
+        raise InvalidOptionError(
+            f"requests_per_minute={requests_per_minute!r}: give a whole number of at least 1, "
+            "or None for no limit of our own."
+        )
+    if not is_whole(max_in_flight, 1):
+        raise InvalidOptionError(
+            f"max_in_flight={max_in_flight!r}: give a whole number of at least 1; Asana allows 50."
+        )
+    if not is_whole(max_retries, 0):
+        raise InvalidOptionError(f"max_retries={max_retries!r}: give a whole number, 0 for none.")
+    seconds = timeout if isinstance(timeout, tuple) else ()
+    if len(seconds) != 2 or not all(is_seconds(each) and each > 0 for each in seconds):  # noqa: PLR2004
+        raise InvalidOptionError(
+            f"timeout={timeout!r}: give seconds to connect and seconds between bytes, as (10, 60)."
+        )

@@ -46,7 +46,7 @@ from asana_jobs_pd._http.transport import (
     Response,
     Transport,
 )
-from asana_jobs_pd._options import check_flag, is_seconds, is_whole
+from asana_jobs_pd._options import check_client_options
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestError, TokenError
 
@@ -110,6 +110,18 @@ class Client:
     ----------
     policy : RetryPolicy
         How often and how long a failed request is tried again; may be replaced.
+
+    See Also
+    --------
+    connect : Make one, and make it the default.
+    testing.MockTransport : A `transport` made of a function.
+
+    Examples
+    --------
+    >>> with aj.Client(asana.token, base_url=asana.base_url, max_in_flight=10) as client:
+    ...     jobs = aj.read_asana_jobs(gids, client=client)
+    >>> client.closed
+    True
     """
 
     def __init__(
@@ -140,7 +152,7 @@ class Client:
         self._dated: tuple[str, float] | None = None
         self._heard_at = -math.inf
         try:
-            _check_options(*self._limits, timeout, max_retries, opt_pretty, ledger)
+            check_client_options(*self._limits, timeout, max_retries, opt_pretty, ledger)
             if not isinstance(limiter, Limiter | None):
                 raise InvalidOptionError(f"limiter={limiter!r} is not a Limiter.")
             self.policy = RetryPolicy(max_retries)
@@ -194,12 +206,32 @@ class Client:
 
     @property
     def closed(self) -> bool:
-        """Whether the client was closed."""
+        """Whether the client was closed.
+
+        See Also
+        --------
+        Client.close : Close it.
+
+        Examples
+        --------
+        >>> client.closed
+        False
+        """
         return self._closed
 
     @property
     def max_in_flight(self) -> int:
-        """How many requests may be in flight at the same time."""
+        """How many requests may be in flight at the same time.
+
+        See Also
+        --------
+        connect : Sets it.
+
+        Examples
+        --------
+        >>> client.max_in_flight
+        50
+        """
         return self.limiter.budget.max_in_flight
 
     def signed_transport(self, stop: threading.Event | None = None) -> SignedTransport:
@@ -230,13 +262,47 @@ class Client:
         return time.time()
 
     def close(self) -> None:
-        """Close the connections; the client cannot be used any more."""
+        """Close the connections; the client cannot be used any more.
+
+        See Also
+        --------
+        connect : Make a new one.
+
+        Examples
+        --------
+        >>> other = aj.Client(asana.token, base_url=asana.base_url)
+        >>> other.close()
+        >>> other.closed
+        True
+        """
         self._closed = True
         for each in (self._transport, *self._stores.values()):
             each.close()
 
     def get_job(self, gid: str, opt_fields: tuple[str, ...] = ()) -> Record:
-        """Return the record of one job as Asana sends it, or raise the `RequestError`."""
+        """Return the record of one job as Asana sends it.
+
+        Parameters
+        ----------
+        gid
+            The gid of the job.
+        opt_fields
+            The fields to ask for; without any, Asana returns its compact record.
+
+        Returns
+        -------
+        dict
+            What Asana calls ``data``.
+
+        See Also
+        --------
+        read_asana_jobs : Many jobs as a frame.
+
+        Examples
+        --------
+        >>> client.get_job(gids[0])["status"]
+        'succeeded'
+        """
         result = self.ask_job(gid, opt_fields)
         if isinstance(result, RequestError):
             raise result
@@ -377,33 +443,4 @@ def check_client(client: object) -> None:
     if client is not None and not isinstance(client, Client):
         raise InvalidOptionError(
             f"client is a {type(client).__name__}, not a Client; connect() returns one."
-        )
-
-
-def _check_options(  # noqa: PLR0917  as the client has them
-    requests_per_minute: int | None,
-    max_in_flight: int,
-    timeout: tuple[float, float],
-    max_retries: int,
-    opt_pretty: bool,
-    ledger: bool | None,
-) -> None:
-    """Refuse an invalid option of a client, by name and value."""
-    check_flag("opt_pretty", opt_pretty)
-    check_flag("ledger", ledger, optional=True)
-    if requests_per_minute is not None and not is_whole(requests_per_minute, 1):
-        raise InvalidOptionError(
-            f"requests_per_minute={requests_per_minute!r}: give a whole number of at least 1, "
-            "or None for no limit of our own."
-        )
-    if not is_whole(max_in_flight, 1):
-        raise InvalidOptionError(
-            f"max_in_flight={max_in_flight!r}: give a whole number of at least 1; Asana allows 50."
-        )
-    if not is_whole(max_retries, 0):
-        raise InvalidOptionError(f"max_retries={max_retries!r}: give a whole number, 0 for none.")
-    seconds = timeout if isinstance(timeout, tuple) else ()
-    if len(seconds) != 2 or not all(is_seconds(each) and each > 0 for each in seconds):  # noqa: PLR2004
-        raise InvalidOptionError(
-            f"timeout={timeout!r}: give seconds to connect and seconds between bytes, as (10, 60)."
         )

@@ -35,11 +35,19 @@ def connect(*token: Any, **options: Any) -> Client:
     InvalidOptionError
         When an option has an invalid value.
 
+    See Also
+    --------
+    Client : What it returns.
+
     Examples
     --------
-    >>> import asana_jobs_pd as aj
-    >>> aj.connect(requests_per_minute=150)  # the limit of a free domain  # doctest: +SKIP
-    >>> aj.connect(lambda: oauth.refreshed()["access_token"])  # doctest: +SKIP
+    >>> client = aj.connect(asana.token, base_url=asana.base_url, requests_per_minute=150)
+    >>> client
+    <Client http://127.0.0.1:.../api/1.0 ...>
+
+    An OAuth token that is renewed when it has expired:
+
+    >>> client = aj.connect(lambda: asana.token, base_url=asana.base_url)
     """
     try:
         client = Client(*token, **options)
