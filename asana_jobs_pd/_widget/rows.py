@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -31,16 +32,21 @@ _NAT = np.iinfo("int64").min
 _MAX_TEXT = 120
 _MAX_STATE = 40
 _MICRO = 1_000_000
-CREATED, READY = 1, 2
-"""Flags of a row: its age counts from its creation; it has an export to download."""
+CREATED, READY, NAMED = 1, 2, 4
+"""Flags of a row: its age counts from its creation; it has an export to download; its text begins
+with a name.
+"""
+_SHORT = 4
+"""How many values a row has without its text and what follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
     """One job as the table shows it; texts are not cleaned yet.
 
-    `since` and `ended` are in microseconds since 1970; `since` is when the job was created or,
-    unless `created`, first seen.
+    `error` says why it could not be read; `note` stands in place of a name, and is shared by many
+    rows. `since` and `ended` are in microseconds since 1970; `since` is when the job was created
+    or, unless `created`, first seen.
     """
 
     gid: str
@@ -49,6 +55,7 @@ class JobRow:
     name: str | None = None
     object_kind: str = ""
     object_gid: str | None = None
+    error: str = ""
     note: str = ""
     since: int | None = None
     created: bool = False
@@ -59,6 +66,11 @@ class JobRow:
     def label(self) -> str:
         """The state as people read it."""
         return state_label(self.state)
+
+    @property
+    def text(self) -> str:
+        """The name of the created object, and why the job could not be read."""
+        return ": ".join(filter(None, (self.name, self.error)))
 
     @property
     def link(self) -> str | None:
@@ -76,9 +88,9 @@ class JobRow:
 def rows_message(rows: Iterable[JobRow], *, version: int, epoch: int, at: float) -> dict[str, Any]:
     """Return rows as the browser gets them: short lists.
 
-    Each has the gid, the position of its look, since when it counts, the name and the gid of the
-    created object, and when it ended; what is missing at the end is left out. A look is what many
-    rows share: state, kind, note, flags and the pattern of links. `version` grows by one with each
+    Each has the gid, the position of its look, since when it counts, when it ended, its text and
+    the gid of the created object; what is missing at the end is left out. A look is what many rows
+    share: state, kind, note, flags and the pattern of links. `version` grows by one with each
     message, so that the browser notices when it missed one. Times are in seconds: that of the
     message, `at`, since 1970, the others since `epoch`, which never changes.
     """
@@ -89,15 +101,12 @@ def rows_message(rows: Iterable[JobRow], *, version: int, epoch: int, at: float)
 
     lists = []
     for row in rows:
-        flags = CREATED * row.created + READY * row.ready
+        flags = CREATED * row.created + READY * row.ready + NAMED * bool(row.name)
         pattern = asana_url(row.object_kind, "{gid}") if row.object_gid else ""
         look = looks.setdefault((row.state, row.kind, row.note, flags, pattern), len(looks))
-        name = clean(row.name, limit=_MAX_TEXT) if row.name else None
-        since, ended = seconds(row.since), seconds(row.ended)
-        values = [row.gid, look, since, name, row.object_gid, ended]
-        while values[-1] is None:
-            values.pop()
-        lists.append(values)
+        text = clean(row.text, limit=_MAX_TEXT) if row.text else None
+        values = [row.gid, look, seconds(row.since), seconds(row.ended), text, row.object_gid]
+        lists.append(_trimmed(values))
     shown = [
         [
             clean(state, limit=_MAX_STATE),
@@ -109,6 +118,34 @@ def rows_message(rows: Iterable[JobRow], *, version: int, epoch: int, at: float)
         for state, kind, note, flags, pattern in looks
     ]
     return {"version": version, "epoch": epoch, "at": round(at), "looks": shown, "rows": lists}
+
+
+def shorten(message: dict[str, Any], limit: int) -> list[str]:
+    """Take texts and links from the last rows of a message until it is short enough.
+
+    `limit` is in bytes of JSON; it counts the rows only. Returns the gids of these rows, whose
+    texts must be sent later.
+    """
+    rows, gids = message["rows"], []
+    excess = sum(map(_size, rows)) - limit
+    for place in range(len(rows) - 1, -1, -1):
+        if excess <= 0:
+            break
+        row, rows[place] = rows[place], _trimmed(rows[place][:_SHORT])
+        if len(row) > _SHORT:
+            gids.append(row[0])
+            excess -= _size(row) - _size(rows[place])
+    return gids[::-1]
+
+
+def _size(row: list[Any]) -> int:
+    return len(json.dumps(row)) + len(", ")
+
+
+def _trimmed(values: list[Any]) -> list[Any]:
+    while values[-1] is None:
+        values.pop()
+    return values
 
 
 def first_seen(jobs: pd.DataFrame, now: int, client: Client | None = None) -> dict[str, int]:
@@ -162,7 +199,8 @@ def rows_of(
             name=name,
             object_kind=kind,
             object_gid=gid_of_object if succeeded else None,
-            note=error or ("" if name else _note(state, export=export)),
+            error=error,
+            note=_note(state, export=export) if not (name or error) else "",
             since=seen.get(gid) if created[index] is None else created[index],
             created=created[index] is not None,
             ended=ended[index],

@@ -6,8 +6,8 @@ import logging
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -16,7 +16,6 @@ import traitlets as t
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.default_client import default_client
-from asana_jobs_pd._http.threads import start_thread
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._monitor.notebook_cells import Cells, current_cell
@@ -27,11 +26,11 @@ from asana_jobs_pd._widget.display import (
     Display,
     base_widget,
     in_kernel,
-    static_html,
-    static_text,
 )
-from asana_jobs_pd._widget.rows import JobRow, first_seen, rows_message, rows_of
+from asana_jobs_pd._widget.rows import JobRow, first_seen, rows_message, rows_of, shorten
+from asana_jobs_pd._widget.static_table import static_html, static_text
 from asana_jobs_pd._widget.status import is_news, snapshot, status_message
+from asana_jobs_pd._widget.ticker import Ticker
 from asana_jobs_pd._widget.transfers import Transfers
 from asana_jobs_pd.errors import TokenError
 from asana_jobs_pd.typing import Gids
@@ -42,6 +41,10 @@ HEARTBEAT = 10.0
 """Seconds between two messages at most, while jobs are watched: the page sees we are alive."""
 FIRST_ANSWERS_TIMEOUT = 1.0
 """Seconds that the static table waits for jobs that have not been read yet."""
+MAX_TABLE = 580_000
+"""The most bytes of the rows in a message of all; what else it holds takes some thousands."""
+MAX_ROWS = 1_000
+"""The most rows in a message of changes."""
 _MAX_PATH = 4096
 _MAX_ID = 64
 
@@ -148,7 +151,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         self._now = now
         self._lock = threading.RLock()
         self._closed = self._jobs_observed = False
-        self._changed: set[str] = set()
+        self._changed: dict[str, None] = {}
         self._version, self._epoch = 0, int(now())
         self._sent_at = 0.0
         frame = self.monitor.frame
@@ -162,7 +165,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         )
         self.set_trait("selected", frame.iloc[:0])
         self._display = Display(self._bundle, self._static_face, self._reopen)
-        self._ticker = _Ticker(self._tick)
+        self._ticker = Ticker(self._tick)
         self.on_msg(self._handle_command)
         self._unsubscribe = (
             self.monitor.on_change(self._update),
@@ -195,16 +198,16 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         return {WIDGET_VIEW: view, **self._static_face()}, metadata
 
-    def _static_face(self) -> dict[str, str]:
-        """Return the current table as HTML and as text, for where nothing can be live."""
+    def _static_face(self, hint: str = "") -> dict[str, str]:
+        """Return the current table as HTML and as text, with a hint what to do for a live one."""
         with self._lock:
             rows, now, at = list(self._table.values()), snapshot(self.monitor), self._microseconds()
-        hints = (
-            (_NOTEBOOK_HINT, "" if in_kernel() else _TERMINAL_HINT) if now.unfinished else ("", "")
-        )
+        in_text = hint
+        if now.unfinished and not hint:
+            hint, in_text = _NOTEBOOK_HINT, _NOTEBOOK_HINT if in_kernel() else _TERMINAL_HINT
         return {
-            "text/html": static_html(rows, now, at, hints[0]),
-            "text/plain": static_text(rows, now, at, hints[1] or hints[0]),
+            "text/html": static_html(rows, now, at, hint),
+            "text/plain": static_text(rows, now, at, in_text),
         }
 
     def _reopen(self) -> None:
@@ -239,8 +242,11 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     # To the browser
 
     def _all_rows(self) -> dict[str, Any]:
+        """Return the table; long names of large ones follow as changes."""
         with self._lock:
-            return self._rows_message(self._table.values())
+            message = self._rows_message(self._table.values())
+            self._changed |= dict.fromkeys(shorten(message, MAX_TABLE))
+            return message
 
     def _rows_message(self, rows: Iterable[JobRow]) -> dict[str, Any]:
         return rows_message(rows, version=self._version, epoch=self._epoch, at=self._now())
@@ -253,7 +259,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         with self._lock:
             rows = rows_of(changed, self._seen, self._unreadable())
             self._table |= rows
-            self._changed |= rows.keys()
+            self._changed |= dict.fromkeys(rows)
         self._ticker.wake()
         if self._jobs_observed:
             change = t.Bunch(name="jobs", old=None, new=self.jobs, owner=self, type="change")
@@ -265,12 +271,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
             if self._closed:
                 return False
             at = self._now()
-            changed = bool(self._changed)
-            if changed:
-                self._version += 1
-                rows = (self._table[gid] for gid in self._changed)
-                self.send({"kind": "rows", **self._rows_message(rows)})
-                self._changed.clear()
+            changed = self._send_changes()
             status = self._new_status()
             if is_news(status, self._status, self.monitor.requests_allowed, at):
                 self._status = status
@@ -283,6 +284,20 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         if changed:
             self._display.update()
         return self.monitor.running
+
+    def _send_changes(self) -> bool:
+        """Send rows that have changed, the others soon if they are many; return whether any."""
+        gids = list(islice(self._changed, MAX_ROWS))
+        if not gids:
+            return False
+        self._version += 1
+        rows = self._rows_message(self._table[gid] for gid in gids)
+        self.send({"kind": "rows", **rows})
+        for gid in gids:
+            del self._changed[gid]
+        if self._changed:
+            self._ticker.wake()
+        return True
 
     def _unreadable(self) -> set[str]:
         if UNREADABLE not in self.monitor.counts:
@@ -380,57 +395,6 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     def _load(self) -> None:
         if self.files is not None:
             self._transfers.load(self.files, lambda data: self.set_trait("data", data))
-
-
-class _Ticker:
-    """Calls a method again and again from a daemon thread, for as long as it returns True.
-
-    The method is held weakly; exceptions are logged.
-    """
-
-    INTERVAL = 1.0
-    MIN_INTERVAL = 0.15
-    """Seconds between two calls at least: changes in between are sent together."""
-
-    def __init__(self, tick: Callable[[], bool]) -> None:
-        self._tick = weakref.WeakMethod(tick)
-        self._lock = threading.Lock()
-        self._running = False
-        self._woken, self._stop = threading.Event(), threading.Event()
-
-    def wake(self) -> None:
-        """Call soon; start again if the thread has ended."""
-        with self._lock:
-            self._woken.set()
-            start, self._running = not (self._running or self._stop.is_set()), True
-        if start:
-            start_thread(_run, "asana-jobs-send", self)
-
-    def stop(self) -> None:
-        """Call no more."""
-        self._stop.set()
-        self._woken.set()
-
-    def run_once(self) -> bool:
-        """Wait, call, and return whether to continue."""
-        self._woken.wait(self.INTERVAL)
-        self._woken.clear()
-        more, tick = False, self._tick()
-        if tick is not None and not self._stop.is_set():
-            try:
-                more = tick()
-            except Exception:
-                log.exception("The widget could not be updated; trying again")
-                more = True
-            self._stop.wait(self.MIN_INTERVAL)
-        with self._lock:
-            self._running = more or (self._woken.is_set() and not self._stop.is_set())
-            return self._running
-
-
-def _run(ticker: _Ticker) -> None:
-    while ticker.run_once():  # holds no reference to the widget while it waits
-        pass
 
 
 _cells = Cells(JobsWidget.close)

@@ -15,7 +15,7 @@ from browser.test_widget import SLACK, expect
 from asana_jobs_pd import _formatting as formatting
 from asana_jobs_pd._vocabulary import STATE_STYLES, ordered_states, state_label
 from asana_jobs_pd._widget.display import STATIC
-from asana_jobs_pd._widget.rows import JobRow, rows_message
+from asana_jobs_pd._widget.rows import JobRow, rows_message, shorten
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>widget</title>
 <link rel="stylesheet" href="jobs.css"><body style="margin: 8px">"""
@@ -43,11 +43,11 @@ MODEL = """async state => {
 }"""
 AT = 1_790_000_000
 ROWS = [
-    JobRow("1201", "succeeded", "graph export", None, "", None, "file ready", AT * 10**6, True),
+    JobRow("1201", "succeeded", "graph export", note="file ready", since=AT * 10**6, created=True),
     JobRow("1202", "in_progress", "duplicate task", "Launch", "task", "77", since=AT * 10**6),
     JobRow("1203", "not_started", "duplicate task", "Ärger 10", since=(AT - 9) * 10**6),
     JobRow("1204", "failed", "duplicate task", "Ärger 9", note="Asana gives no reason"),
-    JobRow("99", "unreadable", note="404 not found"),
+    JobRow("99", "unreadable", error="404 not found"),
     JobRow("1206", "on_hold", "new kind", "Website", "project", "78"),
     JobRow("1207", "unknown"),
 ]
@@ -57,9 +57,8 @@ NOTHING = {"busy": "", "lines": [], "messages": [], "links": []}
 
 
 def state(rows=ROWS, **more):
-    message = rows_message(rows, version=3, epoch=AT, at=time.time())
     return {
-        "_rows": message,
+        "_rows": message_of(rows, 3),
         "_status": STATUS,
         "_transfer": NOTHING,
         "_selected": [],
@@ -221,8 +220,15 @@ def test_a_selection_stays_when_it_is_filtered_out(show):
     expect(download).to_have_attribute("title", "1 selected job hidden by the filter")
 
 
+DECODED = "functions.decodeRows(model.get('_rows'))"
+
+
+def message_of(rows, version):
+    return rows_message(rows, version=version, epoch=AT, at=time.time())
+
+
 def changed(row, version):
-    return {"kind": "rows", **rows_message([row], version=version, epoch=AT, at=time.time())}
+    return {"kind": "rows", **message_of([row], version)}
 
 
 def test_changes_are_merged_in_order(show):
@@ -239,6 +245,22 @@ def test_changes_are_merged_in_order(show):
     page.evaluate("m => model.fire('msg:custom', m)", changed(ROWS[1], 6))
     page.wait_for_function("() => model.sent.some(message => message.kind === 'all_rows')")
     expect(line).to_contain_text("failed")
+
+
+def test_names_that_come_later_take_their_places(show):
+    """Of a large table the last names follow: then they are shown, linked, sorted and found."""
+    given = state()
+    assert shorten(given["_rows"], 0) == ["1202", "1203", "1204", "99", "1206"]
+    page = show(given)
+    assert [row["name"] for row in page.evaluate(DECODED)] == [None] * len(ROWS)
+    page.evaluate("m => model.fire('msg:custom', m)", {"kind": "rows", **message_of(ROWS[1:], 4)})
+    expect(page.get_by_role("link", name="Launch")).to_be_visible()
+    rows = page.evaluate(DECODED)
+    assert [row["name"] for row in rows] == [row.name for row in ROWS]
+    assert [row["link"] for row in rows] == [row.link for row in ROWS]
+    assert rows[4]["note"] == "404 not found"
+    page.get_by_label("Filter the jobs").fill("Ärger")
+    expect(page.locator(".aj-body .aj-row")).to_have_count(2)
 
 
 def test_a_kernel_that_does_not_answer_is_busy(show):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import threading
 import time
 import types
 from html.parser import HTMLParser
@@ -16,19 +17,13 @@ from hypothesis import strategies as st
 
 from asana_jobs_pd._vocabulary import DARK_THEME, LIGHT_THEME, STATE_STYLES, contrast
 from asana_jobs_pd._widget import display as module
-from asana_jobs_pd._widget.display import (
-    FRONT_END_VERSION,
-    STATIC,
-    Display,
-    base_widget,
-    static_html,
-    static_text,
-)
+from asana_jobs_pd._widget.display import FRONT_END_VERSION, STATIC, Display, base_widget
 from asana_jobs_pd._widget.rows import JobRow
+from asana_jobs_pd._widget.static_table import static_html, static_text
 from asana_jobs_pd._widget.status import Snapshot
 
 NOW = 1_767_225_600_000_000
-TAGS = {"table", "thead", "tbody", "tr", "th", "td", "a", "div", "p", "b"}
+TAGS = {"table", "thead", "tbody", "tr", "th", "td", "a", "div", "p", "b", "code"}
 ATTRIBUTES = {"class", "style", "href", "rel", "scope"}
 
 
@@ -69,6 +64,7 @@ ROWS = st.lists(
         name=st.none() | NASTY,
         object_kind=st.sampled_from(["task", "project", "brief"]),
         object_gid=st.none() | st.just("77"),
+        error=NASTY,
         note=NASTY,
         since=st.none() | st.integers(0, NOW),
         created=st.booleans(),
@@ -83,7 +79,7 @@ ROWS = st.lists(
 def test_static_tables_hold_no_markup_but_their_own(rows):
     """Whatever names, kinds and states are, tags, attributes and links are ours."""
     now = Snapshot("watching", len(rows), 0, {"<b>": 1, "succeeded": 2})
-    markup, text = static_html(rows, now, NOW, "Do <this>."), static_text(rows, now, NOW)
+    markup, text = static_html(rows, now, NOW, "Do `<this>`."), static_text(rows, now, NOW)
     seen = Seen(markup)
     assert seen.tags <= TAGS
     assert seen.attributes <= ATTRIBUTES
@@ -184,8 +180,8 @@ class Shown:
     def display(self):
         return Display(self.widget_bundle, self.static_face, self.reopen)
 
-    def static_face(self):
-        return {"text/html": f"<p>{self.rows}</p>", "text/plain": self.rows}
+    def static_face(self, hint=""):
+        return {"text/html": f"<p>{self.rows}</p>", "text/plain": f"{self.rows} {hint}"}
 
     def widget_bundle(self):
         return {module.WIDGET_VIEW: {"model_id": "ours"}, **self.static_face()}, {}
@@ -199,59 +195,70 @@ class Shown:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(module, "HELLO_TIMEOUT", 0.3)
+    monkeypatch.setattr(module, "HELLO_TIMEOUT", 0.1)
 
 
 def test_a_page_with_our_script_keeps_the_widget(monkeypatch, impatient):
-    """It says hello in time."""
+    """It says hello in time; then nobody waits for it any more."""
     shown = Shown(monkeypatch)
     display = shown.display()
     display.show()
     display.hello(1)
-    time.sleep(0.8)
+    until(lambda: not [t for t in threading.enumerate() if t.name == "asana-jobs-hello"])
+    display.update()
     assert shown.model_of(0) == "ours"
 
 
-def test_a_page_without_our_script_gets_a_plain_live_table(monkeypatch, impatient, wire):
+def test_a_page_without_our_script_gets_a_plain_live_table(monkeypatch, impatient):
     """In every output, with what to install; a late hello brings the widget back."""
     shown = Shown(monkeypatch)
     display = shown.display()
     display.show()
     display.show()
-    until(lambda: shown.model_of(1) not in (None, "ours"))
-    assert shown.model_of(0) == shown.model_of(1)
-    assert "pip install asana_jobs_pd" in wire.text()
-    assert "<p>rows</p>" in wire.text()
-    wire.clear()
+    until(lambda: shown.model_of(0) is shown.model_of(1) is None)
+    for output in shown.outputs:
+        assert output["text/html"] == "<p>rows</p>"
+        assert "`pip install asana_jobs_pd` in the environment" in output["text/plain"]
     shown.rows = "other rows"
     display.update()
-    assert "other rows" in wire.text()
+    assert [output["text/html"] for output in shown.outputs] == ["<p>other rows</p>"] * 2
     display.hello(1)
     assert shown.model_of(0) == shown.model_of(1) == "ours"
     display.update()
+    assert shown.model_of(0) == "ours"
 
 
-def test_colab_needs_anywidget(monkeypatch, impatient, wire):
+def test_a_plain_table_goes_with_its_widget(monkeypatch, impatient):
+    """Closed, it is no longer there to be taken for a live one."""
+    shown = Shown(monkeypatch)
+    display = shown.display()
+    display.show()
+    until(lambda: shown.model_of(0) is None)
+    display.close()
+    assert shown.outputs == [{"text/plain": ""}]
+
+
+def test_colab_needs_anywidget(monkeypatch, impatient):
     """There, a Jupyter extension would not help."""
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("colab"))
     shown = Shown(monkeypatch)
     display = shown.display()
     display.show()
-    until(lambda: shown.model_of(0) not in (None, "ours"))
-    assert "%pip install anywidget" in wire.text()
+    until(lambda: shown.model_of(0) is None)
+    assert "`%pip install anywidget`" in shown.outputs[0]["text/plain"]
     display.close()
 
 
-def test_a_busy_kernel_cannot_hear_a_hello(monkeypatch, impatient, wire):
+def test_a_busy_kernel_cannot_hear_a_hello(monkeypatch, impatient):
     """So its time does not count."""
     cells = types.SimpleNamespace(busy=True)
     shown = Shown(monkeypatch, cells)
     display = shown.display()
     display.show()
-    time.sleep(0.8)
+    time.sleep(0.6)
     assert shown.model_of(0) == "ours"
     cells.busy = False
-    until(lambda: shown.model_of(0) != "ours")
+    until(lambda: shown.model_of(0) is None)
     display.close()
 
 

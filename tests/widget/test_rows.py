@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._widget.rows import CREATED, READY, JobRow, first_seen, rows_message, rows_of
+from asana_jobs_pd._widget.rows import (
+    CREATED,
+    NAMED,
+    READY,
+    JobRow,
+    first_seen,
+    rows_message,
+    rows_of,
+    shorten,
+)
 
 EXPORT = {
     "gid": "1",
@@ -88,21 +97,23 @@ def test_first_seen_is_the_earliest_known_time(monkeypatch):
 
 
 def test_a_job_that_cannot_be_read():
-    """It is unreadable, and the note has the HTTP status and what it means."""
+    """It is unreadable, and its text has the HTTP status and what it means."""
     frame = aj.asana_jobs_from_records([{"gid": "3"}, {"gid": "4"}, {"gid": "5"}, TASK])
     frame["error.status"] = pd.array([404, 500, 400, 503], "Int16")
     frame["error.kind"] = "http"
     frame["error.message"] = "said"
     found = rows_of(frame, {}, {"5"})
     assert (found["3"].state, found["3"].label) == ("unreadable", "unreadable")
-    assert found["3"].note.startswith("404 not found, or not yours: only a job's creator")
-    assert (found["4"].state, found["4"].label, found["4"].note) == (
+    assert found["3"].text.startswith("404 not found, or not yours: only a job's creator")
+    assert (found["4"].state, found["4"].label, found["4"].text) == (
         "unknown",
         "unknown",
         "said",
     )
-    assert (found["5"].state, found["5"].note) == ("unreadable", "400 said")
+    assert (found["5"].state, found["5"].text) == ("unreadable", "400 said")
     assert found["2"].state == "succeeded"  # a later error changes nothing
+    named = JobRow("6", name="Launch", error="404 not found")
+    assert named.text == "Launch: 404 not found"
 
 
 def test_each_job_once_in_the_order_of_the_frame():
@@ -135,8 +146,8 @@ def test_the_browser_gets_short_lists():
     assert (message["version"], message["epoch"], message["at"]) == (4, at, at)
     url = "https://app.asana.com/0/{gid}/list"
     assert decoded(message) == [
-        ["1", "succeeded", "graph export", "file ready", CREATED | READY, "", 0, None, None, 60],
-        ["2", "succeeded", "duplicate task", "", 0, url, None, "Launch", "77"],
+        ["1", "succeeded", "graph export", "file ready", CREATED | READY, "", 0, 60],
+        ["2", "succeeded", "duplicate task", "", NAMED, url, None, None, "Launch", "77"],
         ["3", "succeeded", "duplicate task", "", 0, ""],
     ]
 
@@ -151,25 +162,37 @@ def test_what_the_browser_gets_is_clean(state, name, note):
         assert not re.search("[\u202e\n\x00]|Signature=abc", text)
 
 
-def test_ten_thousand_rows_are_small():
-    """600 kB at most, and 1 kB for one that changes."""
-    rows = [
-        JobRow(
-            str(12 * 10**14 + n), "in_progress", "duplicate task", f"Launch plan {n}", since=10**15
-        )
-        for n in range(10_000)
-    ]
-    assert len(json.dumps(rows_message(rows, version=1, epoch=10**9, at=10**9))) < 600_000
-    worst = JobRow(
-        "9" * 19,
-        "x" * 500,
-        "字" * 30,
-        "🚀" * 900,
-        "task",
-        "7" * 19,
-        since=10**15,
-        created=True,
-        ended=10**15,
-    )
-    text = json.dumps(rows_message([worst], version=1, epoch=10**9, at=10**9), ensure_ascii=False)
+WORST = JobRow(
+    "9" * 19,
+    "x" * 500,
+    "字" * 30,
+    "🚀" * 900,
+    "task",
+    "7" * 19,
+    since=10**15,
+    created=True,
+    ended=10**15,
+)
+
+
+def test_a_changed_row_is_small():
+    """1 kB at most."""
+    text = json.dumps(rows_message([WORST], version=1, epoch=10**9, at=10**9), ensure_ascii=False)
     assert len(text.encode()) < 1000
+
+
+@pytest.mark.parametrize("limit", [100, 3_000, 60_000, 10**7])
+def test_a_table_is_as_small_as_it_must_be(limit):
+    """The last texts and links are left out, and told; nothing else is."""
+    rows = [replace(WORST, gid=str(n), name=f"{n} {WORST.name}") for n in range(100)]
+    rows[50] = JobRow("50", "failed")
+    full = rows_message(rows, version=1, epoch=0, at=0)
+    message = rows_message(rows, version=1, epoch=0, at=0)
+    rest = shorten(message, limit)
+    size = len(json.dumps(message["rows"]))
+    assert size <= limit or all(len(row) <= 4 for row in message["rows"])
+    first = 100 if not rest else int(rest[0])
+    assert rest == [row.gid for row in rows[first:] if row.name]
+    assert message["rows"][:first] == full["rows"][:first]
+    assert [row[:4] for row in message["rows"]] == [row[:4] for row in full["rows"]]
+    assert bool(rest) == (limit < 10**7)

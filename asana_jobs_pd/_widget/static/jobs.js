@@ -37,7 +37,7 @@ const HELLO_INTERVAL = 4000;
 const HELLOS = 6;
 const SILENCE = 30_000; // ms without a message after which nobody is there
 const HIGHLIGHT = 2500;
-const CREATED = 1, READY = 2; // flags of a row
+const CREATED = 1, READY = 2, NAMED = 4; // flags of a row
 
 // ---- Functions of values -----------------------------------------------------------------------
 
@@ -61,14 +61,15 @@ function linkOf(pattern, gid) {
 export function decodeRows(message) {
   const looks = list(message?.looks), epoch = number(message?.epoch);
   const time = (seconds) => (Number.isFinite(seconds) ? epoch + seconds : null);
-  return list(message?.rows).filter(Array.isArray).map(([gid, look, since, name, created, ended]) => {
+  return list(message?.rows).filter(Array.isArray).map(([gid, look, since, ended, words, created]) => {
     const [state, kind, note, flags, pattern] = list(looks[look]);
+    const isNamed = Boolean(flags & NAMED && words);
     return {
       gid: text(gid),
       state: text(state),
       kind: text(kind),
-      note: text(note),
-      name: name ? text(name) : null,
+      note: isNamed ? "" : text(words || note),
+      name: isNamed ? text(words) : null,
       link: linkOf(pattern, created),
       since: time(since),
       ended: time(ended),
