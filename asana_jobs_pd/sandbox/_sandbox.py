@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Self
 
-from ._answers import Fault, FaultKind, Where
 from ._api import Api, Fields
 from ._clock import Clock, RunningClock
+from ._controls import Controls
 from ._exports import Exports
-from ._jobs import Jobs, Status, gid_at
+from ._jobs import Jobs, gid_at
 from ._server import Server
-from ._site import Limits, RetryAfter, SeenRequest, Site, Stats
+from ._site import Limits, RetryAfter, Site
 from ._starts import Starts, parent_at
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class Sandbox:
+class Sandbox(Controls):
     """A mock Asana server on 127.0.0.1, with jobs that progress and export files.
 
     It serves `GET /jobs/{gid}`, the POSTs that start jobs, and the signed URLs of export files.
@@ -65,6 +65,10 @@ class Sandbox:
         else is served.
     changes
         `Asana-Change` headers to send with every API response.
+
+    See Also
+    --------
+    testing.MockTransport : Answers without a server.
 
     Examples
     --------
@@ -123,10 +127,24 @@ class Sandbox:
     def start(self) -> Self:
         """Start listening, and start the clock; call it once.
 
+        Returns
+        -------
+        Sandbox
+            The sandbox itself.
+
         Raises
         ------
         OSError
             If the port is taken.
+
+        See Also
+        --------
+        Sandbox.stop : End it; ``with`` does both.
+
+        Examples
+        --------
+        >>> other = Sandbox().start()
+        >>> other.stop()
         """
         if self._exports.origin:
             raise RuntimeError("the sandbox was started before; create a new one")
@@ -135,7 +153,17 @@ class Sandbox:
         return self
 
     def stop(self) -> None:
-        """Drop all connections, close the port and end the thread. May be called again."""
+        """Drop all connections, close the port and end the thread. May be called again.
+
+        See Also
+        --------
+        Sandbox.start : Start listening.
+
+        Examples
+        --------
+        >>> other = Sandbox().start()
+        >>> other.stop()
+        """
         self._server.stop()
 
     def __enter__(self) -> Self:
@@ -154,7 +182,16 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """The URL to use instead of `https://app.asana.com/api/1.0`; available after `start`."""
+        """The URL to use instead of `https://app.asana.com/api/1.0`; available after `start`.
+
+        See Also
+        --------
+        connect : Takes it as ``base_url``.
+
+        Examples
+        --------
+        >>> client = aj.connect(asana.token, base_url=asana.base_url)
+        """
         if not self._exports.origin:
             raise RuntimeError(
                 "the sandbox has no address yet; start it, or use it in a with statement"
@@ -163,7 +200,17 @@ class Sandbox:
 
     @property
     def environ(self) -> dict[str, str]:
-        """Environment variables that point a client at this server."""
+        """Environment variables that point a client at this server.
+
+        See Also
+        --------
+        Sandbox.base_url : The URL alone.
+
+        Examples
+        --------
+        >>> sorted(asana.environ)
+        ['ASANA_ACCESS_TOKEN', 'ASANA_BASE_URL']
+        """
         return {"ASANA_ACCESS_TOKEN": self.token, "ASANA_BASE_URL": self.base_url}
 
     def gids(self, n: int, kind: str | None = None, start: int = 0) -> list[str]:
@@ -177,6 +224,20 @@ class Sandbox:
             A `resource_subtype` such as `"graph_export_request"`; None cycles through all.
         start
             How many to skip.
+
+        Returns
+        -------
+        list of str
+            The gids.
+
+        See Also
+        --------
+        Sandbox.parents : What to start jobs from.
+
+        Examples
+        --------
+        >>> asana.gids(2, "graph_export_request")
+        ['1203000000000000', '1203000000000001']
         """
         return [gid_at(position, kind) for position in range(start, start + n)]
 
@@ -192,119 +253,18 @@ class Sandbox:
             `"task_template"` or `"workspace"`.
         start
             How many to skip.
+
+        Returns
+        -------
+        list of str
+            The gids.
+
+        See Also
+        --------
+        Sandbox.gids : Jobs that exist already.
+
+        Examples
+        --------
+        >>> project = asana.parents(1, "project")[0]
         """
         return [parent_at(position, kind) for position in range(start, start + n)]
-
-    def advance(self, seconds: float) -> None:
-        """Advance the clock that was passed as `clock`."""
-        with self._site.lock:
-            self._clock.advance(seconds)
-
-    def finish(self, *gids: str) -> None:
-        """Make jobs succeed now, unless they have finished."""
-        for gid in gids:
-            self.progress(gid, status="succeeded")
-
-    def progress(self, gid: str, *, status: Status = "in_progress") -> None:
-        """Put a job into a state and keep it there."""
-        with self._site.lock:
-            self._jobs.force(gid, status)
-
-    def answer(self, gid: str, status: int, message: str | None = None) -> None:
-        """Respond with an error to requests for this job, or to start one from this parent.
-
-        Holds until it is called again with status 200.
-        """
-        with self._site.lock:
-            self._api.refuse(gid, status, message)
-
-    def record(self, gid: str, data: dict[str, Any]) -> None:
-        """Serve this record for a gid from now on, whatever it looks like.
-
-        `opt_fields` select from it as from any other; undocumented keys are always included.
-        `export_url` makes signed URLs for it.
-        """
-        with self._site.lock:
-            self._jobs.replace(gid, data)
-
-    def export_url(self, gid: str, resource_type: Literal["graph_export", "export_request"]) -> str:
-        """Return a freshly signed URL of the export file of any gid."""
-        with self._site.lock:
-            return self._exports.url(gid, resource_type)
-
-    def expire_token(self) -> str:
-        """Reject `token` from now on, and return the one that is accepted instead.
-
-        As when an OAuth token expires: requests with the old one get a 401. `token` is the new one.
-        """
-        with self._site.lock:
-            self._tokens += 1
-            self.token = f"{self._first_token}-{self._tokens}"
-            self._api.accept(self.token)
-        return self.token
-
-    def republish(self, gid: str) -> None:
-        """Change the content, and so the ETag, of a job's export files."""
-        with self._site.lock:
-            self._exports.republish(gid)
-
-    def publish(self, gid: str, content: bytes) -> None:
-        """Serve these bytes as a job's export files from now on."""
-        with self._site.lock:
-            self._exports.publish(gid, content)
-
-    def expire_export(self, gid: str) -> None:
-        """Delete a job's export files, as Asana does 30 days after completion.
-
-        The job's record no longer has a URL, and URLs signed before lead to a 404.
-        """
-        with self._site.lock:
-            self._exports.publish(gid, None)
-            self._jobs.forget_url(gid)
-
-    def fault(
-        self,
-        kind: FaultKind,
-        *,
-        times: int = 1,
-        gid: str | None = None,
-        status: int | None = None,
-        seconds: float | None = None,
-        bytes: int | None = None,  # noqa: A002
-        location: str | None = None,
-        where: Where = "api",
-        method: str | None = None,
-        early: bool = False,
-    ) -> None:
-        """Queue a fault for the next matching requests; see `Fault`."""
-        fault = Fault(
-            kind=kind,
-            times=times,
-            gid=gid,
-            status=status,
-            seconds=seconds,
-            bytes=bytes,
-            location=location,
-            where=where,
-            method=method,
-            early=early,
-        )
-        with self._site.lock:
-            self._site.faults.add(fault)
-
-    @property
-    def stats(self) -> Stats:
-        """The current counters."""
-        with self._site.lock:
-            return self._site.stats.copy()
-
-    @property
-    def requests(self) -> list[SeenRequest]:
-        """The last 10,000 requests, to the API and for export files, oldest first."""
-        with self._site.lock:
-            return list(self._site.seen)
-
-    def reset_stats(self) -> None:
-        """Reset all counters and forget the requests; rate limits keep counting."""
-        with self._site.lock:
-            self._site.reset()

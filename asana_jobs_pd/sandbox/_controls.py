@@ -1,0 +1,356 @@
+"""What a test can do to a running sandbox, and what it can learn from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from ._answers import Fault, FaultKind, Where
+from ._site import SeenRequest, Site, Stats
+
+if TYPE_CHECKING:
+    from ._api import Api
+    from ._clock import Clock
+    from ._exports import Exports
+    from ._jobs import Jobs, Status
+
+
+class Controls:
+    """The levers and counters of a `Sandbox`."""
+
+    _api: Api
+    _clock: Clock
+    _exports: Exports
+    _jobs: Jobs
+    _site: Site
+    token: str
+    _first_token: str
+    _tokens: int
+
+    def advance(self, seconds: float) -> None:
+        """Advance the clock that was passed as `clock`.
+
+        Parameters
+        ----------
+        seconds
+            By how much, 0 or more.
+
+        See Also
+        --------
+        Sandbox.finish : Make jobs succeed without it.
+
+        Examples
+        --------
+        >>> with Sandbox(clock=Clock()) as still:
+        ...     still.advance(3600)
+        """
+        with self._site.lock:
+            self._clock.advance(seconds)
+
+    def finish(self, *gids: str) -> None:
+        """Make jobs succeed now, unless they have finished.
+
+        Parameters
+        ----------
+        *gids
+            The jobs.
+
+        See Also
+        --------
+        Sandbox.progress : Put a job into another state.
+
+        Examples
+        --------
+        >>> asana.finish(*asana.gids(2, start=500))
+        """
+        for gid in gids:
+            self.progress(gid, status="succeeded")
+
+    def progress(self, gid: str, *, status: Status = "in_progress") -> None:
+        """Put a job into a state and keep it there.
+
+        Parameters
+        ----------
+        gid
+            The job.
+        status
+            Its status from now on.
+
+        See Also
+        --------
+        Sandbox.finish : Make jobs succeed.
+
+        Examples
+        --------
+        >>> gid = asana.gids(1, start=600)[0]
+        >>> asana.progress(gid, status="failed")
+        >>> aj.read_asana_jobs(gid)["status"].tolist()
+        ['failed']
+        """
+        with self._site.lock:
+            self._jobs.force(gid, status)
+
+    def answer(self, gid: str, status: int, message: str | None = None) -> None:
+        """Respond with an error to requests for this job, or to start one from this parent.
+
+        Holds until it is called again with status 200.
+
+        Parameters
+        ----------
+        gid
+            The job, or the parent.
+        status
+            The HTTP status; 200 makes it as it was.
+        message
+            What the error says; None for what Asana says.
+
+        See Also
+        --------
+        Sandbox.fault : Faults of the network, and for a number of requests.
+
+        Examples
+        --------
+        >>> gid = asana.gids(1, start=601)[0]
+        >>> asana.answer(gid, 403)
+        >>> aj.read_asana_jobs(gid, errors="coerce")["error.status"].tolist()
+        [403]
+        """
+        with self._site.lock:
+            self._api.refuse(gid, status, message)
+
+    def record(self, gid: str, data: dict[str, Any]) -> None:
+        """Serve this record for a gid from now on, whatever it looks like.
+
+        `opt_fields` select from it as from any other; undocumented keys are always included.
+        `export_url` makes signed URLs for it.
+
+        Parameters
+        ----------
+        gid
+            The job.
+        data
+            What to serve as ``data``.
+
+        See Also
+        --------
+        Sandbox.progress : Only the status.
+
+        Examples
+        --------
+        >>> asana.record("9", {"gid": "9", "resource_type": "job", "status": "paused"})
+        >>> aj.read_asana_jobs("9")["status"].tolist()
+        ['paused']
+        """
+        with self._site.lock:
+            self._jobs.replace(gid, data)
+
+    def export_url(self, gid: str, resource_type: Literal["graph_export", "export_request"]) -> str:
+        """Return a freshly signed URL of an export file.
+
+        Parameters
+        ----------
+        gid
+            Any gid.
+        resource_type
+            The kind of export.
+
+        Returns
+        -------
+        str
+            The URL.
+
+        See Also
+        --------
+        Sandbox.record : Serve a record with it.
+
+        Examples
+        --------
+        >>> asana.export_url("12", "graph_export").startswith("http://127.0.0.1:")
+        True
+        """
+        with self._site.lock:
+            return self._exports.url(gid, resource_type)
+
+    def expire_token(self) -> str:
+        """Reject `token` from now on; another one is accepted instead.
+
+        As when an OAuth token expires: requests with the old one get a 401. `token` is the new one.
+
+        Returns
+        -------
+        str
+            The new token.
+
+        See Also
+        --------
+        connect : Takes a callable that renews a token.
+
+        Examples
+        --------
+        >>> with Sandbox() as other:
+        ...     other.expire_token() == other.token
+        True
+        """
+        with self._site.lock:
+            self._tokens += 1
+            self.token = f"{self._first_token}-{self._tokens}"
+            self._api.accept(self.token)
+        return self.token
+
+    def republish(self, gid: str) -> None:
+        """Change the content, and so the ETag, of a job's export files.
+
+        Parameters
+        ----------
+        gid
+            The job.
+
+        See Also
+        --------
+        Sandbox.publish : Serve bytes of your own.
+
+        Examples
+        --------
+        >>> asana.republish(asana.gids(1, "graph_export_request", start=70)[0])
+        """
+        with self._site.lock:
+            self._exports.republish(gid)
+
+    def publish(self, gid: str, content: bytes) -> None:
+        r"""Serve these bytes as a job's export files from now on.
+
+        Parameters
+        ----------
+        gid
+            The job.
+        content
+            The bytes, gzip or not.
+
+        See Also
+        --------
+        Sandbox.republish : Change the file somehow.
+
+        Examples
+        --------
+        >>> gid = asana.gids(1, "graph_export_request", start=71)[0]
+        >>> asana.publish(gid, b'{"gid": "1", "resource_type": "task"}\n')
+        """
+        with self._site.lock:
+            self._exports.publish(gid, content)
+
+    def expire_export(self, gid: str) -> None:
+        """Delete a job's export files, as Asana does 30 days after completion.
+
+        The job's record no longer has a URL, and URLs signed before lead to a 404.
+
+        Parameters
+        ----------
+        gid
+            The job.
+
+        See Also
+        --------
+        Sandbox.publish : Serve another file.
+
+        Examples
+        --------
+        >>> asana.expire_export(asana.gids(1, "graph_export_request", start=70)[0])
+        """
+        with self._site.lock:
+            self._exports.publish(gid, None)
+            self._jobs.forget_url(gid)
+
+    def fault(
+        self,
+        kind: FaultKind,
+        *,
+        times: int = 1,
+        gid: str | None = None,
+        status: int | None = None,
+        seconds: float | None = None,
+        bytes: int | None = None,  # noqa: A002
+        location: str | None = None,
+        where: Where = "api",
+        method: str | None = None,
+        early: bool = False,
+    ) -> None:
+        """Queue a fault for the next matching requests.
+
+        Parameters
+        ----------
+        kind, times, gid, status, seconds, bytes, location, where, method, early
+            As in `Fault`.
+
+        See Also
+        --------
+        Fault : What they mean.
+        Sandbox.answer : Errors until further notice.
+
+        Examples
+        --------
+        >>> asana.fault("status", status=503, times=2)  # reads try again
+        >>> aj.read_asana_jobs(gids)["error.kind"].dropna().tolist()
+        []
+        """
+        fault = Fault(
+            kind=kind,
+            times=times,
+            gid=gid,
+            status=status,
+            seconds=seconds,
+            bytes=bytes,
+            location=location,
+            where=where,
+            method=method,
+            early=early,
+        )
+        with self._site.lock:
+            self._site.faults.add(fault)
+
+    @property
+    def stats(self) -> Stats:
+        """The current counters.
+
+        See Also
+        --------
+        Sandbox.requests : The requests themselves.
+
+        Examples
+        --------
+        >>> asana.stats.requests > 0
+        True
+        """
+        with self._site.lock:
+            return self._site.stats.copy()
+
+    @property
+    def requests(self) -> list[SeenRequest]:
+        """The last 10,000 requests, to the API and for export files, oldest first.
+
+        See Also
+        --------
+        Sandbox.stats : Counters.
+
+        Examples
+        --------
+        >>> asana.requests[-1].path.startswith("/api/1.0/")
+        True
+        """
+        with self._site.lock:
+            return list(self._site.seen)
+
+    def reset_stats(self) -> None:
+        """Reset all counters and forget the requests; rate limits keep counting.
+
+        See Also
+        --------
+        Sandbox.stats : The counters.
+
+        Examples
+        --------
+        >>> with Sandbox() as other:
+        ...     other.reset_stats()
+        ...     other.stats.requests
+        0
+        """
+        with self._site.lock:
+            self._site.reset()
