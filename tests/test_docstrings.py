@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import asana_jobs_pd as aj
-from asana_jobs_pd.sandbox import Clock, Sandbox
+from asana_jobs_pd.sandbox import Clock, Fault, Sandbox
 
 MODULES = ("errors", "ledger", "sandbox", "testing", "typing")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -110,6 +110,7 @@ def names(tmp_path_factory):
             "monitor": monitor,
             "Sandbox": Sandbox,
             "Clock": Clock,
+            "Fault": Fault,
             "project": asana.parents(1)[0],
             "diff": aj.compare_asana_exports(data, data),
         }

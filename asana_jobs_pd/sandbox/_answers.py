@@ -157,7 +157,6 @@ class Fault:
 
     Examples
     --------
-    >>> from asana_jobs_pd.sandbox import Fault
     >>> Fault(kind="status", status=503).times
     1
     """
@@ -202,7 +201,6 @@ class Fault:
 
         Examples
         --------
-        >>> from asana_jobs_pd.sandbox import Fault
         >>> Fault(kind="reset", gid="12").applies("api", "13", "GET")
         False
         """

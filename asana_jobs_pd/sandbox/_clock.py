@@ -20,7 +20,6 @@ class Clock:
 
     Examples
     --------
-    >>> from asana_jobs_pd.sandbox import Clock
     >>> clock = Clock()
     >>> clock.advance(60)
     >>> clock.now()
