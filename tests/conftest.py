@@ -33,7 +33,7 @@ def pytest_xdist_auto_num_workers():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Spare the garbage collector the tests themselves: none of them goes away before the end."""
+    """Keep collected tests out of garbage collections: they live until the end anyway."""
     gc.disable()
     yield
     gc.enable()
@@ -65,7 +65,7 @@ def clean_slate(monkeypatch):
 
 @pytest.fixture
 def sandbox():
-    """Make sandboxes with options; a standing clock unless asked otherwise."""
+    """Make sandboxes with options; their clock stands still by default."""
     made = []
 
     def make(**options):
@@ -93,7 +93,7 @@ def client(asana):
 
 @pytest.fixture
 def shell(tmp_path, monkeypatch):
-    """IPython as a terminal has it, without its traces on disk."""
+    """IPython as in a terminal, but without its files on disk."""
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 

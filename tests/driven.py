@@ -1,4 +1,4 @@
-"""A clock that a test drives, for monitors: time goes by only when it is told to."""
+"""A clock for monitors that a test drives: time passes only when it is told to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 
 class DrivenClock:
-    """Stands still until `advance`; who waits on it wakes when its time has come."""
+    """Stands still until `advance`; a waiting thread wakes when its time has come."""
 
     def __init__(self, seconds=1000.0):
         self._seconds = seconds
@@ -36,7 +36,7 @@ class DrivenClock:
                 self._waiting.pop(turn, None)
 
     def advance(self, seconds):
-        """Let time go by."""
+        """Let time pass."""
         with self._lock:
             self._seconds += seconds
             for turn, (signals, deadline) in list(self._waiting.items()):
@@ -61,7 +61,7 @@ class DrivenClock:
 
 
 def until(condition, seconds=120.0):
-    """Return when a condition holds; it must, within a time that only a hang can take."""
+    """Return when a condition holds; fail after a time that only a hang can take."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

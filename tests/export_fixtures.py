@@ -1,4 +1,4 @@
-"""A sandbox with short export files, jobs that have succeeded; files made of rows, and loads."""
+"""A sandbox with short export files, succeeded jobs, and files and loads of given rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS = 60
 
 
 class Quick(RetryPolicy):
-    """RetryBudget again as often as any, but at once."""
+    """As many retries as any policy, but without delay."""
 
     def wait(self, **values):
         seconds = super().wait(**values)
@@ -58,7 +58,7 @@ def jobs(gid, client):
 
 @pytest.fixture
 def content(asana, gid):
-    """What its file holds, as another client gets it; the counters know nothing of it."""
+    """The content of its file, fetched by another client and not counted."""
     body = fetched(asana, gid)
     while asana.stats.export_bytes < len(body):  # they are counted once they were sent
         time.sleep(0.001)
@@ -73,7 +73,7 @@ def fetched(asana, gid):
 
 
 def check(row, content):
-    """Hold that a row speaks of a file with just this content."""
+    """Check that a row describes a file with exactly this content."""
     assert pd.isna(row["file.error"]), row["file.error"]
     path = Path(row["file.path"])
     assert path.is_absolute()

@@ -60,7 +60,7 @@ def few():
 
 
 def many(rows=1000):
-    """Return a frame of many jobs, of which one in five has no times."""
+    """Return a frame of many jobs, a fifth of them without times."""
     random = np.random.default_rng(1)
     begins = np.sort(random.integers(0, 6 * 3600, rows))
     records = []

@@ -1,4 +1,4 @@
-"""A terminal to run a command in: a pty, and what a person would see on it."""
+"""A terminal for a command: a pty, and what a person would see on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file is there whole, or as it was before."""
+"""A file is written completely, or stays as it was."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asana_jobs_pd.errors import InvalidOptionError
 
 
 def test_a_file_is_written_beside_and_then_moved(tmp_path):
-    """While it is written, the old one stands; afterwards nothing else is there."""
+    """The old one stays until the new one is complete; afterwards nothing else is there."""
     path = tmp_path / "a.txt"
     path.write_text("old")
 
@@ -67,7 +67,7 @@ def test_a_link_stays_a_link(tmp_path):
 
 
 def test_a_path_that_cannot_be_is_told(tmp_path):
-    """A folder that is not there, a folder itself."""
+    """A missing folder, or a path that is a folder."""
     with pytest.raises(InvalidOptionError, match="there is no folder"):
         replace_file(tmp_path / "no" / "a.txt", print)
     with pytest.raises(InvalidOptionError, match="is a folder"):
@@ -88,7 +88,7 @@ def test_a_path_that_cannot_be_is_told(tmp_path):
     ],
 )
 def test_a_url_is_no_local_path(dest):
-    """It is refused in words, without what may be a secret in it."""
+    """It is refused, without possible secrets in the message."""
     with pytest.raises(InvalidOptionError, match=r"dest='.*://…' is a URL") as caught:
         local_path(dest, "dest")
     assert "5ec2e7" not in str(caught.value)
@@ -96,7 +96,7 @@ def test_a_url_is_no_local_path(dest):
 
 @pytest.mark.parametrize("dest", [b"exports", bytearray(b"x"), "", "a\0b", None, 5, ["a"]])
 def test_what_is_no_path_is_refused(dest):
-    """Bytes included: a column of text could not hold them."""
+    """Including bytes: a text column could not hold them."""
     with pytest.raises(InvalidOptionError, match="give the path of a folder"):
         local_path(dest, "dest")
 

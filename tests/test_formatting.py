@@ -39,7 +39,7 @@ def test_durations(seconds, words):
     [(-3, "just now"), (9, "just now"), (29, "20 s"), (61, "1 min"), (97_299, "1 d 3 h")],
 )
 def test_ages_are_rounded_down_to_steps(age, words):
-    """A table that is redrawn now and then must not pretend to be exact."""
+    """A table is redrawn only now and then, so exact ages would be wrong most of the time."""
     assert format_age(age) == words
 
 

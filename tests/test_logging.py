@@ -1,4 +1,4 @@
-"""What the logger `asana_jobs_pd` says of a run: enough to follow a cron job by."""
+"""What the logger `asana_jobs_pd` records: enough to follow a scheduled run."""
 
 import logging
 
@@ -82,7 +82,7 @@ def test_a_failed_download_is_a_warning(asana, lines, tmp_path):
 
 
 def test_nobody_else_is_made_to_log():
-    """The logger has no handler that writes, and no level of its own."""
+    """The logger has neither a handler that writes nor a level of its own."""
     logger = logging.getLogger("asana_jobs_pd")
     assert [type(handler) for handler in logger.handlers] == [logging.NullHandler]
     assert logger.level == logging.NOTSET

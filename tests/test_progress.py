@@ -1,4 +1,4 @@
-"""The progress bar: only for what lasts, and off when it is not wanted."""
+"""The progress bar appears only for long operations, and can be turned off."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_short_read_shows_none(asana, client, terminal, show):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # old tqdm's own
 @pytest.mark.parametrize("error", [BrokenPipeError, ValueError, RuntimeWarning])
 def test_a_bar_that_fails_costs_no_results(asana, client, monkeypatch, error):
-    """A closed standard error, say: every verb returns its frame."""
+    """For example with a closed standard error: every verb returns its frame."""
 
     class Broken(Terminal):
         def write(self, _):
@@ -75,7 +75,7 @@ def test_a_bar_that_fails_costs_no_results(asana, client, monkeypatch, error):
 
 @pytest.mark.parametrize("off", ["0", "false", "OFF"])
 def test_the_environment_turns_it_off(terminal, show, monkeypatch, off):
-    """``ASANA_JOBS_PROGRESS=0`` is for all reads."""
+    """``ASANA_JOBS_PROGRESS=0`` turns it off for all reads."""
     show()
     monkeypatch.setenv("ASANA_JOBS_PROGRESS", off)
     monkeypatch.setattr(progress, "DELAY", 0.0)

@@ -1,4 +1,4 @@
-"""What the package shows, and what importing it costs."""
+"""What the package exports, and what importing it costs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_public_objects_say_where_they_are_imported_from():
 
 
 def test_what_is_not_there_is_an_attribute_error():
-    """As for any module."""
+    """As in any module."""
     with pytest.raises(AttributeError, match="nope"):
         _ = aj.nope
 

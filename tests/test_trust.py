@@ -1,4 +1,4 @@
-"""Interrupts end at once, and secrets show nowhere."""
+"""Interrupts end at once, and secrets are never shown."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def verbose(error):
 
 
 def set_up(make, options, environment):
-    """Make a client wrongly; return the error without the frame of the caller, who has secrets."""
+    """Make a client with an error; return it without the caller's frame, which has secrets."""
     token = {} if environment else {"token": TOKEN}
     proxies = {} if environment else {"proxies": PROXIES}
     try:
@@ -202,7 +202,7 @@ def test_pytests_own_report_of_locals_shows_no_secret(make, tmp_path):
 
 @pytest.mark.parametrize("stage", ["__init__", *FAILING_SETUPS])
 def test_a_half_made_client_has_a_repr(stage):
-    """Wherever its set-up ended: debuggers show it."""
+    """Wherever its set-up failed: debuggers show it."""
     client = aj.Client.__new__(aj.Client)
     if stage != "__init__":
         with pytest.raises((aj.AsanaJobsError, TypeError)):

@@ -335,7 +335,7 @@ def test_every_text_has_enough_contrast(show, page, ground):
 
 
 def test_the_table_is_as_high_as_its_rows_and_can_be_dragged(show):
-    """13 rows at most by itself; then it scrolls, and its header stays."""
+    """It shows up to 13 rows by itself; beyond that it scrolls under a fixed header."""
     page = show(state([JobRow(str(n), "succeeded") for n in range(100, 140)]))
     grid = page.locator(".aj-grid")
     assert 13 * 31 <= grid.bounding_box()["height"] <= 13 * 31 + 40
@@ -347,7 +347,7 @@ def test_the_table_is_as_high_as_its_rows_and_can_be_dragged(show):
 
 
 def test_a_focused_row_keeps_the_focus_when_it_changes(show):
-    """Else the next key would go to the notebook."""
+    """Otherwise the next key would go to the notebook."""
     page = show(state())
     page.get_by_role("link", name="Launch").focus()
     page.evaluate("m => model.fire('msg:custom', m)", changed(JobRow("1202", "failed"), 4))

@@ -182,7 +182,7 @@ def test_download_two_exports_and_load_them(notebook, asana, server, shoot):
 
 @KINDS
 def test_a_download_can_be_cancelled(notebook, asana, server, shoot):
-    """Cancel ends it at once, in words, and what is there stays for the next time."""
+    """Cancel stops it at once and says so; what was downloaded stays for next time."""
     [gid] = asana.gids(1, EXPORTS[0])
     asana.finish(gid)
     asana.fault("slow", where="exports", seconds=60.0)
@@ -203,7 +203,7 @@ def test_a_download_can_be_cancelled(notebook, asana, server, shoot):
 
 
 def test_what_comes_from_asana_is_text(notebook, asana, shoot):
-    """Markup, scripts, quotes, what turns the writing around: all of it stands there as text."""
+    """Markup, scripts, quotes and text-direction characters are shown as text."""
     name = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\'"&amp;'
     gid, other, third = asana.gids(3, "duplicate_task")
     bad_gid = '12"onmouseover="window.hacked=1'
@@ -250,7 +250,7 @@ def test_no_token_in_words(notebook, asana, shoot):
 
 
 def test_failures_in_words(notebook, asana, shoot):
-    """No network and a 404 are told in words."""
+    """A missing network and a 404 are explained."""
     gids = asana.gids(5)
     for gid in gids:
         asana.progress(gid)
@@ -283,7 +283,7 @@ def test_a_refused_token_in_words(notebook, asana, shoot):
 
 @KINDS
 def test_a_rate_limit_in_words(notebook, asana, shoot):
-    """A 429 is told, with when the next check is."""
+    """A 429 is explained, with the time of the next check."""
     gids = asana.gids(3)
     for gid in gids:
         asana.progress(gid)
@@ -371,7 +371,7 @@ def reach(page, name, most=60):
     "control", ["Filter the jobs", "State", "Refresh", "Age", "Jobs", "Folder for the files"]
 )
 def test_no_key_reaches_the_notebook(notebook, asana, control):
-    """D D on a focused control deletes no cell; nor on a box that was clicked."""
+    """D D on a focused control, or on a box that was clicked, deletes no cell."""
     gids = asana.gids(3, EXPORTS[0])
     asana.finish(*gids)
     note = notebook(widget(*gids), "1 + 1", "2 + 2")
@@ -682,7 +682,7 @@ def test_what_screen_readers_hear(notebook, asana):
 
 @KINDS
 def test_a_script_that_takes_long_to_load(server, open_page, asana):
-    """For three seconds, while the jobs go on: then the page has all of it."""
+    """It takes three seconds while the jobs continue; then the page shows everything."""
     gids = asana.gids(3)
     for gid in gids:
         asana.progress(gid)

@@ -66,7 +66,7 @@ def test_errors_raise_prints_no_table(asana, capsys):
     ],
 )
 def test_calls_that_are_off_give_2(asana, capsys, arguments):
-    """Usage errors say what is wrong, and send nothing."""
+    """Usage errors say what is wrong; no request is made."""
     try:
         code = main(arguments)
     except SystemExit as stop:
@@ -119,7 +119,7 @@ def test_gids_come_from_standard_input(asana, capsys, monkeypatch):
 
 @pytest.mark.parametrize("arguments", [["-"], [","], ["", " "], ["watch", "-"], ["export", "-"]])
 def test_no_gids_are_a_usage_error(asana, capsys, monkeypatch, arguments):
-    """An empty list is more likely a mistake in what comes before than a wish."""
+    """An empty list is more likely a mistake in the preceding command than intended."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n \n"))
     assert main(arguments) == 2
     assert "There are no gids" in capsys.readouterr().err
@@ -164,7 +164,7 @@ def test_a_wait_may_be_limited(asana, capsys, command):
     "arguments", [["1", "--timeout", "5"], ["watch", "1", "--timeout", "soon"]]
 )
 def test_a_limit_must_have_a_sense(asana, capsys, arguments):
-    """Seconds, for a command that waits."""
+    """A timeout is a number of seconds, for a command that waits."""
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "--timeout" in capsys.readouterr().err
@@ -207,7 +207,7 @@ def test_closed_standard_input_is_named(capsys, monkeypatch):
 
 
 def test_closed_standard_output_is_named(asana, tmp_path, capsys, monkeypatch):
-    """Services and `>&-` have none: a file works, a table is not lost without a word."""
+    """Services and `>&-` have none: writing to a file works, and a table is not lost silently."""
     gids = asana.gids(2)
     monkeypatch.setattr(sys, "stdout", None)
     assert main(gids) == 1
@@ -300,7 +300,7 @@ def test_messages_speak_of_the_command_line(asana, capsys, arguments, words):
     ],
 )
 def test_what_only_python_can_do_is_left_out(message, shown):
-    """Sentence by sentence and clause by clause, but never all of it."""
+    """Sentence by sentence and clause by clause, but never the whole message."""
     assert shown in in_cli_terms(message)
 
 
@@ -345,7 +345,7 @@ def test_the_tour_shows_it_all(tmp_path):
 
 
 def test_csv_holds_nothing_that_a_spreadsheet_runs(asana, capsys):
-    """An apostrophe stands before it; the other formats hold the name as it is."""
+    """A leading apostrophe is added; the other formats keep the name unchanged."""
     asana.record("7", {"gid": "7", "new_task": {"gid": "1", "name": "=1+1"}})
     assert main(["7", "--format", "csv"]) == 0
     assert pd.read_csv(io.StringIO(capsys.readouterr().out)).at[0, "new_task.name"] == "'=1+1"

@@ -143,7 +143,7 @@ def test_export_names_what_failed_and_goes_on_with_the_rest(asana, done, tmp_pat
 
 
 def test_export_with_a_broken_file_says_so(asana, done, tmp_path, capsys):
-    """A file that cannot be had, or converted, gives 1; the table is there all the same."""
+    """A file that cannot be downloaded or converted gives 1; the table is printed all the same."""
     words = ["export", *asana.parents(1), "--download", str(tmp_path), "--to", "parquet"]
     asana.publish(JOBS[0], b"no gzip")
     assert main(words) == 1
@@ -161,7 +161,7 @@ def test_export_with_a_broken_file_says_so(asana, done, tmp_path, capsys):
 
 
 def test_a_dry_run_sends_nothing(asana, capsys, monkeypatch):
-    """It shows each request, of parents from standard input, too, and needs no token."""
+    """It shows each request, also for parents from standard input, and needs no token."""
     monkeypatch.delenv("ASANA_ACCESS_TOKEN")
     monkeypatch.setattr(sys, "stdin", io.StringIO("12 13,\n14"))
     assert main(["export", "-", "--dry-run"]) == 0
@@ -172,7 +172,7 @@ def test_a_dry_run_sends_nothing(asana, capsys, monkeypatch):
 
 
 def test_a_second_conversion_replaces_only_when_told_to(asana, done, tmp_path, capsys):
-    """What could not be kept in the end is refused before anything is started."""
+    """It is refused before any export is started."""
     words = ["export", *asana.parents(1), "--download", str(tmp_path), "--to", "parquet"]
     assert main(words) == 0
     asana.reset_stats()
@@ -200,7 +200,7 @@ def test_a_conversion_without_one_of_the_files_replaces_nothing(asana, done, tmp
 
 @pytest.mark.parametrize("parents", [6, 2])
 def test_an_interrupt_loses_no_gid(asana, capsys, parents):
-    """While jobs are started or waited for: a row each, and how to go on with what was started."""
+    """While jobs are started or waited for: each has a row, and how to continue is shown."""
     started = min(parents, 5)
     gids = asana.parents(parents)
     # A job is polled once its start was answered, so all answers have arrived.
@@ -216,7 +216,7 @@ def test_an_interrupt_loses_no_gid(asana, capsys, parents):
 
 
 def test_an_interrupted_download_loses_no_gid(asana, done, tmp_path, capsys):
-    """Nor the files that are there."""
+    """Nor any file that was downloaded."""
     asana.fault("slow", where="exports", gid=JOBS[0], seconds=60)
     files = tmp_path / "files"
     interrupt_when(lambda: len(list(files.glob("*.gz"))) == 1, after=0.1)
@@ -254,7 +254,7 @@ def test_an_interrupted_download_loses_no_gid(asana, done, tmp_path, capsys):
     ],
 )
 def test_calls_that_are_off_give_2(asana, capsys, arguments, words):
-    """Usage errors say what is wrong, and send nothing."""
+    """Usage errors say what is wrong; no request is made."""
     assert code_of(arguments) == 2
     assert words in capsys.readouterr().err
     assert asana.stats.requests == 0
@@ -262,7 +262,7 @@ def test_calls_that_are_off_give_2(asana, capsys, arguments, words):
 
 @pytest.mark.parametrize("command", ["export", "watch"])
 def test_without_a_token_that_is_accepted_it_is_2(asana, capsys, monkeypatch, command):
-    """The message does not show it."""
+    """The message does not show the token."""
     monkeypatch.setenv("ASANA_ACCESS_TOKEN", TOKEN + "0")
     assert main([command, asana.parents(1)[0]]) == 2
     out, err = capsys.readouterr()
@@ -271,7 +271,7 @@ def test_without_a_token_that_is_accepted_it_is_2(asana, capsys, monkeypatch, co
 
 
 def test_help_of_each_command_tells_the_exit_codes(capsys):
-    """And all are named by that of the first."""
+    """The main help lists all commands."""
     for command in ([], ["export"], ["recent"], ["watch"]):
         assert code_of([*command, "--help"]) == 0
         out = capsys.readouterr().out
@@ -283,7 +283,7 @@ def test_help_of_each_command_tells_the_exit_codes(capsys):
 
 
 def test_recent_lists_what_was_read(asana, ledger, capsys):
-    """As a table, as gids to go on with, as JSON; by status; sent is nothing."""
+    """As a table, as gids for another command, as JSON, and by status; no request is made."""
     gids = asana.gids(4)
     asana.finish(gids[0])
     jobs = read_asana_jobs(gids).set_index("gid")
@@ -305,7 +305,7 @@ def test_recent_lists_what_was_read(asana, ledger, capsys):
 
 
 def test_recent_knows_files_and_sources(asana, done, ledger, tmp_path, capsys):
-    """What was exported can be found again, in CSV with a path a line."""
+    """Earlier exports can be found again; CSV has one path per line."""
     parent = asana.parents(1)[0]
     assert main(["export", parent, "--download", str(tmp_path)]) == 0
     capsys.readouterr()
@@ -317,7 +317,7 @@ def test_recent_knows_files_and_sources(asana, done, ledger, tmp_path, capsys):
 
 
 def test_recent_without_jobs_is_friendly(asana, ledger, capsys, monkeypatch):
-    """It says where they would be, or what turns them off; a broken file gives 1."""
+    """It says where they would be listed, or what turns that off; a broken ledger gives 1."""
     assert main(["recent", "--status", "failed", "--status", "in_progress"]) == 0
     out, err = capsys.readouterr()
     assert not out
@@ -332,7 +332,7 @@ def test_recent_without_jobs_is_friendly(asana, ledger, capsys, monkeypatch):
 
 
 def test_watch_prints_a_line_for_each_change_where_there_is_no_terminal(asana, capsys):
-    """And how it ended; control characters and signatures from Asana are not among them."""
+    """The last line says how it ended; control characters and signatures are left out."""
     gids = asana.gids(2)
     asana.finish(gids[0])
     asana.progress(gids[1], status="failed")
@@ -351,7 +351,7 @@ def test_watch_prints_a_line_for_each_change_where_there_is_no_terminal(asana, c
 
 @ON_POSIX
 def test_watch_draws_a_table_in_its_place(asana, screen, capsys):
-    """Rows change where they are; the last table stays, and the cursor is there again."""
+    """Rows change in place; at the end the last table stays and the cursor is shown again."""
     gids = asana.gids(3)
     for gid in gids:
         asana.progress(gid)
@@ -383,7 +383,7 @@ def test_watch_draws_a_table_in_its_place(asana, screen, capsys):
 
 @ON_POSIX
 def test_an_interrupt_leaves_the_last_table(asana, screen, capsys):
-    """All of it, however small the terminal: what is drawn before fits, and counts the rest."""
+    """The whole table, however small the terminal; earlier drawings fit it and count the rest."""
     gids = asana.gids(20)
     for gid in gids:
         asana.progress(gid)
@@ -399,7 +399,7 @@ def test_an_interrupt_leaves_the_last_table(asana, screen, capsys):
 
 
 def test_where_not_all_rows_fit_the_unfinished_come_first(asana, client):
-    """They are what one waits for."""
+    """Those are the ones people wait for."""
     gids = asana.gids(9)
     for gid in gids:
         asana.finish(gid) if gid in gids[:7] else asana.progress(gid)
@@ -414,7 +414,7 @@ def test_where_not_all_rows_fit_the_unfinished_come_first(asana, client):
 @ON_POSIX
 @given(DRAWINGS)
 def test_each_drawing_takes_the_place_of_the_last(drawings):
-    """However long they are; the last one stays as a whole, below what was there before."""
+    """However long they are; the last one stays complete, below earlier output."""
     from screen import Emulator
 
     terminal = Emulator()
@@ -431,7 +431,7 @@ def test_each_drawing_takes_the_place_of_the_last(drawings):
 
 
 def test_warnings_are_said_in_words(sandbox, monkeypatch, capsys):
-    """Without the line of code that Python would show."""
+    """Without the source line that Python would show."""
     asana = sandbox(token=TOKEN, changes=["name=new_gids;info=https://x.example;affected=true"])
     for name, value in asana.environ.items():
         monkeypatch.setenv(name, value)

@@ -13,7 +13,7 @@ from asana_jobs_pd.errors import InvalidOptionError
 
 @pytest.fixture
 def run(shell, asana, monkeypatch, capsys):
-    """Run cells beside a sandbox; return what the last expression gave, and what was said."""
+    """Run cells against a sandbox; return the last expression's value and the output."""
     for name, value in asana.environ.items():
         monkeypatch.setenv(name, value)
     shell.run_line_magic("load_ext", "asana_jobs_pd")
@@ -58,7 +58,7 @@ def test_a_cell_takes_gids_one_a_line(asana, run):
     [list, tuple, pd.Series, pd.Index, ",".join, "\n".join],
 )
 def test_variables_expand_to_gids(asana, run, how, kind):
-    """Whatever holds them, and although some print as something shortened."""
+    """Any container of gids expands, even one that prints in shortened form."""
     gids = asana.gids(3)
     frame, _ = run(f"%asana_jobs {how} --fields status", it=kind(gids))
     assert frame["gid"].tolist() == gids
@@ -90,7 +90,7 @@ def test_into_assigns_and_shows_nothing(asana, run):
 
 
 def test_wait_waits(asana, run):
-    """The frame is that of the end."""
+    """The frame has the final states."""
     gids = asana.gids(3)
     asana.finish(*gids)
     frame, _ = run("%asana_jobs {gids} --wait", gids=gids)
@@ -125,7 +125,7 @@ def test_errors_option(asana, run):
     ],
 )
 def test_what_is_off_is_said_in_one_line(asana, run, line, words):
-    """No traceback, and nothing is sent."""
+    """No traceback; no request is made."""
     _, said = run(f"%asana_jobs {line}")
     assert words in said
     assert said.startswith("UsageError: ")
@@ -135,7 +135,7 @@ def test_what_is_off_is_said_in_one_line(asana, run, line, words):
 
 
 def test_a_refused_token_is_said_without_it(asana, run, monkeypatch):
-    """In words, with what to do."""
+    """The message says what to do and does not show the token."""
     monkeypatch.setenv("ASANA_ACCESS_TOKEN", TOKEN + "0")
     _, said = run("%asana_jobs 12")
     assert "401" in said
@@ -175,7 +175,7 @@ def test_options_and_fields_complete(shell, run, line, some):
 
 
 def test_loading_brings_nothing_else_and_works_twice(shell, run):
-    """``%load_ext`` again is no harm."""
+    """Repeating ``%load_ext`` does no harm."""
     shell.run_line_magic("reload_ext", "asana_jobs_pd")
     assert "asana_jobs" in shell.magics_manager.magics["line"]
     assert callable(aj.load_ipython_extension)

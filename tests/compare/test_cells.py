@@ -1,4 +1,4 @@
-"""Cells: what is the same, and how values read."""
+"""Cells: when they are equal, and how values are written."""
 
 from __future__ import annotations
 

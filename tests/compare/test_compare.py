@@ -230,7 +230,7 @@ def test_a_renamed_person_changes_no_task(load):
 
 
 def test_noise_is_no_change(load):
-    """Order of followers, rounding, absent columns and empty lists are no changes."""
+    """The order of followers, rounding, absent columns and empty lists do not count as changes."""
     old = load(task("1", followers=[ANA, {**ANA, "gid": "5"}], likes=[],
                     custom_fields=[cost(0.1 + 0.2)]))  # fmt: skip
     new = load(task("1", followers=[{**ANA, "gid": "5"}, ANA], custom_fields=[cost(0.3)],
@@ -284,7 +284,7 @@ def test_types_of_row_on_one_side_only(load):
 
 
 def many(shift):
-    """Return tasks of which a part differs by the shift."""
+    """Return tasks, some of which depend on the shift."""
     rows = [
         task(
             str(10**15 + number),
@@ -789,7 +789,7 @@ def test_an_ambiguous_name_matches_no_field():
 
 
 def test_a_field_without_a_gid_is_not_one_that_is_there_with_its_gid():
-    """In an export made of files of both kinds, the field of the other export is met once."""
+    """Where an export holds both, the other export's field matches only the one with the gid."""
     old = keyed((A, "2", "Cost", "number"), (B, None, "Cost", "number"),
                 values={A: [1.0], B: [2.0]})  # fmt: skip
     new = keyed((A, "2", "Cost", "number"), values={A: [1.0]})
@@ -819,7 +819,7 @@ def test_an_export_without_gids_of_fields_meets_one_with_gids(load, convert, kin
 
 
 def test_a_type_in_the_name_of_a_column_is_no_gid():
-    """Plain frames have only the names: `Cost [number]` and `Price [number]` are two fields."""
+    """`Cost [number]` and `Price [number]` are two fields: the suffix is not a gid."""
     frame = pd.DataFrame(
         {"gid": ["1"], "custom_fields.Cost [number]": [1], "custom_fields.Price [number]": [2]}
     )

@@ -1,4 +1,4 @@
-"""Columns of a load: their names, their dtypes, and what becomes of what does not fit."""
+"""Columns of a load: their names and dtypes, and what happens to values that do not fit."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_schema_decides_dtypes(load):
 
 
 def test_pyarrow_dtypes_for_all(load):
-    """As `dtype_backend` of pandas."""
+    """As with pandas' own `dtype_backend`."""
     frame = load(
         task(name="a", completed=True, created_at="2024-01-01T00:00:00Z", due_on="2024-01-02"),
         dtype_backend="pyarrow",
@@ -57,7 +57,7 @@ def test_pyarrow_dtypes_for_all(load):
 
 
 def test_gids_are_texts_of_any_length(load):
-    """A number is the text of it, exactly; nothing goes through a float."""
+    """A JSON number becomes its exact digits; nothing goes through a float."""
     line = f'{{"gid": {HUGE}, "resource_type": "task", "parent": {{"gid": {HUGE}7}}}}'
     frame = load(line, task(HUGE + "1", parent={"gid": "7"}))["task"]
     assert list(frame["gid"]) == [HUGE, HUGE + "1"]
@@ -85,7 +85,7 @@ def test_gids_are_texts_of_any_length(load):
     ],
 )
 def test_what_does_not_fit_is_missing_and_reported(load, field, value, reason):
-    """One cell, never its column, and the others of its row are there."""
+    """Only that cell is missing; the rest of its column and row is kept."""
     if reason is None:
         field, reason = "assignee", "not an object"
     rows = [task(str(n), name=f"n{n}") for n in range(5)]
@@ -103,7 +103,7 @@ def test_what_does_not_fit_is_missing_and_reported(load, field, value, reason):
 
 
 def test_what_does_not_fit_inside_objects_and_lists(load):
-    """The path says where; what is beside it stays."""
+    """The issue gives the path; neighbouring values stay."""
     data = load(
         task(
             assignee={"gid": "1", "name": 7},
@@ -181,7 +181,10 @@ def test_unknown_fields_are_inferred_over_all_rows(load):
 
 
 def test_an_unknown_field_of_several_kinds_has_one_answer(load):
-    """An object wins, then a list; what else came is reported. Scalars together become text."""
+    """An object wins over a list, a list over scalars; the rest is reported.
+
+    Mixed scalars become text.
+    """
     data = load(
         task("1", new="x", other=1, many=[1], huge=1),
         task("2", new={"gid": "4"}, other="x", many="m", huge=2**80),
@@ -308,7 +311,10 @@ def test_whole_numbers_beyond_floats_stay_exact_or_are_reported(load):
     ],
 )
 def test_a_whole_number_written_with_a_fraction_is_not_rounded(load, number, is_exact):
-    """Exact or reported in number fields, documented columns and lists; unknown ones keep texts."""
+    """In number fields, documented columns and lists.
+
+    It is exact or reported; unknown fields keep text.
+    """
     field = f'{{"gid":"7","name":"Cost","type":"number","number_value":{number}}}'
     nameless = f'{{"name":"Effort","type":"number","number_value":{number}}}'
     text = f'{{"gid":"8","name":"Text","type":"number","number_value":"{number}"}}'
@@ -333,7 +339,7 @@ def test_a_whole_number_written_with_a_fraction_is_not_rounded(load, number, is_
 
 
 def test_a_large_number_reports_nothing_twice(load):
-    """Nor what else is wrong with its line, or with those beside it."""
+    """Neither do other problems of its line or of neighbouring lines."""
     data = load(
         '{"gid":"1","resource_type":"task","actual_time_minutes":9007199254740993.0,"due_on":"x"}',
         task("2", num_likes="bad", actual_time_minutes="9"),
@@ -355,7 +361,7 @@ def test_a_large_number_reports_nothing_twice(load):
 
 
 def test_numbers_that_are_none_cost_their_cell(load):
-    """NaN, Infinity and numbers out of range, wherever they stand in the line."""
+    """NaN, Infinity and numbers out of range cost one cell, wherever they are in the line."""
     data = load(
         b'{"a":NaN,"gid":"1","resource_type":"task","name":"n","more":[1,1e400],"num_likes":-Infinity}',
         b'{"gid":"2","resource_type":"task","a":1.5,"assignee":{"gid":"3","x":Infinity}}',
@@ -382,7 +388,7 @@ def test_wide_objects_are_json_text(load):
 
 @pytest.mark.parametrize("bundle", [1, 7, 4000])
 def test_what_an_odd_file_can_cost_is_bounded(load, monkeypatch, bundle):
-    """Of a row, or an object in it, more than a thousand undocumented keys are one JSON column."""
+    """More than a thousand undocumented keys of a row or object become one JSON column."""
     monkeypatch.setattr(scan, "_BUNDLE", bundle)
     wide = [{f"k{number}": number for number in range(start, start + 90)} for start in (0, 40, 900)]
     wide[1] |= {'q"': None, "other_keys": [1], "seen_at": "2026-01-01T00:00:00Z"}
@@ -417,7 +423,7 @@ def test_what_an_odd_file_can_cost_is_bounded(load, monkeypatch, bundle):
 
 
 def test_columns_restricts_and_orders(load):
-    """Objects whole or in part; the others are not even looked at."""
+    """Whole objects or parts of them; other columns are not even decoded."""
     row = task(
         name="n",
         assignee={"gid": "1", "name": "A", "x": 1},
@@ -441,7 +447,7 @@ def test_columns_restricts_and_orders(load):
 
 
 def test_a_name_that_several_custom_fields_have_is_told_with_the_choices(load):
-    """And taken where only one field has it."""
+    """The name is accepted where only one field has it."""
     cost = {"gid": "8", "name": "Cost", "type": "number", "number_value": 1.5}
     row = task(custom_fields=[cost, {**cost, "gid": "9"}])
     with pytest.raises(
@@ -453,7 +459,7 @@ def test_a_name_that_several_custom_fields_have_is_told_with_the_choices(load):
 
 
 def test_resource_types_restricts(load):
-    """Other rows are left out, wherever in the line their type stands."""
+    """Other rows are left out, wherever in the line their type is."""
     rows = [
         task(),
         {"assignee": {"resource_type": "user"}, "resource_type": "team", "gid": "2"},
@@ -478,7 +484,7 @@ def test_the_repr_says_what_is_there(load):
     "value", [b'[{"\x80\\\\": 1}]', b'{"\x80\\"": 1}', b'{"a": {"\x80\\n": 1}}']
 )
 def test_keys_that_are_neither_unicode_nor_names_keep_their_values(load, value):
-    """The bytes that are not valid are replaced and told; the value is there."""
+    """Invalid bytes are replaced and reported; the value is kept."""
     line = b'{"gid": "1", "resource_type": "goal", "x": ' + value + b"}"
     data = load(line, on_bad_lines="skip")
     assert data.issue_count == 1

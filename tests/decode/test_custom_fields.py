@@ -1,4 +1,4 @@
-"""Custom fields become one typed column each, whatever came where."""
+"""Custom fields become one typed column each, in whatever form they arrive."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_catalogue_describes_them(load):
 
 
 def test_names_are_settled_over_all_files(export, load):
-    """The gid is the key: two fields of one name carry it, in every frame; others do not."""
+    """Columns are named by gid where two fields share a name, in every frame."""
     one = export(
         task(custom_fields=[field("1", "Priority", "text", "a"), field("3", "Only", "text", "c")])
     )
@@ -137,7 +137,7 @@ def test_values_that_do_not_fit_are_reported_by_the_columns_name(load):
 
 
 def test_options_are_all_that_came(load):
-    """Of the last list first, then of earlier ones, then what rows have and no list names."""
+    """First those of the last list, then of earlier lists, then values that no list names."""
     data = load(
         task(
             "1",
@@ -197,7 +197,7 @@ def test_long_gives_one_row_a_value(load):
 
 
 def test_raw_keeps_them_as_they_came(load):
-    """A list of structs with all that was in them."""
+    """A list of structs with everything that was in them."""
     data = load(task(custom_fields=FIELDS[:2]), custom_fields="raw")
     [first, second] = data["task"].at[0, "custom_fields"]
     assert first["text_value"] == "x"
@@ -215,7 +215,7 @@ def test_a_gid_that_is_a_number_is_the_same_field(load, gid):
 
 
 def test_a_precision_that_is_none_is_told(load):
-    """Beyond 64 bits, as by no means possible in a catalogue."""
+    """A precision beyond 64 bits is reported: it cannot be valid."""
     data = load(task(custom_fields=[{**FIELDS[1], "precision": 2**70}]))
     assert data["task"].at[0, "custom_fields.Cost"] == 5
     assert data.custom_fields["precision"].isna().all()
@@ -223,7 +223,7 @@ def test_a_precision_that_is_none_is_told(load):
 
 
 def test_fields_that_are_expected_exactly_read_as_any(export, monkeypatch):
-    """Row by row, so that all but the first are expected: the same as all at once."""
+    """Decoding row by row, with exact types after the first, gives the same as all at once."""
     import asana_jobs_pd as aj
     from asana_jobs_pd._decode import custom_fields, scan
 

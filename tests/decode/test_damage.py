@@ -90,7 +90,7 @@ def test_a_gzip_file_cut_at_every_byte(tmp_path, chunk):
 
 @pytest.mark.slow
 def test_a_gzip_file_with_damage_at_every_byte(tmp_path, chunk):
-    """Whatever zlib makes of it is kept, and told."""
+    """Whatever zlib can read is kept; the rest is reported."""
     for place in range(2, len(PACKED)):
         damaged = bytearray(PACKED)
         damaged[place] ^= 0x41
@@ -99,7 +99,7 @@ def test_a_gzip_file_with_damage_at_every_byte(tmp_path, chunk):
 
 @pytest.mark.slow
 def test_a_plain_file_cut_at_every_byte(tmp_path, chunk):
-    """A last line that is no JSON is where the file ends; a whole one needs no newline."""
+    """The file ends before a last line that is not JSON; a complete one needs no newline."""
     path = tmp_path / "x.jsonl"
     text = as_lines(ROWS[:4])
     for size in range(1, len(text)):
@@ -133,7 +133,7 @@ def test_a_document_cut_at_every_byte(tmp_path, data_key):
 
 @pytest.mark.parametrize("missing", [1, 8, 30])
 def test_a_packed_document_that_ends_early(tmp_path, missing):
-    """Is cut where the gzip data is."""
+    """It ends where the gzip data ends."""
     path = tmp_path / "x.json.gz"
     packed = gzip.compress(json.dumps(ROWS).encode())
     path.write_bytes(packed[:-missing])
@@ -147,7 +147,7 @@ def test_a_packed_document_that_ends_early(tmp_path, missing):
 
 @pytest.mark.parametrize("tail", [b"\n", b"\0" * 512, b"junk", b"\0\0junk", b"<html>"], ids=repr)
 def test_bytes_after_the_gzip_data_are_an_issue_and_no_damage(tmp_path, tail):
-    """As gunzip does, whatever `on_bad_lines` says."""
+    """As with gunzip, whatever `on_bad_lines` says."""
     path = tmp_path / "x.jsonl.gz"
     path.write_bytes(PACKED + tail)
     for mode in ("error", "skip"):
@@ -197,7 +197,7 @@ def test_damage_after_many_lines_keeps_the_lines_before(tmp_path, workers):
 
 
 def test_gzip_within_gzip_is_unpacked(tmp_path):
-    """Also where it ends early; more often than anybody means to is told."""
+    """Also where it ends early; deeper nesting is an error."""
     path = tmp_path / "x.jsonl.gz"
     path.write_bytes(gzip.compress(PACKED))
     assert len(load(path)["task"]) == len(ROWS)
@@ -215,7 +215,7 @@ def test_gzip_within_gzip_is_unpacked(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4" + bytes(range(200)), "[]".encode("utf-16")])
 def test_what_is_no_text_is_one_issue(tmp_path, content):
-    """Not one for each piece of binary data between two newlines."""
+    """Not one per piece of binary data between two newlines."""
     path = tmp_path / "x.jsonl.gz"
     path.write_bytes(content)
     data = load(path, on_bad_lines="skip")
@@ -226,7 +226,7 @@ def test_what_is_no_text_is_one_issue(tmp_path, content):
     "garbage", [b"\0" * 5000, gzip.compress(TEXT), b"\x00\xff" * 40 + b"\n" + TEXT]
 )
 def test_binary_garbage_after_lines_of_text_costs_no_line(tmp_path, garbage):
-    """As where a file was preallocated, or another one was appended; short files, too."""
+    """As in preallocated files, or where another file was appended; also in short files."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(as_lines(ROWS[:3]) + garbage)
     data = load(path, on_bad_lines="skip")
@@ -247,7 +247,7 @@ def test_lines_that_begin_with_a_list_are_no_document(tmp_path):
 
 @pytest.mark.parametrize("content", [PACKED[:-30], PACKED + b"junk", PACKED[:9], TEXT[:-9], b""])
 def test_a_damaged_file_behind_a_url(tmp_path, content):
-    """Is the same as one on disk."""
+    """It is treated like one on disk."""
     fsspec = pytest.importorskip("fsspec")
     path = tmp_path / "x.jsonl.gz"
     path.write_bytes(content)

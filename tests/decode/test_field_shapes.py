@@ -103,7 +103,10 @@ def test_a_plain_meaning_is_taken_in_whatever_shape(load, kind, value, expected,
 )
 @pytest.mark.parametrize("gid", [{}, {"gid": "7"}])
 def test_what_is_displayed_stands_in_where_it_is_exact(load, kind, shown, expected, gid):
-    """For an absent key only; the catalogue says so. Else missing, and an issue shows it."""
+    """Only for an absent key, and the catalogue says so.
+
+    Otherwise the value is missing and an issue shows it.
+    """
     shape = {**gid, **field(kind), "display_value": shown, "enum_options": OPTIONS}
     data = load(task(custom_fields=[shape]))
     assert cells(data) == ({} if expected is None else {"F": expected})
@@ -115,7 +118,7 @@ def test_what_is_displayed_stands_in_where_it_is_exact(load, kind, shown, expect
 
 
 def test_a_time_of_day_has_a_column_of_its_own(load):
-    """In UTC, while the date is Asana's own; only where a time ever comes."""
+    """It is in UTC; the date stays Asana's own. The column exists only where a time occurs."""
     moment = "2024-08-23T22:30:00.000Z"
     shapes = [
         {"date": "2024-08-24", "date_time": moment},
@@ -167,7 +170,7 @@ def test_a_field_with_and_without_a_gid_is_one_column(load):
 
 
 def test_two_fields_of_one_name_and_type_make_a_third_without_gid(load):
-    """It could be either: it keeps a column of its own."""
+    """It could be either of them, so it keeps its own column."""
     first, second = (
         {"gid": gid, **field("number", number_value=n)} for n, gid in enumerate("78", 1)
     )
@@ -185,7 +188,7 @@ def test_two_fields_of_one_name_and_type_make_a_third_without_gid(load):
 
 @pytest.mark.parametrize("last", [None, 3, 1])
 def test_a_field_that_a_row_has_twice_keeps_the_last_value(load, last):
-    """Another one is an issue; the same one, or none, is not."""
+    """A differing value is an issue; an equal or missing one is not."""
     twice = [field("number", number_value=1), field("number", number_value=last)]
     data = load(task(custom_fields=twice))
     assert cells(data) == {"F": last or 1.0}
@@ -256,21 +259,21 @@ FIELD = st.fixed_dictionaries(
 
 
 def says_something(value):
-    """Whether a value, in whatever shape, is more than nothing."""
+    """Whether a value, in whatever shape, is not empty."""
     if isinstance(value, (list, dict)):
         return any(map(says_something, value.values() if isinstance(value, dict) else value))
     return value is not None and value != ""
 
 
 def is_informative(field):
-    """Whether a field has a value, or displays one."""
+    """Whether a field has a value or a display value."""
     shown = field.get("display_value")
     values = [field.get(key) for key in KEYS.values()]
     return bool(shown and shown.strip()) or any(map(says_something, values))
 
 
 def check_value_or_issue(path, fields, mode):
-    """Load a row a field: all that have a value give one, or an issue."""
+    """Load one row per field: each field with a value gives a cell or an issue."""
     path.write_bytes(as_lines(task(str(n), custom_fields=[one]) for n, one in enumerate(fields)))
     data = aj.read_asana_export(path, workers=1, custom_fields=mode, progress=False)
     frame = data["task"]
@@ -315,7 +318,7 @@ def test_a_value_or_an_issue_at_length(tmp_path_factory, fields, mode):
     ],
 )
 def test_an_object_of_unknown_keys_is_shown_whole(load, kind, key, value, shown):
-    """The issue has the keys that were not read; what is beside it stays."""
+    """The issue has the keys that were not read; neighbouring values stay."""
     field = {"gid": "1", "name": "F", "type": kind, key: value}
     data = load(task(custom_fields=[field]), task("2", custom_fields=[field]))
     assert [issue[2:4] for issue in issues_of(data)] == [("custom_fields.F", shown)] * 2

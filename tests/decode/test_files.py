@@ -1,4 +1,4 @@
-"""What is read as an export file, and what is refused in words."""
+"""What is read as an export file, and what is refused, with the reason."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_several_gzip_members_are_one_file(export):
 
 
 def test_an_export_without_rows(export):
-    """Gives no frames; its catalogue and issues have their columns."""
+    """It gives no frames; its catalogue and issues have their columns."""
     data = read(export())
     assert dict(data) == {}
     assert len(data.issues.columns) == 7
@@ -82,14 +82,14 @@ def test_an_export_without_rows(export):
     ],
 )
 def test_what_is_no_export_is_refused(export, content, says):
-    """With the file, the line, what is wrong, and the remedy."""
+    """With the file, the line, the problem and the remedy."""
     with pytest.raises(ExportFileError, match=says) as caught:
         read(export(content=content, packed=False))
     assert caught.value.path in str(caught.value)
 
 
 def test_other_files_are_refused(tmp_path):
-    """None, a folder, a zip."""
+    """A missing file, a folder, a zip archive."""
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("x", "y")
@@ -99,7 +99,7 @@ def test_other_files_are_refused(tmp_path):
 
 
 def test_a_file_that_ends_early(export, small_chunks):
-    """Is an error; or what was whole is kept, and the rest reported."""
+    """It is an error, or complete rows are kept and the rest is reported."""
     whole = gzip.compress(as_lines(ROWS))
     path = export(content=whole[: len(whole) // 2], packed=False)
     with pytest.raises(ExportFileError, match="damaged or ends early"):
@@ -127,7 +127,7 @@ def test_bad_lines_are_left_out_and_counted(export):
 
 @pytest.mark.parametrize("document", [False, True])
 def test_a_line_has_a_limit(export, small_chunks, document):
-    """A longer one, or a bomb that becomes one, ends in words before it is in memory."""
+    """A longer line, or a bomb that becomes one, is an error before it is in memory."""
     rows = [*ROWS[:5], task("x", notes="y" * 9000)]
     path = export(content=json.dumps(rows).encode()) if document else export(*rows)
     assert len(read(path)["task"]) == 6
@@ -136,14 +136,17 @@ def test_a_line_has_a_limit(export, small_chunks, document):
 
 
 def test_a_bomb_ends_within_its_bound(export):
-    """A thousand to one, in one line, is given up at the limit."""
+    """One line that inflates a thousandfold is given up at the limit."""
     path = export(content=b'{"gid":"1","resource_type":"task","notes":"' + b"a" * 100_000_000)
     with pytest.raises(ExportFileError, match="line 1 has more than"):
         read(path, max_line_bytes=10_000_000)
 
 
 def test_a_frame_of_downloads(export, tmp_path):
-    """All its files together; rows without one are passed over, their window is reported."""
+    """All its files are loaded together.
+
+    Rows without one are skipped, and the time window is reported.
+    """
     files = pd.DataFrame(
         {
             "gid": ["1", "2", "3"],

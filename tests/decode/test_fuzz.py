@@ -1,4 +1,4 @@
-"""Mutated lines of every documented type, against a walk that knows only the `json` module."""
+"""Mutated lines of every documented type, checked against the `json` module alone."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ JSONS = st.recursive(
 
 
 def sample(spec, name):
-    """Return a value as the schema describes it; texts name where they stand."""
+    """Return a value as the schema describes it; texts name their own place."""
     if isinstance(spec, dict):
         return {key: sample(inner, f"{name}.{key}") for key, inner in spec.items()}
     if isinstance(spec, list):
@@ -117,7 +117,7 @@ def texts(draw):
 
 
 def leaves(value):
-    """Yield the scalars in a value that say something."""
+    """Yield the scalars in a value that carry information."""
     if isinstance(value, dict):
         for inner in value.values():
             yield from leaves(inner)
@@ -173,7 +173,7 @@ def check(path, lines):
 
 
 def parsed(line):
-    """Return the row of a line, None for one that is none."""
+    """Return the row of a line, or None if it is not a row."""
     try:
         row = json.loads(line.decode("utf-8", "replace"))
     except ValueError:
@@ -182,12 +182,12 @@ def parsed(line):
 
 
 def key_of(row):
-    """Return what rows of which only one stays have in common."""
+    """Return what rows share of which only one is kept."""
     return row["resource_type"], str(row.get("gid"))
 
 
 def check_row(row, records, reported):
-    """Hold that some record has all of the row that is not reported."""
+    """Check that some record has everything of the row that is not reported."""
     missing = [list(lost(row, record, reported)) for record in records]
     assert any(not values for values in missing), (row, min(missing, key=len, default=None))
 
@@ -214,7 +214,7 @@ def lost(row, record, reported):
 
 
 def lost_fields(fields, cells, reported):
-    """Yield custom fields of which nothing arrived, though they have a value."""
+    """Yield custom fields of which nothing arrived although they have a value."""
     if any(column.startswith("custom_fields") for column in reported):
         return
     for field in filter(lambda field: isinstance(field, dict), fields):
@@ -226,7 +226,7 @@ def lost_fields(fields, cells, reported):
 @given(lines=st.lists(texts(), min_size=1, max_size=5))
 @settings(max_examples=20)
 def test_nothing_is_lost_silently(tmp_path_factory, lines):
-    """Whatever is in a line: it is in the frame or in the issues, and nothing foreign is raised."""
+    """Whatever a line contains is in the frame or in the issues. No foreign exception is raised."""
     check(tmp_path_factory.mktemp("fuzz") / "a.jsonl", lines)
 
 

@@ -1,4 +1,4 @@
-"""Files behind URLs are read as files here, and their errors are told in our words."""
+"""Files behind URLs are read like local ones, and their errors are ours."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def put(url, data=None):
     ],
 )
 def test_a_drive_is_no_url(path, url):
-    """Schemes have two letters and more."""
+    """URL schemes have at least two letters."""
     assert is_url(path) is url
 
 
@@ -84,13 +84,13 @@ def test_file_urls_are_local_paths(tmp_path):
 
 
 def test_one_process_reads_what_is_behind_a_url():
-    """More would fetch it more than once, and would have to know how."""
+    """Several would fetch it more than once and need its options."""
     with pytest.raises(InvalidOptionError, match="one process"):
         aj.read_asana_export(put("memory://exports/a.gz"), workers=2)
 
 
 def test_what_is_not_there_is_said():
-    """With its URL."""
+    """The error shows the URL."""
     with pytest.raises(
         ExportFileError, match=r"memory://exports/none\.gz cannot be read"
     ) as caught:
@@ -127,7 +127,7 @@ class Breaking(MemoryFileSystem):
 
 
 def test_a_connection_that_breaks_is_no_damaged_file():
-    """Half a file is never taken for a whole one, whatever on_bad_lines allows."""
+    """Half a file is never taken for a complete one, whatever `on_bad_lines` allows."""
     fsspec.register_implementation("breaking", Breaking, clobber=True)
     url = put("breaking://exports/a.gz")
     with pytest.raises(ExportFileError, match="cannot be read: connection reset") as caught:
@@ -136,7 +136,7 @@ def test_a_connection_that_breaks_is_no_damaged_file():
 
 
 def test_a_size_that_is_refused_is_said():
-    """Reading has not begun by then."""
+    """Before reading begins."""
     fsspec.register_implementation("breaking", Breaking, clobber=True)
     with pytest.raises(ExportFileError, match=r"secret\.gz cannot be read: no entry"):
         aj.read_asana_export("breaking://exports/secret.gz")
@@ -152,7 +152,7 @@ def test_without_fsspec_the_extra_is_named(monkeypatch):
 
 
 def test_an_unknown_kind_of_url_is_an_error():
-    """Named, without what may be a credential."""
+    """The error names it without possible credentials."""
     with pytest.raises(InvalidOptionError, match="nope://"):
         located("nope://user:secret@host/a")
 
@@ -167,7 +167,7 @@ class Strict(MemoryFileSystem):
 
 
 def test_options_that_do_not_suit_are_an_error():
-    """Their values may be secrets, and are not said."""
+    """Their values may be secrets and are not shown."""
     fsspec.register_implementation("strict", Strict, clobber=True)
     with pytest.raises(InvalidOptionError, match="cannot log in with …") as caught:
         located("strict://a", {"key": "0123456789secret"})

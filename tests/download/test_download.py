@@ -1,4 +1,4 @@
-"""From jobs to files on disk, when all goes well, and which rows have none."""
+"""From jobs to files on disk when all goes well, and which rows have no file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_fresh_url_is_used(asana, client, jobs, content, tmp_path):
 
 
 def test_a_finished_file_is_not_fetched_again(asana, client, jobs, content, tmp_path):
-    """Not a request is sent; its size and hash are told all the same."""
+    """No request is made; its size and hash are still reported."""
     jobs.asana.download(tmp_path, client=client)
     asana.reset_stats()
     again = jobs.drop(columns="new_resource_export.download_url").asana.download(
@@ -60,21 +60,21 @@ def test_a_finished_file_is_not_fetched_again(asana, client, jobs, content, tmp_
 
 
 def test_overwrite_fetches_it_again(asana, client, jobs, content, tmp_path):
-    """And replaces what is there, in one step."""
+    """The existing file is replaced in one step."""
     jobs.asana.download(tmp_path, client=client)
     check(only(jobs.asana.download(tmp_path, overwrite=True, client=client)), content)
     assert asana.stats.downloads == 2
 
 
 def without_record(path):
-    """Write the file anew, as it comes back from a copy to a file system without attributes."""
+    """Rewrite the file, as copying it to a file system without attributes does."""
     data = path.read_bytes()
     path.unlink()
     path.write_bytes(data)
 
 
 def test_a_file_without_a_record_is_verified(asana, client, jobs, gid, content, tmp_path):
-    """It is taken as it is when it is whole."""
+    """It is accepted if it is complete."""
     jobs.asana.download(tmp_path, client=client)
     without_record(tmp_path / f"{gid}-resource.jsonl.gz")
     asana.reset_stats()
@@ -98,7 +98,7 @@ DAMAGES = {
 def test_a_file_that_is_not_the_one_is_fetched(
     asana, client, jobs, gid, content, tmp_path, damage, is_new
 ):
-    """Whether we have left a record with it or not."""
+    """Whether it has our record or not."""
     path = tmp_path / f"{gid}-resource.jsonl.gz"
     jobs.asana.download(tmp_path, client=client)
     if is_new:
@@ -115,7 +115,7 @@ def test_a_file_that_is_not_the_one_is_fetched(
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 @pytest.mark.parametrize("good", [True, False])
 def test_a_link_of_the_name_is_replaced(client, jobs, gid, content, tmp_path, good):
-    """What it leads to is left alone."""
+    """The link's target is left alone."""
     other = tmp_path / "other"
     other.write_bytes(content if good else b"precious")
     (tmp_path / "exports").mkdir()
@@ -162,7 +162,7 @@ def test_a_warning_turned_into_an_error_keeps_the_frame(sandbox, tmp_path):
 
 @pytest.mark.parametrize("columns", [["gid"], ["gid", "status"], ["gid", "resource_subtype"]])
 def test_a_frame_that_says_little_is_enough(client, jobs, content, tmp_path, columns):
-    """What is missing is asked for; gids alone do."""
+    """What is missing is requested; gids alone suffice."""
     files = jobs[columns].asana.download(tmp_path, client=client)
     check(only(files), content)
     assert list(files.columns) == [*columns, *FILE_COLUMNS]
@@ -171,7 +171,7 @@ def test_a_frame_that_says_little_is_enough(client, jobs, content, tmp_path, col
 
 @pytest.mark.parametrize("url", ["…", "https://s3.example/f?…", "http://s3.example/f", "no url"])
 def test_a_url_that_is_none_is_asked_for(client, jobs, content, tmp_path, url):
-    """A masked one, say: nothing is sent where it leads, if that is not https."""
+    """For example a masked one: nothing is requested from it unless it is https."""
     jobs["new_resource_export.download_url"] = "http://s3.example/" + url
     check(only(jobs.asana.download(tmp_path, client=client)), content)
 
@@ -207,7 +207,7 @@ def test_a_repeated_gid_is_downloaded_once(asana, client, jobs, content, tmp_pat
 
 
 def test_rows_without_a_file_keep_their_place_and_say_why(asana, client, tmp_path):
-    """Not finished, failed, no export, not yours: one row each, and the file in between."""
+    """Not finished, failed, not an export, not yours: one row each, around the file."""
     done, pending, failed = asana.gids(3, "graph_export_request")
     other = asana.gids(1, "duplicate_task")[0]
     asana.finish(done, other)
@@ -277,7 +277,7 @@ def test_a_token_that_is_refused_ends_it(asana, jobs, tmp_path):
     ],
 )
 def test_an_option_that_is_none_is_refused(asana, client, jobs, tmp_path, options):
-    """By name and value, before anything is sent."""
+    """The error names option and value, before any request."""
     asana.reset_stats()
     with pytest.raises(InvalidOptionError, match=next(iter(options))):
         jobs.asana.download(**{"dest": tmp_path, "client": client, **options})
@@ -285,14 +285,14 @@ def test_an_option_that_is_none_is_refused(asana, client, jobs, tmp_path, option
 
 
 def test_a_closed_client_is_refused(client, jobs, tmp_path):
-    """Also where nothing would have to be asked of Asana."""
+    """Even where nothing would have to be requested from Asana."""
     client.close()
     with pytest.raises(aj.errors.ClientClosedError):
         jobs.asana.download(tmp_path, client=client)
 
 
 def test_what_is_no_gid_is_refused(asana, client, tmp_path):
-    """A gid becomes a name on disk: digits, nothing else."""
+    """A gid becomes a file name, so it may contain digits only."""
     for gid in ("../../etc/passwd", "1/2", "1-2", "1.0"):
         frame = pd.DataFrame({"gid": [gid], "status": ["succeeded"]})
         with pytest.raises(InvalidGidError):
@@ -300,7 +300,7 @@ def test_what_is_no_gid_is_refused(asana, client, tmp_path):
 
 
 def test_names_never_come_from_the_server(asana, client, gid, tmp_path):
-    """A redirect is followed to wherever it is allowed to lead, and changes nothing."""
+    """An allowed redirect is followed and changes no name."""
     asana.fault("redirect", where="exports", location=asana.export_url("77", "graph_export"))
     files = aj.download_asana_exports(gid, tmp_path, client=client)
     assert pd.isna(only(files)["file.error"])
@@ -325,7 +325,7 @@ class Terminal(io.StringIO):
 
 
 def test_bars_show_bytes_of_all_and_of_each(asana, client, jobs, gid, tmp_path, monkeypatch):
-    """One in all and one a file; nothing of the URL."""
+    """One bar for all files and one per file; none shows any part of the URL."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(progress, "DELAY", 0.05)

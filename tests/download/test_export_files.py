@@ -1,4 +1,4 @@
-"""A row of a frame, or Asana's record, says which files there should be."""
+"""Which files a row of a frame, or Asana's record, stands for."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_both_exports_are_two_files():
     ],
 )
 def test_why_there_is_no_file(record, said):
-    """In words, without asking anybody."""
+    """The reason is given without a request."""
     entry = only(entries(record))
     assert entry.file is None
     assert said in entry.problem
@@ -94,13 +94,13 @@ def test_a_row_that_does_not_say_enough_is_asked(record, fields):
     ],
 )
 def test_a_known_kind_needs_no_asking_yet(record):
-    """The URL is asked for when the file's turn comes, and not at all if it is there."""
+    """The URL is requested when the file's turn comes, and not if the file exists."""
     entry = only(entries({"status": "succeeded", **record}))
     assert (entry.file.name, entry.file.url) == ("1-graph.jsonl.gz", None)
 
 
 def test_rows_of_an_earlier_download_stay_one_file_each():
-    """A frame of files can be downloaded again, and does not double."""
+    """Downloading a frame of files again does not double its rows."""
     both = {"status": "succeeded", "new_graph_export": GRAPH, "new_resource_export": RESOURCE}
     found = entries(both, both, **{"file.kind": ["graph", "resource"]})
     assert [[entry.file.url.reveal() for entry in row] for row in found] == [[URL], [URL + "2"]]
@@ -148,14 +148,14 @@ def test_when_an_export_was_completed(export, completed_at):
 
 
 def test_a_record_without_an_export_has_no_file():
-    """Whatever it made."""
+    """Whatever the job created."""
     (entry,) = entries_of_record("1", {"status": "succeeded", "resource_subtype": "duplicate_task"})
     assert "there is no export file: a duplicate_task job creates none" in entry.problem
 
 
 @pytest.mark.parametrize("odd", ["x", 5, [], {}])
 def test_an_odd_record_breaks_nothing(odd):
-    """What is not as documented has no file."""
+    """A record that is not as documented has no file."""
     (entry,) = entries_of_record("1", {"status": "succeeded", "new_graph_export": odd})
     assert entry.file is None
     assert entry.problem
@@ -163,7 +163,7 @@ def test_an_odd_record_breaks_nothing(odd):
 
 @pytest.mark.parametrize("odd", [5, {}, "", None, []])
 def test_an_odd_url_is_none(odd):
-    """It is asked for again, as one that is not there yet."""
+    """It is requested again, like one that is not there yet."""
     record = {"status": "succeeded", "new_graph_export": {"gid": "7", "download_url": odd}}
     (entry,) = entries_of_record("1", record)
     assert entry.file.url is None

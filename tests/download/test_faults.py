@@ -1,4 +1,4 @@
-"""What networks, file stores and disks do on their bad days, over real sockets."""
+"""Networks, file stores and disks that misbehave, over real sockets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def download(client, jobs, tmp_path):
 
 
 def plant(tmp_path, gid, data, etag):
-    """Put down what an earlier, interrupted download left."""
+    """Write what an earlier, interrupted download left."""
     part = tmp_path / f"{gid}-resource.jsonl.gz.part"
     part.write_bytes(data)
     part.with_name(f"{part.name}.etag").write_text(etag)
@@ -41,7 +41,7 @@ def etag_of(content):
 
 
 def test_a_part_on_disk_is_not_fetched_again(asana, download, gid, content, tmp_path):
-    """Only the rest is asked for, of the same content."""
+    """Only the rest is requested, of the same content."""
     plant(tmp_path, gid, content[:5000], etag_of(content))
     check(download(), content)
     assert ranges(asana) == ["bytes=5000-"]
@@ -58,7 +58,7 @@ def test_a_cut_connection_is_continued(asana, download, content, fault):
 
 
 def test_many_cuts_end_well_as_long_as_bytes_come(asana, download, content):
-    """More cuts than there are tries: each brought the file further."""
+    """There are more cuts than retries, but each attempt brought new bytes."""
     for place in range(1, 5):
         asana.fault("truncate", where="exports", bytes=place * 1000)
     check(download(), content)
@@ -66,7 +66,7 @@ def test_many_cuts_end_well_as_long_as_bytes_come(asana, download, content):
 
 
 def test_a_changed_etag_starts_over(asana, download, gid, content, tmp_path):
-    """What is on disk is of a file that is no more."""
+    """The bytes on disk are of a file that no longer exists."""
     asana.fault("truncate", where="exports", bytes=3000)
     plant(tmp_path, gid, content[:1000], '"of-another-edition"')
     check(download(), content)
@@ -74,7 +74,7 @@ def test_a_changed_etag_starts_over(asana, download, gid, content, tmp_path):
 
 
 def test_a_file_that_changes_on_the_way_starts_over(asana, download, gid, content, tmp_path):
-    """The part of the first edition does not meet the second."""
+    """Bytes of two editions are never joined."""
     asana.fault("truncate", where="exports", bytes=3000)
     asana.fault("reset", where="exports", times=3)
     assert "Download again to resume" in download()["file.error"]
@@ -126,7 +126,7 @@ def test_416_with_a_part_that_is_too_long_starts_over(asana, download, gid, cont
 
 
 def test_a_part_that_went_bad_on_disk_starts_over(asana, download, gid, content, tmp_path):
-    """Once: then the file itself is to blame."""
+    """Only once: after that, the file itself is corrupt."""
     bad = bytearray(content[:5000])
     bad[2500] ^= 0xFF
     plant(tmp_path, gid, bytes(bad), etag_of(content))
@@ -135,7 +135,7 @@ def test_a_part_that_went_bad_on_disk_starts_over(asana, download, gid, content,
 
 
 def test_an_expired_url_is_renewed(asana, download, jobs, gid, content):
-    """A URL that says so is not even tried."""
+    """A URL that has expired by its own date is not even tried."""
     stale = asana.export_url(gid, "export_request").replace("Expires=300", "Expires=1")
     old = jobs.assign(**{"new_resource_export.download_url": stale})
     check(download(old), content)
@@ -144,7 +144,7 @@ def test_an_expired_url_is_renewed(asana, download, jobs, gid, content):
 
 
 def test_a_refused_url_is_renewed_and_the_download_goes_on(asana, download, content):
-    """403 in the middle: the part stays."""
+    """After a 403 in the middle, the part stays."""
     asana.fault("truncate", where="exports", bytes=3000)
     asana.fault("status", where="exports", status=403)
     check(download(), content)
@@ -164,7 +164,7 @@ def test_a_life_shorter_than_the_margin_does_not_loop(sandbox, tmp_path):
 
 
 def test_a_clock_that_is_wrong_costs_one_request(sandbox, tmp_path):
-    """All URLs look expired to it; what Asana has just given is used all the same."""
+    """All URLs look expired to it; a fresh one is used nevertheless."""
     asana = sandbox(export_rows=20)  # its clock stands in another year
     (gid,) = asana.gids(1, "export_request")
     asana.finish(gid)
@@ -176,7 +176,7 @@ def test_a_clock_that_is_wrong_costs_one_request(sandbox, tmp_path):
 
 
 def test_a_file_that_is_gone_says_so(asana, download, gid, jobs, tmp_path):
-    """The URL is dead, and the job has none any more."""
+    """Its URL no longer works, and the job has none."""
     asana.expire_export(gid)
     for frame in (jobs, jobs[["gid"]]):
         row = download(frame)
@@ -188,7 +188,7 @@ def test_a_file_that_is_gone_says_so(asana, download, gid, jobs, tmp_path):
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_fresh_urls_that_are_refused_end_in_words(asana, download, jobs, gid, content, status):
-    """After a few renewals, not for ever, when the export is not new any more."""
+    """After a few renewals it gives up, unless the export is new."""
     export = {"gid": "7", "completed_at": "2026-01-01T00:00:00.000Z"}
     url = {"download_url": asana.export_url(gid, "export_request")}
     asana.record(gid, {"gid": gid, "status": "succeeded", "new_resource_export": export | url})
@@ -212,7 +212,7 @@ FILE = packed(LINES)
 
 
 def test_a_file_of_unknown_length_that_ends_early_is_tried_again(scripted_store):
-    """Without a length, the end of the content alone tells that the connection broke."""
+    """Without a length, only the end of the content shows that the connection broke."""
     for content, asked in ((FILE, 2), (LINES, 3)):
         store = scripted_store((200, (), content[: len(content) * 2 // 3]), (200, (), content))
         check(store.download(), content)
@@ -295,7 +295,7 @@ def test_an_export_that_was_unpacked_on_the_way(scripted_store):
 
 
 def test_gzip_within_gzip_is_unpacked_once(scripted_store):
-    """Twice too; more is not an accident."""
+    """Two layers may be an accident and are unpacked; more are an error."""
     for layers in (2, 3):
         data = FILE
         for _ in range(layers - 1):
@@ -309,13 +309,13 @@ def test_gzip_within_gzip_is_unpacked_once(scripted_store):
 
 @pytest.mark.parametrize("junk", [b"\n", b"<Error>", bytes(100) + b"x"])
 def test_bytes_after_the_end_are_kept_and_noted(scripted_store, junk, caplog):
-    """As gunzip does, which warns."""
+    """As gunzip does, with a warning in the log."""
     check(scripted_store(whole(FILE + junk)).download(), FILE + junk)
     assert "follow the end of its gzip stream" in caplog.text
 
 
 def test_a_store_that_trickles_is_given_up(scripted_store):
-    """A byte now and then is as good as none."""
+    """A few bytes now and then count as no progress."""
     store = scripted_store(whole(FILE, length=10**6), timeout=(5, 0.2), pause=0.05)
     assert "bytes came in" in store.download()["file.error"]
 
@@ -389,14 +389,14 @@ def scripted_store(tmp_path):
 
 
 def test_trouble_of_the_file_store_is_waited_out(asana, download, content):
-    """503 and no answer at all, now and then."""
+    """A 503 and a reset connection are retried."""
     asana.fault("status", where="exports", status=503)
     asana.fault("reset", where="exports")
     check(download(), content)
 
 
 def test_trouble_that_lasts_ends_in_words(asana, download, gid, content, tmp_path):
-    """With what the store said; partial download was kept, and the next download goes on."""
+    """The error quotes the store; the part is kept, and the next download resumes it."""
     plant(tmp_path, gid, content[:5000], etag_of(content))
     asana.fault("status", where="exports", status=503, times=3)
     row = download()
@@ -407,7 +407,7 @@ def test_trouble_that_lasts_ends_in_words(asana, download, gid, content, tmp_pat
 
 
 def test_a_network_that_is_gone_is_not_tried_for_every_file(asana, client, tmp_path, monkeypatch):
-    """A file that failed for want of any answer speaks for those that wait."""
+    """One file without any response stands for those that wait."""
     monkeypatch.setattr(client_module, "OUTAGE", 0.0)
     gids = asana.gids(8, "export_request")
     asana.finish(*gids)
@@ -433,7 +433,7 @@ def test_a_network_that_is_gone_is_not_tried_for_every_file(asana, client, tmp_p
     ],
 )
 def test_a_corrupt_file_never_gets_its_name(asana, download, gid, content, tmp_path, change, said):
-    """The error says what is wrong, and nothing is left that would be wrong again."""
+    """The error says what is wrong, and no corrupt bytes are left to resume."""
     asana.publish(gid, change(content))
     row = download()
     assert said in row["file.error"]
@@ -449,7 +449,7 @@ def test_several_gzip_members_are_one_file(asana, download, gid, content):
 
 
 def test_a_bomb_is_stopped_at_the_limit(asana, download, gid, tmp_path):
-    """With a limit; without, it is a file like any other, and needs no memory."""
+    """Without a limit it is a file like any other and needs no memory."""
     bomb = packed(bytes(8 * 2**20), 9)
     asana.publish(gid, bomb)
     for _ in range(2):  # partial download was kept: with a higher limit, the download goes on
@@ -459,7 +459,7 @@ def test_a_bomb_is_stopped_at_the_limit(asana, download, gid, tmp_path):
 
 
 def test_a_redirect_to_elsewhere_is_not_followed(asana, download):
-    """Not to plain http, nor to a file; its query is not told."""
+    """Neither to plain http nor to a file; its query is not shown."""
     for place in ("http://s3.example/f?X-Amz-Signature=5ec2e7", "file:///etc/passwd", "//[bad"):
         asana.fault("redirect", where="exports", location=place)
         said = download()["file.error"]
@@ -468,14 +468,14 @@ def test_a_redirect_to_elsewhere_is_not_followed(asana, download):
 
 
 def test_a_redirect_that_never_ends_ends(asana, download, gid):
-    """After a handful."""
+    """After a few."""
     url = asana.export_url(gid, "export_request")
     asana.fault("redirect", where="exports", location=url, times=50)
     assert "redirects" in download()["file.error"]
 
 
 def test_a_dest_that_is_a_file(download, client, jobs, tmp_path):
-    """Or is below one: no exception, but words in every row."""
+    """Or is below one: each row has the error, and nothing is raised."""
     (tmp_path / "file").write_text("x")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         row = only(jobs.asana.download(place, client=client))

@@ -1,4 +1,4 @@
-"""An answer of the file store leads to one decision."""
+"""Each response of the file store leads to one decision."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def action(status, headers=None, *, code=None, size=0, etag=None):
 
 
 def test_200_is_the_whole_file():
-    """Its length and ETag are taken over."""
+    """Its length and ETag are used."""
     decision = next_step(200, {"Content-Length": "12", "ETag": ETAG}, None, 0, None)
     assert (decision.action, decision.total, decision.etag) == ("fresh", 12, ETAG)
 
 
 def test_200_to_a_range_starts_over():
-    """The part on disk is dropped: what comes begins at the beginning."""
+    """The part on disk is dropped: the response starts at the first byte."""
     assert action(200, {"ETag": ETAG}, size=5, etag=ETAG) == "fresh"
 
 
 @pytest.mark.parametrize("length", ["", "-1", "1e3", "٣", "9" * 30, None])
 def test_an_odd_length_is_none(length):
-    """What a server says of a size is checked before it is believed."""
+    """A length is checked before it is used."""
     headers = {} if length is None else {"Content-Length": length}
     assert next_step(200, headers, None, 0, None).total is None
 
@@ -43,7 +43,7 @@ def test_a_length_says_nothing_of_chunks():
 
 @pytest.mark.parametrize("etag", [ETAG, None])
 def test_206_goes_on(etag):
-    """When it begins where the part ends, and is of the same content."""
+    """When it begins where the part ends and has the same content."""
     headers = {"Content-Range": "bytes 5-11/12"} | ({"ETag": etag} if etag else {})
     decision = next_step(206, headers, None, 5, ETAG)
     assert (decision.action, decision.total, decision.etag) == ("append", 12, ETAG)
@@ -60,12 +60,12 @@ def test_206_goes_on(etag):
     ],
 )
 def test_206_of_something_else_starts_over(headers):
-    """Changed content, or other bytes than asked for, never meet the part."""
+    """Changed content, or bytes that were not requested, are never appended."""
     assert action(206, headers, size=5, etag=ETAG) == "restart"
 
 
 def test_206_unasked_for_is_no_answer():
-    """Without a part there is nothing it could continue, and nothing to drop."""
+    """Without a part there is nothing to continue and nothing to drop."""
     assert action(206, {"Content-Range": "bytes 5-11/12"}) == "fail"
 
 
@@ -76,14 +76,14 @@ def test_416_finishes_a_complete_part():
 
 @pytest.mark.parametrize("range_", ["bytes */11", "bytes */13", "", "nonsense"])
 def test_416_otherwise_starts_over(range_):
-    """A part that is longer than the file is not of that file."""
+    """A part that is longer than the file belongs to another file."""
     assert action(416, {"Content-Range": range_}, size=12, etag=ETAG) == "restart"
     assert action(416, {"Content-Range": range_}) == "fail"
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, None), (404, None), (410, None)])
 def test_a_refused_url_is_renewed(status, code):
-    """Expired, or of a file that is gone: the job knows."""
+    """It may have expired, or the file may be gone: the job knows."""
     assert action(status, code=code) == "renew"
     assert action(400) == "fail"
 
@@ -113,13 +113,13 @@ def test_a_refused_url_is_renewed(status, code):
     ],
 )
 def test_the_code_of_an_error_says_more_than_its_status(status, code, expected):
-    """S3 has one status for what passes and what does not."""
+    """S3 uses one status for temporary and permanent errors."""
     assert action(status, code=code) == expected
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_trouble_of_the_server_is_waited_out(status):
-    """As long as it wants, if it says so in a number."""
+    """For as long as it asks, if it says so in a number."""
     assert next_step(status, {"Retry-After": "7"}, None, 0, None).retry_after == 7
     assert next_step(status, {"Retry-After": "soon"}, None, 0, None).retry_after is None
     assert action(status) == "retry"
@@ -132,7 +132,7 @@ def test_trouble_of_the_server_is_waited_out(status):
     size=st.integers(0, 999),
 )
 def test_nothing_is_appended_in_the_wrong_place(status, range_, etag, size):
-    """Whatever a server answers: only a 206 from just there, of the kept ETag, is appended."""
+    """Only a 206 from exactly that byte, with the kept ETag, is appended."""
     headers = {"Content-Range": range_} | ({"ETag": etag} if etag else {})
     decision = next_step(status, headers, None, size, ETAG)
     if decision.action == "append":
@@ -146,7 +146,7 @@ def test_nothing_is_appended_in_the_wrong_place(status, range_, etag, size):
 
 @pytest.mark.parametrize("etag", ['W/"abc"', "abc", '""', '"a\nb"', f'"{"a" * 300}"', None])
 def test_only_a_strong_etag_identifies_a_content(etag):
-    """A weak one means much the same, and not these very bytes."""
+    """A weak one does not promise identical bytes."""
     assert strong_etag({} if etag is None else {"ETag": etag}) is None
 
 
@@ -166,6 +166,6 @@ def test_a_whole_file_as_a_range_that_nobody_requested():
 
 
 def test_a_precondition_that_failed_starts_over():
-    """Else the part would be refused for ever."""
+    """Otherwise the part would be refused forever."""
     assert next_step(412, {}, None, 5, ETAG).action == "restart"
     assert next_step(412, {}, None, 0, None).action == "fail"

@@ -64,7 +64,7 @@ def dead_owner():
 
 
 def test_a_part_survives_with_its_etag(target):
-    """The next one finds the bytes, and whose they are."""
+    """The next owner finds the bytes and which content they belong to."""
     begin(target)
     assert names(target.parent) == [part_of(target).name, etag_of(target).name]
     with PartialFile.try_open(target) as part:
@@ -84,7 +84,7 @@ def test_a_part_becomes_the_file(target):
 
 
 def test_a_disk_that_is_full_is_not_overlooked(target, monkeypatch):
-    """The system may report it only when the file is synced: it must not get its name."""
+    """The system may report it only at the fsync: the file must not get its name."""
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -101,7 +101,7 @@ def test_a_disk_that_is_full_is_not_overlooked(target, monkeypatch):
 
 @posix
 def test_it_is_for_its_owner_alone(target):
-    """From its first byte on, also when an older part was open to all."""
+    """From its first byte, even when an older part was readable by all."""
     begin(target)
     part_of(target).chmod(0o666)
     with PartialFile.try_open(target) as part:
@@ -114,7 +114,7 @@ def test_it_is_for_its_owner_alone(target):
 
 @pytest.mark.parametrize("kept", [None, b"", b'W/"weak"', b"\xff\xfe", b'"' + b"a" * 400 + b'"'])
 def test_bytes_of_unknown_content_are_dropped(target, kept):
-    """Without an ETag that identifies them, nothing may be appended."""
+    """Nothing may be appended without an ETag that identifies them."""
     begin(target)
     etag_of(target).unlink()
     if kept is not None:
@@ -131,13 +131,13 @@ def test_a_part_without_bytes_leaves_nothing(target):
 
 
 def test_a_part_that_cannot_be_resumed_leaves_nothing(target):
-    """Bytes without an ETag are of no use to anybody."""
+    """Bytes without an ETag are useless."""
     begin(target, etag=None)
     assert names(target.parent) == []
 
 
 def test_only_one_has_it(target):
-    """The second gets it when the first lets go."""
+    """The second gets it when the first releases it."""
     with PartialFile.try_open(target) as first:
         first.restart(ETAG)
         first.write(b"1")
@@ -156,7 +156,7 @@ def test_a_discarded_part_is_gone(target):
 
 @posix
 def test_the_part_of_a_dead_process_is_resumed(target):
-    """In place, and nothing of its claim is left."""
+    """In place; its claim is removed."""
     abandon(target, dead_owner())
     inode = part_of(target).stat().st_ino
     with PartialFile.try_open(target) as part:
@@ -168,7 +168,7 @@ def test_the_part_of_a_dead_process_is_resumed(target):
 @posix
 @pytest.mark.parametrize("pid", [None, 1], ids=["ours", "reused"])
 def test_a_pid_alone_does_not_keep_a_claim(target, pid):
-    """It may be of another process now, or of one of our own downloads that is over."""
+    """It may now be another process, or one of our own finished downloads."""
     owner = owner_on(_files.machine_id(), pid or os.getpid())
     abandon(target, owner)
     if pid and not _files.started_at(pid):
@@ -178,7 +178,7 @@ def test_a_pid_alone_does_not_keep_a_claim(target, pid):
 
 
 class Seconds:
-    """A clock to be set."""
+    """A clock that a test sets."""
 
     def __init__(self):
         self.now = 0.0
@@ -195,7 +195,7 @@ def clock(monkeypatch):
 
 
 def test_a_claim_of_another_machine_holds_while_it_beats(target, clock):
-    """Whether its process lives cannot be asked; that its claim changes says so."""
+    """Its process cannot be checked, but its claim changes."""
     claim = abandon(target, owner_on())
     claims = Claims(target)
     for beat in range(3):
@@ -207,7 +207,7 @@ def test_a_claim_of_another_machine_holds_while_it_beats(target, clock):
 
 
 def test_a_part_of_a_silent_machine_is_resumed_in_a_copy(target, clock):
-    """It may only be slow, and write to its file yet."""
+    """It may only be slow and still write to its file."""
     abandon(target, owner_on())
     claims = Claims(target)
     assert PartialFile.try_open(target, claims) is None
@@ -222,7 +222,7 @@ def test_a_part_of_a_silent_machine_is_resumed_in_a_copy(target, clock):
 
 
 def test_an_owner_shows_that_it_is_alive(target, clock):
-    """By the time of its claim, every few seconds."""
+    """It touches its claim every few seconds."""
     with PartialFile.try_open(target) as part:
         (claim,) = target.parent.glob("*.etag")
         os.utime(claim, (0, 0))
@@ -234,7 +234,7 @@ def test_an_owner_shows_that_it_is_alive(target, clock):
 
 
 def test_an_owner_that_was_presumed_dead_harms_nobody(target, clock):
-    """Both end with their bytes, whichever comes first: neither writes to the other's file."""
+    """Both finish with their own bytes: neither writes to the other's file."""
     with PartialFile.try_open(target) as slow:
         slow.restart(ETAG)
         slow.write(b"123")
@@ -254,7 +254,7 @@ def test_an_owner_that_was_presumed_dead_harms_nobody(target, clock):
 
 @posix
 def test_a_process_killed_just_before_the_last_rename_costs_nothing(target):
-    """Its bytes have a name of its own then."""
+    """Its bytes have a name of their own by then."""
     owner = dead_owner()
     abandon(target, owner)
     part_of(target).rename(Claims(target).data_path_of(owner))
@@ -276,7 +276,7 @@ def test_what_a_process_leaves_that_is_killed_just_after_it_is_swept(target):
 
 @posix
 def test_two_dead_claims_say_nothing(target):
-    """Of which content the bytes are: they are dropped."""
+    """The content of the bytes is unknown, so they are dropped."""
     abandon(target, dead_owner())
     Claims(target).path_of(dead_owner()).write_text('"another"')
     with PartialFile.try_open(target) as part:
@@ -300,7 +300,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("last", [b"", b"67"])
 def test_what_gets_the_name_is_what_was_verified(target, change, last):
-    """Whatever another program does with the part, and whenever."""
+    """Whatever another program does to the part, and whenever."""
     whole = b"12345" + last
     with PartialFile.try_open(target) as part:
         part.restart(ETAG)
@@ -335,7 +335,7 @@ def test_a_hard_linked_part_leaves_the_other_file_alone(target, rest):
 
 @posix
 def test_a_link_is_not_followed(target, tmp_path):
-    """Nobody can have another file overwritten by planting one."""
+    """Nobody can make a download overwrite another file by planting a link."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     part_of(target).symlink_to(victim)
@@ -355,7 +355,7 @@ def test_a_link_is_not_followed(target, tmp_path):
 
 @posix
 def test_a_pipe_is_not_written_to(target):
-    """Only a regular file is a part; nothing of ours is left beside it."""
+    """Only a regular file is a part; nothing is left beside it."""
     os.mkfifo(part_of(target))
     with pytest.raises(OSError, match="regular") as caught:
         PartialFile.try_open(target)

@@ -57,7 +57,7 @@ def session(client, gid, folder, show=bool):
 @posix
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
 def test_a_killed_process_costs_no_byte(asana, client, jobs, gid, content, tmp_path, how):
-    """What it wrote is kept, its claim is taken over, and only the rest is fetched."""
+    """Its bytes are kept, its claim is taken over, and only the rest is fetched."""
     part = tmp_path / f"{gid}-resource.jsonl.gz.part"
     asana.fault("slow", where="exports", seconds=30.0)
     with process(asana, gid, tmp_path) as killed:
@@ -85,7 +85,7 @@ def test_two_processes_fetch_it_once(asana, gid, content, tmp_path):
 
 @posix
 def test_the_second_goes_on_where_the_first_was_killed(asana, gid, content, tmp_path):
-    """Waiting ends when the first does, however it does."""
+    """It stops waiting when the first process ends, in whatever way."""
     part = tmp_path / f"{gid}-resource.jsonl.gz.part"
     asana.fault("slow", where="exports", seconds=30.0)
     with process(asana, gid, tmp_path) as first:
@@ -146,7 +146,7 @@ except KeyboardInterrupt:
 
 @posix
 def test_no_thread_is_waited_for(asana, gid, content, tmp_path):
-    """The process ends although a request is under way for a minute yet."""
+    """The process exits although a request would take another minute."""
     asana.fault("delay", where="exports", seconds=60.0)
     printed = run_child(EXIT, asana.base_url, TOKEN, gid, tmp_path / "to", folder=tmp_path)
     assert time.time() - float(printed) < 30
@@ -172,7 +172,7 @@ def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path
 
 
 def test_waiting_for_another_can_be_cancelled(asana, client, gid, content, tmp_path):
-    """A second download of a file waits for the first, but not against our will."""
+    """A second download of a file waits for the first, unless it is cancelled."""
     asana.fault("slow", where="exports", seconds=30.0)
     first, thread = session(client, gid, tmp_path)
     until(lambda: first.progress and first.progress[0].done > 1000)
@@ -208,7 +208,7 @@ def machine(asana, gid, dest, name, stale=partial_file.STALE):
 
 
 def test_two_machines_fetch_it_once(asana, gid, content, tmp_path):
-    """The second waits while the first shows that it is alive, though its pid says nothing."""
+    """The second waits while the first touches its claim; its pid says nothing."""
     part = tmp_path / f"{gid}-resource.jsonl.gz.part"
     asana.fault("slow", where="exports", seconds=4.0)
     with machine(asana, gid, tmp_path, "a") as first:
@@ -223,7 +223,7 @@ def test_two_machines_fetch_it_once(asana, gid, content, tmp_path):
 
 @posix
 def test_a_machine_that_comes_back_harms_nobody(asana, gid, content, tmp_path):
-    """It was only slow; meanwhile another has resumed a copy of its part. Both end well."""
+    """It was only slow, and a copy of its part was resumed meanwhile. Both end well."""
     part = tmp_path / f"{gid}-resource.jsonl.gz.part"
     asana.fault("slow", where="exports", seconds=6.0)
     with machine(asana, gid, tmp_path, "a") as first:
@@ -242,7 +242,7 @@ def test_a_machine_that_comes_back_harms_nobody(asana, gid, content, tmp_path):
 
 @posix
 def test_killed_at_any_instant(asana, client, jobs, gid, content, tmp_path):
-    """Again and again: the next one goes on, and nothing is left in the end."""
+    """Again and again: the next download resumes, and nothing is left at the end."""
     target = tmp_path / f"{gid}-resource.jsonl.gz"
     chance = random.Random(7)
     for _ in range(8):

@@ -1,4 +1,4 @@
-"""Tries in vain are bounded; bytes at a rate worth waiting for start the count anew."""
+"""Attempts without progress are bounded; bytes at a sufficient rate reset the count."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from asana_jobs_pd._http.retry import RetryPolicy
 
 
 class Hasty(threading.Event):
-    """A stop on whom waiting takes no time."""
+    """A stop event whose waits take no time."""
 
     def wait(self, timeout=None):  # noqa: ARG002
         return self.is_set()
@@ -43,7 +43,7 @@ def budget(now, stop):
 
 
 def test_it_gives_up_after_so_many(budget):
-    """With what went wrong, and how often."""
+    """The error says what went wrong and how often."""
     for _ in range(2):
         budget.again("no data")
     with pytest.raises(FileFailedError, match="no data, in 3 tries"):
@@ -51,7 +51,10 @@ def test_it_gives_up_after_so_many(budget):
 
 
 def test_progress_counts_anew(budget, now):
-    """Only beyond what there ever was: a server that cuts at the same byte is given up."""
+    """Only beyond the largest size so far.
+
+    A server that always cuts at the same byte is given up.
+    """
     for size in range(1, 9):
         assert budget.advance(size * 100_000)
         now.seconds += 60
@@ -63,7 +66,7 @@ def test_progress_counts_anew(budget, now):
 
 
 def test_a_trickle_is_no_progress(budget, now):
-    """A byte with each connection would take for ever."""
+    """One byte per connection would take forever."""
     for size in (1, 2):
         assert budget.advance(size)
         now.seconds += 60
@@ -75,19 +78,19 @@ def test_a_trickle_is_no_progress(budget, now):
 
 
 def test_what_cannot_pass_is_not_tried_again(budget):
-    """A wrong certificate, say."""
+    """For example a wrong certificate."""
     with pytest.raises(FileFailedError, match="TLS"):
         budget.again("TLS", retryable=False)
 
 
 def test_an_answer_that_is_final_is_not_tried_again(budget):
-    """As the policy has it for all requests."""
+    """As the retry policy decides for all requests."""
     with pytest.raises(FileFailedError):
         budget.again("418", status=418)
 
 
 def test_restarts_are_bounded(budget):
-    """A store that contradicts itself is not asked for ever."""
+    """A store that contradicts itself is given up."""
     budget.restart("odd")
     budget.restart("odd")
     with pytest.raises(FileFailedError, match="given up after 2 fresh starts: odd"):

@@ -1,4 +1,4 @@
-"""Signed URLs and tokens show nowhere, whatever goes wrong."""
+"""Signed URLs and tokens are never shown, whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_no_error_shows_a_signature(asana, client, gid, jobs, tmp_path, caplog, 
 
 
 def test_no_object_shows_a_url(asana, client, gid, tmp_path):
-    """Neither the engine nor what it is made of."""
+    """Neither the session nor any object it is made of."""
     jobs = aj.read_asana_jobs(gid, client=client)
     url = jobs["new_resource_export.download_url"].iloc[0]
     downloads = DownloadSession(client, shown=False)

@@ -1,4 +1,4 @@
-"""A file that is not there yet is waited for; one that is gone is said to be."""
+"""A file that is not there yet is waited for; one that is gone is an error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMPLETED = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 class World:
-    """Asana, time and a stop in one: waiting moves the clock, and answers come in turn."""
+    """Asana, time and a stop event in one: waiting moves the clock, and responses come in turn."""
 
     def __init__(self, *records, age=1.0):
         self.records, self.seconds, self.notes = list(records), 0.0, []
@@ -55,7 +55,7 @@ def record(url=URL, completed_at="2026-03-01T00:00:00.000Z", **fields):
 
 
 def test_the_url_of_the_frame_is_used_first():
-    """Nothing is asked while it is good."""
+    """No request is made while it is valid."""
     world = World(record())
     assert world.source(URL).url().reveal() == URL
     assert world.asked == 0
@@ -80,7 +80,7 @@ def test_a_url_that_is_not_there_yet_is_waited_for(early):
 
 
 def test_no_url_after_ten_minutes():
-    """Then it is not said to be gone: nobody knows that."""
+    """The error does not say that the file is gone: that is not known."""
     world = World(record(None))
     with pytest.raises(FileFailedError, match="10 minutes after it was completed") as caught:
         world.source().url()
@@ -90,7 +90,7 @@ def test_no_url_after_ten_minutes():
 
 
 def test_no_url_after_thirty_days():
-    """Asana has deleted the file; nobody waits for it."""
+    """Asana has deleted the file; there is nothing to wait for."""
     world = World(record(None), age=31 * 86_400)
     with pytest.raises(FileFailedError, match=r"gone.*30 days"):
         world.source().url()
@@ -99,7 +99,7 @@ def test_no_url_after_thirty_days():
 
 @pytest.mark.parametrize("reason", ["404 NoSuchKey", "404", "403 AccessDenied", "403"])
 def test_a_new_file_that_the_store_refuses_is_waited_for(reason):
-    """It may not know it yet; a 403 may also be the URL's fault, so that another is asked for."""
+    """The store may not know it yet; a 403 may also be due to the URL, so another is requested."""
     world = World(record())
     source = world.source()
     for _ in range(4):
@@ -123,7 +123,7 @@ def test_it_is_gone_when_the_store_says_so_after_ten_minutes(reason, words):
 
 
 def test_410_is_gone_at_once():
-    """That is what it means."""
+    """That is what 410 means."""
     world = World(record())
     source = world.source()
     source.url()
@@ -155,7 +155,7 @@ def test_the_url_of_the_frame_is_renewed_without_waiting():
 
 @pytest.mark.parametrize("skew", [-1e6, -30.0, 300.0])
 def test_the_servers_clock_counts(skew):
-    """Ours may be wrong; even one that runs behind the file's makes nobody wait for longer."""
+    """Ours may be wrong; even a slow server clock makes nobody wait longer."""
     world = World(record(None), age=skew)
     with pytest.raises(FileFailedError):
         world.source().url()
@@ -181,7 +181,7 @@ def test_waiting_ends_when_it_is_stopped():
 
 
 def test_bytes_start_the_count_anew():
-    """A URL that brought bytes was a good one."""
+    """A URL that delivered bytes was valid."""
     world = World(record(), age=1e5)
     source = world.source()
     for _ in range(5):
@@ -193,7 +193,7 @@ def test_bytes_start_the_count_anew():
 
 
 def test_a_job_that_cannot_be_read_ends_it():
-    """In words; a token that is refused ends everything."""
+    """With the reason; a rejected token ends the whole download."""
     error = StatusError("x", gid="1", status=404, reason="no such job")
     with pytest.raises(FileFailedError, match="404 no such job"):
         World(error).source().url()

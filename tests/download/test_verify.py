@@ -1,4 +1,4 @@
-"""A verifier tells whole gzip files from all others, however their bytes arrive."""
+"""A verifier tells complete gzip files from all others, however their bytes arrive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILE = packed(TEXT)
 
 @pytest.fixture(autouse=True, params=["isal", "zlib"])
 def inflater(request, monkeypatch):
-    """ISA-L where it is installed, and what stands in for it elsewhere."""
+    """ISA-L where it is installed, and zlib, which replaces it elsewhere."""
     if request.param == "zlib":
         monkeypatch.setattr(verify, "_zlib", zlib)
     elif verify._zlib is zlib:
@@ -64,14 +64,14 @@ def test_members_follow_each_other(parts, zeros, step):
 
 @given(cut=st.integers(0, len(FILE) - 1), step=st.sampled_from([64, 999, 10**6]))
 def test_every_cut_is_seen(cut, step):
-    """A file that ends too early never passes, wherever it was cut."""
+    """A file that ends early never passes, wherever it was cut."""
     said = refused(FILE[:cut], step)
     assert "in the middle" in said if cut else "empty" in said
 
 
 @given(place=st.integers(0, len(FILE) - 1), bit=st.integers(0, 7))
 def test_what_gzip_refuses_is_refused(place, bit):
-    """A flipped bit passes only where it changes nothing that a file has: header fields."""
+    """A flipped bit passes only in header fields that do not matter."""
     data = bytearray(FILE)
     data[place] ^= 1 << bit
     try:
@@ -100,7 +100,7 @@ def test_bytes_after_the_end_are_kept_and_counted(junk):
 
 
 def test_zeros_after_the_end_are_nothing_special():
-    """Tapes and some file systems add them."""
+    """Tapes and some file systems pad files with them."""
     assert verified(FILE + bytes(512)).trailing == 0
 
 
@@ -112,7 +112,7 @@ def test_a_second_member_that_is_cut_is_seen():
 
 @pytest.mark.parametrize("endless", [bytes(2**20), b"x" * 2**20, packed(b"") * 2**15])
 def test_what_never_ends_is_stopped(endless):
-    """Zeros, junk or empty members after the end: they count for the limit, as they fill a disk."""
+    """Zeros, junk or empty members after the end count towards the limit."""
     verifier = Verifier(10**6)
     verifier.feed(FILE)
     with pytest.raises(CorruptFileError, match="more than the 1,000,000 bytes"):
@@ -122,7 +122,7 @@ def test_what_never_ends_is_stopped(endless):
 
 
 def test_without_a_limit_too():
-    """16 MiB after the end are no accident."""
+    """16 MiB after the end cannot be an accident."""
     verifier = Verifier()
     verifier.feed(FILE)
     with pytest.raises(CorruptFileError, match="follow the end"):
@@ -155,7 +155,7 @@ def test_a_json_document_passes_and_its_cuts_do_not(step, end):
 
 @given(cut=st.integers(1, 300))
 def test_json_lines_that_are_cut_within_a_line_are_seen(cut):
-    """A cut between two lines is seen by the length that was announced."""
+    """A cut between two lines shows only in the announced length."""
     lines = b"".join(b'{"gid": "%d", "n": {"a": 1}}\n' % n for n in range(20))
     if lines[:-cut].endswith((b"}}", b"\n")):
         assert verified(lines[:-cut]).size == len(lines) - cut
@@ -180,7 +180,7 @@ def test_gzip_within_gzip_is_seen():
     ],
 )
 def test_what_is_not_gzip_is_named(data, said):
-    """Without quoting it: an error page holds keys."""
+    """Without quoting it: an error page may contain keys."""
     words = refused(data)
     assert said in words
     assert "KEY" not in words
@@ -200,7 +200,7 @@ def test_a_bomb_needs_no_memory():
 
 
 def test_a_bomb_can_be_stopped():
-    """At the limit that was set, not at the end."""
+    """At the limit that was set, not at its end."""
     bomb = packed(bytes(64 * 2**20), 9)
     verifier = Verifier(10**6)
     with pytest.raises(CorruptFileError, match="more than the 1,000,000 bytes"):

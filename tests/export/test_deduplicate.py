@@ -1,4 +1,4 @@
-"""Of repeated rows the one modified last stays, told exactly."""
+"""Of repeated rows the one modified last is kept."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def batch_of(rows):
 
 
 def kept(rows, cuts=()):
-    """Return which of some rows stay that are added in batches."""
+    """Return which rows are kept when they are added in batches."""
     rows = [(*row, None)[:3] for row in rows]
     keys = RowKeys(len(rows))
     for start, end in itertools.pairwise([0, *cuts, len(rows)]):
@@ -50,7 +50,10 @@ def kept(rows, cuts=()):
 
 
 def expected(rows):
-    """Return the same row by row: a row replaces those before unless one is known to be later."""
+    """Return the same row by row.
+
+    A row replaces earlier ones unless one of them is known to be later.
+    """
     stays = {}
     for place, (gid, line, time) in enumerate((*row, None)[:3] for row in rows):
         key = (gid, line) if gid is None else gid
@@ -63,7 +66,7 @@ def expected(rows):
 
 @given(ROWS, st.data())
 def test_the_latest_of_each_stays(rows, data):
-    """Rows are the same by their gid as a text, and without one by their line."""
+    """Rows are equal by the text of their gid; without one, by their line."""
     rows = rows + data.draw(st.lists(st.sampled_from(rows))) if rows else rows
     cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=3)))
     assert kept(rows, cuts) == expected(rows)
@@ -71,12 +74,12 @@ def test_the_latest_of_each_stays(rows, data):
 
 @given(st.lists(st.tuples(st.sampled_from("12"), st.just(""), TIMES)))
 def test_times_that_are_missing_or_equal(rows):
-    """Then the later in order replaces those before it."""
+    """Then a later row replaces earlier ones."""
     assert kept(rows) == expected(rows)
 
 
 def test_gids_are_told_apart_beyond_what_a_float_holds():
-    """Neighbours of 19 digits, and the largest of all, are rows of their own."""
+    """Neighbouring 19-digit gids, and the largest possible one, are different rows."""
     gids = [
         "9999999999999999999",
         "9999999999999999998",
@@ -122,7 +125,7 @@ def test_the_order_of_the_files_does_not_matter(export, order, options):
 
 
 def test_the_latest_stands_where_it_stood(export):
-    """Rows are in the order of the files."""
+    """Rows keep the order of the files."""
     old, new = task("1", modified_at=MOMENTS[0]), task("1", modified_at=MOMENTS[2])
     data = aj.read_asana_export([export(new, task("2")), export(task("3"), old)], workers=1)
     assert list(data["task"]["gid"]) == ["1", "2", "3"]
@@ -131,7 +134,7 @@ def test_the_latest_stands_where_it_stood(export):
 
 
 def test_a_row_that_replaces_one_with_more_keys_is_an_issue(export):
-    """What only the older row has is not in the result; a null is a value."""
+    """Values that only the older row has are not in the result; a null counts as a value."""
     full = {"gid": "1", "resource_type": "task", "name": "a", "notes": "b", "odd": 1}
     slim = {"gid": "1", "resource_type": "task", "completed": True}
     null = full | {"notes": None, "odd": None, "name": None}
@@ -153,7 +156,7 @@ def test_a_row_that_replaces_one_with_more_keys_is_an_issue(export):
 @pytest.mark.slow
 @pytest.mark.parametrize("order", [1, -1])
 def test_parquet_dask_and_workers_keep_the_same_rows(export, tmp_path, order):
-    """And tell the same issues."""
+    """And report the same issues."""
     dask = pytest.importorskip("dask")
     old = [task(str(n), name="old", notes="x", modified_at=MOMENTS[n % 2]) for n in range(20)]
     new = [task(str(n), name="new", modified_at=MOMENTS[1 - n % 2]) for n in range(5, 15)]

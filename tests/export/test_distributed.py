@@ -280,7 +280,7 @@ def test_how_it_shows(files, threads):
 
 
 def test_a_damaged_file(files, small, threads):
-    """Rows before the damage are read, and one issue tells of it."""
+    """Rows before the damage are read, and one issue reports it."""
     content = Path(files[1]).read_bytes()
     Path(files[1]).write_bytes(content[: len(content) * 2 // 3])
     with pytest.raises(errors.ExportFileError, match="damaged or ends early"):
@@ -299,7 +299,7 @@ def test_a_file_that_changes_between_the_passes(files, threads):
 
 
 def test_errors_come_from_the_workers_as_they_are(files, client, tmp_path):
-    """Errors of workers arrive unchanged, with the file and the line."""
+    """Errors of workers arrive unchanged, with file and line."""
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"gid":"1","resource_type":"task"}\n{"gid": oops\n')
     with pytest.raises(errors.ExportFileError, match="line 2 cannot be read") as caught:

@@ -1,4 +1,4 @@
-"""A load as a whole: repeated rows, order, and that nobody can tell how it was done."""
+"""A whole load: repeated rows, order, and results that do not depend on how it was done."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def assert_same(one, other):
 
 
 def test_of_repeated_rows_the_last_is_kept(load, export):
-    """By type and gid, over all files, where it stood; without a gid when identical to the byte."""
+    """By type and gid over all files; without a gid, if the bytes are identical."""
     link = {
         "resource_type": "project_to_portfolio",
         "project": {"gid": "1"},
@@ -122,7 +122,7 @@ ROW = st.fixed_dictionaries(
     mode=st.sampled_from(["columns", "long", "raw"]),
 )
 def test_borders_of_batches_cannot_be_told(tmp_path_factory, rows, chunk, bundle, cut, mode):
-    """Any rows, cut anywhere, read by any number of scanners: the same frames and issues."""
+    """Any rows, split anywhere and read by any number of scanners, give the same result."""
     path = tmp_path_factory.mktemp("any") / "a.jsonl"
     path.write_bytes(as_lines(rows) or b"\n")
     options = scan.ReadOptions(custom_fields=mode, on_bad_lines="skip")
@@ -147,7 +147,7 @@ def assembled(path, options, claims):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """Both kinds of export of the sandbox, as files, and their rows."""
+    """Both kinds of the sandbox's exports, as files, with their rows."""
     folder = tmp_path_factory.mktemp("exports")
     found = {}
     with Sandbox(export_rows=300) as asana:
@@ -165,7 +165,7 @@ def exported(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["graph_export", "export_request"])
 def test_every_cell_of_an_export_arrives(exported, kind):
-    """Compared with the rows themselves, by a walk that knows nothing of Arrow."""
+    """Checked against the rows by code that does not use Arrow."""
     path, rows = exported[kind]
     data = aj.read_asana_export(path, workers=1)
     names = {
@@ -219,7 +219,7 @@ def value_of(one):
 
 
 def comparable(value):
-    """Return a value so that 1 and 1.0, and two ways to write a time, are the same."""
+    """Return a value in which 1 equals 1.0 and two spellings of a time are the same."""
     if isinstance(value, list):
         return [comparable(item) for item in value]
     if isinstance(value, dict):
@@ -264,7 +264,7 @@ def comparable_items(value):
 
 
 def test_processes_give_what_one_gives(export, monkeypatch):
-    """Order, dtypes, issues with their lines; with two of them on several files."""
+    """The same order, dtypes and issues with their lines, with two processes for several files."""
     monkeypatch.setattr(lines, "CHUNK", 512)
     monkeypatch.setenv("PYTHONWARNINGS", "")
     rows = [
@@ -281,7 +281,7 @@ def test_processes_give_what_one_gives(export, monkeypatch):
 
 @pytest.mark.slow
 def test_a_script_needs_no_guard(export, tmp_path):
-    """Worker processes do not run the script again."""
+    """Worker processes do not run the user's script again."""
     script = tmp_path / "s.py"
     script.write_text(
         "import asana_jobs_pd as aj\nprint('once')\n"
@@ -308,7 +308,7 @@ def test_an_error_in_another_process_is_the_same_error(export, monkeypatch):
 
 
 def test_a_worker_that_is_killed_is_an_error_in_words(export, monkeypatch):
-    """The system may take it when memory is short."""
+    """The system may kill it when memory is short."""
     launch = subprocess.Popen
 
     def doomed(*args, **kwargs):
@@ -322,7 +322,7 @@ def test_a_worker_that_is_killed_is_an_error_in_words(export, monkeypatch):
 
 
 def test_an_interrupt_ends_the_workers(export, monkeypatch):
-    """At once; none is left behind, nor is anything of theirs."""
+    """At once; no process and no temporary file is left."""
     started = []
     launch = subprocess.Popen
     monkeypatch.setattr(
@@ -341,7 +341,7 @@ def test_an_interrupt_ends_the_workers(export, monkeypatch):
 
 
 def test_the_process_is_left_as_it_was(export):
-    """The cycle collector runs again, and Arrow's memory pool is the one before."""
+    """The garbage collector runs again, and Arrow's memory pool is unchanged."""
     pool = pa.default_memory_pool().backend_name
     threads = threading.active_count()
     assert gc.isenabled()
@@ -354,7 +354,7 @@ def test_the_process_is_left_as_it_was(export):
 
 
 def test_nothing_in_a_list_of_objects_stays_nothing(load, monkeypatch):
-    """Also where no object has come yet that would say what is in them."""
+    """Even before an object has shown what the list contains."""
     monkeypatch.setattr(scan, "_BUNDLE", 1)
     data = load(
         {"gid": "1", "resource_type": "task", "followers": [None]},

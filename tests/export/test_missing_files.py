@@ -1,4 +1,4 @@
-"""Frames of downloads in which an export has no file: told, and never a smaller dataset."""
+"""Frames of downloads in which an export has no file: a warning, and never a smaller dataset."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def files(export):
 
 
 def test_loading_says_which_export_has_no_file(files):
-    """A warning names the export and the reason; a job that is no export is no loss."""
+    """A warning names the export and the reason; a job that is not an export is not missing."""
     with pytest.warns(AsanaValueWarning, match=r"1 of the rows .* 12: the file is gone"):
         data = files.asana.load(progress=False)
     assert len(data["task"]) == 1
@@ -43,19 +43,19 @@ def test_an_export_that_does_not_say_so_counts(files):
 
 @pytest.mark.parametrize("names", [["gid"], ["resource_subtype", "gid"]])
 def test_names_in_the_index_count(files, names):
-    """As after a `set_index`, and whatever dtype a file format left."""
+    """As after `set_index`, with whatever dtype a file format left."""
     travelled = files.astype({"file.error": "category"}).set_index(names)
     with pytest.warns(AsanaValueWarning, match=r"1 of the rows .* 12: the file is gone"):
         aj.read_asana_export(travelled, progress=False)
 
 
 def test_a_complete_frame_is_silent(files):
-    """Rows of other jobs are left out without a word, as are rows that were dropped."""
+    """Rows of other jobs, and rows that were dropped, cause no warning."""
     assert len(files.drop(1).asana.load(progress=False)["task"]) == 1
 
 
 def test_a_parent_whose_export_was_refused_counts(export):
-    """It has no job, and its data is missing all the same."""
+    """It has no job, but its data is missing."""
     started = pd.DataFrame(
         {
             "gid": ["11", None],
@@ -71,7 +71,7 @@ def test_a_parent_whose_export_was_refused_counts(export):
 
 
 def test_a_dataset_is_not_replaced_by_one_that_lacks_an_export(files, export, tmp_path):
-    """A new one says that it is incomplete, in the result and in the manifest."""
+    """A new dataset says that it is incomplete, in the result and the manifest."""
     dest = tmp_path / "lake"
     aj.asana_export_to_parquet(export(task("1"), task("2")), dest, progress=False)
     with (

@@ -1,4 +1,4 @@
-"""Batches come back from disk as they went there."""
+"""Batches are read from disk as they were written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from asana_jobs_pd._export.workers import SpoolReader, SpoolWriter
 
 
 def batches():
-    """Return batches of two types whose columns become more, as when fields come late."""
+    """Return batches of two types whose columns increase, as when fields appear late."""
     made = []
     for number in range(60):
         width = number // 3
@@ -47,7 +47,7 @@ def test_some_columns_come_back_alone(tmp_path):
 
 
 def test_files_are_closed_when_writing_fails(tmp_path):
-    """What was written so far is whole, so that nothing is held open."""
+    """What was written so far is complete, and no file stays open."""
     with pytest.raises(KeyboardInterrupt):
         with SpoolWriter(tmp_path) as write:
             stored = write(batches()[0])

@@ -1,4 +1,4 @@
-"""A documented type of which an export has no row is an empty typed frame."""
+"""A documented type without rows is an empty typed frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load(path, **options):
 @pytest.mark.parametrize("resource_type", SCHEMA)
 @pytest.mark.parametrize("dtype_backend", ["numpy_nullable", "pyarrow"])
 def test_every_documented_type_without_rows(export, resource_type, dtype_backend):
-    """Has its documented columns, none of dtype object."""
+    """It has its documented columns, none of them of dtype object."""
     frame = load(export(), dtype_backend=dtype_backend)[resource_type]
     assert len(frame) == 0
     assert "gid" in frame.columns
@@ -30,7 +30,7 @@ def test_every_documented_type_without_rows(export, resource_type, dtype_backend
 
 @pytest.mark.parametrize("dtype_backend", ["numpy_nullable", "pyarrow"])
 def test_dtypes_are_those_of_a_frame_with_rows(export, dtype_backend):
-    """So that a job that runs every night does not depend on the day."""
+    """So a nightly job does not depend on that day's data."""
     people = [{"gid": "1", "resource_type": "user", "name": "A"}]
     times = {"created_at": "2026-01-01T00:00:00Z", "due_on": "2026-01-01"}
     row = task(completed=True, num_likes=1, actual_time_minutes=5, assignee=None, **times)
@@ -59,7 +59,7 @@ def test_only_types_with_rows_are_listed(export):
 
 
 def test_options_of_the_load_are_kept(export):
-    """Columns that were asked for; types that were left out are no empty frames."""
+    """Requested columns are there; excluded types are not empty frames."""
     data = load(export(task()), columns=["name", "assignee"], resource_types=["task", "project"])
     assert list(data["project"]) == ["name"]
     data = load(export(), columns=["assignee", "name"])

@@ -32,7 +32,7 @@ ROWS = [task(str(number)) for number in range(20)]
     ],
 )
 def test_only_a_python_is_started(tmp_path, monkeypatch, name, is_python):
-    """An application that embeds Python, or is frozen, is not."""
+    """An application that embeds Python, or is frozen, is not started again."""
     path = tmp_path / name
     path.touch(mode=0o755)
     monkeypatch.setattr(sys, "executable", str(path))
@@ -104,7 +104,7 @@ def test_small_files_are_read_by_one_process(monkeypatch):
 
 
 class Frame:
-    """As frames of other libraries are: iterable, and convertible."""
+    """Iterable and convertible, like frames of other libraries."""
 
     __module__ = "polars.dataframe"
 
@@ -130,13 +130,13 @@ class Frame:
     ],
 )
 def test_what_is_no_path_is_told(paths, error, message):
-    """With what to give instead."""
+    """The error says what to pass instead."""
     with pytest.raises(error, match=message):
         aj.read_asana_export(paths)
 
 
 def test_a_plain_file_loads(tmp_path):
-    """As downloads that arrive unpacked are stored."""
+    """As downloads that arrive decompressed are stored."""
     path = tmp_path / "1-graph.jsonl"
     path.write_bytes(as_lines(ROWS))
     assert len(aj.read_asana_export(path)["task"]) == 20

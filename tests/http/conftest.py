@@ -1,4 +1,4 @@
-"""Clean surroundings for every test, servers on loopback, and places to plant secrets in."""
+"""A clean environment for every test, servers on loopback, and places for secrets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SURROUNDINGS = (
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch, tmp_path):
-    """No token, proxy, keyring, netrc or default client but a test's own."""
+    """No token, proxy, keyring, netrc or default client except a test's own."""
     for name in _SURROUNDINGS:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -46,7 +46,7 @@ def surroundings(monkeypatch, tmp_path):
 
 
 class Now:
-    """A clock that stands still until it is told otherwise."""
+    """A clock that stands still until a test sets it."""
 
     def __init__(self, seconds=1000.0):
         self.seconds = seconds
@@ -56,7 +56,7 @@ class Now:
 
 
 class Hasty(threading.Event):
-    """A stop that never comes, on whom waiting takes no time: it notes how long it was to be."""
+    """A stop event that is never set and whose waits take no time: it records their lengths."""
 
     def __init__(self):
         super().__init__()
@@ -81,9 +81,9 @@ def http(status=200, body=b"", *headers, reason="Whatever"):
 
 @dataclass(repr=False)
 class Scripted:
-    """A server that gives these bytes in turn, the last ones over and over, and keeps the asking.
+    """A server that gives these bytes in turn, the last ones repeatedly, and keeps the requests.
 
-    Every answer has a connection of its own: the server hangs up after it.
+    Every response has a connection of its own: the server hangs up after it.
     """
 
     answers: list[bytes]
@@ -126,7 +126,7 @@ class Scripted:
 
 @pytest.fixture
 def scripted():
-    """Make servers that give the bytes they are told to."""
+    """Make servers that send given bytes."""
     made = []
 
     def make(*answers):
@@ -140,7 +140,7 @@ def scripted():
 
 @pytest.fixture
 def sandbox(sandbox):
-    """Make sandboxes whose token is the one that must not be seen."""
+    """Make sandboxes whose token must not be shown."""
     return partial(sandbox, token=TOKEN)
 
 
@@ -178,13 +178,13 @@ def failure(client, gid=GID, opt_fields=()):
 
 
 def told(error):
-    """Return all that an error shows: its words, attributes and traceback with all locals."""
+    """Return everything an error shows: its message, attributes and traceback with all locals."""
     trace = traceback.TracebackException.from_exception(error, capture_locals=True)
     return "\n".join([str(error), repr(error), repr(vars(error)), *trace.format()])
 
 
 def eventually(true, seconds=60.0):
-    """Wait until something is true."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -192,7 +192,7 @@ def eventually(true, seconds=60.0):
 
 
 class Line:
-    """Threads that acquire one after the other, and the order in which they got through.
+    """Threads that acquire in turn, and the order in which they succeeded.
 
     They release at once, unless they `keep` what they got, in `started`.
     """
@@ -204,7 +204,7 @@ class Line:
         self.threads = []
 
     def join(self, name, **how):
-        """Begin to wait, and be surely in line when this returns."""
+        """Start waiting; when this returns, the thread is in the queue."""
         before = self.waiting
         thread = threading.Thread(target=self._wait, args=(name,), kwargs=how, daemon=True)
         self.threads.append(thread)

@@ -60,7 +60,7 @@ def test_where_a_token_goes(base_url, checked):
     ids=repr,
 )
 def test_where_no_token_goes(base_url):
-    """Anywhere else is refused before anything is sent, and so is what is no plain base URL."""
+    """Other addresses, and malformed base URLs, are refused before any request."""
     with pytest.raises(InvalidOptionError, match="base_url=") as caught:
         check_base_url(base_url)
     assert "pw@" not in str(caught.value)
@@ -69,7 +69,7 @@ def test_where_no_token_goes(base_url):
 
 @given(st.text() | st.text("htps:/@.#?127[]loca\\ex"))
 def test_any_text_is_a_safe_base_url_or_an_error(text):
-    """Nothing but InvalidOptionError comes of nonsense, and what passes is https or loopback."""
+    """Nonsense raises nothing but InvalidOptionError, and what passes is https or loopback."""
     for base_url in (text, f"http://{text}", f"https://{text}"):
         try:
             checked = check_base_url(base_url)
@@ -125,13 +125,13 @@ def test_all_spellings_of_this_machine(host, form):
     ],
 )
 def test_other_machines(host):
-    """Names and addresses that only look alike."""
+    """Names and addresses that only look like this machine's."""
     assert not leads_to_this_machine(f"https://{host}/f")
 
 
 @given(st.integers(0, 2**32 - 1) | st.integers(127 << 24, (128 << 24) - 1), st.data())
 def test_any_spelling_of_an_address_is_known(number, data):
-    """However C libraries let it be written."""
+    """In every form that C libraries accept."""
     pieces = data.draw(st.integers(1, 4))
     parts = [number >> 8 * (3 - place) & 255 for place in range(pieces - 1)]
     parts.append(number & (256 ** (5 - pieces) - 1))
@@ -144,7 +144,7 @@ def test_any_spelling_of_an_address_is_known(number, data):
 
 @given(st.text())
 def test_any_text_is_answered(text):
-    """Nothing is raised for what is no URL."""
+    """Text that is not a URL raises nothing."""
     for url in (text, f"https://{text}", f"https://[{text}]"):
         assert leads_to_this_machine(url) in (True, False)
         assert not is_loopback(url) or leads_to_this_machine(url)

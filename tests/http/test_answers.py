@@ -43,13 +43,13 @@ def test_a_record_comes_as_it_is(record):
 
 
 def test_a_record_may_lack_its_gid():
-    """Asana sends it always, but a gid that is absent is no other gid."""
+    """Asana always sends it, but a missing gid is not a different gid."""
     assert read({"data": {"status": "succeeded"}}) == {"status": "succeeded"}
 
 
 @pytest.mark.parametrize("gid", ["1", 1200000000000001, 1.2e15, True, None, [GID], {"gid": GID}])
 def test_a_record_about_another_job_is_no_answer(gid):
-    """A gid that is not the one asked for is an error that names it."""
+    """A gid other than the requested one is an error that names it."""
     error = read({"data": {"gid": gid}})
     assert isinstance(error, BodyError)
     assert f"Job {GID}: the answer is about another job" in str(error)
@@ -60,7 +60,7 @@ def test_a_record_about_another_job_is_no_answer(gid):
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
 )
 def test_answers_in_any_encoding_of_json(encoding):
-    """Proxies recode; the first bytes of JSON tell how."""
+    """Proxies may recode; the first bytes of JSON show how."""
     body = f'{{"data": {{"gid": "{GID}", "name": "Caf\u00e9"}}}}'.encode(encoding)
     assert read(body) == {"gid": GID, "name": "Caf\u00e9"}
 
@@ -68,7 +68,7 @@ def test_answers_in_any_encoding_of_json(encoding):
 @pytest.mark.parametrize("gid", [GID, int(GID), None])
 @pytest.mark.parametrize("resource_type", ["job", None, "absent"])
 def test_the_gid_of_a_record_is_text(gid, resource_type):
-    """Also where some gateway made a JSON number of it; a null is no other gid."""
+    """Even where a gateway made it a JSON number; null is not a different gid."""
     record = {"gid": gid, "resource_type": resource_type, "status": "succeeded"}
     if resource_type == "absent":
         del record["resource_type"]
@@ -81,7 +81,7 @@ def test_the_gid_of_a_record_is_text(gid, resource_type):
     "kind", ["project", "Job", "", "task", 5, True, ["job"], {"job": 1}, TOKEN]
 )
 def test_an_answer_of_another_resource_type_is_no_job(kind):
-    """It is that row's error, which says what came instead, and never its record."""
+    """The row has an error that says what came instead, and no record."""
     error = read({"data": {"gid": GID, "resource_type": kind, "status": "succeeded"}})
     assert isinstance(error, BodyError)
     assert error.kind == "body"
@@ -91,7 +91,7 @@ def test_an_answer_of_another_resource_type_is_no_job(kind):
 
 @pytest.mark.parametrize("status", [200, 201, 203, 206])
 def test_any_success_is_read(status):
-    """A proxy may have changed its number."""
+    """A proxy may have changed the status code."""
     assert read({"data": {"gid": GID}}, status) == {"gid": GID}
     assert read(b"", status).kind == "body"
     assert read(b"", status).status == status
@@ -122,7 +122,7 @@ NUMBERS = {
 @pytest.mark.parametrize("text", NUMBERS, ids=lambda text: text[:24])
 @pytest.mark.parametrize("form", ['{{"gid": {}}}', '{{"x":[ 1,{}]}}', r'[{{"\ud83d": {}}}]'])
 def test_numbers_keep_every_digit(text, form):
-    """What Python or others would round, or JSON does not know, comes as its text."""
+    """What Python would round, or JSON does not know, arrives as text."""
     body = b'{"data": {"gid": "%s", "new_task": %s}}' % (GID.encode(), form.format(text).encode())
     value = read(body)["new_task"]
     while isinstance(value, dict | list):
@@ -135,7 +135,7 @@ def test_numbers_keep_every_digit(text, form):
 
 @given(st.integers() | st.decimals(allow_nan=False, allow_infinity=False), st.booleans())
 def test_any_number_keeps_its_value(number, escaped):
-    """As itself or as its text, on the fast and on the slow way."""
+    """As a number or as its text, with the fast and the slow parser."""
     more = r', "name": "a\ud83d"' if escaped else ""
     body = f'{{"data": {{"gid": "{GID}", "x": {{"y": {number}}}{more}}}}}'
     assert Decimal(str(read(body.encode())["x"]["y"])) == Decimal(number)
@@ -151,7 +151,7 @@ def test_any_number_keeps_its_value(number, escaped):
     ],
 )
 def test_what_is_no_job_is_an_error_that_quotes_it(body):
-    """Any other JSON, and what is none, is a BodyError that says where to look."""
+    """Other JSON, and text that is not JSON, is a BodyError that says where to look."""
     error = read(body)
     assert isinstance(error, BodyError)
     assert (error.kind, error.status, error.gid) == ("body", 200, GID)
@@ -161,7 +161,7 @@ def test_what_is_no_job_is_an_error_that_quotes_it(body):
 
 
 def test_an_empty_body_is_called_empty():
-    """Nothing is said to be nothing, and the kind of content is named."""
+    """The error says so and names the content type."""
     assert "an empty body" in str(read(b""))
     assert "'<p>Hi</p>' (text/html)" in str(
         read(b"<p>Hi</p>", headers={"Content-Type": "text/html"})
@@ -170,7 +170,7 @@ def test_an_empty_body_is_called_empty():
 
 
 def test_a_body_beyond_the_cap_is_not_parsed():
-    """One byte more than 16 MiB is refused, though it is JSON."""
+    """One byte more than 16 MiB is refused, even if it is JSON."""
     body = json.dumps({"data": {"gid": GID}}).encode()
     assert read(body + b" " * (MAX_BODY - len(body))) == {"gid": GID}
     error = read(body + b" " * (MAX_BODY + 1 - len(body)))
@@ -187,7 +187,7 @@ pieces = st.lists(
 
 @given(pieces.map("".join))
 def test_half_an_emoji_does_not_cost_the_row(name):
-    """A surrogate without its other half becomes U+FFFD; all else stays as it was."""
+    """A lone surrogate becomes U+FFFD; everything else is unchanged."""
     whole = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     body = json.dumps({"data": {"gid": GID, "name": name, name: [name, 12345678901234567]}})
     expected = {"gid": GID, "name": whole, whole: [whole, 12345678901234567]}
@@ -196,7 +196,7 @@ def test_half_an_emoji_does_not_cost_the_row(name):
 
 @given(st.binary(max_size=300), st.sampled_from([200, 400, 404, 500, 503]))
 def test_any_bytes_are_an_answer_or_an_error(body, status):
-    """Whatever comes, nothing but a RequestError comes of it."""
+    """Any bytes give a record or a RequestError."""
     result = read(body, status)
     assert isinstance(result, RequestError)
     assert pickle.loads(pickle.dumps(result)).args == result.args
@@ -231,7 +231,7 @@ def test_what_a_status_error_says(status, title, step):
 
 
 def test_all_errors_of_an_answer_are_shown():
-    """In the row, too; each different one once, five at the most, and how many more."""
+    """Also in the row: each different one once, at most five, and how many more."""
     first, second = "One: no access to the project.", "Two: custom fields are premium"
     error = read({"errors": [{"message": text} for text in (first, second, first)]}, 403)
     assert error.reason == "One: no access to the project; Two: custom fields are premium"
@@ -246,7 +246,7 @@ def test_all_errors_of_an_answer_are_shown():
 
 @pytest.mark.parametrize("where", ["message", "help", "phrase"])
 def test_errors_without_end_are_cut(where):
-    """Ten thousand long ones are one short line."""
+    """Ten thousand long messages become one short line."""
     error = read({"errors": [{where: f"{n}" * 500} for n in range(10_000)]}, 400)
     assert len(str(error)) < 1200
 
@@ -259,7 +259,7 @@ def test_asanas_words_about_bearer_tokens_stay_whole(status):
 
 
 def test_a_401_names_where_the_token_came_from():
-    """Who has several tokens sees which one was refused."""
+    """So that users with several tokens know which one was rejected."""
     error = read(envelope("Not Authorized"), 401, token=Token(TOKEN, "the keyring"))
     assert "The token came from the keyring." in str(error)
 
@@ -285,7 +285,7 @@ def test_a_500_tells_its_phrase():
     ],
 )
 def test_an_error_without_a_message(body):
-    """What a proxy or a bad day sends is quoted, and the status still told."""
+    """The body is quoted, and the status is still reported."""
     error = read(body, 502)
     assert f"Job {GID}: 502 Bad Gateway: without a message from Asana: " in str(error)
     assert (error.help, error.phrase) == (None, None)
@@ -293,7 +293,7 @@ def test_an_error_without_a_message(body):
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_says_that_it_is_not_followed(status):
-    """The token stays where it was sent; base_url or a proxy is to be looked at."""
+    """The token stays where it was sent; the message suggests checking base_url or the proxy."""
     assert "a redirect, which is not followed; check base_url" in str(read(b"", status))
 
 
@@ -302,7 +302,7 @@ def test_a_redirect_says_that_it_is_not_followed(status):
     [(True, RequestTimeoutError, "timeout"), (False, NetworkError, "network")],
 )
 def test_no_answer(timed_out, kind, name):
-    """The reason is told, and that a refresh asks only for the rest."""
+    """The error gives the reason and says that a refresh requests only the rest."""
     error = read_job(ConnectionFailure("no luck", timed_out=timed_out), GID, SECRET)
     assert type(error) is kind
     assert (error.kind, error.status, error.reason) == (name, None, "no luck")
@@ -322,7 +322,7 @@ echoes = {
 @pytest.mark.parametrize("echo", echoes.values(), ids=echoes)
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 404, 500, 503])
 def test_an_echoed_token_is_not_told(token, echo, status):
-    """A server that repeats the token, anywhere and cut anywhere, does not get it into an error."""
+    """A server that repeats the token, anywhere, whole or in part, gets it into no error."""
     for length in (0, 110, 1990, 3990, 19_990):
         _echo_after(length, token, echo, status)
 

@@ -1,4 +1,4 @@
-"""A token is found where it was put, and shows itself to the wire alone."""
+"""A token is found where it was put, and is shown to nobody but the server."""
 
 import contextlib
 import copy
@@ -31,7 +31,7 @@ def secret_of(token):
 
 @pytest.fixture
 def keyring(monkeypatch):
-    """A keyring that answers with what is put into it."""
+    """A keyring that returns what a test puts into it."""
     held = {}
     fake = types.ModuleType("keyring")
     fake.get_password = lambda *key: held.get(key)
@@ -49,7 +49,7 @@ def setenv(monkeypatch):
 
 @pytest.fixture
 def somebody(monkeypatch):
-    """Let somebody be there, who answers hidden prompts."""
+    """Simulate a person who answers hidden prompts."""
 
     def answers(answer):
         def hidden(prompt):
@@ -69,7 +69,7 @@ def somebody(monkeypatch):
 def test_the_argument_comes_first_then_the_environment_the_keyring_and_the_prompt(
     keyring, somebody, monkeypatch
 ):
-    """Each place counts when those before it hold nothing, in the documented order."""
+    """Each place counts when the previous ones are empty, in the documented order."""
     for name in ENVIRONMENT:
         monkeypatch.setenv(name, f"from-{name}")
     keyring["asana_jobs_pd", "access_token"] = "from-the-keyring"
@@ -99,7 +99,7 @@ def test_the_process_environment_counts(monkeypatch):
 
 
 def test_without_a_token_the_error_says_how():
-    """Where nobody can be asked, it names the page, the variable, the keyring and connect()."""
+    """Without a prompt, it names the page, the variable, the keyring and connect()."""
     with pytest.raises(TokenError, match="No Asana token found") as caught:
         find_token()
     for way in ("my-apps", "ASANA_ACCESS_TOKEN", "keyring set asana_jobs_pd", "connect()"):
@@ -107,7 +107,7 @@ def test_without_a_token_the_error_says_how():
 
 
 def test_a_keyring_that_fails_or_is_missing_is_none(monkeypatch, keyring):
-    """A keyring without a backend, or none installed, must not stop a read."""
+    """A keyring without a backend, or a missing one, must not stop a read."""
 
     def broken(*_):
         raise RuntimeError("no backend")
@@ -122,7 +122,7 @@ def test_a_keyring_that_fails_or_is_missing_is_none(monkeypatch, keyring):
     "answer", ["", EOFError(), OSError(), RuntimeError("no stdin"), KeyboardInterrupt()]
 )
 def test_a_prompt_without_an_answer(somebody, answer):
-    """An empty answer or no way to ask is no token; Ctrl-C at the prompt is Ctrl-C."""
+    """An empty answer is no token; Ctrl-C at the prompt is a KeyboardInterrupt."""
     somebody(answer)
     if isinstance(answer, KeyboardInterrupt):
         with pytest.raises(KeyboardInterrupt):
@@ -132,7 +132,7 @@ def test_a_prompt_without_an_answer(somebody, answer):
 
 
 def test_nobody_is_asked_where_nobody_is(monkeypatch):
-    """In a script, with IPython imported or not, there is no prompt that would hang."""
+    """A script has no prompt that would block it, even with IPython imported."""
     ipython = types.ModuleType("IPython")
     ipython.get_ipython = lambda: None
     monkeypatch.setattr(getpass, "getpass", lambda prompt: pytest.fail("somebody was asked"))
@@ -151,7 +151,7 @@ def test_nobody_is_asked_where_nobody_is(monkeypatch):
 )
 @pytest.mark.parametrize("place", ["argument", "environment", "keyring", "prompt"])
 def test_a_malformed_token_is_refused_without_an_echo(secret, place, keyring, somebody, setenv):
-    """Spaces, line breaks and other alphabets are no token; the error names the place only."""
+    """Spaces, line breaks and other alphabets are refused; the error names only the source."""
     if place == "environment":
         setenv("ASANA_TOKEN", secret)
     elif place == "keyring":
@@ -170,7 +170,7 @@ def test_a_malformed_token_is_refused_without_an_echo(secret, place, keyring, so
 
 @pytest.mark.parametrize("secret", [1234, b"abc", ["abc"]])
 def test_a_token_is_a_string(secret):
-    """Anything else is refused by its type, and not shown either."""
+    """Anything else is refused by its type, and is not shown either."""
     with pytest.raises(TokenError, match=type(secret).__name__) as caught:
         find_token(secret)
     assert "abc" not in str(caught.value)
@@ -179,7 +179,7 @@ def test_a_token_is_a_string(secret):
 
 @given(st.text("".join(map(chr, range(0x21, 0x7F))), min_size=1))
 def test_any_visible_ascii_is_a_token(secret):
-    """Its header is Bearer and itself; its fingerprint is its own and does not tell it."""
+    """The header is Bearer and the token; the fingerprint is unique and does not reveal it."""
     token = Token(secret, "a test")
     assert token.header.encode() == b"Bearer " + secret.encode()
     assert len(token.fingerprint) == 64
@@ -189,7 +189,7 @@ def test_any_visible_ascii_is_a_token(secret):
 
 
 def faces(thing):
-    """Return all that a person, a log or a debugger gets to see of something."""
+    """Return everything a person, a log or a debugger sees of an object."""
     shown = [repr(thing), str(thing), f"{thing}", f"{thing!s:>90}", f"{[thing]}", f"{(thing,)!r}"]
     with contextlib.suppress(TypeError):
         shown.append(repr(vars(thing)))
@@ -205,7 +205,7 @@ def faces(thing):
 
 @pytest.fixture
 def things():
-    """What holds the token, by name."""
+    """The objects that hold the token, by name."""
     client = Client(TOKEN)
     transport = client._transport
     yield {
@@ -227,7 +227,7 @@ def things():
     ["token", "client", "transport", "headers", "their dict", "store", "lower", "adapter", "list"],
 )
 def test_what_holds_the_token_does_not_show_it(things, name):
-    """Neither printed, formatted, listed, copied nor pickled."""
+    """Not when printed, formatted, listed, copied or pickled."""
     shown = faces(things[name])
     assert TOKEN not in shown
     assert TOKEN[-32:] not in shown
@@ -236,7 +236,7 @@ def test_what_holds_the_token_does_not_show_it(things, name):
 @pytest.mark.parametrize("name", ["token", "client", "transport", "headers"])
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_what_holds_the_token_is_never_pickled(things, name, protocol):
-    """Another process finds its own token; with every protocol it is an error."""
+    """It is an error with every protocol: another process finds its own token."""
     with pytest.raises((TokenError, TypeError)):
         pickle.dumps(things[name], protocol)
 
@@ -250,7 +250,7 @@ def test_what_holds_the_token_is_not_copied(things, name, duplicate):
 
 
 def test_a_token_has_no_dict(things):
-    """There is no vars() of it, and its repr names where it came from."""
+    """vars() fails, and its repr names only where it came from."""
     with pytest.raises(TypeError):
         vars(things["token"])
     assert repr(things["token"]) == "<Token from the argument token=>"

@@ -1,4 +1,4 @@
-"""The account holds against a strict server, simulated event by event in fake time."""
+"""The budget holds against a strict server, simulated event by event in fake time."""
 
 import heapq
 import itertools
@@ -38,7 +38,7 @@ class Strict:
 
 @dataclass
 class Run:
-    """Many jobs, read through one budget from one server; what came of it."""
+    """Many jobs, read through one budget from one server, and the results."""
 
     budget: Budget
     server: Strict
@@ -153,9 +153,9 @@ def test_a_limit_ten_times_too_high_is_learned(hints, latency, seed):
     ],
 )
 def test_what_was_learned_is_not_one_too_many(limit, seed, latency, max_in_flight, hints):
-    """After a closing the new budget fits at once; no second closing follows it.
+    """After one closing the new budget fits: there is no second one.
 
-    Responses counted in a window may be a few more than the server's own window held.
+    A window may count a few more responses than the server's own.
     """
     budget = Budget(1500, WINDOW, max_in_flight)
     closed_at = []
@@ -176,7 +176,10 @@ def test_what_was_learned_is_not_one_too_many(limit, seed, latency, max_in_fligh
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), hints=st.booleans())
 def test_without_a_limit_of_our_own_the_gate_alone_brings_all_in(seed, hints):
-    """No limit still obeys the server: everything comes, after as many closings as it takes."""
+    """Without a limit the server's 429s are still obeyed.
+
+    Everything arrives, after as many closings as it takes.
+    """
     budget = Budget(None, WINDOW, 20)
     run = Run(budget, Strict(100), 500, (0.1, 0.3), seed, hints)
     assert run.done == 500
@@ -198,7 +201,7 @@ def test_a_slot_frees_one_window_after_its_response():
 
 
 def test_full_and_under_way_waits_for_a_response():
-    """When all places are held by requests under way, only a response can help."""
+    """When all slots are held by requests in flight, only a response can free one."""
     budget = Budget(2, WINDOW, 5)
     budget.start()
     budget.start()
@@ -208,7 +211,7 @@ def test_full_and_under_way_waits_for_a_response():
 
 
 def test_in_flight_is_bounded():
-    """One more than may be under way waits for a response."""
+    """One request more than allowed waits for a response."""
     budget = Budget(None, WINDOW, 2)
     budget.start()
     assert budget.delay(0) == 0
@@ -236,7 +239,7 @@ def test_a_429_closes_the_gate_for_all_and_one_tries_it():
 
 
 def test_stragglers_belong_to_the_closing_they_caused():
-    """Fifty rejections of one burst are one closing; the longest wait counts."""
+    """Fifty rejections of one burst close the gate once; the longest wait counts."""
     budget = Budget(1000, WINDOW, 50)
     for _ in range(50):
         budget.start()
@@ -292,7 +295,7 @@ def test_the_budget_comes_back_step_by_step_and_more_slowly_after_each_failure()
 
 @given(st.integers(1, 2000), st.integers(0, 3000))
 def test_something_is_always_allowed(limit, rejections):
-    """However often the server says no, at least a twentieth stays, and at least one."""
+    """However often the server rejects, a twentieth of the limit remains, at least one request."""
     budget = Budget(limit, WINDOW, 50)
     for at in range(min(rejections, 40)):
         budget.start()
@@ -302,7 +305,7 @@ def test_something_is_always_allowed(limit, rejections):
 
 
 def test_refusals_are_counted_until_one_is_accepted():
-    """How often the gate closed in a row: what the wait grows with when the server says none."""
+    """How often the gate closed in a row: the wait grows with it when the server gives none."""
     budget = Budget(None, WINDOW, 50)
     for times in range(1, 4):
         budget.start()

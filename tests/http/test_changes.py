@@ -1,4 +1,4 @@
-"""What Asana announces is passed on once, in words."""
+"""Announced API changes are passed on once, as a warning."""
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ INFO = "https://forum.asana.com/t/1"
     ],
 )
 def test_a_header_in_words(header, words):
-    """Name, effect and where to read on; what has another form is quoted."""
+    """Name, effect and link; other forms are quoted."""
     assert describe_change(header) == words
 
 
@@ -45,7 +45,7 @@ def test_any_header_is_one_line(header):
 
 
 def test_each_change_is_told_once():
-    """It may come with every answer, several in one header, and in several headers."""
+    """It may come with every response, several in one header, and in several headers."""
     changes = Changes()
     changes.note(["name=a;affected=true,name=b", "name=c;info=https://x/?,1"])
     assert [text.split("'")[1] for text in changes.take()] == ["a", "b", "c"]
@@ -55,7 +55,7 @@ def test_each_change_is_told_once():
 
 
 def test_a_server_that_announces_without_end():
-    """No more than a hundred are kept."""
+    """At most a hundred are kept."""
     changes = Changes()
     changes.note(f"name={number}" for number in range(2 * MAX_CHANGES))
     assert len(changes.take()) == MAX_CHANGES

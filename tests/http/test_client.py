@@ -1,4 +1,4 @@
-"""A client reads jobs within its limits, tries again what may pass, and tells nobody its token."""
+"""A client reads jobs within its limits, retries temporary failures, and never shows its token."""
 
 import json
 import os
@@ -32,7 +32,7 @@ NO_ROOM = http(429, "", "Retry-After: 0")
 
 
 def test_a_job_is_read(asana, client):
-    """The record is what Asana sends: compact without fields, else the fields asked for."""
+    """The record is what Asana sends: compact by default, or the requested fields."""
     mine = client(asana)
     assert mine.get_job(GID).keys() >= {"gid", "resource_type", "status"}
     assert mine.get_job(GID, ("status",)).keys() >= {"gid", "status"}
@@ -42,7 +42,7 @@ def test_a_job_is_read(asana, client):
 
 
 def test_it_is_public():
-    """Users find the client and the limit of its errors in the package."""
+    """The package exports the client and its limit error."""
     assert asana_jobs_pd.Client is Client
     assert issubclass(RequestError, AsanaJobsError)
 
@@ -57,7 +57,7 @@ def test_pretty_answers(asana, client, opt_pretty, sent):
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 412, 451, 501])
 def test_what_will_not_pass_is_asked_once(asana, client, status):
-    """The error comes at once, with the status, the gid and what the server said."""
+    """The error comes at once, with status, gid and the server's message."""
     asana.answer(GID, status, "It is so")
     hasty = Hasty()
     error = client(asana, max_retries=5).ask_job(GID, stop=hasty)
@@ -83,7 +83,7 @@ def test_what_may_pass_is_tried_again(asana, client, fault):
 
 @pytest.mark.parametrize("retries", [0, 1, 4])
 def test_retries_are_counted(asana, client, retries):
-    """There are as many more tries as were asked for; then the last error counts."""
+    """There are as many retries as requested; then the last error is raised."""
     asana.fault("status", status=500, times=100)
     hasty = Hasty()
     error = client(asana, max_retries=retries).ask_job(GID, stop=hasty)
@@ -94,7 +94,7 @@ def test_retries_are_counted(asana, client, retries):
 
 
 def test_retry_after_is_obeyed(client, scripted):
-    """A 503 may say when to come again; that is the wait, within reason."""
+    """A 503 may say when to retry; that is the wait, within bounds."""
     server = scripted(
         http(503, "", "Retry-After: 7"), http(503, "", "Retry-After: 99999"), http(200, RECORD)
     )
@@ -104,7 +104,7 @@ def test_retry_after_is_obeyed(client, scripted):
 
 
 def test_no_try_starts_after_ten_minutes(client, scripted, monkeypatch):
-    """Waits that would add up to more end it, though there are tries left."""
+    """Longer waits end the attempts, even if retries are left."""
     server = scripted(http(503, "", "Retry-After: 250"))
     mine, hasty, began = client(server, max_retries=50), Hasty(), time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: began + sum(hasty.waits))
@@ -126,7 +126,7 @@ def test_too_many_requests_close_the_gate(client, scripted):
 
 @pytest.mark.parametrize("hint", ["Retry-After: soon", "X: y", f"Retry-After: {TOKEN}"])
 def test_a_429_without_a_usable_hint(client, scripted, hint):
-    """The gate closes for one to two seconds then; what the header holds is told to nobody."""
+    """The gate then closes for one to two seconds; the header is not shown."""
     mine = client(scripted(http(429, "{}", hint)))
     error = failure(mine)
     assert error.status == 429
@@ -153,7 +153,7 @@ def test_the_gate_is_one_for_all_clients_of_a_token(asana, client, scripted):
 
 
 def test_the_newest_limits_count(asana, client):
-    """A second connect() of the same token sets the budget anew, for both."""
+    """A second connect() with the same token resets the budget for both."""
     one = client(asana, requests_per_minute=100, max_in_flight=3)
     client(asana, requests_per_minute=None, max_in_flight=7)
     assert one.limiter.budget.limit == float("inf")
@@ -172,7 +172,7 @@ def test_a_strict_sandbox_says_429_to_nobody(sandbox, client):
 
 
 def test_a_sandbox_that_is_stricter_than_we_know(sandbox, client):
-    """A limit ten times too high: everything comes all the same."""
+    """The limit is ten times too high: everything still arrives."""
     asana = sandbox(clock=None, requests_per_minute=20, window=0.5, retry_after=True)
     mine = client(asana, max_retries=5, limiter=Limiter(200, 5, window=0.5))
     results = in_threads(mine, asana.gids(40), 5)
@@ -204,7 +204,7 @@ def in_threads(client, gids, threads):
 
 @pytest.mark.parametrize("most", [1, 4])
 def test_no_more_in_flight_than_allowed(sandbox, client, most):
-    """Thirty threads share so many places, and no more connections than these."""
+    """Thirty threads share the slots, and use no more connections than these."""
     asana = sandbox(latency=0.005)
     results = in_threads(client(asana, max_in_flight=most), asana.gids(30), 30)
     assert len(results) == 30
@@ -237,7 +237,7 @@ def test_a_stop_while_the_gate_is_closed(client, scripted):
 
 
 def test_who_is_stopped_asks_nothing(asana, client):
-    """A set stop is seen before the first byte."""
+    """A stop that is already set is seen before the first byte."""
     stop = threading.Event()
     stop.set()
     with pytest.raises(Cancelled):
@@ -246,7 +246,7 @@ def test_who_is_stopped_asks_nothing(asana, client):
 
 
 def test_polls_wait_for_readers(client, scripted):
-    """A background request goes last."""
+    """Background requests go last."""
     mine, order = client(scripted(http(200, RECORD)), max_in_flight=1), []
     started = mine.limiter.acquire(threading.Event())
 
@@ -306,7 +306,7 @@ def test_an_interrupt_tells_nothing(asana, client):
 
 
 def test_changes_are_taken_once(sandbox, client):
-    """What Asana announces comes with every answer and is told once, errors included."""
+    """Announcements come with every response, errors included, and are reported once."""
     asana = sandbox(changes=["name=new_ids;affected=true", "name=other;info=https://x/y"])
     mine = client(asana)
     asana.answer(GID, 404)
@@ -319,7 +319,7 @@ def test_changes_are_taken_once(sandbox, client):
 
 @pytest.mark.parametrize("token", [TOKEN, "opaque-token-without-a-form"])
 def test_changes_do_not_tell_the_token(client, scripted, token):
-    """Not even when the server repeats it there."""
+    """Even when the server repeats it there."""
     server = scripted(http(200, RECORD, f"Asana-Change: name={token};info=https://x/{token}"))
     mine = client(server, token=token)
     mine.get_job(GID)
@@ -342,7 +342,7 @@ def test_a_closed_client_sends_nothing(asana, client):
 
 
 def test_a_client_that_is_closed_between_two_tries(asana, client):
-    """What waits to try again finds it closed."""
+    """A request that waits for its retry finds it closed."""
     asana.fault("status", status=503, times=100)
     mine = client(asana, max_retries=5)
 
@@ -366,7 +366,7 @@ def test_a_context_manager(asana):
 
 
 def test_what_it_says_of_itself(client):
-    """Where it goes, where its token is from and what its budget is."""
+    """Its address, the source of its token and its budget."""
     assert repr(client(base_url="https://a.example/x")) == (
         "<Client https://a.example/x <Token from the argument token=> "
         "<Limiter 1500 of 1500 in 60 s>>"
@@ -374,7 +374,7 @@ def test_what_it_says_of_itself(client):
 
 
 def test_pickling_is_refused_in_words(client):
-    """Not a token, nor a lock: the reason is told, and what to do instead."""
+    """Neither token nor lock can be pickled; the error gives the reason and an alternative."""
     with pytest.raises(TokenError, match=r"never pickled.*calls connect\(\) itself"):
         pickle.dumps(client())
 
@@ -400,7 +400,7 @@ WRONG = [
 
 @pytest.mark.parametrize("option", WRONG, ids=repr)
 def test_options_are_checked(option, client, monkeypatch):
-    """What an option cannot be is an error that names it, before a token is sought."""
+    """An invalid option is an error that names it, before a token is looked up."""
     monkeypatch.setenv("ASANA_ACCESS_TOKEN", "mal formed")
     ((name, value),) = option.items()
     with pytest.raises(InvalidOptionError, match=f"^{name}=") as caught:
@@ -417,7 +417,7 @@ def test_options_are_checked(option, client, monkeypatch):
     ids=repr,
 )
 def test_options_at_their_limits(option, client):
-    """The smallest values are values."""
+    """The smallest allowed values work."""
     assert not client(**option).closed
 
 
@@ -456,7 +456,7 @@ def test_a_limiter_of_ones_own(client):
 
 
 def test_a_network_that_comes_back(client, scripted):
-    """A server that was away is found again by the next try, over a new connection."""
+    """The next attempt reaches a server that was down, over a new connection."""
     server = scripted(b"", b"", http(200, RECORD))
     hasty = Hasty()
     assert client(server, max_retries=3).ask_job(GID, stop=hasty) == {"gid": GID}
@@ -464,7 +464,7 @@ def test_a_network_that_comes_back(client, scripted):
 
 
 def test_a_network_that_stays_away(client, scripted):
-    """It is a NetworkError in the end, which is returned by ask_job and raised by get_job."""
+    """The result is a NetworkError: ask_job returns it, get_job raises it."""
     server = scripted(b"")
     mine = client(server, max_retries=2)
     assert type(mine.ask_job(GID, stop=Hasty())) is NetworkError
@@ -472,7 +472,7 @@ def test_a_network_that_stays_away(client, scripted):
 
 
 def test_a_background_request_is_tried_once(sandbox, client):
-    """Who polls asks again by itself, and wants to know now; a reader's request is retried."""
+    """A poll repeats itself anyway; a reader's request is retried."""
     asana = sandbox()
     asana.fault("status", times=1, status=503)
     mine = client(asana, max_retries=5)

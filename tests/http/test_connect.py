@@ -1,4 +1,4 @@
-"""The default client: what connect() made, else what the environment says now."""
+"""The default client: what connect() made, otherwise what the environment says."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ def environ(monkeypatch):
 
 
 def test_connect_makes_the_default():
-    """It counts from then on, until the next one; the first is not closed by that."""
+    """It is used until the next one; that does not close the first."""
     first = connect("first")
     assert default_client() is first
     second = connect("second")
@@ -29,7 +29,7 @@ def test_connect_makes_the_default():
 
 
 def test_connect_goes_before_the_environment(environ):
-    """Neither what the environment holds nor what becomes of it matters then."""
+    """The environment does not matter then, nor do its changes."""
     mine = connect("explicit")
     environ.setenv("ASANA_ACCESS_TOKEN", "new")
     environ.setenv("ASANA_BASE_URL", "http://127.0.0.1:1")
@@ -37,7 +37,7 @@ def test_connect_goes_before_the_environment(environ):
 
 
 def test_connect_says_so(caplog):
-    """A log line tells what goes where from now on, without the token."""
+    """A log line says what is used from now on, without the token."""
     with caplog.at_level(logging.INFO, logger="asana_jobs_pd"):
         connect(TOKEN)
     (line,) = [record.getMessage() for record in caplog.records]
@@ -86,7 +86,7 @@ def test_a_connect_that_fails_changes_nothing(options, error):
 
 
 def test_without_connect_the_environment_counts(environ, asana):
-    """One client is made and kept; where it goes is the environment's word too."""
+    """One client is made and kept; its address comes from the environment too."""
     environ.setenv("ASANA_ACCESS_TOKEN", asana.token)
     environ.setenv("ASANA_BASE_URL", asana.base_url)
     mine = default_client()
@@ -96,7 +96,7 @@ def test_without_connect_the_environment_counts(environ, asana):
 
 @pytest.mark.parametrize("name", ["ASANA_ACCESS_TOKEN", "ASANA_BASE_URL", "ASANA_PAT"])
 def test_a_changed_environment_is_noticed(environ, name):
-    """Who sets another token or address in a cell gets another client in the next."""
+    """Setting another token or address in a cell gives another client in the next."""
     before = default_client()
     environ.setenv(name, "http://127.0.0.1:2")
     after = default_client()
@@ -124,14 +124,14 @@ def test_a_closed_default_is_replaced(environ, explicit):
 
 
 def test_a_refused_token_is_forgotten(environ):
-    """After a 401 an implicit client gives way to a new one, which looks for a token again."""
+    """After a 401 an implicit client is replaced by a new one, which looks up the token again."""
     mine = default_client()
     forget_default(mine)
     assert default_client() is not mine
 
 
 def test_what_connect_made_is_not_forgotten(environ):
-    """An explicit token stays, as the user's word, until the next connect()."""
+    """An explicit token stays until the next connect()."""
     mine = connect("explicit")
     forget_default(mine)
     assert default_client() is mine

@@ -118,13 +118,13 @@ def test_interim_answers_come_before_the_final_one(client, scripted, status, tim
 
 
 def test_a_flood_of_interim_answers_is_an_error(client, scripted):
-    """A thousand of them at once are no answer."""
+    """A thousand interim responses are refused."""
     error = failure(client(scripted(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000 + ANSWER)))
     assert "more than 100 interim answers" in str(error)
 
 
 def test_a_switch_of_protocols_is_no_interim_answer(client, scripted):
-    """Nobody asked for it."""
+    """It was not requested."""
     assert failure(client(scripted(http(101)))).status == 101
 
 
@@ -181,7 +181,7 @@ WAITS = {
 
 @pytest.mark.parametrize("pieces", WAITS.values(), ids=WAITS)
 def test_a_cancelled_wait_ends_soon(client, dripping, pieces):
-    """Long before any timeout; the connection is closed, and the next read has one of its own."""
+    """Long before any timeout; the connection is closed, and the next read uses a new one."""
     server = dripping(lambda: iter([next(iter(pieces()))]))
     mine = client(base_url=server.origin, timeout=(60, 60))
     (end,) = cancelled(mine, lambda: server.asked.wait(10))
@@ -191,7 +191,7 @@ def test_a_cancelled_wait_ends_soon(client, dripping, pieces):
 
 
 def test_the_threads_of_an_interrupted_read_end_soon(client, dripping):
-    """Though the server never says a word: none of them waits for its headers to the end."""
+    """Although the server never responds: none of them waits for the whole timeout."""
     server = dripping(lambda: iter(()))
     mine = client(base_url=server.origin, timeout=(60, 60))
 
@@ -210,7 +210,7 @@ def test_the_threads_of_an_interrupted_read_end_soon(client, dripping):
 
 
 def test_a_post_is_never_cut(client, dripping):
-    """Its answer holds the gid of a job that was started: it is waited for."""
+    """Its response holds the gid of a started job, so it is waited for."""
     created = http(201, json.dumps({"data": {"gid": "7", "resource_type": "job"}}))
     server, stop = dripping(lambda: iter([created[:20], created[20:]]), 0.5), threading.Event()
     mine = client(base_url=server.origin, timeout=(60, 60))

@@ -1,4 +1,4 @@
-"""The line is fair, the gate is one for all, and nobody waits for ever."""
+"""The queue is fair, the gate is shared, and nobody waits forever."""
 
 import os
 import threading
@@ -22,7 +22,7 @@ def never():
 
 
 def test_first_come_first_served(never):
-    """Those who wait get through in the order of their coming."""
+    """Waiting threads get through in the order in which they came."""
     limiter = Limiter(None, 1)
     started = limiter.acquire(never)
     line = Line(limiter)
@@ -35,7 +35,7 @@ def test_first_come_first_served(never):
 
 
 def test_readers_go_before_polls(never):
-    """The polls of a monitor wait until no reader does, though they came first."""
+    """A monitor's polls wait for all readers, even those that came later."""
     limiter = Limiter(None, 1)
     started = limiter.acquire(never)
     line = Line(limiter)
@@ -47,7 +47,7 @@ def test_readers_go_before_polls(never):
 
 
 def test_polls_leave_a_fifth_of_the_window_to_readers(never):
-    """A reader finds room though polls would take all there is; a budget of one is still used."""
+    """A reader finds a slot even if polls would take them all; a budget of one is still used."""
     clock = Now()
     limiter = Limiter(10, 50, clock=clock)
     for _ in range(8):
@@ -68,7 +68,7 @@ def test_polls_leave_a_fifth_of_the_window_to_readers(never):
 
 
 def test_the_gate_says_how_long_it_is_closed(never):
-    """For those who want to say so."""
+    """So that callers can report it."""
     clock = Now()
     limiter = Limiter(10, 50, clock=clock)
     assert limiter.closed_for() == 0
@@ -79,7 +79,7 @@ def test_the_gate_says_how_long_it_is_closed(never):
 
 
 def test_nobody_overtakes_the_line():
-    """Who comes while others wait goes to the end, even when there is room at that moment."""
+    """A newcomer goes to the end of the queue, even if there is a slot at that moment."""
     clock = Now()
     limiter = Limiter(1, 5, clock=clock)
     line = Line(limiter)
@@ -113,7 +113,7 @@ def test_a_poll_is_passed_by_a_reader_when_the_window_frees(never):
 
 
 def test_the_first_in_line_wakes_by_itself(never):
-    """When the window frees, nobody has to say so."""
+    """It needs no signal when the window frees."""
     limiter = Limiter(1, 5, window=0.1)
     limiter.release(limiter.acquire(never))
     before = time.monotonic()
@@ -138,7 +138,7 @@ def test_stop_wakes_those_who_wait(never):
 
 
 def test_who_was_stopped_does_not_start(never):
-    """A set stop is seen before anything is taken."""
+    """A stop that is already set is seen before a slot is taken."""
     limiter = Limiter(5, 5)
     never.set()
     with pytest.raises(Cancelled):
@@ -147,7 +147,7 @@ def test_who_was_stopped_does_not_start(never):
 
 
 def test_one_who_gives_up_lets_the_others_through(never):
-    """A stop of the first in line does not hold up who comes after it."""
+    """Stopping the first in the queue does not hold up the next."""
     limiter = Limiter(None, 1)
     started = limiter.acquire(never)
     leaving, staying = Line(limiter), Line(limiter)
@@ -217,7 +217,7 @@ def test_a_token_has_one_limiter_at_a_server():
 
 
 def test_what_a_limiter_says_of_itself(never):
-    """Its repr tells the budget; `used` counts what the window holds."""
+    """Its repr shows the budget; `used` counts the requests in the window."""
     limiter = Limiter(150, 5)
     assert repr(limiter) == "<Limiter 150 of 150 in 60 s>"
     limiter.release(limiter.acquire(never))
@@ -225,7 +225,7 @@ def test_what_a_limiter_says_of_itself(never):
 
 
 def test_many_threads_stay_within_both_limits():
-    """Forty threads on real clocks: never more under way than allowed, and all get through."""
+    """Forty threads on real clocks: never more in flight than allowed, and all get through."""
     limiter = Limiter(1000, 3)
     stop, lock = threading.Event(), threading.Lock()
     now = most = through = 0
@@ -256,7 +256,7 @@ def test_many_threads_stay_within_both_limits():
 @forks
 @pytest.mark.parametrize("own", [True, False], ids=["own limiter", "the token's limiter"])
 def test_a_fork_while_others_wait_and_hold_the_lock(never, own):
-    """In the child nobody waits and nothing is under way, whatever went on in the parent."""
+    """In the child nothing waits and nothing is in flight, whatever the parent did."""
     limiter = Limiter(10, 1) if own else limiter_for("token", "https://a", 10, 1)
     started = limiter.acquire(never)
     line = Line(limiter)

@@ -27,7 +27,7 @@ def no_threads_left():
 
 @pytest.fixture
 def gate():
-    """What calls may wait for; open at the latest at the end of the test."""
+    """Lets calls wait; it opens at the end of the test at the latest."""
     event = threading.Event()
     yield event
     event.set()
@@ -148,7 +148,7 @@ def test_stop_returns_though_calls_are_under_way(gate):
 
 
 def test_what_is_about_to_end_is_kept(gate):
-    """After a stop there is a moment for answers that are on their way."""
+    """After a stop, responses that are about to arrive have a moment left."""
     under_way = threading.Event()
 
     def call(item):
@@ -227,7 +227,7 @@ def few_threads(monkeypatch, most, before_failing=lambda: None):
 
 
 def test_the_threads_there_are_will_do(monkeypatch):
-    """When the system gives no more threads, those it gave do the work."""
+    """When the system gives no more threads, the existing ones do the work."""
     started = few_threads(monkeypatch, 2)
     batch = Batch(str, range(50), 10)
     batch.run()
@@ -236,7 +236,7 @@ def test_the_threads_there_are_will_do(monkeypatch):
 
 
 def test_no_thread_at_all_is_an_error(monkeypatch):
-    """Without a single thread nothing would ever end, and so it says so."""
+    """Without a single thread nothing could run, so it is an error."""
     few_threads(monkeypatch, 0)
     batch = Batch(str, range(5), 3)
     batch.run()
@@ -245,7 +245,7 @@ def test_no_thread_at_all_is_an_error(monkeypatch):
 
 
 def test_no_more_threads_when_the_work_is_done_already(monkeypatch):
-    """If the first worker did it all before the second could not start, nothing is wrong."""
+    """If the first worker did everything before the second failed to start, all is well."""
     started = few_threads(monkeypatch, 1, lambda: started[0].join(60))
     batch = Batch(str, range(5), 3)
     batch.run()

@@ -1,4 +1,4 @@
-"""A POST goes out once, apart from the GETs; what became of it is told as far as it is known."""
+"""A POST is sent once, apart from the GETs; its outcome is reported as far as it is known."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_it_sends_json_and_returns_the_job(client, scripted):
 
 @pytest.mark.parametrize("date", ["", "Date: soon", "Date: 99"])
 def test_without_a_date_our_own_clock_counts(client, scripted, date):
-    """A header that says nothing harms nothing."""
+    """A malformed Date header does no harm."""
     posted = post(client(scripted(http(201, orjson.dumps({"data": JOB}), *filter(None, [date])))))
     assert posted.requested_at == posted.sent_at > 1.6e15
 
@@ -162,7 +162,7 @@ def test_a_refused_connection_is_tried_again(client):
 
 
 def test_after_all_tries_it_says_that_nothing_got_out(client):
-    """It can be started again without doubt."""
+    """The job can safely be started again."""
     stop = Hasty()
     posted = post(client(base_url=f"http://127.0.0.1:{free_port()}", max_retries=3), stop=stop)
     assert posted.delivery == "undelivered"
@@ -179,7 +179,7 @@ def test_a_failed_handshake_sends_nothing(client, scripted):
 
 
 def test_a_kept_connection_is_not_used_for_it(client, sandbox):
-    """One that the server is about to close would leave everything open."""
+    """If the server is about to close it, the outcome would be unknown."""
     asana = sandbox()
     made = client(asana)
     for _ in range(3):
@@ -297,7 +297,7 @@ def test_a_get_that_comes_late_does_not_overtake_a_post():
 
 
 def test_a_stopped_post_leaves_the_line():
-    """And the next one moves up."""
+    """The next one moves up."""
     limiter = Limiter(None, 2, clock=Now())
     line, other = Line(limiter, keep=True), Line(limiter, keep=True)
     held = [limiter.acquire(line.stop, post=True) for _ in range(MAX_POSTS)]

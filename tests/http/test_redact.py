@@ -1,4 +1,4 @@
-"""What nobody may see is masked, wherever it stands; the rest stays readable."""
+"""Secrets are masked wherever they are; the rest stays readable."""
 
 import json
 import logging
@@ -48,7 +48,7 @@ EXAMPLE = (
 @example("token", TOKEN, "abc")
 @example("Bearer x", TOKEN, "")
 def test_a_personal_access_token_is_known_by_its_form(before, token, after):
-    """It survives nowhere, whatever letters stand around it."""
+    """It is masked whatever surrounds it."""
     assert token not in redact(before + token + after)
     assert token not in clean(before + token + after)
 
@@ -75,7 +75,7 @@ def test_what_authorizes_is_masked(before, scheme, token, after):
     "credential", ["dXNlcjpwYXNz", "abcdefghijklmnopqrstuvwxyz", "AbCdEfGh", "a1b2", "x.y.z", "t=1"]
 )
 def test_letters_that_are_no_word_are_a_credential(credential):
-    """Mixed case, digits, signs inside or more letters than a word has."""
+    """Mixed case, digits, inner punctuation, or more letters than a word has."""
     assert credential not in redact(f"sent Bearer {credential}, again Basic {credential}")
 
 
@@ -96,7 +96,7 @@ def test_a_header_is_masked_whatever_its_value(header):
     ],
 )
 def test_asanas_sentences_stay_whole(text):
-    """Words after Bearer and Basic are words."""
+    """Ordinary words after Bearer and Basic are kept."""
     assert redact(text) == clean(text) == text
 
 
@@ -116,7 +116,7 @@ def test_a_given_secret_never_survives(before, secret, after):
 
 @given(around)
 def test_no_secret_is_not_a_secret(text):
-    """An empty secret masks nothing of its own."""
+    """An empty secret masks nothing."""
     assert redact(text, "") == redact(text)
 
 
@@ -217,7 +217,10 @@ PIECES = [
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_masking_takes_time_linear_in_the_text(piece):
-    """50,000 characters of what the masks look for are read at once; squares take minutes."""
+    """50,000 characters that the patterns look for take no time.
+
+    Quadratic time would be minutes.
+    """
     began = time.process_time()
     for text in (piece * (50_000 // len(piece)), "x?" + piece * (50_000 // len(piece)) + "!"):
         redact(text)
@@ -228,7 +231,7 @@ def test_masking_takes_time_linear_in_the_text(piece):
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join))
 @settings(max_examples=20)
 def test_mixtures_of_these_take_linear_time_too(piece):
-    """Expressions may meet each other's pieces."""
+    """Patterns may meet each other's beginnings."""
     began = time.process_time()
     redact(piece * (50_000 // len(piece)))
     assert time.process_time() - began < 10

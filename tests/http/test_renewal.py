@@ -1,4 +1,4 @@
-"""A token that expires is replaced by what the callable returns, once, whoever notices it."""
+"""An expired token is replaced by what the callable returns, once, whichever thread notices."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_requests_in_flight_wait_for_the_new_token(asana):
 
 
 def test_no_face_shows_what_the_callable_returned(asana, connected):
-    """Neither the client's repr nor a pickle, before and after it was renewed."""
+    """Neither the client's repr nor a pickle, before and after the renewal."""
     connected(TOKEN, SECOND)
     client = aj._http.default_client.default_client()
     for _ in range(2):

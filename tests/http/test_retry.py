@@ -1,4 +1,4 @@
-"""The decisions about trying again hold for every number."""
+"""The decisions about retries hold for every number."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -81,7 +81,7 @@ def test_backoff_doubles_and_is_spread(tries, chance):
     ],
 )
 def test_a_header_that_says_nothing_of_use(value):
-    """No header, text, dates gone by, other numbers and endless waits leave it to our backoff."""
+    """Without a usable header (text, past dates, huge waits) our own backoff applies."""
     assert parse_retry_after(value) is None
 
 
@@ -98,7 +98,7 @@ def test_a_header_that_says_nothing_of_use(value):
     ],
 )
 def test_a_header_in_seconds(value, seconds):
-    """It counts, but for less than a tenth of a second and for more than five minutes."""
+    """It is used between a tenth of a second and five minutes."""
     assert parse_retry_after(value) == seconds
 
 

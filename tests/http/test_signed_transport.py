@@ -1,4 +1,4 @@
-"""Requests to signed URLs carry nothing of ours, and can be ended from outside."""
+"""Requests to signed URLs carry nothing of ours and can be ended by other threads."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_this_machine_is_out_of_bounds_for_a_client_of_asana(scripted):
 
 
 def test_no_server_is_words(transport):
-    """Nothing is raised for what the network does."""
+    """Network failures are returned as reasons, not raised."""
     answer = transport.open(SignedUrl("http://127.0.0.1:9/f?X-Amz-Signature=5ec2e7"), {})
     assert isinstance(answer, ConnectionFailure)
     assert answer.retryable
@@ -111,7 +111,7 @@ def test_no_server_is_words(transport):
 
 
 def test_a_cut_is_words(scripted, transport):
-    """What came before is given; then the reason."""
+    """The bytes before it are returned, then the reason."""
     server = scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12345")
     with transport.open(SignedUrl(f"{server.origin}/f"), {}) as answer:
         assert answer.read() == b"12345"
@@ -200,7 +200,7 @@ def test_waiting_for_headers_ends(pieces, end):
 
 
 def test_a_trickle_is_cut():
-    """Fewer bytes than the minimum rate are as good as none; the next try goes on from there."""
+    """Less than the minimum rate counts as nothing; the next attempt resumes there."""
     server = Trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"x")
     transport = transport_of(5, 0.2)
     with transport.open(server.url, {}) as answer:
@@ -213,7 +213,7 @@ def test_a_trickle_is_cut():
 
 @pytest.mark.parametrize("then", [b"1", b"X: y\r\n"], ids=["a chunk's length", "trailers"])
 def test_what_is_around_chunks_has_a_deadline(then):
-    """Bytes that are none of the body do not hold a transfer for ever."""
+    """Chunk headers and trailers do not hold a transfer forever."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
     server = Trickle(head + (b"0\r\n" if then != b"1" else b""), then)
     transport = transport_of(5, 0.3)
@@ -225,7 +225,7 @@ def test_what_is_around_chunks_has_a_deadline(then):
 
 
 def test_a_url_without_a_path_is_asked_for_all_the_same(scripted, transport):
-    """The line of the request has a slash."""
+    """The request line has a slash."""
     server = scripted(http(200, b"x"))
     assert body(transport.open(SignedUrl(f"{server.origin}?X-Amz-Signature=1"), {})) == b"x"
     assert server.heads[0].startswith(b"GET /?X-Amz-Signature=1 HTTP/1.1\r\n")

@@ -1,4 +1,4 @@
-"""Signed URLs say how long they are good, and lead where they may."""
+"""Signed URLs know when they expire, and are used only for allowed addresses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def transport(*, loopback):
 
 @pytest.mark.parametrize("url", [GRAPH_URL, RESOURCE_URL])
 def test_asanas_own_examples_have_blanks_that_break_nothing(url):
-    """Blanks and the fragment go; the expiry of the example, which has no date, is unknown."""
+    """Spaces and the fragment are removed; the example has no date, so its expiry is unknown."""
     assert " " in url
     parsed = SignedUrl(url)
     assert " " not in parsed.reveal()
@@ -62,7 +62,7 @@ def test_the_expiry_of_a_url():
     ],
 )
 def test_an_odd_expiry_is_unknown(stamp, life):
-    """Then the server's response tells."""
+    """Then the server's response decides."""
     assert SignedUrl(signed(stamp, life)).expires_at is None
 
 
@@ -128,7 +128,7 @@ def test_a_renewed_url_expires_too(life, age, stale):
     ],
 )
 def test_where_nothing_is_fetched_from(url, reason):
-    """Not from plain http, files or addresses that are none."""
+    """Plain http, files and malformed addresses are refused."""
     assert reason in transport(loopback=True).refusal(SignedUrl(url))
 
 
@@ -149,7 +149,7 @@ def test_this_machine_in_other_spellings(host):
 
 
 def test_the_servers_clock_runs_on_from_the_last_date():
-    """Ours may be wrong; a response without a date, or with an odd one, changes nothing much."""
+    """Ours may be wrong; a missing or malformed Date changes nothing."""
     dates = [None, "Sun, 01 Mar 2026 12:00:00 GMT", "yesterday"]
 
     def answer(_):

@@ -1,4 +1,4 @@
-"""What users' tests get: answers without a network, and a clean slate."""
+"""What users' tests get: responses without a network, and a clean state."""
 
 import gzip
 import json
@@ -47,7 +47,7 @@ def test_connect_takes_one_for_all_verbs():
 
 
 def test_any_object_with_send_will_do():
-    """It need not know this package but for the response."""
+    """It needs nothing of this package except the response."""
 
     class Mine:
         def send(self, request):
@@ -140,7 +140,7 @@ def test_a_failing_assertion_in_a_handler_comes_out():
 
 @pytest.mark.parametrize("verb", ["read", "refresh", "wait", "download"])
 def test_what_a_transport_raises_costs_no_frame(verb, tmp_path):
-    """Whatever it is: what was read before is in its frame."""
+    """What was read before is in the error's frame."""
     jobs = pd.DataFrame({"gid": ["12", "13"], "fetched_at": pd.NaT, "status": "in_progress"})
 
     def answer(request):
@@ -188,7 +188,7 @@ def test_reset_forgets_what_was_learned_about_limits():
 
 
 def test_clients_with_a_transport_do_not_share_limits():
-    """A 429 in one test is none in the next."""
+    """A 429 in one test does not affect the next."""
     refusal = MockTransport(lambda _: Response(429, {"Retry-After": "200"}))
     client = aj.Client(transport=refusal, max_retries=0)
     assert client.ask_job("12").status == 429

@@ -1,4 +1,4 @@
-"""Real TLS on loopback, by an authority that only those know who are told."""
+"""Real TLS on loopback, with an authority that only these tests trust."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def by(client, request):
 
 @WAYS
 def test_requests_go_either_way(by, way, server, request):
-    """Over one connection, and the proxy sees neither paths nor the token."""
+    """Over one connection; the proxy sees neither paths nor the token."""
     mine = by(way)
     assert [mine.get_job(GID)["gid"] for _ in range(3)] == [GID] * 3
     posted = mine.post_job("/exports/graph", b"{}", subject="Project", gid="1")
@@ -242,13 +242,13 @@ def test_a_cancelled_wait_ends_soon(by, way, server):
 
 
 def test_verification_can_be_switched_off(server):
-    """It is the user's word; urllib3 warns."""
+    """It is the user's decision; urllib3 warns."""
     with client_of(server, verify=False) as client, pytest.warns(InsecureRequestWarning):
         assert client.get_job(GID)["gid"] == GID
 
 
 def test_one_that_is_not(server):
-    """Nothing is sent; the words say what to do."""
+    """No request is made; the message says what to do."""
     with client_of(server) as client:
         error = failure(client)
     assert "TLS" in str(error)

@@ -1,4 +1,4 @@
-"""One request over the wire, and what comes of everything that wires do."""
+"""One request over the wire, and everything that can go wrong with it."""
 
 import gzip
 import json
@@ -142,7 +142,7 @@ def test_connections_are_kept(asana, client):
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
 )
 def test_bad_days(asana, client, fault, kind, says):
-    """Each is one error that says what happened; after it the client works as before."""
+    """Each is one error that says what happened; afterwards the client works as before."""
     asana.fault(**fault)
     mine = client(asana)
     error = failure(mine)
@@ -157,7 +157,7 @@ def test_bad_days(asana, client, fault, kind, says):
 
 
 def test_a_late_answer_is_a_timeout(asana, client):
-    """No data for the read timeout ends the request; the message says how long it was."""
+    """No data within the read timeout ends the request; the message gives the time."""
     asana.fault("delay", seconds=1.5)
     error = failure(client(asana, timeout=(5, 0.1)))
     assert type(error) is RequestTimeoutError
@@ -189,7 +189,7 @@ def test_a_body_that_stops_is_a_timeout(client, scripted):
 
 
 def test_a_slow_answer_is_no_timeout(asana, client):
-    """Bytes that trickle for somewhat longer than the timeout are an answer all the same."""
+    """Bytes that trickle for longer than the timeout are still a response."""
     asana.fault("slow", seconds=1.8)
     assert client(asana, timeout=(5, 1.5)).get_job(GID)["gid"] == GID
 
@@ -252,7 +252,7 @@ def test_no_redirect_takes_the_token_along(asana, client, scripted):
     ids=repr,
 )
 def test_no_answer_in_words(transport, error, timed_out, retryable, says):
-    """Each reason is told in words, and whether it may pass by itself."""
+    """Each reason is explained, and whether it is temporary."""
     responses.get(JOB, body=error)
     answer = transport().get(JOB)
     assert isinstance(answer, ConnectionFailure)
@@ -273,7 +273,7 @@ def test_an_error_that_holds_secrets_is_masked(transport):
 
 @responses.activate
 def test_errors_that_go_in_circles_end(transport):
-    """An error that is its own reason is not followed for ever."""
+    """An error that is its own cause is not followed forever."""
     first, second = requests.ConnectionError("a"), requests.ConnectionError("b")
     first.reason, second.reason = second, first
     responses.get(JOB, body=first)
@@ -428,7 +428,7 @@ def test_https_goes_through_the_proxy(client, scripted, monkeypatch, name, base_
 
 
 def test_a_proxy_that_is_not_there(client, monkeypatch):
-    """The error names the proxy as what failed, without its password."""
+    """The error blames the proxy, without its password."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:hunter2@127.0.0.1:{free_port()}")
     error = failure(client(base_url="https://app.asana.invalid"))
     assert "the proxy refused or cannot be reached" in str(error)

@@ -166,7 +166,7 @@ QUICK = ("merge", "csv of texts", "parquet of Arrow", "three levels", "csv of ca
 
 
 def every(routes):
-    """All routes; those that are not quick are slow."""
+    """Return all routes, the expensive ones marked slow."""
     return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in routes]
 
 
@@ -210,7 +210,7 @@ def test_the_answers_do_not_depend_on_the_way(jobs, want, route):
 
 @pytest.mark.parametrize("route", LOSSY)
 def test_what_floats_have_lost_is_told(jobs, route):
-    """The states are right nevertheless, and a warning names column and remedy."""
+    """The states are still right, and a warning names column and remedy."""
     travelled = ROUTES[route](jobs)
     with pytest.warns(AsanaValueWarning, match=r"new_.*\.gid.*read_jobs_file"):
         pending = travelled.asana.pending
@@ -300,7 +300,10 @@ def test_an_excel_file_of_ours_comes_back(jobs, tmp_path):
 
 
 def test_a_status_of_the_users_own_is_not_asanas(server):
-    """Without a sign of a read nothing is trusted: all are asked for, or the column is named."""
+    """Without evidence of a read it is not trusted.
+
+    All rows are requested, or the error names the column.
+    """
     gids = server.gids(4)
     own = pd.DataFrame({"gid": gids, "status": ["failed", "succeeded", "succeeded", None]})
     assert list(own.asana.pending["gid"]) == gids
@@ -336,7 +339,7 @@ def test_an_untrusted_status_does_not_become_trusted(server):
 
 
 def test_a_status_that_was_lost_comes_back(server, jobs):
-    """After a merge made it `status_x`, or when it was never asked for; then it costs nothing."""
+    """After a merge renamed it to `status_x`, or when it was never requested."""
     lost = jobs.merge(pd.DataFrame({"gid": jobs["gid"], "status": "mine"}), on="gid")
     with aj.Client(server.token, base_url=server.base_url, requests_per_minute=None) as client:
         narrow = aj.read_asana_jobs(jobs["gid"][:9], ["new_task.name"], client=client)
@@ -374,7 +377,7 @@ def test_frames_of_other_shapes_are_refused(jobs):
 
 @pytest.mark.parametrize("blank", ["", " ", "\u00a0", '""', "'", None, np.nan, pd.NA, pd.NaT])
 def test_blank_gids_are_all_alike(server, blank):
-    """A frame keeps their rows and asks nothing; as gids to read they are refused."""
+    """A frame keeps their rows and requests nothing for them; as gids to read they are refused."""
     frame = pd.DataFrame({"gid": pd.Series([server.gids(1)[0], blank], dtype=object), "x": [1, 2]})
     with aj.Client(server.token, base_url=server.base_url) as client:
         server.reset_stats()
@@ -401,7 +404,7 @@ def test_empty_texts_are_missing():
 @pytest.mark.parametrize("values", [[2.0**60, 12.0], np.array([2.0**60, 12.0], object)])
 @pytest.mark.parametrize("name", ["new_task.gid", "new_goal.gid"])
 def test_gids_that_lost_digits_become_missing_and_are_told(values, name):
-    """In known and unknown objects, in columns of floats and of objects."""
+    """In known and unknown objects, in float and object columns."""
     frame = pd.DataFrame({"gid": ["1", "2"], "fetched_at": None, name: values})
     with pytest.warns(AsanaValueWarning, match="read_jobs_file"):
         results = frame.asana.results()
@@ -421,7 +424,7 @@ def test_times_of_every_year_come_back(text):
 
 @pytest.mark.parametrize("dtype", [pd.ArrowDtype(pa.date32()), "datetime64[ns]", "datetime64[s]"])
 def test_days_are_times_at_midnight(dtype):
-    """Whatever holds them."""
+    """In whatever type they are."""
     days = pd.Series(pd.to_datetime(["2026-01-02", None])).astype(dtype)
     frame = pd.DataFrame({"gid": ["1", "2"], "fetched_at": days})
     times = as_jobs(frame)["fetched_at"]
@@ -441,7 +444,7 @@ def test_days_are_times_at_midnight(dtype):
     ],
 )
 def test_values_that_fit_no_column_are_refused_by_its_name(name, values):
-    """An InvalidFrameError, never another exception."""
+    """With an InvalidFrameError, never another exception."""
     with pytest.raises(InvalidFrameError, match=name):
         _ = pd.DataFrame({"gid": ["1"], name: values}).asana.pending
 

@@ -1,4 +1,4 @@
-"""How long jobs usually take: what the ledger knows of earlier ones."""
+"""How long jobs usually take, estimated from earlier ones in the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``fields`` may be, and what is asked for."""
+"""What ``fields`` accepts, and what is requested."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_an_unknown_field_names_the_nearest():
 
 
 def test_strict_false_lets_unknown_fields_through():
-    """What Asana adds later can be asked for."""
+    """So that fields that Asana adds later can be requested."""
     plan = plan_fields(["status", "new_goal.name"], strict=False)
     assert plan.opt_fields == ("status", "new_goal.name")
     assert plan.others == ("new_goal.name",)
@@ -97,7 +97,7 @@ def test_strict_false_lets_unknown_fields_through():
 )
 @pytest.mark.parametrize("strict", [True, False])
 def test_what_is_no_name_is_refused_even_when_not_strict(bad, strict):
-    """Nothing that could change the query gets into it."""
+    """Nothing that could change the query is accepted."""
     with pytest.raises(InvalidFieldError):
         plan_fields(["status", bad], strict=strict)
 
@@ -110,7 +110,7 @@ def test_no_fields_is_an_error(bad):
 
 
 def test_commas_in_a_bare_string_get_a_hint():
-    """A comma-separated string is not split, but the remedy is told."""
+    """A comma-separated string is not split, but the error gives the remedy."""
     with pytest.raises(InvalidFieldError, match="as a list"):
         plan_fields("status,new_task")
 
@@ -121,7 +121,7 @@ def test_a_frame_with_gid_alone_asks_for_everything():
 
 
 def test_a_full_frame_asks_for_everything():
-    """All fields there: the plan that keeps what else arrives."""
+    """With all fields present, the plan keeps whatever else arrives."""
     assert plan_for_columns([column.name for column in FIELDS] + ["new_goal.name"]) is EVERYTHING
 
 

@@ -118,7 +118,7 @@ def test_times_of_every_form_become_utc(text, want):
 
 @pytest.mark.parametrize("bad", ["soon", "", 5, ["x"], "2012-13-45T00:00:00Z"])
 def test_a_time_that_is_none_becomes_missing_and_is_told(bad):
-    """The dtype stays, the other times stay, and the warning names job and value."""
+    """The dtype and the other times stay, and the warning names job and value."""
     records = [
         {"gid": "77", "new_graph_export": {"created_at": bad}},
         {"gid": "78", "new_graph_export": {"created_at": "2020-01-01T00:00:00.1234567Z"}},
@@ -156,14 +156,14 @@ def test_gids_of_records_may_be_whole_numbers(good):
 
 @pytest.mark.parametrize("bad", [0, -5, True, 1.5, "", "1-2", "٣", ["1"]])
 def test_a_gid_that_is_none_is_named_with_its_position(bad):
-    """However it looks as text, what is no gid is refused, and the collector runs on."""
+    """Invalid gids are refused however they look as text, and garbage collection resumes."""
     with pytest.raises(InvalidGidError, match=r"gids\[2001\] ="):
         aj.asana_jobs_from_records([*[{"gid": "1"}] * 2001, {"gid": bad}])
     assert gc.isenabled()
 
 
 def test_a_record_that_is_none_is_named_with_its_position():
-    """A list of pairs could be taken for a dict, and is not."""
+    """A list of pairs could be taken for a dict, but is refused."""
     with pytest.raises(InvalidGidError, match=r"records\[2001\] is a list"):
         aj.asana_jobs_from_records([*[{"gid": "1"}] * 2001, [("gid", "1")]])
 
@@ -176,14 +176,14 @@ def test_unknown_fields_are_refused():
 
 
 def test_the_records_are_not_changed():
-    """They are the caller's."""
+    """They belong to the caller."""
     record = {"gid": "1", "status": 5, "new_task": "x"}
     aj.asana_jobs_from_records([record])
     assert record == {"gid": "1", "status": 5, "new_task": "x"}
 
 
 def test_cells_can_be_set():
-    """The frame is the user's: no column is memory that cannot be written to."""
+    """The frame belongs to the user: no column is read-only memory."""
     jobs = aj.asana_jobs_from_records([EXAMPLE, {"gid": "2"}])
     for column in jobs.columns:
         jobs.loc[1, column] = jobs[column].iloc[0]

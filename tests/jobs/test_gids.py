@@ -1,4 +1,4 @@
-"""What counts as a gid, in which forms."""
+"""What counts as a gid, and in which forms."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_what_spreadsheets_and_people_add_is_removed(text):
     ],
 )  # fmt: skip
 def test_no_other_url_is_read(url):
-    """Never "the last number": only a job of app.asana.com, and none where no URL is expected."""
+    """Never "the last number": only job URLs of app.asana.com, and only where they are expected."""
     with pytest.raises(InvalidGidError):
         parse_gids([url])
     with pytest.raises(InvalidGidError):
@@ -152,7 +152,7 @@ def test_other_iterables_are_read(gids):
 
 
 def test_all_that_are_no_gids_are_counted_at_once():
-    """One error: how many of how many, in which column, where the first are, remedies."""
+    """One error: how many of how many, in which column, the first positions, and remedies."""
     column = pd.Series(["12", "1.2E+15", "12.0", "12o8", "1,208,000", None], name="Job ID")
     with pytest.raises(InvalidGidError) as caught:
         parse_gids(column)

@@ -1,4 +1,4 @@
-"""The ledger: no gid that was seen is lost, and nothing else suffers from it."""
+"""The ledger: no gid is lost, and nothing else is affected by it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAY = 86_400 * 10**6
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    """A ledger of its own, of which nothing was said yet."""
+    """A ledger of its own, about which nothing has been reported yet."""
     monkeypatch.setattr(ledger, "_failures", {})
     monkeypatch.setattr(ledger, "_warned", set())
     place = tmp_path / "data" / "ledger.sqlite3"
@@ -340,7 +340,7 @@ def trouble(request, path):
 @pytest.mark.parametrize("trouble", TROUBLES, indirect=True)
 @pytest.mark.parametrize("verb", ["read", "start", "wait", "download"])
 def test_a_ledger_that_cannot_be_written_is_one_warning(verb, trouble, sandbox, tmp_path):
-    """The frame is as ever, no matter why; the second call does not repeat the warning."""
+    """The frame is complete, whatever the reason; a second call does not repeat the warning."""
     asana = sandbox(clock=None, export_rows=5)
     exports = asana.gids(2, "export_request")
     asana.finish(*exports, *asana.gids(2))
@@ -368,7 +368,7 @@ def test_a_ledger_that_cannot_be_written_is_one_warning(verb, trouble, sandbox, 
 
 @pytest.mark.parametrize("trouble", TELLS_READERS, indirect=True)
 def test_looking_into_it_is_an_error_in_words(trouble):
-    """One of ours, for `recent_jobs` and `forget`."""
+    """One of our errors, for `recent_jobs` and `forget`."""
     with pytest.raises(LedgerError, match=r"(?i)ledger"):
         aj.recent_jobs()
     with pytest.raises(LedgerError, match=r"(?i)ledger"):
@@ -386,7 +386,7 @@ def test_a_file_without_content_has_no_jobs(client, path, asana):
 
 @pytest.mark.parametrize("setting", ["1", "true", "Yes", "ON", " "])
 def test_the_ledger_may_be_turned_on(monkeypatch, tmp_path, setting):
-    """The words that mean yes are no names of files."""
+    """Words that mean yes are not taken for file names."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("ASANA_JOBS_LEDGER", setting)
     assert aj.ledger.path().name == "ledger.sqlite3"
@@ -411,7 +411,7 @@ def test_a_warning_turned_into_an_error_carries_the_frame(verb, asana, client, p
 
 
 def test_a_locked_ledger_delays_a_read_by_a_moment_only(asana, client, path):
-    """It is waited for 0.2 s in all; the job is recorded by the next read."""
+    """It waits at most 0.2 s; the next read records the job."""
     (gid,) = asana.gids(1)
     LedgerFile(path).write([])
     other = sqlite3.connect(path, isolation_level=None)
@@ -427,7 +427,7 @@ def test_a_locked_ledger_delays_a_read_by_a_moment_only(asana, client, path):
 
 
 def test_what_could_not_be_written_is_written_with_the_next(client, path):
-    """A ledger that was locked for a moment has lost nothing, and nothing is said."""
+    """A briefly locked ledger loses nothing, and no warning is given."""
     recorder = Recorder(client)
     recorder.add("1", {"status": "not_started"}, now(), ("7", "hash"))
     recorder.add_file("1", "/tmp/caf\udce9")
@@ -465,7 +465,7 @@ def test_many_threads_record_at_once(client, path):
 
 
 def test_a_full_disk_keeps_what_was_there(path):
-    """A transaction that does not fit is refused as a whole."""
+    """A transaction that does not fit is rejected as a whole."""
     small = LedgerFile(path, max_pages=40)
     small.write([Sighting(str(n), now()) for n in range(100)])
     with pytest.raises(sqlite3.Error, match="full"):
@@ -499,7 +499,7 @@ def writer(path, first, count, batch):
 
 @pytest.mark.slow
 def test_two_processes_write_ten_thousand_rows_each(path):
-    """Nothing is lost or doubled, whoever has to try again; half of the jobs are the same."""
+    """Nothing is lost or doubled, whichever process has to retry; half of the jobs are the same."""
     both = [writer(path, 0, 10_000, 500), writer(path, 5_000, 10_000, 500)]
     for each in both:
         each.communicate(timeout=300)
@@ -529,7 +529,7 @@ def test_a_process_killed_in_the_middle_leaves_what_it_had_written(path):
 
 
 def test_started_jobs_are_known_with_their_source(asana, client, path):
-    """The gid that only the answer to a POST had is recorded with the parent's."""
+    """A gid that only the response to the POST had is recorded with its parent's."""
     parent = asana.parents(1)
     jobs = aj.export_graph(parent, client=client)
     recent = aj.recent_jobs(client=client)
@@ -573,7 +573,7 @@ records = st.dictionaries(
 @settings(max_examples=20)
 @given(record=records)
 def test_any_record_can_be_recorded(record, tmp_path_factory):
-    """Whatever Asana sends, the ledger takes the job, and gives it back."""
+    """Whatever Asana sends, the ledger stores the job and returns it."""
     file = LedgerFile(tmp_path_factory.mktemp("ledger") / "ledger.sqlite3")
     file.write([ledger._sighting("1", ledger._Seen(record, 5, None, None), "https://x.example")])
     assert ledger._frame(file.recent(0))["gid"].tolist() == ["1"]

@@ -1,4 +1,4 @@
-"""Reading over real sockets: rows, errors, limits, and nothing lost."""
+"""Reading over real sockets: rows, errors, limits, and no losses."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_only_the_fields_named_are_asked_for(asana, client):
 
 
 def test_whatever_else_arrives_is_kept(asana, client):
-    """A ``new_*`` object nobody knew of is flattened into columns."""
+    """An unknown ``new_*`` object is flattened into columns."""
     gid = asana.gids(1)[0]
     asana.record(gid, {"gid": gid, "status": "odd", "new_goal": {"gid": "7", "name": "Grow"}})
     jobs = read([gid], client)
@@ -116,7 +116,7 @@ def test_coerce_says_in_the_row_what_went_wrong(asana, client):
 
 
 def test_drop_leaves_rows_out(asana, client):
-    """The others close ranks."""
+    """The other rows follow each other."""
     one, two = asana.gids(2)
     jobs = read([one, "999", two], client, errors="drop")
     assert list(jobs["gid"]) == [one, two]
@@ -156,14 +156,14 @@ def test_bodies_that_are_no_jobs_are_told(asana, client, fault):
 
 @pytest.mark.parametrize("fault", ["reset", "truncate"])
 def test_broken_connections_are_tried_again(asana, client, fault):
-    """A cut connection costs a moment, not a row."""
+    """A cut connection delays the read and costs no row."""
     asana.fault(fault, times=2)
     jobs = read(asana.gids(5), client)
     assert jobs["status"].notna().all()
 
 
 def test_a_400_to_the_default_fields_drops_those_not_all_asanas_know():
-    """The read goes on without the two objects, and asks for them no more."""
+    """The read continues without these two objects, and they are not requested again."""
     known = [n for n in fetch_fields() if not n.startswith(("new_portfolio", "new_task_template"))]
     with Sandbox(clock=Clock(), known_fields=known) as asana, client_of(asana) as client:
         jobs = read(asana.gids(9), client)
@@ -175,7 +175,7 @@ def test_a_400_to_the_default_fields_drops_those_not_all_asanas_know():
 
 
 def test_a_400_to_fields_of_the_users_own_is_an_error():
-    """What was asked for by name is not dropped in silence."""
+    """Fields requested by name are not dropped silently."""
     with Sandbox(clock=Clock(), known_fields=["status"]) as asana, client_of(asana) as client:
         with pytest.raises(PartialReadError, match="400"):
             read(asana.gids(1), client, fields=["status", "new_portfolio.name"])
@@ -239,7 +239,7 @@ def test_numpy_gids_are_read(asana, client):
 
 
 def test_when_the_network_is_gone_the_rest_is_not_asked_for(asana, monkeypatch):
-    """One request that failed for good, with no answer to any since, speaks for all."""
+    """After one final failure without any later response, the rest is not requested."""
     monkeypatch.setattr(client_module, "OUTAGE", 0.0)
     gids = asana.gids(500)
     base_url = asana.base_url
@@ -350,7 +350,7 @@ def test_an_interrupt_at_any_moment_keeps_the_frame(asana, client, monkeypatch, 
 
 
 def test_an_interrupt_at_the_question_for_a_token_keeps_the_frame(monkeypatch):
-    """Nothing was sent yet; the gids are there."""
+    """No request was made; the gids are in the frame."""
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt

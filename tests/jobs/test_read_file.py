@@ -118,7 +118,7 @@ def test_gids_that_a_spreadsheet_rounded_are_refused(tmp_path):
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl", "a.xlsx", "a.parquet", "a.csv.gz"])
 @pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b"{", b"a,b\n1,2\n", b"[1, 2]"])
 def test_files_that_are_something_else_are_told(tmp_path, name, content):
-    """Whatever the parser says, it is an InvalidFrameError that names the file or the column."""
+    """Whatever the parser raises becomes an InvalidFrameError that names the file or the column."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidFrameError, match=rf"{name}|'gid'"):
         aj.read_jobs_file(tmp_path / name)
@@ -220,14 +220,14 @@ def test_a_field_too_many_does_not_shift_the_gids(tmp_path):
 
 
 def test_lines_may_end_as_on_an_old_mac(tmp_path):
-    """Excel still offers it."""
+    """Excel still offers this format."""
     (tmp_path / "a.csv").write_bytes(b"gid;x\r12;1\r13;2\r")
     assert list(aj.read_jobs_file(tmp_path / "a.csv")["gid"]) == ["12", "13"]
 
 
 @pytest.mark.parametrize("content", ["[12]", '["12"]', "null", "12", '[{"gid": "1"}, 5]'])
 def test_json_of_something_else_is_told_in_words(tmp_path, content):
-    """Not in those of the parser."""
+    """Not with the parser's message."""
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(InvalidFrameError, match="give a list of objects, each with its 'gid'"):
         aj.read_jobs_file(tmp_path / "a.json")

@@ -1,4 +1,4 @@
-"""Records to columns: nothing lost, nothing trusted."""
+"""Records to columns: nothing is lost, nothing is trusted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_every_known_leaf_lands_in_its_column(records):
 
 @given(st.lists(clean_records(), min_size=1, max_size=4), st.data())
 def test_a_misfit_does_not_change_the_other_values(records, data):
-    """A chunk with a value of another type gives the same as one without, but for that value."""
+    """A value of another type in a chunk changes only that value."""
     want = cells(records)
     record = data.draw(st.sampled_from(records))
     record["status"] = 5
@@ -125,7 +125,7 @@ def test_an_unknown_new_object_is_flattened():
 
 
 def test_unknown_leaves_become_text():
-    """Texts as they are, everything else as JSON."""
+    """Texts stay as they are; everything else becomes JSON."""
     record = {"note": "hi", "n": 5, "f": 0.5, "flag": True, "list": [1], "object": {"a": None}}
     found = cells([record])
     assert {name: found[name][0] for name in record} == {
@@ -146,7 +146,7 @@ def test_unknown_leaves_of_known_objects_are_kept():
 
 
 def test_what_should_be_an_object_and_is_none_is_kept():
-    """A text in place of an object goes to a column of its own; the others stay right."""
+    """A text in place of an object has a column of its own; the others stay right."""
     found = cells([{"new_task": "gone"}, {"new_task": {"gid": "1", "created_by": 7}}])
     assert found["new_task"] == ["gone", None]
     assert found["new_task.gid"] == [None, "1"]
@@ -202,7 +202,7 @@ def test_fields_outside_the_table_are_found_by_their_path():
 
 @pytest.mark.parametrize("rows", [0, 1, module.CHUNK - 1, module.CHUNK, 2 * module.CHUNK + 1])
 def test_chunks_meet_without_a_seam(rows):
-    """Rows and what else arrived stay in place over the borders of chunks."""
+    """Rows and undocumented values stay in place across chunk borders."""
     records = [{"status": str(i)} | ({"x": i} if i % 7 == 3 else {}) for i in range(rows)]
     if rows:
         records[-1]["status"] = -1

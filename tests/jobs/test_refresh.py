@@ -1,4 +1,4 @@
-"""Refreshing: what is asked again, and what stays as it was."""
+"""Refreshing: what is requested again, and what stays."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_index_order_and_columns_of_the_users_stay(asana, client, jobs):
 
 
 def test_the_callers_frame_is_left_alone(asana, client, jobs):
-    """A new frame comes back; the old one says what it said."""
+    """A new frame is returned; the old one is unchanged."""
     before = jobs.copy(deep=True)
     asana.advance(60)
     refreshed = jobs.asana.refresh(client=client)
@@ -224,7 +224,7 @@ def test_numbers_in_texts_stay_readable():
     ],
 )
 def test_columns_come_back_to_their_dtypes(column, value, want):
-    """Whatever a file format made of them."""
+    """Whatever a file format did to them."""
     frame = pd.DataFrame({"gid": ["1"], "status": ["failed"], "fetched_at": [NOW], column: [value]})
     refreshed = frame.asana.refresh()
     assert refreshed[column].dtype == aj.read_asana_jobs([])[column].dtype

@@ -1,4 +1,4 @@
-"""The table of fields, and what derives from it."""
+"""The table of fields, and what is derived from it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_all_documented_fields_are_asked_for():
 
 
 def test_only_what_descriptions_differ_in_is_optional():
-    """An Asana may refuse these two objects, and no others."""
+    """Asana may refuse these two objects, and no others."""
     assert {name.split(".")[0] for name in EVERYTHING.optional} == {
         "new_portfolio",
         "new_task_template",
@@ -48,7 +48,7 @@ def test_the_types_for_annotations_are_the_table():
 
 
 def test_dtypes_hold_neither_objects_nor_floats():
-    """Texts, UTC times in microseconds, and Int16 are all there is."""
+    """All dtypes are texts, UTC times in microseconds, and Int16."""
     dtypes = {str(dtype_of(column.kind)) for column in COLUMNS.values()}
     assert dtypes == {"string", "datetime64[us, UTC]", "Int16"}
     assert dtype_of("text") == pd.StringDtype("pyarrow")

@@ -36,7 +36,7 @@ def test_summary_counts_each_job_once(asana, client, jobs):
 
 
 def test_summary_shows_what_it_does_not_know(asana, client):
-    """Unknown statuses by name, jobs that could not be read as unknown."""
+    """Unknown statuses by name; jobs that could not be read as unknown."""
     gid = asana.gids(1)[0]
     asana.record(gid, {"gid": gid, "status": "queued", "resource_subtype": "odd"})
     jobs = aj.read_asana_jobs([gid, "999"], errors="coerce", client=client)
@@ -100,7 +100,7 @@ def test_results_have_their_dtypes_even_without_rows():
 
 
 def test_changes_tell_gid_column_before_and_after(asana, client, jobs):
-    """One row a changed value, as text; what did not change is not told."""
+    """One row per changed value, as text; unchanged values are left out."""
     after = done(asana, client, jobs)
     changed = after.asana.changes(jobs)
     assert list(changed.columns) == ["gid", "column", "before", "after"]
@@ -113,7 +113,7 @@ def test_changes_tell_gid_column_before_and_after(asana, client, jobs):
 
 
 def test_changes_keep_signatures_to_themselves():
-    """A URL that is only signed anew is no change; a new one is told without its query."""
+    """A URL that was only signed anew is no change; a new one is shown without its query."""
     now = aj.asana_jobs_from_records([EXAMPLE])
     resigned = {**EXAMPLE, "new_graph_export": {"download_url": GRAPH_URL + "9"}}
     before = aj.asana_jobs_from_records([{**EXAMPLE, "new_graph_export": None}])
@@ -203,14 +203,14 @@ def test_signatures_are_masked_in_every_column(dtype):
 
 
 def test_tokens_are_masked_too():
-    """Whoever has put one there."""
+    """Whoever put one there."""
     shown = masked(pd.DataFrame({"note": [f"Bearer {TOKEN}", TOKEN, "x"]}))
     assert "0123456789abcdef" not in shown.to_string()
     assert shown.at[2, "note"] == "x"
 
 
 def test_download_urls_lose_any_query():
-    """Whatever signs it; the fragment goes, and who logs in."""
+    """Whatever signs them; the fragment and user information are removed too."""
     urls = [
         "https://s3.example/a?key=secret",
         "https://me:pw@s3.example/a#x",
@@ -223,7 +223,7 @@ def test_download_urls_lose_any_query():
 
 
 def test_odd_frames_are_masked_too():
-    """Values that are no texts, names that repeat or are none, no columns."""
+    """Values that are not texts, repeated or missing column names, no columns."""
     frame = pd.DataFrame([[1, URL, [URL]]], columns=[0, "a", "a"])
     shown = masked(frame)
     assert SIGNATURE not in shown["a"].iloc[0, 0]

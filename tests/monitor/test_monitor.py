@@ -1,4 +1,4 @@
-"""Watching jobs: what is asked for, what listeners hear, and how it ends."""
+"""Watching jobs: what is requested, what listeners hear, and how it ends."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def watch(client, clock):
 
 
 def settled(monitor, clock):
-    """Return when nothing is under way and the monitor waits for time to go by."""
+    """Return when nothing is in flight and the monitor waits for time to pass."""
     poller = monitor._poller
     clock.settle(lambda: not poller.workers.in_flight, over=lambda: not monitor.running)
 
 
 def go(monitor, clock, seconds, step=2.0):
-    """Let time go by, and what is due be done."""
+    """Let time pass, and wait for what is due."""
     settled(monitor, clock)
     for _ in range(int(seconds / step)):
         clock.advance(step)
@@ -114,7 +114,7 @@ def test_gids_are_read_at_once(asana, watch, client):
 
 
 def test_nothing_to_watch_is_done_without_a_token():
-    """A frame of finished jobs costs nothing, and no gids at all neither."""
+    """A frame of finished jobs needs no request, nor does an empty list of gids."""
     done = aj.asana_jobs_from_records([{"gid": "1", "status": "failed"}])
     for jobs in (done, [], done.iloc[:0]):
         monitor = aj.JobsMonitor(jobs).start()
@@ -149,7 +149,7 @@ def test_index_columns_and_repeats_stay(asana, client, clock, watch):
 
 
 def test_the_status_is_asked_for_when_the_frame_has_none(asana, client, watch):
-    """Without it nothing would ever be finished."""
+    """Without it no job would ever be finished."""
     jobs = aj.read_asana_jobs(asana.gids(2)[1], ["new_task.name"], client=client)
     asana.finish(*asana.gids(2))
     asana.reset_stats()
@@ -160,7 +160,7 @@ def test_the_status_is_asked_for_when_the_frame_has_none(asana, client, watch):
 
 
 def test_listeners_hear_changed_rows_only(asana, client, clock, watch):
-    """A poll that brings nothing new is not told, though fetched_at and signatures move."""
+    """A poll without news is not reported, although fetched_at and signatures change."""
     gid, other = asana.gids(3)[1:]
     record = {"gid": gid, "status": "in_progress", "new_graph_export": {"gid": "5"}}
 
@@ -200,7 +200,7 @@ def test_listeners_hear_changed_rows_only(asana, client, clock, watch):
 
 
 def test_a_change_that_is_not_of_the_status_is_heard(asana, client, clock, watch):
-    """A name that arrives later, say."""
+    """For example a name that arrives later."""
     gid = asana.gids(1)[0]
     asana.record(gid, {"gid": gid, "status": "in_progress"})
     heard = []
@@ -214,7 +214,7 @@ def test_a_change_that_is_not_of_the_status_is_heard(asana, client, clock, watch
 
 
 def test_401_stops_it_in_words(asana, watch):
-    """The words say what to do, and not the token."""
+    """The message says what to do, without the token."""
     with aj.Client(TOKEN + "0", base_url=asana.base_url) as stranger:
         monitor = watch(asana.gids(30), client=stranger)
         assert monitor.wait(120)
@@ -227,7 +227,7 @@ def test_401_stops_it_in_words(asana, watch):
 
 
 def test_no_token_is_raised_and_told():
-    """Starting says how to give one; the state says it too, for what draws it."""
+    """Starting raises the remedy; the state has it too."""
     monitor = aj.JobsMonitor(["1"])
     with pytest.raises(TokenError, match="ASANA_ACCESS_TOKEN"):
         monitor.start()
@@ -253,7 +253,7 @@ def test_jobs_that_are_gone_end(asana, client, clock, watch, gone):
 
 
 def test_other_refusals_end_after_five(asana, clock, watch):
-    """A 400 does not change by asking again: it must not keep a wait going for ever."""
+    """Repeating a request does not change a 400: it must not keep a wait going forever."""
     gid = asana.gids(1)[0]
     asana.answer(gid, 400)
     monitor = watch([gid])
@@ -297,7 +297,7 @@ def test_a_record_survives_an_error_that_comes_before_the_frame_is_made(
 
 
 def test_without_a_network_it_holds_back_and_goes_on(asana, client, clock, watch):
-    """The state says so, one request at a time tries, more and more rarely; then it goes on."""
+    """The state says so; single requests try, less and less often; then it continues."""
     jobs = aj.read_asana_jobs(asana.gids(12), client=client)
     asana.reset_stats()
     asana.fault("reset", times=100)
@@ -340,7 +340,7 @@ def test_a_429_is_waited_out_and_told(asana, clock, watch):
 
 
 def test_pause_resume_and_refresh_now(asana, client, clock, watch):
-    """Paused, nothing is asked for, but once on demand; resumed, it goes on where it stood."""
+    """While paused, it polls only on demand; when resumed, it continues where it was."""
     gids = asana.gids(9)
     for gid in gids:
         asana.progress(gid)
@@ -369,7 +369,7 @@ def test_pause_resume_and_refresh_now(asana, client, clock, watch):
 
 
 def test_stop_and_start_again(asana, client, clock, watch):
-    """A stopped monitor sends nothing; started again, it goes on from what it knows."""
+    """A stopped monitor sends nothing; started again, it continues from what it knows."""
     gids = asana.gids(9)
     jobs = aj.read_asana_jobs(gids, client=client)
     monitor = watch(jobs)
@@ -392,7 +392,7 @@ def test_stop_and_start_again(asana, client, clock, watch):
 
 
 def test_a_callback_that_raises_harms_nobody(asana, clock, watch, caplog):
-    """It is logged and told; the others hear, and the monitor goes on."""
+    """The error is logged and reported; other listeners hear, and the monitor continues."""
     gids = asana.gids(4)
     asana.finish(*gids[:2])
     asana.progress(gids[2])
@@ -418,7 +418,7 @@ def test_a_callback_that_raises_harms_nobody(asana, clock, watch, caplog):
 
 
 def test_a_callback_may_stop_it(asana, client, clock, watch):
-    """From the monitor's own thread, without a dead end."""
+    """From the monitor's own thread, without a deadlock."""
     gids = asana.gids(9)
     for gid in gids:
         asana.progress(gid)
@@ -430,7 +430,7 @@ def test_a_callback_may_stop_it(asana, client, clock, watch):
 
 
 def test_methods_are_held_weakly_and_what_was_added_can_go(asana, client, clock, watch):
-    """A listener that is gone hears nothing, and is not kept."""
+    """A listener that was collected hears nothing and is not kept alive."""
 
     class Listener:
         heard = 0
@@ -492,7 +492,7 @@ def test_what_is_off_is_refused_before_anything_is_sent(asana):
 
 
 def test_a_closed_client_stops_it_in_words(asana, clock, watch):
-    """What cannot go on ends, and says why."""
+    """The monitor ends and says why."""
     with aj.Client(asana.token, base_url=asana.base_url) as client:
         monitor = watch(asana.gids(9), client=client)
         settled(monitor, clock)
@@ -672,7 +672,7 @@ def test_a_listener_hears_of_the_past_after_the_end_too(asana, client, clock, wa
 
 
 def test_values_of_any_shape_are_taken(asana, client, clock, watch):
-    """Where a text should be, whatever comes: the monitor goes on, and the row says it all."""
+    """Anything may be in place of a text: the monitor continues, and the row shows it."""
     deep = "x"
     for _ in range(900):
         deep = [deep]

@@ -97,7 +97,7 @@ def test_without_ipython_or_in_a_thread_there_is_no_cell(monkeypatch):
 
 
 def test_what_is_gone_is_forgotten():
-    """Cells keeps nothing alive, and does not grow with the cells that ran."""
+    """The registry of cells keeps nothing alive and does not grow with each run."""
 
     class Thing:
         pass

@@ -1,4 +1,4 @@
-"""When to ask for which job next."""
+"""When which job is polled next."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def test_delays_grow_with_age(one, other, chance):
 
 @given(ages)
 def test_chance_makes_a_delay_longer_by_up_to_a_quarter(age):
-    """So that jobs of one age do not come all at once."""
+    """So that jobs of the same age are not polled all at once."""
     assert delay_for(age, 1) == pytest.approx(1.25 * delay_for(age, 0))
 
 
 def run(schedule, seconds, *, step=0.25, now=0.0, alter=lambda gid, now: False):
-    """Take what is due as time goes by, and put it back; return who was taken when."""
+    """Take what is due as time passes, and put it back; return what was taken when."""
     taken, end = [], now + seconds
     while now < end:
         while (gid := schedule.take(now)) is not None:
@@ -52,7 +52,7 @@ def run(schedule, seconds, *, step=0.25, now=0.0, alter=lambda gid, now: False):
 
 
 def test_one_job_is_asked_for_more_and_more_rarely():
-    """At 2 s, then after a quarter of its age, at last every 48 to 60 s."""
+    """After 2 s, then after a quarter of its age, at last every 48 to 60 s."""
     schedule = Schedule(0.0, chance=lambda: 0.0)
     schedule.add(["1"], 0.0)
     times = [at for at, _ in run(schedule, 600)]
@@ -76,7 +76,7 @@ def test_a_change_starts_the_delays_anew():
 
 @given(st.integers(1, 60), st.floats(0.05, 5), st.integers(0, 2**32))
 def test_the_rate_is_kept_in_the_long_run(jobs, rate, seed):
-    """However many jobs there are, and whatever chance says."""
+    """However many jobs there are, and whatever the jitter is."""
     import random
 
     schedule = Schedule(0.0, rate=rate, chance=random.Random(seed).random)
@@ -88,7 +88,7 @@ def test_the_rate_is_kept_in_the_long_run(jobs, rate, seed):
 
 @given(st.integers(1, 60), st.floats(0.05, 5))
 def test_nobody_starves(jobs, rate):
-    """Everyone has a turn in each three rounds that the rate allows, whoever is faster."""
+    """Each job is polled within three rounds of the allowed rate, however old it is."""
     schedule = Schedule(0.0, rate=rate, chance=lambda: 0.5)
     gids = [str(number) for number in range(jobs)]
     schedule.add(gids, 0.0)
@@ -140,7 +140,7 @@ def test_the_urgent_come_first_and_at_once():
 
 
 def test_frozen_time_makes_nothing_due_but_what_is_urgent():
-    """After a pause it goes on where it stood."""
+    """After a pause it continues where it was."""
     schedule = Schedule(0.0)
     schedule.add(["a"], 0.0)
     schedule.freeze(1.0, frozen=True)
@@ -176,7 +176,7 @@ def test_demand_is_what_is_in_the_schedule(steps):
 
 
 def test_an_outage_holds_back_longer_and_longer():
-    """2 s, doubling to 60; one answer ends it."""
+    """2 s, doubling up to 60 s; one response ends it."""
     outage, now, waits = NetworkBackoff(), 100.0, []
     for _ in range(7):
         outage.note(now, answered=False)

@@ -1,4 +1,4 @@
-"""Waiting: when it ends, and what carries the frame."""
+"""Waiting: when it ends, and which errors carry the frame."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def test_any_ends_with_one_more(asana, client, stuck):
 
 @pytest.mark.parametrize("until_", ["all", "any"])
 def test_nothing_to_wait_for_is_over_at_once(until_):
-    """No request, no token needed."""
+    """No request is made and no token is needed."""
     jobs = aj.asana_jobs_from_records([{"gid": "1", "status": "failed"}])
     pd.testing.assert_frame_equal(jobs.asana.wait(until=until_), jobs)
 
 
 def test_a_timeout_carries_the_frame(asana, client, stuck):
-    """It is a TimeoutError, and says how far it is."""
+    """It is a TimeoutError that says how many jobs have finished."""
     asana.finish(stuck["gid"][0])
     jobs = aj.read_asana_jobs(stuck["gid"].iloc[[0, 0, 1]], client=client)
     with pytest.raises(TimeoutError, match="1 of 2 jobs are finished") as caught:
@@ -111,7 +111,7 @@ def test_an_interrupt_ends_it_at_once_with_the_frame(asana, client, stuck):
 
 
 def test_errors_decide_about_what_cannot_be_read(asana, client):
-    """404 ends a row; it is kept, left out, or raised when all else is finished."""
+    """A 404 ends a row; it is kept, dropped, or raised when everything else is finished."""
     gids = [*asana.gids(2), "999"]
     asana.finish(*gids[:2])
     kept = aj.wait_asana_jobs(gids, client=client)
@@ -125,7 +125,7 @@ def test_errors_decide_about_what_cannot_be_read(asana, client):
 
 
 def test_a_failed_job_is_no_error(asana, client):
-    """Its status says so; the reading of it worked."""
+    """Its status says so; reading it succeeded."""
     gid = asana.gids(12)[11]
     asana.progress(gid, status="failed")
     jobs = aj.wait_asana_jobs(gid, client=client, errors="raise")
@@ -142,7 +142,7 @@ def test_401_is_raised_with_the_frame(asana, stuck):
 
 
 def test_a_wait_that_cannot_go_on_says_so(asana, stuck):
-    """A client that is closed meanwhile, say; the frame is in the error."""
+    """For example when the client is closed meanwhile; the frame is in the error."""
     client = aj.Client(asana.token, base_url=asana.base_url)
     client.close()
     with pytest.raises(PartialReadError, match="closed") as caught:
@@ -176,7 +176,7 @@ def test_a_frame_without_gids_is_refused():
 
 
 def test_one_line_of_progress(asana, client, stuck, monkeypatch):
-    """It counts finished jobs, and is not written anew for nothing."""
+    """It counts finished jobs and is not redrawn without news."""
     terminal = io.StringIO()
     monkeypatch.setattr(sys, "stderr", terminal)
     asana.finish(*stuck["gid"])
@@ -213,7 +213,7 @@ def test_warnings_that_are_errors_carry_the_frame(sandbox):
 
 
 def test_an_interrupt_before_the_first_request_has_the_frame(monkeypatch):
-    """At the prompt for a token, say."""
+    """For example at the prompt for a token."""
     from asana_jobs_pd._monitor import monitor
 
     def prompt(ask=True):

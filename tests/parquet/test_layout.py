@@ -26,13 +26,13 @@ ODD = [
 
 
 def test_asanas_types_are_folders_of_their_name():
-    """All that the schema knows."""
+    """For all types of the schema."""
     assert [folder_of(name) for name in SCHEMA] == list(SCHEMA)
 
 
 @given(st.one_of(st.sampled_from(ODD), st.text()))
 def test_a_folder_is_one_plain_name(name):
-    """It leads nowhere else, is not hidden, not a device, and not too long for a disk."""
+    """It leads nowhere else, and is not hidden, a device, or too long for a disk."""
     folder = folder_of(name)
     assert folder == Path(folder).name
     assert folder.isascii()

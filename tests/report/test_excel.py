@@ -143,7 +143,7 @@ def test_characters_that_no_sheet_may_have_are_replaced():
 
 
 def test_what_looks_like_an_escape_is_escaped(tmp_path):
-    """For Excel ``_x0041_`` is an ``A``: a name of that form is written so that it stays."""
+    """For Excel ``_x0041_`` is an ``A``: names of that form are escaped so that they stay."""
     path = few().assign(mine="_x0041_").asana.to_excel(tmp_path / "jobs.xlsx")
     with zipfile.ZipFile(path) as parts:
         assert b">_x005F_x0041_<" in parts.read("xl/worksheets/sheet1.xml")
@@ -252,7 +252,7 @@ def test_other_frames_are_written_too(jobs, tmp_path):
 
 
 def test_more_than_a_sheet_holds_is_told(tmp_path, monkeypatch):
-    """Before anything is written, with the limit and what else to do."""
+    """Before anything is written, with the limit and alternatives."""
     monkeypatch.setattr(excel, "MAX_ROWS", 6)
     with pytest.raises(InvalidFrameError, match=r"6 rows .* can hold 5 .* to_parquet"):
         few().asana.to_excel(tmp_path / "jobs.xlsx")
@@ -261,7 +261,7 @@ def test_more_than_a_sheet_holds_is_told(tmp_path, monkeypatch):
 
 
 def test_a_path_that_excel_would_not_open_is_told(tmp_path):
-    """Another suffix; a folder that is not there."""
+    """Another suffix, or a missing folder."""
     with pytest.raises(InvalidOptionError, match=r"\.xlsx"):
         few().asana.to_excel(tmp_path / "jobs.xls")
     with pytest.raises(InvalidOptionError, match="no folder"):
@@ -285,7 +285,7 @@ def test_without_xlsxwriter_the_extra_is_named(tmp_path, monkeypatch):
     ],
 )
 def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch, moment, number, reason):
-    """And nothing beside it; the error says what is wrong with which file."""
+    """And nothing beside it; the error names the file and the problem."""
     path = tmp_path / "jobs.xlsx"
     path.write_bytes(b"old")
     scratch = tmp_path / "scratch"

@@ -30,7 +30,7 @@ def test_what_would_run_gets_an_apostrophe(text):
 
 @pytest.mark.parametrize("text", GOOD)
 def test_other_texts_stay(text):
-    """They mean what they say."""
+    """They are not formulas."""
     assert not is_formula(text)
     assert escape_formula(text) == text
 
@@ -44,7 +44,7 @@ def test_another_separator_is_no_way_in(separator):
 
 @given(st.text(st.sampled_from("=+-@;\t\r\n a'\"1,"), max_size=12))
 def test_nothing_that_runs_comes_out(text):
-    """In any cell, by any of the separators; and what is escaped stays as it is."""
+    """In any cell, with any separator; what is escaped stays as it is."""
     safe = escape_formula(text)
     assert not any(is_formula(cell) for cell in re.split("[;\t\r\n]", safe))
     assert escape_formula(safe) == safe

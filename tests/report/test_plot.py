@@ -61,7 +61,7 @@ def test_a_timelines_bars_are_the_times_of_the_jobs():
 
 
 def test_what_is_running_has_an_open_end():
-    """It fades out behind the moment when it was read, in steps that become fainter."""
+    """It fades out after the time of the read, in steps."""
     ax = few().asana.plot.timeline()
     tails = [part for part in ax.collections if part.get_label() == "_open end"]
     begins = [bar[0] for bar in bars(ax, "_open end")]
@@ -75,7 +75,7 @@ def test_what_is_running_has_an_open_end():
 
 
 def test_what_was_seen_is_pale():
-    """A bar from a monitor's history is told from what Asana reports, in the legend too."""
+    """Bars from a monitor's history differ from what Asana reports, also in the legend."""
     history = pd.DataFrame(
         {
             "gid": ["14", "14"],
@@ -120,7 +120,7 @@ def test_labels_are_the_callers_whatever_their_column_is_called(name):
 
 
 def test_names_are_no_formulas_and_hold_no_signature():
-    """A dollar is a dollar: broken TeX draws, and a signed URL in a name is masked."""
+    """A dollar sign is shown as such, and a signed URL in a name is masked."""
     bad = frame(
         record(1, "succeeded", new_task={"gid": "1", "name": r"$\nope{ $5"}),
         record(2, "$x^2$ $", new_task={"gid": "1", "name": f"a?X-Amz-Signature={SIGNATURE}"}),
@@ -166,7 +166,7 @@ def test_the_axis_names_its_zone(zone):
 @pytest.mark.parametrize("style", ["default", "dark_background"])
 @pytest.mark.parametrize("verb", ["timeline", "status"])
 def test_colours_follow_the_ground(style, verb):
-    """The light ones of the palette on a dark style, the dark ones on a light style."""
+    """Light colors on a dark style, dark ones on a light style."""
     with plt.style.context(style):
         ax = getattr(few().asana.plot, verb)()
     colours = {to_hex(handle.get_facecolor()) for handle in ax.get_legend().get_patches()}
@@ -178,7 +178,7 @@ def test_colours_follow_the_ground(style, verb):
 
 
 def test_a_ground_that_can_be_seen_through_is_taken_for_paper():
-    """Behind it may be anything; the colours for light grounds are the safer ones."""
+    """Anything may be behind it; the colors for light backgrounds are safer."""
     figure = plt.figure(facecolor="none")
     ax = few().asana.plot.status(ax=figure.add_subplot(facecolor="none"))
     assert to_hex(ax.patches[0].get_facecolor()) == STATE_STYLES["succeeded"].light
@@ -204,7 +204,7 @@ def counts(ax):
 
 @pytest.mark.parametrize("figsize", [(10, 3), (4, 3)])
 def test_status_shows_every_count(figsize):
-    """Ones and twos too: where a bar is too narrow, they follow the total with the state's mark."""
+    """Where a bar is too narrow, small counts follow the total, with the state's mark."""
     states = ["succeeded"] * 997 + ["failed"] * 2 + ["in_progress"]
     ax = frame(*(record(n, state) for n, state in enumerate(states))).asana.plot.status(
         figsize=figsize
@@ -257,7 +257,7 @@ def test_habits_of_pandas(verb):
 @pytest.mark.parametrize("verb", ["timeline", "status"])
 @pytest.mark.parametrize("jobs", [few()[:0], pd.DataFrame({"gid": ["1"]}), few()[3:4]])
 def test_little_is_drawn_too(verb, jobs):
-    """No jobs, no columns, no times: a picture that says so, and no warning."""
+    """No jobs, no columns, no times: the picture says so, without a warning."""
     ax = getattr(jobs.asana.plot, verb)()
     ax.figure.canvas.draw()
     said = [text.get_text() for text in ax.texts]
@@ -275,7 +275,7 @@ def test_one_moment_has_a_width():
 
 
 def test_what_does_not_fit_is_told():
-    """Axes that are none, zones that are none, frames that are none."""
+    """Invalid axes, zones and frames are errors."""
     with pytest.raises(InvalidOptionError, match="not a str"):
         few().asana.plot.status(ax="x")
     with pytest.raises(InvalidOptionError, match="Mars/Base"):

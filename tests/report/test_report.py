@@ -116,7 +116,7 @@ def test_a_report_has_its_parts_and_the_counts(report):
 
 
 def test_it_needs_nothing_and_runs_nothing(drawn):
-    """No script, nothing from elsewhere; the policy forbids it. Links lead to Asana."""
+    """No script and no external resource; the policy forbids them. Links lead to Asana."""
     page = drawn
     ids = [attributes["id"] for _, attributes, _ in page.elements if "id" in attributes]
     assert len(set(ids)) == len(ids)
@@ -138,7 +138,7 @@ def test_it_needs_nothing_and_runs_nothing(drawn):
 
 
 def test_created_objects_have_links(text_report):
-    """Of jobs that succeeded; exports are files. A gid that is none gets no link."""
+    """For jobs that succeeded; exports are files. An invalid gid gets no link."""
     parts = {
         "new_task": {"gid": "7", "name": "T"},
         "new_project": {"gid": '8"><script>', "name": "P"},
@@ -175,7 +175,7 @@ def test_columns_of_the_caller_are_shown(text_report):
 
 @pytest.mark.parametrize("columns", ["nope", ["gid", "nope"], ["double"]])
 def test_columns_that_are_not_there_are_named(tmp_path, columns):
-    """Nothing is written; nor for a name that two columns have."""
+    """Nothing is written; the same holds for a name that two columns share."""
     jobs = pd.concat([few(), pd.Series(1, range(6), name="double")] * 2, axis=1)
     jobs = jobs.loc[:, ~jobs.columns.duplicated() | (jobs.columns == "double")]
     with pytest.raises(
@@ -216,7 +216,7 @@ def test_failures_say_why(text_report):
 
 
 def test_what_could_not_be_started_is_a_failure_without_a_gid(text_report):
-    """It is told by what it was to be of."""
+    """It is identified by its source."""
     jobs = pd.DataFrame(
         {"gid": [None, None], "source.gid": ["1203", None], "error.kind": ["http", "network"]}
     )
@@ -237,13 +237,13 @@ def test_what_could_not_be_started_is_a_failure_without_a_gid(text_report):
     ],
 )  # fmt: skip
 def test_each_failure_has_a_next_step(text_report, cells, step):
-    """By what is known of it."""
+    """According to what is known about it."""
     jobs = pd.DataFrame([{"gid": None, **cells}])
     assert step in text_report(jobs).rows[-1][-1]
 
 
 def test_files_are_told_with_size_and_sum(text_report, tmp_path):
-    """Named from the report's folder; what went wrong; which exports wait."""
+    """With paths relative to the report, errors, and the exports that wait."""
     page = text_report(downloaded(tmp_path))
     rows = {row[0]: row[1:] for row in page.rows[-2:]}
     assert rows["11"] == ["graph export", "exports/11-graph.jsonl.gz", "96 MB", "ab" * 32]
@@ -252,7 +252,7 @@ def test_files_are_told_with_size_and_sum(text_report, tmp_path):
 
 
 def test_no_signature_and_no_folder_of_mine_is_in_it(tmp_path):
-    """A report travels: of files elsewhere it tells the name alone."""
+    """Reports are passed on: of files elsewhere only the name is shown."""
     (tmp_path / "there").mkdir()
     path = aj.asana_jobs_report(downloaded(tmp_path), tmp_path / "there" / "r.html", title=URL)
     html = path.read_text(encoding="utf-8")
@@ -341,7 +341,7 @@ def test_settings_of_plots_do_not_change_reports(drawn, report):
 
 @pytest.mark.slow
 def test_many_jobs_stay_readable_and_small(report, tmp_path):
-    """A few shapes instead of an element a job; long tables say how many more there are."""
+    """A few shapes instead of one element per job; long tables say how many more there are."""
     page = report(many(4000))
     drawn = [tag for tag, _, _ in page.elements if tag == "path"]
     assert len(drawn) < 60
@@ -366,7 +366,7 @@ def test_light_dark_and_print(text_report):
 
 
 def test_every_color_of_the_picture_follows_the_theme(drawn):
-    """None is fixed: variables, or the colour of the text."""
+    """All colors are variables or the color of the text."""
     fixed = [a for _, a, _ in drawn.elements if re.search("#[0-9a-f]{3}", a.get("style", ""))]
     assert fixed == []
 
@@ -417,7 +417,7 @@ def test_only_local_files_are_written(tmp_path, monkeypatch, verb, path):
 
 
 def test_without_a_home_folder(tmp_path, monkeypatch):
-    """``~`` is refused in words."""
+    """``~`` is refused, with the reason."""
     monkeypatch.setattr(Path, "expanduser", _no_home)
     with pytest.raises(InvalidOptionError, match="no home folder"):
         few().asana.report("~/r.html")
@@ -428,7 +428,7 @@ def _no_home(_):
 
 
 def test_what_does_not_fit_is_told(tmp_path):
-    """Frames, zones and folders that are none; nothing is written."""
+    """Invalid frames, zones and folders; nothing is written."""
     with pytest.raises(InvalidFrameError):
         pd.DataFrame({"a": [1]}).asana.report(tmp_path / "r.html")
     with pytest.raises(InvalidOptionError, match="tz="):

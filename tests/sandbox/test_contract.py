@@ -133,7 +133,7 @@ def test_an_object_of_another_kind_is_null_when_asked_for(asana, ask):
     ],
 )
 def test_opt_fields_may_be_written_in_several_ways(asana, ask, query):
-    """Encoded commas, blanks, repeats and repeated parameters are no matter."""
+    """Encoded commas, spaces, repeats and repeated parameters make no difference."""
     data = ask.path(f"/jobs/{asana.gids(1)[0]}?{query}").data
     assert set(data) == {"gid", "resource_type", "status", "new_task"}
 
@@ -203,7 +203,7 @@ def test_answers_are_json_in_utf_8(asana, ask):
     ],
 )
 def test_what_is_not_there_is_refused_in_an_envelope(ask, path, method, status, message):
-    """Unknown jobs, gids that are none, unknown paths and methods have Asana's error form."""
+    """Unknown jobs, malformed gids, unknown paths and methods have Asana's error form."""
     reply = ask.path(path, method=method)
     assert (reply.status, reply.error["message"]) == (status, message)
     assert violations(reply.error, "Error") == []
@@ -214,7 +214,7 @@ def test_what_is_not_there_is_refused_in_an_envelope(ask, path, method, status, 
     "authorization", [None, "", "Bearer", "Bearer wrong", "Basic sandbox", "sandbox"]
 )
 def test_only_the_token_is_let_in(asana, authorization):
-    """A missing or wrong bearer token is a 401, whatever is asked for."""
+    """A missing or wrong bearer token is a 401, whatever is requested."""
     headers = {} if authorization is None else {"Authorization": authorization}
     for path in (asana.gids(1)[0], "123"):
         reply = fetch(f"{asana.base_url}/jobs/{path}", headers=headers)

@@ -107,7 +107,7 @@ def test_a_url_without_a_signature_is_refused(url):
 
 
 def test_the_order_of_the_query_is_no_matter(url):
-    """A client may rewrite a URL as long as it means the same."""
+    """A client may reorder the query."""
     path, _, query = url.partition("?")
     turned = "&".join(reversed(query.split("&"))).replace("host", "%68ost")
     assert fetch(f"{path}?{turned}").status == 200
@@ -256,7 +256,7 @@ def test_any_bytes_can_be_published(asana, url):
 
 
 def test_files_go_as_asanas_do(asana, ask):
-    """Their jobs have no URL any more, and the URLs that there are lead nowhere."""
+    """Their jobs have no URL any more, and earlier URLs lead to a 404."""
     gid = asana.gids(1, "export_request")[0]
     asana.finish(gid)
     url = ask.job(gid).data["new_resource_export"]["download_url"]

@@ -1,4 +1,4 @@
-"""Faults on demand, as they show on the socket."""
+"""Faults on demand, as they appear on the socket."""
 
 import http.client
 import time
@@ -101,7 +101,7 @@ def test_slow_trickles(asana, ask, gid):
 
 
 def test_delay_answers_late(asana, ask, gid):
-    """Nothing comes until then."""
+    """Nothing arrives before that."""
     asana.fault("delay", seconds=0.2)
     begun = time.monotonic()
     assert ask.job(gid).status == 200
@@ -212,7 +212,7 @@ def test_a_rejected_request_uses_up_no_fault(sandbox):
     ],
 )
 def test_a_fault_that_does_not_exist_is_an_error(asana, kind, options, words):
-    """It names those that do."""
+    """The error lists the existing ones."""
     with pytest.raises(ValueError, match=words):
         asana.fault(kind, **options)
 

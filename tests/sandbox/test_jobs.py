@@ -1,4 +1,4 @@
-"""Jobs follow from the seed, the gid and the clock."""
+"""Jobs depend on the seed, the gid and the clock only."""
 
 import re
 import time

@@ -38,7 +38,7 @@ def test_the_window_slides(sandbox):
 
 
 def test_rejected_requests_count(sandbox):
-    """Whoever goes on asking stays locked out."""
+    """A client that continues to send stays locked out."""
     ask = Asker(sandbox(requests_per_minute=2, window=10))
     assert statuses(ask, 3) == [200, 200, 429]
     for _ in range(4):
@@ -70,7 +70,7 @@ def test_retry_after_is_when_the_window_has_room(sandbox):
 
 @pytest.mark.parametrize(("option", "header"), [(True, "60"), (False, None), ("text", "soon")])
 def test_retry_after_may_be_missing_or_no_number(sandbox, option, header):
-    """As users have seen it."""
+    """As users have reported."""
     ask = Asker(sandbox(requests_per_minute=1, retry_after=option))
     statuses(ask, 1)
     assert ask.job("1").headers["Retry-After"] == header

@@ -44,7 +44,7 @@ def test_a_with_block_is_a_life():
 
 
 def test_stopping_twice_is_no_harm():
-    """Nor is stopping what never started."""
+    """Nor is stopping one that was never started."""
     asana = Sandbox()
     asana.stop()
     asana.start()
@@ -60,7 +60,7 @@ def test_several_threads_may_stop_it(sandbox):
 
 
 def test_a_sandbox_lives_once():
-    """Starting it again is an error in words."""
+    """Starting it again is an error."""
     with Sandbox() as asana, pytest.raises(RuntimeError, match="create a new one"):
         asana.start()
 
@@ -76,7 +76,7 @@ def test_an_address_comes_with_the_start():
 
 
 def test_a_port_can_be_chosen_and_may_be_taken():
-    """A taken port is an `OSError` at once, not a thread that hangs; so is one that is none."""
+    """A taken or invalid port is an `OSError` at once, not a thread that hangs."""
     with Sandbox() as asana:
         _, port = address(asana)
         other = Sandbox(port=port)
@@ -99,7 +99,7 @@ def test_the_environment_leads_a_client_here():
 
 
 def test_requests_is_content_with_it(asana):
-    """The library most clients are made of sees nothing strange."""
+    """The library that most clients use sees nothing unusual."""
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Authorization"] = f"Bearer {asana.token}"
@@ -123,7 +123,7 @@ def test_latency_delays_every_answer_of_the_api(sandbox):
 
 @pytest.mark.parametrize("fault", ["delay", "slow", None])
 def test_stopping_drops_what_is_pending(caplog, fault):
-    """It neither waits for answers nor leaves anything behind, idle connections included."""
+    """It waits for no response and leaves nothing behind, idle connections included."""
     with caplog.at_level(logging.DEBUG, "asyncio"), Sandbox(clock=Clock()) as asana:
         ask = Asker(asana)
         if fault:

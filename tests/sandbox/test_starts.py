@@ -150,7 +150,7 @@ def test_opt_fields_select_of_the_job_too(ask):
     ],
 )
 def test_what_is_off_is_a_400(asana, ask, subtype, more, message):
-    """With what is wrong in Asana's envelope; nothing is started."""
+    """The reason is in Asana's envelope; no job is started."""
     reply = begin(ask, subtype, **more)
     assert (reply.status, reply.error["message"]) == (400, message)
     assert asana.stats.jobs_started == 0
@@ -165,7 +165,7 @@ def test_what_is_off_is_a_400(asana, ask, subtype, more, message):
     ],
 )
 def test_a_body_that_is_none_is_a_400(ask, body, message):
-    """Whatever comes."""
+    """Whatever it is."""
     reply = post(ask, "/exports/graph", body=body)
     assert (reply.status, reply.error["message"]) == (400, message)
 
@@ -180,7 +180,7 @@ def test_a_body_that_is_none_is_a_400(ask, body, message):
     ],
 )
 def test_a_parent_that_is_not_there_is_a_404(asana, ask, path, data, name):
-    """Nor is one of another kind."""
+    """Nor may it be of another kind."""
     path = path.format(project=asana.parents(1)[0])
     reply = post(ask, path, data)
     assert reply.status == 404
@@ -188,7 +188,7 @@ def test_a_parent_that_is_not_there_is_a_404(asana, ask, path, data, name):
 
 
 def test_a_parent_can_be_forbidden(asana, ask):
-    """And taken back."""
+    """And allowed again."""
     (parent,) = asana.parents(1, "goal")
     asana.answer(parent, 403)
     assert begin(ask, "graph_export_request", parent).status == 403
@@ -296,7 +296,7 @@ def test_a_fault_can_be_meant_for_a_parent(asana, ask):
 
 
 def test_what_was_sent_can_be_looked_at(asana, ask):
-    """For tests to judge a client by; a GET has no body."""
+    """So that tests can check a client; a GET has no body."""
     begin(ask, "duplicate_task", name="é")
     ask.job("1")
     sent, asked = asana.requests

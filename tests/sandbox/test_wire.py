@@ -1,4 +1,4 @@
-"""The server keeps its head whatever comes over the wire."""
+"""The server survives whatever arrives over the wire."""
 
 import socket
 import time
@@ -137,7 +137,7 @@ def test_what_is_not_http_is_refused(asana, sent, status):
 
 
 def test_a_refusal_reaches_a_client_that_is_still_sending(asana):
-    """The connection is not reset under its hands."""
+    """The connection is not reset meanwhile."""
     with connected(asana) as bare:
         bare.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000)
         for _ in range(5):
@@ -148,7 +148,7 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(asana):
 
 @pytest.mark.parametrize("part", [0, 1, 20, -1])
 def test_half_a_request_bothers_nobody(asana, ask, gid, part):
-    """A client that stops in the middle gets nothing, and others are served meanwhile."""
+    """A client that stops in the middle gets no response, and others are served meanwhile."""
     with connected(asana) as bare:
         bare.sendall(ask.request(gid)[:part])
         assert ask.job(gid).status == 200

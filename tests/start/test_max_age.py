@@ -54,7 +54,7 @@ def test_a_finished_export_is_taken_while_it_is_recent(asana, client):
 
 
 def test_without_max_age_nothing_is_taken(asana, client):
-    """And nothing is asked for."""
+    """No request is made to find one."""
     export(asana, client)
     asana.reset_stats()
     export(asana, client, None)
@@ -118,7 +118,7 @@ def test_a_token_that_is_rejected_starts_nothing(asana, client):
 
 
 def test_stopped_while_it_looks_nothing_is_started(sandbox):
-    """A GET that hangs is no POST: the row can be started again."""
+    """A GET that hangs is not a POST: the row can be started again."""
     asana = sandbox()
     with aj.Client(asana.token, base_url=asana.base_url) as client:
         export(asana, client)

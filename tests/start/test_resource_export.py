@@ -1,4 +1,4 @@
-"""The builder of resource exports: what it makes, and what it does not let through."""
+"""The builder of resource exports: what it makes and what it refuses."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_every_filter_arrives_under_its_published_name():
 
 
 def test_several_make_one_export():
-    """Names and wishes, alone or mixed."""
+    """Names and builders, alone or mixed."""
     assert export_parameters("team") == [{"resource_type": "team"}]
     mixed = export_parameters(["task", aj.ResourceExport.teams(fields="name")])
     assert mixed == [
@@ -146,7 +146,7 @@ def test_several_make_one_export():
     ],
 )
 def test_what_is_off_is_refused_with_a_remedy(make, error, words):
-    """The error names the value and what it could be; no error hangs on it."""
+    """The error names the value and the alternatives, without a chain of errors."""
     with pytest.raises(error) as caught:
         make()
     assert words in str(caught.value)

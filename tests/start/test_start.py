@@ -1,4 +1,4 @@
-"""Starting jobs on an Asana of one's own: five at a time, each once, every parent with its row."""
+"""Starting jobs on a sandbox: five at a time, each once, every parent with its row."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ quiet = pytest.mark.filterwarnings("ignore::asana_jobs_pd.errors.AsanaStartWarni
 
 
 class Driven:
-    """The sandbox's time, which goes on whenever no answer comes at once."""
+    """The sandbox's time, which advances whenever no response comes at once."""
 
     def __init__(self, asana, step=0.5, after=None):
         self._asana, self._step = asana, step
@@ -202,7 +202,7 @@ def test_what_others_run_is_waited_for(asana, sandbox, start, client):
 
 
 def test_one_resource_export_a_workspace(asana, start):
-    """The second waits for the first (403), while other workspaces go on."""
+    """The second waits for the first (403), while other workspaces continue."""
     one, two = asana.parents(2, "workspace")
     options = {"export_request_parameters": [{"resource_type": "team"}]}
     first = start("export_resources", one, options)
@@ -229,7 +229,7 @@ def test_a_403_that_is_about_rights_is_final(asana, start, message):
 
 
 def test_every_parent_has_its_row(asana, start):
-    """Refused, unknown to Asana, of another kind: its row says why, and the others are started."""
+    """Refused, unknown, of another kind: its row says why, and the others are started."""
     good, forbidden, bad = asana.parents(3)
     asana.answer(forbidden, 403)
     asana.answer(bad, 400, "parent: Not a goal, team, portfolio or project")
@@ -288,7 +288,7 @@ def io_of(frame):
     ],
 )
 def test_a_lost_answer_is_told_and_not_sent_again(asana, start, fault, kind):
-    """Taken or not, nobody knows: one POST, and the row says so."""
+    """Whether it arrived is unknown: there is one POST, and the row says so."""
     one, two = asana.parents(2)
     asana.fault(**fault, gid=one, method="POST", times=99)
     jobs = start("export_graph", [one, two])
@@ -302,7 +302,7 @@ def test_a_lost_answer_is_told_and_not_sent_again(asana, start, fault, kind):
 
 @quiet
 def test_a_timeout_is_unknown_too(asana):
-    """No answer in time: it may be there or not."""
+    """Without a response in time, the job may or may not exist."""
     (parent,) = asana.parents(1)
     asana.fault("delay", gid=parent, seconds=5.0)
     with aj.Client(asana.token, base_url=asana.base_url, timeout=(5.0, 0.3)) as client:
@@ -339,7 +339,7 @@ def test_an_outage_does_not_make_all_parents_unknown(asana, start):
 
 
 def test_429_with_a_time_holds_everybody(sandbox):
-    """The window is full: waited out, and every parent is started once."""
+    """The window is full: all wait, and every parent is started once."""
     asana = sandbox(token=TOKEN, requests_per_minute=8, window=10, max_jobs=None, clock=None)
     with aj.Client(TOKEN, base_url=asana.base_url, requests_per_minute=None) as client:
         for _ in range(8):
@@ -353,7 +353,7 @@ def test_429_with_a_time_holds_everybody(sandbox):
 
 
 def test_a_final_answer_to_the_post_is_read_whole(asana, client, start):
-    """A job that has ended already is asked for once: a refresh would not do it any more."""
+    """A job that has already ended is requested once: a refresh would skip it."""
     parent = asana.parents(1, "portfolio")
     start("export_graph", parent)
     asana.advance(60)
@@ -407,9 +407,9 @@ def meagre_posts(client, monkeypatch):
 
 @quiet
 def test_a_job_that_comes_twice_is_told_twice(asana, meagre_posts, start):
-    """An Asana that gives one job for several parents, out of its cache, say: all rows follow it.
+    """Asana may give one job for several parents, for example from its cache.
 
-    And are whole: a refresh would not ask for a job that has succeeded.
+    All rows follow it and are complete: a refresh would not request a job that has succeeded.
     """
     (gid,) = asana.gids(1, "graph_export_request")
     asana.finish(gid)
@@ -438,7 +438,7 @@ def test_only_a_429_holds_up_the_others(client, status, reason, following):
 
 
 def test_nothing_is_a_frame_too(client):
-    """No parents, no request, the same columns."""
+    """No parents give no request and the same columns."""
     jobs = aj.export_graph([], client=client)
     assert len(jobs) == 0
     assert jobs["source.requested_at"].dtype == "datetime64[us, UTC]"
@@ -508,7 +508,7 @@ def test_an_interrupt_ends_at_once_with_the_frame(asana, start, client):
 
 
 def test_an_interrupt_before_the_first_request_has_the_frame(asana, monkeypatch):
-    """At the prompt for a token, say: nothing was sent, and every parent has its row."""
+    """For example at the prompt for a token: no request was made, and every parent has its row."""
     from asana_jobs_pd._start import start_jobs as module
 
     def prompt():
@@ -574,7 +574,7 @@ def test_an_answer_after_the_end_is_logged(caplog):
 
 
 def test_a_closed_client_is_told_with_the_frame(asana):
-    """Nothing is lost when somebody closes it."""
+    """Closing it loses nothing."""
     client = aj.Client(TOKEN, base_url=asana.base_url)
     client.close()
     with pytest.raises(StartStoppedError, match="ClientClosedError") as caught:
@@ -584,7 +584,7 @@ def test_a_closed_client_is_told_with_the_frame(asana):
 
 
 def test_what_fails_in_the_bar_loses_no_gid(asana, client, monkeypatch):
-    """Whatever happens: the frame is in the error."""
+    """Whatever it raises, the frame is in the error."""
     from asana_jobs_pd._start import start_jobs as starting
 
     def fail(self, done):
@@ -638,7 +638,7 @@ def test_an_error_is_not_replaced_by_a_warning(sandbox):
 
 
 def test_jobs_that_cannot_be_read_keep_nobody_waiting(asana, start):
-    """If the fifth place is taken after all, Asana says so."""
+    """If their places are still taken, Asana says so."""
     for gid in start("export_graph", asana.parents(5))["gid"]:
         asana.answer(gid, 400)
     asana.advance(60)
@@ -655,7 +655,7 @@ def test_progress_says_what_runs_and_what_waits(asana, start, capsys):
 
 
 def test_no_error_or_log_shows_the_token(asana, caplog):
-    """Refusals that repeat it, lost answers, logs at DEBUG: nowhere."""
+    """Not with refusals that repeat it, lost responses or DEBUG logs."""
     caplog.set_level("DEBUG")
     one, two = asana.parents(2)
     asana.answer(one, 400, f"you sent Bearer {TOKEN}")

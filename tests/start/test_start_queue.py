@@ -1,4 +1,4 @@
-"""Five at a time, in order, each once: whatever comes back, and whenever."""
+"""Five at a time, in order, each once, whatever comes back and whenever."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ANSWERS = ("started", "refused", "later", "alone", "unknown", "undelivered", "wi
 
 
 class World:
-    """A server and a network that answer as they are told, in steps of time."""
+    """A server and a network that respond as scripted, in steps of time."""
 
     def __init__(self, queue, draw, answers):
         self.queue, self._draw, self._answers = queue, draw, answers
@@ -72,7 +72,10 @@ def run(data, items, answers, steps=3000):
 @settings(max_examples=25)
 @given(st.data(), st.integers(0, 20), st.sets(st.sampled_from(ANSWERS), min_size=1))
 def test_never_more_than_five_and_never_twice(data, items, answers):
-    """Whatever the answers are: at most five run or go out, and what may be taken goes no more."""
+    """At most five run or are sent, whatever the responses are.
+
+    Nothing that may have arrived is sent again.
+    """
     world = run(data, items, sorted(answers), steps=200)
     states = world.queue.close()
     assert len(states) == items
@@ -136,7 +139,7 @@ def test_a_clear_answer_takes_doubts_away():
 
 
 def test_later_holds_everybody_but_alone_only_itself():
-    """A 429 is about all; of one workspace, others need not wait."""
+    """A 429 concerns everybody; the limit of one workspace does not."""
     queue = StartQueue(3)
     queue.later(queue.take(0.0), 0.0, alone=True)
     assert [queue.take(0.0) for _ in range(3)] == [1, 2, None]
@@ -158,7 +161,7 @@ def test_an_end_makes_room_at_once():
 
 
 def test_waits_grow_up_to_a_minute():
-    """5 s, 10 s, 20 s, …; a start begins anew."""
+    """5 s, 10 s, 20 s, …; a start resets them."""
     queue, now, waits = StartQueue(2), 0.0, []
     for _ in range(6):
         item = queue.take(now)
@@ -172,7 +175,7 @@ def test_waits_grow_up_to_a_minute():
 
 
 def test_jobs_are_asked_for_only_while_somebody_waits():
-    """Each one at a time, more and more rarely."""
+    """One at a time, less and less often."""
     queue = StartQueue(MAX_RUNNING + 1)
     for item in range(MAX_RUNNING):
         assert queue.take(0.0) == item
@@ -195,7 +198,7 @@ def test_jobs_are_asked_for_only_while_somebody_waits():
 
 
 def test_jobs_of_earlier_calls_count():
-    """What runs already takes up room, and is asked for at once."""
+    """A job that already runs takes a place and is polled at once."""
     queue = StartQueue(3, running=["x", "y", "z"])
     assert [queue.take(0.0) for _ in range(3)] == [0, 1, None]
     assert {queue.take_poll(0.0) for _ in range(3)} == {"x", "y", "z"}
@@ -205,7 +208,7 @@ def test_jobs_of_earlier_calls_count():
 
 
 def test_what_is_under_way_at_the_end_is_unknown():
-    """Nobody can tell whether it arrives."""
+    """Whether it arrived cannot be known."""
     queue = StartQueue(7)
     for _ in range(5):
         queue.take(0.0)

@@ -1,4 +1,4 @@
-"""What would be sent, and what is refused before anything is."""
+"""What would be sent, and what is refused before any request."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ SPELLINGS = [
 
 @pytest.mark.parametrize("verb", ENDPOINTS)
 def test_web_urls_of_what_a_verb_starts_from_will_do(verb):
-    """By Asana's patterns, old and new; the gid is that of the object, wherever it stands."""
+    """By Asana's old and new patterns; the gid is the object's, wherever it is."""
     urls = list(URLS[verb])
     frame = getattr(aj, verb)(urls, dry_run=True, **NEEDED.get(verb, {}))
     assert set(frame["source.gid"]) == {"12"}
@@ -305,7 +305,10 @@ def test_two_urls_in_one_text_are_refused(between):
 
 @pytest.mark.parametrize("verb", ENDPOINTS)
 def test_urls_of_other_objects_are_named(verb):
-    """Never another number of the URL: the error says what it shows, and what the verb needs."""
+    """No other number of the URL is taken.
+
+    The error says what the URL shows and what the verb needs.
+    """
     for url in sorted(ALL_URLS - set(URLS[verb])):
         with pytest.raises(
             InvalidGidError, match=rf"is the URL of a .*; {verb} needs a "

@@ -1,4 +1,4 @@
-"""The static tables, the style sheet, and what stands where no page has our script."""
+"""The static tables, the style sheet, and what is shown where no page has our script."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_static_tables_hold_no_markup_but_their_own(rows):
 
 
 def test_static_tables_say_of_when_they_are():
-    """And what to do for a live one; the first 25 rows are shown, the others counted."""
+    """And how to get a live one; the first 25 rows are shown, the others counted."""
     rows = [JobRow(str(n), "in_progress") for n in range(30)]
     now = Snapshot("paused", 30, 30, {"in_progress": 30})
     for made in (static_html, static_text):
@@ -199,7 +199,7 @@ def impatient(monkeypatch):
 
 
 def test_a_page_with_our_script_keeps_the_widget(monkeypatch, impatient):
-    """It says hello in time; then nobody waits for it any more."""
+    """The page says hello in time."""
     shown = Shown(monkeypatch)
     display = shown.display()
     display.show()
@@ -250,7 +250,7 @@ def test_colab_needs_anywidget(monkeypatch, impatient):
 
 
 def test_a_busy_kernel_cannot_hear_a_hello(monkeypatch, impatient):
-    """So its time does not count."""
+    """So time while it is busy does not count."""
     cells = types.SimpleNamespace(busy=True)
     shown = Shown(monkeypatch, cells)
     display = shown.display()

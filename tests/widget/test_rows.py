@@ -124,7 +124,7 @@ def test_each_job_once_in_the_order_of_the_frame():
 
 
 def test_a_new_status_is_kept():
-    """What Asana may add later is shown under its own name."""
+    """A status that Asana adds later is shown under its own name."""
     row = rows({**TASK, "status": "on_hold"})["2"]
     assert row.label == "on hold"
     assert not row.ready

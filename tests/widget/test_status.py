@@ -60,7 +60,7 @@ def test_every_state_has_a_notice(now, title, words):
 
 
 def test_notices_hold_no_secret():
-    """Whatever an error says, a token or a signature in it is masked."""
+    """Whatever an error says, tokens and signatures in it are masked."""
     error = "Bearer 1/234:0123456789abcdef0123456789abcdef https://x/y?X-Amz-Signature=abc"
     text = notice_of(replace(WATCHING, last_error=error)).text
     assert "0123456789abcdef" not in text
@@ -89,13 +89,13 @@ def test_a_completed_check_is_news():
 
 
 def test_a_check_that_comes_early_is_news():
-    """The page would go on counting down otherwise."""
+    """Otherwise the page would continue its countdown."""
     shown = status_message(replace(WATCHING, next_check=40.0), 100.0)
     assert is_news(status_message(replace(WATCHING, next_check=0.0), 101.0), shown, 1500, 101.0)
 
 
 def test_constant_checks_are_told_once():
-    """With many jobs one is always due; the budget is told in steps of a fiftieth."""
+    """With many jobs one is always due; the budget is reported in steps of a fiftieth."""
     busy = replace(WATCHING, next_check=0.3, allowed=1500)
     shown = status_message(busy, 0.0)
     assert shown["due"] == 0.0

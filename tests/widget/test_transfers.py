@@ -72,7 +72,7 @@ def test_many_files_show_those_that_matter():
 
 
 def test_cancelled_files_are_stopped():
-    """No speed is shown for what does not move."""
+    """No speed is shown for files that do not move."""
     speeds = Speeds()
     progress_lines(FILES, speeds, 0.0)
     total, first, *_ = progress_lines(FILES, speeds, 1.0, ended=True)

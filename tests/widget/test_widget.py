@@ -27,7 +27,7 @@ EXPORTS = ("graph_export_request", "export_request")
 
 
 def open_widgets():
-    """Return the registry of ipywidgets, by the name that its version has for it."""
+    """Return the registry of ipywidgets, under the name it has in this version."""
     registry = getattr(ipywidgets.widgets.widget, "_instances", None)
     return Widget.widgets if registry is None else registry
 
@@ -39,23 +39,23 @@ def states(widget):
 
 
 def known(widget, state, count):
-    """Return when the page would know that so many jobs are in a state."""
+    """Return when the page knows that so many jobs are in a state."""
     until(lambda: list(states(widget).values()).count(state) == count)
 
 
 def all_succeeded(widget):
-    """Return when the page would know that all jobs succeeded; rows may come after the title."""
+    """Return when the page knows that all jobs succeeded; rows may come after the title."""
     until(lambda: widget._status["title"] == "All succeeded")
     until(lambda: set(states(widget).values()) == {"succeeded"})
 
 
 def send(widget, kind, **details):
-    """Do what the page does when somebody clicks."""
+    """Do what a click on the page does."""
     widget._handle_custom_msg({"kind": kind, "id": "1", **details}, [])
 
 
 def said(widget):
-    """Return what stands below the table."""
+    """Return the messages below the table."""
     return " ".join(text for _, text in widget._transfer["messages"])
 
 
@@ -68,7 +68,7 @@ def customs(wire, kind):
 
 @pytest.fixture
 def quiet(monkeypatch):
-    """No thread sends: the test does."""
+    """Let the test send instead of the thread."""
     monkeypatch.setattr(Ticker, "wake", lambda self: None)
 
 
@@ -89,7 +89,7 @@ def ready(exports, show, tmp_path):
 
 
 def test_it_follows_jobs_and_ends_with_them(asana, show):
-    """From the first look until all are finished; then its threads are gone."""
+    """From the first poll until all are finished; then its threads end."""
     gids = asana.gids(3)
     for gid in gids:
         asana.progress(gid)
@@ -128,7 +128,7 @@ def test_the_accessor_watches(asana, client):
     ],
 )
 def test_what_cannot_be_is_refused(jobs, options, error):
-    """Before anything is sent, and nothing is left of it."""
+    """Before any request, and nothing is left of the widget."""
     before = len(open_widgets())
     with pytest.raises(error):
         aj.JobsWidget(jobs, **options)
@@ -137,7 +137,7 @@ def test_what_cannot_be_is_refused(jobs, options, error):
 
 
 def test_selected_follows_the_page(exports, ready):
-    """Observers hear of it; what has no file, and what is no job here, is never selected."""
+    """Observers hear of it; rows without a file and unknown gids are never selected."""
     heard = []
     ready.observe(lambda change: heard.append(list(change.new["gid"])), "selected")
     ready.set_state({"_selected": [exports[2]]})
@@ -170,7 +170,7 @@ def test_a_page_sets_the_selection_and_the_folder_only(ready):
 
 
 def test_what_is_no_command_does_nothing(exports, ready):
-    """Whatever a page sends; nothing is written, and no thread is started."""
+    """Whatever a page sends, nothing is written and no thread is started."""
     for message in (
         None,
         7,
@@ -277,7 +277,7 @@ def test_nothing_is_sent_when_nothing_changed(asana, paused, wire):
 
 
 def test_a_sign_of_life_while_jobs_are_watched(paused, wire):
-    """Every ten seconds, if there is nothing else to say: the page sees that somebody is there."""
+    """Every ten seconds without other messages, so that the page knows the kernel is there."""
     _, _, go = paused(1)
     go(35)
     assert len(wire) == len(customs(wire, "alive")) == 3
@@ -396,7 +396,7 @@ def test_static_tables_wait_briefly_for_the_first_answers(asana, show):
 
 
 def test_they_do_not_wait_for_long(asana, show, monkeypatch):
-    """An Asana that says nothing delays a cell by a second at most."""
+    """If Asana does not respond, a cell is delayed by a second at most."""
     monkeypatch.setattr(module, "FIRST_ANSWERS_TIMEOUT", 0.1)
     gids = asana.gids(1)
     asana.fault("slow", seconds=20)
@@ -421,7 +421,7 @@ def test_in_a_kernel_it_displays_itself(ready, monkeypatch):
 
 
 def test_in_a_terminal_it_says_how_to_watch(asana, show):
-    """There, nothing draws it: a snapshot, with what to run; nothing is said at the end."""
+    """A terminal cannot draw it: it shows a snapshot and the command to run."""
     [gid] = asana.gids(1)
     asana.progress(gid)
     widget = show([gid])
@@ -434,7 +434,7 @@ def test_in_a_terminal_it_says_how_to_watch(asana, show):
 
 
 def test_a_typed_url_is_refused(exports, ready, tmp_path, monkeypatch):
-    """In words; no folder of that name is created."""
+    """With a message; no folder of that name is created."""
     monkeypatch.chdir(tmp_path)
     send(ready, "download", gids=exports[:1], dest="s3://bucket/exports")
     until(lambda: "is a URL" in said(ready))
@@ -497,7 +497,7 @@ def test_a_download_without_a_token_says_so(show, wire, tmp_path, monkeypatch):
 
 
 def test_a_download_that_fails_says_why(asana, show, tmp_path):
-    """A file that is gone, and a folder that cannot be."""
+    """A missing file, or a folder that cannot be created."""
     [gid] = asana.gids(1, EXPORTS[0])
     asana.finish(gid)
     widget = show([gid], dest=tmp_path)
@@ -578,7 +578,7 @@ def test_closing_ends_everything(exports, show, asana, tmp_path):
 
 
 def test_a_page_that_does_not_hear_gets_a_new_model(ready, wire):
-    """What the widget knows stays."""
+    """The widget keeps what it knows."""
     wire.clear()
     ready._reopen()
     assert [json.loads(text)[0] for text in wire] == ["comm_close", "comm_open"]
@@ -601,7 +601,7 @@ def test_two_widgets_on_the_same_jobs(asana, driven, show):
 
 
 def test_a_cell_that_runs_again_closes_what_it_left(asana, show, monkeypatch):
-    """So no monitor leaks."""
+    """So that no monitor is leaked."""
     cells = Cells(aj.JobsWidget.close)
     monkeypatch.setattr(module, "_cells", cells)
     runs = iter([("cell", 1), ("cell", 2), ("other", 3)])
