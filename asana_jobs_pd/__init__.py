@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from asana_jobs_pd._compare.compare import compare_asana_exports
     from asana_jobs_pd._compare.comparison import ExportComparison
     from asana_jobs_pd._download.download import download_asana_exports
-    from asana_jobs_pd._export.export import AsanaArrowExport, AsanaDaskExport, AsanaExport
+    from asana_jobs_pd._export.dask_export import AsanaDaskExport
+    from asana_jobs_pd._export.export import AsanaArrowExport, AsanaExport
     from asana_jobs_pd._export.read import read_asana_export
     from asana_jobs_pd._http.client import Client
     from asana_jobs_pd._http.default_client import connect
@@ -132,7 +133,8 @@ _NAMES = {
     "_compare.compare": "compare_asana_exports",
     "_compare.comparison": "ExportComparison",
     "_download.download": "download_asana_exports",
-    "_export.export": "AsanaArrowExport AsanaDaskExport AsanaExport",
+    "_export.dask_export": "AsanaDaskExport",
+    "_export.export": "AsanaArrowExport AsanaExport",
     "_export.read": "read_asana_export",
     "_http.client": "Client",
     "_http.default_client": "connect",

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from asana_jobs_pd._export.export import AsanaArrowExport, AsanaDaskExport, AsanaExport
+    from asana_jobs_pd._export.dask_export import AsanaDaskExport
+    from asana_jobs_pd._export.export import AsanaArrowExport, AsanaExport
     from asana_jobs_pd._export.request import LoadOptions
     from asana_jobs_pd._http.client import Client
     from asana_jobs_pd._widget.widget import JobsWidget

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from asana_jobs_pd._report.export_plot import ExportPlot
     from asana_jobs_pd._tables.dictionary import AsanaDictionary
     from asana_jobs_pd._tables.relations import AsanaTables
     from asana_jobs_pd.typing import DtypeBackend
@@ -43,10 +42,24 @@ class ExportAnswers(ByType[pd.DataFrame]):
             Of several fields with this name, which must be of one type, the first value in each
             row.
 
+        Returns
+        -------
+        pandas.Series
+            The column, with its dtype, named as in the frame.
+
         Raises
         ------
         InvalidFieldError
             When there is no such field, or more than one; the message lists the choices.
+
+        See Also
+        --------
+        AsanaExport.dictionary : All columns, with the fields they come from.
+
+        Examples
+        --------
+        >>> data.field("Cost").dtype
+        Float64Dtype()
         """
         from asana_jobs_pd._tables.fields import field_of  # noqa: PLC0415  upwards
 
@@ -66,6 +79,17 @@ class ExportAnswers(ByType[pd.DataFrame]):
             When tasks were loaded or exported without `gid` or `memberships`.
         InvalidOptionError
             When custom fields were not loaded as columns.
+
+        See Also
+        --------
+        AsanaExport.sql : Query them.
+        AsanaExport.gaps : What they refer to and do not contain.
+
+        Examples
+        --------
+        >>> tables = data.tables()
+        >>> list(tables["task_project"].columns)
+        ['task', 'project', 'section']
         """
         from asana_jobs_pd._tables.relations import tables_of  # noqa: PLC0415  upwards
 
@@ -89,50 +113,42 @@ class ExportAnswers(ByType[pd.DataFrame]):
         ------
         InvalidFrameError, InvalidOptionError
             As `tables`.
+
+        See Also
+        --------
+        AsanaExport.tables : What refers to them.
+
+        Examples
+        --------
+        >>> list(data.gaps().columns)
+        ['kind', 'gid', 'name', 'referred_by', 'count', 'why', 'example']
         """
         from asana_jobs_pd._tables.gaps import gaps_of  # noqa: PLC0415  upwards
 
         return gaps_of(self)
 
-    def history(self, field: str) -> pd.DataFrame:
-        """Return the values of a field of every task, from its creation until the export.
-
-        It comes from the stories of a resource export.
+    def sql(self, query: str) -> pd.DataFrame:
+        """Return the result of a SQL query over `tables`.
 
         Parameters
         ----------
-        field
-            ``"section"``, ``"assignee"``, ``"completed"``, ``"due_on"``, ``"start_on"``,
-            ``"name"``, or the name, gid or column of a custom field.
+        query
+            A query in DuckDB's SQL; see `asana_jobs_pd.sql`.
 
         Returns
         -------
         pandas.DataFrame
-            One row for each interval: `task`; of sections, `project`; `value`, and `value.gid`
-            where values are objects; `from`, `to` (missing in the last interval), `by` (who began
-            it) and `origin`: ``"story"``; ``"creation"`` for what the task was created with;
-            ``"unknown"`` for a first interval where the stories do not reach back to the creation.
-            The intervals of a task, or of a task in a project, follow each other without a gap;
-            once it is removed from a project, the value is missing. Lists are shown as text.
+            The result.
 
-        Raises
-        ------
-        InvalidFrameError
-            When the tasks have no stories, or lack the field.
-        InvalidFieldError
-            When there is no such field, or more than one.
+        See Also
+        --------
+        AsanaExport.to_duckdb : A file for other tools.
 
-        Warns
-        -----
-        AsanaValueWarning
-            When stories are of unknown kinds, or contradict each other or the tasks.
+        Examples
+        --------
+        >>> data.sql("select count(*) as tasks from task")["tasks"].tolist() == [len(data["task"])]
+        True
         """
-        from asana_jobs_pd._tables.history import history_of  # noqa: PLC0415  upwards
-
-        return history_of(self, field)
-
-    def sql(self, query: str) -> pd.DataFrame:
-        """Return the result of a SQL query over `tables`; see `asana_jobs_pd.sql`."""
         from asana_jobs_pd._tables.sql import sql  # noqa: PLC0415  upwards
 
         return sql(self, query)
@@ -154,116 +170,19 @@ class ExportAnswers(ByType[pd.DataFrame]):
         ------
         MissingExtraError
             When DuckDB is not installed.
+
+        See Also
+        --------
+        AsanaExport.sql : Query without a file.
+
+        Examples
+        --------
+        >>> data.to_duckdb("asana.duckdb").name
+        'asana.duckdb'
         """
         from asana_jobs_pd._tables.sql import write_duckdb  # noqa: PLC0415  upwards
 
         return write_duckdb(self, path)
-
-    def time_in(
-        self, field: str = "section", *, until: Literal["completion", "export"] = "completion"
-    ) -> pd.DataFrame:
-        """Return how long each task had each value of a field.
-
-        Parameters
-        ----------
-        field
-            As in `history`.
-        until
-            When the time of a task ends: ``"completion"``, at its `completed_at`, which leaves
-            out what it was after that; or ``"export"``, for completed tasks, too. That of
-            unfinished tasks ends with the export.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row for each task (of sections, for each task and project) and value: `task`,
-            `task.name`; of sections, `project` and `project.name`; `value`; `time`, a timedelta;
-            `ended`, False while the task still has the value and is not completed. Sections come
-            by project, in the order in which tasks pass through them.
-
-        Raises
-        ------
-        InvalidFrameError, InvalidFieldError
-            As `history`; also without `completed_at`.
-        """
-        from asana_jobs_pd._tables.flow import time_in_of  # noqa: PLC0415  upwards
-
-        return time_in_of(self, field, until=until)
-
-    def cycle_time(self, start: str | None = None) -> pd.DataFrame:
-        """Return how long each completed task took.
-
-        Parameters
-        ----------
-        start
-            The name of the section in which work begins; None for the creation of the task.
-
-        Returns
-        -------
-        pandas.DataFrame
-            `task`, `started`, `completed` and `time`; tasks that were never in the section before
-            they were completed are left out.
-        """
-        from asana_jobs_pd._tables.flow import cycle_time_of  # noqa: PLC0415  upwards
-
-        return cycle_time_of(self, start)
-
-    def flow(
-        self,
-        field: str = "section",
-        *,
-        project: str | None = None,
-        freq: str = "D",
-        tz: str = "UTC",
-    ) -> pd.DataFrame:
-        """Return how many tasks had each value of a field at the end of each day.
-
-        Parameters
-        ----------
-        field
-            As in `history`.
-        project
-            The gid or the name of a project; None for all. A task in two projects is in a section
-            of each.
-        freq
-            How far the days are apart, by the offsets of pandas: ``"D"``, ``"W"``, ``"ME"``.
-        tz
-            The time zone in which a day ends.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by `day`; a column for each value, in the order in which tasks reach them.
-        """
-        from asana_jobs_pd._tables.flow import flow_of  # noqa: PLC0415  upwards
-
-        return flow_of(self, field, project=project, freq=freq, tz=tz)
-
-    def burnup(
-        self, *, project: str | None = None, freq: str = "D", tz: str = "UTC"
-    ) -> pd.DataFrame:
-        """Return how many tasks there were, and how many were completed, at the end of each day.
-
-        Parameters
-        ----------
-        project, freq, tz
-            As in `flow`; tasks that are in the project now.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by `day`; `created` and `completed`.
-        """
-        from asana_jobs_pd._tables.flow import burnup_of  # noqa: PLC0415  upwards
-
-        return burnup_of(self, project=project, freq=freq, tz=tz)
-
-    @property
-    def plot(self) -> ExportPlot:
-        """Pictures with matplotlib: ``data.plot.flow()``, ``data.plot.burnup()``."""
-        from asana_jobs_pd._report.export_plot import ExportPlot  # noqa: PLC0415  upwards
-
-        return ExportPlot(self)
 
     def dictionary(self) -> AsanaDictionary:
         """Return a data dictionary: one row for each column of the frames.
@@ -275,6 +194,15 @@ class ExportAnswers(ByType[pd.DataFrame]):
             custom field Asana's, of others the dtype), `meaning`, `filled` (the share of rows
             with a value), `values` (where there are few, with counts), `projects` (in whose
             tasks a custom field has values) and `same_name` (other fields of that name).
+
+        See Also
+        --------
+        AsanaExport.field : A custom field by its name.
+
+        Examples
+        --------
+        >>> list(data.dictionary().columns[:2])
+        ['resource_type', 'column']
         """
         from asana_jobs_pd._tables.dictionary import dictionary_of  # noqa: PLC0415  upwards
 
@@ -303,6 +231,16 @@ class ExportAnswers(ByType[pd.DataFrame]):
             When it exists already or cannot be written.
         InvalidOptionError
             When `dest` is not a local folder, or custom fields were loaded as ``"long"``.
+
+        See Also
+        --------
+        read_asana_dataset : Load it.
+        asana_export_to_parquet : Convert files without loading them.
+
+        Examples
+        --------
+        >>> data.to_parquet("tasks").name
+        'tasks'
         """
         from asana_jobs_pd._parquet.dataset import write_dataset  # noqa: PLC0415  upwards
 
@@ -338,11 +276,34 @@ class ExportAnswers(ByType[pd.DataFrame]):
         -----
         AsanaValueWarning
             When a text is longer than 32,767 characters, the limit of a cell: it is cut.
+
+        See Also
+        --------
+        AsanaExport.to_parquet : Without the limits of a sheet.
+
+        Examples
+        --------
+        >>> data.to_excel("tasks.xlsx").name
+        'tasks.xlsx'
         """
         from asana_jobs_pd._report.export_excel import export_to_excel  # noqa: PLC0415  upwards
 
         return export_to_excel(self, path)
 
     def report(self) -> pd.DataFrame:
-        """Return what was loaded, one row for each type of row."""
+        """Return what was loaded, one row for each type of row.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by `resource_type`.
+
+        See Also
+        --------
+        AsanaExport.gaps : What the export refers to and does not contain.
+
+        Examples
+        --------
+        >>> rows = data.report()["rows"]
+        """
         raise NotImplementedError

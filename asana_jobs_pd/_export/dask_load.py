@@ -20,7 +20,7 @@ from asana_jobs_pd._decode.lines import CHUNK
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan import DIGEST, LINE, Batch, Scanner
 from asana_jobs_pd._decode.scan_result import Issue, Issues, ReadOptions, ScanResult
-from asana_jobs_pd._export import assemble, export
+from asana_jobs_pd._export import assemble, dask_export, export
 from asana_jobs_pd._export.assemble import Assembly, Facts
 from asana_jobs_pd._export.deduplicate import Keys, RowKeys, keys_of
 from asana_jobs_pd._export.finalize import conformed, long_values_of_none, pivoted
@@ -100,7 +100,7 @@ class Plan(NamedTuple):
         return list(files.values())
 
 
-def load_with_dask(request: Request, backend: DtypeBackend) -> export.AsanaDaskExport:
+def load_with_dask(request: Request, backend: DtypeBackend) -> dask_export.AsanaDaskExport:
     """Scan the files on the cluster; return Dask DataFrames with a partition per file."""
     plan = plan_load(request)
     import dask  # noqa: PLC0415  an extra, which is installed by now
@@ -110,7 +110,7 @@ def load_with_dask(request: Request, backend: DtypeBackend) -> export.AsanaDaskE
         frames = {name: _frame(plan, name, backend, token) for name in plan.partitions}
         values = _long_frame(plan, backend, token)
     fields = export.catalogue(plan.schema.fields, Counter())
-    return export.AsanaDaskExport(
+    return dask_export.AsanaDaskExport(
         frames,
         custom_fields=fields.assign(rows=pd.array([pd.NA] * len(fields), "Int64")),
         custom_field_values=values,

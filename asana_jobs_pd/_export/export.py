@@ -13,15 +13,14 @@ import pyarrow as pa
 from asana_jobs_pd._decode.columns import pool
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions
-from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.by_type import ByType, F
+from asana_jobs_pd._export.history_answers import HistoryAnswers
 from asana_jobs_pd._export.resolve_schema import Field, documented_schema
 from asana_jobs_pd._formatting import format_count, format_time
 from asana_jobs_pd._public import public
 from asana_jobs_pd.typing import DtypeBackend
 
 if TYPE_CHECKING:
-    import dask.dataframe as dd
     import polars as pl
 
 
@@ -166,6 +165,15 @@ class InMemoryExport(LoadedExport[F]):
             dropped, the latest of each kept), `issues`; `as_of.from` and `as_of.to`, the time in
             which Asana wrote the export, when it was loaded through a frame of jobs; and
             `latest`, the latest `modified_at` or `created_at` in the rows.
+
+        See Also
+        --------
+        AsanaExport.gaps : What the export refers to and does not contain.
+
+        Examples
+        --------
+        >>> data.report()["rows"].tolist() == [len(frame) for frame in data.values()]
+        True
         """
         return self._summary.copy()
 
@@ -205,12 +213,17 @@ class InMemoryExport(LoadedExport[F]):
 
 
 @public
-class AsanaExport(InMemoryExport[pd.DataFrame], ExportAnswers):
+class AsanaExport(InMemoryExport[pd.DataFrame], HistoryAnswers):
     """The DataFrames of an export, by `resource_type`; made by `read_asana_export`.
 
     Iteration, `len` and `in` are about types that have rows. ``data["task"]`` without a row is an
     empty frame with the documented columns and their dtypes; a type that Asana does not document,
     or that `resource_types` left out, is a `KeyError`.
+
+    Parameters
+    ----------
+    frames, custom_fields, issues, issue_count, summary, **shared
+        What was read; `read_asana_export` makes it.
 
     Attributes
     ----------
@@ -231,6 +244,18 @@ class AsanaExport(InMemoryExport[pd.DataFrame], ExportAnswers):
     incomplete_files : list of str
         The files that are damaged or end early; `issues` says where. Empty when all rows of all
         files are here.
+
+    See Also
+    --------
+    read_asana_export : Load files.
+    read_asana_dataset : Load a Parquet dataset.
+
+    Examples
+    --------
+    >>> data["task"][["gid", "name", "completed", "due_on"]].dtypes.astype(str).tolist()
+    ['string', 'string', 'boolean', 'datetime64[us]']
+    >>> sorted(data)
+    ['message', 'task', 'team']
     """
 
     _gap_count: int | None = None
@@ -257,6 +282,21 @@ class AsanaArrowExport(InMemoryExport[F]):
     the pandas engine gives. Dates are dates; enum fields are dictionaries, in polars ``Enum``.
     `custom_fields`, `issues`, `issue_count` and `incomplete_files` are those of `AsanaExport`,
     and `custom_field_values` is a table.
+
+    Parameters
+    ----------
+    frames, **shared
+        What was read; `read_asana_export` makes it.
+
+    See Also
+    --------
+    AsanaExport : The same for pandas.
+
+    Examples
+    --------
+    >>> tables = aj.read_asana_export(files, engine="arrow")
+    >>> tables["task"].column("due_on").type
+    DataType(date32[day])
     """
 
     def __init__(self, frames: dict[str, F], **shared: Any) -> None:
@@ -265,113 +305,3 @@ class AsanaArrowExport(InMemoryExport[F]):
 
     def _converted(self, table: pa.Table) -> F:
         return self._convert(table)
-
-
-@public
-class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
-    """Dask DataFrames of an export, by `resource_type`; ``read_asana_export(engine="dask")``.
-
-    Their partitions are read from the files when they are computed, on the active
-    `dask.distributed` client or whatever scheduler Dask is set to. Computed, they are what the
-    pandas engine gives, the index included; divisions are known.
-
-    Attributes
-    ----------
-    custom_field_values : dask.dataframe.DataFrame or None
-        With ``custom_fields="long"``: one row for each value; else None. Its index begins anew in
-        each partition.
-    incomplete_files : list of str
-        The files that are damaged or end early.
-    """
-
-    def __init__(
-        self,
-        frames: dict[str, dd.DataFrame],
-        *,
-        custom_fields: pd.DataFrame,
-        rows: Mapping[str, int],
-        count: Callable[[], AsanaExport],
-        **shared: Any,
-    ) -> None:
-        super().__init__(frames, **shared)
-        self._custom_fields = custom_fields
-        self._rows = dict(rows)
-        self._count = count
-        self._counted: AsanaExport | None = None
-
-    @property
-    def custom_fields(self) -> pd.DataFrame:
-        """The catalogue, as `AsanaExport` has it; `rows` is missing until it is counted."""
-        return self._custom_fields if self._counted is None else self._counted.custom_fields
-
-    @property
-    def issues(self) -> pd.DataFrame:
-        """As `AsanaExport.issues`; the first access reads all files once more."""
-        return self._all().issues
-
-    @property
-    def issue_count(self) -> int:
-        """How many issues there are; the first access reads all files once more."""
-        return self._all().issue_count
-
-    def report(self) -> pd.DataFrame:
-        """Return what there is, one row for each type of row, as `AsanaExport.report`.
-
-        The first call reads all files once more, on the cluster; only counts come back.
-        """
-        return self._all().report()
-
-    def compute(self) -> AsanaExport:
-        """Return everything in memory, as the pandas engine gives it.
-
-        All files are read, and all frames come to this process.
-        """
-        import dask  # noqa: PLC0415  there, since its frames are
-
-        values = self.custom_field_values
-        parts = [*self._frames.values(), *([] if values is None else [values])]
-        found = list(dask.compute(*parts))
-        long = None if values is None else found.pop().reset_index(drop=True)
-        counted = self._all()
-        return AsanaExport(
-            dict(zip(self._frames, found, strict=True)),
-            custom_fields=counted.custom_fields,
-            custom_field_values=long,
-            issues=counted.issues,
-            issue_count=counted.issue_count,
-            summary=counted.report(),
-            incomplete_files=self.incomplete_files,
-            options=self._options,
-            backend=self.backend,
-        )
-
-    def _without_rows(self, resource_type: str) -> dd.DataFrame | None:
-        import dask.dataframe as dd  # noqa: PLC0415  there, since its frames are
-
-        table = empty_table(resource_type, self._options)
-        if table is None:
-            return None
-        return dd.from_pandas(to_frame(table, self.backend), npartitions=1)
-
-    def _all(self) -> AsanaExport:
-        """Return what is known once all files have been read again: all but frames."""
-        if self._counted is None:
-            self._counted = self._count()
-        return self._counted
-
-    def __repr__(self) -> str:
-        words = ", ".join(
-            f"{name} {self._rows[name]:,} x {len(frame.columns)} in {frame.npartitions}"
-            for name, frame in self._frames.items()
-        )
-        return f"<AsanaDaskExport: {words or 'no rows'}>"
-
-    def _repr_html_(self) -> str:
-        index = pd.Index(list(self._frames), name="resource_type")
-        columns = {
-            "rows": [self._rows[name] for name in self._frames],
-            "columns": [len(frame.columns) for frame in self._frames.values()],
-            "partitions": [frame.npartitions for frame in self._frames.values()],
-        }
-        table = pd.DataFrame(columns, index=index).to_html(escape=True)
-        return f"{table}<p>Computed by Dask when asked for.</p>"

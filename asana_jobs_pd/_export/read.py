@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from asana_jobs_pd._export.export import AsanaDaskExport
+    from asana_jobs_pd._export.dask_export import AsanaDaskExport
 
 
 @overload

@@ -1,0 +1,197 @@
+"""The result of loading with Dask: frames that are read when they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from asana_jobs_pd._export.export import AsanaExport, LoadedExport, empty_table, to_frame
+from asana_jobs_pd._public import public
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+
+
+@public
+class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
+    """Dask DataFrames of an export, by `resource_type`; ``read_asana_export(engine="dask")``.
+
+    Their partitions are read from the files when they are computed, on the active
+    `dask.distributed` client or whatever scheduler Dask is set to. Computed, they are what the
+    pandas engine gives, the index included; divisions are known.
+
+    Parameters
+    ----------
+    frames, custom_fields, rows, count, **shared
+        What was read; `read_asana_export` makes it.
+
+    Attributes
+    ----------
+    custom_field_values : dask.dataframe.DataFrame or None
+        With ``custom_fields="long"``: one row for each value; else None. Its index begins anew in
+        each partition.
+    incomplete_files : list of str
+        The files that are damaged or end early.
+
+    See Also
+    --------
+    AsanaExport : The same in memory.
+
+    Examples
+    --------
+    >>> lazy = aj.read_asana_export(files, engine="dask")
+    >>> len(lazy["task"].compute()) == len(files.asana.load()["task"])
+    True
+    """
+
+    def __init__(
+        self,
+        frames: dict[str, dd.DataFrame],
+        *,
+        custom_fields: pd.DataFrame,
+        rows: Mapping[str, int],
+        count: Callable[[], AsanaExport],
+        **shared: Any,
+    ) -> None:
+        super().__init__(frames, **shared)
+        self._custom_fields = custom_fields
+        self._rows = dict(rows)
+        self._count = count
+        self._counted: AsanaExport | None = None
+
+    @property
+    def custom_fields(self) -> pd.DataFrame:
+        """The catalogue, as `AsanaExport` has it; `rows` is missing until it is counted.
+
+        See Also
+        --------
+        AsanaExport : Has the same catalogue.
+
+        Examples
+        --------
+        >>> list(lazy.custom_fields.columns[:3])
+        ['column', 'gid', 'name']
+        """
+        return self._custom_fields if self._counted is None else self._counted.custom_fields
+
+    @property
+    def issues(self) -> pd.DataFrame:
+        """As `AsanaExport.issues`; the first access reads all files once more.
+
+        See Also
+        --------
+        AsanaDaskExport.issue_count : How many there are.
+
+        Examples
+        --------
+        >>> list(lazy.issues.columns[:3])
+        ['file', 'line', 'resource_type']
+        """
+        return self._all().issues
+
+    @property
+    def issue_count(self) -> int:
+        """How many issues there are; the first access reads all files once more.
+
+        See Also
+        --------
+        AsanaDaskExport.issues : The issues.
+
+        Examples
+        --------
+        >>> lazy.issue_count
+        0
+        """
+        return self._all().issue_count
+
+    def report(self) -> pd.DataFrame:
+        """Return what there is, one row for each type of row.
+
+        The first call reads all files once more, on the cluster; only counts come back.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `AsanaExport.report`.
+
+        See Also
+        --------
+        AsanaDaskExport.issues : What did not fit.
+
+        Examples
+        --------
+        >>> list(lazy.report().columns[:2])
+        ['rows', 'columns']
+        """
+        return self._all().report()
+
+    def compute(self) -> AsanaExport:
+        """Return everything in memory, as the pandas engine gives it.
+
+        All files are read, and all frames come to this process.
+
+        Returns
+        -------
+        AsanaExport
+            All frames, with the catalogue and the issues.
+
+        See Also
+        --------
+        read_asana_export : Loads into memory at once.
+
+        Examples
+        --------
+        >>> lazy.compute()
+        <AsanaExport: ...>
+        """
+        import dask  # noqa: PLC0415  there, since its frames are
+
+        values = self.custom_field_values
+        parts = [*self._frames.values(), *([] if values is None else [values])]
+        found = list(dask.compute(*parts))
+        long = None if values is None else found.pop().reset_index(drop=True)
+        counted = self._all()
+        return AsanaExport(
+            dict(zip(self._frames, found, strict=True)),
+            custom_fields=counted.custom_fields,
+            custom_field_values=long,
+            issues=counted.issues,
+            issue_count=counted.issue_count,
+            summary=counted.report(),
+            incomplete_files=self.incomplete_files,
+            options=self._options,
+            backend=self.backend,
+        )
+
+    def _without_rows(self, resource_type: str) -> dd.DataFrame | None:
+        import dask.dataframe as dd  # noqa: PLC0415  there, since its frames are
+
+        table = empty_table(resource_type, self._options)
+        if table is None:
+            return None
+        return dd.from_pandas(to_frame(table, self.backend), npartitions=1)
+
+    def _all(self) -> AsanaExport:
+        """Return what is known once all files have been read again: all but frames."""
+        if self._counted is None:
+            self._counted = self._count()
+        return self._counted
+
+    def __repr__(self) -> str:
+        words = ", ".join(
+            f"{name} {self._rows[name]:,} x {len(frame.columns)} in {frame.npartitions}"
+            for name, frame in self._frames.items()
+        )
+        return f"<AsanaDaskExport: {words or 'no rows'}>"
+
+    def _repr_html_(self) -> str:
+        index = pd.Index(list(self._frames), name="resource_type")
+        columns = {
+            "rows": [self._rows[name] for name in self._frames],
+            "columns": [len(frame.columns) for frame in self._frames.values()],
+            "partitions": [frame.npartitions for frame in self._frames.values()],
+        }
+        table = pd.DataFrame(columns, index=index).to_html(escape=True)
+        return f"{table}<p>Computed by Dask when asked for.</p>"
