@@ -286,7 +286,10 @@ _STEPS = {
     400: "Check the gid and the options; nothing was started.",
     402: "This needs a paid plan; nothing was started.",
     403: "You have no permission for this, or a limit is reached; nothing was started.",
-    404: "There is no such object, or you have no access to it; nothing was started.",
+    404: (
+        "There is no such object, or you have no access to it; a job's gid is not that of what it "
+        "exports or copies. Nothing was started."
+    ),
     429: "Nothing was started; start it again later.",
 }
 _EXPORT_STEPS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add("--url-lifetime", type=float, help="seconds until a signed URL expires")
     add("--export-rows", type=int, help="rows in an export file")
+    add("--weeks", type=int, help="how many weeks later its exports are: compare 0 with 1")
     return parser.parse_args(arguments)
 
 
@@ -53,7 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with Sandbox(**settings) as asana:
         for variable, value in asana.environ.items():
             print(f"export {variable}={value}")
-        print("# jobs:", *asana.gids(_GIDS_SHOWN), flush=True)
+        print("# jobs:", *asana.gids(_GIDS_SHOWN))
+        print(
+            "# to export: project", *asana.parents(1), "workspace", *asana.parents(1, "workspace")
+        )
+        sys.stdout.flush()
         # An endless wait cannot be interrupted on Windows.
         while not ended.wait(0.2):
             pass

@@ -196,6 +196,31 @@ class Controls:
             self._api.accept(self.token)
         return self.token
 
+    def next_week(self) -> None:
+        """Let a week go by for what exports contain: tasks change, and some are added.
+
+        Exports whose URL has been given out keep their content. Jobs and the clock stay as they
+        are.
+
+        See Also
+        --------
+        asana_jobs_pd.compare_asana_exports : What changed in that week.
+
+        Examples
+        --------
+        >>> with Sandbox(time_scale=1000) as asana:
+        ...     client = aj.connect(asana.token, base_url=asana.base_url)
+        ...     weeks = []
+        ...     for week in ("week-1", "week-2"):
+        ...         jobs = aj.export_graph(asana.parents(1)).asana.wait()
+        ...         weeks.append(jobs.asana.download(week).asana.load())
+        ...         asana.next_week()
+        >>> bool(aj.compare_asana_exports(*weeks).summary().loc["task", "changed"])
+        True
+        """
+        with self._site.lock:
+            self._exports.weeks += 1
+
     def republish(self, gid: str) -> None:
         """Change the content, and so the ETag, of a job's export files.
 

@@ -32,16 +32,26 @@ Json = dict[str, Any]
 _REPEAT_EVERY = 50
 
 
-def export_rows(resource_type: str, count: int, seed: str, order: str = "") -> Iterator[Json]:
+def export_rows(
+    resource_type: str, count: int, seed: str, order: str = "", *, weeks: int = 0
+) -> Iterator[Json]:
     """Yield so many rows of a `graph_export` or an `export_request` of a generated world.
 
     The first rows are one of each type; the order of the others also depends on `order`.
     Every fiftieth row of an `export_request` repeats an earlier one, as overlapping filters do.
+    The tasks that `weeks` add to a `graph_export` come on top.
     """
-    rng = Random(f"{seed}/{order}")
-    if resource_type == "graph_export":
-        return islice(_graph(World(seed, max(50, count)), count, rng), count)
-    return islice(_repeated(_resources(World(seed, max(50, count)), rng)), count)
+    world = World(seed, max(50, count), weeks=weeks)
+    if resource_type != "graph_export":
+        rng = Random(f"{seed}/{order}")
+        return islice(_repeated(_resources(world, rng)), count)
+    rows = list(islice(_graph(world, count, Random(seed)), count))  # whatever their order, the same
+    types = len({row["resource_type"] for row in rows})
+    others = rows[types:]
+    Random(f"{seed}/{order}").shuffle(others)
+    new = (number for number in range(world.first_tasks, world.tasks) if world.depth(number) <= 1)
+    added = chain.from_iterable(map(partial(graph_task_rows, world), new))
+    return chain(rows[:types], others, added)
 
 
 def requested_rows(world: World, parameters: Sequence[Json]) -> Iterator[Json]:
@@ -133,10 +143,13 @@ class Exports:
         self._editions: dict[str, int] = {}
         self._contents: dict[str, bytes | None] = {}
         self._asked: dict[str, Sequence[Json]] = {}
+        self.weeks = 0
+        self._weeks_of: dict[str, int] = {}
         self._file = lru_cache(maxsize=256)(self._make)
 
     def url(self, gid: str, resource_type: str) -> str:
         """Return a freshly signed URL of a job's `graph_export` or `export_request`."""
+        self._weeks_of.setdefault(gid, self.weeks)
         path = f"/exports/{resource_type}_{gid}.jsonl.gz"
         now = self._clock.instant(self._clock.now())
         query = {
@@ -207,10 +220,11 @@ class Exports:
 
     def _make(self, gid: str, resource_type: str, edition: int) -> File:
         packer = zlib.compressobj(wbits=31)
-        order = f"{gid}/{edition}"
-        rows = export_rows(resource_type, self._rows, str(self._seed), order)
+        seed, weeks = str(self._seed), self._weeks_of.get(gid, 0)
+        rows = export_rows(resource_type, self._rows, seed, f"{gid}/{edition}", weeks=weeks)
         if gid in self._asked:
-            rows = requested_rows(World(str(self._seed), max(50, self._rows)), self._asked[gid])
+            world = World(seed, max(50, self._rows), weeks=weeks)
+            rows = requested_rows(world, self._asked[gid])
         parts = [
             packer.compress(json.dumps(row, ensure_ascii=False).encode() + b"\n") for row in rows
         ]

@@ -63,6 +63,8 @@ class Sandbox(Controls):
         export that was started here has all tasks that its `fields` and `filters` ask for. A file
         is generated when it is first requested, at about 0.5 ms per row, during which nothing
         else is served.
+    weeks
+        How many weeks have gone by, as with `next_week`.
     changes
         `Asana-Change` headers to send with every API response.
 
@@ -95,6 +97,7 @@ class Sandbox(Controls):
         known_fields: Iterable[str] | None = None,
         url_lifetime: float = 300.0,
         export_rows: int = 200,
+        weeks: int = 0,
         changes: Iterable[str] = (),
     ) -> None:
         self.token = self._first_token = token
@@ -104,6 +107,7 @@ class Sandbox(Controls):
         self._exports = Exports(
             seed=seed, clock=self._clock, lifetime=url_lifetime, rows=export_rows
         )
+        self._exports.weeks = weeks
         fields = Fields(known_fields)
         self._jobs = Jobs(seed, self._clock, fields.objects, self._exports.url)
         starts = Starts(self._jobs, self._clock, max_jobs, self._exports)

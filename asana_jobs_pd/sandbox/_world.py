@@ -21,7 +21,8 @@ Field: TypeAlias = str | tuple[str, int]
 """A field: "assignee", "completed", "due_on", "name", ("section", project), ("field", n)."""
 
 START, NOW = datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
-"""The first task is created at the start of the period; nothing happens after `NOW`."""
+"""The first task is created at the start of the period; only `weeks` bring what is after `NOW`."""
+_WEEK = 7 * 86_400_000
 SECTIONS = ("To do", "Doing", "Review", "Done")
 CHANGING = ("text", "number", "enum", "multi_enum", "date", "people")
 """Types of custom fields that people change; others are computed, or set once."""
@@ -110,6 +111,9 @@ class World:
     hidden
         The share of projects that the user of the exports cannot see: they, and what is only in
         them, are left out, while links to them remain.
+    weeks
+        How many weeks have passed since `NOW`: in each, a tenth of the tasks changes, and some
+        are added.
     """
 
     def __init__(
@@ -119,8 +123,11 @@ class World:
         *,
         field_gids: bool = True,
         hidden: float = 0.0,
+        weeks: int = 0,
     ) -> None:
-        self.seed, self.tasks, self.field_gids = seed, tasks, field_gids
+        self.seed, self.field_gids, self.weeks = seed, field_gids, weeks
+        self.first_tasks, self._added = tasks, max(1, tasks // 50)
+        self.tasks = tasks + weeks * self._added
         self._salt = crc32(str(seed).encode()) % 10**6
         rng = Random(f"{seed}/world")
         self.workspace = self._object("workspace", 0, "Acme Café GmbH")
@@ -250,10 +257,18 @@ class World:
 
     # What happened
 
+    def _period(self, number: int) -> tuple[int, int]:
+        """Return when a task begins, and when its first period ends: at `NOW`, or after a week."""
+        begin, end, place, count = millis(START), millis(NOW), number, self.first_tasks
+        if number >= count:
+            week, place = divmod(number - count, self._added)
+            begin, count = end + week * _WEEK, self._added
+            end = begin + _WEEK
+        return begin + place * ((end - begin) * 19 // 20) // count, end
+
     def _task(self, number: int) -> Task:
         rng = Random(f"{self.seed}/task/{number}")
-        span = (millis(NOW) - millis(START)) * 19 // 20
-        created = millis(START) + number * span // self.tasks
+        created, end = self._period(number)
         created += -created % 1000 if number % 4 == 1 else rng.randrange(1000)
         first: dict[Field, Any] = {
             "name": title(rng),
@@ -271,11 +286,15 @@ class World:
         state = {**first, **{change.field: change.new for change in changes}}
         at = created
         for _ in range(rng.randrange(2, 9)):
-            at += 1000 + rng.randrange((millis(NOW) - at) // 4)
+            at += 1000 + rng.randrange((end - at) // 4)
             at -= at % 1000 if rng.random() < 1 / 4 else 0
-            change = self._change(rng, at, state)
-            changes.append(change)
-            state[change.field] = change.new
+            changes.append(self._change(rng, at, state))
+            state[changes[-1].field] = changes[-1].new
+        for begin in range(end, millis(NOW) + self.weeks * _WEEK, _WEEK):
+            rng = Random(f"{self.seed}/week/{begin}/{number}")
+            if rng.random() < 1 / 10:
+                changes.append(self._change(rng, begin + rng.randrange(_WEEK), state))
+                state[changes[-1].field] = changes[-1].new
         return Task(number, created, by, first, changes)
 
     def _change(self, rng: Random, at: int, state: Mapping[Field, Any]) -> Change:

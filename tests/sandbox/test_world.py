@@ -31,6 +31,24 @@ def test_a_seed_makes_one_world(world):
     assert list(graph_rows(world)) != list(graph_rows(other))
 
 
+def test_weeks_go_on_from_the_world_before(world):
+    """What happened stays; a tenth of the tasks changes in a week, and some are added."""
+    later = World("seed", TASKS, hidden=0.2, weeks=2)
+    changed = 0
+    for number in range(TASKS):
+        before, after = world.task(number), later.task(number)
+        assert after.changes[: len(before.changes)] == before.changes
+        changed += after.changes != before.changes
+    assert TASKS / 10 < changed < TASKS / 3
+    assert len(list(range(TASKS, later.tasks))) == 2 * TASKS // 50
+    week = World("seed", TASKS, hidden=0.2, weeks=1)
+    for number in range(week.tasks):
+        changes = later.task(number).changes
+        assert [each.at for each in changes] == sorted(each.at for each in changes)
+        assert later.task(number).created_at == week.task(number).created_at
+        assert changes[: len(week.task(number).changes)] == week.task(number).changes
+
+
 def test_rows_are_a_stream_and_each_task_is_a_function_of_its_number(world):
     large = World("seed", 1_000_000)
     assert len(list(islice(resource_rows(large, "task"), 5))) == 5
