@@ -47,11 +47,12 @@ def export_rows(
         return islice(_repeated(_resources(world, rng)), count)
     rows = list(islice(_graph(world, count, Random(seed)), count))  # whatever their order, the same
     types = len({row["resource_type"] for row in rows})
-    others = rows[types:]
-    Random(f"{seed}/{order}").shuffle(others)
+    first, others = rows[:types], rows[types:]
+    for part in (first, others):
+        Random(f"{seed}/{order}").shuffle(part)
     new = (number for number in range(world.first_tasks, world.tasks) if world.depth(number) <= 1)
     added = chain.from_iterable(map(partial(graph_task_rows, world), new))
-    return chain(rows[:types], others, added)
+    return chain(first, others, added)
 
 
 def requested_rows(world: World, parameters: Sequence[Json]) -> Iterator[Json]:
