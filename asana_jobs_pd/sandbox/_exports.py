@@ -41,18 +41,13 @@ def export_rows(
     Every fiftieth row of an `export_request` repeats an earlier one, as overlapping filters do.
     The tasks that `weeks` add to a `graph_export` come on top.
     """
+    rng = Random(f"{seed}/{order}")
     world = World(seed, max(50, count), weeks=weeks)
     if resource_type != "graph_export":
-        rng = Random(f"{seed}/{order}")
         return islice(_repeated(_resources(world, rng)), count)
-    rows = list(islice(_graph(world, count, Random(seed)), count))  # whatever their order, the same
-    types = len({row["resource_type"] for row in rows})
-    first, others = rows[:types], rows[types:]
-    for part in (first, others):
-        Random(f"{seed}/{order}").shuffle(part)
     new = (number for number in range(world.first_tasks, world.tasks) if world.depth(number) <= 1)
-    added = chain.from_iterable(map(partial(graph_task_rows, world), new))
-    return chain(first, others, added)
+    rows = islice(_graph(world, count, rng), count)
+    return chain(rows, chain.from_iterable(map(partial(graph_task_rows, world), new)))
 
 
 def requested_rows(world: World, parameters: Sequence[Json]) -> Iterator[Json]:
@@ -167,7 +162,10 @@ class Exports:
         self._editions[gid] = self._editions.get(gid, 0) + 1
 
     def ask(self, gid: str, parameters: Sequence[Json]) -> None:
-        """Record the request parameters of a job's export."""
+        """Record the request parameters of an export that is started; a graph export has none.
+
+        Graph exports that are started differ only in what has changed.
+        """
         self._asked[gid] = parameters
 
     def publish(self, gid: str, content: bytes | None) -> None:
@@ -222,10 +220,11 @@ class Exports:
     def _make(self, gid: str, resource_type: str, edition: int) -> File:
         packer = zlib.compressobj(wbits=31)
         seed, weeks = str(self._seed), self._weeks_of.get(gid, 0)
-        rows = export_rows(resource_type, self._rows, seed, f"{gid}/{edition}", weeks=weeks)
-        if gid in self._asked:
-            world = World(seed, max(50, self._rows), weeks=weeks)
-            rows = requested_rows(world, self._asked[gid])
+        asked = self._asked.get(gid)
+        order = f"{gid}/{edition}" if asked is None else str(edition)
+        rows = export_rows(resource_type, self._rows, seed, order, weeks=weeks)
+        if asked:
+            rows = requested_rows(World(seed, max(50, self._rows), weeks=weeks), asked)
         parts = [
             packer.compress(json.dumps(row, ensure_ascii=False).encode() + b"\n") for row in rows
         ]

@@ -288,8 +288,7 @@ class Starts:
         if refusal is not None:
             return refusal
         gid = self._begin(start, parent)
-        if start.member == "workspace":
-            self._files.ask(gid, data["export_request_parameters"])
+        self._files.ask(gid, data.get("export_request_parameters", ()))
         return gid
 
     def _refusal(self, start: Start, parent: str) -> Answer | None:
