@@ -64,6 +64,7 @@ def docs(session: nox.Session) -> None:
     install_group(session, "docs")
     session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "docs/_build/html")
     session.run("python", "scripts/check_site.py", "docs/_build/html")
+    session.run("pytest", "-q", "-m", "slow or not slow", "tests/test_docstrings.py")
 
 
 @nox.session

@@ -25,7 +25,7 @@ def options_of(model: Callable[P, T]) -> Callable[[Callable[..., T]], Callable[P
         if function.__doc__ and model.__doc__:  # neither with python -OO
             doc, of_model = inspect.cleandoc(function.__doc__), inspect.cleandoc(model.__doc__)
             start, end = of_model.index("Parameters\n"), of_model.index("Attributes\n")
-            function.__doc__ = doc.replace("Returns\n", of_model[start:end] + "Returns\n", 1)
+            function.__doc__ = doc.replace("Returns\n", of_model[start:end] + "Returns\n", 1) + "\n"
         return function
 
     return decorate

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import asana_jobs_pd as aj
 from asana_jobs_pd._jobs.schema import BOOKKEEPING, FIELDS, SOURCE, dtype_of
 
 CELLS = 4
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 COLUMNS = Path(__file__).parents[1] / "docs" / "columns.md"
 
 
@@ -30,3 +32,18 @@ def test_the_tests_that_the_reliability_page_names_exist():
     named = set(re.findall(r"`([\w/]+(?:\.py|/))`", page))
     assert len(named) > 20
     assert not [name for name in named if not (Path(__file__).parent / name).exists()]
+
+
+def test_the_reference_has_every_public_name():
+    """Functions, classes, verbs of ``df.asana`` and public modules; errors are generated."""
+    pages = " ".join(path.read_text(encoding="utf-8") for path in REFERENCE.glob("*.md"))
+    listed = set(re.findall(r"[\w.]+", pages))
+    errors = set(aj.errors.__all__)
+    assert not [
+        name
+        for name in aj.__all__
+        if name not in listed | errors
+        and f"asana_jobs_pd.{name}" not in listed | {"asana_jobs_pd.errors"}
+    ]
+    verbs = {f"DataFrame.asana.{name}" for name in dir(aj.AsanaAccessor) if name[0] != "_"}
+    assert not verbs - listed

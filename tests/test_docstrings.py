@@ -17,12 +17,18 @@ MODULES = ("errors", "ledger", "sandbox", "testing", "typing")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 REQUIRED = ("PR", "RT", "GL", "EX01", "SA01")
 HEAVY = ("AsanaDaskExport",)
+INTERNAL = {
+    f"Client.{name}"
+    for name in ["ask_job", "outage_since", "post_job", "reopen", "server_time", "signed_transport"]
+}
+"""What the rooms above use of a client; no page of the reference shows it."""
 
 
 def public_objects():
     """Yield every public function, class, method, property and module, by its dotted name."""
     names = [name for name in aj.__all__ if name not in MODULES]
-    names += [f"{module}.{name}" for module in MODULES for name in getattr(aj, module).__all__]
+    modules = [name for name in MODULES if name != "typing"]  # which has aliases: see below
+    names += [f"{module}.{name}" for module in modules for name in getattr(aj, module).__all__]
     for name in names:
         item = item_of(name)
         if inspect.isroutine(item) or inspect.isclass(item):
@@ -48,11 +54,11 @@ def documented(item, key):
     return not key.startswith("_") and (inspect.isroutine(member) or isinstance(member, kinds))
 
 
-NAMES = list(public_objects())
+NAMES = [name for name in public_objects() if name not in INTERNAL]
 
 
-@pytest.mark.skip(reason="in work")
 @pytest.mark.skipif(importlib.util.find_spec("numpydoc") is None, reason="needs the group docs")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # ipywidgets, of attributes looked at
 def test_docstrings_are_complete():
     """Parameters, results, examples and see-also are there; types stand in the signature (PR04)."""
     from numpydoc.validate import validate

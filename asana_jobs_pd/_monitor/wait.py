@@ -127,7 +127,9 @@ async def wait_asana_jobs_async(
 
     Parameters
     ----------
-    jobs, timeout, until, errors, client, progress
+    jobs
+        A frame of jobs, or gids.
+    timeout, until, errors, client, progress
         As in `wait_asana_jobs`.
 
     Returns

@@ -101,12 +101,13 @@ def asana_export_to_parquet(
         ``"pandas"``: this machine. ``"dask"`` (extra ``[dask]``): the active `dask.distributed`
         client, whose workers read each file twice and write its parts. They must see the files,
         and a local dest, under the same paths.
-    resource_types, columns, on_bad_lines, max_line_bytes
+    resource_types, columns
         As in `read_asana_export`. Without the column `gid`, exports cannot be compared later.
-        A file that ends early is converted as far as it goes if `on_bad_lines` allows it; the
-        result and the manifest say so, and an existing dataset is not replaced.
     custom_fields
         As there; the values of ``"long"`` are the dataset ``_custom_field_values``.
+    on_bad_lines
+        As there. A file that ends early is converted as far as it goes if this allows it; the
+        result and the manifest say so, and an existing dataset is not replaced.
     overwrite
         Replace an existing dataset of this package; anything else is never replaced.
     workers
@@ -114,6 +115,8 @@ def asana_export_to_parquet(
         per core. The result is the same. Not with Dask, which has its own workers.
     blocksize
         Deprecated, without effect: with Dask, every file is converted by one task.
+    max_line_bytes
+        As in `read_asana_export`.
     storage_options
         For URLs: what fsspec needs to open them.
     temp_dir

@@ -110,15 +110,21 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     InvalidFrameError, InvalidGidError, InvalidOptionError
         If `jobs` is not a frame of jobs or valid gids, or an option is invalid.
 
+    See Also
+    --------
+    AsanaAccessor.watch : Makes one of a frame.
+    JobsMonitor : The same without a picture.
+
     Notes
     -----
     Observers are called in the thread in which the change happened, usually not the main one.
 
     Examples
     --------
-    >>> import asana_jobs_pd as aj
-    >>> widget = aj.JobsWidget(["1208…", "1208…"])  # doctest: +SKIP
-    >>> widget  # doctest: +SKIP
+    >>> widget = aj.JobsWidget(gids, dest="exports/")
+    >>> list(widget.jobs.columns[:3])
+    ['gid', 'status', 'resource_subtype']
+    >>> widget.close()
     """
 
     jobs = _JobsTrait(read_only=True)
@@ -218,13 +224,42 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         self.open()
 
     def observe(self, handler: Any, names: Any = t.All, type: str = "change") -> None:  # noqa: A002
-        """Call `handler` when a trait changes; see traitlets."""
+        """Call `handler` when a trait changes; see traitlets.
+
+        Parameters
+        ----------
+        handler
+            Called with a change: ``change["new"]`` is the new value.
+        names
+            The traits, such as ``"jobs"`` or ``["files", "data"]``.
+        type
+            The kind of notification; see traitlets.
+
+        See Also
+        --------
+        JobsMonitor.on_change : Only the rows that changed.
+
+        Examples
+        --------
+        >>> widget = aj.JobsWidget(gids)
+        >>> widget.observe(lambda change: print(len(change["new"])), "selected")
+        >>> widget.close()
+        """
         observed = [names] if isinstance(names, str) or names is t.All else names
         self._jobs_observed |= "jobs" in observed or t.All in observed
         super().observe(handler, names, type)
 
     def close(self) -> None:
-        """Stop polling and downloading, and remove the widget from the page."""
+        """Stop polling and downloading, and remove the widget from the page.
+
+        See Also
+        --------
+        JobsMonitor.stop : Stop polling only.
+
+        Examples
+        --------
+        >>> aj.JobsWidget(gids).close()
+        """
         if self._closed:
             return
         self._closed = True
@@ -319,7 +354,21 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     # From the browser, in any thread: whatever a page sends is checked here
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
-        """Take over what a page may set: the selection and the folder."""
+        """Take over what a page may set: the selection and the folder.
+
+        Parameters
+        ----------
+        sync_data
+            What the page sent.
+
+        See Also
+        --------
+        JobsWidget.observe : Hear of changes.
+
+        Examples
+        --------
+        >>> aj.JobsWidget(gids).set_state({})
+        """
         state: dict[str, Any] = {}
         gids, dest = sync_data.get("_selected"), sync_data.get("_dest")
         if isinstance(gids, list):

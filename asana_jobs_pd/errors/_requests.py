@@ -21,14 +21,17 @@ class RequestError(AsanaJobsError):
         What went wrong, in words, with the gid and the status; what follows is an attribute, too.
     gid : str
         The requested gid.
-    kind : {"http", "network", "timeout", "body"}
-        What failed: the frame's ``error.kind``.
     status : int or None
         The HTTP status, if there was a response.
     reason : str
         Asana's message, or what went wrong: the frame's ``error.message``.
     help, phrase : str or None
         Asana's help text, and the phrase that its support asks for.
+
+    Attributes
+    ----------
+    kind : {"http", "network", "timeout", "body"}
+        What failed: the frame's ``error.kind``.
 
     See Also
     --------
