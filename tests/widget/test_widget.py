@@ -554,8 +554,7 @@ def test_jobs_can_be_observed(asana, show):
     widget.observe(lambda change: heard.append(list(change.new["status"])), "jobs")
     asana.finish(gid)
     send(widget, "refresh")
-    until(lambda: heard)
-    assert heard == [["succeeded"]]
+    until(lambda: ["succeeded"] in heard)  # the row may be told once more before
     with pytest.raises(traitlets.TraitError):
         widget.jobs = widget.jobs
 
