@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from pandas._libs.tslibs.nattype import NaTType
 
 from asana_jobs_pd._decode.columns import pool
 from asana_jobs_pd._decode.scan import Batch
-from asana_jobs_pd._decode.scan_result import Definition, Issues
+from asana_jobs_pd._decode.scan_result import Definition, Issue, Issues
 from asana_jobs_pd._export.deduplicate import FindKept, kept_rows
 from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._export.finalize import (
@@ -41,41 +41,75 @@ class Facts(NamedTuple):
     latest: Time
 
 
+class Counts:
+    """What is counted while rows get their final form: issues, filled cells, facts by type of row.
+
+    `files` are those of each type, when they are written.
+    """
+
+    def __init__(self, issues: Iterable[Issue] = ()) -> None:
+        self.issues = Issues()
+        self.filled: Counter[str] = Counter()
+        self.facts: dict[str, Facts] = {}
+        self.files: dict[str, list[Any]] = {}
+        for issue in issues:
+            self.issues.add(issue)
+
+    def add_rows(self, name: str, table: pa.Table, final: pa.Table) -> None:
+        """Count rows of a type, given as they were conformed, and in their final form."""
+        for column in final.column_names:
+            self.filled[column] += len(final) - final[column].null_count
+        self.add_facts(name, Facts(len(final), final.num_columns, 0, latest_of(table)))
+
+    def add_facts(self, name: str, facts: Facts) -> None:
+        """Add facts about rows of a type to those that are known."""
+        known = self.facts.get(name, Facts(0, 0, 0, pd.NaT))
+        self.facts[name] = Facts(
+            known.rows + facts.rows,
+            facts.columns,
+            known.duplicates + facts.duplicates,
+            later(known.latest, facts.latest),
+        )
+
+    def add(self, other: Counts) -> None:
+        """Add the counts of other rows."""
+        self.issues = self.issues.merged(other.issues)
+        self.filled.update(other.filled)
+        for name, facts in other.facts.items():
+            self.add_facts(name, facts)
+        for name, files in other.files.items():
+            self.files[name] = sorted([*self.files.get(name, ()), *files])
+
+
 class Assembly:
-    """Makes the tables of a load, one after another, and collects facts and issues."""
+    """Makes the tables of a load, one after another, and counts what is in them."""
 
     def __init__(self, schema: ResolvedSchema, find_kept: FindKept = kept_rows) -> None:
         self._schema = schema
         self._find_kept = find_kept
         self._longs: list[pa.Table] = []
-        self.issues = Issues()
-        self.facts: dict[str, Facts] = {}
-        self.filled: Counter[str] = Counter()
-        for issue in schema.issues:
-            self.issues.add(issue)
+        self.counts = Counts(schema.issues)
 
     def table(self, name: str, batches: list[DefinedBatch]) -> pa.Table:
         """Return the final table of a type of row without repeated rows; consumes the batches."""
-        schema, note = self._schema, self.issues.add
+        schema, note = self._schema, self.counts.issues.add
         rows = sum(len(batch.table) for batch, _ in batches)
         kept = self._find_kept(rows, (batch for batch, _ in batches), name, note)
         finals: list[pa.Table] = []
         start = 0
-        latest: Time = pd.NaT
         for batch, definitions in _used_up(batches):
             end = start + len(batch.table)
             table = conformed(batch, definitions, schema, note)
             if not kept[start:end].all():
                 table = pool.filter_rows(table, pa.array(kept[start:end]))
             finals.append(pivoted(table, schema, name))
+            self.counts.add_rows(name, table, finals[-1])
             if schema.options.custom_fields == "long":
                 self._longs.append(long_values(table, schema, name))
-            start, latest = end, later(latest, latest_of(table))
+            start = end
         final = pa.concat_tables(finals)
-        for column in final.column_names:
-            self.filled[column] += len(final) - final[column].null_count
-        count = int(kept.sum())
-        self.facts[name] = Facts(count, final.num_columns, rows - count, latest)
+        duplicates = rows - int(kept.sum())
+        self.counts.add_facts(name, Facts(0, final.num_columns, duplicates, pd.NaT))
         return final
 
     def long_table(self) -> pa.Table | None:

@@ -19,9 +19,9 @@ import pyarrow as pa
 from asana_jobs_pd._decode.lines import CHUNK
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan import DIGEST, LINE, Batch, Scanner
-from asana_jobs_pd._decode.scan_result import Issue, Issues, ReadOptions, ScanResult
+from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult
 from asana_jobs_pd._export import assemble, dask_export, export
-from asana_jobs_pd._export.assemble import Assembly, Facts
+from asana_jobs_pd._export.assemble import Assembly, Counts
 from asana_jobs_pd._export.deduplicate import Keys, RowKeys, keys_of
 from asana_jobs_pd._export.finalize import conformed, long_values_of_none, pivoted
 from asana_jobs_pd._export.read import incomplete_files, warn_lost
@@ -191,12 +191,18 @@ def _scan_file(
 ) -> tuple[ScanResult, int, dict[str, list[Keys]]]:
     """Scan a file on a worker; return what was learned, its text size and the keys of its rows."""
     check_visible(path)
-    chunks = []
-    scanner = Scanner(options, lambda _file, chunk, _position: chunks.append(chunk) or True)  # type: ignore[func-returns-value]
+    chunks = 0
+
+    def claim(_file: int, number: int, _position: int) -> bool:
+        nonlocal chunks
+        chunks = number + 1
+        return True
+
+    scanner = Scanner(options, claim)
     keys: dict[str, list[Keys]] = {}
     for batch in scanner.scan(path, file):
         keys.setdefault(batch.resource_type, []).append(keys_of(batch.table))
-    return scanner.scan_result, len(chunks) * CHUNK, keys
+    return scanner.scan_result, chunks * CHUNK, keys
 
 
 def check_visible(path: File) -> None:
@@ -269,7 +275,7 @@ class ReadPartition:
 
     def __call__(self, part: Partition, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the rows of a partition; Dask passes `columns` when it needs no others."""
-        ((assembly, table),) = _assembled([part], self._schema)
+        assembly, (table,) = _assembled([part], self._schema)
         if self._long:
             return export.to_frame(assembly.long_table(), self._backend)
         frame = export.to_frame(
@@ -295,13 +301,16 @@ def scan_partitions(
 
 def _assembled(
     partitions: Sequence[Partition], schema: ResolvedSchema
-) -> list[tuple[Assembly, pa.Table]]:
+) -> tuple[Assembly, list[pa.Table]]:
     """Read partitions of one file as the pandas engine does."""
     scan_result, batches = scan_partitions(partitions, schema.options)
     by_type = assemble.by_type([Part(scan_result, list(batches))])
-    own = msgspec.structs.replace(schema, issues=[])
-    assemblies = [(Assembly(own, part.find_kept), part.name) for part in partitions]
-    return [(each, each.table(name, by_type.get(name, []))) for each, name in assemblies]
+    planned = {part.name: part for part in partitions}
+    assembly = Assembly(
+        msgspec.structs.replace(schema, issues=[]),
+        lambda rows, found, name, note: planned[name].find_kept(rows, found, name, note),
+    )
+    return assembly, [assembly.table(name, by_type.get(name, [])) for name in planned]
 
 
 def _frame(plan: Plan, name: str, backend: DtypeBackend, token: str) -> dd.DataFrame:
@@ -335,38 +344,17 @@ def _from_parts(
     return dd.from_map(read, parts, meta=meta, divisions=divisions, label="asana-export")
 
 
-class Counts(NamedTuple):
-    """What is known once rows are final: issues, filled cells, facts and files by type."""
-
-    issues: Issues
-    filled: Counter[str]
-    facts: dict[str, Facts]
-    files: dict[str, list[Any]]
-
-    @classmethod
-    def total(cls, first: Iterable[Issue], counts: Iterable[Counts]) -> Counts:
-        """Return all counts merged, and the issues found before them."""
-        total = cls(Issues(), Counter(), {}, {})
-        for issue in first:
-            total.issues.add(issue)
-        issues = total.issues
-        for part in counts:
-            issues = issues.merged(part.issues)
-            total.filled.update(part.filled)
-            for name, fact in part.facts.items():
-                known = total.facts.get(name, Facts(0, fact.columns, 0, pd.NaT))
-                latest = assemble.later(known.latest, fact.latest)
-                duplicates = known.duplicates + fact.duplicates
-                total.facts[name] = Facts(known.rows + fact.rows, fact.columns, duplicates, latest)
-            for name, files in part.files.items():
-                total.files[name] = sorted([*total.files.get(name, ()), *files])
-        return total._replace(issues=issues, facts=dict(sorted(total.facts.items())))
+def total(first: Iterable[Issue], counts: Iterable[Counts]) -> Counts:
+    """Return the counts of all files, and the issues found before them."""
+    result = Counts(first)
+    for each in counts:
+        result.add(each)
+    result.facts = dict(sorted(result.facts.items()))
+    return result
 
 
 def _count_file(partitions: Sequence[Partition], schema: ResolvedSchema) -> Counts:
-    assembled = [assembly for assembly, _ in _assembled(partitions, schema)]
-    counts = (Counts(each.issues, each.filled, each.facts, {}) for each in assembled)
-    return Counts.total([], counts)
+    return _assembled(partitions, schema)[0].counts
 
 
 def _count(plan: Plan) -> export.AsanaExport:
@@ -374,14 +362,14 @@ def _count(plan: Plan) -> export.AsanaExport:
     import dask  # noqa: PLC0415
 
     count, schema = dask.delayed(_count_file, pure=False), dask.delayed(plan.schema)
-    counts = compute([count(parts, schema) for parts in plan.by_file()])
-    issues, filled, facts, _ = Counts.total(plan.schema.issues, counts)
-    issues = plan.scan_result.issues.merged(issues)
+    by_file = compute([count(parts, schema) for parts in plan.by_file()])
+    counts = total(plan.schema.issues, by_file)
+    issues = plan.scan_result.issues.merged(counts.issues)
     named = [plan.schema.named(issue) for issue in issues.sorted()]
     return export.AsanaExport(
         {},
-        custom_fields=export.catalogue(plan.schema.fields, filled),
+        custom_fields=export.catalogue(plan.schema.fields, counts.filled),
         issues=export.issues_frame(named, plan.request.paths),
         issue_count=issues.count,
-        summary=assemble.summary(facts, issues, plan.request.window),
+        summary=assemble.summary(counts.facts, issues, plan.request.window),
     )

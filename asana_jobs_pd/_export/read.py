@@ -239,15 +239,15 @@ def assemble(
         frames[name] = convert(table)
         del table
     long_table = assembly.long_table()
-    issues = scan_result.issues.merged(assembly.issues)
+    issues = scan_result.issues.merged(assembly.counts.issues)
     make = AsanaExport if engine == "pandas" else partial(AsanaArrowExport, convert=convert)
     return make(
         frames,
-        custom_fields=catalogue(schema.fields, assembly.filled),
+        custom_fields=catalogue(schema.fields, assembly.counts.filled),
         custom_field_values=None if long_table is None else convert(long_table),
         issues=issues_frame([schema.named(issue) for issue in issues.sorted()], request.paths),
         issue_count=issues.count,
-        summary=summary(assembly.facts, issues, request.window),
+        summary=summary(assembly.counts.facts, issues, request.window),
         incomplete_files=incomplete_files(scan_result, request),
         options=request.options,
         backend=backend,

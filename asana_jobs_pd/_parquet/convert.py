@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._decode.scan_result import ScanResult
-from asana_jobs_pd._export.assemble import summary
+from asana_jobs_pd._export.assemble import Counts, summary
 from asana_jobs_pd._export.export import TEXT, catalogue, issues_frame
 from asana_jobs_pd._export.read import incomplete_files, ticker, warn_lost
 from asana_jobs_pd._export.request import (
@@ -48,9 +48,6 @@ from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import InvalidOptionError
 from asana_jobs_pd.typing import ProgressCallback
-
-if TYPE_CHECKING:
-    from asana_jobs_pd._export.dask_load import Counts
 
 
 @public
@@ -203,8 +200,8 @@ def _convert_with_dask(request: Request, dest: Destination, temp_dir: str | None
     plan = plan_load(request)
     with staged(dest, temp_dir, progress=False, by_workers=True) as stage:
         _check_complete(plan.scan_result, plan.request, dest, stage)
-        conversion = convert_with_dask(plan, dest, stage, temp_dir)
-        return _describe(conversion, plan.scan_result, plan.schema, (plan.request, stage, dest))
+        counts = convert_with_dask(plan, dest, stage, temp_dir)
+        return _describe(counts, plan.scan_result, plan.schema, (plan.request, stage, dest))
 
 
 def _convert(
@@ -219,9 +216,8 @@ def _convert(
     schema = resolve_schema(scan_result, request.options)
     check_columns(schema)
     with Progress(sum(share.rows for share in shares), "Writing", progress, unit="row") as bar:
-        conversion = Conversion(shares, schema, stage.dataset, bar.tick)
-        conversion.run()
-    return _describe(conversion, scan_result, schema, (request, stage, dest))
+        counts = Conversion(shares, schema, stage.dataset, bar.tick).run()
+    return _describe(counts, scan_result, schema, (request, stage, dest))
 
 
 def _check_complete(
@@ -235,23 +231,21 @@ def _check_complete(
 
 
 def _describe(
-    conversion: Conversion | Counts,
+    counts: Counts,
     scan_result: ScanResult,
     schema: ResolvedSchema,
     context: tuple[Request, Stage, Destination],
 ) -> pd.DataFrame:
     """Write the catalogue, the issues and the manifest beside the datasets; return the report."""
     request, stage, dest = context
-    issues = scan_result.issues.merged(conversion.issues)
+    issues = scan_result.issues.merged(counts.issues)
     incomplete = incomplete_files(scan_result, request)
     complete = not (incomplete or request.missing)
     named = [schema.named(issue) for issue in issues.sorted()]
-    write_beside(catalogue(schema.fields, conversion.filled), stage.dataset / CATALOGUE)
+    write_beside(catalogue(schema.fields, counts.filled), stage.dataset / CATALOGUE)
     write_beside(issues_frame(named, request.paths), stage.dataset / ISSUES)
-    report = summary(conversion.facts, issues, request.window)
-    report = _with_files(report, conversion, dest).assign(
-        complete=np.full(len(conversion.facts), complete)
-    )
+    report = summary(counts.facts, issues, request.window)
+    report = _with_files(report, counts, dest).assign(complete=np.full(len(counts.facts), complete))
     report.attrs["incomplete_files"] = incomplete
     manifest = {
         "format": FORMAT,
@@ -259,7 +253,7 @@ def _describe(
         "sources": list(map(str, request.paths)),
         "incomplete_sources": incomplete,
         "missing_sources": list(request.missing),
-        "tables": _manifest_tables(conversion),
+        "tables": _manifest_tables(counts),
         "issues": issues.count,
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False)
@@ -277,12 +271,10 @@ def write_beside(frame: pd.DataFrame, path: Path) -> None:
     pq.write_table(table.cast(schema).replace_schema_metadata(schema.metadata), path)
 
 
-def _with_files(
-    report: pd.DataFrame, conversion: Conversion | Counts, dest: Destination
-) -> pd.DataFrame:
+def _with_files(report: pd.DataFrame, counts: Counts, dest: Destination) -> pd.DataFrame:
     base = str(dest) if dest.filesystem is not None else dest.path
     paths = [f"{base.rstrip('/')}/{folder_of(name)}" for name in report.index]
-    by_type = [conversion.files[name] for name in report.index]
+    by_type = [counts.files[name] for name in report.index]
     return report.assign(
         path=pd.array(paths, TEXT),
         files=np.array([len(files) for files in by_type], np.int64),
@@ -290,18 +282,18 @@ def _with_files(
     )
 
 
-def _manifest_tables(conversion: Conversion | Counts) -> list[dict[str, Any]]:
+def _manifest_tables(counts: Counts) -> list[dict[str, Any]]:
     tables: list[dict[str, Any]] = [
         {
             "resource_type": name,
             "folder": folder_of(name),
             "rows": facts.rows,
             "duplicates": facts.duplicates,
-            "files": [file._asdict() for file in conversion.files[name]],
+            "files": [file._asdict() for file in counts.files[name]],
         }
-        for name, facts in conversion.facts.items()
+        for name, facts in counts.facts.items()
     ]
-    values = [file._asdict() for file in conversion.files.get(LONG_VALUES, ())]
+    values = [file._asdict() for file in counts.files.get(LONG_VALUES, ())]
     if values:
         tables.append({"resource_type": None, "folder": LONG_VALUES, "files": values})
     return tables

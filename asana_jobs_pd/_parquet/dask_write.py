@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from asana_jobs_pd._decode.locations import message_of
-from asana_jobs_pd._export.dask_load import Counts, Partition, Plan, compute, scan_partitions
+from asana_jobs_pd._export.assemble import Counts
+from asana_jobs_pd._export.dask_load import Partition, Plan, compute, scan_partitions, total
 from asana_jobs_pd._export.finalize import long_values_of_none
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd._export.workers import Share, SpoolWriter
@@ -49,7 +50,7 @@ def convert_with_dask(plan: Plan, dest: Destination, stage: Stage, temp_dir: str
         target = Target(str(stage.dataset), str(scratch), temp_dir, None, str(dest))
     write, schema = dask.delayed(_convert_file, pure=False), dask.delayed(plan.schema)
     written = compute([write(parts, schema, target) for parts in plan.by_file()])
-    counts = Counts.total(plan.schema.issues, written)
+    counts = total(plan.schema.issues, written)
     if plan.schema.options.custom_fields == "long" and LONG_VALUES not in counts.files:
         empty = long_values_of_none(plan.schema).schema
         with DatasetWriter(stage.dataset / LONG_VALUES, empty) as writer:
@@ -83,22 +84,22 @@ def _write_parts(
     with SpoolWriter(spool, "lz4") as write:
         stored = [write(batch) for batch in batches]
     own = msgspec.structs.replace(schema, issues=[])
-    counts = []
+    counts = Counts()
     for part in parts:
         share = Share(scan_result, [one for one in stored if one.resource_type == part.name])
         dataset = folder / folder_of(part.name)
         dataset.mkdir()
-        conversion = Conversion([share], own, dataset, lambda _rows: None, part.find_kept)
-        conversion.run()
+        done = Conversion([share], own, dataset, lambda _rows: None, part.find_kept).run()
         written: dict[str, list[WrittenFile]] = {part.name: []}
-        for name, files in conversion.files.items():
+        for name, files in done.files.items():
             long = name == LONG_VALUES
             source = dataset / (name if long else folder_of(name))
             number = part.number if long else part.file
             if files[0].rows:
                 written[name] = _publish(source, files, target, number)
-        counts.append(Counts(conversion.issues, conversion.filled, conversion.facts, written))
-    return Counts.total([], counts)
+        done.files = written
+        counts.add(done)
+    return counts
 
 
 def _publish(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
@@ -17,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.scan import gc_paused
-from asana_jobs_pd._decode.scan_result import Definition, Issues
-from asana_jobs_pd._export.assemble import Facts, Time, later, latest_of
+from asana_jobs_pd._decode.scan_result import Definition
+from asana_jobs_pd._export.assemble import Counts, Facts
 from asana_jobs_pd._export.deduplicate import KEY_COLUMNS, FindKept, kept_rows
 from asana_jobs_pd._export.export import to_frame
 from asana_jobs_pd._export.finalize import (
@@ -172,7 +171,7 @@ def readable_by_pandas(schema: pa.Schema, frame: pd.DataFrame) -> pa.Schema:
 
 
 class ResourceWriter:
-    """Writes the conformed rows of one resource type in row groups, and counts rows and values."""
+    """Writes the conformed rows of one resource type in row groups, and counts them."""
 
     def __init__(
         self,
@@ -181,17 +180,17 @@ class ResourceWriter:
         folder: Path,
         longs: DatasetWriter | None,
         do: Callable[..., object],
+        *,
+        counts: Counts,
     ) -> None:
         self._name = name
+        self._counts = counts
         self._schema = schema
         self._longs = longs
         self._do = do
         self._writer = DatasetWriter(folder, schema_of(schema, name))
         self._pending: list[pa.Table] = []
         self._pending_bytes = 0
-        self.rows = 0
-        self.latest: Time = pd.NaT
-        self.filled: Counter[str] = Counter()
 
     @property
     def files(self) -> list[WrittenFile]:
@@ -219,10 +218,7 @@ class ResourceWriter:
         table = pa.concat_tables(self._pending)
         self._pending, self._pending_bytes = [], 0
         final = pivoted(table, self._schema, self._name)
-        for column in final.column_names:
-            self.filled[column] += len(final) - final[column].null_count
-        self.rows += len(final)
-        self.latest = later(self.latest, latest_of(table))
+        self._counts.add_rows(self._name, table, final)
         self._do(self._writer.write, final)
         if self._longs is not None:
             self._do(self._longs.write, long_values(table, self._schema, self._name))
@@ -245,25 +241,21 @@ class Conversion:
         self._folder = folder
         self._tick = tick
         self._done = 0
-        self.issues = Issues()
-        self.facts: dict[str, Facts] = {}
-        self.filled: Counter[str] = Counter()
-        self.files: dict[str, list[WrittenFile]] = {}
-        for issue in schema.issues:
-            self.issues.add(issue)
+        self._counts = Counts(schema.issues)
 
-    def run(self) -> None:
-        """Write all datasets."""
+    def run(self) -> Counts:
+        """Write all datasets; return what they hold."""
         longs = None
         if self._schema.options.custom_fields == "long":
             empty = long_values_of_none(self._schema)
             longs = DatasetWriter(self._folder / LONG_VALUES, empty.schema)
-            self.files[LONG_VALUES] = longs.files
+            self._counts.files[LONG_VALUES] = longs.files
         with gc_paused(), BackgroundWriter() as background:
             for name in sorted(self._batches):
                 self._write(name, self._batches.pop(name), longs, background)
             if longs is not None:
                 background.do(longs.close)
+        return self._counts
 
     def _write(
         self,
@@ -274,26 +266,28 @@ class Conversion:
     ) -> None:
         kept = self._kept_rows(name, batches)
         folder = self._folder / folder_of(name)
-        writer = ResourceWriter(name, self._schema, folder, longs, background.do)
+        columns = len(schema_of(self._schema, name))
+        duplicates = len(kept) - int(kept.sum())
+        self._counts.add_facts(name, Facts(0, columns, duplicates, pd.NaT))
+        writer = ResourceWriter(
+            name, self._schema, folder, longs, background.do, counts=self._counts
+        )
         for table in self._conformed(batches, kept):
             writer.add(table)
         writer.close()
-        columns = len(schema_of(self._schema, name))
-        self.facts[name] = Facts(writer.rows, columns, len(kept) - writer.rows, writer.latest)
-        self.filled.update(writer.filled)
-        self.files[name] = writer.files
+        self._counts.files[name] = writer.files
 
     def _kept_rows(self, name: str, batches: list[_SpooledBatch]) -> np.ndarray:
         rows = sum(stored.rows for stored, _ in batches)
         with SpoolReader(KEY_COLUMNS) as read:
             found = (read(stored) for stored, _ in batches)
-            return self._find_kept(rows, found, name, self.issues.add)
+            return self._find_kept(rows, found, name, self._counts.issues.add)
 
     def _conformed(self, batches: list[_SpooledBatch], kept: np.ndarray) -> Iterator[pa.Table]:
-        start = 0
+        start, note = 0, self._counts.issues.add
         with SpoolReader() as read:
             for stored, definitions in batches:
-                table = conformed(read(stored), definitions, self._schema, self.issues.add)
+                table = conformed(read(stored), definitions, self._schema, note)
                 kept_here = kept[start : start + stored.rows]
                 start += stored.rows
                 yield table if kept_here.all() else table.filter(pa.array(kept_here))

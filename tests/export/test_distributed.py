@@ -404,7 +404,7 @@ def test_nothing_to_load(tmp_path, threads, custom_fields):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"engine": "polars"}, "give one of 'pandas', 'dask'"),
+        ({"engine": "spark"}, "give one of 'pandas', 'arrow', 'polars', 'dask'"),
         ({"engine": "dask", "workers": 2}, "Dask's workers read"),
         ({"blocksize": 5}, "goes with engine='dask' only"),
         ({"engine": "dask", "blocksize": 0}, "give a whole number"),

@@ -11,6 +11,7 @@ import pytest
 
 from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._decode.schema import Node
+from asana_jobs_pd._export.assemble import Counts
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd._parquet import writer as parquet
 from asana_jobs_pd._parquet.writer import MAX_PENDING_TABLES, DatasetWriter, ResourceWriter
@@ -34,8 +35,14 @@ def groups(tmp_path):
     """Write tables as rows of one type; return the sizes of the row groups, and the rows."""
 
     def written(parts):
+        counts = Counts()
         writer = ResourceWriter(
-            "task", SCHEMA, tmp_path / "task", None, lambda call, *arguments: call(*arguments)
+            "task",
+            SCHEMA,
+            tmp_path / "task",
+            None,
+            lambda call, *arguments: call(*arguments),
+            counts=counts,
         )
         for table in parts:
             writer.add(table)
@@ -44,7 +51,8 @@ def groups(tmp_path):
         metadata = pq.read_metadata(path)
         sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
         rows = pq.read_table(path)["row"].to_pylist()
-        assert writer.rows == len(rows) == writer.filled["row"]
+        assert sum(facts.rows for facts in counts.facts.values()) == len(rows)
+        assert counts.filled["row"] == len(rows)
         return sizes, rows
 
     return written
