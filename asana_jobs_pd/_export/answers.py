@@ -192,8 +192,9 @@ class ExportAnswers(ByType[pd.DataFrame]):
         AsanaDictionary
             A DataFrame that a notebook shows as a page: `resource_type`, `column`, `type` (of a
             custom field Asana's, of others the dtype), `meaning`, `filled` (the share of rows
-            with a value), `values` (where there are few, with counts), `projects` (in whose
-            tasks a custom field has values) and `same_name` (other fields of that name).
+            with a value), `options` (where there are few values, each with its count),
+            `projects` (in whose tasks a custom field has values) and `same_name` (other fields
+            of that name).
 
         See Also
         --------

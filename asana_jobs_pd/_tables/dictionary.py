@@ -9,10 +9,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._public import public
+from asana_jobs_pd._tables.arrays import arrow_column, items_of, missing, texts
 
 MAX_VALUES: Final = 12
 """Columns with more distinct values do not list them."""
@@ -40,6 +42,14 @@ _MEANINGS: Final = {
     "stories": "comments and changes",
     "permalink_url": "its page in Asana",
 }
+_OBJECTS: Final = {
+    "created_by": "creator",
+    "assigned_by": "person who assigned it",
+    "completed_by": "person who completed it",
+    "attributable_to": "project that it counts for",
+    "external": "object elsewhere that an app has linked",
+}
+"""What people call an object, where its key is not a noun."""
 
 
 @public
@@ -126,10 +136,10 @@ def _meaning(column: str) -> str:
     if column in _MEANINGS:
         return _MEANINGS[column]
     of, _, key = column.rpartition(".")
-    words = column.replace("_", " ")
-    if of and key in ("gid", "name"):
-        return f"{key} of the {of.replace('_', ' ').replace('.', ' ')}"
-    return words.replace(".", ": ")
+    if column.startswith("custom_fields."):
+        return f"time of the custom field {of.removeprefix('custom_fields.')}"
+    words = key.replace("_", " ").replace("num ", "number of ")
+    return f"{words} of the {_OBJECTS.get(of, of.replace('_', ' '))}" if of else words
 
 
 def _meaning_of_field(field: Any) -> str:
@@ -178,22 +188,18 @@ class _Projects:
     """The projects that have tasks with a value."""
 
     def __init__(self, export: ExportAnswers) -> None:
-        self._codes = np.empty(0, np.int64)
-        self._rows = np.empty(0, np.int64)
-        self._names: list[str] = []
-        if "task" not in export or "memberships" not in export["task"].columns:
-            return
-        members = export.tables()["task_project"]
-        projects = export.tables()["project"]
-        names = dict(zip(projects["gid"], projects["name"], strict=True))
-        self._codes, gids = pd.factorize(members["project"])
-        self._names = [str(names.get(gid, gid)) for gid in gids]
-        self._rows = pd.Index(export["task"]["gid"]).get_indexer(pd.Index(members["task"]))
+        tasks = export["task"] if "task" in export else pd.DataFrame()
+        has_projects = "memberships" in tasks.columns
+        lists = arrow_column(tasks, "memberships") if has_projects else missing(0)
+        self._rows, memberships = items_of(lists)
+        keys = ("project.name", "project.gid")
+        names = pc.coalesce(*(texts(memberships, key) for key in keys)).fill_null("")
+        self._codes, self._names = pd.factorize(np.asarray(names))
 
     def using(self, values: pd.Series) -> str | None:
         """Return the names of the projects in whose tasks a column has values."""
         filled = values.notna().to_numpy(bool)[self._rows]
-        names = sorted({self._names[code] for code in np.unique(self._codes[filled])})
+        names = sorted(set(self._names[np.unique(self._codes[filled])]) - {""})
         if not names:
             return None
         more = f" and {len(names) - MAX_VALUES} more" if len(names) > MAX_VALUES else ""

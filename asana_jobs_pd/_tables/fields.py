@@ -15,15 +15,12 @@ def field_of(
 ) -> pd.Series:
     """Return a custom field's column."""
     fields = find_fields(export, name)
-    if not merge and len(fields) > 1:
+    one_type = len(set(fields["type"])) == 1
+    if len(fields) > 1 and not (merge and one_type):
+        remedy = ", or merge=True for the first value in each row" if one_type else ""
         raise InvalidFieldError(
-            f"{len(fields)} custom fields are called {name!r}: {choices(fields)}. Give a gid or a "
-            "column, or merge=True to take the first value of each row."
-        )
-    if len(set(fields["type"])) > 1:
-        raise InvalidFieldError(
-            f"The custom fields called {name!r} are of different types: {choices(fields)}. "
-            "Give the gid or the column of one."
+            f"{len(fields)} custom fields{' of different types' * (not one_type)} are called "
+            f"{name!r}: {choices(fields)}. Give the gid or the column of one{remedy}."
         )
     frame = export[_type_with(export, fields["column"].tolist(), resource_type)]
     columns = [frame[column] for column in fields["column"] if column in frame.columns]

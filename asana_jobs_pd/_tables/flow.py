@@ -1,18 +1,13 @@
-"""Durations, cumulative flow and burn-up, from the history of tasks."""
+"""What follows from history: how long, how many at a time, how many done."""
 
 from __future__ import annotations
 
-from typing import Final
-
-import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._tables.history import history_of
 from asana_jobs_pd._tables.relations import tables_of
-from asana_jobs_pd.errors import InvalidFieldError, InvalidFrameError, InvalidOptionError
-
-_DAY: Final = pd.Timedelta(days=1)
+from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 
 
 def time_in_of(export: ExportAnswers, field: str, *, until: str = "completion") -> pd.DataFrame:
@@ -72,14 +67,13 @@ def cycle_time_of(export: ExportAnswers, start: str | None = None) -> pd.DataFra
     """Return how long each completed task took."""
     completed = history_of(export, "completed")
     done = completed[completed["to"].isna() & completed["value"].fillna(value=False)]
-    if start is None:
-        begun = completed.groupby("task", sort=False)["from"].min()
-    else:
-        sections = history_of(export, "section")
-        names = sections["value"].dropna().unique().tolist()
+    work = completed if start is None else history_of(export, "section")
+    if start is not None:
+        names = work["value"].dropna().unique().tolist()
         if start not in names:
-            raise InvalidFieldError(f"No section is called {start!r}; there is {names[:20]}.")
-        begun = sections[sections["value"] == start].groupby("task", sort=False)["from"].min()
+            raise InvalidOptionError(f"start={start!r}: no section has this name; give {names}.")
+        work = work[work["value"] == start]
+    begun = work.groupby("task", sort=False)["from"].min()
     cycles = done[["task", "from"]].rename(columns={"from": "completed"})
     cycles.insert(1, "started", cycles["task"].map(begun).astype(cycles["completed"].dtype))
     cycles = cycles[cycles["started"] < cycles["completed"]]
@@ -95,100 +89,76 @@ def flow_of(
     tz: str = "UTC",
 ) -> pd.DataFrame:
     """Return how many tasks had each value of a field, at the end of each day."""
-    history = history_of(export, field)
-    if project is not None:
-        history = history[_in_project(export, history, project)]
-    days = _days(_as_of(export, history), history["from"], tz)
-    history = history.dropna(subset="value")
-    values = _in_order(history)
-    codes = pd.Index(values).get_indexer(pd.Index(history["value"]))
-    counts = _counted(days, codes, len(values), history["from"], tz)
-    counts -= _counted(days, codes, len(values), history["to"], tz)
-    columns = pd.Index(values, name=field)
-    return _sampled(pd.DataFrame(counts, index=days, columns=columns), freq)
+    history = _of_project(export, history_of(export, field), project)
+    counts = _counts(history, _as_of(export, history), freq, tz)
+    return counts.reindex(columns=_in_order(history)).rename_axis(columns=field)
 
 
 def burnup_of(
     export: ExportAnswers, *, project: str | None = None, freq: str = "D", tz: str = "UTC"
 ) -> pd.DataFrame:
     """Return how many tasks there were, and how many of them completed, at the end of each day."""
-    history = history_of(export, "completed")
-    if project is not None:
-        history = history[_in_project(export, history, project)]
-    days = _days(_as_of(export, history), history["from"], tz)
-    done = history[history["value"].fillna(value=False)]
-    first = history.drop_duplicates("task")
-    both = {}
-    for name, starts, ends in (
-        ("created", first["from"], first["from"].iloc[:0]),
-        ("completed", done["from"], done["to"]),
-    ):
-        counts = _counted(days, np.zeros(len(starts), np.int64), 1, starts, tz)
-        counts -= _counted(days, np.zeros(len(ends), np.int64), 1, ends, tz)
-        both[name] = counts[:, 0]
-    return _sampled(pd.DataFrame(both, index=days), freq)
+    history = _of_project(export, history_of(export, "completed"), project)
+    created = history.drop_duplicates("task").assign(value="created", to=None)
+    done = history[history["value"].fillna(value=False)].assign(value="completed")
+    both = pd.concat([created.astype({"to": history["to"].dtype}), done])
+    counts = _counts(both, _as_of(export, history), freq, tz)
+    return counts.reindex(columns=["created", "completed"], fill_value=0).rename_axis(columns=None)
 
 
-def _in_project(export: ExportAnswers, history: pd.DataFrame, project: str) -> pd.Series:
+def _of_project(export: ExportAnswers, history: pd.DataFrame, project: str | None) -> pd.DataFrame:
+    if project is None:
+        return history
     tables = tables_of(export)
     known = tables["project"]
-    gids = set(known.loc[((known["gid"] == project) | (known["name"] == project)), "gid"])
-    if not gids:
+    gids = known.loc[(known["gid"] == project) | (known["name"] == project), "gid"]
+    if gids.empty:
         raise InvalidOptionError(
             f"project={project!r}: no project of this export has this gid or name; see "
-            "data.tables()['project']."
+            "data.tables().project."
         )
     if "project" in history.columns:
-        return history["project"].isin(gids)
+        return history[history["project"].isin(gids)]
     members = tables["task_project"]
-    return history["task"].isin(members.loc[members["project"].isin(gids), "task"])
+    return history[history["task"].isin(members.loc[members["project"].isin(gids), "task"])]
 
 
 def _as_of(export: ExportAnswers, history: pd.DataFrame) -> pd.Timestamp:
-    """Return the time until which the export is known to be current."""
+    """Return up to when the export is known to be current."""
     report = export.report()
     times = [history["from"].max(), history["to"].max(), report["latest"].max()]
     latest: pd.Timestamp = pd.Series([*times, report["as_of.to"].max()]).max()
     return latest
 
 
-def _days(end: pd.Timestamp, starts: pd.Series, tz: str) -> pd.DatetimeIndex:
-    if starts.empty:
-        return pd.DatetimeIndex([], dtype="datetime64[us]")
-    first, last = (_local(pd.Series([time]), tz).iloc[0] for time in (starts.min(), end))
-    return pd.date_range(first, last, freq="D", unit="us")
+def _counts(history: pd.DataFrame, end: pd.Timestamp, freq: str, tz: str) -> pd.DataFrame:
+    """Return how many intervals of each value there were at the end of each day."""
+    begins, ends = (_local(history[name], tz) for name in ("from", "to"))
+    changes = [
+        pd.DataFrame({"day": days, "value": history["value"], "change": change})
+        for days, change in ((begins, 1), (ends, -1))
+    ]
+    table = pd.concat(changes).pivot_table(
+        "change", "day", "value", "sum", fill_value=0, observed=True
+    )
+    if begins.notna().any():
+        days = pd.date_range(begins.min(), _local(pd.Series([end]), tz).iloc[0], unit="us")
+        table = table.reindex(days, fill_value=0)
+    try:
+        return table.cumsum().astype("int64").resample(freq).last().rename_axis(index="day")
+    except ValueError:
+        raise InvalidOptionError(
+            f"freq={freq!r}: give an offset of pandas, such as 'D', 'W' or 'ME'."
+        ) from None
 
 
 def _local(times: pd.Series, tz: str) -> pd.Series:
-    """Return the day of each time in a time zone."""
+    """Return the day of each time, by the clocks of a time zone."""
+    times = times.astype("datetime64[us, UTC]")
     try:
-        zoned = times.astype("datetime64[us, UTC]").dt.tz_convert(tz)
+        zoned = times.dt.tz_convert(tz)
     except (KeyError, ValueError, TypeError, OSError):
         raise InvalidOptionError(
             f"tz={tz!r}: give the name of a time zone, such as 'Europe/Berlin'."
         ) from None
     return zoned.dt.tz_localize(None).dt.normalize()
-
-
-def _counted(
-    days: pd.DatetimeIndex, codes: np.ndarray, width: int, times: pd.Series, tz: str
-) -> np.ndarray:
-    """Return, for each code, how many times there were until the end of each day."""
-    counts = np.zeros((len(days), width), np.int64)
-    known = times.notna().to_numpy(bool)
-    if known.any():
-        rows = (_local(times[known], tz) - days[0]) // _DAY
-        np.add.at(counts, (rows.to_numpy(np.int64), codes[known]), 1)
-    totals: np.ndarray = counts.cumsum(axis=0)
-    return totals
-
-
-def _sampled(frame: pd.DataFrame, freq: str) -> pd.DataFrame:
-    if freq == "D":
-        return frame.rename_axis(index="day")
-    try:
-        return frame.resample(freq).last().rename_axis(index="day")
-    except ValueError:
-        raise InvalidOptionError(
-            f"freq={freq!r}: give an offset of pandas, such as 'D', 'W' or 'ME'."
-        ) from None

@@ -16,6 +16,7 @@ from asana_jobs_pd._parquet.dataset import dataset_folder
 from asana_jobs_pd._parquet.destination import CATALOGUE, MANIFEST
 from asana_jobs_pd._tables.relations import (
     BRIDGES,
+    LINK_TYPES,
     LINKS,
     REFERENCES,
     ROWS_OF,
@@ -23,12 +24,6 @@ from asana_jobs_pd._tables.relations import (
 )
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 
-_OBJECT: Final = "struct(gid varchar, name varchar)"
-_LISTS: Final = {
-    "memberships": f"struct(project {_OBJECT}, section {_OBJECT})[]",
-    "stories": f"struct(created_by {_OBJECT})[]",
-}
-"""The types of the lists that relations need; other lists have objects."""
 _VALUES: Final = {
     "text_value": "varchar",
     "number_value": "double",
@@ -40,13 +35,22 @@ _VALUES: Final = {
     "reference_value": "struct(gid varchar, resource_type varchar, name varchar)[]",
 }
 """The value columns of `task_custom_field`."""
+_NOTHING: Final = "where false"
+_PERSON: Final = """
+with people as ({parts}),
+known as (select email, any_value(gid) as gid from people where gid is not null group by email)
+select coalesce(people.gid, known.gid, people.email) as gid, any_value(name) as name,
+    any_value(people.email) as email
+from people left join known on people.email = known.email
+where coalesce(people.gid, people.email) is not null group by 1"""
 _SUBTASK: Final = """
-with recursive up(task, parent, root, depth) as (
-    select gid, "parent.gid", "parent.gid", 1 from {task} where "parent.gid" is not null
+with recursive tasks(task, parent) as ({tasks}),
+up(task, parent, root, depth) as (
+    select task, parent, parent, 1 from tasks where parent is not null
     union
-    select up.task, up.parent, above."parent.gid", up.depth + 1
-    from up join {task} above on above.gid = up.root
-    where above."parent.gid" is not null and up.depth < 64
+    select up.task, up.parent, above.parent, up.depth + 1
+    from up join tasks above on above.task = up.root
+    where above.parent is not null and up.depth < 64
 )
 select task, any_value(parent) as parent, arg_max(root, depth) as root, max(depth) as depth
 from up group by task"""
@@ -74,11 +78,12 @@ class Lake:
             self._files[table["resource_type"]] = [place / file["name"] for file in table["files"]]
         self._schemas: dict[str, pa.Schema] = {}
         tasks = self._schema("task").names
-        if tasks and "memberships" not in tasks:
-            raise InvalidFrameError(
-                "The tasks have no column 'memberships', without which they are in no project: "
-                "convert the export with it (columns=)."
-            )
+        for name in ("gid", "memberships") if tasks else ():
+            if name not in tasks:
+                raise InvalidFrameError(
+                    f"The tasks have no column {name!r}, without which they are in no project: "
+                    "convert the export with it (columns=)."
+                )
         if None in self._files or "custom_fields" in tasks:
             raise InvalidOptionError(
                 "The custom fields are not columns: convert with custom_fields='columns'."
@@ -100,37 +105,52 @@ class Lake:
             "custom_field": lambda: f"select * exclude (options) from {self._catalogue()}",
             "option": self._options,
             "story": self._stories,
-            "subtask": lambda: _SUBTASK.format(task=self._rows("task", "gid", "parent.gid")),
+            "subtask": self._subtasks,
         }
         if name in makers:
             return makers[name]()
         return self._bridge(name) if name in BRIDGES else self._entity(name)
 
-    def _rows(self, resource_type: str, *texts: str, items: str | None = None) -> str:
-        """Return the FROM clause for some columns of rows; absent columns are null.
+    def _rows(self, resource_type: str) -> str:
+        """Return what to select rows from: those with a gid, but for links, which have none."""
+        files = self._files[resource_type]
+        has_all = resource_type in LINK_TYPES or not any(map(_lacks_gids, files))
+        return _parquet(files) if has_all else f"(from {_parquet(files)} where gid is not null)"
 
-        `items` is a list of objects, whose items have what relations need, whatever the export has.
-        """
-        files = self._files.get(resource_type)
+    def _cells(self, resource_type: str, **columns: str) -> str:
+        """Return a query of columns as texts; absent ones are null."""
         existing = self._schema(resource_type).names
-        types = dict.fromkeys(texts, "varchar")
-        if items is not None:
-            types[items] = _LISTS.get(items, f"{_OBJECT}[]")
-        columns = ", ".join(
-            f"{_id(name) if name in existing else 'null'}::{type_} as {_id(name)}"
-            for name, type_ in types.items()
+        cells = ", ".join(
+            f"{_id(column) if column in existing else 'null'}::varchar as {name}"
+            for name, column in columns.items()
         )
-        return f"(select {columns} {'where false' if files is None else f'from {_parquet(files)}'})"
+        return f"select {cells} " + (f"from {self._rows(resource_type)}" if existing else _NOTHING)
+
+    def _items(self, resource_type: str, column: str, **paths: str) -> str:
+        """Return a query of what is in the objects of lists, as texts; absent parts are null."""
+        schema = self._schema(resource_type)
+        type_ = schema.field(column).type if column in schema.names else pa.null()
+        if not (pa.types.is_list(type_) and pa.types.is_struct(type_.value_type)):
+            cells = ", ".join(f"null::varchar as {name}" for name in ("row", *paths))
+            return f"select {cells} {_NOTHING}"
+        leaves = dict(_leaves(type_.value_type))
+        cells = ", ".join(
+            f"{_part(leaves[path]) if path in leaves else 'null'}::varchar as {name}"
+            for name, path in paths.items()
+        )
+        row = "gid" if "gid" in schema.names else "null"
+        rows = (
+            f"select {row} as row, unnest({_id(column)}) as item from {self._rows(resource_type)}"
+        )
+        return f"select row, {cells} from ({rows})"
 
     def _bridge(self, name: str) -> str:
         column, paths = BRIDGES[name]
-        (first, key), *others = paths.items()
-        more = "".join(f", any_value(item.{path}) as {other}" for other, path in others)
-        rows = self._rows("task", "gid", items=column)
+        first, *others = paths
+        more = "".join(f", any_value({other}) as {other}" for other in others)
         return (
-            f"select gid as task, item.{key} as {first}{more} "
-            f"from (select gid, unnest({column}) as item from {rows}) "
-            f"where item.{key} is not null group by gid, item.{key}"
+            f"select row as task, {first}{more} from ({self._items('task', column, **paths)}) "
+            f"where {first} is not null group by row, {first}"
         )
 
     def _entity(self, kind: str) -> str:
@@ -138,49 +158,62 @@ class Lake:
         if resource_type not in self._files and kind not in ("task", "time_entry"):
             return self._from_references(kind)
         if resource_type not in self._files:
-            return f"from {self._rows(resource_type, 'gid')}"
+            return self._cells(resource_type, gid="gid")
         columns = [
             _id(field.name)
             for field in self._schema(resource_type)
             if not (pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type))
         ]
-        return f"select {', '.join(columns)} from {_parquet(self._files[resource_type])}"
+        return f"select {', '.join(columns)} from {self._rows(resource_type)}"
 
     def _from_references(self, kind: str) -> str:
-        of_section = kind == "section"
+        more = {"section": {"project": "project.gid"}}.get(kind, {})
         parts = []
-        for reference in REFERENCES:
-            if reference.kind != kind:
+        for resource_type, path, of_kind in REFERENCES:
+            if of_kind != kind:
                 continue
-            column, listed, path = reference.path.partition("[]")
+            column, listed, below = path.partition("[]")
+            start = f"{below[1:]}." if below else ""
+            keys = {"gid": f"{start}gid", "name": f"{start}name"}
             if listed:
-                rows = self._rows(reference.resource_type, items=column)
-                project = ", item.project.gid as project" if of_section else ""
-                parts.append(
-                    f"select item{path}.gid as gid, item{path}.name as name{project} "
-                    f"from (select unnest({column}) as item from {rows})"
-                )
+                parts.append(self._items(resource_type, column, **keys, **more))
             else:
-                ends = f"{column}.gid", f"{column}.name"
-                rows = self._rows(reference.resource_type, *ends)
-                parts.append(f"select {_id(ends[0])} as gid, {_id(ends[1])} as name from {rows}")
-        project = ', any_value(project) as "project.gid"' if of_section else ""
+                ends = {name: f"{column}.{key}" for name, key in keys.items()}
+                parts.append(self._cells(resource_type, **ends))
+        if kind == "person":
+            parts += self._people_of_fields()
+            return _PERSON.format(parts=" union all by name ".join(parts))
+        project = ', any_value(project) as "project.gid"' if more else ""
         return (
-            f"select gid, any_value(name) as name{project} from ({' union all '.join(parts)}) "
-            "where gid is not null group by gid"
+            f"select gid, any_value(name) as name{project} "
+            f"from ({' union all by name '.join(parts)}) where gid is not null group by gid"
         )
 
+    def _people_of_fields(self) -> Iterator[str]:
+        yield f"select null::varchar as email {_NOTHING}"
+        fields = self._fields()
+        for column in fields.loc[fields["type"] == "people", "column"]:
+            for resource_type in self._files:
+                yield self._items(resource_type, column, gid="gid", name="name", email="email")
+
+    def _subtasks(self) -> str:
+        return _SUBTASK.format(tasks=self._cells("task", gid="gid", parent="parent.gid"))
+
     def _portfolio_items(self) -> str:
-        links = []
-        for resource_type, above, below, kind in LINKS:
-            ends = f"{above}.gid", f"{below}.gid"
-            rows = self._rows(resource_type, *ends)
-            links.append(f"select {_id(ends[0])}, {_id(ends[1])}, '{kind}' from {rows}")
+        links = [
+            f"select above, below, '{kind}' from "
+            f"({self._cells(resource_type, above=f'{above}.gid', below=f'{below}.gid')}) "
+            "where above is not null and below is not null"
+            for resource_type, above, below, kind in LINKS
+        ]
         return _PORTFOLIO_ITEM.format(links=" union ".join(links))
+
+    def _fields(self) -> pd.DataFrame:
+        return pd.read_parquet(self._root / CATALOGUE)
 
     def _custom_field_values(self) -> str:
         schema = self._schema("task")
-        fields = pd.read_parquet(self._root / CATALOGUE)
+        fields = self._fields()
         types = {"task": "varchar", "custom_field": "varchar", **_VALUES}
         columns = ", ".join(f"null::{type_} as {name}" for name, type_ in types.items())
         parts = [f"select {columns} where false"]
@@ -194,7 +227,7 @@ class Lake:
             values = f"{of_field}::{_VALUES[column]} as {column}"
             if f"{name}.date_time" in schema.names:
                 values += f", {_id(f'{name}.date_time')} as date_time_value"
-            rows = _parquet(self._files["task"])
+            rows = self._rows("task")
             parts.append(
                 f"select gid as task, {_text(name)} as custom_field, {values} "
                 f"from {rows} where {filled}"
@@ -212,23 +245,39 @@ class Lake:
 
     def _stories(self) -> str:
         schema = self._schema("task")
-        if "stories" not in schema.names:
-            return "select null::varchar as task, null::varchar as gid where false"
-        columns = ["gid as task"]
-        for path, leaf in _leaves(schema.field("stories").type.value_type):
-            if path != "resource_type":
-                columns.append(f"item.{'.'.join(map(_id, leaf))} as {_id(path)}")
-        rows = f"select gid, unnest(stories) as item from {_parquet(self._files['task'])}"
-        return f"select {', '.join(columns)} from ({rows})"
+        type_ = schema.field("stories").type if "stories" in schema.names else pa.null()
+        leaves = dict(_leaves(type_.value_type)) if pa.types.is_list(type_) else {}
+        if "gid" not in leaves:
+            return f"select null::varchar as task, null::varchar as gid {_NOTHING}"
+        leaves.pop("resource_type", None)
+        columns = ", ".join(f"{_part(keys)} as {_id(path)}" for path, keys in leaves.items())
+        rows = f"select gid as task, unnest(stories) as item from {self._rows('task')}"
+        return f"select task, {columns} from ({rows}) where item.gid is not null"
 
 
 def _leaves(type_: pa.DataType, *keys: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the leaves of objects, without lists: the column's name and the path of keys."""
+    """Yield what is in objects, but lists: the name of the column, and the keys that lead to it."""
     if pa.types.is_struct(type_):
         for field in type_:
             yield from _leaves(field.type, *keys, field.name)
     elif not pa.types.is_list(type_):
         yield ".".join(keys), keys
+
+
+def _part(keys: Sequence[str]) -> str:
+    return ".".join(map(_id, ("item", *keys)))
+
+
+def _lacks_gids(file: Path) -> bool:
+    """Whether some row may have no gid, by the statistics of the file."""
+    groups = pq.read_metadata(file)
+    for number in range(groups.num_row_groups):
+        group = groups.row_group(number)
+        columns = (group.column(place) for place in range(group.num_columns))
+        gids = next(column for column in columns if column.path_in_schema == "gid")
+        if gids.statistics is None or gids.statistics.null_count != 0:
+            return True
+    return False
 
 
 def _parquet(files: Sequence[Path]) -> str:

@@ -85,6 +85,8 @@ LINKS: Final = (
     ("portfolio_to_portfolio", "parent_portfolio", "child_portfolio", "portfolio"),
     ("project_to_portfolio", "portfolio", "project", "project"),
 )
+LINK_TYPES: Final = tuple(resource_type for resource_type, *_ in LINKS)
+"""Types of rows that have no gids."""
 _PEOPLE = pa.list_(pa.struct([(key, pa.string()) for key in ("gid", "name", "email")]))
 _OBJECTS = pa.list_(pa.struct([(key, pa.string()) for key in ("gid", "resource_type", "name")]))
 VALUES: Final = {
@@ -173,20 +175,29 @@ class AsanaTables(ByType[pd.DataFrame]):
 
 
 class Source:
-    """The columns of an export as Arrow arrays."""
+    """The columns of an export as Arrow arrays; objects without a gid are left out."""
 
     def __init__(self, export: ExportAnswers) -> None:
         self.export = export
+        self._frames: dict[str, pd.DataFrame] = {}
         self._columns: dict[tuple[str, str], pa.ChunkedArray | None] = {}
         self._items: dict[tuple[str, str], Items] = {}
+
+    def rows(self, resource_type: str) -> pd.DataFrame:
+        """Return the rows of a type."""
+        if resource_type not in self._frames:
+            rows = self.export.get(resource_type, pd.DataFrame())
+            if "gid" in rows.columns and resource_type not in LINK_TYPES and rows["gid"].hasnans:
+                rows = rows[rows["gid"].notna()]
+            self._frames[resource_type] = rows
+        return self._frames[resource_type]
 
     def column(self, resource_type: str, name: str) -> pa.ChunkedArray | None:
         """Return a column, or None if there are no such rows or no such column."""
         key = resource_type, name
         if key not in self._columns:
-            frame = self.export.get(resource_type)
-            absent = frame is None or name not in frame.columns
-            self._columns[key] = None if frame is None or absent else arrow_column(frame, name)
+            rows = self.rows(resource_type)
+            self._columns[key] = arrow_column(rows, name) if name in rows.columns else None
         return self._columns[key]
 
     def frame(self, table: pa.Table) -> pd.DataFrame:
@@ -196,9 +207,7 @@ class Source:
     def text(self, resource_type: str, name: str) -> pa.ChunkedArray:
         """Return a text column; all missing if it is absent."""
         column = self.column(resource_type, name)
-        if column is not None:
-            return column
-        return missing(len(self.export[resource_type]) if resource_type in self.export else 0)
+        return missing(len(self.rows(resource_type))) if column is None else column
 
     def items(self, resource_type: str, name: str) -> Items:
         """Return the items in the lists of a column; none if there is no such column."""
@@ -262,7 +271,7 @@ def _entity(source: Source, kind: str) -> pd.DataFrame:
     rows = ROWS_OF.get(kind, kind)
     if rows not in source.export and kind not in ("task", "time_entry"):
         return source.frame(_from_references(source, kind))
-    frame = source.export[rows]
+    frame = source.rows(rows)
     return frame[[name for name in frame.columns if not _is_bridged(frame[name].dtype)]]
 
 
@@ -283,17 +292,27 @@ def _from_references(source: Source, kind: str) -> pa.Table:
     if kind == "person":
         parts += _people_of_fields(source)
     whole = pa.concat_tables(parts, promote_options="default")
-    return distinct({name: whole[name] for name in whole.column_names if name != "by"}, "gid")
+    columns = {name: whole[name] for name in whole.column_names if name != "by"}
+    if kind == "person":
+        columns["gid"] = _gids_of_people(whole)
+    return distinct(columns, "gid")
 
 
 def _people_of_fields(source: Source) -> Iterator[pa.Table]:
     fields = source.export.custom_fields
-    empty = pa.schema([(key, pa.string()) for key in ("gid", "name", "email")]).empty_table()
-    yield empty
+    keys = ("gid", "name", "email")
+    yield pa.schema([(key, pa.string()) for key in keys]).empty_table()
     for column in fields.loc[(fields["type"] == "people").fillna(value=False), "column"]:
         for resource_type in source.export:
             _, people = source.items(resource_type, column)
-            yield pa.table({key: texts(people, key) for key in ("gid", "name", "email")})
+            yield pa.table({key: texts(people, key) for key in keys})
+
+
+def _gids_of_people(people: pa.Table) -> pa.ChunkedArray:
+    """Return the gids of people; of whom only the e-mail is known, another's with it, or itself."""
+    both = people.filter(pc.and_(people["gid"].is_valid(), people["email"].is_valid()))
+    place = pc.index_in(people["email"], value_set=both["email"], skip_nulls=True)
+    return pc.coalesce(people["gid"], both["gid"].take(place), people["email"])
 
 
 def _bridge(source: Source, name: str) -> pa.Table:
@@ -432,7 +451,8 @@ def _stories(source: Source) -> pa.Table:
         columns = {"gid": missing(len(rows)), **columns}
     columns.pop("resource_type", None)
     tasks = source.text("task", "gid").take(pa.array(rows)) if len(rows) else missing(0)
-    return pa.table({"task": tasks, **columns})
+    stories = pa.table({"task": tasks, **columns})
+    return stories.filter(stories["gid"].is_valid()) if stories["gid"].null_count else stories
 
 
 _RELATIONS: Final[Mapping[str, Callable[[Source], pa.Table]]] = {

@@ -197,10 +197,15 @@ def events_of(source: Source, tracked: Tracked) -> Events:
 def _values(stories: pa.ChunkedArray, taken: pa.Array, tracked: Tracked, prefix: str) -> Values:
     name, _, rest = f"{prefix}{tracked.path}".partition(".")
     if tracked.is_object:
-        return Values(*(texts(stories, f"{name}.{key}").take(taken) for key in ("name", "gid")))
+        return _objects(*(texts(stories, f"{name}.{key}").take(taken) for key in ("name", "gid")))
     found = child(stories, f"{name}.{rest}" if rest else name)
     shown = missing(len(taken)) if found is None else shown_values(found.take(taken))
     return Values(shown, missing(len(taken)))
+
+
+def _objects(names: pa.ChunkedArray, gids: pa.ChunkedArray) -> Values:
+    """Return objects by their names; those without one by their gids."""
+    return Values(pc.coalesce(names, gids), gids)
 
 
 def _flags(flags: np.ndarray) -> Values:
@@ -217,12 +222,12 @@ def present_of(source: Source, tracked: Tracked) -> Present:
     """Return the present values of a field."""
     if tracked.path == "section":
         rows, values = source.items("task", "memberships")
-        names = Values(texts(values, "section.name"), texts(values, "section.gid"))
+        names = _objects(texts(values, "section.name"), texts(values, "section.gid"))
         return Present(rows, texts(values, "project.gid"), names)
     count = len(source.text("task", "gid"))
     if tracked.is_object:
         pair = [source.text("task", f"{tracked.column}.{key}") for key in ("name", "gid")]
-        return Present(np.arange(count), missing(count), Values(*pair))
+        return Present(np.arange(count), missing(count), _objects(*pair))
     column = source.column("task", tracked.column)
     assert column is not None
     return Present(np.arange(count), missing(count), Values(shown_values(column), missing(count)))

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from asana_jobs_pd.errors import InvalidFieldError, InvalidFrameError, InvalidOptionError
+from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 from asana_jobs_pd.sandbox._world import SECTIONS
 from asana_jobs_pd.sandbox._world_rows import resource_rows
 
@@ -134,7 +134,7 @@ def test_cycle_time_is_from_a_section_or_the_creation_until_done(resource):
     review = resource.cycle_time("Review")
     assert 0 < len(review) < len(cycles)
     assert (review["time"] > pd.Timedelta(0)).all()
-    with pytest.raises(InvalidFieldError, match="'Review'"):
+    with pytest.raises(InvalidOptionError, match=r"start='Rewiev'.*'Review'"):
         resource.cycle_time("Rewiev")
 
 

@@ -164,7 +164,7 @@ def test_unknown_and_contradicting_stories_are_reported(load):
         story("name_changed", 3, old_name="A", new_name="B"),
         story("name_changed", 4, old_name="X", new_name="C"),
     ]
-    with pytest.warns(AsanaValueWarning, match="1 stories contradict"):
+    with pytest.warns(AsanaValueWarning, match="contradict each other in 1 case"):
         one(load, stories, name="C").history("name")
 
 
@@ -197,3 +197,21 @@ def test_no_tasks_have_no_history(load):
     data = load([{"resource_type": "team", "gid": "1"}])
     with pytest.raises(InvalidFrameError):
         data.history("section")
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_without_times_and_projects_there_is_little_to_tell(load, backend):
+    """No error: an empty history of sections, and intervals without a beginning."""
+    stories = [story("assigned", 3, assignee=ANA)]
+    rows = [
+        task("1", created_at=None, completed_at=None, memberships=[], completed=False, stories=[]),
+        task("2", created_at=CREATED, created_by=ANA, memberships=[], stories=stories),
+    ]
+    data = load(rows, dtype_backend=backend)
+    assert data.history("section").empty
+    assert data.flow().empty
+    assert data.time_in().empty
+    completed = data.history("completed")
+    assert completed["from"].isna().tolist() == [True, False]
+    assert (completed["to"] - completed["from"]).isna().all()
+    assert data.burnup()["created"].tolist() == [1]

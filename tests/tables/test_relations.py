@@ -140,6 +140,22 @@ def test_kinds_without_rows_are_made_of_references(world, resource):
     assert set(tables.section["project.gid"]) == set(projects)
 
 
+def test_people_of_whom_only_the_email_is_known(load):
+    """Their e-mail is their key, unless another field has a gid for it."""
+
+    def owners(*people):
+        return field("7", "people", list(people), "Owners")
+
+    ana, bo = "ana@example.com", "bo@example.com"
+    rows = [
+        task("1", memberships=[], custom_fields=[owners({"email": ana}, {"email": bo})]),
+        task("2", memberships=[], custom_fields=[owners({"gid": "5", "name": "Bo", "email": bo})]),
+        task("3", memberships=[], assignee={"gid": "5", "name": "Bo"}),
+    ]
+    people = load(rows).tables().person
+    assert people.fillna("").to_numpy().tolist() == [["5", "Bo", bo], [ana, "", ana]]
+
+
 def test_gaps_say_why(world, graph, project):
     gaps = graph.gaps()
     hidden = gaps[gaps["why"] == "not visible"].query("kind == 'project'")
