@@ -31,7 +31,7 @@ from asana_jobs_pd._cli.console import (
 )
 from asana_jobs_pd._formatting import format_duration
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.read import frame_or_raise
+from asana_jobs_pd._jobs.read import frame_or_raise, run_to_end
 from asana_jobs_pd._jobs.states import is_failed, is_finished
 from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._monitor.monitor import JobsMonitor
@@ -57,15 +57,18 @@ def run(arguments: Sequence[str]) -> int:
     monitor = JobsMonitor(split_gids(options.gids, "asana-jobs watch"))
     view = _Table(monitor, Live()) if can_redraw(sys.stdout) else _Lines(monitor)
     deadline = math.inf if options.timeout is None else time.monotonic() + options.timeout
-    interrupted = False
-    with monitor, view.screen:
-        try:
+
+    def follow() -> None:
+        with monitor:
             while not monitor.wait(TICK) and time.monotonic() < deadline:
                 view.show()
-        except KeyboardInterrupt:
-            interrupted = True
+
+    def finish(interrupted: bool) -> int:
         view.end()
-    return _exit_code(monitor, interrupted=interrupted)
+        return _exit_code(monitor, interrupted=interrupted)
+
+    with view.screen:
+        return run_to_end(follow, finish)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -196,10 +199,10 @@ class _Lines:
         version = self._monitor.version
         if version == self._version:
             return
-        now, self._version = self._monitor.frame, version
+        now = self._monitor.frame
         if lines := change_lines(self._before, now):
             print("\n".join(lines), flush=True)
-        self._before = now
+        self._before, self._version = now, version
 
     def end(self) -> None:
         """Print the last changes and the result."""

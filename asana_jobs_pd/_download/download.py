@@ -30,10 +30,10 @@ from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._http.threads import Batch
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
-from asana_jobs_pd._jobs.fetch import fetch_jobs
+from asana_jobs_pd._jobs.fetch import Fetch
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger import record_file
-from asana_jobs_pd._jobs.read import check_errors, frame_or_raise
+from asana_jobs_pd._jobs.read import check_errors, frame_or_raise, run_to_end
 from asana_jobs_pd._jobs.schema import dtype_of, plan_fields
 from asana_jobs_pd._options import is_whole
 from asana_jobs_pd._progress import Progress
@@ -158,10 +158,13 @@ def download_asana_exports(
     folder = local_path(dest, "dest")
     rows = _frame_of(jobs)
     frame = as_jobs(rows, verified=True)
-    session = DownloadSession(client, progress)
+    session = DownloadSession(frame, client, progress)
     options = DownloadOptions(max_workers, overwrite, max_inflated)
-    files = with_index_of(session.fetch(frame, frame["gid"], folder, options), rows)
-    return _finalize(files, session, errors)
+
+    def finish(interrupted: bool) -> pd.DataFrame:
+        return _finalize(with_index_of(session.files(), rows), session, errors, interrupted)
+
+    return run_to_end(lambda: session.run(folder, options), finish)
 
 
 def _frame_of(jobs: pd.DataFrame | Gids) -> pd.DataFrame:
@@ -170,11 +173,13 @@ def _frame_of(jobs: pd.DataFrame | Gids) -> pd.DataFrame:
     return pd.DataFrame({"gid": pd.Series(parse_gids(jobs), dtype=dtype_of("text"))})
 
 
-def _finalize(frame: pd.DataFrame, session: DownloadSession, errors: Errors) -> pd.DataFrame:
+def _finalize(
+    frame: pd.DataFrame, session: DownloadSession, errors: Errors, interrupted: bool
+) -> pd.DataFrame:
     """Return the frame, or raise how the download ended."""
     missing = frame["file.path"].isna().to_numpy(bool)
     ending: BaseException | None = session.failure
-    if session.interrupted:
+    if interrupted:
         ending = ReadInterrupted(
             f"Interrupted: {int((~missing).sum())} of {len(frame)} files were downloaded. Partial "
             "results are in .frame (in a notebook: sys.last_value.frame); the next download "
@@ -203,10 +208,10 @@ ShowProgress = Callable[[Sequence[FileProgress]], object]
 
 
 class DownloadSession:
-    """One download of the files of a frame, in threads that nobody has to wait for.
+    """One download of the files of a checked frame, in threads that nobody has to wait for.
 
-    `fetch` blocks; another thread may call `cancel`. What is on disk then stays there, and the
-    next download resumes it.
+    `run` blocks; another thread may call `cancel`. What is on disk then stays there, and the next
+    download resumes it.
 
     Attributes
     ----------
@@ -216,12 +221,13 @@ class DownloadSession:
         How far each file is.
     failure : BaseException or None
         What ended it early, such as the answer that the token is not accepted.
-    interrupted, cancelled : bool
-        Whether Ctrl-C or a kernel interrupt ended it, or `cancel`.
+    cancelled : bool
+        Whether `cancel` ended it.
     """
 
     def __init__(
         self,
+        jobs: pd.DataFrame,
         client: Client | None,
         shown: bool | ProgressCallback | None,
         show: ShowProgress | None = None,
@@ -229,29 +235,33 @@ class DownloadSession:
         self.client = client
         self.progress: list[FileProgress] = []
         self.failure: BaseException | None = None
-        self.interrupted = self.cancelled = False
+        self.cancelled = False
         self._shown, self._show = shown, show
         self._stop = threading.Event()
         self._outage = ""
-        self._entries: dict[str, tuple[FileEntry, ...]] = {}
-        self._results: dict[str, FileResult] = {}
+        self._jobs = jobs
+        self._rows: list[tuple[FileEntry, ...]] = [
+            (FileEntry(gid, problem=_UNFINISHED),) for gid in jobs["gid"]
+        ]
+        self._results: Sequence[FileResult | None] = ()
 
-    def fetch(
-        self,
-        frame: pd.DataFrame,
-        gids: pd.Series,
-        folder: Path,
-        options: DownloadOptions | None = None,
-    ) -> pd.DataFrame:
-        """Download the files of a checked frame (modified in place); return one row per file."""
-        entries = entries_of_rows(frame, gids)
-        self._read_jobs([gid for gid, known in zip(gids, entries, strict=True) if not known])
-        rows = [known or self._entries[gid] for gid, known in zip(gids, entries, strict=True)]
-        files = {entry.file.label: entry.file for row in rows for entry in row if entry.file}
-        if files and not (self.failure or self.interrupted or self.cancelled):
+    def run(self, folder: Path, options: DownloadOptions | None = None) -> None:
+        """Download the files to a folder."""
+        gids = self._jobs["gid"]
+        entries = entries_of_rows(self._jobs, gids)
+        read = self._read_jobs([gid for gid, known in zip(gids, entries, strict=True) if not known])
+        self._rows = [known or read[gid] for gid, known in zip(gids, entries, strict=True)]
+        files = {entry.file.label: entry.file for row in self._rows for entry in row if entry.file}
+        if files and not (self.failure or self.cancelled):
             self.progress = [FileProgress(file) for file in files.values()]
             self._download(folder, options or DownloadOptions())
-        return with_files(frame, rows, self._result_of)
+
+    def files(self) -> pd.DataFrame:
+        """Stop, and return the frame, now with one row per file, as far as it has come."""
+        self._stop.set()
+        pairs = zip(self.progress, self._results, strict=False)
+        results = {each.file.label: result for each, result in pairs if result is not None}
+        return with_files(self._jobs, self._rows, lambda entry: self._result_of(entry, results))
 
     def cancel(self) -> None:
         """Cancel the download, from another thread; partial files stay on disk."""
@@ -260,21 +270,24 @@ class DownloadSession:
         if self.client is not None:
             self.client.limiter.wake()
 
-    def _read_jobs(self, gids: Sequence[str]) -> None:
+    def _read_jobs(self, gids: Sequence[str]) -> dict[str, tuple[FileEntry, ...]]:
         """Read the jobs whose rows do not say enough."""
         wanted = list(dict.fromkeys(gids))
         if not wanted:
-            return
-        plan = plan_fields(list(REQUESTED_FIELDS), strict=True)
-        fetched = fetch_jobs(wanted, plan, self._need_client(), progress=self._shown)
+            return {}
+        fetch = Fetch(wanted, plan_fields(list(REQUESTED_FIELDS), strict=True))
+        fetch.run(self._need_client(), progress=self._shown)
+        fetched = fetch.end()
+        entries = {}
         for gid, result in zip(wanted, fetched.results, strict=True):
             if result.record:
-                self._entries[gid] = entries_of_record(gid, result.record)
+                entries[gid] = entries_of_record(gid, result.record)
             else:
                 error = result.error
                 problem = f"the job could not be read: {reason_of(error)}" if error else _UNFINISHED
-                self._entries[gid] = (FileEntry(gid, problem=problem),)
-        self._note_end(fetched.failure, interrupted=fetched.interrupted)
+                entries[gid] = (FileEntry(gid, problem=problem),)
+        self._note_end(fetched.failure)
+        return entries
 
     def _download(self, folder: Path, options: DownloadOptions) -> None:
         client = self._need_client()
@@ -286,7 +299,7 @@ class DownloadSession:
             options.max_workers,
             self._stop,
         )
-        interrupted = False
+        self._results = batch.results
         with DownloadBars(self._shown if self._show is None else False) as bars:
             show = self._show or bars.show
 
@@ -297,16 +310,12 @@ class DownloadSession:
 
             try:
                 batch.run(tick, _TICK_INTERVAL)
-            except KeyboardInterrupt:
-                interrupted = True
             finally:
                 transport.close()
                 if not batch.ended:
                     client.limiter.wake()
-        batch.settle(_LAST_MOMENT)
-        pairs = zip(self.progress, batch.results, strict=True)
-        self._results = {each.file.label: result for each, result in pairs if result is not None}
-        self._note_end(self.failure or batch.failure, interrupted=interrupted)
+                batch.settle(_LAST_MOMENT)
+        self._note_end(batch.failure)
 
     def _transfer(self, progress: FileProgress, context: TransferContext) -> FileResult:
         began = time.monotonic()
@@ -325,18 +334,18 @@ class DownloadSession:
             record_file(context.client, progress.file.gid, result.path, result.size)
         return result
 
-    def _result_of(self, entry: FileEntry) -> FileResult:
+    def _result_of(self, entry: FileEntry, results: dict[str, FileResult]) -> FileResult:
         if entry.file is None:
             return FileResult(error=entry.problem)
         default = FileResult(error=self._outage or _UNFINISHED)
-        return self._results.get(entry.file.label, default)
+        return results.get(entry.file.label, default)
 
     def _need_client(self) -> Client:
         self.client = self.client or default_client()
         return self.client
 
-    def _note_end(self, failure: BaseException | None, *, interrupted: bool) -> None:
-        self.failure, self.interrupted = failure, interrupted
+    def _note_end(self, failure: BaseException | None) -> None:
+        self.failure = failure
         if isinstance(failure, AuthenticationError):
             forget_default(self._need_client())
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -37,14 +38,13 @@ class ReadResult:
 NOT_ASKED = ReadResult()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class FetchResult:
-    """The result of each gid, and what ended the fetch early: a failure such as 401, or Ctrl-C."""
+    """The result of each gid; `failure` ended the fetch early, such as a 401."""
 
     gids: Sequence[str]
     results: list[ReadResult] = field(repr=False)
     failure: BaseException | None = None
-    interrupted: bool = False
 
     @property
     def errors(self) -> dict[str, RequestError]:
@@ -58,38 +58,66 @@ class FetchResult:
         return sum(bool(result.record) for result in self.results)
 
 
-def fetch_jobs(
-    gids: Sequence[str], plan: Plan, client: Client, *, progress: bool | ProgressCallback | None
-) -> FetchResult:
-    """Fetch every gid once, at most ``client.max_in_flight`` at a time.
+class Fetch:
+    """Fetches every gid once, in several threads; `end` returns what there is, at any moment.
 
-    A 401, an interrupt or a lost network ends it at once; the remaining gids are not requested.
+    A 401, an interrupt or a lost network ends it; the remaining gids are not requested.
     """
-    reader = _Reader(plan, client)
-    batch = Batch(reader.read, gids, client.max_in_flight)
-    reader.stop = batch.stop
-    interrupted = False
-    try:
-        with Progress(len(gids), "Asana jobs", progress) as bar:
-            try:
+
+    def __init__(self, gids: Sequence[str], plan: Plan) -> None:
+        self._gids = gids
+        self._plan = plan
+        self._results: list[ReadResult | None] = [None] * len(gids)
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._outage: NetworkError | None = None
+        self.client: Client | None = None
+
+    def run(self, client: Client, *, progress: bool | ProgressCallback | None) -> None:
+        """Return when all is fetched, at most ``client.max_in_flight`` at a time, or it ended."""
+        self.client = client
+        call = partial(self._read, client)
+        batch = Batch(call, self._gids, client.max_in_flight, self._stop)
+        self._results = batch.results
+        try:
+            with Progress(len(self._gids), "Asana jobs", progress) as bar:
                 batch.run(bar.tick)
-            finally:
-                batch.stop.set()
-                client.limiter.wake()
-        _record(gids, batch.results, client)
-    except KeyboardInterrupt:
-        interrupted = True
-    rest = ReadResult(error=reader.outage) if reader.outage else NOT_ASKED
-    results = [result or rest for result in batch.results]
-    return FetchResult(gids, results, reader.refused or batch.failure, interrupted)
+        finally:
+            self._give_up(client)
+        self._failure = self._failure or batch.failure
+        self._record(client)
 
+    def end(self) -> FetchResult:
+        """Stop what is in flight, and return what there is."""
+        if self.client is not None:
+            self._give_up(self.client)
+        rest = ReadResult(error=self._outage) if self._outage else NOT_ASKED
+        return FetchResult(self._gids, [each or rest for each in self._results], self._failure)
 
-def _record(gids: Sequence[str], results: Sequence[ReadResult | None], client: Client) -> None:
-    recorder = Recorder(client)
-    for gid, result in zip(gids, results, strict=True):
-        if result and result.record:
-            recorder.add(gid, result.record, result.asked_at)
-    recorder.write()
+    def _read(self, client: Client, gid: str) -> ReadResult:
+        began, asked_at = time.monotonic(), time.time_ns() // 1000
+        result = fetch_job(gid, self._plan, client, stop=self._stop)
+        if not isinstance(result, RequestError):
+            return ReadResult(asked_at, result)
+        if isinstance(result, NetworkError) and (outage := client.outage_since(began)):
+            reason = f"not asked: {outage}"
+            self._outage = NetworkError(reason, reason=reason)
+            self._give_up(client)
+        if isinstance(result, AuthenticationError):
+            self._failure = result
+            self._give_up(client)
+        return ReadResult(asked_at, error=result)
+
+    def _give_up(self, client: Client) -> None:
+        self._stop.set()
+        client.limiter.wake()
+
+    def _record(self, client: Client) -> None:
+        recorder = Recorder(client)
+        for gid, result in zip(self._gids, self._results, strict=True):
+            if result and result.record:
+                recorder.add(gid, result.record, result.asked_at)
+        recorder.write()
 
 
 def fetch_job(
@@ -120,35 +148,6 @@ def not_a_job(gid: str, record: dict[str, Any]) -> BodyError | None:
     reason = f"the response is not a job: its resource_type is {clean(str(kind))!r}"
     message = f"Job {gid}: {reason}. Check the gid and base_url."
     return BodyError(message, gid=gid, status=HTTPStatus.OK.value, reason=reason)
-
-
-class _Reader:
-    """Reads job after job, from several threads, until the token or the network fails."""
-
-    def __init__(self, plan: Plan, client: Client) -> None:
-        self._plan = plan
-        self._client = client
-        self.stop = threading.Event()
-        self.refused: AuthenticationError | None = None
-        self.outage: NetworkError | None = None
-
-    def read(self, gid: str) -> ReadResult:
-        began, asked_at = time.monotonic(), time.time_ns() // 1000
-        result = fetch_job(gid, self._plan, self._client, stop=self.stop)
-        if not isinstance(result, RequestError):
-            return ReadResult(asked_at, result)
-        if isinstance(result, NetworkError) and (outage := self._client.outage_since(began)):
-            reason = f"not asked: {outage}"
-            self.outage = NetworkError(reason, reason=reason)
-            self._give_up()
-        if isinstance(result, AuthenticationError):
-            self.refused = result
-            self._give_up()
-        return ReadResult(asked_at, error=result)
-
-    def _give_up(self) -> None:
-        self.stop.set()
-        self._client.limiter.wake()
 
 
 def _is_bad_request(result: object) -> bool:

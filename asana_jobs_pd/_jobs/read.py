@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import get_args
+from typing import TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import pandas as pd
 from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._jobs.as_jobs import as_jobs, is_ours, join_columns, with_backend, with_index_of
-from asana_jobs_pd._jobs.fetch import NOT_ASKED, FetchResult, fetch_jobs
+from asana_jobs_pd._jobs.fetch import Fetch
 from asana_jobs_pd._jobs.frame import frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
@@ -33,6 +32,8 @@ from asana_jobs_pd.errors import (
     warn_user,
 )
 from asana_jobs_pd.typing import DtypeBackend, Errors, Fields, Gids, ProgressCallback
+
+T = TypeVar("T")
 
 _ALWAYS_UPDATED = frozenset(column.name for column in BOOKKEEPING)
 
@@ -152,10 +153,13 @@ def read_asana_jobs(
     _check_options(errors, client, progress)
     check_one_of("dtype_backend", dtype_backend, get_args(DtypeBackend))
     plan = plan_fields(fields, strict=strict)
-    wanted = parse_gids(gids)
-    fetched = _fetch(wanted, plan, client, progress)
-    frame = fetched.build(lambda fresh: with_backend(fresh, dtype_backend))
-    return fetched.finish(frame, frame["gid"], errors).reset_index(drop=True)
+    read = _Read(parse_gids(gids), plan, client, progress)
+
+    def finish(interrupted: bool) -> pd.DataFrame:
+        frame = with_backend(read.end(), dtype_backend)
+        return read.finish(frame, frame["gid"], errors, interrupted).reset_index(drop=True)
+
+    return run_to_end(read.run, finish)
 
 
 @public
@@ -223,50 +227,65 @@ def refresh_asana_jobs(
     frame = as_jobs(jobs, verified=True)
     gids = frame["gid"]
     due = gids.notna().to_numpy(bool) & (finished | ~is_finished(frame))
-    fetched = _fetch(gids[due].tolist(), plan_for_columns(frame.columns), client, progress)
-    rows = np.flatnonzero(due)
-    refreshed = fetched.build(lambda fresh: with_index_of(update_rows(frame, rows, fresh), jobs))
-    return fetched.finish(refreshed, gids, errors)
+    read = _Read(gids[due].tolist(), plan_for_columns(frame.columns), client, progress)
+
+    def finish(interrupted: bool) -> pd.DataFrame:
+        refreshed = update_rows(frame, np.flatnonzero(due), read.end())
+        return read.finish(with_index_of(refreshed, jobs), gids, errors, interrupted)
+
+    return run_to_end(read.run, finish)
 
 
-@dataclass
-class _Fetched:
-    """The results of a read or a refresh."""
+class _Read:
+    """The fetch for a read or a refresh, and how it ends."""
 
-    wanted: list[str]
-    plan: Plan
-    result: FetchResult
-    client: Client | None
-    warnings: list[tuple[str, type[Warning]]] = field(default_factory=list)
+    def __init__(
+        self,
+        wanted: list[str],
+        plan: Plan,
+        client: Client | None,
+        progress: bool | ProgressCallback | None,
+    ) -> None:
+        self._wanted = wanted
+        self._plan = plan
+        self._client = client
+        self._progress = progress
+        self._fetch = Fetch(list(dict.fromkeys(wanted)), plan)
+        self._result = self._fetch.end()
+        self._warnings: list[tuple[str, type[Warning]]] = []
 
-    def build(self, complete: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
-        """Return the frame that `complete` makes of the fetched rows; Ctrl-C does not lose it."""
-        try:
-            return complete(self._frame())
-        except KeyboardInterrupt:
-            self.result.interrupted = True
-            return complete(self._frame())
+    def run(self) -> None:
+        if self._wanted:
+            self._fetch.run(self._client or default_client(), progress=self._progress)
 
-    def _frame(self) -> pd.DataFrame:
+    def end(self) -> pd.DataFrame:
+        """Return the frame of what was fetched, one row per gid wanted."""
+        result = self._result = self._fetch.end()
         problems: list[str] = []
-        unique = self.result.gids
-        frame = frame_of_results(unique, self.result.results, self.plan, problems)
-        self.warnings = [(problem, AsanaValueWarning) for problem in problems]
-        if len(unique) == len(self.wanted):
+        frame = frame_of_results(result.gids, result.results, self._plan, problems)
+        self._warnings = [(problem, AsanaValueWarning) for problem in problems]
+        if len(result.gids) == len(self._wanted):
             return frame
-        position = {gid: row for row, gid in enumerate(unique)}
-        return frame.take([position[gid] for gid in self.wanted]).reset_index(drop=True)
+        position = {gid: row for row, gid in enumerate(result.gids)}
+        return frame.take([position[gid] for gid in self._wanted]).reset_index(drop=True)
 
-    def finish(self, frame: pd.DataFrame, gids: pd.Series, errors: Errors) -> pd.DataFrame:
+    def finish(
+        self, frame: pd.DataFrame, gids: pd.Series, errors: Errors, interrupted: bool
+    ) -> pd.DataFrame:
         """Return the frame, or raise how the read ended; every exception carries the frame."""
-        frame_or_raise(frame, self._ending(frame, errors), self.client, self.warnings)
-        if errors == "drop" and self.result.errors:
-            return frame[~gids.isin(list(self.result.errors)).to_numpy(bool)]
+        result, client = self._result, self._fetch.client
+        if client and isinstance(result.failure, AuthenticationError):
+            forget_default(client)
+        frame_or_raise(frame, self._ending(frame, errors, interrupted), client, self._warnings)
+        if errors == "drop" and result.errors:
+            return frame[~gids.isin(list(result.errors)).to_numpy(bool)]
         return frame
 
-    def _ending(self, frame: pd.DataFrame, errors: Errors) -> BaseException | None:
-        result, asked = self.result, len(self.result.gids)
-        if result.interrupted:
+    def _ending(
+        self, frame: pd.DataFrame, errors: Errors, interrupted: bool
+    ) -> BaseException | None:
+        result, asked = self._result, len(self._result.gids)
+        if interrupted:
             return ReadInterrupted(
                 f"Interrupted: {result.read} of {asked} jobs were read. Partial results are in "
                 ".frame (in a notebook: sys.last_value.frame); .frame.asana.refresh() reads the "
@@ -281,20 +300,22 @@ class _Fetched:
         return None
 
 
-def _fetch(
-    wanted: list[str], plan: Plan, client: Client | None, progress: bool | ProgressCallback | None
-) -> _Fetched:
-    unique = list(dict.fromkeys(wanted))
-    if not unique:
-        return _Fetched(wanted, plan, FetchResult([], []), None)
-    try:
-        client = client or default_client()
-        result = fetch_jobs(unique, plan, client, progress=progress)
-    except KeyboardInterrupt:
-        result = FetchResult(unique, [NOT_ASKED] * len(unique), interrupted=True)
-    if client and isinstance(result.failure, AuthenticationError):
-        forget_default(client)
-    return _Fetched(wanted, plan, result, client)
+def run_to_end(run: Callable[[], object], finish: Callable[[bool], T]) -> T:
+    """Return what `finish` makes of the work that `run` has done.
+
+    Ctrl-C at any moment, even a second one, costs nothing: `finish(True)` then raises a
+    `ReadInterrupted` with the frame of what there is.
+    """
+    interrupted = False
+    while True:
+        try:
+            if not interrupted:
+                run()
+            return finish(interrupted)
+        except ReadInterrupted:
+            raise
+        except KeyboardInterrupt:
+            interrupted = True
 
 
 def frame_or_raise(

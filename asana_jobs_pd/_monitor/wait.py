@@ -11,7 +11,7 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._jobs.as_jobs import as_jobs
-from asana_jobs_pd._jobs.read import check_errors, frame_or_raise, summary_of
+from asana_jobs_pd._jobs.read import check_errors, frame_or_raise, run_to_end, summary_of
 from asana_jobs_pd._monitor.monitor import TICK, JobsMonitor
 from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._progress import Progress
@@ -97,18 +97,18 @@ def wait_asana_jobs(
     ['succeeded']
     """
     wait = _Wait(jobs, timeout, until, errors, client)
-    interrupted = False
     bar = wait.progress(progress)
-    try:
+
+    def run() -> None:
         with bar, wait.monitor:
             for seconds in wait.ticks(bar):
                 wait.monitor.wait(seconds)
-    except KeyboardInterrupt:
-        interrupted = True
+
+    try:
+        return run_to_end(run, wait.finish)
     except NoThreadsError as error:
         error.frame = wait.monitor.frame
         raise
-    return wait.result(interrupted=interrupted)
 
 
 @public
@@ -161,7 +161,7 @@ async def wait_asana_jobs_async(
     except NoThreadsError as error:
         error.frame = wait.monitor.frame
         raise
-    return wait.result(interrupted=interrupted)
+    return run_to_end(bool, lambda again: wait.finish(interrupted or again))
 
 
 class _Wait:
@@ -206,9 +206,11 @@ class _Wait:
                 shown = now
         bar.tick(self._total - monitor.unfinished)
 
-    def result(self, *, interrupted: bool) -> pd.DataFrame:
+    def finish(self, interrupted: bool) -> pd.DataFrame:
         """Return the frame, or raise how the wait ended."""
-        monitor, frame = self.monitor, self.monitor.frame
+        monitor = self.monitor
+        monitor.stop()
+        frame = monitor.frame
         failed = {gid: job.error for gid, job in monitor.jobs.items() if job.error is not None}
         ending: BaseException | None
         if interrupted:

@@ -15,7 +15,7 @@ from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._http.threads import Clock, RealClock
-from asana_jobs_pd._jobs.read import frame_or_raise
+from asana_jobs_pd._jobs.read import frame_or_raise, run_to_end
 from asana_jobs_pd._jobs.states import is_cached
 from asana_jobs_pd._options import check_flag, is_seconds
 from asana_jobs_pd._progress import Progress, check_progress
@@ -147,13 +147,7 @@ def start_jobs(
     if not rows:
         return started_frame([], [])
     run = _Run(unique, name, options, age, clock or RealClock())
-    run.run()
-    try:
-        frame = run.frame(rows)
-    except KeyboardInterrupt:  # a second or late interrupt
-        run.ending = "interrupted"
-        frame = run.frame(rows)
-    return run.finish(frame)
+    return run_to_end(run.run, lambda interrupted: run.finish(rows, interrupted))
 
 
 class _Run:
@@ -180,28 +174,22 @@ class _Run:
 
     def run(self) -> None:
         """Send the requests; however it ends, `results` has the outcome of each."""
+        client = self._client = self._client or default_client()
+        age = self._max_age
+        recent = None if age is None else RecentJobs(self._requests, client, age)
+        runner = Runner(self._requests, self.results, client, recent, clock=self._clock)
         try:
-            client = self._client = self._client or default_client()
-            age = self._max_age
-            recent = None if age is None else RecentJobs(self._requests, client, age)
-            runner = Runner(self._requests, self.results, client, recent, clock=self._clock)
-            try:
-                with self._bar:
-                    runner.run(self._tick_of(runner), self._over())
-            except Exception as error:  # noqa: BLE001  no gid may be lost, whatever it is
-                self._failure = error
-            self._failure = runner.failure or self._failure
-        except KeyboardInterrupt:
-            self.ending = "interrupted"
+            with self._bar:
+                runner.run(self._tick_of(runner), self._over())
+        except Exception as error:  # noqa: BLE001  no gid may be lost, whatever it is
+            self._failure = error
+        self._failure = runner.failure or self._failure
 
-    def frame(self, rows: Sequence[StartRequest]) -> pd.DataFrame:
-        """Return the frame of the results, one row per parent."""
+    def finish(self, rows: Sequence[StartRequest], interrupted: bool) -> pd.DataFrame:
+        """Return one row per parent, with warnings of what matters, or raise how it ended."""
         results = dict(zip(self._requests, self.results, strict=True))
-        return started_frame(rows, [results[row] for row in rows])
-
-    def finish(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the frame, after warnings for the caller, or raise what ended the call."""
-        error, texts = self._error(frame), []
+        frame = started_frame(rows, [results[row] for row in rows])
+        error, texts = self._error(frame, interrupted), []
         if error is None and not _all_there(frame):
             texts.append(self._summary(frame, examples=True))
         if (cached := int(is_cached(frame).sum())) > 0:
@@ -212,10 +200,10 @@ class _Run:
         warnings = [(text, AsanaStartWarning) for text in texts]
         return frame_or_raise(frame, error, self._client, warnings)
 
-    def _error(self, frame: pd.DataFrame) -> BaseException | None:
+    def _error(self, frame: pd.DataFrame, interrupted: bool) -> BaseException | None:
         errors = {result.error.gid: result.error for result in self.results if result.error}
         summary = self._summary(frame)
-        if self.ending == "interrupted":
+        if interrupted:
             return StartInterrupted(f"Interrupted: {summary}", frame=frame)
         if isinstance(self._failure, AuthenticationError):
             if self._client is not None:

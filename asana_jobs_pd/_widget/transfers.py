@@ -185,12 +185,13 @@ class Transfers:
             folder = local_path(dest.strip() or ".", "dest")
             chosen, client = request()
             progress = _Progress(self._show)
-            self._session = session = DownloadSession(client, shown=False, show=progress)
+            jobs = as_jobs(chosen, verified=True)
+            self._session = session = DownloadSession(jobs, client, shown=False, show=progress)
             if self._cancelled:  # before there was a session
                 session.cancel()
-            jobs = as_jobs(chosen, verified=True)
             try:
-                files = with_index_of(session.fetch(jobs, jobs["gid"], folder), chosen)
+                session.run(folder)
+                files = with_index_of(session.files(), chosen)
             finally:
                 self._session = None
                 progress.end()

@@ -48,8 +48,8 @@ def until(condition, seconds=120.0):
 def session(client, gid, folder, show=bool):
     """Start a download as a widget does; return it and its thread."""
     jobs = aj.read_asana_jobs(gid, client=client)
-    made = DownloadSession(client, shown=False, show=show)
-    call = threading.Thread(target=made.fetch, args=(jobs, jobs["gid"], folder), daemon=True)
+    made = DownloadSession(jobs, client, shown=False, show=show)
+    call = threading.Thread(target=made.run, args=(folder,), daemon=True)
     call.start()
     return made, call
 

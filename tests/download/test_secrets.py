@@ -66,8 +66,8 @@ def test_no_object_shows_a_url(asana, client, gid, tmp_path):
     """Neither the session nor any object it is made of."""
     jobs = aj.read_asana_jobs(gid, client=client)
     url = jobs["new_resource_export.download_url"].iloc[0]
-    downloads = DownloadSession(client, shown=False)
-    downloads.fetch(jobs, jobs["gid"], tmp_path)
+    downloads = DownloadSession(jobs, client, shown=False)
+    downloads.run(tmp_path)
     assert downloads.progress
     parts = [downloads, *vars(downloads).values(), *downloads.progress, client.signed_transport()]
     for part in parts:

@@ -331,7 +331,7 @@ def test_an_interrupt_at_any_moment_keeps_the_frame(asana, client, monkeypatch, 
         raise KeyboardInterrupt
 
     target = {
-        "before": (read_module, "fetch_jobs"),
+        "before": (fetch.Fetch, "run"),
         "during": (fetch, "fetch_job"),
         "after": (read_module, "frame_of_results"),
     }[when]
