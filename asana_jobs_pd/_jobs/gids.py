@@ -24,6 +24,7 @@ FLOATS = (
 )
 MAX_DIGITS = 100
 MAX_SHOWN = 3
+_NOT_SENT = "No request was made."
 
 _JOB_URL = re.compile(
     r"(?:https?://)?app\.asana\.com(?::443)?/(?:api/[0-9]+\.[0-9]+/)?jobs/([0-9]{1,100})/?(?:[?#]\S*)?",
@@ -37,7 +38,7 @@ _FORMULA = re.compile(f"^=\\s*(?=[{_QUOTES}])")
 _HINTS = (
     (
         re.compile(r"[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+|[0-9]+[.,]0+"),
-        "Rounded numbers have lost digits: format that column as text where they come from.",
+        "Spreadsheets keep 15 digits of a number: format the column as text and paste them again.",
     ),
     (
         re.compile(r"[0-9]{1,3}([\s,.'\u2019_][0-9]{3})+"),
@@ -67,9 +68,9 @@ def parse_gids(gids: Gids, *, read_url: ReadUrl | None = None) -> list[str]:
     """Return the gids of any accepted form as text, in order, repeats kept."""
     read_url = read_url or job_url_gid
     if advice := foreign_frame(gids):
-        raise InvalidGidError(f"{advice} No request was made.")
+        raise InvalidGidError(f"{advice} {_NOT_SENT}")
     if isinstance(gids, pd.DataFrame):
-        gids = gid_series(gids)
+        gids = gid_series(gids.rename(columns=gid_name(gids.columns)))
     if isinstance(gids, str | int | np.integer) or not isinstance(gids, Iterable):
         return [parse_gid(gids, "gid", read_url=read_url)]
     name = getattr(gids, "name", None) if isinstance(gids, pd.Series | pd.Index) else None
@@ -80,14 +81,17 @@ def parse_gids(gids: Gids, *, read_url: ReadUrl | None = None) -> list[str]:
     return _checked(values, texts, [text is None for text in texts], name)
 
 
-def parse_column(column: pd.Series) -> list[str | None]:
-    """Return the gids of a frame's column as text, None where it is blank."""
+def parse_column(column: pd.Series, *, in_file: bool = False) -> list[str | None]:
+    """Return the gids of a frame's column as text, None where it is blank.
+
+    The index of a column of a file has its lines, which the error names.
+    """
     values = list(column.array)
     if _are_digits(values):
         return values
     texts = [_read(value, job_url_gid) for value in values]
     bad = [text is None and not _is_blank(value) for value, text in zip(values, texts, strict=True)]
-    return _checked(values, texts, bad, column.name)
+    return _checked(values, texts, bad, column.name, list(column.index) if in_file else None)
 
 
 def no_url(_url: str) -> None:
@@ -98,7 +102,8 @@ def parse_gid(value: object, where: str, *, read_url: ReadUrl = no_url) -> str:
     """Return one gid as text; `where` names it in the error."""
     text = _read(value, read_url)
     if text is None:
-        raise InvalidGidError(f"{where} = {_shown(value)} is not a gid. {_advice([value])}")
+        message = f"{where} = {_shown(value)} is not a gid. {_advice([value])} {_NOT_SENT}"
+        raise InvalidGidError(message, bad={0: _kept(value)})
     return text
 
 
@@ -127,6 +132,12 @@ def gid_series(frame: pd.DataFrame) -> pd.Series:
     )
 
 
+def gid_name(names: Iterable[object]) -> dict[object, str]:
+    """Return the rename of the one column called ``gid`` up to case and spaces."""
+    alike = [name for name in names if str(name).strip().lower() == "gid"]
+    return {} if "gid" in alike or len(alike) != 1 else {alike[0]: "gid"}
+
+
 def foreign_frame(value: object) -> str:
     """Say how to convert another library's frame to pandas; empty for anything else."""
     kind = f"{type(value).__module__.partition('.')[0]} {type(value).__name__}"
@@ -141,7 +152,9 @@ def foreign_frame(value: object) -> str:
 
 def _values(gids: Iterable[Any]) -> list[Any]:
     if _is_buffer(gids) or (isinstance(gids, np.ndarray) and gids.ndim > 1):
-        raise InvalidGidError(f"gids = {_shown(gids)} is not a list of gids. {_advice([gids])}")
+        raise InvalidGidError(
+            f"gids = {_shown(gids)} is not a list of gids. {_advice([gids])} {_NOT_SENT}"
+        )
     if isinstance(gids, np.ndarray):
         return list(gids.ravel())
     return gids.to_pylist() if hasattr(gids, "to_pylist") else list(gids)
@@ -206,7 +219,11 @@ def _is_blank(value: object) -> bool:
 
 
 def _checked(
-    values: Sequence[object], texts: list[Any], bad: Sequence[bool], name: object
+    values: Sequence[object],
+    texts: list[Any],
+    bad: Sequence[bool],
+    name: object,
+    lines: Sequence[int] | None = None,
 ) -> list[Any]:
     positions = [position for position, wrong in enumerate(bad) if wrong]
     if not positions:
@@ -214,12 +231,16 @@ def _checked(
     if len(values) == 1 and name is None:
         parse_gid(values[0], "gids[0]")
     column = "" if name is None else f" in the column {str(name)!r}"
-    first = [f"gids[{place}] = {_shown(values[place])}" for place in positions[:MAX_SHOWN]]
+    where = "line {}" if lines else "gids[{}]"
+    places = {(lines[row] if lines else row): values[row] for row in positions}
+    first = [f"{where.format(place)} = {_shown(value)}" for place, value in places.items()]
     more = ", …" if len(positions) > MAX_SHOWN else ""
     verb = "is not a gid" if len(positions) == 1 else "are not gids"
     raise InvalidGidError(
-        f"{len(positions)} of {len(values)} values{column} {verb}: {', '.join(first)}{more}. "
-        f"{_advice([values[place] for place in positions])}"
+        f"{len(positions)} of {len(values)} values{column} {verb}: "
+        f"{', '.join(first[:MAX_SHOWN])}{more}. {_advice(list(places.values()))}"
+        + ("" if lines else f" {_NOT_SENT}"),
+        bad={place: _kept(value) for place, value in places.items()},
     )
 
 
@@ -227,7 +248,7 @@ def _advice(values: Sequence[object]) -> str:
     """Say what to do about values that are not gids."""
     hints = list(dict.fromkeys(hint for value in values if (hint := _hint(value))))
     general = "A gid is a string of digits, or a positive int."
-    return " ".join([*(hints[:MAX_SHOWN] or [general]), "No request was made."])
+    return " ".join(hints[:MAX_SHOWN] or [general])
 
 
 def _hint(value: object) -> str:
@@ -251,6 +272,10 @@ def _shown(value: object) -> str:
     except Exception:  # noqa: BLE001  such as an int of thousands of digits
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004
+
+
+def _kept(value: object) -> str:
+    return redact(value) if isinstance(value, str) else _shown(value)
 
 
 def _names(names: Iterable[object]) -> str:

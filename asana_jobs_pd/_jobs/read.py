@@ -85,6 +85,8 @@ def read_asana_jobs(
         array, or a frame with a ``gid`` column. URLs of jobs and the spaces, quotes and
         apostrophes that spreadsheets add are understood. Repeated gids are requested once. A
         blank (an empty text, white space, None, NaN) is an error: there is no job to read.
+        Of a frame, only the gids are used: ``frame.asana.refresh()`` keeps its other columns,
+        and rows without a gid.
     fields
         The fields to read, by their ``opt_fields`` path (``"status"``, ``"new_task.name"``);
         ``"new_task"`` means its compact form. None reads all documented fields and keeps

@@ -9,9 +9,9 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,17 +20,22 @@ import pyarrow as pa
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._jobs.as_jobs import EXACT, as_jobs, is_ours
 from asana_jobs_pd._jobs.frame import asana_jobs_from_records
+from asana_jobs_pd._jobs.gids import gid_name, parse_column
 from asana_jobs_pd._jobs.schema import COLUMNS
+from asana_jobs_pd._options import check_one_of
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaJobsError,
     AsanaValueWarning,
     InvalidFrameError,
+    InvalidGidError,
     InvalidOptionError,
     MissingExtraError,
     warn_user,
 )
+from asana_jobs_pd.typing import Errors
 
+_WITH_LINES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm")
 _COMPRESSIONS = (".gz", ".bz2", ".zst")
 _BLANKS = ("", "NA", "N/A", "n/a", "NaN", "nan", "None", "null", "NULL", "<NA>", "#N/A", "NaT")
 """What counts as missing in the user's own columns; in ours it is only an empty text."""
@@ -40,7 +45,9 @@ _UNITS = (("s", 1e11), ("ms", 1e14), ("us", 1e17), ("ns", float("inf")))
 
 
 @public
-def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_jobs_file(
+    path: str | os.PathLike[str], *, column: str | None = None, errors: Errors = "raise"
+) -> pd.DataFrame:
     """Read a frame of jobs from a CSV, Excel, JSON or Parquet file.
 
     Plain ``pd.read_csv``, ``pd.read_excel`` and ``pd.read_json`` make numbers of gids, and lose
@@ -53,6 +60,12 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
         ``.json``, ``.jsonl`` (of a frame, or of Asana's job records) or ``.parquet``. Text files
         may be compressed (``.csv.gz``). Without a column ``gid``, one named ``GID``, ``Gid`` or
         `` gid `` counts as such.
+    column
+        The name of the column with the gids, or URLs, of the jobs; it becomes ``gid``.
+    errors
+        What to do with values that are not gids. ``"raise"``: an error lists them by their lines.
+        ``"coerce"``: their rows stay without a gid, and a warning says which. ``"drop"``: leave
+        the rows out, with the same warning.
 
     Returns
     -------
@@ -70,14 +83,15 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
     InvalidFrameError
         When the file cannot be read, or is not a frame of jobs.
     InvalidGidError
-        When values of ``gid`` are not gids, such as numbers that Excel has rounded.
+        When values of ``gid`` are not gids, such as numbers that Excel has rounded: ``.bad`` has
+        them by line.
     MissingExtraError
         When an Excel file needs ``openpyxl``, which the extra ``excel`` installs.
 
     Warns
     -----
     AsanaValueWarning
-        When empty rows were left out, with their number.
+        When empty rows were left out, with their number, or values are not gids.
 
     See Also
     --------
@@ -91,68 +105,112 @@ def read_jobs_file(path: str | os.PathLike[str]) -> pd.DataFrame:
     >>> saved["gid"].equals(jobs["gid"])
     True
     """
+    check_one_of("errors", errors, get_args(Errors))
+    if column is not None and not isinstance(column, str):
+        raise InvalidOptionError(f"column={column!r}: give the name of a column.")
     file = local_path(path, "path", "file")
     suffixes = [suffix.lower() for suffix in file.suffixes]
     if suffixes and suffixes[-1] in _COMPRESSIONS:
         suffixes.pop()
-    reader = _READERS.get(suffixes[-1] if suffixes else "")
-    if reader is None:
+    suffix = suffixes[-1] if suffixes else ""
+    if suffix not in _READERS:
         raise InvalidOptionError(
             f"path={str(file)!r}: give a file named {', '.join(_READERS)}; text files may be "
             "compressed."
         )
     if not file.exists():
         raise FileNotFoundError(errno.ENOENT, "There is no file", str(file))
+    notes: list[str] = []
+    jobs = as_jobs(_checked(_read(file, suffix, column), file.name, suffix, errors, notes))
+    for note in notes:
+        warn_user(note, AsanaValueWarning, frame=jobs)
+    return jobs
+
+
+def _read(file: Path, suffix: str, column: str | None) -> pd.DataFrame:
+    """Return the file as it is, with the column of the gids under its name."""
     try:
-        frame = _with_gid(reader(file))
+        return _with_gid(_READERS[suffix](file, column), column)
     except (FileNotFoundError, PermissionError, IsADirectoryError, MemoryError, AsanaJobsError):
         raise
     except Exception as error:  # noqa: BLE001  the readers raise whatever their parsers do
-        reason = f"{type(error).__name__}: {error}".rstrip(".")
-    else:
-        if len(frame.columns) == 1 and re.fullmatch("[1-9][0-9]*", str(frame.columns[0])):
-            raise InvalidFrameError(
-                f"{file.name}: the header seems to be missing, because the first line is "
-                f"{str(frame.columns[0])!r}. Insert a line 'gid' before it."
-            )
-        filled = _without_empty_rows(frame)
-        inferred = filled.infer_objects()
-        if (
-            list(frame.columns).count("gid") == 1
-        ):  # pandas would turn numbers beside a gap into floats
-            inferred["gid"] = filled["gid"]
-        jobs = as_jobs(inferred)
-        if left_out := len(frame) - len(filled):
-            rows = "1 empty row was" if left_out == 1 else f"{left_out} empty rows were"
-            warn_user(f"{rows} left out of {file.name}.", AsanaValueWarning, frame=jobs)
-        return jobs
+        empty = isinstance(error, pd.errors.EmptyDataError)
+        reason = "it is empty" if empty else f"{type(error).__name__}: {error}".rstrip(".")
     raise InvalidFrameError(f"{file.name} cannot be read: {reason}.")
 
 
-def _with_gid(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.rename(columns=_gid_name({*frame.columns, *frame.index.names}))
+def _checked(
+    frame: pd.DataFrame, name: str, suffix: str, errors: Errors, notes: list[str]
+) -> pd.DataFrame:
+    """Return the rows with content, gids as text; `notes` gets what to warn of."""
+    if len(frame.columns) == 1 and re.fullmatch("[1-9][0-9]*", str(frame.columns[0])):
+        raise InvalidFrameError(
+            f"{name}: the header seems to be missing, because the first line is "
+            f"{str(frame.columns[0])!r}. Insert a line 'gid' before it."
+        )
+    if any(level is not None for level in frame.index.names):
+        return frame.infer_objects()
+    filled = frame[~_is_empty(frame)]
+    if left_out := len(frame) - len(filled):
+        rows = "1 empty row was" if left_out == 1 else f"{left_out} empty rows were"
+        notes.append(f"{rows} left out of {name}.")
+    inferred = filled.infer_objects()
+    if list(frame.columns).count("gid") == 1:
+        inferred["gid"] = filled["gid"]  # pandas makes floats of numbers beside a gap
+        if not pd.api.types.is_float_dtype(filled["gid"].dtype):
+            inferred = _with_valid_gids(inferred, suffix in _WITH_LINES, errors, notes)
+    return inferred.reset_index(drop=True)
 
 
-def _without_empty_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame without rows that hold only missing values, empty texts or spaces."""
-    if any(name is not None for name in frame.index.names):
-        return frame
+def _with_valid_gids(
+    frame: pd.DataFrame, has_lines: bool, errors: Errors, notes: list[str]
+) -> pd.DataFrame:
+    try:
+        parse_column(frame["gid"], in_file=has_lines)
+    except InvalidGidError as error:
+        if errors == "raise":
+            raise
+        places = frame.index if has_lines else pd.RangeIndex(len(frame))
+        bad = places.isin(list(error.bad))
+        result = "Such rows were left out" if errors == "drop" else "Such rows have no gid"
+        notes.append(f"{error} {result}.")
+        return frame[~bad] if errors == "drop" else frame.assign(gid=frame["gid"].mask(bad))
+    return frame
+
+
+def _with_gid(frame: pd.DataFrame, column: str | None) -> pd.DataFrame:
+    return frame.rename(columns=_gid_name({*frame.columns, *frame.index.names}, column))
+
+
+def _gid_name(names: Collection[object], column: str | None) -> dict[object, str]:
+    """Return the rename of the column with the gids."""
+    if column is None:
+        return gid_name(names)
+    if column not in names:
+        known = ", ".join(map(repr, names))
+        raise InvalidFrameError(f"The file has no column {column!r}; there is {known}.")
+    return {column: "gid"}
+
+
+def _is_empty(frame: pd.DataFrame) -> np.ndarray:
+    """Return which rows hold only missing values, empty texts or spaces."""
     empty = np.ones(len(frame), bool)
     for _, column in frame.items():  # noqa: PERF102  a frame is not a dict
         empty[empty] = [
             pd.isna(cell) is True or (isinstance(cell, str) and not cell.strip())
             for cell in column.array[empty]
         ]
-    return frame[~empty].reset_index(drop=True) if empty.any() else frame
-
-
-def _gid_name(names: Iterable[object]) -> dict[object, str]:
-    """Return the rename of the one column called ``gid`` up to case and spaces."""
-    alike = [name for name in names if str(name).strip().lower() == "gid"]
-    return {} if "gid" in alike or len(alike) != 1 else {alike[0]: "gid"}
+    return empty
 
 
 def _read_text(file: Path) -> str:
+    text = _decoded(file)
+    if not text.strip():
+        raise pd.errors.EmptyDataError
+    return text
+
+
+def _decoded(file: Path) -> str:
     with pa.input_stream(str(file), compression="detect") as stream:
         data: bytes = stream.read()
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -163,23 +221,20 @@ def _read_text(file: Path) -> str:
         return data.decode("cp1252")
 
 
-def _read_csv(file: Path) -> pd.DataFrame:
+def _read_csv(file: Path, column: str | None) -> pd.DataFrame:
     text = _read_text(file)
-    if text.startswith("sep="):  # for Excel
-        text = text.partition("\n")[2]
+    before = 1 if text.startswith("sep=") else 0  # for Excel
+    text = text.partition("\n")[2] if before else text
     header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     separators = {mark: _fields(header, mark) for mark in ",;\t|"}
-    mark = max(separators, key=lambda mark: (_has_gid(separators[mark]), len(separators[mark])))
+    mark = max(
+        separators, key=lambda mark: (_has_gid(separators[mark], column), len(separators[mark]))
+    )
     names = separators[mark]
-    new_name = _gid_name(names)
+    new_name = _gid_name(names, column)
     texts = {name for name in names if _is_text(new_name.get(name, name))}
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
-    if _has_gid(names) and any(any(map(str.strip, row[len(names) :])) for row in rows):
-        raise InvalidFrameError(
-            f"{file.name}: a line has more fields than the header names columns. Quote values that "
-            f"contain {mark!r}, or complete the header."
-        )
-    return pd.read_csv(
+    lines = _lines(text, mark, names, file.name) if _has_gid(names, column) else []
+    frame = pd.read_csv(
         io.StringIO(text),
         sep=mark,
         usecols=range(len(names)),
@@ -188,21 +243,38 @@ def _read_csv(file: Path) -> pd.DataFrame:
         na_values={name: [""] if name in texts else list(_BLANKS) for name in names},
         keep_default_na=False,
     )
+    return frame.set_axis([line + before for line in lines]) if lines else frame
+
+
+def _lines(text: str, mark: str, names: Sequence[str], file: str) -> list[int]:
+    """Return the line of each row after the header; raise if one has too many fields."""
+    lines, line = [], 1
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    for row in rows:
+        if any(map(str.strip, row[len(names) :])):
+            raise InvalidFrameError(
+                f"{file}: a line has more fields than the header names columns. Quote values "
+                f"that contain {mark!r}, or complete the header."
+            )
+        if row and not (len(row) == 1 and row[0].isspace()):  # which pandas leaves out
+            lines.append(line)
+        line = rows.line_num + 1
+    return lines[1:]
 
 
 def _fields(header: str, mark: str) -> list[str]:
     return next(csv.reader([header], delimiter=mark), [])
 
 
-def _has_gid(names: Iterable[object]) -> bool:
-    return "gid" in names or bool(_gid_name(names))
+def _has_gid(names: Collection[object], column: str | None) -> bool:
+    return column in names if column else "gid" in names or bool(gid_name(names))
 
 
 def _is_text(name: str) -> bool:
     return is_ours(name.removesuffix(" (UTC)"))
 
 
-def _read_excel(file: Path) -> pd.DataFrame:
+def _read_excel(file: Path, column: str | None) -> pd.DataFrame:
     try:
         import openpyxl as _  # noqa: F401, PLC0415  an extra
     except ImportError:
@@ -213,8 +285,8 @@ def _read_excel(file: Path) -> pd.DataFrame:
             frame = pd.read_excel(
                 book, sheet_name=sheet, dtype=object, keep_default_na=False, na_values=[""]
             )
-        _refuse_rounded(_with_gid(frame))
-        return frame
+        _refuse_rounded(_with_gid(frame, column))
+        return frame.set_axis(range(2, len(frame) + 2))
     raise MissingExtraError(
         "Excel files need openpyxl: pip install 'asana_jobs_pd[excel]' installs it."
     )
@@ -240,20 +312,20 @@ def _is_rounded(number: int) -> bool:
     )
 
 
-def _read_json(file: Path) -> pd.DataFrame:
+def _read_json(file: Path, column: str | None) -> pd.DataFrame:
     text = _read_text(file)
     try:
         data = json.loads(text)
     except json.JSONDecodeError:
         data = [json.loads(line) for line in text.splitlines() if line.strip()]
-    frame = _from_json(data)
+    frame = _from_json(data, column)
     for name in frame.columns:
         if name in COLUMNS and COLUMNS[name].kind == "time":
             frame[name] = _from_epochs(frame[name])
     return frame
 
 
-def _from_json(data: Any) -> pd.DataFrame:
+def _from_json(data: Any, column: str | None) -> pd.DataFrame:
     """Return the frame from any layout that `DataFrame.to_json` writes, or from job records."""
     if isinstance(data, dict) and isinstance(data.get("data"), list):  # split, table, or Asana's
         columns = data.get("columns")
@@ -272,7 +344,7 @@ def _from_json(data: Any) -> pd.DataFrame:
         if any(isinstance(value, dict) for record in data for value in record.values()):
             return asana_jobs_from_records(data)
         return pd.DataFrame(data, dtype=object)
-    if _has_gid(data):
+    if _has_gid(data, column):
         columns = {name: list(values.values()) for name, values in data.items()}
         return pd.DataFrame(columns, dtype=object)
     return pd.DataFrame(list(data.values()), dtype=object)
@@ -290,7 +362,11 @@ def _from_epochs(column: pd.Series) -> pd.Series:
     return column
 
 
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+def _read_parquet(file: Path, _column: str | None) -> pd.DataFrame:
+    return pd.read_parquet(file)
+
+
+_READERS: dict[str, Callable[[Path, str | None], pd.DataFrame]] = {
     ".csv": _read_csv,
     ".tsv": _read_csv,
     ".txt": _read_csv,
@@ -299,6 +375,6 @@ _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".json": _read_json,
     ".jsonl": _read_json,
     ".ndjson": _read_json,
-    ".parquet": pd.read_parquet,
-    ".pq": pd.read_parquet,
+    ".parquet": _read_parquet,
+    ".pq": _read_parquet,
 }

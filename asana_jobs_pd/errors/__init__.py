@@ -3,7 +3,7 @@
 ::
 
     AsanaJobsError
-    ├── InvalidGidError (ValueError)       not a valid gid; no request was made
+    ├── InvalidGidError (ValueError)       not a valid gid; no request was made    .bad
     ├── InvalidFieldError (ValueError)     not a field of a job; no request was made
     ├── InvalidFrameError (ValueError)     a DataFrame that df.asana cannot work with
     ├── InvalidOptionError (ValueError)    invalid option value

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from asana_jobs_pd._public import public
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 
@@ -33,6 +35,12 @@ class AsanaJobsError(Exception):
 class InvalidGidError(AsanaJobsError, ValueError):
     """Not a valid gid. No request was made.
 
+    Attributes
+    ----------
+    bad : dict of int to str
+        The values that are not gids, as text: by their line in a file of `read_jobs_file`, else
+        by their position, from 0.
+
     See Also
     --------
     read_jobs_file : Reads files with gids as text, so that they stay exact.
@@ -45,6 +53,10 @@ class InvalidGidError(AsanaJobsError, ValueError):
     ...     print(len(asana.requests) and "nothing was sent for it")
     nothing was sent for it
     """
+
+    def __init__(self, message: str = "", *, bad: Mapping[int, str] | None = None) -> None:
+        super().__init__(message)
+        self.bad = dict(bad or {})
 
 
 class InvalidFieldError(AsanaJobsError, ValueError):

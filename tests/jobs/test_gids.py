@@ -151,12 +151,19 @@ def test_other_iterables_are_read(gids):
     assert parse_gids(gids) == ["12", "13"]
 
 
+def test_a_frame_may_write_gid_in_capitals():
+    """As a file may."""
+    assert parse_gids(pd.DataFrame({"x": [1], " GID": ["12"]})) == ["12"]
+
+
 def test_all_that_are_no_gids_are_counted_at_once():
     """One error: how many of how many, in which column, the first positions, and remedies."""
     column = pd.Series(["12", "1.2E+15", "12.0", "12o8", "1,208,000", None], name="Job ID")
     with pytest.raises(InvalidGidError) as caught:
         parse_gids(column)
     message = str(caught.value)
+    assert list(caught.value.bad) == [1, 2, 3, 4, 5]
+    assert caught.value.bad[1] == "1.2E+15"
     assert "5 of 6 values in the column 'Job ID'" in message
     assert "gids[1] = '1.2E+15', gids[2] = '12.0', gids[3] = '12o8', …" in message
     assert "Floats" not in message

@@ -164,6 +164,71 @@ def test_a_gid_column_may_have_capitals_and_spaces(tmp_path, name, text):
     assert len(jobs) == 2
 
 
+WRONG = (
+    ("a.csv", "gid,x\n12,1\n\n   \n1.2E+15,2\n,\n13,3\n,4\nabc,5\n", {5: "1.2E+15", 9: "abc"}),
+    ("b.txt", 'sep=;\nx;gid\n"two\nlines";12\n1;abc\n2;13\n', {5: "abc"}),
+    ("c.csv", 'x,gid\n"two\nlines",12\n1,abc\n2,13\n', {4: "abc"}),
+    ("d.csv", "gid\r\n12\r\n\r\nabc\r\n13\r\n", {4: "abc"}),
+    ("e.json", '[{"gid": "12"}, {"gid": "abc"}, {"gid": "13"}]', {1: "abc"}),
+)
+
+
+@pytest.mark.filterwarnings("ignore:1 empty row was")
+@pytest.mark.parametrize(("name", "text", "bad"), WRONG)
+def test_values_that_are_not_gids_are_named_by_their_lines(tmp_path, name, text, bad):
+    """As an editor counts them: with the header, blank lines and texts of several lines."""
+    (tmp_path / name).write_bytes(text.encode())
+    with pytest.raises(InvalidGidError) as caught:
+        aj.read_jobs_file(tmp_path / name)
+    assert caught.value.bad == bad
+    if name.endswith("csv"):
+        place, value = next(iter(bad.items()))
+        assert f"line {place} = '{value}'" in str(caught.value)
+        assert "No request" not in str(caught.value)
+    with pytest.warns(AsanaValueWarning, match=r"gids?: .*Such rows have no gid"):
+        kept = aj.read_jobs_file(tmp_path / name, errors="coerce")
+    with pytest.warns(AsanaValueWarning, match="Such rows were left out"):
+        dropped = aj.read_jobs_file(tmp_path / name, errors="drop")
+    assert kept["gid"].dropna().tolist() == dropped["gid"].dropna().tolist() == ["12", "13"]
+    assert len(kept) == len(dropped) + len(bad)
+
+
+def test_rows_of_a_spreadsheet_are_named_as_it_numbers_them(tmp_path):
+    frame = pd.DataFrame({"gid": ["12", None, "abc"], "x": [1, None, 3]})
+    frame.to_excel(tmp_path / "a.xlsx", index=False)
+    with pytest.raises(InvalidGidError, match=r"1 of 2 values .* line 4 = 'abc'"):
+        aj.read_jobs_file(tmp_path / "a.xlsx")
+
+
+def test_the_column_with_the_gids_may_have_any_name(tmp_path):
+    """Also one with URLs of jobs; without the column, the error lists those there are."""
+    rows = (
+        "x;Job-Link\n1;https://app.asana.com/api/1.0/jobs/12080000000004806\n2;12080000000004807\n"
+    )
+    (tmp_path / "a.csv").write_text(rows)
+    jobs = aj.read_jobs_file(tmp_path / "a.csv", column="Job-Link")
+    assert jobs["gid"].tolist() == ["12080000000004806", "12080000000004807"]
+    (tmp_path / "a.json").write_text('[{"job": 12080000000004806, "x": 1}]')
+    assert aj.read_jobs_file(tmp_path / "a.json", column="job")["gid"][0] == "12080000000004806"
+    with pytest.raises(InvalidFrameError, match="no column 'Job'; there is 'x', 'Job-Link'"):
+        aj.read_jobs_file(tmp_path / "a.csv", column="Job")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"errors": "skip"}, "errors"), ({"column": 5}, "column")]
+)
+def test_options_that_make_no_sense_are_refused(tmp_path, options, words):
+    with pytest.raises(InvalidOptionError, match=words):
+        aj.read_jobs_file(tmp_path / "a.csv", **options)
+
+
+def test_an_empty_file_says_so(tmp_path):
+    for name, content in (("a.csv", b""), ("b.csv", b"\n\n"), ("c.json", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InvalidFrameError, match=f"{name} cannot be read: it is empty"):
+            aj.read_jobs_file(tmp_path / name)
+
+
 def test_a_missing_header_is_named(tmp_path):
     """A plain list of gids needs a first line that says so."""
     (tmp_path / "gids.txt").write_text("12080000000004806\n12080000000004807\n")
