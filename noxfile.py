@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
@@ -65,6 +67,22 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "docs/_build/html")
     session.run("python", "scripts/check_site.py", "docs/_build/html")
     session.run("pytest", "-q", "-m", "slow or not slow", "tests/test_docstrings.py")
+
+
+@nox.session
+def bare(session: nox.Session) -> None:
+    """Build and check the distributions, and use the wheel without extras; takes a folder."""
+    work = Path(session.create_tmp()).resolve()
+    folder = Path(session.posargs[0]).resolve() if session.posargs else work / "dist"
+    session.install(".[test]")
+    install_group(session, "release")
+    session.run("python", "-m", "build", "--no-isolation", "--outdir", str(folder))
+    session.run("pytest", "-q", "-m", "slow", "tests/test_distribution.py")
+    session.run("python", "-m", "venv", "--clear", str(work / "bare"))
+    python = str(next((work / "bare").glob("[bS]*/python*")))
+    [wheel] = folder.glob("*.whl")
+    session.run(python, "-m", "pip", "install", "-q", str(wheel), external=True)
+    session.run(python, "-W", "error", "scripts/check_bare.py", external=True)
 
 
 @nox.session
