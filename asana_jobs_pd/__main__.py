@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 from collections.abc import Sequence
@@ -20,31 +21,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_guarded(lambda: _run(given))
 
 
+_COMMANDS = {
+    "completion": "completion_command",
+    "download": "download_command",
+    "export": "export_command",
+    "export-resources": "export_command:run_resources",
+    "read": "read_command",
+    "recent": "recent_command",
+    "watch": "watch_command",
+}
+
+
 def _run(arguments: Sequence[str]) -> int:
     """Run a command, importing only what it needs."""
-    match arguments[:1]:
-        case []:
-            from asana_jobs_pd._cli.tour import run_tour
-
-            run_tour()
-            return SUCCESS
-        case ["export"]:
-            from asana_jobs_pd._cli.export_command import run
-
-            return run(arguments[1:])
-        case ["recent"]:
-            from asana_jobs_pd._cli.recent_command import run
-
-            return run(arguments[1:])
-        case ["watch"]:
-            from asana_jobs_pd._cli.watch_command import run
-
-            return run(arguments[1:])
-        case [first]:
-            from asana_jobs_pd._cli.read_command import run
-
-            return run(arguments[1:] if first == "read" else arguments)
-    return SUCCESS
+    if not arguments:
+        importlib.import_module("asana_jobs_pd._cli.tour").run_tour()
+        return SUCCESS
+    name = arguments[0] if arguments[0] in _COMMANDS else "read"
+    module, _, function = _COMMANDS[name].partition(":")
+    command = getattr(importlib.import_module(f"asana_jobs_pd._cli.{module}"), function or "run")
+    return int(command(arguments[1:] if arguments[0] == name else arguments))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
-from asana_jobs_pd._cli import export_command, read_command, recent_command, watch_command
+from asana_jobs_pd._cli.completion_command import all_parsers
 from asana_jobs_pd._decode.schema import SCHEMA
 
 
@@ -67,9 +67,8 @@ def command_line() -> Iterator[str]:
     """Yield what the parsers of the command line know."""
     yield "# Command line\n"
     yield "`asana-jobs`, or `python -m asana_jobs_pd`. Without arguments it gives a tour.\n"
-    for module in (read_command, watch_command, export_command, recent_command):
-        parser = module._parser()  # noqa: SLF001  the page is its description
-        yield f"## {'asana-jobs GID…' if module is read_command else parser.prog}\n"
+    for parser in all_parsers():
+        yield f"## {'asana-jobs GID…' if parser.prog == 'asana-jobs' else parser.prog}\n"
         yield f"{parser.description}\n"
         yield f"```text\n{parser.format_usage()}```\n"
         yield from table(

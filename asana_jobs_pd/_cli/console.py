@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from asana_jobs_pd._files import local_path, replace_file
-from asana_jobs_pd._jobs.states import kinds_of
+from asana_jobs_pd._jobs.states import is_finished, kinds_of
 from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._report.excel import escape_formulas
 from asana_jobs_pd._vocabulary import kind_label, state_label, states_of
@@ -84,6 +84,13 @@ _CLI_TERMS = (
     (re.compile(r", or use temp_dir=… on a larger disk"), ""),
     (re.compile(r"\b(?:proxies|verify)= or (?:from )?"), ""),
     (re.compile(r"\bbase_url="), "ASANA_BASE_URL="),
+    (re.compile(r"\bfilters: (?=(created|modified)_at)"), ""),
+    (re.compile(r"(?:filters\[')?(created|modified)_at\.(after|before)(?:'\])?"), r"--\1-\2"),
+    (re.compile(r"filters\['(\w+)\.any'\]"), lambda match: f"--{match[1].replace('_', '-')}"),
+    (re.compile(r", a day, or a datetime with a time zone"), " or a day"),
+    (re.compile(r", as in '(\S+)' or datetime\([^)]*\)"), r", as in '\1'"),
+    (re.compile(r"\bmax_age="), "--max-age "),
+    (re.compile(r", a timedelta, or None(?=\.)"), ""),
     (re.compile(r"\bdest[=.](?=\S)"), "--download "),
     (re.compile(r"\bpath="), "--output "),
 )
@@ -337,8 +344,11 @@ def _without_lists(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{"file.paths": frame["file.paths"].map("\n".join)})
 
 
-def job_table(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns that people read: gid, kind, status, created object, error."""
+def job_table(jobs: pd.DataFrame, estimates: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Return the columns that people read: gid, kind, status, created object, estimate, error.
+
+    `estimates` say by gid how long unfinished jobs usually take.
+    """
     table = pd.DataFrame({"gid": jobs["gid"]})
     if "resource_subtype" in jobs.columns:
         table["kind"] = kind_labels(jobs["resource_subtype"])
@@ -351,6 +361,9 @@ def job_table(jobs: pd.DataFrame) -> pd.DataFrame:
                 objects = kind_label(kind) + " " + jobs[column].astype("string")
                 created = created.fillna(objects)
     table["created"] = created
+    if estimates:
+        unfinished = ~is_finished(jobs)
+        table["estimate"] = jobs["gid"].where(unfinished).map(estimates).astype("string")
     status = jobs["error.status"].astype("string") + " "
     table["error"] = status.fillna("") + jobs["error.message"].astype("string")
     return table.dropna(axis=1, how="all")

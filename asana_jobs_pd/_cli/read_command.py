@@ -26,6 +26,7 @@ from asana_jobs_pd._cli.console import (
     split_gids,
     write,
 )
+from asana_jobs_pd._jobs.eta import usual_times
 from asana_jobs_pd._jobs.read import read_asana_jobs
 from asana_jobs_pd._jobs.states import is_failed
 from asana_jobs_pd._monitor.wait import wait_asana_jobs
@@ -34,8 +35,11 @@ from asana_jobs_pd.errors import ReadInterrupted, WaitTimeoutError
 _USAGE = """\
 asana-jobs [read] GID… [options]   read jobs
        asana-jobs watch GID…              follow jobs until they are finished
+       asana-jobs download GID…           download the files of exports
        asana-jobs export PARENT…          start graph exports, wait, download, convert
+       asana-jobs export-resources WORKSPACE --tasks   the same with resource exports
        asana-jobs recent                  list the jobs known on this machine
+       asana-jobs completion SHELL        complete commands and options in a shell
        asana-jobs                         take the tour\
 """
 _EPILOG = f"""\
@@ -51,13 +55,13 @@ output, control characters are replaced.
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    kind = check_output(options, parser)
+    given = parser()
+    options = given.parse_args(arguments)
+    kind = check_output(options, given)
     if re.fullmatch("[A-Za-z-]{2,}", options.gids[0]):
-        parser.error(f"{options.gids[0]!r} is neither a gid nor a command")
+        given.error(f"{options.gids[0]!r} is neither a gid nor a command")
     if options.timeout is not None and not options.wait:
-        parser.error("--timeout needs --wait")
+        given.error("--timeout needs --wait")
     try:
         jobs = _read(options)
     except (ReadInterrupted, WaitTimeoutError) as ending:
@@ -70,46 +74,49 @@ def run(arguments: Sequence[str]) -> int:
     return FAILED if failures.any() else SUCCESS
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = create_parser("asana-jobs", "Read Asana's asynchronous jobs as a table.", _EPILOG)
-    parser.usage = _USAGE
-    add_gids(parser)
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    made = create_parser("asana-jobs", "Read Asana's asynchronous jobs as a table.", _EPILOG)
+    made.usage = _USAGE
+    add_gids(made)
+    made.add_argument(
         "--fields",
         action="append",
         metavar="F,F,…",
         help="fields to read, such as status,new_task.name (default: all)",
     )
-    parser.add_argument(
+    made.add_argument(
         "--errors",
         choices=("raise", "coerce", "drop"),
         default="coerce",
         help="jobs that cannot be read: fail, keep their rows (default), or drop them",
     )
-    parser.add_argument("--wait", action="store_true", help="wait until all jobs are finished")
-    add_timeout(parser, "with --wait: give up after this many seconds")
-    add_quiet(parser)
-    add_output(parser)
-    parser.add_argument("--version", action="version", version=version("asana_jobs_pd"))
-    return parser
+    made.add_argument("--wait", action="store_true", help="wait until all jobs are finished")
+    add_timeout(made, "with --wait: give up after this many seconds")
+    add_quiet(made)
+    add_output(made)
+    made.add_argument("--version", action="version", version=version("asana_jobs_pd"))
+    return made
 
 
 def _read(options: argparse.Namespace) -> pd.DataFrame:
     fields = [name for part in options.fields or () for name in re.split(r"[,\s]+", part) if name]
     gids, shown = split_gids(options.gids), False if options.quiet else None
-    jobs = read_asana_jobs(gids, fields or None, errors=options.errors, progress=shown)
-    if not options.wait:
-        return jobs
+    jobs = None
     try:
+        jobs = read_asana_jobs(gids, fields or None, errors=options.errors, progress=shown)
+        if not options.wait:
+            return jobs
         return wait_asana_jobs(
             jobs, errors=options.errors, timeout=options.timeout, progress=not options.quiet
         )
     except ReadInterrupted:
         raise
-    except KeyboardInterrupt:  # before the wait has a frame
+    except KeyboardInterrupt:  # between the calls, or before the wait has a frame
         raise ReadInterrupted("Interrupted.", frame=jobs) from None
 
 
 def _write(jobs: pd.DataFrame, kind: str, options: argparse.Namespace) -> None:
-    table = jobs.drop(columns="fetched_at") if options.fields else job_table(jobs)
+    estimates = usual_times(jobs)
+    table = jobs.drop(columns="fetched_at") if options.fields else job_table(jobs, estimates)
     write(jobs, table, kind, options.output)

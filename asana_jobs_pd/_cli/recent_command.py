@@ -44,9 +44,9 @@ _COLUMNS = {
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    kind = check_output(options, parser)
+    given = parser()
+    options = given.parse_args(arguments)
+    kind = check_output(options, given)
     jobs = recent_jobs(options.days, options.status)
     if len(jobs) or kind != "table":
         write(jobs, _table(jobs), kind, options.output)
@@ -57,24 +57,25 @@ def run(arguments: Sequence[str]) -> int:
     return SUCCESS
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = create_parser("asana-jobs recent", _DESCRIPTION, _EPILOG)
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    made = create_parser("asana-jobs recent", _DESCRIPTION, _EPILOG)
+    made.add_argument(
         "--days",
         type=_days,
         default=30,
         metavar="N",
         help="jobs last seen within N days: N, or the word 'all' (default: 30)",
     )
-    parser.add_argument(
+    made.add_argument(
         "--status",
         action="append",
         type=lambda text: text.replace(" ", "_"),
         metavar="STATUS",
         help="jobs with this status, such as in_progress; may be repeated",
     )
-    add_output(parser, "gids")
-    return parser
+    add_output(made, "gids")
+    return made
 
 
 def _days(text: str) -> float | None:

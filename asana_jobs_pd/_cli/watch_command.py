@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import shlex
+import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from types import TracebackType
 from typing import NamedTuple, Self, TextIO
@@ -31,6 +34,7 @@ from asana_jobs_pd._cli.console import (
 )
 from asana_jobs_pd._formatting import format_duration
 from asana_jobs_pd._http.redaction import clean
+from asana_jobs_pd._jobs.eta import usual_times
 from asana_jobs_pd._jobs.read import frame_or_raise, run_to_end
 from asana_jobs_pd._jobs.states import is_failed, is_finished
 from asana_jobs_pd._jobs.views import masked, render
@@ -46,15 +50,24 @@ _EPILOG = f"""\
 Each job is polled after 2 s, then less and less often, at most every 60 s. Ctrl-C leaves the
 table as it is; the jobs continue at Asana.
 
+--exec runs a command once all jobs are finished, however they ended. It is split into words as
+by a shell, but no shell runs it. Its standard input has the gids, one per line; its environment
+has ASANA_JOBS_TOTAL, ASANA_JOBS_SUCCEEDED, ASANA_JOBS_FAILED (failed or unreadable) and
+ASANA_JOBS_SUMMARY, such as "3 of 3 finished: 3 succeeded":
+
+  asana-jobs watch 12080000000004806 --exec "asana-jobs download - --dest exports"
+
 {AUTHENTICATION}
-{EXIT_CODES.format(failed="a job failed, could not be read or did not finish in time")}
+{EXIT_CODES.format(failed="a job or the --exec command failed, or not all finished in time")}
 """
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code."""
-    options = _parser().parse_args(arguments)
-    monitor = JobsMonitor(split_gids(options.gids, "asana-jobs watch"))
+    given = parser()
+    options = given.parse_args(arguments)
+    command = None if options.exec is None else _words(options.exec, given)
+    monitor = JobsMonitor(split_gids(options.gids, given.prog))
     view = _Table(monitor, Live()) if can_redraw(sys.stdout) else _Lines(monitor)
     deadline = math.inf if options.timeout is None else time.monotonic() + options.timeout
 
@@ -68,14 +81,52 @@ def run(arguments: Sequence[str]) -> int:
         return _exit_code(monitor, interrupted=interrupted)
 
     with view.screen:
-        return run_to_end(follow, finish)
+        code = run_to_end(follow, finish)
+    if command is None or code == INTERRUPTED or monitor.failed or monitor.unfinished:
+        return code
+    return _run_command(command, monitor) or code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = create_parser("asana-jobs watch", _DESCRIPTION, _EPILOG)
-    add_gids(parser)
-    add_timeout(parser, "stop after this many seconds, with exit code 1")
-    return parser
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    made = create_parser("asana-jobs watch", _DESCRIPTION, _EPILOG)
+    add_gids(made)
+    made.add_argument("--exec", metavar="CMD", help="run this command once all jobs are finished")
+    add_timeout(made, "stop after this many seconds, with exit code 1")
+    return made
+
+
+def _words(command: str, given: argparse.ArgumentParser) -> list[str]:
+    """Return the words of a command that can be run, else end with a usage error."""
+    try:
+        words = shlex.split(command, posix=os.name == "posix")
+    except ValueError as error:
+        given.error(f"--exec {command}: {error}")
+    if not words or shutil.which(words[0]) is None:
+        given.error(f"--exec {command}: there is no such command")
+    return words
+
+
+def _run_command(words: Sequence[str], monitor: JobsMonitor) -> int:
+    """Run the command of ``--exec``, and return whether it failed."""
+    counts = monitor.counts
+    environment = {
+        "ASANA_JOBS_TOTAL": str(len(monitor.jobs)),
+        "ASANA_JOBS_SUCCEEDED": str(counts.get("succeeded", 0)),
+        "ASANA_JOBS_FAILED": str(len(monitor.jobs) - counts.get("succeeded", 0)),
+        "ASANA_JOBS_SUMMARY": _progress(monitor),
+    }
+    gids = "".join(f"{gid}\n" for gid in monitor.jobs)
+    try:
+        done = subprocess.run(  # noqa: S603  the user's own command, as words
+            words, input=gids, text=True, env={**os.environ, **environment}, check=False
+        )
+    except OSError as error:
+        say(f"--exec {shlex.join(words)}: {error.strerror or error}")
+        return FAILED
+    if done.returncode:
+        say(f"--exec {shlex.join(words)}: ended with exit code {done.returncode}")
+    return FAILED if done.returncode else SUCCESS
 
 
 def _exit_code(monitor: JobsMonitor, *, interrupted: bool) -> int:
@@ -167,6 +218,7 @@ class _Table:
     def __init__(self, monitor: JobsMonitor, screen: Live) -> None:
         self._monitor = monitor
         self._drawn: tuple[object, ...] = ()
+        self._estimates = _Estimates(monitor)
         self.screen = screen
 
     def show(self) -> None:
@@ -175,7 +227,8 @@ class _Table:
         current = (self._monitor.version, _head(self._monitor), size)
         if current != self._drawn:
             head = clean(_head(self._monitor), limit=size.columns)
-            self.screen.draw([head, *table_lines(self._monitor.frame, size)])
+            estimates = self._estimates.texts()
+            self.screen.draw([head, *table_lines(self._monitor.frame, size, estimates)])
             self._drawn = current
 
     def end(self) -> None:
@@ -193,6 +246,7 @@ class _Lines:
         self._monitor = monitor
         self._version = -1
         self._before = monitor.frame
+        self._estimates = _Estimates(monitor)
 
     def show(self) -> None:
         """Print the changes."""
@@ -200,7 +254,7 @@ class _Lines:
         if version == self._version:
             return
         now = self._monitor.frame
-        if lines := change_lines(self._before, now):
+        if lines := change_lines(self._before, now, self._estimates.texts()):
             print("\n".join(lines), flush=True)
         self._before, self._version = now, version
 
@@ -210,32 +264,51 @@ class _Lines:
         print(f"{_progress(self._monitor)}.", flush=True)
 
 
-def table_lines(frame: pd.DataFrame, size: Size) -> list[str]:
+class _Estimates:
+    """How long the jobs usually take; looked up once all of them are known."""
+
+    def __init__(self, monitor: JobsMonitor) -> None:
+        self._monitor = monitor
+        self._texts: dict[str, str] | None = None
+
+    def texts(self) -> dict[str, str]:
+        if self._texts is None and "unknown" not in self._monitor.counts:
+            self._texts = usual_times(self._monitor.frame, self._monitor.client)
+        return self._texts or {}
+
+
+def table_lines(
+    frame: pd.DataFrame, size: Size, estimates: Mapping[str, str] | None = None
+) -> list[str]:
     """Return a table that leaves two lines of the terminal free.
 
     If not all rows fit, unfinished ones come first, and the last line counts the others.
     """
     room = max(1, size.lines - 3)
     if len(frame) <= room:
-        return _lines(frame, size.columns)
+        return _lines(frame, size.columns, estimates)
     first = np.argsort(is_finished(frame), kind="stable")[: max(1, room - 1)]
     rest = len(frame) - len(first)
-    return [*_lines(frame.iloc[first], size.columns), f"… and {rest:,} more"]
+    return [*_lines(frame.iloc[first], size.columns, estimates), f"… and {rest:,} more"]
 
 
-def change_lines(before: pd.DataFrame, now: pd.DataFrame) -> list[str]:
+def change_lines(
+    before: pd.DataFrame, now: pd.DataFrame, estimates: Mapping[str, str] | None = None
+) -> list[str]:
     """Return a line for each row whose status or error has changed: time, gid, kind, status."""
     names = ["status", "error.status", "error.kind"]
     old, new = (frame[names].astype("string").fillna("") for frame in (before, now))
     changed = now[(old.to_numpy() != new.to_numpy()).any(axis=1)]
     times = changed["fetched_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("")
-    table = masked(job_table(changed)).fillna("")
+    table = masked(job_table(changed, estimates)).fillna("")
     rows = zip(times, table.itertuples(index=False), strict=True)
     return [clean("  ".join([time, *filter(None, map(str, cells))])) for time, cells in rows]
 
 
-def _lines(frame: pd.DataFrame, columns: int) -> list[str]:
-    return render(masked(job_table(frame)), width=columns).split("\n")
+def _lines(
+    frame: pd.DataFrame, columns: int, estimates: Mapping[str, str] | None = None
+) -> list[str]:
+    return render(masked(job_table(frame, estimates)), width=columns).split("\n")
 
 
 def _head(monitor: JobsMonitor) -> str:

@@ -207,6 +207,11 @@ class Recorder:
         with _reported(""):
             self._path = ledger_path(client)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is to be a ledger."""
+        return self._path is not None
+
     def add(
         self, gid: str, record: Mapping[str, Any], at: int, start: tuple[str, str] | None = None
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import get_args
 
 import pandas as pd
@@ -40,6 +40,7 @@ def wait_asana_jobs(
     errors: Errors = "coerce",
     client: Client | None = None,
     progress: bool | ProgressCallback | None = None,
+    notify: Callable[[pd.DataFrame], object] | None = None,
 ) -> pd.DataFrame:
     """Wait until jobs are finished, and return their frame.
 
@@ -65,6 +66,10 @@ def wait_asana_jobs(
     progress
         Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``. A
         callable gets ``(done, total, what)`` instead, as in `read_asana_jobs`.
+    notify
+        A callable that gets the frame, once, when all is done (with ``until="any"``: when one
+        more is), to send a message, say. Not after a timeout, an interrupt or a rejected token.
+        What it raises is a warning.
 
     Returns
     -------
@@ -96,7 +101,7 @@ def wait_asana_jobs(
     >>> jobs["status"].unique().tolist()
     ['succeeded']
     """
-    wait = _Wait(jobs, timeout, until, errors, client)
+    wait = _Wait(jobs, timeout, until, errors, client, notify=notify)
     bar = wait.progress(progress)
 
     def run() -> None:
@@ -120,6 +125,7 @@ async def wait_asana_jobs_async(
     errors: Errors = "coerce",
     client: Client | None = None,
     progress: bool | ProgressCallback | None = None,
+    notify: Callable[[pd.DataFrame], object] | None = None,
 ) -> pd.DataFrame:
     """Wait as `wait_asana_jobs` does, while other tasks of the event loop go on.
 
@@ -129,7 +135,7 @@ async def wait_asana_jobs_async(
     ----------
     jobs
         A frame of jobs, or gids.
-    timeout, until, errors, client, progress
+    timeout, until, errors, client, progress, notify
         As in `wait_asana_jobs`.
 
     Returns
@@ -149,7 +155,7 @@ async def wait_asana_jobs_async(
     >>> jobs["status"].unique().tolist()
     ['succeeded']
     """
-    wait = _Wait(jobs, timeout, until, errors, client)
+    wait = _Wait(jobs, timeout, until, errors, client, notify=notify)
     interrupted = False
     bar = wait.progress(progress)
     try:
@@ -174,14 +180,19 @@ class _Wait:
         until: Until,
         errors: Errors,
         client: Client | None,
+        *,
+        notify: Callable[[pd.DataFrame], object] | None,
     ) -> None:
         check_errors(errors)
+        if notify is not None and not callable(notify):
+            raise InvalidOptionError(f"notify={notify!r}: give a callable(frame), or None.")
         if until not in get_args(Until):
             raise InvalidOptionError(f"until={until!r}: give 'all' or 'any'.")
         if timeout is not None and not is_seconds(timeout):
             raise InvalidOptionError(f"timeout={timeout!r}: give seconds, or None for no limit.")
         self._timeout = timeout
         self._errors = errors
+        self._notify = notify
         self.monitor = JobsMonitor(jobs, client=client)
         self._total = len(self.monitor.jobs)
         self._enough = max(0, self.monitor.unfinished - 1) if until == "any" else 0
@@ -219,7 +230,18 @@ class _Wait:
             ending = self._error(frame, failed)
         if failed and self._errors == "drop":
             frame = frame[~as_jobs(frame)["gid"].isin(list(failed)).to_numpy(bool)]
-        return frame_or_raise(frame, ending, monitor.client)
+        done = monitor.refused is None and monitor.unfinished <= self._enough
+        warnings = self._tell(frame) if done and not interrupted else []
+        return frame_or_raise(frame, ending, monitor.client, warnings)
+
+    def _tell(self, frame: pd.DataFrame) -> list[tuple[str, type[Warning]]]:
+        """Call `notify`, and return what to warn of."""
+        try:
+            if self._notify is not None:
+                self._notify(frame)
+        except Exception as error:  # noqa: BLE001  the user's code must not cost the results
+            return [(f"notify= raised {type(error).__name__}: {error}", UserWarning)]
+        return []
 
     def _error(self, frame: pd.DataFrame, failed: dict[str, RequestError]) -> AsanaJobsError | None:
         monitor = self.monitor

@@ -32,12 +32,17 @@ class RecentJob(NamedTuple):
 
 
 class RecentJobs:
-    """What the ledger knows of the same requests; each job is read before it is taken."""
+    """What the ledger knows of the same requests; each job is read before it is taken.
+
+    `known` is False when there is no ledger.
+    """
 
     def __init__(self, requests: Sequence[StartRequest], client: Client, max_age: float) -> None:
         self._client, self._max_age = client, max_age
         since = round((client.server_time() - max_age) * 1e6)
-        self._gids = Recorder(client).started([each.fingerprint for each in requests], since)
+        recorder = Recorder(client)
+        self.known = recorder.wanted
+        self._gids = recorder.started([each.fingerprint for each in requests], since)
 
     def find(self, request: StartRequest, stop: threading.Event) -> RecentJob | None:
         """Return the latest job of the same request that this token can read and is recent.

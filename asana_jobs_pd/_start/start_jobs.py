@@ -165,6 +165,7 @@ class _Run:
         self._name = name
         self._options = options
         self._max_age = max_age
+        self._recent: RecentJobs | None = None
         self._clock = clock
         self._bar = Progress(len(requests), name, options.get("progress"))
         self.ending = ""
@@ -175,9 +176,9 @@ class _Run:
     def run(self) -> None:
         """Send the requests; however it ends, `results` has the outcome of each."""
         client = self._client = self._client or default_client()
-        age = self._max_age
-        recent = None if age is None else RecentJobs(self._requests, client, age)
-        runner = Runner(self._requests, self.results, client, recent, clock=self._clock)
+        if self._max_age is not None:
+            self._recent = RecentJobs(self._requests, client, self._max_age)
+        runner = Runner(self._requests, self.results, client, self._recent, clock=self._clock)
         try:
             with self._bar:
                 runner.run(self._tick_of(runner), self._over())
@@ -196,6 +197,11 @@ class _Run:
             texts.append(
                 f"{cached} of {len(frame)} exports come from Asana's cache: they were completed "
                 "before they were requested, up to 4 hours ago. frame.asana.cached shows them."
+            )
+        if self._recent is not None and not self._recent.known:
+            texts.append(
+                "max_age has no effect: there is no ledger of the jobs that this machine has "
+                "started (see recent_jobs)."
             )
         warnings = [(text, AsanaStartWarning) for text in texts]
         return frame_or_raise(frame, error, self._client, warnings)

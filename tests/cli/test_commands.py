@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import URL
 
+import asana_jobs_pd as aj
 from asana_jobs_pd import read_asana_export, read_asana_jobs
-from asana_jobs_pd.__main__ import main
+from asana_jobs_pd.__main__ import _COMMANDS, main
 from asana_jobs_pd._cli.watch_command import Live, Size, table_lines
 
 JOBS = [f"1203900000000{number:03d}" for number in range(3)]
@@ -224,7 +225,8 @@ def test_an_interrupted_download_loses_no_gid(asana, done, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert sorted(row[1] for row in table_of(out)[1:]) == JOBS[:2]
     assert f"{JOBS[1]}-graph.jsonl.gz" in out
-    assert f"download_asana_exports([…], {str(files)!r})" in err
+    assert "asana-jobs download 12039" in err
+    assert f" --wait --dest {files}\n" in err
 
 
 @pytest.mark.parametrize(
@@ -272,14 +274,13 @@ def test_without_a_token_that_is_accepted_it_is_2(asana, capsys, monkeypatch, co
 
 def test_help_of_each_command_tells_the_exit_codes(capsys):
     """The main help lists all commands."""
-    for command in ([], ["export"], ["recent"], ["watch"]):
+    for command in ([], *([name] for name in _COMMANDS)):
         assert code_of([*command, "--help"]) == 0
         out = capsys.readouterr().out
         assert "Exit codes: 0" in out
         assert max(map(len, out.splitlines())) <= 100
         if not command:
-            for name in ("export", "recent", "watch"):
-                assert f"asana-jobs {name}" in out
+            assert all(f"asana-jobs {name}" in out for name in _COMMANDS if name != "read")
 
 
 def test_recent_lists_what_was_read(asana, ledger, capsys):
@@ -449,3 +450,200 @@ def test_a_reader_that_goes_away_is_no_error(asana, monkeypatch):
     with os.fdopen(writing, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         assert main(asana.gids(1)) == 141
+
+
+def test_download_fetches_files_by_gid(asana, tmp_path, capsys):
+    """To a folder that is created; a job that is no export or not finished is told, and is 1."""
+    gids = asana.gids(2, "graph_export_request")
+    asana.finish(*gids)
+    dest = tmp_path / "new"
+    assert main(["download", ",".join(gids), "--dest", str(dest), "--quiet"]) == 0
+    head, *rows = table_of(capsys.readouterr().out)
+    assert head == ["job", "kind", "status", "file", "or", "error"]
+    assert [row[0] for row in rows] == gids
+    assert {path.name for path in dest.iterdir()} == {f"{gid}-graph.jsonl.gz" for gid in gids}
+    (other,) = asana.gids(1)
+    assert main(["download", other, "--dest", str(dest)]) == 1
+    assert main(["download", gids[0], "--dest", str(dest), "--to", "parquet"]) == 0
+    assert (dest / "parquet" / "task").is_dir()
+
+
+def test_download_waits_when_told_to(asana, tmp_path, monkeypatch):
+    """For jobs that are not finished yet."""
+    (gid,) = asana.gids(1, "graph_export_request")
+    asana.progress(gid)
+    threading.Thread(
+        target=lambda: (until(lambda: asana.stats.requests), asana.finish(gid)), daemon=True
+    ).start()
+    assert main(["download", gid, "--dest", str(tmp_path), "--wait"]) == 0
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_export_resources_asks_for_what_its_options_say(asana, capsys):
+    """Kinds, filters and fields, as `ResourceExport` has them."""
+    (workspace,) = asana.parents(1, "workspace")
+    arguments = ["--tasks", "--modified-after", "2026-01-01", "--assignee", "12", "--fields"]
+    command = ["export-resources", workspace, *arguments, "name,assignee.name", "--dry-run"]
+    assert main([*command, "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert json.loads(row["request.body"])["data"]["export_request_parameters"] == [
+        {
+            "resource_type": "task",
+            "filters": {"assignee.any": ["12"], "modified_at.after": "2026-01-01T00:00:00Z"},
+            "fields": ["name", "assignee.name"],
+        }
+    ]
+    assert main(["export-resources", workspace, "--teams", "--messages", "--dry-run"]) == 0
+    assert asana.stats.requests == 0
+
+
+def test_export_resources_goes_on_to_the_file(asana, tmp_path, capsys):
+    """As ``export`` does; with --max-age, the same export again is taken."""
+    (workspace,) = asana.parents(1, "workspace")
+    finished = threading.Event()
+
+    def finish():
+        until(lambda: asana.stats.jobs_started == 1)
+        asana.advance(3600)
+        finished.set()
+
+    threading.Thread(target=finish, daemon=True).start()
+    command = ["export-resources", workspace, "--tasks", "--download", str(tmp_path), "--quiet"]
+    assert main(command) == 0
+    assert finished.is_set()
+    assert len(list(tmp_path.glob("*-resource.jsonl.gz"))) == 1
+
+
+def test_an_export_of_the_same_is_taken(asana, ledger, capsys):
+    """With --max-age; the table says so."""
+    (parent,) = asana.parents(1)
+    first = aj.export_graph(parent)
+    asana.finish(*first["gid"])
+    assert main(["export", parent, "--max-age", "4h"]) == 0
+    assert table_of(capsys.readouterr().out)[1][1:4] == [first["gid"][0], "taken", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["download"], "GID"),
+        (["download", "12", "--dest", "s3://bucket/x"], "--dest 's3://…' is a URL"),
+        (["download", "12", "--timeout", "5"], "--timeout needs --wait"),
+        (["download", "12", "--overwrite"], "--overwrite needs --to parquet"),
+        (["download", "12", "--dest", __file__], f"--dest {__file__}"),
+        (["export-resources", "12"], "--tasks, --teams or --messages"),
+        (["export-resources", "--tasks"], "WORKSPACE"),
+        (
+            ["export-resources", "12", "--tasks", "--teams", "--fields", "name"],
+            "--fields needs one",
+        ),
+        (["export-resources", "12", "--tasks", "--fields", "nam"], "did you mean 'name'?"),
+        (["export-resources", "12", "--teams", "--assignee", "1"], "--assignee: Asana has no filt"),
+        (["export-resources", "12", "--messages", "--assignee", "1"], "--assignee is for --tasks"),
+        (["export-resources", "12", "--tasks", "--followers", "me"], "--followers: 'me' is not"),
+        (
+            ["export-resources", "12", "--tasks", "--modified-after", "noon"],
+            "--modified-after = 'noon' is not a time: give one as '2026-05-21T09:30:00Z' or a day.",
+        ),
+        (
+            ["export-resources", "12", "--tasks", "--created-after", "2026-05-21T09:30"],
+            "has no time zone: give one, as in '2026-05-21T09:30:00Z'.",
+        ),
+        (
+            [
+                *["export-resources", "12", "--tasks"],
+                *["--created-after", "2026-01-02", "--created-before", "2026-01-01"],
+            ],
+            "--created-after = '2026-01-02T00:00:00Z' is not before --created-before",
+        ),
+        (["export", "12", "--max-age", "soon"], "--max-age 'soon': give a time such as '4h' or"),
+        (["watch", "12", "--exec", "no-such-command x"], "there is no such command"),
+        (["watch", "12", "--exec", "'"], "--exec"),
+        (["watch", "12", "--exec", ""], "there is no such command"),
+        (["completion", "cmd.exe"], "invalid choice"),
+    ],
+)
+def test_options_that_are_off_give_2(asana, capsys, arguments, words):
+    """In the words of the command line, before anything is sent."""
+    assert code_of(arguments) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert "strict" not in err
+    assert "gids[" not in err
+    assert "filters" not in err.replace("no filters", "")
+    assert asana.stats.requests == 0
+
+
+def watched(asana, tmp_path, program, *gids):
+    """Run ``watch --exec`` with a Python program, and return the exit code."""
+    script = tmp_path / "a program.py"
+    script.write_text(program)
+    command = f'{sys.executable} "{script}" "$HOME" ; {tmp_path / "result"}'
+    return main(["watch", *gids, "--exec", command])
+
+
+def test_a_command_is_told_once_when_all_is_done(asana, tmp_path, capsys):
+    """Words, not a shell: gids on standard input, counts in the environment."""
+    gids = asana.gids(2)
+    asana.finish(gids[0])
+    asana.progress(gids[1], status="failed")
+    program = (
+        "import os, pathlib, sys; names = ('TOTAL', 'SUCCEEDED', 'FAILED', 'SUMMARY')\n"
+        "told = [os.environ['ASANA_JOBS_' + name] for name in names]\n"
+        "with pathlib.Path(sys.argv[3]).open('a') as file:\n"
+        "    print([*told, sys.stdin.read().split(), *sys.argv[1:3]], file=file)\n"
+    )
+    assert watched(asana, tmp_path, program, *gids) == 1, "as without a command: a job failed"
+    told = ["2", "1", "1", "2 of 2 finished: 1 succeeded, 1 failed", gids, "$HOME", ";"]
+    assert (tmp_path / "result").read_text() == f"{told}\n"
+
+
+def test_a_command_that_fails_is_told_and_is_1(asana, tmp_path, capsys):
+    """Though all jobs succeeded; one that does not read its input is fine."""
+    gids = asana.gids(1)
+    asana.finish(*gids)
+    assert watched(asana, tmp_path, "raise SystemExit(7)", *gids) == 1
+    assert "ended with exit code 7" in capsys.readouterr().err
+    assert watched(asana, tmp_path, "", *gids) == 0
+
+
+def test_no_command_runs_for_what_is_not_done(asana, tmp_path):
+    """After a timeout, say."""
+    (gid,) = asana.gids(1)
+    asana.progress(gid)
+    result = tmp_path / "result"
+    touch = f"{sys.executable} -c \"open(r'{result}', 'w')\""
+    assert main(["watch", gid, "--timeout", "0.3", "--exec", touch]) == 1
+    assert not result.exists()
+
+
+def test_tables_say_how_long_unfinished_jobs_usually_take(asana, ledger, capsys):
+    """By earlier ones that the ledger knows."""
+    (parent,) = asana.parents(1)
+    first = aj.export_graph(parent)
+    asana.advance(3600)
+    first.asana.refresh()
+    (gid,) = aj.export_graph(parent)["gid"]
+    assert main([gid]) == 0
+    assert "(1 run)" in capsys.readouterr().out
+    assert main(["watch", gid, "--timeout", "0.5"]) == 1
+    assert "(1 run)" in capsys.readouterr().out
+    assert main([first["gid"][0]]) == 0
+    assert "run)" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(shell, capsys):
+    """With all commands and their options."""
+    pytest.importorskip("shtab")
+    assert main(["completion", shell]) == 0
+    out = capsys.readouterr().out
+    for name in (*_COMMANDS, "modified-after", "exec"):
+        assert name in out
+
+
+def test_completion_without_shtab_names_the_extra(monkeypatch, capsys):
+    """It is optional."""
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert main(["completion", "bash"]) == 2
+    assert "pip install 'asana_jobs_pd[completion]'" in capsys.readouterr().err

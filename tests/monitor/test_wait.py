@@ -318,3 +318,53 @@ def test_nothing_keeps_the_process_from_ending(sandbox, ending, tmp_path):
         _, err = process.communicate(timeout=120)
     assert time.monotonic() - began < 60
     assert (process.returncode, err) == (0, "")
+
+
+def test_notify_is_told_once_when_all_is_done(asana, client):
+    """With the frame that is returned; awaited or not, and when nothing was unfinished."""
+    asana.finish(*asana.gids(2))
+    told = []
+    frame = aj.wait_asana_jobs(asana.gids(2), client=client, notify=told.append)
+    again = frame.asana.wait(client=client, notify=told.append)
+    asyncio.run(frame.asana.wait_async(client=client, notify=told.append))
+    assert [len(each) for each in told] == [2, 2, 2]
+    assert told[0] is frame
+    assert told[1] is again
+
+
+def test_notify_is_not_told_of_a_wait_that_ended_otherwise(asana, client):
+    """A timeout; a rejected token; but it is of jobs that failed or could not be read."""
+    told = []
+    asana.progress(asana.gids(1)[0])
+    with pytest.raises(aj.WaitTimeoutError):
+        aj.wait_asana_jobs(asana.gids(1), client=client, timeout=0.2, notify=told.append)
+    refused = aj.Client("other", base_url=asana.base_url)
+    with pytest.raises(AuthenticationError):
+        aj.wait_asana_jobs(asana.gids(1), client=refused, notify=told.append)
+    assert not told
+    asana.answer(asana.gids(1)[0], 404)
+    with pytest.raises(PartialReadError):
+        aj.wait_asana_jobs(asana.gids(1), client=client, errors="raise", notify=told.append)
+    assert len(told) == 1
+
+
+def test_a_notify_that_raises_costs_no_result(asana, client):
+    """It is a warning; turned into an error, that carries the frame; an interrupt, too."""
+    asana.finish(*asana.gids(1))
+
+    def fail(_):
+        raise OSError("no mail server")
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="notify= raised OSError: no mail server"):
+        assert len(aj.wait_asana_jobs(asana.gids(1), client=client, notify=fail)) == 1
+    with warnings.catch_warnings(action="error"), pytest.raises(UserWarning) as caught:
+        aj.wait_asana_jobs(asana.gids(1), client=client, notify=fail)
+    assert len(caught.value.frame) == 1
+    with pytest.raises(aj.ReadInterrupted) as stopped:
+        aj.wait_asana_jobs(asana.gids(1), client=client, notify=interrupt)
+    assert len(stopped.value.frame) == 1
+    with pytest.raises(InvalidOptionError, match="notify="):
+        aj.wait_asana_jobs(asana.gids(1), client=client, notify="mail")

@@ -25,7 +25,7 @@ def export(asana, client, max_age="4h", parents=1, **options):
 
 
 def test_a_running_export_is_taken(asana, client):
-    """The frame says so; nothing is started, and it is awaited like any other."""
+    """The frame says so; nothing is started, and it is refreshed like any other."""
     first = export(asana, client)
     second = export(asana, client)
     assert first["source.state"].tolist() == ["started"]
@@ -35,7 +35,7 @@ def test_a_running_export_is_taken(asana, client):
     assert second["source.requested_at"].isna().all()
     assert asana.stats.jobs_started == 1
     asana.finish(*second["gid"])
-    assert second.asana.wait(client=client)["status"].tolist() == ["succeeded"]
+    assert second.asana.refresh(client=client)["status"].tolist() == ["succeeded"]
 
 
 def test_a_finished_export_is_taken_while_it_is_recent(asana, client):
@@ -166,3 +166,10 @@ def test_an_invalid_age_is_refused(asana, client, max_age):
 def test_what_counts_as_recent(record, recent):
     """A job without a time of completion does not."""
     assert is_recent(record, 90.0, 60.0) is recent
+
+
+def test_without_a_ledger_it_has_no_effect_and_says_so(asana, client, monkeypatch):
+    """Another export is started, with a warning."""
+    monkeypatch.setenv("ASANA_JOBS_LEDGER", "0")
+    with pytest.warns(aj.AsanaStartWarning, match="max_age has no effect"):
+        assert export(asana, client)["source.state"].tolist() == ["started"]

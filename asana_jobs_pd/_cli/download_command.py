@@ -1,0 +1,63 @@
+"""``asana-jobs download GID…``: download the files of exports, and convert them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import pandas as pd
+
+from asana_jobs_pd._cli.console import (
+    AUTHENTICATION,
+    EXIT_CODES,
+    add_gids,
+    check_output,
+    create_parser,
+    split_gids,
+)
+from asana_jobs_pd._cli.pipeline import Pipeline, add_steps, check_steps
+from asana_jobs_pd._jobs.read import read_asana_jobs
+
+_DESCRIPTION = """\
+Download the files of completed exports, resumed and verified. --wait waits for the others first,
+--to parquet converts the files.\
+"""
+_EPILOG = f"""\
+A file that is already there and whole is not fetched again; an interrupted download resumes.
+
+{AUTHENTICATION}
+{EXIT_CODES.format(failed="a job has no file, or it took too long")}
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return the exit code."""
+    given = parser()
+    options = given.parse_args(arguments)
+    kind = check_output(options, given)
+    if options.timeout is not None and not options.wait:
+        given.error("--timeout needs --wait")
+    gids = split_gids(options.gids, given.prog)
+    check_steps(options, given, "--dest")
+    pipeline = Pipeline(options)
+
+    def first() -> pd.DataFrame:
+        return read_asana_jobs(gids, errors="coerce", progress=pipeline.progress)
+
+    return pipeline.run(first, kind, options.output, wait=options.wait)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    made = create_parser("asana-jobs download", _DESCRIPTION, _EPILOG)
+    add_gids(made)
+    made.add_argument(
+        "--dest",
+        dest="folder",
+        default=".",
+        metavar="DIR",
+        help="download the files to this folder (default: the current one)",
+    )
+    made.add_argument("--wait", action="store_true", help="wait until all jobs are finished")
+    add_steps(made, "with --wait: give up after this many seconds")
+    return made
