@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET
 
-from asana_jobs_pd._decode.columns import Rows, pool, split_date
+from asana_jobs_pd._decode.columns import Doubtful, Rows, pool, split_date
 from asana_jobs_pd._decode.decoders import (
     Report,
     Shape,
@@ -35,7 +35,9 @@ from asana_jobs_pd._decode.field_values import (
     AnyField,
     arrays_of_kind,
     built_field,
+    is_foreign,
     known_options,
+    lacks_value,
     shown,
 )
 from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviate, label
@@ -137,7 +139,10 @@ class CustomFields:
         codes[others] = np.fromiter(map(self._codes.__getitem__, descriptions), np.int32)
         for position, description in zip(others.tolist(), descriptions, strict=True):
             misfit = partial(rows.misfit, position)
-            codes[position] = self._checked(codes[position], description, fields[position], misfit)
+            field = fields[position]
+            if lacks_value(field) and not rows.exact:
+                raise Doubtful  # other keys are not decoded
+            codes[position] = self._checked(codes[position], description, field, misfit)
         return codes
 
     def _checked(self, code: int, description: _Description, field: Any, misfit: Report) -> int:
@@ -360,6 +365,8 @@ def _exact_type(description: _Description, kind: str) -> type | None:
     gid = description[0]
     is_inferred = len(description) > len(DESCRIPTION)
     if not isinstance(gid, str) or not gid or kind not in VALUE_KEYS or is_inferred:
+        return None
+    if is_foreign(*description[2:4]):
         return None
     stated = dict(zip(DESCRIPTION, description, strict=True))
     types = FIELD_TYPES | {VALUE_KEYS[kind]: EXACT_VALUE_TYPES[kind]}

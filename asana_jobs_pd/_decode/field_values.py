@@ -150,6 +150,13 @@ AnyField = msgspec.defstruct(
     gc=False,
 )
 
+_ABOUT_THE_FIELD = re.compile(
+    "resource_type|asana_created_field|created_by|custom_label(?:_position)?|default_access_level"
+    "|description|enabled|has_notifications_enabled|id_prefix|input_restrictions"
+    "|is_formula_field|is_global_to_workspace|is_value_read_only|privacy_setting"
+)
+"""The other documented keys of a custom field, none of which has its value."""
+_NOTHING = (b"null", b'""', b"[]", b"{}")
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 Misfit: TypeAlias = Callable[[int, Any, str], None]
 """Receives the position, the value and the reason."""
@@ -361,13 +368,40 @@ def _split(text: str, options: Collection[str]) -> list[str] | None:
 
 def built_field(text: bytes) -> tuple[Any, list[tuple[str, str, str]]]:
     """Return a field without what does not fit, and the key, value and reason of each misfit."""
-    field = AnyField()
+    field: Any = AnyField()
     misfits: list[tuple[str, str, str]] = []
+    others: dict[str, bytes] = {}
     for key, part in parts_of(text).items():
+        value = bytes(part)
         if key in FIELD_TYPES:
-            value = _built_value(key, bytes(part), misfits)
-            setattr(field, key, value)
+            setattr(field, key, _built_value(key, value, misfits))
+        elif value not in _NOTHING and not _ABOUT_THE_FIELD.fullmatch(key):
+            others[key] = value
+    if others and lacks_value(field):
+        values = [key for key in others if re.search("values?$", key)]
+        if len(values) == 1:
+            field.display_value = _text_of(others.pop(values[0]))
+        for key, value in others.items():
+            misfits.append((key, abbreviate(value), f"the key {key!r} of a field of unknown type"))
     return field, misfits
+
+
+def is_foreign(type_: str | None, subtype: str | None) -> bool:
+    """Whether the type of a field is unknown, so that its value may have a key of its own."""
+    return bool({type_, subtype} - {None, "", *VALUE_KEYS})
+
+
+def lacks_value(field: Any) -> bool:
+    """Whether a field of unknown type, or of none, has no value under the known keys."""
+    foreign = is_foreign(field.type, field.resource_subtype)
+    if field.display_value or (field.type and not foreign):
+        return False
+    absent = (None, UNSET) if foreign else (UNSET,)
+    return all(getattr(field, key) in absent for key in VALUE_KEYS.values())
+
+
+def _text_of(value: bytes) -> str:
+    return str(decoder_of(str)(mended(value)) if value[:1] == b'"' else value.decode())
 
 
 def _built_value(key: str, text: bytes, misfits: list[tuple[str, str, str]]) -> Any:
