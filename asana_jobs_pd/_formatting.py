@@ -16,8 +16,8 @@ _MANY = 20
 """From so many of a unit on, the smaller one is left out."""
 _ROUNDED = 1.5
 """From so many of a unit on, it is the unit of a range."""
-_STEP = 10
-"""Below so many seconds a duration has tenths; ages below a minute are in such steps."""
+_TENTHS = 10
+"""Below so many seconds a duration has tenths."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -27,7 +27,7 @@ def format_duration(seconds: float) -> str:
 
     ``0.4 s``, ``12 s``, ``4 min 10 s``, ``38 min``, ``1 h 4 min``, ``9 d 3 h``, ``40 d``.
     """
-    if 0 < seconds < _STEP:
+    if 0 < seconds < _TENTHS:
         return f"{int(seconds * 10) / 10:g} s"
     whole = max(0, int(seconds))
     for size, unit, smaller, smaller_unit in _LARGEST_FIRST:
@@ -48,13 +48,6 @@ def format_range(low: float, high: float) -> str:
     if first == last:
         return f"{last} {unit}"
     return f"{first} to {last} {unit}" if first else f"up to {last} {unit}"
-
-
-def format_age(seconds: float) -> str:
-    """Return an age in steps, so that it need not tick: ten seconds, from a minute on minutes."""
-    if seconds < _STEP:
-        return "just now"
-    return format_duration(seconds - seconds % (_STEP if seconds < _MINUTE else _MINUTE))
 
 
 def format_epoch(microseconds: int) -> str:

@@ -33,7 +33,10 @@ LIGHT_THEME = {
     "accent": "#0b5fcc",
     "hover": "#eef3fb",
 }
-"""Colors of the widget and the report; `fg`, `dim`, `accent` are read on `bg`, `soft`, `hover`."""
+"""Colors of the widget and the report; `fg`, `dim`, `accent` are read on `bg`, `soft`, `hover`.
+
+So are the colors of states, with a contrast of at least 4.5:1.
+"""
 DARK_THEME = {
     "bg": "#111111",
     "soft": "#1c1c1e",
@@ -44,9 +47,6 @@ DARK_THEME = {
     "accent": "#7cb8ff",
     "hover": "#1d2733",
 }
-LIGHT_BACKGROUNDS = ("#ffffff", LIGHT_THEME["soft"])
-DARK_BACKGROUNDS = ("#000000", DARK_THEME["bg"], DARK_THEME["soft"])
-"""Every color of a state has a contrast of at least 4.5:1 on the backgrounds of its theme."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_jobs_pd._formatting import (
-    format_age,
     format_count,
     format_duration,
     format_epoch,
@@ -32,15 +31,6 @@ from asana_jobs_pd._formatting import (
 def test_durations(seconds, words):
     """A duration is shown in its one or two largest units."""
     assert format_duration(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("age", "words"),
-    [(-3, "just now"), (9, "just now"), (29, "20 s"), (61, "1 min"), (97_299, "1 d 3 h")],
-)
-def test_ages_are_rounded_down_to_steps(age, words):
-    """A table is redrawn only now and then, so exact ages would be wrong most of the time."""
-    assert format_age(age) == words
 
 
 @given(st.floats(0, 1e8))

@@ -129,24 +129,27 @@ def test_states_are_called_what_python_calls_them(show):
     assert [name for name, _ in counts] == ordered_states(row.state for row in ROWS)
 
 
-def test_durations_ages_counts_and_times_read_alike(show):
+def test_durations_counts_and_times_read_alike(show):
     """Whatever the value, the text is Python's."""
     page = show(state())
     chance = random.Random(1)
     seconds = [0, 0.4, 3, 9.99, 10, 59.9, 60, 61, 1199, 1200, 1201, 3600, 3840, 71_999, 72_000]
     seconds += [86_400, 97_200, 86_400 * 20, 86_400 * 400]
     seconds += [round(10 ** chance.uniform(-1, 8), 2) for _ in range(200)]
-    for python, script in (
-        (formatting.format_duration, "formatDuration"),
-        (formatting.format_age, "formatAge"),
-    ):
-        texts = page.evaluate(f"values => values.map(functions.{script})", seconds)
-        assert texts == [python(value) for value in seconds]
+    texts = page.evaluate("values => values.map(functions.formatDuration)", seconds)
+    assert texts == [formatting.format_duration(value) for value in seconds]
     for count in (0, 1, 2, 1500, 1_234_567):
         text = page.evaluate("count => functions.formatCount(count, 'job')", count)
         assert text == formatting.format_count(count, "job")
     text = page.evaluate("functions.formatTime(1767225600.9)")
     assert text == formatting.format_epoch(1_767_225_600_900_000)
+
+
+def test_ages_are_rounded_down_to_steps(show):
+    """Ten seconds, from a minute on minutes: an age need not tick."""
+    words = {-3: "just now", 9: "just now", 29: "20 s", 61: "1 min", 97_299: "1 d 3 h"}
+    page = show(state())
+    assert page.evaluate("ages => ages.map(functions.formatAge)", list(words)) == [*words.values()]
 
 
 def test_rows_arrive_as_they_were_sent(show):

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from made import NAME, SIGNATURE, at, few, frame, many, record
 
 from asana_jobs_pd._report.spans import job_spans
-from asana_jobs_pd._report.timeline import MAX_LABELED, job_labels, layout_timeline, short_name
+from asana_jobs_pd._report.timeline_layout import (
+    MAX_LABELED,
+    job_labels,
+    layout_timeline,
+    short_name,
+)
 from asana_jobs_pd.errors import InvalidFrameError
 
 
