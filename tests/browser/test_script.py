@@ -349,6 +349,32 @@ def test_the_table_is_as_high_as_its_rows_and_can_be_dragged(show):
     assert grid.bounding_box()["height"] <= 11 * 31 + 40
 
 
+@pytest.mark.parametrize("width", [390, 512, 620])
+def test_on_a_narrow_page_nothing_is_cut(show, page, width, shoot):
+    """The longest kind, a gid, age and duration fold below a name, which alone may be cut."""
+    page.set_viewport_size({"width": width, "height": 900})
+    rows = [
+        JobRow(
+            f"120812345678901{n}",
+            "succeeded",
+            "instantiate project template",
+            f"A rather long name {n} of what was created" if n % 2 else None,
+            note="file ready",
+            since=(AT - 10**6) * 10**6,
+            created=True,
+            ended=AT * 10**6,
+            ready=n % 3 == 0,
+        )
+        for n in range(10, 30)
+    ]
+    show(state(rows))
+    cut = page.evaluate("""() => [...document.querySelectorAll('.aj-body .aj-row > div')]
+      .filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.className)""")
+    shoot(page, "narrow")
+    assert set(cut) <= {"aj-col-name"}, width
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_focused_row_keeps_the_focus_when_it_changes(show):
     """Otherwise the next key would go to the notebook."""
     page = show(state())

@@ -417,7 +417,7 @@ class View {
       element("div", { class: "aj-tools" }, this.filter, this.stateFilter, this.refresh, this.pause),
       this.buildGrid(), this.buildTransfer(),
       element("div", { class: "aj-foot" }, this.download,
-        element("span", { class: "aj-dim" }, "to"), this.dest, this.cancel, this.load, this.range));
+        element("span", { class: "aj-to" }, "to", this.dest), this.cancel, this.load, this.range));
     this.el.classList.add("aj-host");
     this.el.append(this.root);
   }
