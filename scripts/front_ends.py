@@ -65,7 +65,7 @@ def follow_jobs(trial: Trial) -> None:
     rows = trial.page.locator(".aj-body .aj-row")
     expect(rows.first).to_contain_text("in progress")
     trial.asana.finish(*trial.gids)
-    trial.page.get_by_role("button", name="Refresh").click()
+    trial.page.get_by_role("button", name="Refresh", exact=True).click()
     expect(trial.page.locator(".aj-summary")).to_contain_text("All succeeded")
 
 

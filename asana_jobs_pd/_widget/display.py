@@ -80,7 +80,8 @@ class Display:
 
     The outputs are replaced through their display ids; a widget inside another one has none, so
     it stays as the front end shows it. `bundle` returns what shows the widget, and metadata;
-    `static_face` the table as HTML and text with a hint; `reopen` gives the page a new model.
+    `static_face` the table as HTML and text with a hint; `reopen` gives the page a new model,
+    where a page may be deaf.
     """
 
     _cells: _Cells | None = None
@@ -89,7 +90,7 @@ class Display:
         self,
         bundle: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
         static_face: Callable[[str], dict[str, str]],
-        reopen: Callable[[], None],
+        reopen: Callable[[], None] | None,
     ) -> None:
         self._bundle, self._static_face, self._reopen = bundle, static_face, reopen
         self._lock = threading.Lock()
@@ -114,16 +115,16 @@ class Display:
         """Note that a page has our script; it repeats a series of hellos until it is answered.
 
         anywidget gives up a model that takes 2 s to load, which then hears nothing: a page that
-        says hello although it was answered gets a new one.
+        says hello although it was answered gets a new one. Elsewhere such a page is just slow.
         """
         now, (last, answered_at) = time.monotonic(), self._last_hello
-        deaf = series is not None and series == last and now - answered_at > DEAF_TIMEOUT
+        repeated = series is not None and series == last and now - answered_at > DEAF_TIMEOUT
         self._last_hello = series, now
         self._heard.set()
-        if deaf:
+        if is_deaf := repeated and self._reopen is not None:
             self._replace(self._static_face(""), {})  # JupyterLab hides an output without view
             self._reopen()
-        if deaf or self._is_plain:
+        if is_deaf or self._is_plain:
             self._is_plain = False
             self._replace(*self._bundle())
 

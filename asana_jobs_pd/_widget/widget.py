@@ -170,7 +170,8 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
             _transfer=self._transfers.message,
         )
         self.set_trait("selected", frame.iloc[:0])
-        self._display = Display(self._bundle, self._static_face, self._reopen)
+        reopen = self._reopen if self.has_trait("_esm") else None  # with anywidget
+        self._display = Display(self._bundle, self._static_face, reopen)
         self._ticker = Ticker(self._tick)
         self.on_msg(self._handle_command)
         self._unsubscribe = (

@@ -177,8 +177,9 @@ class Shown:
     def _update(self, place, data):
         self.outputs[place] = data
 
-    def display(self):
-        return Display(self.widget_bundle, self.static_face, self.reopen)
+    def display(self, *, reopens=True):
+        reopen = self.reopen if reopens else None
+        return Display(self.widget_bundle, self.static_face, reopen)
 
     def static_face(self, hint=""):
         return {"text/html": f"<p>{self.rows}</p>", "text/plain": f"{self.rows} {hint}"}
@@ -278,6 +279,19 @@ def test_a_deaf_page_gets_a_new_model(monkeypatch):
     display.hello("b")
     assert shown.reopened == 1
     assert shown.model_of(0) == "ours"
+
+
+def test_a_slow_page_keeps_its_model(monkeypatch):
+    """With our own extension no page is deaf: a repeated hello is one that waited."""
+    monkeypatch.setattr(module, "DEAF_TIMEOUT", 0.0)
+    shown = Shown(monkeypatch)
+    display = shown.display(reopens=False)
+    display.show()
+    display.hello("a")
+    shown.outputs[0] = "as it was"
+    time.sleep(0.01)
+    display.hello("a")
+    assert shown.outputs == ["as it was"]
 
 
 @pytest.mark.parametrize("host", ["google.colab", "marimo"])

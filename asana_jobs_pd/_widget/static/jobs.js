@@ -404,8 +404,9 @@ class View {
       gids: this.downloads().map((row) => row.gid), dest: this.dest.value }), "aj-primary");
     this.dest = element("input", {
       type: "text", class: "aj-dest", "aria-label": "Folder for the files", spellcheck: "false",
+      oninput: () => { this.dest.title = this.dest.value; }, // it may be longer than the box
       onchange: () => this.connection.set("_dest", this.dest.value) });
-    this.dest.value = text(this.connection.model.get("_dest"));
+    this.dest.value = this.dest.title = text(this.connection.model.get("_dest"));
     this.cancel = this.button("Cancel", send("cancel"));
     this.cancel.title = "Stop the downloads; they can be resumed";
     this.load = this.button("Load", send("load"));
