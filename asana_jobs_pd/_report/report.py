@@ -208,7 +208,7 @@ def _failures(spans: pd.DataFrame, own: Callable[[pd.Index], Columns]) -> Sectio
     rows = spans[is_failed(spans) | (spans["state"] == UNREADABLE).to_numpy(bool)]
     if not len(rows):
         return Section("Failures", notes=["No failures."])
-    columns = ("source.state", "error.status", "error.message", "error.help", "error.phrase")
+    columns = ("source.state", "error.status", "error.message", "error.phrase")
     causes = [
         _cause(state, cells)
         for state, *cells in zip(rows["state"], *_optional(rows, columns), strict=True)
@@ -228,11 +228,12 @@ def _failures(spans: pd.DataFrame, own: Callable[[pd.Index], Columns]) -> Sectio
 
 def _cause(state: str, cells: Sequence[object]) -> tuple[str, str]:
     """Return why a job failed, and what to do about it."""
-    source, status, message, more, phrase = cells
-    parts = [str(part) for part in (status, message, more) if has_value(part)]
+    source, status, message, phrase = cells
     http_status = int(str(status)) if has_value(status) else 0
-    meaning = f" ({NO_ACCESS[http_status]})" if http_status in NO_ACCESS else ""
-    reason = clean(" ".join(parts) + meaning) or "Asana gives no reason"
+    meaning = NO_ACCESS.get(http_status) if state == UNREADABLE else None
+    parts = (status, meaning or message)
+    reason = clean(" ".join(str(part) for part in parts if has_value(part)))
+    reason = reason or "Asana gives no reason"
     if state in _STEPS:
         return reason, _STEPS[state]
     if has_value(source) and source == "unknown":
@@ -288,8 +289,9 @@ def _created(
 
 def _files(jobs: pd.DataFrame, spans: pd.DataFrame, folder: Path) -> Section:
     columns = ("gid", "file.kind", "file.path", "file.bytes", "file.sha256", "file.error")
-    rows = pd.concat(_optional(as_jobs(jobs), columns), axis=1, keys=columns)
-    rows = rows[rows[["file.path", "file.error"]].notna().any(axis=1)]
+    frame = as_jobs(jobs)
+    rows = pd.concat(_optional(frame, columns), axis=1, keys=columns)
+    rows = rows[rows["file.path"].notna() | (rows["file.error"].notna() & is_export(frame))]
     ready = spans["gid"][is_export(spans) & (spans["state"] == "succeeded").to_numpy(bool)]
     waiting = len(ready) - int(ready.isin(rows["gid"][rows["file.error"].isna()]).sum())
     notes = [f"{format_count(waiting, 'export')} ready to download."] if waiting else []

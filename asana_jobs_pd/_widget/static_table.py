@@ -21,8 +21,9 @@ from asana_jobs_pd._widget.status import Snapshot, notice_of
 STATIC_ROWS = 25
 
 _DASH = "–"  # noqa: RUF001  an empty cell
-_CELL = 'style="text-align:left;padding:2px 12px 2px 0"'
+_CELL = "text-align:left;padding:2px 12px 2px 0"
 _HEADS = ("State", "Kind", "Created object", "Job", "Since", "Took")
+_WRAPPED = ("Created object", "Since")
 
 
 def static_html(rows: Sequence[JobRow], now: Snapshot, at: int, hint: str = "") -> str:
@@ -30,7 +31,7 @@ def static_html(rows: Sequence[JobRow], now: Snapshot, at: int, hint: str = "") 
 
     The hint says what to do for a live table; commands stand between backticks.
     """
-    heads = "".join(f'<th scope="col" {_CELL}>{head}</th>' for head in _HEADS)
+    heads = "".join(f'<th scope="col" style="{_CELL}">{head}</th>' for head in _HEADS)
     lines = "".join(map(_static_row, rows[:STATIC_ROWS]))
     more = f"<p>… and {len(rows) - STATIC_ROWS:,} more</p>" if len(rows) > STATIC_ROWS else ""
     words = re.sub("`(.+?)`", r"<code>\1</code>", html.escape(hint))
@@ -76,8 +77,11 @@ def _static_row(row: JobRow) -> str:
     shown = [_escape(cell) for cell in _cells(row)]
     if row.name and row.link:
         shown[2] = f'<a href="{html.escape(row.link)}" rel="noopener noreferrer">{shown[2]}</a>'
-    cells = "".join(f"<td {_CELL}>{cell}</td>" for cell in shown)
-    return f"<tr>{cells}</tr>"
+    cells = [
+        f'<td style="{_CELL}{"" if head in _WRAPPED else ";white-space:nowrap"}">{cell}</td>'
+        for head, cell in zip(_HEADS, shown, strict=True)
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def _escape(text: str, limit: int = 120) -> str:

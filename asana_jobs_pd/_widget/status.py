@@ -17,8 +17,8 @@ _MAX_ERROR = 600
 _DUE_NOW = 1.5
 """A check that is due within so many seconds is one that is happening now."""
 _JOB_ERROR = re.compile("Job ([0-9]+):", re.ASCII)
-_PYTHON_HINT = re.compile(r"\s*[^.]*\brefresh\(\)[^.]*\.")
-"""A sentence about what to call next: here, polling continues by itself."""
+_PYTHON_HINT = re.compile(r"\s*[^.]*\brefresh\(\)[^.]*\.|\s*Asana's help: .*", re.DOTALL)
+"""What to call next: here, polling continues by itself. And where Asana describes all errors."""
 _CONTINUES = "Nothing is lost; polling continues automatically."
 _RATE_LIMITED = (
     "429 Too Many Requests: the token's request limit is used up, possibly by another program. "

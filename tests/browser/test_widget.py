@@ -133,6 +133,7 @@ def test_sort_filter_and_scroll_while_a_cell_blocks(notebook, asana, shoot):
     expect(page.locator(".aj-empty")).to_contain_text("No matching jobs")
     shoot(page, "nothing-found")
     button(page, "Clear the filter").click()
+    expect(box(page, "State")).to_have_value("")
     expect(page.locator(".aj-range")).to_have_text("1–13 of 60")
     button(page, "Refresh").click()
     expect(page.locator(".aj-notice")).to_contain_text("The kernel is busy with a cell.")
@@ -505,8 +506,8 @@ def test_reopened_with_its_state(server, open_page, asana, tampered, shoot):
 
 def tamper(state, evil):
     rows = state["_rows"]
-    rows["looks"] = [[evil, evil, {"a": 1}, 3, "javascript:alert(1)//{gid}"] for _ in rows["looks"]]
-    rows["rows"] = [[gid, 0, "soon", evil, "77", []] for gid, *_ in rows["rows"]]
+    rows["looks"] = [[evil, evil, {"a": 1}, 7, "javascript:alert(1)//{gid}"] for _ in rows["looks"]]
+    rows["rows"] = [[gid, 0, "soon", [], evil, "77"] for gid, *_ in rows["rows"]]
     state["_status"] = {"title": evil, "text": evil, "tone": evil, "due": evil, "budget": [evil]}
     state["_transfer"] = {
         "lines": [[evil, evil, evil, evil, evil], 7],
@@ -577,7 +578,7 @@ def test_a_narrow_page(notebook, asana, shoot):
         name, kind, gid = (line.locator(f".aj-col-{key}") for key in ("name", "kind", "gid"))
         expect(kind).to_be_visible()
         assert kind.bounding_box()["y"] > name.bounding_box()["y"] + 10
-        assert gid.bounding_box()["y"] == pytest.approx(kind.bounding_box()["y"], abs=4)
+        assert gid.bounding_box()["y"] > kind.bounding_box()["y"] + 10
         assert page.evaluate(CUT) == []
         assert page.evaluate(OVERFLOW) == []
         shoot(page, "narrow")

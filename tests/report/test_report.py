@@ -203,16 +203,17 @@ def test_names_are_text(report):
 
 
 def test_failures_say_why(text_report):
-    """What Asana said, without a signature; that it gives no reason; and what to do next."""
-    page = text_report(few())
+    """What a status means, or what Asana said, without a signature; and what to do next."""
+    refused = pd.DataFrame({"gid": ["17"], "error.status": [400], "error.kind": ["http"]})
+    page = text_report(pd.concat([few(), refused.assign(**{"error.message": f"see {URL}"})]))
     rows = {row[0]: row[1:] for row in page.rows}
     step = "Start it again; if it fails again, give Asana's support the gid of the job."
     assert rows["13"] == ["graph export", "✕failed", "Asana gives no reason", step]
     kind, state, reason, step = rows["1600000000000016"]
     assert step == "Read it with the token of the user who started it."
     assert (kind, state) == ("unknown kind", "!unreadable")
-    assert reason.startswith("404 see https://s3.example/f.jsonl.gz?…")
-    assert reason.endswith("(not found, or not yours: only a job's creator can read it)")
+    assert reason == "404 not found, or not yours: only a job's creator can read it"
+    assert rows["17"][2] == "400 see https://s3.example/f.jsonl.gz?…"
 
 
 def test_what_could_not_be_started_is_a_failure_without_a_gid(text_report):

@@ -40,9 +40,11 @@ WATCHING = Snapshot("watching", 3, 2, {"in_progress": 2, "succeeded": 1}, next_c
         (replace(WATCHING, state="rate_limited"), "Rate limited", "429 Too Many"),
         (replace(WATCHING, state="unauthorized", last_error="Set it."), "No token", "Set it. Then"),
         (
-            replace(WATCHING, state="unauthorized", last_error="401", refused=True),
+            replace(
+                WATCHING, state="unauthorized", last_error="401. Asana's help: Docs.", refused=True
+            ),
             "Token rejected",
-            "401",
+            "401. Then press Try again.",
         ),
         (replace(WATCHING, state="stopped"), "Stopped", ""),
         (Snapshot("done", 3, 0, {"succeeded": 3}), "All succeeded", ""),

@@ -523,7 +523,7 @@ class View {
   drawEmpty() {
     if (!this.connection.rows.length) return setText(this.empty, "No jobs.");
     this.empty.replaceChildren("No matching jobs. ", this.button("Clear the filter", () => {
-      this.filter.value = "";
+      this.filter.value = this.stateFilter.value = "";
       this.setQuery({ text: "", state: "" });
       this.filter.focus();
     }), " to show all.");
