@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -25,8 +26,11 @@ CHUNK = 12 << 20
 """The bytes in memory at a time, unless a line is longer."""
 DOCUMENT_CHUNK = 2000
 """The rows of a JSON document in a chunk."""
-_BOM = b"\xef\xbb\xbf"
-_DOCUMENT = re.compile(r"\s*(?:\[|\{\s*\"data\"\s*:\s*\[)")
+BOM = b"\xef\xbb\xbf"
+"""The byte order mark. Files that were put together have one in front of later lines as well."""
+_DOCUMENT = re.compile(
+    r"\s*(?:\[|\{\s*(?:\"next_page\"\s*:\s*(?:null|\{[^{}]*\})\s*,\s*)?\"data\"\s*:\s*\[)"
+)
 _ROW_OF_ITS_OWN = re.compile(rb"\n\s*\{[^\n]*\"resource_type\"[^\n]*\}\s*(?:\n|$)")
 _document_starts = re.compile(_DOCUMENT.pattern.encode()).match
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -82,7 +86,7 @@ class _Reader:
         self._on_end = on_end
 
     def chunks(self, claim: Claim) -> Iterator[Chunk]:
-        first = next(self._blocks, b"").removeprefix(_BOM)
+        first = next(self._blocks, b"").removeprefix(BOM)
         if _document_starts(first):
             if claim(0, 0):
                 yield from self._document(first)
@@ -147,9 +151,7 @@ class _Reader:
         damage, trailing = self._blocks.damage, self._blocks.trailing
         end = FileEnd(trailing, early=False) if trailing else None
         try:
-            is_list = text.lstrip()[:1] == b"["
-            rows = _ITEMS(text) if is_list else msgspec.json.decode(text, type=_Data).data
-            lines = list(map(bytes, rows))
+            lines = _rows(text)
         except MALFORMED as error:
             lines, rest = _whole_rows(text)
             if _has_lines(text, lines):
@@ -212,7 +214,7 @@ def _is_binary(block: bytes) -> bool:
 
 def _cut(line: bytes) -> str:
     """Describe how a last line without a newline is incomplete, if it is."""
-    line = line.strip()
+    line = line.strip().removeprefix(BOM)
     if not line:
         return ""
     try:
@@ -221,6 +223,19 @@ def _cut(line: bytes) -> str:
         if not line.endswith(b"}") or "truncated" in str(error):
             return f"cannot be read: {error}"
     return ""
+
+
+def _rows(text: bytes) -> list[bytes]:
+    """Return the rows of a document, or of several, each on a line of its own."""
+    try:
+        is_list = text.lstrip()[:1] == b"["
+        rows = _ITEMS(text) if is_list else msgspec.json.decode(text, type=_Data).data
+    except MALFORMED:
+        lines = [line for line in text.split(b"\n") if line and not line.isspace()]
+        if len(lines) > 1 and all(map(_document_starts, lines)):
+            return list(chain.from_iterable(map(_rows, lines)))
+        raise
+    return list(map(bytes, rows))
 
 
 def _has_lines(text: bytes, rows: list[bytes]) -> bool:

@@ -29,7 +29,7 @@ from asana_jobs_pd._decode.decoders import (
     shape_of,
     spelled,
 )
-from asana_jobs_pd._decode.lines import Chunk, FileEnd, read_chunks
+from asana_jobs_pd._decode.lines import BOM, Chunk, FileEnd, read_chunks
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult, abbreviate, spec_of
 from asana_jobs_pd._decode.schema import Node, Spec, child_of, learn, node_of, root_of
@@ -161,6 +161,8 @@ class Scanner:
         match, types = _TYPE.match, self.options.resource_types
         for number, line in enumerate(lines, source.first_line):
             head = match(line)
+            if head is None:
+                line = line.removeprefix(BOM)  # noqa: PLW2901
             key = head[1] if head else self._type_of(source, number, line)
             if key is None:
                 continue

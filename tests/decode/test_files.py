@@ -194,3 +194,27 @@ def test_an_option_that_cannot_be_is_named(export, options):
     for paths in ([], 7, [7], b"x"):
         with pytest.raises(InvalidOptionError, match="path"):
             aj.read_asana_export(paths)
+
+
+TASKS = [f'{{"gid":"{n}","resource_type":"task"}}'.encode() for n in (1, 2, 3)]
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\n".join(BOM + line for line in TASKS),
+        BOM + b"\n" + b"\n".join(TASKS) + b"\n" + BOM,
+        TASKS[0] + b"\n" + BOM + TASKS[1] + b"\r\n" + TASKS[2] + b"\n",
+        b'{"next_page": null, "data": [' + b",".join(TASKS) + b"]}",
+        b'{"next_page":{"offset":"e","uri":"https://x"},"data":[' + b",".join(TASKS) + b"]}",
+        b'{"data": [' + b",".join(TASKS) + b'], "next_page": {"offset": "e"}}',
+        b"\n".join(b'{"data": [' + line + b'], "next_page": null}' for line in TASKS),
+        b"\r\n".join(b"[" + line + b"]" for line in TASKS) + b"\n",
+    ],
+)
+def test_what_people_put_together(export, content):
+    """Files with a byte order mark each, answers of an API with pages, and one page per line."""
+    data = read(export(content=content))
+    assert list(data["task"]["gid"]) == ["1", "2", "3"]
+    assert not data.issue_count
