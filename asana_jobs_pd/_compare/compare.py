@@ -75,13 +75,13 @@ def compare_asana_exports(
     Parameters
     ----------
     old, new
-        The result of `read_asana_export`, a dict of DataFrames by `resource_type`, the path or URL
-        of an export file, which is loaded, or the folder of a Parquet dataset that
-        `asana_export_to_parquet` wrote (a local path, or a URL for fsspec). The two may be of
-        different kinds and have different dtypes. DataFrames are not modified. Datasets are read
-        in batches and partitioned by gid into temporary files, so that only the result and a
-        fraction of the rows are in memory. Of several rows with one gid the one modified last
-        counts; if that is equal or unknown, the last one.
+        The result of `read_asana_export`; a dict of DataFrames by `resource_type`; export files,
+        which are loaded: a path, a list of paths, a folder or a pattern; or the folder of a
+        Parquet dataset that `asana_export_to_parquet` wrote (a local path, or a URL for fsspec).
+        The two may be of different kinds and have different dtypes. DataFrames are not modified.
+        Datasets are read in batches and partitioned by gid into temporary files, so that only the
+        result and a fraction of the rows are in memory. Of several rows with one gid the one
+        modified last counts; if that is equal or unknown, the last one.
     resource_types
         Compare only these types of rows; None for all.
     columns

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import orjson
 import pandas as pd
@@ -20,6 +20,7 @@ from asana_jobs_pd._compare.cells import LABELS, TEXT, ColumnPair, common_type, 
 from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, message_of
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.read import read_asana_export
+from asana_jobs_pd._export.request import matching_files
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._jobs.gids import gid_series
 from asana_jobs_pd._parquet.destination import (
@@ -36,8 +37,10 @@ from asana_jobs_pd.errors import (
     InvalidOptionError,
 )
 
-Export: TypeAlias = Mapping[str, pd.DataFrame] | str | os.PathLike[str]
-"""A loaded export, a mapping of `resource_type` to DataFrame, an export file, or a dataset."""
+Export: TypeAlias = (
+    Mapping[str, pd.DataFrame] | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+)
+"""A loaded export, a mapping of `resource_type` to DataFrame, export files, or a dataset."""
 _EXPORT_FILES = (".jsonl.gz", ".jsonl", ".json", ".json.gz")
 BATCH_ROWS = 16_384
 _GID_SUFFIX = re.compile(r"custom_fields(?:\..*)? \[([0-9]+)\]", re.DOTALL)
@@ -58,10 +61,13 @@ class Rows(NamedTuple):
 
 def compare_input(export: Export, role: str, options: StorageOptions) -> FramesInput | DatasetInput:
     """Return an input to compare; export files are loaded."""
+    if isinstance(export, list | tuple):
+        return FramesInput(read_asana_export(export, storage_options=options), role)
     if not isinstance(export, str | os.PathLike):
-        return FramesInput(export, role)
+        return FramesInput(cast("Mapping[str, pd.DataFrame]", export), role)
     path = os.fspath(export)
-    if path.endswith(_EXPORT_FILES) if is_url(path) else Path(path).is_file():
+    has_files = Path(path).is_file() or matching_files(path)
+    if path.endswith(_EXPORT_FILES) if is_url(path) else has_files:
         return FramesInput(read_asana_export(path, storage_options=options), role)
     return DatasetInput(path, role, options)
 
@@ -92,7 +98,7 @@ def _checked(frames: Any, role: str) -> dict[str, pd.DataFrame]:
     if not isinstance(frames, Mapping):
         raise InvalidOptionError(
             f"{role}: cannot compare {type(frames).__name__}. Pass the result of "
-            "read_asana_export, a dict of DataFrames by resource_type, an export file, or the "
+            "read_asana_export, a dict of DataFrames by resource_type, export files, or the "
             "folder of a Parquet dataset."
         )
     for name, frame in frames.items():

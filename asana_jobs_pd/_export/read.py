@@ -116,7 +116,8 @@ def read_asana_export(
     Parameters
     ----------
     paths
-        One file or several, or the frame that a download returned (rows without a file are
+        One file or several; a folder of them (``….jsonl.gz``, ``….jsonl``) or a pattern such as
+        ``"exports/*.gz"``; or the frame that a download returned (rows without a file are
         skipped). Gzip or plain; JSON Lines, or one JSON document. Also URLs that fsspec opens
         (extra ``[remote]``); those are read by one process.
     engine

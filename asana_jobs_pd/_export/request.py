@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from functools import reduce
+from glob import glob
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, Unpack, get_args
 
 import pandas as pd
 
-from asana_jobs_pd._decode.locations import File, StorageOptions, located
+from asana_jobs_pd._decode.locations import File, StorageOptions, is_url, located
 from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._export.assemble import Window
 from asana_jobs_pd._export.workers import processors
@@ -29,7 +30,7 @@ BadLines: TypeAlias = Literal["error", "warn", "skip"]
 CustomFieldsAs: TypeAlias = Literal["columns", "long", "raw"]
 Engine: TypeAlias = Literal["pandas", "arrow", "polars", "dask"]
 ExportPaths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
-"""One file or several; of a DataFrame, its column ``file.path``."""
+"""Files, folders, patterns; of a DataFrame, its column ``file.path``."""
 
 MAX_LINE_BYTES = 64 << 20
 MIN_BYTES_PER_WORKER = 3 << 20
@@ -120,7 +121,7 @@ def check_request(
 def export_paths(paths: ExportPaths) -> list[str]:
     """Return the files to read, each once, in order."""
     if isinstance(paths, str | os.PathLike):
-        return [os.fspath(paths)]
+        return matching_files(paths) or [os.fspath(paths)]
     if isinstance(paths, pd.DataFrame):
         return _paths_of(paths)
     if hasattr(paths, "to_pandas"):
@@ -138,7 +139,20 @@ def export_paths(paths: ExportPaths) -> list[str]:
             raise InvalidOptionError(f"paths: {path!r} is not a path.")
     if not several:
         raise InvalidOptionError("paths is empty: give at least one file.")
-    return list(dict.fromkeys(os.fspath(path) for path in several))
+    found = (matching_files(path) or [os.fspath(path)] for path in several)
+    return list(dict.fromkeys(chain.from_iterable(found)))
+
+
+def matching_files(path: str | os.PathLike[str]) -> list[str]:
+    """Return the export files in a folder, or those that match a pattern; none for other paths."""
+    text = os.fspath(path)
+    if is_url(text) or Path(text).is_file():
+        return []
+    if Path(text).is_dir():
+        names = (file.name for file in Path(text).iterdir())
+        exports = sorted(name for name in names if name.endswith((".jsonl.gz", ".jsonl")))
+        return [str(Path(text, name)) for name in exports]
+    return sorted(glob(text, recursive=True))  # noqa: PTH207  Path.glob takes no absolute pattern
 
 
 def _paths_of(frame: pd.DataFrame) -> list[str]:
@@ -205,16 +219,16 @@ def _window(frame: pd.DataFrame) -> Window:
 def _size(path: File) -> int:
     if not isinstance(path, str):
         return path.size()
-    hint = ""
     try:
         if not Path(path).is_dir():
             return Path(path).stat().st_size
-        reason = "it is a folder"
+        reason = (
+            "the folder has no export file (….jsonl.gz or ….jsonl); aj.read_asana_dataset reads a "
+            "dataset"
+        )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-    if reason == "it is a folder" or re.search(r"[*?\[]", path):
-        hint = ' Pass the files, for example sorted(Path("exports").glob("*.gz")).'
-    raise ExportFileError(f"{path} cannot be read: {reason}.{hint}", path=path)
+    raise ExportFileError(f"{path} cannot be read: {reason}.", path=path)
 
 
 def _worker_count(size: int) -> int:

@@ -35,8 +35,10 @@ class AsanaJobsError(Exception):
 class InvalidGidError(AsanaJobsError, ValueError):
     """Not a valid gid. No request was made.
 
-    Attributes
+    Parameters
     ----------
+    message
+        What is wrong, in words; what follows is an attribute, too.
     bad : dict of int to str
         The values that are not gids, as text: by their line in a file of `read_jobs_file`, else
         by their position, from 0.

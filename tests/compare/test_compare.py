@@ -345,9 +345,23 @@ def test_an_export_file_is_loaded(export, load):
     for paths in ((old, new), (str(old), new.as_uri()), (old, load(task("1", name="B")))):
         found = compare_asana_exports(*paths)
         assert cells(found["task"]) == [("1", "changed", "name", "Task 1", "B")]
+    empty = old.parent / "empty"
+    empty.mkdir()
     with pytest.raises(aj.errors.ExportFileError, match="read_asana_export") as caught:
-        compare_asana_exports(old.parent, new)
-    assert caught.value.path == str(old.parent)
+        compare_asana_exports(empty, new)
+    assert caught.value.path == str(empty)
+
+
+def test_several_files_are_one_export(export, load, tmp_path):
+    """As a list, a folder or a pattern."""
+    week = tmp_path / "week"
+    week.mkdir()
+    for name in ("1", "2"):
+        export(task(name)).rename(week / f"{name}-graph.jsonl.gz")
+    new = load(task("1"), task("2", name="B"))
+    for old in (sorted(week.iterdir()), tuple(week.iterdir()), week, f"{week}/*.gz"):
+        found = compare_asana_exports(old, new)
+        assert cells(found["task"]) == [("2", "changed", "name", "Task 2", "B")]
 
 
 def test_a_dataset_that_a_kill_left_beside_its_place_is_found(convert, load):

@@ -218,3 +218,22 @@ def test_what_people_put_together(export, content):
     data = read(export(content=content))
     assert list(data["task"]["gid"]) == ["1", "2", "3"]
     assert not data.issue_count
+
+
+def test_a_folder_or_a_pattern_stands_for_its_export_files(export, tmp_path):
+    """In the order of names; what a download has not finished, and anything else, is left alone."""
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    for number in ("2", "1"):
+        export(task(number)).rename(folder / f"{number}-graph.jsonl.gz")
+    (folder / "3-graph.jsonl.gz.part").write_bytes(b"\x1f\x8b")
+    (folder / "notes.txt").write_text("no rows")
+    for paths in (folder, str(folder), [folder], folder / "*.gz", f"{tmp_path}/**/*.gz"):
+        assert list(read(paths)["task"]["gid"]) == ["1", "2"]
+    odd = folder / "[1].jsonl.gz"
+    (folder / "1-graph.jsonl.gz").rename(odd)
+    assert list(read(odd)["task"]["gid"]) == ["1"]
+    with pytest.raises(ExportFileError, match=r"no export file .*read_asana_dataset"):
+        read(tmp_path)
+    with pytest.raises(ExportFileError, match="No such file"):
+        read(tmp_path / "*.nothing")
