@@ -32,7 +32,7 @@ from asana_jobs_pd._decode.decoders import (
 from asana_jobs_pd._decode.lines import BOM, Chunk, FileEnd, read_chunks
 from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult, abbreviate, spec_of
-from asana_jobs_pd._decode.schema import Node, Spec, child_of, learn, node_of, root_of
+from asana_jobs_pd._decode.schema import OTHER_KEYS, Node, Spec, child_of, learn, node_of, root_of
 from asana_jobs_pd.errors import ExportFileError
 
 LINE = '"line"'
@@ -428,6 +428,8 @@ def _digests(gids: Sequence[Any], lines: Sequence[bytes]) -> pa.Array:
 
 def _restrict(root: Node, spec: Spec, columns: Sequence[str]) -> None:
     """Keep only these columns and the objects around them."""
+    if any(column.rpartition(".")[2] == OTHER_KEYS for column in columns):
+        return  # what other keys there are is known once all were seen
     root.closed = True
     for column in (*columns, "modified_at"):  # which tells the latest of repeated rows
         node, inside = root, spec

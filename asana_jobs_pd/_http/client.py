@@ -87,7 +87,8 @@ class Client:
         Requests at the same time; Asana allows 50.
     timeout
         Seconds to connect, and seconds between two bytes. A complete response may take up to
-        twice the second value.
+        twice the second value. Looking up the server's name (DNS) is up to the operating system:
+        neither this nor an interrupt cuts it short, but nobody waits for its thread either.
     max_retries
         How often a request is tried again after a connection failure or a status of 429,
         500, 502, 503 or 504, within ten minutes.

@@ -77,10 +77,8 @@ def is_recent(record: dict[str, Any], now: float, max_age: float) -> bool:
     return False
 
 
-def parse_max_age(value: object) -> float | None:
-    """Return ``max_age`` in seconds, None for None."""
-    if value is None:
-        return None
+def parse_max_age(value: object) -> float:
+    """Return ``max_age`` in seconds."""
     seconds: object = value
     if isinstance(value, str | timedelta):
         with contextlib.suppress(ValueError, OverflowError):

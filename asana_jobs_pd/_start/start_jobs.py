@@ -138,7 +138,7 @@ def start_jobs(
 ) -> pd.DataFrame:
     """Do what the function of that name in `asana_jobs_pd` does."""
     _check(name, options)
-    age = parse_max_age(max_age)
+    age = None if max_age is None else parse_max_age(max_age)
     endpoint = ENDPOINTS[name]
     rows = plan_requests(endpoint, parse_parents(endpoint, parents), values)
     unique = list(dict.fromkeys(rows))

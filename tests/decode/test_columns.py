@@ -401,8 +401,13 @@ def test_what_an_odd_file_can_cost_is_bounded(load, monkeypatch, bundle):
         task("11", **{f"k{number}": 1 for number in range(1005)}),
         task("12", assignee={f"k{number}": 1 for number in range(1005)}),
     ]
-    data = load(*rows, '{"gid":"13","resource_type":"task","k\\"":1e400,"other_keys":2}')
+    rows.append('{"gid":"13","resource_type":"task","k\\"":1e400,"other_keys":2}')
+    data = load(*rows)
     frame = data["task"].set_index("gid")
+    names = ["gid", "other_keys", "assignee.other_keys"]
+    some = load(*rows, columns=names)["task"]
+    assert list(some) == names
+    pd.testing.assert_frame_equal(some.set_index("gid"), frame[names[1:]])
     assert not [column for column in frame if column.startswith("k")]
     for number in range(9):
         others = {key: value for key, value in wide[number % 3].items() if value is not None}

@@ -217,3 +217,22 @@ def test_a_post_is_never_cut(client, dripping):
     threading.Thread(target=lambda: (server.asked.wait(10), stop.set()), daemon=True).start()
     posted = mine.post_job("/exports/graph", b"{}", subject="Project", gid="12", stop=stop)
     assert posted.record["gid"] == "7"
+
+
+def test_a_name_server_that_does_not_answer_holds_nobody(client, monkeypatch):
+    """The look-up goes on in its thread until the system gives up; a wait ends without it."""
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(*_):
+        asked.set()
+        assert over.wait(60)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    made = client(base_url="https://asana.example/api/1.0", ledger=False)
+    began = time.monotonic()
+    with pytest.raises(aj.WaitTimeoutError):
+        aj.wait_asana_jobs("12", client=made, timeout=0.5)
+    assert asked.is_set()
+    assert time.monotonic() - began < 30
+    over.set()
