@@ -44,7 +44,10 @@ def entered(call: Callable[[], object]) -> list[str]:
 
 def main() -> None:
     """Print the table."""
-    with Sandbox(time_scale=100, url_lifetime=1e6) as asana, tempfile.TemporaryDirectory() as folder:
+    with (
+        Sandbox(time_scale=100, url_lifetime=1e6) as asana,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         client = aj.Client(asana.token, base_url=asana.base_url)
         (gid,) = asana.gids(1, "graph_export_request")
         asana.finish(gid)

@@ -361,16 +361,17 @@ class OneServerAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=pool_size)
         _use_timed_pools(self.poolmanager)
         self._origin, self._settings = origin, settings
-        self._pool: HTTPConnectionPool | None = None
+        self._verify = settings.reveal()["verify"]
+        self._pool: Any = None
 
     def exchange(
         self, request: requests.PreparedRequest, timeout: AnswerTimeout
     ) -> requests.Response:
-        """Send a request with the settings of this server."""
+        """Send a request to this server."""
         waits: Any = timeout
         own_request.active = True
         try:
-            return self.send(request, stream=True, timeout=waits, **self._settings.reveal())
+            return self.send(request, stream=True, timeout=waits, verify=self._verify)
         finally:
             own_request.active = False
 
@@ -381,10 +382,11 @@ class OneServerAdapter(HTTPAdapter):
         _use_timed_pools(manager)
         return manager
 
-    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> HTTPConnectionPool:
+    def get_connection_with_tls_context(self, request: Any, *_: Any, **__: Any) -> Any:
+        """Return the pool, made with the settings of this server when it is first needed."""
         if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*args, **options)  # type: ignore[assignment]
-        return self._pool  # type: ignore[return-value]
+            self._pool = super().get_connection_with_tls_context(request, **self._settings.reveal())
+        return self._pool
 
     def build_connection_pool_key_attributes(self, *args: Any, **options: Any) -> Any:
         host, _ = super().build_connection_pool_key_attributes(*args, **options)
@@ -403,7 +405,7 @@ class OneServerAdapter(HTTPAdapter):
 
     def _tls(self) -> ssl.SSLContext:
         """Return the TLS context of all connections: loading certificates is slower than a GET."""
-        verify = self._settings.reveal()["verify"]
+        verify = self._verify
         context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
         context.sslsocket_class = _TimedTLS
         if verify:
