@@ -99,7 +99,8 @@ class AsanaAccessor:
     """Asana jobs in a DataFrame: ``df.asana``.
 
     Works on any frame with job gids in ``gid``, as a column or an index level. Our columns are
-    recognized by name; other columns are left alone. No method changes the frame in place.
+    recognized by name; other columns are left alone. No method changes the frame in place. It is
+    shown as the few columns that people read, those of the command line.
 
     Type checkers see ``df.asana`` as ``Any``; `accessor` returns it typed.
 
@@ -124,7 +125,20 @@ class AsanaAccessor:
         self._frame = frame
 
     def __repr__(self) -> str:
-        return f"<AsanaAccessor: {len(self._frame):,} rows>"
+        from asana_jobs_pd._report.table import table_text
+
+        try:
+            return table_text(self._frame)
+        except aj.AsanaJobsError:  # a frame without gids, say
+            return f"<AsanaAccessor: {len(self._frame):,} rows>"
+
+    def _repr_html_(self) -> str | None:
+        from asana_jobs_pd._report.table import table_html
+
+        try:
+            return table_html(self._frame)
+        except aj.AsanaJobsError:
+            return None
 
     refresh = _Verb(lambda: aj.refresh_asana_jobs)
     wait = _Verb(lambda: aj.wait_asana_jobs)

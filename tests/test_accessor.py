@@ -46,6 +46,44 @@ def test_docstrings_are_those_of_the_functions(name):
     assert method.__qualname__ == f"AsanaAccessor.{name}"
 
 
+def test_it_is_shown_as_what_people_read(monkeypatch):
+    """A frame of 30 columns is cut in its middle; the accessor has the command line's table."""
+    jobs = pd.DataFrame(
+        {
+            "gid": ["12080000000004806", "2"],
+            "resource_subtype": ["graph_export_request", "duplicate_task"],
+            "status": ["succeeded", "failed"],
+            "new_task.name": [pd.NA, "<b>"],
+            "new_graph_export.download_url": ["https://x.example/a?Signature=secret", pd.NA],
+            "file.path": ["/tmp/12080000000004806-graph.jsonl.gz", pd.NA],
+            "file.error": [pd.NA, "there is no file"],
+            "fetched_at": pd.Timestamp("2026-01-01", tz="UTC"),
+        }
+    )
+    monkeypatch.setenv("COLUMNS", "150")
+    lines = repr(jobs.asana).splitlines()
+    assert lines[0].split() == ["gid", "kind", "status", "created", "file", "error"]
+    assert lines[1].split() == [
+        *("12080000000004806", "graph", "export", "succeeded", "–"),
+        *("12080000000004806-graph.jsonl.gz", "–"),
+    ]
+    assert lines[-1] == "[2 rows]"
+    page = jobs.asana._repr_html_()
+    assert "<td>task &lt;b&gt;</td>" in page
+    assert "<NA>" not in page
+    assert "secret" not in page + repr(jobs.asana)
+    many = pd.concat([jobs] * 20)
+    assert repr(many.asana).endswith("[40 rows, the first 25 shown]")
+    assert repr(jobs.head(0).asana) == "[0 rows]"
+
+
+def test_a_frame_that_is_not_one_of_jobs_is_shown_too():
+    """Looking at it is no error."""
+    other = pd.DataFrame({"a": [1]})
+    assert repr(other.asana) == "<AsanaAccessor: 1 rows>"
+    assert other.asana._repr_html_() is None
+
+
 def test_the_typed_accessor_is_the_registered_one():
     """`accessor` returns what ``df.asana`` is, and works on the same frame."""
     jobs = pd.DataFrame({"gid": ["1"], "status": ["succeeded"], "fetched_at": pd.Timestamp(0)})

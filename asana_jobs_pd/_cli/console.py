@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,8 @@ from typing import Any
 import pandas as pd
 
 from asana_jobs_pd._files import local_path, replace_file
-from asana_jobs_pd._jobs.states import is_finished, kinds_of
 from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._report.excel import escape_formulas
-from asana_jobs_pd._vocabulary import kind_label, state_label, states_of
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
     AsanaJobsError,
@@ -342,38 +340,3 @@ def _without_lists(frame: pd.DataFrame) -> pd.DataFrame:
     if "file.paths" not in frame.columns:
         return frame
     return frame.assign(**{"file.paths": frame["file.paths"].map("\n".join)})
-
-
-def job_table(jobs: pd.DataFrame, estimates: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Return the columns that people read: gid, kind, status, created object, estimate, error.
-
-    `estimates` say by gid how long unfinished jobs usually take.
-    """
-    table = pd.DataFrame({"gid": jobs["gid"]})
-    if "resource_subtype" in jobs.columns:
-        table["kind"] = kind_labels(jobs["resource_subtype"])
-    if "status" in jobs.columns:
-        table["status"] = state_labels(jobs)
-    created = pd.Series(pd.NA, jobs.index, "string")
-    for kind in kinds_of(jobs):
-        for leaf in ("name", "gid"):
-            if (column := f"new_{kind}.{leaf}") in jobs.columns:
-                objects = kind_label(kind) + " " + jobs[column].astype("string")
-                created = created.fillna(objects)
-    table["created"] = created
-    if estimates:
-        unfinished = ~is_finished(jobs)
-        table["estimate"] = jobs["gid"].where(unfinished).map(estimates).astype("string")
-    status = jobs["error.status"].astype("string") + " "
-    table["error"] = status.fillna("") + jobs["error.message"].astype("string")
-    return table.dropna(axis=1, how="all")
-
-
-def kind_labels(subtypes: pd.Series) -> pd.Series:
-    """Return the labels of kinds; missing ones stay missing."""
-    return subtypes.astype("string").map(kind_label, na_action="ignore").astype("string")
-
-
-def state_labels(jobs: pd.DataFrame) -> pd.Series:
-    """Return the label of each row's state."""
-    return pd.Series([state_label(state) for state in states_of(jobs)], jobs.index, "string")

@@ -19,10 +19,8 @@ from asana_jobs_pd._cli.console import (
     add_timeout,
     exit_code_of,
     in_cli_terms,
-    kind_labels,
     say,
     say_error,
-    state_labels,
     write,
 )
 from asana_jobs_pd._download.download import download_asana_exports
@@ -32,6 +30,7 @@ from asana_jobs_pd._jobs.states import is_cached, is_failed
 from asana_jobs_pd._monitor.wait import wait_asana_jobs
 from asana_jobs_pd._parquet.convert import asana_export_to_parquet
 from asana_jobs_pd._parquet.destination import destination
+from asana_jobs_pd._report.table import kind_labels, state_labels
 from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError, InvalidOptionError
 
 

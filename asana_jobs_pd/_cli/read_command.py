@@ -21,7 +21,6 @@ from asana_jobs_pd._cli.console import (
     add_timeout,
     check_output,
     create_parser,
-    job_table,
     say_error,
     split_gids,
     write,
@@ -30,6 +29,7 @@ from asana_jobs_pd._jobs.eta import usual_times
 from asana_jobs_pd._jobs.read import read_asana_jobs
 from asana_jobs_pd._jobs.states import is_failed
 from asana_jobs_pd._monitor.wait import wait_asana_jobs
+from asana_jobs_pd._report.table import job_table
 from asana_jobs_pd.errors import ReadInterrupted, WaitTimeoutError
 
 _USAGE = """\

@@ -14,12 +14,11 @@ from asana_jobs_pd._cli.console import (
     add_output,
     check_output,
     create_parser,
-    kind_labels,
     say,
-    state_labels,
     write,
 )
 from asana_jobs_pd._jobs.ledger import path, recent_jobs
+from asana_jobs_pd._report.table import kind_labels, state_labels
 
 _DESCRIPTION = """\
 List the jobs that were read or started on this machine, latest first. Asana cannot list jobs.

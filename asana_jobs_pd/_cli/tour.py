@@ -7,11 +7,11 @@ import time
 
 import pandas as pd
 
-from asana_jobs_pd._cli.console import job_table
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._jobs.read import read_asana_jobs
 from asana_jobs_pd._jobs.views import render
 from asana_jobs_pd._monitor.monitor import JobsMonitor
+from asana_jobs_pd._report.table import job_table
 from asana_jobs_pd._vocabulary import state_label
 from asana_jobs_pd.sandbox import Sandbox
 

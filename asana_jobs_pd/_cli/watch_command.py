@@ -27,7 +27,6 @@ from asana_jobs_pd._cli.console import (
     add_gids,
     add_timeout,
     create_parser,
-    job_table,
     say,
     say_error,
     split_gids,
@@ -39,6 +38,7 @@ from asana_jobs_pd._jobs.read import frame_or_raise, run_to_end
 from asana_jobs_pd._jobs.states import is_failed, is_finished
 from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._monitor.monitor import JobsMonitor
+from asana_jobs_pd._report.table import job_table
 from asana_jobs_pd._vocabulary import counts_by_state
 
 TICK = 0.2

@@ -1,0 +1,79 @@
+"""The few columns of jobs that people read: on the command line, and as ``df.asana``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from asana_jobs_pd._formatting import format_count
+from asana_jobs_pd._jobs.as_jobs import as_jobs
+from asana_jobs_pd._jobs.states import is_finished, kinds_of
+from asana_jobs_pd._jobs.views import masked, render
+from asana_jobs_pd._vocabulary import kind_label, state_label, states_of
+
+MAX_ROWS = 25
+"""How many rows of a frame are shown."""
+
+
+def job_table(jobs: pd.DataFrame, estimates: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Return what people read: gid, kind, status, created object, estimate, file, error.
+
+    `estimates` say by gid how long unfinished jobs usually take.
+    """
+    table = pd.DataFrame({"gid": jobs["gid"]})
+    if "resource_subtype" in jobs.columns:
+        table["kind"] = kind_labels(jobs["resource_subtype"])
+    if "status" in jobs.columns:
+        table["status"] = state_labels(jobs)
+    created = pd.Series(pd.NA, jobs.index, "string")
+    for kind in kinds_of(jobs):
+        for leaf in ("name", "gid"):
+            if (column := f"new_{kind}.{leaf}") in jobs.columns:
+                objects = kind_label(kind) + " " + jobs[column].astype("string")
+                created = created.fillna(objects)
+    table["created"] = created
+    if estimates:
+        unfinished = ~is_finished(jobs)
+        table["estimate"] = jobs["gid"].where(unfinished).map(estimates).astype("string")
+    paths = _texts(jobs, "file.path")
+    table["file"] = paths.map(lambda path: Path(path).name, na_action="ignore").astype("string")
+    status = _texts(jobs, "error.status") + " "
+    error = status.fillna("") + _texts(jobs, "error.message")
+    table["error"] = error.fillna(_texts(jobs, "file.error"))
+    return table.dropna(axis=1, how="all")
+
+
+def _texts(jobs: pd.DataFrame, name: str) -> pd.Series:
+    return jobs.get(name, pd.Series(pd.NA, jobs.index)).astype("string")
+
+
+def kind_labels(subtypes: pd.Series) -> pd.Series:
+    """Return the labels of kinds; missing ones stay missing."""
+    return subtypes.astype("string").map(kind_label, na_action="ignore").astype("string")
+
+
+def state_labels(jobs: pd.DataFrame) -> pd.Series:
+    """Return the label of each row's state."""
+    return pd.Series([state_label(state) for state in states_of(jobs)], jobs.index, "string")
+
+
+def table_text(jobs: pd.DataFrame) -> str:
+    """Return the first rows of a frame of jobs as lines of text."""
+    return f"{render(_first(jobs))}\n[{_size(jobs)}]".lstrip()
+
+
+def table_html(jobs: pd.DataFrame) -> str:
+    """Return the first rows of a frame of jobs as HTML."""
+    table = _first(jobs).fillna("").to_html(escape=True, index=False)
+    return f"{table}<p>{_size(jobs)}</p>"
+
+
+def _first(jobs: pd.DataFrame) -> pd.DataFrame:
+    return masked(job_table(as_jobs(jobs.head(MAX_ROWS))))
+
+
+def _size(jobs: pd.DataFrame) -> str:
+    shown = f", the first {MAX_ROWS} shown" if len(jobs) > MAX_ROWS else ""
+    return f"{format_count(len(jobs), 'row')}{shown}"
