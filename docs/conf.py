@@ -37,6 +37,7 @@ extensions = [
 templates_path = ["_templates", sphinx_autosummary_accessors.templates_path]
 exclude_patterns = ["_build", "_templates", "**/.ipynb_checkpoints"]
 default_role = "py:obj"
+smartquotes = False  # options of commands begin with two hyphens
 python_maximum_signature_line_length = 88
 
 autosummary_generate = True
