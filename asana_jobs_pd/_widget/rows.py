@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,8 @@ class JobRow:
     """One job as the table shows it; texts are not cleaned yet.
 
     `error` says why it could not be read; `note` stands in place of a name, and is shared by many
-    rows. `since` and `ended` are in microseconds since 1970; `since` is when the job was created
-    or, unless `created`, first seen.
+    rows; `usual` says how long such jobs took. `since` and `ended` are in microseconds since 1970;
+    `since` is when the job was created or, unless `created`, first seen.
     """
 
     gid: str
@@ -57,6 +58,7 @@ class JobRow:
     object_gid: str | None = None
     error: str = ""
     note: str = ""
+    usual: str = ""
     since: int | None = None
     created: bool = False
     ended: int | None = None
@@ -88,11 +90,11 @@ class JobRow:
 def rows_message(rows: Iterable[JobRow], *, version: int, epoch: int, at: float) -> dict[str, Any]:
     """Return rows as the browser gets them: short lists.
 
-    Each has the gid, the position of its look, since when it counts, when it ended, its text and
-    the gid of the created object; what is missing at the end is left out. A look is what many rows
-    share: state, kind, note, flags and the pattern of links. `version` grows by one with each
-    message, so that the browser notices when it missed one. Times are in seconds: that of the
-    message, `at`, since 1970, the others since `epoch`, which never changes.
+    Each has the gid, the position of its look, since when it counts, when it ended, its text, the
+    gid of the created object and how long such jobs took; what is missing at the end is left out.
+    A look is what many rows share: state, kind, note, flags and the pattern of links. `version`
+    grows by one with each message, so that the browser notices when it missed one. Times are in
+    seconds: that of the message, `at`, since 1970, the others since `epoch`, which never changes.
     """
     looks: dict[tuple[str, str, str, int, str], int] = {}
 
@@ -106,7 +108,7 @@ def rows_message(rows: Iterable[JobRow], *, version: int, epoch: int, at: float)
         look = looks.setdefault((row.state, row.kind, row.note, flags, pattern), len(looks))
         text = clean(row.text, limit=_MAX_TEXT) if row.text else None
         values = [row.gid, look, seconds(row.since), seconds(row.ended), text, row.object_gid]
-        lists.append(_trimmed(values))
+        lists.append(_trimmed([*values, row.usual or None]))
     shown = [
         [
             clean(state, limit=_MAX_STATE),
@@ -168,11 +170,15 @@ def first_seen(jobs: pd.DataFrame, now: int, client: Client | None = None) -> di
 
 
 def rows_of(
-    jobs: pd.DataFrame, seen: dict[str, int], unreadable: Collection[str] = ()
+    jobs: pd.DataFrame,
+    seen: Mapping[str, int],
+    unreadable: Collection[str] = (),
+    usual: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, JobRow]:
     """Return the jobs of a frame by gid, in its order, without rows that have none.
 
-    `seen` says when each job was first seen; `unreadable` has the gids that the monitor gave up.
+    `seen` says when each job was first seen; `unreadable` has the gids that the monitor gave up;
+    `usual` says how long unfinished jobs usually take.
     """
     jobs = as_jobs(jobs)
     cells = {
@@ -201,6 +207,7 @@ def rows_of(
             object_gid=gid_of_object if succeeded else None,
             error=error,
             note=_note(state, export=export) if not (name or error) else "",
+            usual="" if state in (*FINAL_STATUSES, UNREADABLE) else usual.get(gid, ""),
             since=seen.get(gid) if created[index] is None else created[index],
             created=created[index] is not None,
             ended=ended[index],

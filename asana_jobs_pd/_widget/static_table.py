@@ -69,7 +69,7 @@ def _cells(row: JobRow) -> list[str]:
         row.text or row.note or _DASH,
         row.gid,
         _DASH if row.since is None else format_epoch(row.since),
-        _DASH if row.took is None else format_duration(row.took),
+        (row.usual or _DASH) if row.took is None else format_duration(row.took),
     ]
 
 

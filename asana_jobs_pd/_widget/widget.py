@@ -6,8 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -20,14 +19,13 @@ from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._monitor.notebook_cells import Cells, current_cell
 from asana_jobs_pd._public import public
-from asana_jobs_pd._vocabulary import UNKNOWN, UNREADABLE
 from asana_jobs_pd._widget.display import (
     WIDGET_VIEW,
     Display,
     base_widget,
     in_kernel,
 )
-from asana_jobs_pd._widget.rows import JobRow, first_seen, rows_message, rows_of, shorten
+from asana_jobs_pd._widget.row_table import RowTable
 from asana_jobs_pd._widget.static_table import static_html, static_text
 from asana_jobs_pd._widget.status import is_news, snapshot, status_message
 from asana_jobs_pd._widget.ticker import Ticker
@@ -41,10 +39,6 @@ HEARTBEAT = 10.0
 """Seconds between two messages at most, while jobs are watched: the page sees we are alive."""
 FIRST_ANSWERS_TIMEOUT = 1.0
 """Seconds that the static table waits for jobs that have not been read yet."""
-MAX_TABLE = 580_000
-"""The most bytes of the rows in a message of all; what else it holds takes some thousands."""
-MAX_ROWS = 1_000
-"""The most rows in a message of changes."""
 _MAX_PATH = 4096
 _MAX_ID = 64
 
@@ -157,19 +151,15 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         self._now = now
         self._lock = threading.RLock()
         self._closed = self._jobs_observed = False
-        self._changed: dict[str, None] = {}
-        self._version, self._epoch = 0, int(now())
         self._sent_at = 0.0
-        frame = self.monitor.frame
-        self._seen = first_seen(frame, self._microseconds(), client or self.monitor.client)
-        self._table = rows_of(frame, self._seen, self._unreadable())
+        self._table = RowTable(self.monitor, client, now)
         self._transfers = Transfers(lambda message: setattr(self, "_transfer", message))
         super().__init__(
             _dest=os.fspath(dest),
             _status=self._new_status(),
             _transfer=self._transfers.message,
         )
-        self.set_trait("selected", frame.iloc[:0])
+        self.set_trait("selected", self.monitor.frame.iloc[:0])
         reopen = self._reopen if self.has_trait("_esm") else None  # with anywidget
         self._display = Display(self._bundle, self._static_face, reopen)
         self._ticker = Ticker(self._tick)
@@ -208,7 +198,8 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     def _static_face(self, hint: str = "") -> dict[str, str]:
         """Return the current table as HTML and as text, with a hint what to do for a live one."""
         with self._lock:
-            rows, now, at = list(self._table.values()), snapshot(self.monitor), self._microseconds()
+            rows, now = list(self._table.rows.values()), snapshot(self.monitor)
+            at = int(self._now() * 1e6)
         in_text = hint
         if now.unfinished and not hint:
             hint, in_text = _NOTEBOOK_HINT, _NOTEBOOK_HINT if in_kernel() else _TERMINAL_HINT
@@ -278,14 +269,8 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     # To the browser
 
     def _all_rows(self) -> dict[str, Any]:
-        """Return the table; long names of large ones follow as changes."""
         with self._lock:
-            message = self._rows_message(self._table.values())
-            self._changed |= dict.fromkeys(shorten(message, MAX_TABLE))
-            return message
-
-    def _rows_message(self, rows: Iterable[JobRow]) -> dict[str, Any]:
-        return rows_message(rows, version=self._version, epoch=self._epoch, at=self._now())
+            return self._table.message()
 
     def _new_status(self) -> dict[str, Any]:
         return status_message(snapshot(self.monitor), self._now())
@@ -293,9 +278,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     def _update(self, changed: pd.DataFrame) -> None:
         """Take over rows that have changed; called by the monitor."""
         with self._lock:
-            rows = rows_of(changed, self._seen, self._unreadable())
-            self._table |= rows
-            self._changed |= dict.fromkeys(rows)
+            self._table.update(changed)
         self._ticker.wake()
         if self._jobs_observed:
             change = t.Bunch(name="jobs", old=None, new=self.jobs, owner=self, type="change")
@@ -307,7 +290,11 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
             if self._closed:
                 return False
             at = self._now()
-            changed = self._send_changes()
+            rows = self._table.changes()
+            if changed := rows is not None:
+                self.send({"kind": "rows", **rows})
+            if self._table.has_changes:
+                self._ticker.wake()
             status = self._new_status()
             if is_news(status, self._status, self.monitor.requests_allowed, at):
                 self._status = status
@@ -321,34 +308,12 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
             self._display.update()
         return self.monitor.running
 
-    def _send_changes(self) -> bool:
-        """Send rows that have changed, the others soon if they are many; return whether any."""
-        gids = list(islice(self._changed, MAX_ROWS))
-        if not gids:
-            return False
-        self._version += 1
-        rows = self._rows_message(self._table[gid] for gid in gids)
-        self.send({"kind": "rows", **rows})
-        for gid in gids:
-            del self._changed[gid]
-        if self._changed:
-            self._ticker.wake()
-        return True
-
-    def _unreadable(self) -> set[str]:
-        if UNREADABLE not in self.monitor.counts:
-            return set()
-        return {gid for gid, job in self.monitor.jobs.items() if job.status == UNREADABLE}
-
-    def _microseconds(self) -> int:
-        return int(self._now() * 1e6)
-
     def _await_first_answers(self) -> None:
         """Wait briefly for jobs that were never read, so that the static table shows them."""
         deadline = time.monotonic() + FIRST_ANSWERS_TIMEOUT
         while self.monitor.state == "watching" and time.monotonic() < deadline:
             with self._lock:
-                if all(row.state != UNKNOWN for row in self._table.values()):
+                if self._table.all_read:
                     return
             time.sleep(0.02)
 
@@ -396,7 +361,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         identifier = message.get("id")
         if isinstance(identifier, str) and len(identifier) <= _MAX_ID:
             with self._lock:
-                answer = {"id": identifier, "now": self._now(), "version": self._version}
+                answer = {"id": identifier, "now": self._now(), "version": self._table.version}
                 self.send({"kind": "answer", **answer})
         command(message)
         self._ticker.wake()
@@ -415,7 +380,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
             return []
         texts = [gid for gid in gids if isinstance(gid, str)]
         with self._lock:
-            table = self._table
+            table = self._table.rows
             return [gid for gid in dict.fromkeys(texts) if gid in table and table[gid].ready]
 
     def _start(self) -> None:

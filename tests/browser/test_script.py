@@ -215,6 +215,16 @@ def test_the_download_button_says_what_it_does(show):
         assert page.evaluate("a => functions.downloadLabel(...a)", arguments) == label
 
 
+def test_clearing_the_filter_shows_all(show):
+    """The choice of states is that of all, too."""
+    page = show(state())
+    page.get_by_label("State", exact=True).select_option("failed")
+    page.get_by_label("Filter the jobs").fill("nothing")
+    page.get_by_role("button", name="Clear the filter").click()
+    expect(page.get_by_label("State", exact=True)).to_have_value("")
+    expect(page.locator(".aj-body .aj-row")).to_have_count(len(ROWS))
+
+
 def test_a_selection_stays_when_it_is_filtered_out(show):
     """The button keeps counting it, and says so."""
     page = show(state(_selected=["1201"]))
@@ -264,6 +274,19 @@ def test_names_that_come_later_take_their_places(show):
     assert rows[4]["note"] == "404 not found"
     page.get_by_label("Filter the jobs").fill("Ärger")
     expect(page.locator(".aj-body .aj-row")).to_have_count(2)
+
+
+def test_unfinished_jobs_say_how_long_they_usually_take(show):
+    """Beside the name, or in place of it."""
+    usual = "usually 4 to 9 min (7 runs)"
+    export = JobRow("1201", "in_progress", "graph export", note="file not ready", usual=usual)
+    task = JobRow("1202", "in_progress", "duplicate task", "Launch", usual=usual)
+    page = show(state([export, task]))
+    cells = page.locator(".aj-body .aj-col-name")
+    expect(cells.nth(0)).to_have_text(usual)
+    expect(cells.nth(0)).to_have_attribute("title", f"file not ready · {usual}")
+    expect(cells.nth(1)).to_have_text(f"Launch · {usual}")
+    expect(cells.nth(1)).to_have_attribute("title", f"Launch · {usual}")
 
 
 def test_a_kernel_that_does_not_answer_is_busy(show):

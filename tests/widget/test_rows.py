@@ -75,6 +75,13 @@ def test_only_digits_become_a_link(gid):
     assert rows({**TASK, "new_task": {"gid": gid, "name": "Launch"}})["2"].link is None
 
 
+def test_unfinished_jobs_have_a_usual_time():
+    """A finished one has its own."""
+    usual = {"1": "usually 4 min (1 run)", "2": "usually 9 s (2 runs)"}
+    jobs = [EXPORT, {**TASK, "status": "in_progress"}]
+    assert [row.usual for row in rows(*jobs, usual=usual).values()] == ["", usual["2"]]
+
+
 def test_age_counts_from_when_a_job_was_first_seen():
     """Asana reports no times for most kinds."""
     row = rows(TASK, seen={"2": 7})["2"]
@@ -142,13 +149,15 @@ def test_the_browser_gets_short_lists():
     first = replace(first, note="file ready", ended=(at + 60) * 10**6)
     second = JobRow("2", "succeeded", "duplicate task", "Launch", "project", "77")
     third = replace(second, gid="3", name=None, object_gid=None)
-    message = rows_message([first, second, third], version=4, epoch=at, at=at + 0.4)
+    fourth = replace(third, gid="4", usual="usually 4 min (1 run)")
+    message = rows_message([first, second, third, fourth], version=4, epoch=at, at=at + 0.4)
     assert (message["version"], message["epoch"], message["at"]) == (4, at, at)
     url = "https://app.asana.com/0/{gid}/list"
     assert decoded(message) == [
         ["1", "succeeded", "graph export", "file ready", CREATED | READY, "", 0, 60],
         ["2", "succeeded", "duplicate task", "", NAMED, url, None, None, "Launch", "77"],
         ["3", "succeeded", "duplicate task", "", 0, ""],
+        ["4", "succeeded", "duplicate task", "", 0, "", *[None] * 4, "usually 4 min (1 run)"],
     ]
 
 

@@ -200,7 +200,7 @@ def test_commands_are_answered(ready, wire):
     wire.clear()
     send(ready, "hello", series=0.5)
     [answer] = customs(wire, "answer")
-    assert (answer["id"], answer["version"]) == ("1", ready._version)
+    assert (answer["id"], answer["version"]) == ("1", ready._table.version)
     assert abs(answer["now"] - time.time()) < 60
     wire.clear()
     send(ready, "all_rows")
@@ -355,11 +355,39 @@ def test_ten_thousand_jobs_are_there_at_once(show, wire):
     [table] = [json.loads(text)[1]["state"] for text in wire if '"_rows"' in text]
     rows = table["_rows"]["rows"]
     assert len(rows) == 10_000
-    until(lambda: not widget._changed)
+    until(lambda: not [t for t in threading.enumerate() if t.name == "asana-jobs-send"])
     assert max(map(len, wire)) < 600_000
     for message in customs(wire, "rows"):
         rows += message["rows"]
     assert {row[0] for row in rows if len(row) > 4} == set(gids)
+
+
+def usual(widget):
+    """Return what the page would get of how long the jobs usually take, by gid."""
+    rows = widget.get_state(["_rows"])["_rows"]["rows"]
+    return {row[0]: row[6] for row in rows if len(row) > 6}
+
+
+def test_unfinished_jobs_say_how_long_they_usually_take(
+    asana, client, show, wire, tmp_path, monkeypatch
+):
+    """By earlier ones that the ledger knows: at once if they have been read, else later."""
+    monkeypatch.setenv("ASANA_JOBS_LEDGER", str(tmp_path / "ledger.sqlite3"))
+    (parent,) = asana.parents(1)
+    first = aj.export_graph(parent, client=client)
+    asana.advance(3600)
+    first.asana.refresh(client=client)
+    jobs = aj.export_graph(parent, client=client)
+    (gid,) = jobs["gid"]
+    widget = show(jobs)
+    assert usual(widget)[gid].endswith("(1 run)")
+    assert "(1 run)" in widget._static_face()["text/html"]
+    unread = show([gid, *first["gid"]])
+    until(lambda: "(1 run)" in wire.text() and usual(unread).keys() == {gid})
+    asana.finish(gid)
+    send(widget, "refresh")
+    known(widget, "succeeded", 1)
+    assert usual(widget) == {}
 
 
 def test_no_secret_is_in_the_state(exports, ready, state_of_all, wire):

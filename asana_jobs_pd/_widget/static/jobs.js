@@ -61,7 +61,8 @@ function linkOf(pattern, gid) {
 export function decodeRows(message) {
   const looks = list(message?.looks), epoch = number(message?.epoch);
   const time = (seconds) => (Number.isFinite(seconds) ? epoch + seconds : null);
-  return list(message?.rows).filter(Array.isArray).map(([gid, look, since, ended, words, created]) => {
+  return list(message?.rows).filter(Array.isArray).map((row) => {
+    const [gid, look, since, ended, words, created, usual] = row;
     const [state, kind, note, flags, pattern] = list(looks[look]);
     const isNamed = Boolean(flags & NAMED && words);
     return {
@@ -70,7 +71,8 @@ export function decodeRows(message) {
       kind: text(kind),
       note: isNamed ? "" : text(words || note),
       name: isNamed ? text(words) : null,
-      link: linkOf(pattern, created),
+      usual: text(usual),
+      link: isNamed ? linkOf(pattern, created) : null,
       since: time(since),
       ended: time(ended),
       took: flags & CREATED && Number.isFinite(since) && Number.isFinite(ended)
@@ -709,10 +711,14 @@ class View {
         this.grid.focus({ preventScroll: true });
       },
       onchange: (event) => this.select([row], event.target.checked) }) : null;
-    const object = row.name && row.link
+    const name = row.link
       ? element("a", { href: row.link, target: "_blank", rel: "noopener noreferrer",
         tabindex: "-1" }, row.name)
-      : row.name ?? dim(row.note || DASH);
+      : row.name;
+    const object = row.name
+      ? [name, row.usual ? dim(` · ${row.usual}`) : null]
+      : [dim(row.usual || row.note || DASH)];
+    const words = [row.name ?? row.note, row.usual].filter(Boolean).join(" · ");
     const since = row.since && `${row.created ? "Created" : "First seen"} ${formatTime(row.since)}`;
     const completed = row.ended && `Completed ${formatTime(row.ended)}`;
     const line = element("div", { role: "row", class: "aj-row",
@@ -722,7 +728,7 @@ class View {
       cell("state", stateLabel(row.state), element("span", { class: `aj-is-${knownState(row.state)}` },
         mark(row.state), stateLabel(row.state))),
       cell("kind", row.kind, row.kind || DASH),
-      cell("name", row.name ?? row.note, object),
+      cell("name", words, ...object),
       cell("gid", row.gid, row.gid),
       cell("age", since, this.ageOf(row)),
       cell("took", completed, row.took === null ? DASH : formatDuration(row.took)));
