@@ -27,8 +27,8 @@ from asana_jobs_pd._parquet.destination import (
     CATALOGUE,
     LONG_VALUES,
     MANIFEST,
-    SUCCESS,
     set_aside,
+    why_unreadable,
 )
 from asana_jobs_pd.errors import (
     AsanaJobsError,
@@ -210,15 +210,7 @@ class DatasetInput:
 
     def _read_manifest(self) -> dict[str, list[str]]:
         """Return the names of the files by resource type."""
-        if not (self._exists(MANIFEST) and self._exists(SUCCESS)):
-            reason = (
-                "is not a dataset of an export: convert its files with asana_export_to_parquet(…), "
-                "or load them with read_asana_export(…)"
-            )
-            if self._exists(MANIFEST):
-                reason = "is an unfinished dataset; convert the export again"
-            elif self._filesystem.get_file_info(self._root).type is FileType.NotFound:
-                reason = "does not exist"
+        if reason := why_unreadable(self._exists):
             raise ExportFileError(f"{self._role}: {self._shown} {reason}.", path=self._shown)
         if self._exists(LONG_VALUES):
             raise _long_refused(self._role)
@@ -234,7 +226,7 @@ class DatasetInput:
             return pd.read_parquet(file, dtype_backend="pyarrow")
 
     def _exists(self, name: str) -> bool:
-        info = self._filesystem.get_file_info(f"{self._root}/{name}")
+        info = self._filesystem.get_file_info(f"{self._root}/{name}".rstrip("/"))
         return info.type is not FileType.NotFound
 
     def _reading(self, read: Callable[[], T]) -> T:

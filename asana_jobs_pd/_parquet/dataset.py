@@ -29,6 +29,7 @@ from asana_jobs_pd._parquet.destination import (
     SUCCESS,
     destination,
     staged,
+    why_unreadable,
 )
 from asana_jobs_pd._parquet.writer import DatasetWriter, folder_of
 from asana_jobs_pd._public import public
@@ -117,16 +118,11 @@ def dataset_folder(folder: str | os.PathLike[str]) -> Path:
     if not isinstance(folder, str | os.PathLike):
         raise InvalidOptionError(f"{folder!r} is not the folder of a dataset.")
     root = Path(folder)
-    finished = (root / MANIFEST).is_file() and (root / SUCCESS).is_file()
-    if finished:
+    reason = why_unreadable(lambda name: (root / name).exists())
+    if reason is None:
         return root.absolute()
-    reason = "is not a dataset; asana_export_to_parquet(…) or data.to_parquet(…) writes one"
-    if (root / MANIFEST).is_file():
-        reason = "is an unfinished dataset; convert the export again"
-    elif "://" in str(folder):
+    if "://" in str(folder):
         reason = "is not a local folder; copy the dataset to one"
-    elif not root.exists():
-        reason = "does not exist"
     raise ExportFileError(f"{hide_query(str(folder))} {reason}.", path=hide_query(str(folder)))
 
 

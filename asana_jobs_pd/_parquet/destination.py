@@ -107,6 +107,18 @@ def destination(
     return checked
 
 
+def why_unreadable(exists: Callable[[str], bool]) -> str | None:
+    """Return why a folder is not a complete dataset; `exists` tells of paths in it, "" for it."""
+    if not exists(MANIFEST):
+        if not exists(""):
+            return "does not exist"
+        return (
+            "is not a dataset of an export: convert its files with asana_export_to_parquet(…), or "
+            "load them with read_asana_export(…)"
+        )
+    return None if exists(SUCCESS) else "is an unfinished dataset; convert the export again"
+
+
 def keep_existing(dest: Destination, stage: Stage, reason: str) -> None:
     """Raise if an incomplete dataset would replace another, now or on publishing."""
     stage.overwrite = False
