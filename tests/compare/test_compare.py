@@ -293,7 +293,7 @@ def many(shift):
             memberships=[{"project": WEB, "section": (TODO, DOING)[(number + shift) % 5 == 0]}],
             custom_fields=[priority(("High", "Low")[(number + shift) % 11 == 0]), cost(number / 3)],
         )
-        for number in range(200)
+        for number in range(120)
     ]
     links = [{"resource_type": "project_to_portfolio", "project": {"gid": str(n + shift)}}
              for n in range(20)]  # fmt: skip
@@ -315,7 +315,7 @@ def test_datasets_and_frames_say_the_same(load, convert, monkeypatch, backend):
     old, new = load(*many(0)), load(*many(1), dtype_backend=backend)
     expected = compare_asana_exports(old, new)
     touched = [
-        n for n in range(5, 200)
+        n for n in range(5, 120)
         if n % 7 == 0 or n % 3 == 0 or n % 5 in (0, 4) or n % 11 in (0, 10)
     ]  # fmt: skip
     assert expected.summary().loc["task", ["removed", "changed"]].tolist() == [5, len(touched)]
@@ -695,8 +695,8 @@ def test_partial_in_partitions(load, convert, monkeypatch):
     full, delta = many(0), many(1)[50:90]
     expected = compare_asana_exports(load(*full), load(*delta), partial=True)
     assert expected.summary()["removed"].sum() == 0
-    assert expected.summary()[["changed", "unchanged"]].loc["task"].sum() == 200
-    monkeypatch.setattr(compare, "PARTITION_BYTES", 10_000)
+    assert expected.summary()[["changed", "unchanged"]].loc["task"].sum() == 120
+    monkeypatch.setattr(compare, "PARTITION_BYTES", 30_000)
     assert_same(compare_asana_exports(convert(*full), convert(*delta), partial=True), expected)
 
 

@@ -337,8 +337,12 @@ def trouble(request, path):
         yield request.param
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, indirect=True)
-@pytest.mark.parametrize("verb", ["read", "start", "wait", "download"])
+@pytest.mark.parametrize(
+    ("verb", "trouble"),
+    [("read", trouble) for trouble in TROUBLES]
+    + [(verb, each) for verb in ("start", "wait", "download") for each in (locked, no_home, full)],
+    indirect=["trouble"],
+)
 def test_a_ledger_that_cannot_be_written_is_one_warning(verb, trouble, sandbox, tmp_path):
     """The frame is complete, whatever the reason; a second call does not repeat the warning."""
     asana = sandbox(clock=None, export_rows=5)

@@ -231,11 +231,11 @@ def test_many_kinds_have_labels_that_do_not_overlap():
     assert np.diff(boxes).min() > height
 
 
-@pytest.mark.parametrize("verb", ["timeline", "status"])
-def test_no_setting_of_matplotlib_or_of_warnings_is_changed(verb, tmp_path):
+def test_no_setting_of_matplotlib_or_of_warnings_is_changed(tmp_path):
     """Neither by plots nor by reports."""
     before = dict(mpl.rcParams), list(warnings.filters)
-    getattr(few().asana.plot, verb)().figure.canvas.draw()
+    few().asana.plot.timeline().figure.canvas.draw()
+    few().asana.plot.status().figure.canvas.draw()
     few().asana.report(tmp_path / "r.html")
     assert (dict(mpl.rcParams), list(warnings.filters)) == before
 
@@ -357,8 +357,9 @@ def test_the_first_and_the_last_years(tmp_path, start, end, zone, more):
     ax = jobs.asana.plot.timeline(tz=zone)
     ax.figure.canvas.draw()
     assert ax.get_xlim()[0] < ax.get_xlim()[1]
-    html = jobs.asana.report(tmp_path / "r.html", tz=zone).read_text(encoding="utf-8")
-    assert zone is not None or f"read {end[:10]} {end[11:19]}" in html
+    if not more:  # the picture is the same
+        html = jobs.asana.report(tmp_path / "r.html", tz=zone).read_text(encoding="utf-8")
+        assert zone is not None or f"read {end[:10]} {end[11:19]}" in html
 
 
 def test_the_frame_is_left_alone():
