@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
 import zlib
@@ -16,6 +15,8 @@ from math import ceil
 from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
+
+import orjson
 
 from ._answers import Answer, xml_error
 from ._world import World
@@ -218,16 +219,14 @@ class Exports:
         return hmac.new(self._secret, signed.encode(), hashlib.sha256).hexdigest()
 
     def _make(self, gid: str, resource_type: str, edition: int) -> File:
-        packer = zlib.compressobj(wbits=31)
+        packer = zlib.compressobj(1, wbits=31)
         seed, weeks = str(self._seed), self._weeks_of.get(gid, 0)
         asked = self._asked.get(gid)
         order = f"{gid}/{edition}" if asked is None else str(edition)
         rows = export_rows(resource_type, self._rows, seed, order, weeks=weeks)
         if asked:
             rows = requested_rows(World(seed, max(50, self._rows), weeks=weeks), asked)
-        parts = [
-            packer.compress(json.dumps(row, ensure_ascii=False).encode() + b"\n") for row in rows
-        ]
+        parts = [packer.compress(orjson.dumps(row) + b"\n") for row in rows]
         return _file(b"".join([*parts, packer.flush()]))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
 from zlib import crc32
@@ -55,27 +55,23 @@ class Interval(NamedTuple):
     by: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Task:
-    """A task: its initial state, its changes, and its present state."""
+    """A task: its initial state, its changes, and its present state, by field."""
 
     number: int
     created_at: int
     created_by: int
     first: Mapping[Field, Any]
     changes: Sequence[Change]
-
-    @property
-    def last(self) -> dict[Field, Any]:
-        """The present value of every field."""
-        return {**self.first, **{change.field: change.new for change in self.changes}}
+    last: Mapping[Field, Any]
 
     @property
     def modified_at(self) -> int:
         """The time of the last change."""
         return self.changes[-1].at if self.changes else self.created_at
 
-    @property
+    @cached_property
     def memberships(self) -> dict[int, int]:
         """The task's section in each of its projects."""
         return {
@@ -295,7 +291,7 @@ class World:
             if rng.random() < 1 / 10:
                 changes.append(self._change(rng, begin + rng.randrange(_WEEK), state))
                 state[changes[-1].field] = changes[-1].new
-        return Task(number, created, by, first, changes)
+        return Task(number, created, by, first, changes, state)
 
     def _change(self, rng: Random, at: int, state: Mapping[Field, Any]) -> Change:
         choices = [field for field in state if field not in self._constant]

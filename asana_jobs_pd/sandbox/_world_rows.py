@@ -327,7 +327,7 @@ def _compact(row: Json) -> Json:
 
 def _time(millis: int) -> str:
     """Return a time as Asana writes it, without a zero fraction."""
-    moment = datetime.fromtimestamp(millis // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    moment = datetime.fromtimestamp(millis // 1000, UTC).isoformat()[:19]
     return f"{moment}.{millis % 1000:03d}Z" if millis % 1000 else f"{moment}Z"
 
 

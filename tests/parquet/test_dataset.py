@@ -14,7 +14,7 @@ from asana_jobs_pd.sandbox._world_rows import graph_rows, resource_rows
 
 @pytest.fixture(scope="module", params=["resource", "graph"])
 def path(request, tmp_path_factory):
-    world = World(5, 120)
+    world = World(5, 60)
     rows = graph_rows(world) if request.param == "graph" else resource_rows(world, "task")
     return write(tmp_path_factory.mktemp("export") / "export.gz", rows)
 

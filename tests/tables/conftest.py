@@ -26,7 +26,7 @@ def load(tmp_path_factory):
 @pytest.fixture(scope="session")
 def world():
     """A world in which some projects are hidden."""
-    return World("answers", 400, hidden=0.2)
+    return World("answers", 200, hidden=0.2)
 
 
 def everything(world):

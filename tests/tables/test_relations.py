@@ -222,7 +222,7 @@ def test_tables_are_attributes_and_complete_with_tab(graph):
     assert tables.task is tables["task"]
     assert "task_project" in dir(tables)
     assert "task_project" in tables._ipython_key_completions_()
-    assert f"task {len(tables.task)}, project 16" in repr(tables)
+    assert f"task {len(tables.task)}, project 7" in repr(tables)
     assert "<table" in tables._repr_html_()
     with pytest.raises(KeyError, match="not one of the tables"):
         tables["tasks"]

@@ -15,7 +15,7 @@ duckdb = pytest.importorskip("duckdb")
 @pytest.fixture(scope="module", params=["resource", "graph"])
 def both(request, tmp_path_factory):
     """An export, and the same as a Parquet dataset."""
-    world = World("sql", 120, hidden=0.2)
+    world = World("sql", 60, hidden=0.2)
     folder = tmp_path_factory.mktemp("lake")
     kind = request.param
     rows = graph_rows(world) if kind == "graph" else resource_rows(world, "task")
@@ -45,7 +45,6 @@ def test_a_lake_has_the_tables_of_a_load(both, name):
     assert set(found.columns) == set(expected.columns) or expected.empty
     if not expected.empty:
         assert plain(found) == plain(expected[found.columns])
-        assert plain(data.sql(f"from {name}")) == plain(expected)
     assert len(found) == len(expected)
 
 
