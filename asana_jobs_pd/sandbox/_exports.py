@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 import zlib
@@ -15,8 +16,6 @@ from math import ceil
 from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
-
-import orjson
 
 from ._answers import Answer, xml_error
 from ._world import World
@@ -140,6 +139,7 @@ class Exports:
         self._editions: dict[str, int] = {}
         self._contents: dict[str, bytes | None] = {}
         self._asked: dict[str, Sequence[Json]] = {}
+        self._parents: dict[str, tuple[str, int] | None] = {}
         self.weeks = 0
         self._weeks_of: dict[str, int] = {}
         self._file = lru_cache(maxsize=256)(self._make)
@@ -162,12 +162,15 @@ class Exports:
         """Change the content, and so the ETag, of a job's files."""
         self._editions[gid] = self._editions.get(gid, 0) + 1
 
-    def ask(self, gid: str, parameters: Sequence[Json]) -> None:
-        """Record the request parameters of an export that is started; a graph export has none.
+    def ask(
+        self, gid: str, parameters: Sequence[Json], parent: tuple[str, int] | None = None
+    ) -> None:
+        """Record what an export that is started is of: parameters, or a parent, its n-th of a kind.
 
-        Graph exports that are started differ only in what has changed.
+        Exports of one parent differ only in what has changed.
         """
         self._asked[gid] = parameters
+        self._parents[gid] = parent
 
     def publish(self, gid: str, content: bytes | None) -> None:
         """Serve these bytes as a job's files from now on; None deletes them."""
@@ -221,12 +224,17 @@ class Exports:
     def _make(self, gid: str, resource_type: str, edition: int) -> File:
         packer = zlib.compressobj(1, wbits=31)
         seed, weeks = str(self._seed), self._weeks_of.get(gid, 0)
-        asked = self._asked.get(gid)
+        asked, parent = self._asked.get(gid), self._parents.get(gid)
         order = f"{gid}/{edition}" if asked is None else str(edition)
         rows = export_rows(resource_type, self._rows, seed, order, weeks=weeks)
-        if asked:
-            rows = requested_rows(World(seed, max(50, self._rows), weeks=weeks), asked)
-        parts = [packer.compress(orjson.dumps(row) + b"\n") for row in rows]
+        world = World(seed, max(50, self._rows), weeks=weeks)
+        if parent:
+            rows = graph_rows(world, world.nth(*parent))
+        elif asked:
+            rows = requested_rows(world, asked)
+        parts = [
+            packer.compress(json.dumps(row, ensure_ascii=False).encode() + b"\n") for row in rows
+        ]
         return _file(b"".join([*parts, packer.flush()]))
 
 

@@ -114,6 +114,8 @@ PARENTS = (
 )
 LARGE = ("portfolio", "team")
 """Parents with more than 1,000 tasks: their graph exports are cached."""
+_SCOPES = ("project", *LARGE)
+"""Parents whose graph exports have what is in them; others have the whole workspace."""
 _CACHED_FOR = 4 * 3600.0
 _PARENT = re.compile(r"11(\d\d)\d{12}", re.ASCII)
 
@@ -288,7 +290,9 @@ class Starts:
         if refusal is not None:
             return refusal
         gid = self._begin(start, parent)
-        self._files.ask(gid, data.get("export_request_parameters", ()))
+        kind = _kind_of(parent)
+        scope = (kind, int(parent[4:])) if start.member == "parent" and kind in _SCOPES else None
+        self._files.ask(gid, data.get("export_request_parameters", ()), scope)
         return gid
 
     def _refusal(self, start: Start, parent: str) -> Answer | None:

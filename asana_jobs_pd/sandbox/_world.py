@@ -234,6 +234,16 @@ class World:
             else:
                 yield number
 
+    def team_of(self, project: int) -> Json:
+        """Return the team of a project."""
+        return self.teams[project % len(self.teams)]
+
+    def nth(self, kind: str, number: int) -> str:
+        """Return the gid of a project, portfolio or team; the numbers begin again at the end."""
+        objects = {"project": self.projects, "portfolio": self.portfolios, "team": self.teams}[kind]
+        gid: str = objects[number % len(objects)]["gid"]
+        return gid
+
     def portfolios_below(self, parent: str | None) -> set[int]:
         """Return the portfolios in the graph export of a portfolio; None for everything."""
         gids = [portfolio["gid"] for portfolio in self.portfolios]
@@ -249,7 +259,11 @@ class World:
         """Return the projects in a graph export, hidden ones included."""
         portfolios = self.portfolios_below(parent)
         within = {project for portfolio, project in self.project_links() if portfolio in portfolios}
-        return within | {n for n, project in enumerate(self.projects) if project["gid"] == parent}
+        return within | {
+            number
+            for number, project in enumerate(self.projects)
+            if parent in (project["gid"], self.team_of(number)["gid"])
+        }
 
     # What happened
 

@@ -37,7 +37,7 @@ def resource_rows(
 
 
 def graph_rows(world: World, parent: str | None = None) -> Iterator[Json]:
-    """Yield the rows of the graph export of a portfolio or a project; None for everything."""
+    """Yield the rows of the graph export of a portfolio, project or team; None for everything."""
     portfolios = sorted(world.portfolios_below(parent))
     projects = sorted(world.projects_below(parent) - world.hidden)
     for number in portfolios:
@@ -81,7 +81,7 @@ def _project(world: World, number: int) -> Iterator[Json]:
         "created_at": _time(millis(START)),
         "due_on": day(rng, millis(NOW)) if rng.random() < 1 / 2 else None,
         "owner": rng.choice(world.users),
-        "team": rng.choice(world.teams),
+        "team": world.team_of(number),
     }
     for place in range(len(SECTIONS)):
         yield {

@@ -142,6 +142,21 @@ def test_time_entries_are_of_tasks_of_the_file(world):
     assert {row["task"]["gid"] for row in entries} <= gids
 
 
+@pytest.mark.parametrize("kind", ["project", "portfolio", "team"])
+def test_a_graph_export_has_what_is_in_its_parent(world, kind):
+    parent = world.nth(kind, 1)
+    rows = list(graph_rows(world, parent))
+    projects = {row["gid"] for row in of_type(rows, "project")}
+    assert 0 < len(projects) < len(world.projects)
+    if kind == "project":
+        assert projects == {parent}
+    if kind == "team":
+        assert {row["team"]["gid"] for row in of_type(rows, "project")} == {parent}
+    for row in of_type(rows, "task"):
+        own = {each["project"]["gid"] for each in row["memberships"]}
+        assert own & projects or row["parent"]
+
+
 def test_custom_fields_of_graph_exports_come_without_gids_on_demand():
     world = World(1, 50, field_gids=False)
     fields = [field for row in graph_rows(world) for field in row.get("custom_fields", ())]
