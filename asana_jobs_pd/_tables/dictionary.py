@@ -16,6 +16,9 @@ from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._public import public
 from asana_jobs_pd._tables.arrays import arrow_column, items_of, missing, texts
 
+_LEFT: Final = "style='text-align:left'"
+MAX_PROJECTS: Final = 5
+"""Of more projects than these, the others are counted."""
 MAX_VALUES: Final = 12
 """Columns with more distinct values do not list them."""
 _MEANINGS: Final = {
@@ -76,31 +79,28 @@ class AsanaDictionary(pd.DataFrame):
         return pd.DataFrame  # a selection of it is an ordinary frame
 
     def _repr_html_(self) -> str:
-        parts = []
-        for resource_type, rows in self.groupby("resource_type", sort=False):
-            cells = "".join(map(_html_row, rows.itertuples(index=False)))
-            head = "".join(
-                f"<th style='text-align:left'>{name}</th>"
-                for name in ("column", "type", "meaning", "filled", "options", "projects")
-            )
-            parts.append(
-                f"<h4>{escape(str(resource_type))}</h4><table><thead><tr>{head}</tr></thead>"
-                f"<tbody>{cells}</tbody></table>"
-            )
+        types = self.groupby("resource_type", sort=False)
+        parts = [f"<h4>{escape(str(name))}</h4>{_html_table(rows)}" for name, rows in types]
         return "".join(parts) or "<p>No rows.</p>"
 
 
-def _html_row(row: Any) -> str:
-    share = f"{row.filled:.0%}"
-    bar = (
-        f"<div style='background:linear-gradient(to right,#8883 {share},transparent {share})'>"
-        f"{share}</div>"
+def _html_table(rows: pd.DataFrame) -> str:
+    rows = rows.drop(columns="resource_type").dropna(axis="columns", how="all")
+    head = "".join(f"<th {_LEFT}>{escape(name).replace('_', ' ')}</th>" for name in rows.columns)
+    body = "".join(
+        f"<tr>{''.join(map(_html_cell, rows.columns, row))}</tr>"
+        for row in rows.itertuples(index=False, name=None)
     )
-    meaning = "" if pd.isna(row.same_name) else f"; same name: {row.same_name}"
-    texts = (row.column, row.type, f"{row.meaning}{meaning}")
-    rest = ("" if pd.isna(value) else value for value in (row.options, row.projects))
-    cells = [*map(escape, map(str, texts)), bar, *map(escape, map(str, rest))]
-    return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _html_cell(column: str, value: Any) -> str:
+    if column == "filled":
+        share = f"{value:.0%}"
+        bar = f"background:linear-gradient(to right,#8884 {share},transparent {share})"
+        return f"<td {_LEFT}><div style='{bar}'>{share}</div></td>"
+    style = " style='text-align:left;overflow-wrap:anywhere;max-width:24em'"
+    return f"<td{style}>{'' if pd.isna(value) else escape(str(value))}</td>"
 
 
 def dictionary_of(export: ExportAnswers) -> AsanaDictionary:
@@ -116,7 +116,7 @@ def dictionary_of(export: ExportAnswers) -> AsanaDictionary:
             values = frame[column]
             row: dict[str, Any] = {"resource_type": resource_type, "column": column}
             row["type"], row["meaning"] = _kind(values), _meaning(column)
-            row["filled"] = float(values.notna().mean()) if len(values) else 0.0
+            row["filled"] = float(_is_filled(values).mean()) if len(values) else 0.0
             row["options"] = _options(values)
             if column in fields:
                 field = fields[column]
@@ -164,6 +164,14 @@ def _kind(values: pd.Series) -> str:
     return next((kind for kind, matches in kinds.items() if matches(type_)), "text")
 
 
+def _is_filled(values: pd.Series) -> np.ndarray:
+    """Whether there is a value; an empty list is none."""
+    dtype = values.dtype
+    if isinstance(dtype, pd.ArrowDtype) and pa.types.is_list(dtype.pyarrow_dtype):
+        values = values.list.len().replace(0, pd.NA)
+    return values.notna().to_numpy(bool)
+
+
 def _options(values: pd.Series) -> str | None:
     """Return the distinct values of a column with few of them, each with its count."""
     type_ = values.dtype.pyarrow_dtype if isinstance(values.dtype, pd.ArrowDtype) else pa.null()
@@ -198,9 +206,9 @@ class _Projects:
 
     def using(self, values: pd.Series) -> str | None:
         """Return the names of the projects in whose tasks a column has values."""
-        filled = values.notna().to_numpy(bool)[self._rows]
+        filled = _is_filled(values)[self._rows]
         names = sorted(set(self._names[np.unique(self._codes[filled])]) - {""})
         if not names:
             return None
-        more = f" and {len(names) - MAX_VALUES} more" if len(names) > MAX_VALUES else ""
-        return ", ".join(names[:MAX_VALUES]) + more
+        more = f" and {len(names) - MAX_PROJECTS} more" if len(names) > MAX_PROJECTS else ""
+        return ", ".join(names[:MAX_PROJECTS]) + more

@@ -162,7 +162,7 @@ class Lake:
         columns = [
             _id(field.name)
             for field in self._schema(resource_type)
-            if not (pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type))
+            if not pa.types.is_list(field.type)
         ]
         return f"select {', '.join(columns)} from {self._rows(resource_type)}"
 

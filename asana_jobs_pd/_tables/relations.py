@@ -272,14 +272,11 @@ def _entity(source: Source, kind: str) -> pd.DataFrame:
     if rows not in source.export and kind not in ("task", "time_entry"):
         return source.frame(_from_references(source, kind))
     frame = source.rows(rows)
-    return frame[[name for name in frame.columns if not _is_bridged(frame[name].dtype)]]
+    return frame[[name for name in frame.columns if not _is_list(frame[name].dtype)]]
 
 
-def _is_bridged(dtype: object) -> bool:
-    """Whether a column has lists of objects, which become tables of their own."""
-    if not isinstance(dtype, pd.ArrowDtype) or not pa.types.is_list(dtype.pyarrow_dtype):
-        return False
-    return bool(pa.types.is_struct(dtype.pyarrow_dtype.value_type))
+def _is_list(dtype: object) -> bool:
+    return isinstance(dtype, pd.ArrowDtype) and bool(pa.types.is_list(dtype.pyarrow_dtype))
 
 
 def _from_references(source: Source, kind: str) -> pa.Table:

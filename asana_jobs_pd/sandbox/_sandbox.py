@@ -60,9 +60,9 @@ class Sandbox(Controls):
         Seconds until a signed URL expires, rounded up.
     export_rows
         Rows in an export file: a workspace of that many tasks, the same for all jobs. A resource
-        export that was started here has all tasks that its `fields` and `filters` ask for. A file
-        is generated when it is first requested, at about 0.5 ms per row, during which nothing
-        else is served.
+        export that was started here has all tasks that its `fields` and `filters` ask for, a
+        graph export what is in its project, portfolio or team. A file is generated when it is
+        first requested, at about 0.3 ms per row, during which nothing else is served.
     weeks
         How many weeks have gone by, as with `next_week`.
     changes

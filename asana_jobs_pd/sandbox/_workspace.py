@@ -48,7 +48,7 @@ def gid(rng: Random) -> str:
 
 def title(rng: Random, most: int = 4) -> str:
     """Return a title of a few words; every third has something beyond ASCII letters."""
-    words = rng.choices(WORDS, k=rng.randint(2, most))
+    words = rng.sample(WORDS, rng.randint(2, most))
     if rng.random() < 1 / 3:
         words.append(rng.choice(SPICES))
     return " ".join(words).capitalize()
