@@ -143,7 +143,8 @@ def test_time_entries_are_of_tasks_of_the_file(world):
 
 
 @pytest.mark.parametrize("kind", ["project", "portfolio", "team"])
-def test_a_graph_export_has_what_is_in_its_parent(world, kind):
+def test_a_graph_export_has_what_is_in_its_parent(kind):
+    world = World("seed", TASKS)
     parent = world.nth(kind, 1)
     rows = list(graph_rows(world, parent))
     projects = {row["gid"] for row in of_type(rows, "project")}
