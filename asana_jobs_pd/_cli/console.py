@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from asana_jobs_pd._files import local_path, replace_file
+from asana_jobs_pd._jobs.read_file import read_jobs_file
 from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._report.excel import escape_formulas
 from asana_jobs_pd.errors import (
@@ -71,7 +72,7 @@ _CLI_TERMS = (
     (re.compile(r" \(can be started again(?: without harm)?: frame\.loc[^)]*\)"), ""),
     (
         re.compile(r"To read a file, pass aj\.read_jobs_file\(path\)"),
-        "It looks like a file: only gids in a text file can be read, through standard input",
+        "To read a file, give it with --file",
     ),
     (re.compile(r": \.errors lists them by gid\."), ""),
     (re.compile(r"a string of digits, or a positive int\b"), "a whole number, all digits"),
@@ -210,12 +211,17 @@ FORMATS = ("table", "csv", "json", "parquet")
 
 
 def add_gids(parser: argparse.ArgumentParser) -> None:
-    """Add the gids of jobs as arguments."""
+    """Add the gids of jobs as arguments, and a file with more."""
     parser.add_argument(
         "gids",
-        nargs="+",
+        nargs="*",
         metavar="GID",
         help="job gids, separated by spaces or commas; - reads them from standard input",
+    )
+    parser.add_argument(
+        "--file",
+        metavar="FILE",
+        help="read the column gid of a CSV, Excel, JSON or Parquet file, too",
     )
 
 
@@ -236,6 +242,22 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
 
 
+def gids_of(options: argparse.Namespace, prog: str = "asana-jobs") -> list[str]:
+    """Return the gids that `add_gids` asks for."""
+    if options.file is None and not options.gids:
+        raise InvalidGidError("Give GIDs, or a file with --file.")
+    gids = split_gids(options.gids, prog) if options.gids else []
+    if options.file is None:
+        return gids
+    try:
+        return gids + read_jobs_file(options.file)["gid"].dropna().tolist()
+    except InvalidOptionError as error:
+        message = str(error).replace("path=", "--file ")
+    except FileNotFoundError:
+        message = f"--file {options.file}: there is no such file."
+    raise InvalidOptionError(message)
+
+
 def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
     """Return the gids of arguments, split at blanks and commas; ``-`` is standard input."""
     gids: list[str] = []
@@ -243,6 +265,7 @@ def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
         if _TEXT_FILE.fullmatch(argument):
             raise InvalidGidError(
                 f"{argument!r} is a file name, not a gid. To read the gids in it: "
+                f"{prog} --file {shlex.quote(argument)}, or without a header "
                 f"cat {shlex.quote(argument)} | {prog} -"
             )
         text = _standard_input() if argument == "-" else argument
@@ -263,8 +286,8 @@ def _standard_input() -> str:
         return text
     if len(columns := re.split(r"[,;\t]", header.strip())) > 1:
         raise InvalidGidError(
-            f"Standard input is a table with {len(columns)} columns: give the gids only, for "
-            "example with cut -d, -f1."
+            f"Standard input is a table with {len(columns)} columns: give the gids only, or its "
+            "file with --file."
         )
     return rest
 

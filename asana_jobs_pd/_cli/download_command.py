@@ -13,7 +13,7 @@ from asana_jobs_pd._cli.console import (
     add_gids,
     check_output,
     create_parser,
-    split_gids,
+    gids_of,
 )
 from asana_jobs_pd._cli.pipeline import Pipeline, add_steps, check_steps
 from asana_jobs_pd._jobs.read import read_asana_jobs
@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     kind = check_output(options, given)
     if options.timeout is not None and not options.wait:
         given.error("--timeout needs --wait")
-    gids = split_gids(options.gids, given.prog)
+    gids = gids_of(options, given.prog)
     check_steps(options, given, "--dest")
     pipeline = Pipeline(options)
 

@@ -21,8 +21,8 @@ from asana_jobs_pd._cli.console import (
     add_timeout,
     check_output,
     create_parser,
+    gids_of,
     say_error,
-    split_gids,
     write,
 )
 from asana_jobs_pd._jobs.eta import usual_times
@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     given = parser()
     options = given.parse_args(arguments)
     kind = check_output(options, given)
-    if re.fullmatch("[A-Za-z-]{2,}", options.gids[0]):
+    if options.gids and re.fullmatch("[A-Za-z-]{2,}", options.gids[0]):
         given.error(f"{options.gids[0]!r} is neither a gid nor a command")
     if options.timeout is not None and not options.wait:
         given.error("--timeout needs --wait")
@@ -101,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _read(options: argparse.Namespace) -> pd.DataFrame:
     fields = [name for part in options.fields or () for name in re.split(r"[,\s]+", part) if name]
-    gids, shown = split_gids(options.gids), False if options.quiet else None
+    gids, shown = gids_of(options), False if options.quiet else None
     jobs = None
     try:
         jobs = read_asana_jobs(gids, fields or None, errors=options.errors, progress=shown)

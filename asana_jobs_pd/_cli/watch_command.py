@@ -27,9 +27,9 @@ from asana_jobs_pd._cli.console import (
     add_gids,
     add_timeout,
     create_parser,
+    gids_of,
     say,
     say_error,
-    split_gids,
 )
 from asana_jobs_pd._formatting import format_duration
 from asana_jobs_pd._http.redaction import clean
@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     given = parser()
     options = given.parse_args(arguments)
     command = None if options.exec is None else _words(options.exec, given)
-    monitor = JobsMonitor(split_gids(options.gids, given.prog))
+    monitor = JobsMonitor(gids_of(options, given.prog))
     view = _Table(monitor, Live()) if can_redraw(sys.stdout) else _Lines(monitor)
     deadline = math.inf if options.timeout is None else time.monotonic() + options.timeout
 

@@ -126,6 +126,14 @@ def test_export_goes_from_parents_to_parquet(asana, done, tmp_path, capsys):
         assert TOKEN not in text
 
 
+def test_gids_of_a_spreadsheet_are_read_from_its_file(asana, tmp_path, capsys):
+    """Semicolons and other columns are no obstacle, and rows without a gid are left out."""
+    first, second, third = asana.gids(3)
+    (tmp_path / "jobs.csv").write_text(f"name;GID\nx;{first}\ny;{second}\nz;\n")
+    assert main([third, "--file", str(tmp_path / "jobs.csv"), "--format", "gids"]) == 0
+    assert capsys.readouterr().out.split() == [third, first, second]
+
+
 def test_export_names_what_failed_and_goes_on_with_the_rest(asana, done, tmp_path, capsys):
     """A refused parent keeps its row and its reason, and gives 1; the formats hold everything."""
     parents = asana.parents(1)
@@ -244,6 +252,9 @@ def test_an_interrupted_download_loses_no_gid(asana, done, tmp_path, capsys):
         (["watch", "12x"], "'12x' is not a gid"),
         (["watch", "gids.txt"], "cat gids.txt | asana-jobs watch -"),
         (["gids.csv"], "cat gids.csv | asana-jobs -"),
+        (["watch", "gids.csv"], "asana-jobs watch --file gids.csv"),
+        (["--file", "nowhere.csv"], "--file nowhere.csv: there is no such file"),
+        (["download", "--file", "gids.sas"], "gids.sas': give a file named"),
         (
             ["export", "https://app.asana.com/0/0/12"],
             "this command needs a goal, team, portfolio or project",
