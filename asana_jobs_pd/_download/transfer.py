@@ -242,9 +242,8 @@ class Transfer:
                 self._budget.restart(f"the file store contradicts itself: {step.reason}")
                 self._restart(part, None)
             case "retry":
-                known = (
-                    status if status in RETRIED else None
-                )  # the error code says so, not the status
+                # For any other status, it was the error code that said so.
+                known = status if status in RETRIED else None
                 self._budget.again(reason, status=known, retry_after=step.retry_after)
             case _:
                 raise FileFailedError(reason)

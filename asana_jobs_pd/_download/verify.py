@@ -97,9 +97,8 @@ class Verifier:
     def too_large(self) -> bool:
         """Whether there is more than `max_inflated` allows."""
         skipped = self._checker.skipped if self._checker else 0
-        packed = (
-            self.size - self.size // 100 - _OUTPUT
-        )  # compressed bytes count at least as much unpacked
+        # Compressed bytes are at least as many when they are inflated.
+        packed = self.size - self.size // 100 - _OUTPUT
         return self._limit is not None and max(self.inflated + skipped, packed) > self._limit
 
     def feed(self, data: bytes) -> None:

@@ -274,17 +274,29 @@ def test_the_verbs_that_write_take_every_frame(server, jobs, route, tmp_path):
         plt.close(draw().figure)
 
 
-@pytest.mark.parametrize("route", ["csv of texts", "csv with empty texts", "json", "three levels"])
-def test_downloads_are_loaded_from_every_frame(server, jobs, route, tmp_path):
-    """The rows with a file are found by `file.path`, in which an empty text is missing."""
+@pytest.fixture(scope="module")
+def files(server, jobs, tmp_path_factory):
+    """The frame of a download of the jobs."""
     with aj.Client(server.token, base_url=server.base_url) as client:
-        files = jobs.asana.download(tmp_path, client=client)
-    travelled = ROUTES[route](files)
-    with pytest.warns(
-        AsanaValueWarning, match="2 of the rows are exports without a file"
-    ) as caught:
-        assert len(travelled.asana.load()["task"]) == len(files.asana.load()["task"]) > 0
-    assert len({str(warning.message) for warning in caught}) == 1
+        return jobs.asana.download(tmp_path_factory.mktemp("files"), client=client)
+
+
+WITHOUT_FILES = "2 of the rows are exports without a file"
+
+
+@pytest.fixture(scope="module")
+def tasks(files):
+    """How many tasks are in these files."""
+    with pytest.warns(AsanaValueWarning, match=WITHOUT_FILES):
+        return len(files.asana.load()["task"])
+
+
+@pytest.mark.parametrize("route", ["csv of texts", "csv with empty texts", "json", "three levels"])
+def test_downloads_are_loaded_from_every_frame(files, tasks, route):
+    """The rows with a file are found by `file.path`, in which an empty text is missing."""
+    with pytest.warns(AsanaValueWarning, match=WITHOUT_FILES) as caught:
+        assert len(ROUTES[route](files).asana.load()["task"]) == tasks > 0
+    assert len(caught) == 1
     twice = pd.concat([files, files[["file.path"]]], axis=1)
     with pytest.raises(InvalidFrameError, match=r"more than one column 'file\.path'"):
         twice.asana.load()

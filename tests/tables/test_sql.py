@@ -24,6 +24,12 @@ def both(request, tmp_path_factory):
     return aj.read_asana_export(path, progress=False), folder / "it's a lake"
 
 
+@pytest.fixture(scope="module")
+def tables(both):
+    """The tables of the load."""
+    return both[0].tables()
+
+
 def plain(frame):
     """Return the rows of a frame in some order, values as texts."""
     columns = sorted(frame.columns)
@@ -39,9 +45,9 @@ def plain(frame):
         *("subtask", "portfolio_item", "time_entry", "story"),
     ],
 )
-def test_a_lake_has_the_tables_of_a_load(both, name):
+def test_a_lake_has_the_tables_of_a_load(both, tables, name):
     data, lake = both
-    found, expected = aj.sql(lake, f"from {name}"), data.tables()[name]
+    found, expected = aj.sql(lake, f"from {name}"), tables[name]
     assert set(found.columns) == set(expected.columns) or expected.empty
     if not expected.empty:
         assert plain(found) == plain(expected[found.columns])
