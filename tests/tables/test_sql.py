@@ -46,7 +46,7 @@ def plain(frame):
     ],
 )
 def test_a_lake_has_the_tables_of_a_load(both, tables, name):
-    data, lake = both
+    _, lake = both
     found, expected = aj.sql(lake, f"from {name}"), tables[name]
     assert set(found.columns) == set(expected.columns) or expected.empty
     if not expected.empty:
