@@ -43,3 +43,19 @@ def test_the_reference_has_every_public_name():
     assert not set(aj.__all__) - listed - modules - generated
     verbs = {f"DataFrame.asana.{name}" for name in dir(aj.AsanaAccessor) if name[0] != "_"}
     assert not verbs - listed
+
+
+def test_every_error_has_a_remedy():
+    """The page of errors has a row for each of them."""
+    page = (REFERENCE.parent / "guide" / "errors.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert named == set(aj.errors.__all__) - {"AsanaJobsError"}
+
+
+def test_the_page_of_environment_variables_is_complete():
+    """It has every variable that the package names."""
+    page = (REFERENCE / "environment.md").read_text(encoding="utf-8")
+    package = Path(aj.__file__).parent
+    code = " ".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    named = set(re.findall(r"\bASANA_(?:JOBS_)?[A-Z]+(?:_[A-Z]+)*\b", code))
+    assert not named - set(re.findall(r"\w+", page)) - {"ASANA_JOBS"}

@@ -6,6 +6,8 @@ import doctest
 import functools
 import importlib.util
 import inspect
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from asana_jobs_pd.sandbox import Clock, Fault, Sandbox
 MODULES = ("errors", "ledger", "sandbox", "testing", "typing")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 REQUIRED = ("PR", "RT", "GL", "EX01", "SA01")
+GUIDE = sorted((Path(__file__).parents[1] / "docs" / "guide").glob("*.md"))
 HEAVY = ("AsanaDaskExport",)
 INTERNAL = {
     f"Client.{name}"
@@ -139,3 +142,18 @@ def test_examples_run(name, names):
     for example in examples:
         runner.run(example, out=said.append)
     assert not runner.failures, "".join(said)
+
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+@pytest.mark.filterwarnings("ignore::asana_jobs_pd.AsanaStartWarning")
+def test_the_guide_runs(page, names, tmp_path, monkeypatch):
+    """The Python of a page runs from top to bottom, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in names["asana"].environ.items():
+        monkeypatch.setenv(name, value)
+    aj.connect()
+    given = dict(names)
+    for code in re.findall(
+        r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        exec(compile(code, str(page), "exec"), given)
