@@ -17,6 +17,7 @@ from asana_jobs_pd._cli.console import (
     say,
     write,
 )
+from asana_jobs_pd._jobs.eta import usual_times
 from asana_jobs_pd._jobs.ledger import path, recent_jobs
 from asana_jobs_pd._report.table import kind_labels, state_labels
 
@@ -94,4 +95,7 @@ def _no_jobs(options: argparse.Namespace) -> str:
 
 def _table(jobs: pd.DataFrame) -> pd.DataFrame:
     table = jobs[list(_COLUMNS)].rename(columns=_COLUMNS)
-    return table.assign(kind=kind_labels(table["kind"]), status=state_labels(jobs))
+    estimates = jobs["gid"].map(usual_times(jobs)).astype("string")
+    return table.assign(
+        kind=kind_labels(table["kind"]), status=state_labels(jobs), estimate=estimates
+    )

@@ -14,6 +14,7 @@ from asana_jobs_pd._formatting import format_range
 from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import connected_client
 from asana_jobs_pd._jobs.as_jobs import as_jobs
+from asana_jobs_pd._jobs.fetch import NEVER
 from asana_jobs_pd._jobs.ledger import from_ledger
 from asana_jobs_pd._jobs.ledger_file import Run
 from asana_jobs_pd._jobs.schema import text_column
@@ -116,10 +117,10 @@ def estimate_asana_jobs(jobs: pd.DataFrame, *, client: Client | None = None) -> 
         lambda: ({}, []),
     )
     of_ledger = [origins.get(gid, (None, None, None)) for gid in gids]
-    columns = pd.DataFrame(of_ledger, rows.index, ["subtype", "source", "created"], dtype=object)
-    kinds = _filled(rows, "resource_subtype", columns["subtype"])
-    parents = _filled(rows, "source.gid", columns["source"])
-    return _frame(rows, _estimates(kinds, parents, runs), columns["created"])
+    kinds = _filled(rows, "resource_subtype", [subtype for subtype, _, _ in of_ledger])
+    parents = _filled(rows, "source.gid", [source for _, source, _ in of_ledger])
+    created = [NEVER if at is None else at for _, _, at in of_ledger]
+    return _frame(rows, _estimates(kinds, parents, runs), created)
 
 
 def usual_times(jobs: pd.DataFrame, client: Client | None = None) -> dict[str, str]:
@@ -131,9 +132,9 @@ def usual_times(jobs: pd.DataFrame, client: Client | None = None) -> dict[str, s
     return dict(zip(texts["gid"], texts["eta.text"], strict=True))
 
 
-def _filled(rows: pd.DataFrame, name: str, others: pd.Series) -> list[str | None]:
+def _filled(rows: pd.DataFrame, name: str, others: list[str | None]) -> list[str | None]:
     if name not in rows.columns:
-        return others.tolist()
+        return others
     pairs = zip(rows[name].isna(), rows[name], others, strict=True)
     return [other if missing else own for missing, own, other in pairs]
 
@@ -155,12 +156,13 @@ def _estimates(
 
 
 def _frame(
-    rows: pd.DataFrame, estimates: Sequence[Estimate | None], created: pd.Series
+    rows: pd.DataFrame, estimates: Sequence[Estimate | None], created: Sequence[int]
 ) -> pd.DataFrame:
     def column(name: str, missing: object = None) -> list[object]:
         return [missing if each is None else getattr(each, name) for each in estimates]
 
-    began = pd.Series(created.astype("Int64").to_numpy("M8[us]"), rows.index).dt.tz_localize("UTC")
+    times = np.array(created, "int64").view("M8[us]")
+    began = pd.Series(pd.DatetimeIndex(times, tz="UTC"), rows.index)
     for name in _CREATED:
         if name in rows.columns:
             began = rows[name].fillna(began)

@@ -640,6 +640,8 @@ def test_tables_say_how_long_unfinished_jobs_usually_take(asana, ledger, capsys)
     assert "(1 run)" in capsys.readouterr().out
     assert main(["watch", gid, "--timeout", "0.5"]) == 1
     assert "(1 run)" in capsys.readouterr().out
+    assert main(["recent"]) == 0
+    assert capsys.readouterr().out.count("(1 run)") == 1
     assert main([first["gid"][0]]) == 0
     assert "run)" not in capsys.readouterr().out
 
