@@ -33,8 +33,8 @@ def local_path(path: object, option: str, example: str = "folder") -> Path:
         raise InvalidOptionError(f"{option}={given}: give the path of a {example}, as text.")
     if url := _URL.match(text):  # the rest may hold a password or a signature
         raise InvalidOptionError(
-            f"{option}='{url[1]}://…' is a URL. Give the path of a local {example} and upload "
-            "the result afterwards."
+            f"{option}='{url[1]}://…' is a URL. Give the path of a local {example}, and copy it to "
+            "or from there with another program."
         )
     try:
         absolute = Path(text).expanduser().absolute()

@@ -315,10 +315,11 @@ class _Scan:
             return
         try:
             key = json.loads(literal)
+            shown = json.loads(mended(literal))
         except ValueError:
-            return
+            key, shown = "", mended(literal)[1:-1].decode()
         if is_column:
-            self._column = key
+            self._column = shown
         if key != spelled(key):
             replacement = json.dumps(spelled(key)).encode()
             self.edits.append((match.start(), end, replacement, self._column))

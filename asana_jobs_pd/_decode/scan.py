@@ -25,6 +25,7 @@ from asana_jobs_pd._decode.decoders import (
     build,
     mended,
     needs_repair,
+    parts_of,
     repaired,
     shape_of,
     spelled,
@@ -410,7 +411,7 @@ def _absent(shape: Shape, values: list[Any]) -> np.ndarray | int:
 
 def _is_valid(line: bytes) -> bool:
     try:
-        _head_of(line)
+        parts_of(line)
     except MALFORMED:
         return False
     return True

@@ -237,7 +237,12 @@ def _interpreter() -> str | None:
     There `sys.executable` is the application, which must not be started again.
     """
     path = sys.executable
-    if not path or getattr(sys, "frozen", False) or not _PYTHON.fullmatch(Path(path).name):
+    if (
+        not isinstance(path, str)
+        or not path
+        or getattr(sys, "frozen", False)
+        or not _PYTHON.fullmatch(Path(path).name)
+    ):
         return None
     return path if os.access(path, os.X_OK) else None
 

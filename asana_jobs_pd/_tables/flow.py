@@ -35,18 +35,24 @@ def _completed_at(export: ExportAnswers) -> pd.Series:
             "The tasks have no column 'completed_at', at which their time ends: load it too "
             "(columns=), export it (fields= of export_resources), or give until='export'."
         )
-    completed: pd.Series = tasks.set_index("gid")["completed_at"]
-    return completed
+    return _by_gid(tasks, "completed_at")
+
+
+def _by_gid(rows: pd.DataFrame, column: str) -> pd.Series:
+    """Return a column by the gids of its rows; rows may lack a gid, and all of them the column."""
+    known = rows.reindex(columns=["gid", column]).dropna(subset="gid")
+    values: pd.Series = known.set_index("gid")[column]
+    return values
 
 
 def _named(export: ExportAnswers, times: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     """Add the names of tasks and projects; sections come by project, in the order of work."""
-    names = export["task"].reindex(columns=["gid", "name"]).set_index("gid")["name"]
+    names = _by_gid(export["task"], "name")
     times.insert(1, "task.name", times["task"].map(names).astype(times["task"].dtype))
     if "project" not in times.columns:
         return times
-    projects = tables_of(export)["project"].set_index("gid")["name"]
-    times.insert(3, "project.name", times["project"].map(projects))
+    names = _by_gid(tables_of(export)["project"], "name")
+    times.insert(3, "project.name", times["project"].map(names).astype(times["project"].dtype))
     order = pd.Index(_in_order(history))
     return (
         times.assign(place=order.get_indexer(pd.Index(times["value"])))

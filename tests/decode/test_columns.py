@@ -379,6 +379,28 @@ def test_numbers_that_are_none_cost_their_cell(load):
     }
 
 
+@pytest.mark.parametrize(
+    ("pair", "key", "value", "reported"),
+    [
+        (b'"\\ud800x":[Infinity]', "\ufffdx", [None], "Infinity"),
+        (b'"\xffx":NaN', None, None, "NaN"),
+        (b'"\xffx":1', "\ufffdx", 1, None),
+        (b'"\\udc00":{"\\ud800":1e999}', None, None, "1e999"),
+        (b'"a":1,"b\\u0000\\ud800":1e999', "a", 1, "1e999"),
+    ],
+)
+def test_a_key_that_is_no_text_costs_nothing_else(load, pair, key, value, reported):
+    """U+FFFD replaces what is not Unicode, beside values that are no numbers as well."""
+    data = load(b'{"gid":"1","resource_type":"task",' + pair + b"}")
+    assert list(data["task"]["gid"]) == ["1"]
+    if key is not None:
+        cell = data["task"].at[0, key]
+        assert (list(cell) if isinstance(value, list) else cell) == value
+    values = data.issues["value"].tolist()
+    assert len(values) == 1 + (reported is not None)
+    assert reported is None or reported in values
+
+
 def test_wide_objects_are_json_text(load):
     """With more than a thousand different keys; an issue says so."""
     data = load(task("1"), task("2", wide={f"k{n}": n for n in range(1500)}))

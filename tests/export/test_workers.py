@@ -41,7 +41,7 @@ def test_only_a_python_is_started(tmp_path, monkeypatch, name, is_python):
     assert workers._interpreter() is None
 
 
-@pytest.mark.parametrize("executable", ["", None, "/nonexistent/python"])
+@pytest.mark.parametrize("executable", ["", None, b"python3", "/nonexistent/python"])
 def test_without_an_interpreter_one_process_reads(export, monkeypatch, executable):
     """Whatever `workers` says."""
     monkeypatch.setattr(sys, "executable", executable)
