@@ -28,40 +28,40 @@ Exit codes: 0 success, 2 invalid usage.
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code."""
-    shell = parser().parse_args(arguments).shell
+    shell = command_parser().parse_args(arguments).shell
     shtab = require_extra("shtab", "completion", "Shell completion needs shtab")
     print(shtab.complete(_all_commands(), shell))
     return SUCCESS
 
 
-def parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = create_parser(
+    parser = create_parser(
         "asana-jobs completion", "Print a script that completes commands and options.", _EPILOG
     )
-    made.add_argument("shell", choices=_SHELLS, help="the shell that reads the script")
-    return made
+    parser.add_argument("shell", choices=_SHELLS, help="the shell that reads the script")
+    return parser
 
 
 def all_parsers() -> list[argparse.ArgumentParser]:
     """Return the parser of each command."""
     return [
-        read_command.parser(),
-        watch_command.parser(),
-        export_command.parser(),
+        read_command.command_parser(),
+        watch_command.command_parser(),
+        export_command.graph_parser(),
         export_command.resources_parser(),
-        download_command.parser(),
-        recent_command.parser(),
-        parser(),
+        download_command.command_parser(),
+        recent_command.command_parser(),
+        command_parser(),
     ]
 
 
 def _all_commands() -> argparse.ArgumentParser:
     """Return one parser with all commands, as the completion needs it."""
-    made = argparse.ArgumentParser("asana-jobs")
-    commands = made.add_subparsers()
+    parser = argparse.ArgumentParser("asana-jobs")
+    commands = parser.add_subparsers()
     for one in all_parsers():
         name = one.prog.partition(" ")[2] or "read"
         text = (one.description or "").partition(".")[0].replace("\n", " ")
         commands.add_parser(name, parents=[one], add_help=False, help=text)
-    return made
+    return parser

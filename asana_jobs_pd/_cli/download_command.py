@@ -32,13 +32,13 @@ A file that is already there and whole is not fetched again; an interrupted down
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code."""
-    given = parser()
-    options = given.parse_args(arguments)
-    kind = check_output(options, given)
+    parser = command_parser()
+    options = parser.parse_args(arguments)
+    kind = check_output(options, parser)
     if options.timeout is not None and not options.wait:
-        given.error("--timeout needs --wait")
-    gids = gids_of(options, given.prog)
-    check_steps(options, given, "--dest")
+        parser.error("--timeout needs --wait")
+    gids = gids_of(options, parser.prog)
+    check_steps(options, parser, "--dest")
     pipeline = Pipeline(options)
 
     def first() -> pd.DataFrame:
@@ -47,17 +47,17 @@ def run(arguments: Sequence[str]) -> int:
     return pipeline.run(first, kind, options.output, wait=options.wait)
 
 
-def parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = create_parser("asana-jobs download", _DESCRIPTION, _EPILOG)
-    add_gids(made)
-    made.add_argument(
+    parser = create_parser("asana-jobs download", _DESCRIPTION, _EPILOG)
+    add_gids(parser)
+    parser.add_argument(
         "--dest",
         dest="folder",
         default=".",
         metavar="DIR",
         help="download the files to this folder (default: the current one)",
     )
-    made.add_argument("--wait", action="store_true", help="wait until all jobs are finished")
-    add_steps(made, "with --wait: give up after this many seconds")
-    return made
+    parser.add_argument("--wait", action="store_true", help="wait until all jobs are finished")
+    add_steps(parser, "with --wait: give up after this many seconds")
+    return parser

@@ -56,28 +56,28 @@ _TIMES = ("created-after", "created-before", "modified-after", "modified-before"
 
 def run(arguments: Sequence[str]) -> int:
     """Run ``asana-jobs export`` and return the exit code."""
-    given = parser()
-    options = given.parse_args(arguments)
-    parents = split_gids(options.parents, given.prog)
-    return _run(given, options, lambda **more: export_graph(parents, **more))
+    parser = graph_parser()
+    options = parser.parse_args(arguments)
+    parents = split_gids(options.parents, parser.prog)
+    return _run(parser, options, lambda **more: export_graph(parents, **more))
 
 
 def run_resources(arguments: Sequence[str]) -> int:
     """Run ``asana-jobs export-resources`` and return the exit code."""
-    given = resources_parser()
-    options = given.parse_args(arguments)
-    workspaces = split_gids(options.parents, given.prog)
-    resources = _resources(options, given)
-    return _run(given, options, lambda **more: export_resources(workspaces, resources, **more))
+    parser = resources_parser()
+    options = parser.parse_args(arguments)
+    workspaces = split_gids(options.parents, parser.prog)
+    resources = _resources(options, parser)
+    return _run(parser, options, lambda **more: export_resources(workspaces, resources, **more))
 
 
 def _run(
-    given: argparse.ArgumentParser,
+    parser: argparse.ArgumentParser,
     options: argparse.Namespace,
     start: Callable[..., pd.DataFrame],
 ) -> int:
-    kind = check_output(options, given)
-    check_steps(options, given, "--download")
+    kind = check_output(options, parser)
+    check_steps(options, parser, "--download")
     if options.dry_run:
         requests = start(dry_run=True)
         write(requests, requests, kind, options.output)
@@ -92,76 +92,80 @@ def _run(
     return pipeline.run(first, kind, options.output)
 
 
-def parser() -> argparse.ArgumentParser:
+def graph_parser() -> argparse.ArgumentParser:
     """Return the parser of ``asana-jobs export``."""
-    made = create_parser("asana-jobs export", _GRAPH, _EPILOG.format(notes=_GRAPH_NOTES))
-    _add_parents(made, "PARENT", "parent gids or URLs")
-    return made
+    parser = create_parser("asana-jobs export", _GRAPH, _EPILOG.format(notes=_GRAPH_NOTES))
+    _add_parents(parser, "PARENT", "parent gids or URLs")
+    return parser
 
 
 def resources_parser() -> argparse.ArgumentParser:
     """Return the parser of ``asana-jobs export-resources``."""
-    made = create_parser(
+    parser = create_parser(
         "asana-jobs export-resources", _RESOURCES, _EPILOG.format(notes=_RESOURCES_NOTES)
     )
     for kind in ("tasks", "teams", "messages"):
-        made.add_argument(f"--{kind}", action="store_true", help=f"export {kind}")
-    made.add_argument(
+        parser.add_argument(f"--{kind}", action="store_true", help=f"export {kind}")
+    parser.add_argument(
         "--fields",
         action="append",
         metavar="F,F,…",
         help="fields to export of the one kind, such as name,assignee.name (default: Asana's)",
     )
     for name in _PEOPLE:
-        made.add_argument(
+        parser.add_argument(
             f"--{name}",
             action="append",
             metavar="GID",
             help=f"only with one of these users as {name.replace('-', ' ')}; may be repeated",
         )
     for name in _TIMES:
-        made.add_argument(f"--{name}", metavar="TIME", help=f"only {name.replace('-', ' ')} a time")
-    _add_parents(made, "WORKSPACE", "workspace gids or URLs")
-    return made
+        parser.add_argument(
+            f"--{name}", metavar="TIME", help=f"only {name.replace('-', ' ')} a time"
+        )
+    _add_parents(parser, "WORKSPACE", "workspace gids or URLs")
+    return parser
 
 
-def _add_parents(made: argparse.ArgumentParser, metavar: str, what: str) -> None:
-    made.add_argument(
+def _add_parents(parser: argparse.ArgumentParser, metavar: str, what: str) -> None:
+    parser.add_argument(
         "parents",
         nargs="+",
         metavar=metavar,
         help=f"{what}, separated by spaces or commas; - reads them from standard input",
     )
-    made.add_argument(
+    parser.add_argument(
         "--dry-run", action="store_true", help="print the requests without sending them"
     )
-    made.add_argument(
+    parser.add_argument(
         "--max-age",
         metavar="AGE",
         help="take an export of the same instead that this machine has started, if it is running "
         "or was completed at most so long ago, such as 4h or 30min",
     )
-    made.add_argument(
+    parser.add_argument(
         "--download", dest="folder", metavar="DIR", help="download the files to this folder"
     )
-    add_steps(made, "give up after this many seconds; jobs that were started continue")
+    add_steps(parser, "give up after this many seconds; jobs that were started continue")
 
 
-def _resources(options: argparse.Namespace, given: argparse.ArgumentParser) -> list[ResourceExport]:
+def _resources(
+    options: argparse.Namespace, parser: argparse.ArgumentParser
+) -> list[ResourceExport]:
     kinds = [kind for kind in ("tasks", "teams", "messages") if getattr(options, kind)]
     if not kinds:
-        given.error("say what to export: --tasks, --teams or --messages")
+        parser.error("say what to export: --tasks, --teams or --messages")
     fields = [name for part in options.fields or () for name in re.split(r"[,\s]+", part) if name]
     if fields and len(kinds) > 1:
-        given.error("--fields needs one of --tasks, --teams and --messages, not several")
+        parser.error("--fields needs one of --tasks, --teams and --messages, not several")
     filters: dict[str, Any] = {}
     for name in (*_PEOPLE, *_TIMES):
         key = name.replace("-", "_")
         if (value := getattr(options, key)) is not None:
-            filters[key] = split_gids(value, given.prog) if name in _PEOPLE else value
+            filters[key] = split_gids(value, parser.prog) if name in _PEOPLE else value
     if "teams" in kinds and filters:
-        given.error(f"--{next(iter(filters)).replace('_', '-')}: Asana has no filters for teams")
+        parser.error(f"--{next(iter(filters)).replace('_', '-')}: Asana has no filters for teams")
     of_tasks = [name for name in filters if name.startswith("assign")]
     if "messages" in kinds and of_tasks:
-        given.error(f"--{of_tasks[0].replace('_', '-')} is for --tasks only")
+        parser.error(f"--{of_tasks[0].replace('_', '-')} is for --tasks only")
     return [getattr(ResourceExport, kind)(**filters, fields=fields) for kind in kinds]

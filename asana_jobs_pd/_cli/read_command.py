@@ -55,13 +55,13 @@ output, control characters are replaced.
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code."""
-    given = parser()
-    options = given.parse_args(arguments)
-    kind = check_output(options, given)
+    parser = command_parser()
+    options = parser.parse_args(arguments)
+    kind = check_output(options, parser)
     if options.gids and re.fullmatch("[A-Za-z-]{2,}", options.gids[0]):
-        given.error(f"{options.gids[0]!r} is neither a gid nor a command")
+        parser.error(f"{options.gids[0]!r} is neither a gid nor a command")
     if options.timeout is not None and not options.wait:
-        given.error("--timeout needs --wait")
+        parser.error("--timeout needs --wait")
     try:
         jobs = _read(options)
     except (ReadInterrupted, WaitTimeoutError) as ending:
@@ -74,29 +74,29 @@ def run(arguments: Sequence[str]) -> int:
     return FAILED if failures.any() else SUCCESS
 
 
-def parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = create_parser("asana-jobs", "Read Asana's asynchronous jobs as a table.", _EPILOG)
-    made.usage = _USAGE
-    add_gids(made)
-    made.add_argument(
+    parser = create_parser("asana-jobs", "Read Asana's asynchronous jobs as a table.", _EPILOG)
+    parser.usage = _USAGE
+    add_gids(parser)
+    parser.add_argument(
         "--fields",
         action="append",
         metavar="F,F,…",
         help="fields to read, such as status,new_task.name (default: all)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--errors",
         choices=("raise", "coerce", "drop"),
         default="coerce",
         help="jobs that cannot be read: fail, keep their rows (default), or drop them",
     )
-    made.add_argument("--wait", action="store_true", help="wait until all jobs are finished")
-    add_timeout(made, "with --wait: give up after this many seconds")
-    add_quiet(made)
-    add_output(made)
-    made.add_argument("--version", action="version", version=version("asana_jobs_pd"))
-    return made
+    parser.add_argument("--wait", action="store_true", help="wait until all jobs are finished")
+    add_timeout(parser, "with --wait: give up after this many seconds")
+    add_quiet(parser)
+    add_output(parser)
+    parser.add_argument("--version", action="version", version=version("asana_jobs_pd"))
+    return parser
 
 
 def _read(options: argparse.Namespace) -> pd.DataFrame:

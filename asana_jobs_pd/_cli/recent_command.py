@@ -23,7 +23,7 @@ from asana_jobs_pd._report.table import kind_labels, state_labels
 
 _DESCRIPTION = """\
 List the jobs that were read or started on this machine, latest first. Asana cannot list jobs.
-They are shown as last seen: no request is made, and no token is needed.\
+They are shown as last seen: no request is parser, and no token is needed.\
 """
 _EPILOG = """\
 To watch those that were unfinished:
@@ -44,9 +44,9 @@ _COLUMNS = {
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code."""
-    given = parser()
-    options = given.parse_args(arguments)
-    kind = check_output(options, given)
+    parser = command_parser()
+    options = parser.parse_args(arguments)
+    kind = check_output(options, parser)
     jobs = recent_jobs(options.days, options.status)
     if len(jobs) or kind != "table":
         write(jobs, _table(jobs), kind, options.output)
@@ -57,25 +57,25 @@ def run(arguments: Sequence[str]) -> int:
     return SUCCESS
 
 
-def parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = create_parser("asana-jobs recent", _DESCRIPTION, _EPILOG)
-    made.add_argument(
+    parser = create_parser("asana-jobs recent", _DESCRIPTION, _EPILOG)
+    parser.add_argument(
         "--days",
         type=_days,
         default=30,
         metavar="N",
         help="jobs last seen within N days: N, or the word 'all' (default: 30)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--status",
         action="append",
         type=lambda text: text.replace(" ", "_"),
         metavar="STATUS",
         help="jobs with this status, such as in_progress; may be repeated",
     )
-    add_output(made, "gids")
-    return made
+    add_output(parser, "gids")
+    return parser
 
 
 def _days(text: str) -> float | None:

@@ -64,10 +64,10 @@ ASANA_JOBS_SUMMARY, such as "3 of 3 finished: 3 succeeded":
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code."""
-    given = parser()
-    options = given.parse_args(arguments)
-    command = None if options.exec is None else _words(options.exec, given)
-    monitor = JobsMonitor(gids_of(options, given.prog))
+    parser = command_parser()
+    options = parser.parse_args(arguments)
+    command = None if options.exec is None else _words(options.exec, parser)
+    monitor = JobsMonitor(gids_of(options, parser.prog))
     view = _Table(monitor, Live()) if can_redraw(sys.stdout) else _Lines(monitor)
     deadline = math.inf if options.timeout is None else time.monotonic() + options.timeout
 
@@ -87,23 +87,23 @@ def run(arguments: Sequence[str]) -> int:
     return _run_command(command, monitor) or code
 
 
-def parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = create_parser("asana-jobs watch", _DESCRIPTION, _EPILOG)
-    add_gids(made)
-    made.add_argument("--exec", metavar="CMD", help="run this command once all jobs are finished")
-    add_timeout(made, "stop after this many seconds, with exit code 1")
-    return made
+    parser = create_parser("asana-jobs watch", _DESCRIPTION, _EPILOG)
+    add_gids(parser)
+    parser.add_argument("--exec", metavar="CMD", help="run this command once all jobs are finished")
+    add_timeout(parser, "stop after this many seconds, with exit code 1")
+    return parser
 
 
-def _words(command: str, given: argparse.ArgumentParser) -> list[str]:
+def _words(command: str, parser: argparse.ArgumentParser) -> list[str]:
     """Return the words of a command that can be run, else end with a usage error."""
     try:
         words = shlex.split(command, posix=os.name == "posix")
     except ValueError as error:
-        given.error(f"--exec {command}: {error}")
+        parser.error(f"--exec {command}: {error}")
     if not words or shutil.which(words[0]) is None:
-        given.error(f"--exec {command}: there is no such command")
+        parser.error(f"--exec {command}: there is no such command")
     return words
 
 

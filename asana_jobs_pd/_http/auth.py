@@ -56,10 +56,11 @@ class Token:
                 secret, problem = self._ask()
             self._use(secret)
         finally:
-            del given, secret  # a traceback may show locals
+            del given  # a traceback may show locals
+        if problem and self._provider is not None:
+            raise TokenError(f"{source.capitalize()} {problem}. {_CALL}")
         if problem:
-            verb = "is" if self._provider is None else "cannot be used: it"
-            raise TokenError(f"The token from {source} {verb} {problem}")
+            raise TokenError(f"The token from {source} is {problem}. Copy it again, completely.")
 
     def __repr__(self) -> str:
         return f"<Token from {self.source}>"
@@ -91,10 +92,10 @@ class Token:
                 return False
             secret, problem = self._ask()
             if not problem and f"Bearer {secret}" == rejected:
-                problem = "returned the same token again."
+                problem = "returned the same token again"
             if problem:
                 self._asked_at = time.monotonic()
-                self.source = f"{_CALLABLE}, which {problem.rstrip('.')}"
+                self.source = f"{_CALLABLE}, which {problem}"
                 return False
             self.source = _CALLABLE
             self._use(secret)
@@ -114,7 +115,8 @@ class Token:
         try:
             value = self._provider.reveal()()
         except Exception as error:  # noqa: BLE001  the user's code may raise anything
-            return Secret(""), f"raised {type(error).__name__}: {self.hide(clean, str(error))}"
+            reason = self.hide(clean, str(error)).rstrip(".")
+            return Secret(""), f"raised {type(error).__name__}: {reason}"
         if isinstance(value, Coroutine):
             value.close()
         secret, problem = _checked(value)
@@ -124,11 +126,11 @@ class Token:
 def _checked(value: object) -> tuple[Secret, str]:
     """Return a token, or a blank and what is wrong with the value."""
     if not isinstance(value, str):
-        return Secret(""), f"not a string but of type {type(value).__name__}."
+        return Secret(""), f"not a string but of type {type(value).__name__}"
     if not _VISIBLE.fullmatch(value):
         return Secret(""), (
             "empty or contains spaces, line breaks or other characters that no token has (it is "
-            "not shown here). Copy it again, completely."
+            "not shown here)"
         )
     return Secret(value), ""
 

@@ -75,7 +75,7 @@ class Client:
         keyring, then prompts for it in an interactive session. A callable without arguments
         that returns a token is called now, and once whenever Asana rejects the token (401), so
         that a long wait outlives an OAuth token: from whichever thread noticed it, while the
-        others wait.
+        others wait. It must not use this client itself.
     base_url
         Where Asana is: https, or a loopback address. None takes the environment's
         ``ASANA_BASE_URL``, or Asana's own.
