@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -80,7 +80,7 @@ def polars_frame(table: pa.Table) -> pl.DataFrame:
     """Return a table as a DataFrame of polars; enum fields keep their options, in their order."""
     import polars as pl  # noqa: PLC0415  an extra
 
-    frame = pl.DataFrame(table)
+    frame = cast("pl.DataFrame", pl.from_arrow(table, rechunk=False))
     fields = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
     options = {name: table[name].unify_dictionaries().chunk(0).dictionary for name in fields}
     return frame.cast({name: pl.Enum(pl.Series(values)) for name, values in options.items()})

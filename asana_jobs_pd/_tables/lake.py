@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -77,6 +78,7 @@ class Lake:
             place = self._root / table["folder"]
             self._files[table["resource_type"]] = [place / file["name"] for file in table["files"]]
         self._schemas: dict[str, pa.Schema] = {}
+        self._footer = lru_cache(maxsize=None)(pq.read_metadata)
         tasks = self._schema("task").names
         for name in ("gid", "memberships") if tasks else ():
             if name not in tasks:
@@ -94,7 +96,8 @@ class Lake:
         if resource_type not in self._files:
             return pa.schema([])
         if resource_type not in self._schemas:
-            self._schemas[resource_type] = pq.read_schema(self._files[resource_type][0])
+            footer = self._footer(self._files[resource_type][0])
+            self._schemas[resource_type] = footer.schema.to_arrow_schema()
         return self._schemas[resource_type]
 
     def query(self, name: str) -> str:
@@ -114,8 +117,17 @@ class Lake:
     def _rows(self, resource_type: str) -> str:
         """Return what to select rows from: those with a gid, but for links, which have none."""
         files = self._files[resource_type]
-        has_all = resource_type in LINK_TYPES or not any(map(_lacks_gids, files))
+        has_all = resource_type in LINK_TYPES or not any(map(self._lacks_gids, files))
         return _parquet(files) if has_all else f"(from {_parquet(files)} where gid is not null)"
+
+    def _lacks_gids(self, file: Path) -> bool:
+        """Whether some row may have no gid, by the statistics of the file."""
+        footer = self._footer(file)
+        paths = [footer.schema.column(place).path for place in range(len(footer.schema))]
+        gid = paths.index("gid")
+        groups = (footer.row_group(number) for number in range(footer.num_row_groups))
+        statistics = (group.column(gid).statistics for group in groups)
+        return any(known is None or known.null_count != 0 for known in statistics)
 
     def _cells(self, resource_type: str, **columns: str) -> str:
         """Return a query of columns as texts; absent ones are null."""
@@ -266,18 +278,6 @@ def _leaves(type_: pa.DataType, *keys: str) -> Iterator[tuple[str, tuple[str, ..
 
 def _part(keys: Sequence[str]) -> str:
     return ".".join(map(_id, ("item", *keys)))
-
-
-def _lacks_gids(file: Path) -> bool:
-    """Whether some row may have no gid, by the statistics of the file."""
-    groups = pq.read_metadata(file)
-    for number in range(groups.num_row_groups):
-        group = groups.row_group(number)
-        columns = (group.column(place) for place in range(group.num_columns))
-        gids = next(column for column in columns if column.path_in_schema == "gid")
-        if gids.statistics is None or gids.statistics.null_count != 0:
-            return True
-    return False
 
 
 def _parquet(files: Sequence[Path]) -> str:
