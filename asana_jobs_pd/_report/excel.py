@@ -192,6 +192,8 @@ _OPTIONS = {
 _TIME_FORMAT, _DATE_FORMAT = "yyyy-mm-dd hh:mm:ss.000", "yyyy-mm-dd"
 _MAX_WIDTH, _WIDTH_ROWS = 44, 200
 """The widest column, and how many rows decide how wide a column is."""
+_PAGE_WIDTH = 200
+"""The most characters side by side on a printed page: more could not be read."""
 
 
 @public
@@ -333,6 +335,7 @@ def _fill(
     notes = book.add_worksheet("About")
     notes.set_column(0, 0, 16)
     notes.set_column(1, 1, 60)
+    _print(notes, 1)
     for row, (name, value) in enumerate(about):
         notes.write_string(row, 0, name, header)
         write(notes, row, 1, value)
@@ -361,20 +364,42 @@ def _cell_writer(book: Any) -> Callable[[Any, int, int, Cell], None]:
 
 
 def _arrange(sheet: Any, columns: Sequence[SheetColumn]) -> None:
-    """Set widths, filters, and what is printed: in landscape, as wide as a page."""
-    for place, column in enumerate(columns):
-        cells = [cell for cell in column.cells[:_WIDTH_ROWS] if cell is not None]
-        widths = [24 if isinstance(cell, dt.datetime) else len(str(cell)) for cell in cells]
-        sheet.set_column(place, place, min(max([len(column.header) + 2, *widths]), _MAX_WIDTH))
+    """Set widths, filters and pages: a wide sheet takes several, each with the first column."""
+    widths = [_width(column) for column in columns]
+    for place, width in enumerate(widths):
+        sheet.set_column(place, place, width)
     sheet.freeze_panes(1, 1)
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
+    _print(sheet, _pages(widths))
     sheet.repeat_rows(0)
-    sheet.set_footer("&L&A&R&P / &N")
+    sheet.repeat_columns(0)
+    sheet.print_across()
     if columns and columns[0].cells:
         last = len(columns[0].cells), len(columns) - 1
         sheet.autofilter(0, 0, *last)
         sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{MAX_ROWS}"})
+
+
+def _width(column: SheetColumn) -> int:
+    cells = [cell for cell in column.cells[:_WIDTH_ROWS] if cell is not None]
+    widths = [24 if isinstance(cell, dt.datetime) else len(str(cell)) for cell in cells]
+    return min(max([len(column.header) + 2, *widths]), _MAX_WIDTH)
+
+
+def _pages(widths: Sequence[int]) -> int:
+    """Return how many pages side by side the columns need, the first column on each."""
+    pages, used = 1, 0
+    for width in widths[1:]:
+        if used and widths[0] + used + width > _PAGE_WIDTH:
+            pages, used = pages + 1, 0
+        used += width
+    return pages
+
+
+def _print(sheet: Any, pages: int) -> None:
+    """Print in landscape, as wide as so many pages, with the name of the sheet and page numbers."""
+    sheet.set_landscape()
+    sheet.fit_to_pages(pages, 0)
+    sheet.set_footer("&L&A&R&P / &N")
 
 
 def _warn_of_cuts(columns: Sequence[SheetColumn]) -> None:

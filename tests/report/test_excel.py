@@ -127,13 +127,18 @@ def test_the_second_sheet_says_what_was_done(tmp_path):
 
 
 def test_it_prints_on_sensible_pages(tmp_path):
-    """In landscape, as wide as a page and as long as needed, with the header on each."""
-    _, book = written(few(), tmp_path)
-    sheet = book["Jobs"]
-    assert sheet.page_setup.orientation == "landscape"
-    assert sheet.sheet_properties.pageSetUpPr.fitToPage
-    assert (sheet.page_setup.fitToWidth or 1, sheet.page_setup.fitToHeight) == (1, 0)
-    assert sheet.print_title_rows == "$1:$1"
+    """In landscape, as wide as a page, or as several if one could not be read; heads on each."""
+    _, book = written(few()[["gid", "status"]], tmp_path)
+    wide = few().assign(**{f"mine {n}": "x" * 40 for n in range(10)})
+    _, wide_book = written(wide, tmp_path)
+    for sheet in (book["Jobs"], book["About"], wide_book["Jobs"]):
+        assert sheet.page_setup.orientation == "landscape"
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        assert sheet.page_setup.fitToHeight == 0
+        pages = sheet.page_setup.fitToWidth or 1
+        assert (pages > 2) == (sheet is wide_book["Jobs"])
+    for sheet in (book["Jobs"], wide_book["Jobs"]):
+        assert (sheet.print_title_rows, sheet.print_title_cols) == ("$1:$1", "$A:$A")
 
 
 def test_characters_that_no_sheet_may_have_are_replaced():
