@@ -4,7 +4,7 @@
 >>> jobs = aj.read_asana_jobs(["1208…", "1208…"])  # doctest: +SKIP
 >>> jobs = jobs.asana.refresh()                    # doctest: +SKIP
 
-Importing it registers the accessor ``df.asana``; what is heavy is loaded when it is used.
+Importing it registers the accessor ``df.asana``; most modules are imported on first use.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def download_asana_exports(
     Parameters
     ----------
     jobs
-        A frame of jobs, however it travelled, or gids as `read_asana_jobs` takes them. It is
+        A frame of jobs, or gids as `read_asana_jobs` takes them. It is
         not changed. A repeated gid is downloaded once.
     dest
         A local folder for the files, made when it does not exist. They are named

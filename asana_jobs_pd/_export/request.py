@@ -110,9 +110,11 @@ def check_request(
         return Request(files, sizes, read_options, count)
     window, missing = _window(paths), _exports_without_file(paths)
     if missing:
+        one = len(missing) == 1
+        rows = "1 row is an export" if one else f"{len(missing):,} rows are exports"
         warn_user(
-            f"{len(missing)} of the rows are exports without a file, whose data is left "
-            f"out; the first is {missing[0]}. Download them again, or drop these rows.",
+            f"{rows} without a file, whose data is left out; the first is {missing[0]}. Download "
+            "again, or drop such rows.",
             AsanaValueWarning,
         )
     return Request(files, sizes, read_options, count, window, missing)

@@ -167,6 +167,8 @@ class Runner:
             return True
         if job is not None:
             self._note(self._note_taken, item, job)
+            request = self._requests[item]
+            log.info("%s %s: the recent job %s is taken", request.subject, request.gid, job.gid)
         return not self._note(self._looking.discard, item) or job is not None
 
     def _post(self, item: int) -> None:

@@ -270,7 +270,7 @@ class _Run:
             for state, hint in hints.items()
             if state in counts
         ]
-        lines = [f"{'; '.join(parts)}. Every parent has its row in the frame."]
+        lines = [f"{'; '.join(parts)}. There is a row for each parent in the frame."]
         if examples:
             errors = [result.error for result in self.results if result.error]
             lines += [f"  {error}" for error in errors[:MAX_SHOWN]]

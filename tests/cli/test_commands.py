@@ -199,7 +199,7 @@ def test_a_conversion_without_one_of_the_files_replaces_nothing(asana, done, tmp
     words = ["export", *asana.parents(1), "999", "--download", str(tmp_path), "--to", "parquet"]
     assert main(words) == 1
     err = capsys.readouterr().err
-    assert "1 of the rows are exports without a file" in err
+    assert "1 row is an export without a file" in err
     assert "999: parent: Unknown object: 999" in err
     before = pd.read_parquet(tmp_path / "parquet" / "task")
     assert main([*words, "--overwrite"]) == 1

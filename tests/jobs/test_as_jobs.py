@@ -281,7 +281,7 @@ def files(server, jobs, tmp_path_factory):
         return jobs.asana.download(tmp_path_factory.mktemp("files"), client=client)
 
 
-WITHOUT_FILES = "2 of the rows are exports without a file"
+WITHOUT_FILES = "2 rows are exports without a file"
 
 
 @pytest.fixture(scope="module")
