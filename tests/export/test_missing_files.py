@@ -28,7 +28,7 @@ def files(export):
 
 def test_loading_says_which_export_has_no_file(files):
     """A warning names the export and the reason; a job that is not an export is not missing."""
-    with pytest.warns(AsanaValueWarning, match=r"1 of the rows .* 12: the file is gone"):
+    with pytest.warns(AsanaValueWarning, match=r"1 row is .* 12: the file is gone"):
         data = files.asana.load(progress=False)
     assert len(data["task"]) == 1
 
@@ -36,7 +36,7 @@ def test_loading_says_which_export_has_no_file(files):
 def test_an_export_that_does_not_say_so_counts(files):
     """A frame without `resource_subtype` and `source.action`, when it says why there is no file."""
     unnamed = files.drop(columns="resource_subtype")
-    with pytest.warns(AsanaValueWarning, match=r"2 of the rows .* 12: the file is gone"):
+    with pytest.warns(AsanaValueWarning, match=r"2 rows are .* 12: the file is gone"):
         aj.read_asana_export(unnamed, progress=False)
     aj.read_asana_export(unnamed.drop(columns="file.error"), progress=False)
 
@@ -45,7 +45,7 @@ def test_an_export_that_does_not_say_so_counts(files):
 def test_names_in_the_index_count(files, names):
     """As after `set_index`, with whatever dtype a file format left."""
     travelled = files.astype({"file.error": "category"}).set_index(names)
-    with pytest.warns(AsanaValueWarning, match=r"1 of the rows .* 12: the file is gone"):
+    with pytest.warns(AsanaValueWarning, match=r"1 row is .* 12: the file is gone"):
         aj.read_asana_export(travelled, progress=False)
 
 
