@@ -84,6 +84,6 @@ def test_a_failed_download_is_a_warning(asana, lines, tmp_path):
 def test_nobody_else_is_made_to_log():
     """The logger has neither a handler that writes nor a level of its own."""
     logger = logging.getLogger("asana_jobs_pd")
-    assert [type(handler) for handler in logger.handlers] == [logging.NullHandler]
+    assert {type(handler) for handler in logger.handlers} == {logging.NullHandler}
     assert logger.level == logging.NOTSET
     assert logger.propagate
