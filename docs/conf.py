@@ -11,6 +11,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 
 import sphinx_autosummary_accessors
+from sphinx.application import Sphinx
 
 import asana_jobs_pd as aj
 
@@ -85,7 +86,18 @@ shutil.rmtree(HERE / "notebooks", ignore_errors=True)
 shutil.copytree(HERE.parent / "notebooks", HERE / "notebooks")
 generated_pages.write(HERE / "reference" / "generated")
 
+
+def setup(app: Sphinx) -> None:
+    """Make links to notebooks, which are right in the repository, right on the site."""
+    app.connect("source-read", _link_to_notebooks)
+
+
+def _link_to_notebooks(_app: Sphinx, _name: str, source: list[str]) -> None:
+    source[0] = source[0].replace("](../notebooks/", "](/notebooks/")
+
+
 # Pages that are executed write their files and their ledger into a folder of the build.
 os.environ["ASANA_JOBS_LEDGER"] = str(Path(tempfile.mkdtemp()) / "ledger.sqlite3")
+os.environ["ASANA_JOBS_PROGRESS"] = "0"
 os.environ["PYTHONWARNINGS"] = "ignore::DeprecationWarning"
 logging.getLogger("asana_jobs_pd").setLevel(logging.ERROR)
