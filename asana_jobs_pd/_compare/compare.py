@@ -113,6 +113,11 @@ def compare_asana_exports(
     ExportWriteError
         When temporary files cannot be written: the disk is full, permission denied.
 
+    Warns
+    -----
+    AsanaValueWarning
+        When export files have values that could not be read.
+
     See Also
     --------
     read_asana_export : Load an export.

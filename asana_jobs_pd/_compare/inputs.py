@@ -21,6 +21,7 @@ from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_ur
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.read import read_asana_export
 from asana_jobs_pd._export.request import matching_files
+from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._jobs.gids import gid_series
 from asana_jobs_pd._parquet.destination import (
@@ -32,9 +33,11 @@ from asana_jobs_pd._parquet.destination import (
 )
 from asana_jobs_pd.errors import (
     AsanaJobsError,
+    AsanaValueWarning,
     ExportFileError,
     InvalidFrameError,
     InvalidOptionError,
+    warn_user,
 )
 
 Export: TypeAlias = (
@@ -62,14 +65,30 @@ class Rows(NamedTuple):
 def compare_input(export: Export, role: str, options: StorageOptions) -> FramesInput | DatasetInput:
     """Return an input to compare; export files are loaded."""
     if isinstance(export, list | tuple):
-        return FramesInput(read_asana_export(export, storage_options=options), role)
+        return _loaded(export, role, options)
     if not isinstance(export, str | os.PathLike):
         return FramesInput(cast("Mapping[str, pd.DataFrame]", export), role)
     path = os.fspath(export)
     has_files = Path(path).is_file() or matching_files(path)
     if path.endswith(_EXPORT_FILES) if is_url(path) else has_files:
-        return FramesInput(read_asana_export(path, storage_options=options), role)
+        return _loaded(path, role, options)
     return DatasetInput(path, role, options)
+
+
+def _loaded(
+    files: str | Sequence[str | os.PathLike[str]], role: str, options: StorageOptions
+) -> FramesInput:
+    export = read_asana_export(files, storage_options=options)
+    if export.issue_count:
+        first = export.issues.iloc[0]
+        where = "" if pd.isna(first["column"]) else f"{first['column']}, "
+        warn_user(
+            f"{role} has {format_count(export.issue_count, 'issue')} such as values that do not "
+            f"fit their column, which are not compared; the first: {where}{first['reason']}. "
+            "Load it with read_asana_export: .issues lists them.",
+            AsanaValueWarning,
+        )
+    return FramesInput(export, role)
 
 
 class FramesInput:

@@ -23,6 +23,7 @@ from asana_jobs_pd._compare import compare, inputs
 from asana_jobs_pd._compare.compare import PARTITION_BYTES
 from asana_jobs_pd._decode import lines
 from asana_jobs_pd._parquet import writer as parquet
+from asana_jobs_pd.errors import AsanaValueWarning
 
 ANA = {"gid": "12", "resource_type": "user", "name": "Ana"}
 WEB = {"gid": "9", "resource_type": "project", "name": "Web"}
@@ -839,3 +840,16 @@ def test_a_type_in_the_name_of_a_column_is_no_gid():
     )
     other = frame.iloc[:, [0, 2, 1]]
     assert cells(compare_asana_exports({"task": frame}, {"task": other})["task"]) == []
+
+
+def test_values_that_cannot_be_compared_are_told(tmp_path):
+    """Files whose values do not fit give a warning with the first; else two would look equal."""
+    for name, number in (("old", 5), ("new", 6)):
+        field = {"gid": "7", "name": "F", "type": "rating", "stars": number}
+        row = {"gid": "1", "resource_type": "task", "custom_fields": [field]}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row))
+    with pytest.warns(
+        AsanaValueWarning, match=r"(old|new) has 1 issue .*F, the key 'stars'"
+    ) as told:
+        aj.compare_asana_exports(tmp_path / "old.jsonl", tmp_path / "new.jsonl")
+    assert len(told) == 2
