@@ -162,7 +162,7 @@ def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path
     began = time.monotonic()
     runner.join(10)
     assert time.monotonic() - began < 2
-    assert not downloads.interrupted
+    assert downloads.cancelled
     assert seen[0][0].total == len(content)
     again, runner = session(client, gid, tmp_path)
     runner.join(60)
