@@ -88,7 +88,7 @@ _CLI_TERMS = (
     (re.compile(r"filters\['(\w+)\.any'\]"), lambda match: f"--{match[1].replace('_', '-')}"),
     (re.compile(r", a day, or a datetime with a time zone"), " or a day"),
     (re.compile(r", as in '(\S+)' or datetime\([^)]*\)"), r", as in '\1'"),
-    (re.compile(r"\bmax_age="), "--max-age "),
+    (re.compile(r"\bmax_age(?:=| (?=has))"), "--max-age "),
     (re.compile(r", a timedelta, or None(?=\.)"), ""),
     (re.compile(r"\bdest[=.](?=\S)"), "--download "),
     (re.compile(r"\bpath="), "--output "),

@@ -86,7 +86,8 @@ def _run(
 
     def first() -> pd.DataFrame:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AsanaStartWarning)  # the table and the steps say it
+            # The table and the steps say the rest.
+            warnings.filterwarnings("ignore", "(?!max_age)", AsanaStartWarning)
             return start(timeout=pipeline.left, progress=pipeline.progress, max_age=options.max_age)
 
     return pipeline.run(first, kind, options.output)

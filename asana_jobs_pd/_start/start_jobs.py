@@ -201,7 +201,7 @@ class _Run:
         if self._recent is not None and not self._recent.known:
             texts.append(
                 "max_age has no effect: there is no ledger of the jobs that this machine has "
-                "started (see recent_jobs)."
+                "started; recent_jobs() would list them."
             )
         warnings = [(text, AsanaStartWarning) for text in texts]
         return frame_or_raise(frame, error, self._client, warnings)

@@ -526,6 +526,14 @@ def test_export_resources_goes_on_to_the_file(asana, tmp_path, capsys):
     assert len(list(tmp_path.glob("*-resource.jsonl.gz"))) == 1
 
 
+def test_without_a_ledger_an_age_has_no_effect_and_that_is_said(asana, done, capsys):
+    """In the words of the command line."""
+    assert main(["export", *asana.parents(1), "--max-age", "4h"]) == 0
+    err = capsys.readouterr().err
+    assert "--max-age has no effect: there is no ledger" in err
+    assert "asana-jobs recent would list them" in err
+
+
 def test_an_export_of_the_same_is_taken(asana, ledger, capsys):
     """With --max-age; the table says so."""
     (parent,) = asana.parents(1)
