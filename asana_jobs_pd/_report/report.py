@@ -237,7 +237,8 @@ def _cause(state: str, cells: Sequence[object]) -> tuple[str, str]:
     if state in _STEPS:
         return reason, _STEPS[state]
     if has_value(source) and source == "unknown":
-        return reason, "Look in Asana whether it was created before you start it again."
+        step = "Look in Asana whether it was created before you start it again"
+        return reason, f"{step}; an export does no harm twice."
     if http_status in NO_ACCESS:
         return reason, "Read it with the token of the user who started it."
     quote = f" Asana's support asks for: {clean(str(phrase))}" if has_value(phrase) else ""
