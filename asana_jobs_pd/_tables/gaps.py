@@ -12,14 +12,8 @@ import pyarrow.compute as pc
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._tables.arrays import codes_of, distinct, texts
-from asana_jobs_pd._tables.relations import (
-    REFERENCES,
-    ROWS_OF,
-    Reference,
-    Source,
-    check_complete,
-    has_rows,
-)
+from asana_jobs_pd._tables.relations import check_complete
+from asana_jobs_pd._tables.source import REFERENCES, ROWS_OF, Reference, Source, has_rows
 
 _COLUMNS: Final = ("kind", "gid", "name", "referred_by", "count", "why", "example")
 _GRAPH_TYPES: Final = ("project", "section", "portfolio", "project_to_portfolio")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._tables.arrays import codes_of
-from asana_jobs_pd._tables.relations import Source
+from asana_jobs_pd._tables.source import Source
 from asana_jobs_pd._tables.stories import (
     Events,
     Present,

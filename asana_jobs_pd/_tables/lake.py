@@ -15,14 +15,8 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._parquet.dataset import dataset_folder
 from asana_jobs_pd._parquet.destination import CATALOGUE, MANIFEST
-from asana_jobs_pd._tables.relations import (
-    BRIDGES,
-    LINK_TYPES,
-    LINKS,
-    REFERENCES,
-    ROWS_OF,
-    value_column,
-)
+from asana_jobs_pd._tables.relations import BRIDGES, value_column
+from asana_jobs_pd._tables.source import LINK_TYPES, LINKS, REFERENCES, ROWS_OF
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 
 _VALUES: Final = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,8 @@ import pyarrow.compute as pc
 
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.by_type import ByType
-from asana_jobs_pd._export.export import to_frame
 from asana_jobs_pd._public import public
 from asana_jobs_pd._tables.arrays import (
-    Items,
-    arrow_column,
     codes_of,
     distinct,
     items_of,
@@ -25,52 +22,13 @@ from asana_jobs_pd._tables.arrays import (
     texts,
     unique_rows,
 )
+from asana_jobs_pd._tables.source import LINKS, REFERENCES, ROWS_OF, Source
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 
 TABLES: Final = (
     *("task", "project", "section", "person", "tag", "portfolio", "custom_field", "option"),
     *("task_project", "task_custom_field", "task_tag", "task_follower", "task_dependency"),
     *("subtask", "portfolio_item", "time_entry", "story"),
-)
-
-
-class Reference(NamedTuple):
-    """A reference from rows of a type to objects of a kind; ``[]`` means the items of a list."""
-
-    resource_type: str
-    path: str
-    kind: str
-
-    @property
-    def label(self) -> str:
-        """Its name for users."""
-        return f"{self.resource_type}.{self.path.replace('[]', '')}"
-
-
-REFERENCES: Final = tuple(
-    Reference(resource_type, path, kind)
-    for kind, places in {
-        "task": ("task.parent", "task.dependencies[]", "time_tracking_entry.task"),
-        "project": (
-            *("task.memberships[].project", "task.projects[]", "section.project"),
-            *("project_to_portfolio.project", "time_tracking_entry.attributable_to"),
-        ),
-        "section": ("task.memberships[].section",),
-        "portfolio": (
-            *("portfolio_to_portfolio.parent_portfolio", "portfolio_to_portfolio.child_portfolio"),
-            "project_to_portfolio.portfolio",
-        ),
-        "tag": ("task.tags[]",),
-        "person": (
-            *("task.assignee", "task.assigned_by", "task.completed_by", "task.created_by"),
-            *("task.followers[]", "task.stories[].created_by", "project.owner"),
-            *("project.members[]", "project.followers[]", "project.completed_by"),
-            *("portfolio.owner", "portfolio.members[]", "portfolio.created_by"),
-            *("allocation.assignee", "allocation.created_by", "time_tracking_entry.created_by"),
-            *("team.members[]", "message.created_by", "message.followers[]"),
-        ),
-    }.items()
-    for resource_type, _, path in (place.partition(".") for place in places)
 )
 BRIDGES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "task_project": ("memberships", {"project": "project.gid", "section": "section.gid"}),
@@ -79,14 +37,6 @@ BRIDGES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "task_dependency": ("dependencies", {"dependency": "gid"}),
 }
 """Of each table between tasks and others: the list, and where its items have the columns."""
-ROWS_OF: Final = {"person": "user", "time_entry": "time_tracking_entry"}
-"""Resource types whose tables have another name."""
-LINKS: Final = (
-    ("portfolio_to_portfolio", "parent_portfolio", "child_portfolio", "portfolio"),
-    ("project_to_portfolio", "portfolio", "project", "project"),
-)
-LINK_TYPES: Final = tuple(resource_type for resource_type, *_ in LINKS)
-"""Types of rows that have no gids."""
 _PEOPLE = pa.list_(pa.struct([(key, pa.string()) for key in ("gid", "name", "email")]))
 _OBJECTS = pa.list_(pa.struct([(key, pa.string()) for key in ("gid", "resource_type", "name")]))
 VALUES: Final = {
@@ -108,7 +58,8 @@ class AsanaTables(ByType[pd.DataFrame]):
 
     `task`, `project`, `section`, `portfolio`, `time_entry` have the rows of the export, without
     what is in lists; `person` and `tag`, and every kind of which the export has no rows, are made
-    from what refers to them. All have a column `gid`, which is unique. `custom_field` is the
+    from what refers to them. All have a column `gid`, which is unique: rows without a gid are left
+    out, and the key of people of whom only the e-mail is known is that. `custom_field` is the
     catalogue, its key is `column`; `option` has the options of each enum field.
 
     The others say what belongs to what, each pair once: `task_project` (task, project, section),
@@ -137,7 +88,6 @@ class AsanaTables(ByType[pd.DataFrame]):
 
     def __init__(self, export: ExportAnswers) -> None:
         super().__init__({})
-        self._export = export
         self._source = Source(export)
 
     def __getitem__(self, name: str) -> pd.DataFrame:
@@ -174,63 +124,6 @@ class AsanaTables(ByType[pd.DataFrame]):
         return str(summary.to_html(escape=True))
 
 
-class Source:
-    """The columns of an export as Arrow arrays; objects without a gid are left out."""
-
-    def __init__(self, export: ExportAnswers) -> None:
-        self.export = export
-        self._frames: dict[str, pd.DataFrame] = {}
-        self._columns: dict[tuple[str, str], pa.ChunkedArray | None] = {}
-        self._items: dict[tuple[str, str], Items] = {}
-
-    def rows(self, resource_type: str) -> pd.DataFrame:
-        """Return the rows of a type."""
-        if resource_type not in self._frames:
-            rows = self.export.get(resource_type, pd.DataFrame())
-            if "gid" in rows.columns and resource_type not in LINK_TYPES and rows["gid"].hasnans:
-                rows = rows[rows["gid"].notna()]
-            self._frames[resource_type] = rows
-        return self._frames[resource_type]
-
-    def column(self, resource_type: str, name: str) -> pa.ChunkedArray | None:
-        """Return a column, or None if there are no such rows or no such column."""
-        key = resource_type, name
-        if key not in self._columns:
-            rows = self.rows(resource_type)
-            self._columns[key] = arrow_column(rows, name) if name in rows.columns else None
-        return self._columns[key]
-
-    def frame(self, table: pa.Table) -> pd.DataFrame:
-        """Return a table as a frame with the dtypes of the export."""
-        return to_frame(table, self.export.backend)
-
-    def text(self, resource_type: str, name: str) -> pa.ChunkedArray:
-        """Return a text column; all missing if it is absent."""
-        column = self.column(resource_type, name)
-        return missing(len(self.rows(resource_type))) if column is None else column
-
-    def items(self, resource_type: str, name: str) -> Items:
-        """Return the items in the lists of a column; none if there is no such column."""
-        key = resource_type, name
-        if key not in self._items:
-            column = self.column(resource_type, name)
-            self._items[key] = items_of(missing(0) if column is None else column)
-        return self._items[key]
-
-    def referred(self, reference: Reference) -> dict[str, pa.ChunkedArray]:
-        """Return references: `gid` and `name` of the object, and `by`, the gid of the row."""
-        of_rows = self.text(reference.resource_type, "gid")
-        name, listed, path = reference.path.partition("[]")
-        if not listed:
-            gids = self.text(reference.resource_type, f"{name}.gid")
-            names = self.text(reference.resource_type, f"{name}.name")
-            return {"gid": gids, "name": names, "by": of_rows}
-        rows, values = self.items(reference.resource_type, name)
-        prefix = f"{path[1:]}." if path else ""
-        found = {key: texts(values, prefix + key) for key in ("gid", "name")}
-        return found | {"by": of_rows.take(pa.array(rows)) if len(rows) else missing(0)}
-
-
 def tables_of(export: ExportAnswers) -> AsanaTables:
     """Return an export as keyed tables, and the relations between them."""
     check_complete(export)
@@ -259,11 +152,6 @@ def check_complete(export: ExportAnswers) -> None:
         raise InvalidOptionError(
             "The custom fields are not columns: load the export with custom_fields='columns'."
         )
-
-
-def has_rows(export: ExportAnswers, kind: str) -> bool:
-    """Whether the objects of a kind are rows of the export; tasks always are."""
-    return kind == "task" or ROWS_OF.get(kind, kind) in export
 
 
 def _entity(source: Source, kind: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._tables.arrays import child, missing, texts
 from asana_jobs_pd._tables.fields import choices, find_fields
-from asana_jobs_pd._tables.relations import Source
+from asana_jobs_pd._tables.source import Source
 from asana_jobs_pd.errors import InvalidFieldError, InvalidFrameError
 
 _KNOWN_STORIES: Final = re.compile(
