@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -19,6 +20,10 @@ from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._start.requests import StartRequest
 from asana_jobs_pd.errors import AuthenticationError, InvalidOptionError, RequestError
 
+log = logging.getLogger("asana_jobs_pd")
+
+UNREADABLE = frozenset(range(400, 500)) - {401, 408, 429}
+"""Statuses that will not change: such a job does not keep others waiting."""
 MAX_CANDIDATES = 3
 """How many jobs of the ledger are read for one request, at most."""
 
@@ -44,22 +49,33 @@ class RecentJobs:
         self.known = recorder.wanted
         self._gids = recorder.started([each.fingerprint for each in requests], since)
 
-    def find(self, request: StartRequest, stop: threading.Event) -> RecentJob | None:
+    def find(self, request: StartRequest, stop: threading.Event) -> RecentJob | RequestError | None:
         """Return the latest job of the same request that this token can read and is recent.
 
-        ``Cancelled`` once `stop` is set; a rejected token raises its AuthenticationError.
+        An error is returned where nobody can tell yet: the job may be running. ``Cancelled`` once
+        `stop` is set; a rejected token raises its AuthenticationError.
         """
         for gid in self._gids.get(request.fingerprint, ())[:MAX_CANDIDATES]:
             asked_at = time.time_ns() // 1000
             result = fetch_job(gid, EVERYTHING, self._client, stop=stop)
             if isinstance(result, AuthenticationError):
                 raise result
-            if not isinstance(result, RequestError) and self._is_recent(result):
+            if isinstance(result, RequestError):
+                if result.status not in UNREADABLE:
+                    return _unchecked(request, result)
+            elif self._is_recent(result):
                 return RecentJob(gid, {**result, "gid": gid}, asked_at)
+            log.info("%s %s: job %s is not taken: not recent", request.subject, request.gid, gid)
         return None
 
     def _is_recent(self, record: dict[str, Any]) -> bool:
         return is_recent(record, self._client.server_time(), self._max_age)
+
+
+def _unchecked(request: StartRequest, error: RequestError) -> RequestError:
+    reason = f"job {error.gid} may be running, but could not be checked: {error.reason}"
+    message = f"{request.subject} {request.gid}: {reason}"
+    return type(error)(message, gid=request.gid, status=error.status, reason=reason)
 
 
 def is_recent(record: dict[str, Any], now: float, max_age: float) -> bool:

@@ -21,7 +21,7 @@ from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.schema import EVERYTHING, FINAL_STATUSES
 from asana_jobs_pd._start.endpoints import Endpoint
 from asana_jobs_pd._start.queue import MAX_UNCLEAR, StartQueue
-from asana_jobs_pd._start.recent import RecentJob, RecentJobs
+from asana_jobs_pd._start.recent import UNREADABLE, RecentJob, RecentJobs
 from asana_jobs_pd._start.requests import StartRequest, StartResult
 from asana_jobs_pd.errors import (
     AuthenticationError,
@@ -36,8 +36,6 @@ log = logging.getLogger("asana_jobs_pd")
 TICK = 0.1
 GRACE = 0.15
 """Seconds allowed for responses on their way when it is stopped."""
-_UNREADABLE = frozenset(range(400, 500)) - {401, 408, 429}
-"""Statuses that will not change: such a job does not keep others waiting."""
 _IN_PROGRESS = re.compile(r"in[ -]progress|concurrent", re.IGNORECASE)
 _ONE_ALREADY = re.compile(r"already|at a time|one export|running|limit", re.IGNORECASE)
 
@@ -157,19 +155,18 @@ class Runner:
 
     def _take(self, item: int, recent: RecentJobs) -> bool:
         """Take a recent job instead of starting one; return whether nothing is to be started."""
-        job = None
         with self._lock:
             self._looking.add(item)
         try:
-            job = recent.find(self._requests[item], self._stop)
+            found = recent.find(self._requests[item], self._stop)
         except BaseException as error:  # noqa: BLE001  as below
             self._note(self._note_withdrawn, item, error)
             return True
-        if job is not None:
-            self._note(self._note_taken, item, job)
-            request = self._requests[item]
-            log.info("%s %s: the recent job %s is taken", request.subject, request.gid, job.gid)
-        return not self._note(self._looking.discard, item) or job is not None
+        if isinstance(found, RequestError):
+            self._note(self._note_unchecked, item, found)
+        elif found is not None:
+            self._note(self._note_taken, item, found)
+        return not self._note(self._looking.discard, item) or found is not None
 
     def _post(self, item: int) -> None:
         request = self._requests[item]
@@ -219,6 +216,8 @@ class Runner:
         return in_time
 
     def _note_taken(self, item: int, job: RecentJob) -> None:
+        request = self._requests[item]
+        log.info("%s %s: the recent job %s is taken", request.subject, request.gid, job.gid)
         result, now, gid = self._results[item], self._clock.now(), job.gid
         result.record, result.asked_at = job.record, job.asked_at
         self._recorder.add(gid, job.record, job.asked_at)
@@ -226,6 +225,11 @@ class Runner:
         self._queue.started(item, gid, now, taken=True)
         if job.record.get("status") in FINAL_STATUSES:
             self._queue.polled(gid, now, finished=True)
+
+    def _note_unchecked(self, item: int, error: RequestError) -> None:
+        log.warning("%s", error)
+        self._results[item].error = error
+        self._queue.unclear(item, self._clock.now(), sent=False)
 
     def _note_posted(self, item: int, posted: PostResult) -> None:
         now, result, error = self._clock.now(), self._results[item], posted.error
@@ -252,7 +256,7 @@ class Runner:
         self, gid: str, response: dict[str, Any] | RequestError, asked_at: int
     ) -> None:
         if isinstance(response, RequestError):
-            finished = response.status in _UNREADABLE
+            finished = response.status in UNREADABLE
         else:
             finished = response.get("status") in FINAL_STATUSES
             self._recorder.add(gid, response, asked_at)

@@ -61,7 +61,7 @@ def test_without_max_age_nothing_is_taken(asana, client):
     assert [request.method for request in asana.requests] == ["POST"]
 
 
-@pytest.mark.parametrize("status", [403, 404, 500])
+@pytest.mark.parametrize("status", [400, 403, 404])
 def test_what_this_token_cannot_read_is_not_taken(sandbox, status):
     """Only a GET shows it."""
     asana = sandbox()
@@ -70,6 +70,23 @@ def test_what_this_token_cannot_read_is_not_taken(sandbox, status):
         asana.answer(gid, status)
         frame = export(asana, client)
         assert frame["source.state"].tolist() == ["started"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, None])
+def test_nothing_is_started_while_the_known_job_cannot_be_checked(sandbox, status):
+    """It may be running; the row says so, and the next call takes it."""
+    asana = sandbox()
+    with aj.Client(asana.token, base_url=asana.base_url, max_retries=0) as client:
+        (gid,) = export(asana, client)["gid"]
+        kind = {} if status is None else {"status": status}
+        asana.fault("reset" if status is None else "status", times=1, method="GET", gid=gid, **kind)
+        with pytest.warns(aj.AsanaStartWarning, match="not_sent"):
+            frame = export(asana, client)
+        assert frame["source.state"].tolist() == ["not_sent"]
+        assert frame["gid"].isna().all()
+        assert f"job {gid} may be running" in frame["error.message"][0]
+        assert asana.stats.jobs_started == 1
+        assert export(asana, client)["source.state"].tolist() == ["taken"]
 
 
 def test_a_failed_export_is_not_taken(asana, client):
