@@ -159,7 +159,8 @@ def _checked(
         inferred["gid"] = filled["gid"]  # pandas makes floats of numbers beside a gap
         if not pd.api.types.is_float_dtype(filled["gid"].dtype):
             inferred = _with_valid_gids(inferred, suffix in _WITH_LINES, errors, notes)
-    return inferred.reset_index(drop=True)
+    has_own_index = suffix not in _WITH_LINES and len(inferred) == len(frame)
+    return inferred if has_own_index else inferred.reset_index(drop=True)
 
 
 def _with_valid_gids(
@@ -179,7 +180,8 @@ def _with_valid_gids(
 
 
 def _with_gid(frame: pd.DataFrame, column: str | None) -> pd.DataFrame:
-    return frame.rename(columns=_gid_name({*frame.columns, *frame.index.names}, column))
+    levels = [name for name in frame.index.names if name is not None]
+    return frame.rename(columns=_gid_name(dict.fromkeys([*frame.columns, *levels]), column))
 
 
 def _gid_name(names: Collection[object], column: str | None) -> dict[object, str]:

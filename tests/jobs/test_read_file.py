@@ -267,6 +267,15 @@ def test_empty_rows_of_a_spreadsheet_are_left_out(tmp_path):
     assert caught.value.frame["gid"].tolist() == ["12", "13"]
 
 
+def test_an_index_of_ones_own_is_kept(tmp_path):
+    """Parquet has it, and a column of another name may have the gids."""
+    frame = pd.DataFrame({"job": ["12", "13"]}, index=[3, 7])
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert list(aj.read_jobs_file(tmp_path / "a.parquet", column="job").index) == [3, 7]
+    with pytest.raises(InvalidFrameError, match="no column 'Job'; there is 'job'"):
+        aj.read_jobs_file(tmp_path / "a.parquet", column="Job")
+
+
 def test_an_index_of_gids_is_not_empty(tmp_path):
     """Without any other value, too."""
     pd.DataFrame({"x": [None, 1]}, index=pd.Index(["12", "13"], name="gid")).to_parquet(
