@@ -22,8 +22,8 @@ STATIC_ROWS = 25
 
 _DASH = "–"  # noqa: RUF001  an empty cell
 _CELL = "text-align:left;padding:2px 12px 2px 0"
-_HEADS = ("State", "Kind", "Created object", "Job", "Since", "Took")
-_WRAPPED = ("Created object", "Since")
+_HEADS = ("State", "Kind", "Created object", "Job", "Since (UTC)", "Took")
+_WRAPPED = "Created object"
 
 
 def static_html(rows: Sequence[JobRow], now: Snapshot, at: int, hint: str = "") -> str:
@@ -68,7 +68,7 @@ def _cells(row: JobRow) -> list[str]:
         row.kind or _DASH,
         row.text or row.note or _DASH,
         row.gid,
-        _DASH if row.since is None else format_epoch(row.since),
+        _DASH if row.since is None else format_epoch(row.since).removesuffix(" UTC"),
         (row.usual or _DASH) if row.took is None else format_duration(row.took),
     ]
 
@@ -78,7 +78,7 @@ def _static_row(row: JobRow) -> str:
     if row.name and row.link:
         shown[2] = f'<a href="{html.escape(row.link)}" rel="noopener noreferrer">{shown[2]}</a>'
     cells = [
-        f'<td style="{_CELL}{"" if head in _WRAPPED else ";white-space:nowrap"}">{cell}</td>'
+        f'<td style="{_CELL}{"" if head == _WRAPPED else ";white-space:nowrap"}">{cell}</td>'
         for head, cell in zip(_HEADS, shown, strict=True)
     ]
     return f"<tr>{''.join(cells)}</tr>"
