@@ -138,9 +138,10 @@ def plan_load(request: Request) -> Plan:
     check_columns(schema)
     by_file = [keys for _, _, keys in scans]
     names = sorted({name for keys in by_file for name in keys})
+    numbers = itertools.count()
     partitions = {
-        name: list(_partitions((number, name), paths, by_file, scan_result.issues.add))
-        for number, name in enumerate(names)
+        name: list(_partitions(name, numbers, paths, by_file, scan_result.issues.add))
+        for name in names
     }
     return Plan(request, scan_result, schema, partitions)
 
@@ -234,13 +235,13 @@ def _warn_large(paths: Sequence[File], sizes: Sequence[int]) -> None:
 
 
 def _partitions(
-    numbered: tuple[int, str],
+    name: str,
+    numbers: Iterator[int],
     paths: Sequence[File],
     by_file: Sequence[Mapping[str, list[Keys]]],
     note: Callable[[Issue], None],
 ) -> Iterator[Partition]:
     """Find the repeated rows of a type over all files; yield the partition of each file."""
-    number, name = numbered
     parts = [keys.get(name, []) for keys in by_file]
     sizes = [sum(len(keys.low) for keys in part) for part in parts]
     row_keys = RowKeys(sum(sizes))
@@ -251,10 +252,11 @@ def _partitions(
     start = 0
     for file, (part, kept) in enumerate(zip(parts, masks, strict=True)):
         if part:
-            order = number * len(paths) + file
             dropped = np.flatnonzero(~kept).astype(np.int32)
             checksum = _checksum(part)
-            yield Partition(paths[file], file, name, order, len(kept), dropped, start, checksum)
+            yield Partition(
+                paths[file], file, name, next(numbers), len(kept), dropped, start, checksum
+            )
         start += int(kept.sum())
 
 
