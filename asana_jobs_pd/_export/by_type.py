@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
@@ -35,8 +36,9 @@ class ByType(Mapping[str, F]):
         return len(self._frames)
 
     def __getattr__(self, name: str) -> F:
-        if not name.startswith("_") and name in self._frames:
-            return self._frames[name]
+        if not name.startswith("_"):
+            with contextlib.suppress(KeyError):
+                return self[name]
         raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:

@@ -46,7 +46,7 @@ _HINTS = (
     ),
     (
         re.compile(r"(?i)([a-z][a-z0-9+.-]*://|(www\.|app\.)?asana\.com).*", re.DOTALL),
-        "That URL cannot be read here: give the gid instead.",
+        "That URL cannot be read here; the URL of a job is https://app.asana.com/api/1.0/jobs/GID.",
     ),
     (
         re.compile(r"(?i).*\.(csv|tsv|txt|xls[xm]|jsonl?|ndjson|parquet|pq)(\.(gz|bz2|zst))?"),

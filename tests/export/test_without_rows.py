@@ -54,6 +54,9 @@ def test_only_types_with_rows_are_listed(export):
     assert len(data.get("project")) == 0
     with pytest.raises(KeyError, match="'tasks' is not in this export; there is 'task'"):
         data["tasks"]
+    assert data.project.equals(data["project"])  # as an attribute, too
+    with pytest.raises(AttributeError, match="has no attribute 'tasks'"):
+        data.tasks  # noqa: B018
     assert data.get("tasks") is None
     assert len(pickle.loads(pickle.dumps(data))["team"]) == 0
 
