@@ -38,6 +38,8 @@ from asana_jobs_pd.typing import MonitorState
 
 log = logging.getLogger("asana_jobs_pd")
 
+LOG_INTERVAL = 10.0
+"""Seconds between two lines of the log about progress; a change of state is logged at once."""
 MAX_WORKERS = 25
 """Half of what Asana allows in flight: the rest is left for foreground reads."""
 
@@ -121,7 +123,7 @@ class Poller:
         self.lock = threading.RLock()
         self.finished = threading.Event()
         self.notifier = Notifier(self.lock, table.rows, self._callback_failed, self._after_round)
-        self._logged: tuple[MonitorState, int] | None = None
+        self._logged: tuple[MonitorState, int, float] = ("idle", 0, 0.0)
         self._stop = threading.Event()
         self._ask: Ask = _ask_nothing
         self._prepare()
@@ -200,15 +202,17 @@ class Poller:
 
     def _after_round(self) -> None:
         """Log how it goes, and write it to the ledger; without the lock, as `record`."""
-        now = self.state, self.table.unfinished
-        if now != self._logged:
-            self._logged = now
-            trouble = self.last_error if self.state in ("no_network", *FINAL_STATES) else None
+        state, unfinished, now = self.state, self.table.unfinished, self.clock.now()
+        last_state, last_unfinished, logged_at = self._logged
+        progressed = unfinished != last_unfinished and now - logged_at >= LOG_INTERVAL
+        if state != last_state or progressed:
+            self._logged = state, unfinished, now
+            trouble = self.last_error if state in ("no_network", *FINAL_STATES) else None
             log.log(
                 logging.WARNING if trouble else logging.INFO,
                 "%s: %d of %d jobs are unfinished%s",
-                self.state.replace("_", " ").capitalize(),
-                now[1],
+                state.replace("_", " ").capitalize(),
+                unfinished,
                 len(self.table.jobs),
                 f"; {trouble}" if trouble else "",
             )
