@@ -131,12 +131,13 @@ class Runner:
             now = self._clock.now()
             while (item := self._queue.take(now)) is not None:
                 self._posting += 1
+                if self._recent is not None:
+                    self._looking.add(item)
                 try:
                     start_thread(self._take_or_post, "asana-jobs-start", item)
                 except NoThreadsError as error:
                     self._posting -= 1
-                    self._queue.withdraw(item)
-                    self.failure = error
+                    self._note_withdrawn(item, error)
                     return
             while (gid := self._queue.take_poll(now)) is not None:
                 try:
@@ -155,18 +156,18 @@ class Runner:
 
     def _take(self, item: int, recent: RecentJobs) -> bool:
         """Take a recent job instead of starting one; return whether nothing is to be started."""
-        with self._lock:
-            self._looking.add(item)
         try:
             found = recent.find(self._requests[item], self._stop)
         except BaseException as error:  # noqa: BLE001  as below
             self._note(self._note_withdrawn, item, error)
             return True
+        if found is None:
+            return not self._note(self._looking.discard, item)
         if isinstance(found, RequestError):
             self._note(self._note_unchecked, item, found)
-        elif found is not None:
+        else:
             self._note(self._note_taken, item, found)
-        return not self._note(self._looking.discard, item) or found is not None
+        return True
 
     def _post(self, item: int) -> None:
         request = self._requests[item]
@@ -216,6 +217,7 @@ class Runner:
         return in_time
 
     def _note_taken(self, item: int, job: RecentJob) -> None:
+        self._looking.discard(item)
         request = self._requests[item]
         log.info("%s %s: the recent job %s is taken", request.subject, request.gid, job.gid)
         result, now, gid = self._results[item], self._clock.now(), job.gid
@@ -227,6 +229,7 @@ class Runner:
             self._queue.polled(gid, now, finished=True)
 
     def _note_unchecked(self, item: int, error: RequestError) -> None:
+        self._looking.discard(item)
         log.warning("%s", error)
         self._results[item].error = error
         self._queue.unclear(item, self._clock.now(), sent=False)
