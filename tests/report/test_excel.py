@@ -213,13 +213,18 @@ COLUMNS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def sheet(tmp_path_factory):
+    """The cells of a sheet with all these columns."""
+    jobs = few().iloc[:2].assign(**{name: values_ for name, (values_, _) in COLUMNS.items()})
+    return written(jobs, tmp_path_factory.mktemp("excel"))[0]
+
+
 @pytest.mark.parametrize("name", COLUMNS)
-def test_columns_of_every_kind_are_written(tmp_path, name):
+def test_columns_of_every_kind_are_written(sheet, name):
     """Dates and times as Excel's own where it has them, the others as text; gaps stay gaps."""
-    values_, expected = COLUMNS[name]
-    jobs = few().iloc[:2].assign(**{name: values_})
-    cells, _ = written(jobs, tmp_path)
-    column = cells.get(name) or cells[f"{name} (UTC)"]
+    expected = COLUMNS[name][1]
+    column = sheet.get(name) or sheet[f"{name} (UTC)"]
     first, gap = values(column)
     if isinstance(expected, dt.date):
         assert column[0].is_date
