@@ -13,6 +13,7 @@ FUNCTIONS = {
     "refresh": aj.refresh_asana_jobs,
     "wait": aj.wait_asana_jobs,
     "wait_async": aj.wait_asana_jobs_async,
+    "eta": aj.estimate_asana_jobs,
     "download": aj.download_asana_exports,
     "load": aj.read_asana_export,
     "to_parquet": aj.asana_export_to_parquet,
