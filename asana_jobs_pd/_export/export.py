@@ -303,5 +303,12 @@ class AsanaArrowExport(InMemoryExport[F]):
         self._convert: Callable[[pa.Table], F] = shared.pop("convert")
         super().__init__(frames, **shared)
 
+    def __getattr__(self, name: str) -> F:
+        if not name.startswith("_") and hasattr(AsanaExport, name):
+            raise AttributeError(
+                f"{name!r} needs the pandas engine: load the export without engine=."
+            )
+        return super().__getattr__(name)
+
     def _converted(self, table: pa.Table) -> F:
         return self._convert(table)

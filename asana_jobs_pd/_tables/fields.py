@@ -43,8 +43,8 @@ def find_fields(export: ExportAnswers, name: str) -> pd.DataFrame:
         if len(found):
             return found
     names = fields["name"].dropna().unique().tolist()
-    near = difflib.get_close_matches(name, names, 3, 0.5) or names[:10]
-    known = f"Did you mean one of {', '.join(map(repr, near))}?" if near else "There are none."
+    near = ", ".join(map(repr, difflib.get_close_matches(name, names, 3, 0.5)))
+    known = f"Did you mean one of {near}?" if near else f"It has {names[:20]}."
     raise InvalidFieldError(f"No custom field of this export is called {name!r}. {known}")
 
 

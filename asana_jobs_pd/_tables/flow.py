@@ -133,7 +133,8 @@ def _as_of(export: ExportAnswers, history: pd.DataFrame) -> pd.Timestamp:
     """Return up to when the export is known to be current."""
     report = export.report()
     times = [history["from"].max(), history["to"].max(), report["latest"].max()]
-    latest: pd.Timestamp = pd.Series([*times, report["as_of.to"].max()]).max()
+    known = pd.Series([*times, report["as_of.to"].max()], dtype="datetime64[us, UTC]")
+    latest: pd.Timestamp = known.max()
     return latest
 
 

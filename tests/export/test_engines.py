@@ -94,3 +94,12 @@ def test_a_missing_extra_is_named_before_anything_is_read(path, monkeypatch):
 def test_conversions_have_other_engines(path, tmp_path):
     with pytest.raises(InvalidOptionError, match="'pandas', 'dask'"):
         aj.asana_export_to_parquet(path, tmp_path / "lake", engine="polars")
+
+
+def test_answers_need_the_pandas_engine(path, engine):
+    data = aj.read_asana_export(path, engine=engine, progress=False)
+    with pytest.raises(AttributeError, match="'tables' needs the pandas engine"):
+        data.tables()
+    with pytest.raises(AttributeError, match="no attribute 'goals'"):
+        data.goals  # noqa: B018
+    assert data.team is data["team"]
