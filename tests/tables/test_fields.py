@@ -75,8 +75,8 @@ def test_types_are_attributes_and_complete_with_tab(graph):
     assert graph.task is graph["task"]
     assert "task" in dir(graph)
     assert graph._ipython_key_completions_() == list(graph)
-    with pytest.raises(AttributeError, match="'AsanaExport' has no attribute 'goal'"):
-        graph.goal  # noqa: B018
+    with pytest.raises(AttributeError, match="'AsanaExport' has no attribute 'goals'"):
+        graph.goals  # noqa: B018
 
 
 def test_the_dictionary_has_a_row_for_each_column(resource):
