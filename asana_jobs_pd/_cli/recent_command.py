@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -17,13 +19,14 @@ from asana_jobs_pd._cli.console import (
     say,
     write,
 )
+from asana_jobs_pd._http.http_adapter import is_loopback
 from asana_jobs_pd._jobs.eta import usual_times
-from asana_jobs_pd._jobs.ledger import path, recent_jobs
+from asana_jobs_pd._jobs.ledger import SETTING, path, recent_jobs
 from asana_jobs_pd._report.table import kind_labels, state_labels
 
 _DESCRIPTION = """\
 List the jobs that were read or started on this machine, latest first. Asana cannot list jobs.
-They are shown as last seen: no request is parser, and no token is needed.\
+They are shown as last seen: no request is made, and no token is needed.\
 """
 _EPILOG = """\
 To watch those that were unfinished:
@@ -53,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     if (ledger := path()) is None:
         say("There is no list of known jobs: ASANA_JOBS_LEDGER turns it off.")
     elif not len(jobs):
-        say(f"{_no_jobs(options)} Jobs that are read or started are listed in {ledger}.")
+        say(f"{_no_jobs(options)} {_where_listed(ledger)}")
     return SUCCESS
 
 
@@ -91,6 +94,15 @@ def _no_jobs(options: argparse.Namespace) -> str:
     status = f" with status {' or '.join(options.status)}" if options.status else ""
     days = "" if options.days is None else f" in the last {options.days:g} days"
     return f"No jobs{status} were seen{days}."
+
+
+def _where_listed(ledger: Path) -> str:
+    if is_loopback(os.environ.get("ASANA_BASE_URL", "")) and not os.environ.get(SETTING):
+        return (
+            "Jobs of a loopback address, such as a sandbox, are only recorded in a file of their "
+            f"own: set {SETTING}=FILE."
+        )
+    return f"Jobs that are read or started are listed in {ledger}."
 
 
 def _table(jobs: pd.DataFrame) -> pd.DataFrame:

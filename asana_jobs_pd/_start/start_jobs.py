@@ -199,9 +199,11 @@ class _Run:
                 "before they were requested, up to 4 hours ago. frame.asana.cached shows them."
             )
         if self._recent is not None and not self._recent.known:
+            loopback = self._client is not None and self._client.loopback
+            remedy = " Name its file in ASANA_JOBS_LEDGER." if loopback else ""
             texts.append(
                 "max_age has no effect: there is no ledger of the jobs that this machine has "
-                "started; recent_jobs() would list them."
+                f"started; recent_jobs() would list them.{remedy}"
             )
         warnings = [(text, AsanaStartWarning) for text in texts]
         return frame_or_raise(frame, error, self._client, warnings)

@@ -56,9 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for variable, value in asana.environ.items():
             print(f"export {variable}={value}")
         print("# jobs:", *asana.gids(_GIDS_SHOWN))
-        print(
-            "# to export: project", *asana.parents(1), "workspace", *asana.parents(1, "workspace")
-        )
+        project, workspace = *asana.parents(1), *asana.parents(1, "workspace")
+        print(f"# to export a project: asana-jobs export {project}")
+        print(f"# to export a workspace: asana-jobs export-resources {workspace} --tasks")
+        print("# to record its jobs: export ASANA_JOBS_LEDGER=sandbox.sqlite3")
         sys.stdout.flush()
         # An endless wait cannot be interrupted on Windows.
         while not ended.wait(0.2):

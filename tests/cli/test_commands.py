@@ -342,6 +342,10 @@ def test_recent_without_jobs_is_friendly(asana, ledger, capsys, monkeypatch):
     monkeypatch.setenv("ASANA_JOBS_LEDGER", "0")
     assert main(["recent"]) == 0
     assert "ASANA_JOBS_LEDGER turns it off" in capsys.readouterr().err
+    monkeypatch.delenv("ASANA_JOBS_LEDGER")
+    monkeypatch.setenv("XDG_DATA_HOME", str(ledger.parent))
+    assert main(["recent"]) == 0
+    assert "of a loopback address" in capsys.readouterr().err
 
 
 def test_watch_prints_a_line_for_each_change_where_there_is_no_terminal(asana, capsys):
@@ -527,7 +531,7 @@ def test_without_a_ledger_an_age_has_no_effect_and_that_is_said(asana, done, cap
     assert main(["export", *asana.parents(1), "--max-age", "4h"]) == 0
     err = capsys.readouterr().err
     assert "--max-age has no effect: there is no ledger" in err
-    assert "asana-jobs recent would list them" in err
+    assert "asana-jobs recent would list them. Name its file in ASANA_JOBS_LEDGER." in err
 
 
 def test_an_export_of_the_same_is_taken(asana, ledger, capsys):

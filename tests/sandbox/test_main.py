@@ -46,14 +46,16 @@ def test_it_serves_until_it_is_told_to_end(ending):
         "no",
     ]
     with running(*options) as process:
-        lines = [process.stdout.readline().rstrip() for _ in range(4)]
+        lines = [process.stdout.readline().rstrip() for _ in range(6)]
         assert lines[0] == "export ASANA_ACCESS_TOKEN=hush"
         base_url = re.fullmatch(
             r"export ASANA_BASE_URL=(http://127\.0\.0\.1:\d+/api/1\.0)", lines[1]
         )[1]
         gids = re.findall(r"12\d{14}", lines[2])
         assert lines[2].startswith("# jobs: ")
-        assert re.fullmatch(r"# to export: project \d+ workspace \d+", lines[3])
+        assert re.fullmatch(r"# to export a project: asana-jobs export \d+", lines[3])
+        assert re.search(r": asana-jobs export-resources \d+ --tasks$", lines[4])
+        assert lines[5] == "# to record its jobs: export ASANA_JOBS_LEDGER=sandbox.sqlite3"
         headers = {"Authorization": "Bearer hush"}
         replies = [fetch(f"{base_url}/jobs/{gid}", headers=headers) for gid in gids[:2]]
         assert [reply.status for reply in replies] == [200, 429]
