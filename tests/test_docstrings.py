@@ -19,7 +19,7 @@ MODULES = ("errors", "ledger", "sandbox", "testing", "typing")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 REQUIRED = ("PR", "RT", "GL", "EX01", "SA01")
 GUIDE = sorted((Path(__file__).parents[1] / "docs" / "guide").glob("*.md"))
-HEAVY = ("AsanaDaskExport",)
+HEAVY = ("AsanaDaskExport", "export_graph", "sandbox.Sandbox.next_week")
 INTERNAL = {
     f"Client.{name}"
     for name in ["ask_job", "outage_since", "post_job", "reopen", "server_time", "signed_transport"]
@@ -102,6 +102,9 @@ def names(tmp_path_factory):
         client = aj.connect(asana.token, base_url=asana.base_url)
         gids = asana.gids(8)
         asana.finish(*gids)
+        running = asana.gids(3, start=700)
+        for gid in running:
+            asana.progress(gid)
         jobs = aj.read_asana_jobs(gids)
         files = jobs.asana.exports.asana.download("exports/")
         data = aj.read_asana_export(files["file.path"].iloc[1])
@@ -121,6 +124,7 @@ def names(tmp_path_factory):
             "Clock": Clock,
             "Fault": Fault,
             "project": asana.parents(1)[0],
+            "running": running,
             "diff": aj.compare_asana_exports(data, data),
         }
         client.close()
@@ -133,7 +137,7 @@ def names(tmp_path_factory):
 )
 def test_examples_run(name, names):
     """The example of each docstring gives what it says."""
-    if name.startswith(HEAVY):
+    if name.startswith("AsanaDaskExport"):
         pytest.importorskip("dask.dataframe")
         names = {**names, "lazy": aj.read_asana_export(names["files"], engine="dask")}
     aj.connect(names["asana"].token, base_url=names["asana"].base_url)
@@ -144,6 +148,7 @@ def test_examples_run(name, names):
     assert not runner.failures, "".join(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
 @pytest.mark.filterwarnings("ignore::asana_jobs_pd.AsanaStartWarning")
 def test_the_guide_runs(page, names, tmp_path, monkeypatch):

@@ -160,8 +160,8 @@ class ExportComparison(ByType[pd.DataFrame]):
     Numbers are text like everything else; this is by how much costs have changed:
 
     >>> cost = diff["task"].query("column == 'custom_fields.Cost'")[["before", "after"]]
-    >>> cost.astype("Float64").diff(axis="columns")["after"].sum()
-    np.float64(0.0)
+    >>> float(cost.astype("Float64").diff(axis="columns")["after"].sum())
+    0.0
     """
 
     _absent = "is in neither export"

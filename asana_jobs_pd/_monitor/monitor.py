@@ -166,7 +166,7 @@ class JobsMonitor(MonitorSnapshots):
 
         Examples
         --------
-        >>> with aj.JobsMonitor(asana.gids(3, start=200)) as watching:
+        >>> with aj.JobsMonitor(running) as watching:
         ...     watching.pause()
         ...     watching.state
         'paused'
@@ -182,7 +182,7 @@ class JobsMonitor(MonitorSnapshots):
 
         Examples
         --------
-        >>> with aj.JobsMonitor(asana.gids(3, start=200)) as watching:
+        >>> with aj.JobsMonitor(running) as watching:
         ...     watching.pause()
         ...     watching.resume()
         ...     watching.state
@@ -216,7 +216,7 @@ class JobsMonitor(MonitorSnapshots):
 
         Examples
         --------
-        >>> watching = aj.JobsMonitor(asana.gids(3, start=200)).start()
+        >>> watching = aj.JobsMonitor(running).start()
         >>> watching.stop()
         >>> watching.state
         'stopped'
