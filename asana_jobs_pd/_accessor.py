@@ -28,9 +28,6 @@ from asana_jobs_pd._public import public
 if TYPE_CHECKING:
     import os
 
-    import polars as pl
-    import pyarrow as pa
-
     from asana_jobs_pd._export.dask_export import AsanaDaskExport
     from asana_jobs_pd._export.export import AsanaArrowExport, AsanaExport
     from asana_jobs_pd._export.request import LoadOptions
@@ -168,7 +165,7 @@ class AsanaAccessor:
             workers: int | None = None,
             progress: bool | ProgressCallback | None = None,
             **options: Unpack[LoadOptions],
-        ) -> AsanaArrowExport[pa.Table]: ...
+        ) -> AsanaArrowExport[Any]: ...
         @overload
         def load(
             self,
@@ -177,7 +174,7 @@ class AsanaAccessor:
             workers: int | None = None,
             progress: bool | ProgressCallback | None = None,
             **options: Unpack[LoadOptions],
-        ) -> AsanaArrowExport[pl.DataFrame]: ...
+        ) -> AsanaArrowExport[Any]: ...
         @overload
         def load(
             self,

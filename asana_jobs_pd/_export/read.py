@@ -37,7 +37,6 @@ from asana_jobs_pd.errors import AsanaValueWarning, require_extra, warn_user
 from asana_jobs_pd.typing import DtypeBackend, ProgressCallback
 
 if TYPE_CHECKING:
-    import polars as pl
     import pyarrow as pa
 
     from asana_jobs_pd._export.dask_export import AsanaDaskExport
@@ -64,7 +63,7 @@ def read_asana_export(
     blocksize: None = None,
     progress: bool | ProgressCallback | None = None,
     **options: Unpack[LoadOptions],
-) -> AsanaArrowExport[pa.Table]: ...
+) -> AsanaArrowExport[Any]: ...
 
 
 @overload
@@ -76,7 +75,7 @@ def read_asana_export(
     blocksize: None = None,
     progress: bool | ProgressCallback | None = None,
     **options: Unpack[LoadOptions],
-) -> AsanaArrowExport[pl.DataFrame]: ...
+) -> AsanaArrowExport[Any]: ...
 
 
 @overload

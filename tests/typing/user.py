@@ -6,7 +6,6 @@ Checked by mypy and pyright in strict mode; a mistake that is no longer found is
 from __future__ import annotations
 
 import pandas as pd
-import pyarrow as pa
 
 import asana_jobs_pd as aj
 
@@ -15,7 +14,7 @@ jobs = aj.accessor(jobs).refresh(errors="coerce")
 jobs = aj.accessor(jobs).wait(timeout=60, until="any")
 files: pd.DataFrame = aj.accessor(jobs).download("exports/", max_workers=2)
 data: aj.AsanaExport = aj.accessor(files).load(resource_types="task", dtype_backend="pyarrow")
-arrow: pa.Table = aj.accessor(files).load(engine="arrow")["task"]
+rows: int = len(aj.accessor(files).load(engine="arrow")["task"])
 lazy: aj.AsanaDaskExport = aj.accessor(files).load(engine="dask")
 tasks: pd.DataFrame = data["task"]
 parts: pd.DataFrame = aj.accessor(files).to_parquet("lake/", overwrite=True)
