@@ -23,7 +23,7 @@ from asana_jobs_pd.sandbox._world_rows import resource_rows
 from benchmarks.measure import Figure, show, timed
 
 TASKS, LAKE_TASKS = 200_000, 1_000_000
-SHARE = 40
+SHARE = 100
 """The peer of history takes half an hour for all; it is measured on a share of the tasks."""
 TEMPLATES = 1000
 """The lake has many rows, which take long to generate: so many different ones but for the gid."""
