@@ -52,9 +52,7 @@ class Secret(str):
         return "'…'"
 
     def __getitem__(self, key: SupportsIndex | slice) -> str:
-        return Secret(
-            super().__getitem__(key)
-        )  # some debuggers truncate a string before they take its repr
+        return Secret(super().__getitem__(key))  # some debuggers shorten a string, then show it
 
     def __reduce__(self) -> NoReturn:
         raise TokenError("A token is never pickled; the other process finds its own.")

@@ -31,9 +31,7 @@ def current_cell() -> Cell | None:
 
 def _of_request(request: dict[str, Any]) -> Cell | None:
     header = request["header"]
-    if (
-        header.get("msg_type") != "execute_request"
-    ):  # for example a button's handler, which no cell runs again
+    if header.get("msg_type") != "execute_request":  # such as a button's handler
         return None
     cell_id = (request.get("metadata") or {}).get("cellId")
     name = f"id {cell_id}" if cell_id else f"source {request.get('content', {}).get('code')}"

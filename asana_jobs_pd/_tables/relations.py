@@ -216,9 +216,7 @@ def _subtasks(source: Source) -> pa.Table:
     known = codes_of(parents, tasks)
     top = np.where(known >= 0, known, np.arange(len(known)))
     depth = (known >= 0).astype(np.int64)
-    for _ in range(
-        len(known).bit_length()
-    ):  # the distance doubles each time; a cycle would not end
+    for _ in range(len(known).bit_length()):  # distances double; a cycle would not end
         if not depth[top].any():
             break
         depth, top = depth + depth[top], top[top]
