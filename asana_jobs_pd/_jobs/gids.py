@@ -258,7 +258,10 @@ def _hint(value: object) -> str:
         condition = "gid.strip()" if value else "gid"
         return f"Leave out blank values, for example with [gid for gid in gids if {condition}]."
     if _is_blank(value):
-        return "Leave out blank values, for example with .dropna()."
+        return (
+            "Leave out blank values, for example with .dropna(), or call frame.asana.refresh(), "
+            "which passes over them."
+        )
     if isinstance(value, float | np.floating):
         return FLOATS
     if isinstance(value, Mapping):

@@ -72,7 +72,7 @@ def read_jobs_file(
     pandas.DataFrame
         The rows of the file, without those in which every cell is empty, as spreadsheets leave
         them at the end. The columns of `read_asana_jobs` have its dtypes, the others those that
-        pandas infers.
+        pandas infers. ``df.asana.refresh()`` reads the jobs themselves.
 
     Raises
     ------
@@ -95,6 +95,7 @@ def read_jobs_file(
 
     See Also
     --------
+    refresh_asana_jobs : Read the jobs of the list from Asana; keeps its other columns.
     asana_jobs_from_records : The same for records in memory.
     recent_jobs : The jobs of this machine, without a file.
 
@@ -104,6 +105,13 @@ def read_jobs_file(
     >>> saved = aj.read_jobs_file("jobs.csv")
     >>> saved["gid"].equals(jobs["gid"])
     True
+
+    A list of gids with columns of one's own:
+
+    >>> jobs[["gid"]].assign(team="A").to_csv("list.csv", index=False)
+    >>> todo = aj.read_jobs_file("list.csv").asana.refresh()
+    >>> list(todo.columns[:3])
+    ['gid', 'team', 'status']
     """
     check_one_of("errors", errors, get_args(Errors))
     if column is not None and not isinstance(column, str):
@@ -121,7 +129,8 @@ def read_jobs_file(
     if not file.exists():
         raise FileNotFoundError(errno.ENOENT, "There is no file", str(file))
     notes: list[str] = []
-    jobs = as_jobs(_checked(_read(file, suffix, column), file.name, suffix, errors, notes))
+    frame = _read(file, suffix, column)
+    jobs = as_jobs(_checked(frame, column, file.name, suffix, errors, notes))
     for note in notes:
         warn_user(note, AsanaValueWarning, frame=jobs)
     return jobs
@@ -140,7 +149,12 @@ def _read(file: Path, suffix: str, column: str | None) -> pd.DataFrame:
 
 
 def _checked(
-    frame: pd.DataFrame, name: str, suffix: str, errors: Errors, notes: list[str]
+    frame: pd.DataFrame,
+    column: str | None,
+    name: str,
+    suffix: str,
+    errors: Errors,
+    notes: list[str],
 ) -> pd.DataFrame:
     """Return the rows with content, gids as text; `notes` gets what to warn of."""
     if len(frame.columns) == 1 and re.fullmatch("[1-9][0-9]*", str(frame.columns[0])):
@@ -150,6 +164,11 @@ def _checked(
         )
     if any(level is not None for level in frame.index.names):
         return frame.infer_objects()
+    if len(frame.columns) and "gid" not in frame.columns:
+        raise InvalidFrameError(
+            f"{name} has no column 'gid'; there is {', '.join(map(repr, frame.columns))}. Name the "
+            "one with the gids of the jobs: column='…'."
+        )
     filled = frame[~_is_empty(frame)]
     if left_out := len(frame) - len(filled):
         rows = "1 empty row was" if left_out == 1 else f"{left_out} empty rows were"
@@ -158,16 +177,16 @@ def _checked(
     if list(frame.columns).count("gid") == 1:
         inferred["gid"] = filled["gid"]  # pandas makes floats of numbers beside a gap
         if not pd.api.types.is_float_dtype(filled["gid"].dtype):
-            inferred = _with_valid_gids(inferred, suffix in _WITH_LINES, errors, notes)
+            inferred = _with_valid_gids(inferred, column, suffix in _WITH_LINES, errors, notes)
     has_own_index = suffix not in _WITH_LINES and len(inferred) == len(frame)
     return inferred if has_own_index else inferred.reset_index(drop=True)
 
 
 def _with_valid_gids(
-    frame: pd.DataFrame, has_lines: bool, errors: Errors, notes: list[str]
+    frame: pd.DataFrame, column: str | None, has_lines: bool, errors: Errors, notes: list[str]
 ) -> pd.DataFrame:
     try:
-        parse_column(frame["gid"], in_file=has_lines)
+        parse_column(frame["gid"].rename(column or "gid"), in_file=has_lines)
     except InvalidGidError as error:
         if errors == "raise":
             raise
@@ -287,14 +306,14 @@ def _read_excel(file: Path, column: str | None) -> pd.DataFrame:
             frame = pd.read_excel(
                 book, sheet_name=sheet, dtype=object, keep_default_na=False, na_values=[""]
             )
-        _refuse_rounded(_with_gid(frame, column))
+        _refuse_rounded(_with_gid(frame, column), column or "gid")
         return frame.set_axis(range(2, len(frame) + 2))
     raise MissingExtraError(
         "Excel files need openpyxl: pip install 'asana_jobs_pd[excel]' installs it."
     )
 
 
-def _refuse_rounded(frame: pd.DataFrame) -> None:
+def _refuse_rounded(frame: pd.DataFrame, column: str) -> None:
     """Refuse gids that Excel rounded: those with 15 digits and then zeros, or read as floats."""
     if "gid" not in frame.columns:
         return
@@ -302,9 +321,9 @@ def _refuse_rounded(frame: pd.DataFrame) -> None:
     long = [number for number in numbers if number >= 10**_EXCEL_DIGITS]
     if long and all(map(_is_rounded, long)):
         raise InvalidFrameError(
-            f"The column 'gid' holds numbers such as {long[0]}: Excel keeps {_EXCEL_DIGITS} digits "
-            "of a number, so the last ones are lost. Format the column as text before pasting "
-            "gids, or export them again."
+            f"The column {column!r} holds numbers such as {long[0]}: Excel keeps {_EXCEL_DIGITS} "
+            "digits of a number, so the last ones are lost. Format the column as text before "
+            "pasting gids, or export them again."
         )
 
 

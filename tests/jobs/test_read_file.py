@@ -212,6 +212,11 @@ def test_the_column_with_the_gids_may_have_any_name(tmp_path):
     assert aj.read_jobs_file(tmp_path / "a.json", column="job")["gid"][0] == "12080000000004806"
     with pytest.raises(InvalidFrameError, match="no column 'Job'; there is 'x', 'Job-Link'"):
         aj.read_jobs_file(tmp_path / "a.csv", column="Job")
+    with pytest.raises(InvalidFrameError, match=r"a\.csv has no column 'gid'.*: column='…'"):
+        aj.read_jobs_file(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("x;Job\n1;1.2E+15\n2;\n")
+    with pytest.raises(InvalidGidError, match="in the column 'Job' is not a gid: line 2 "):
+        aj.read_jobs_file(tmp_path / "a.csv", column="Job")
 
 
 @pytest.mark.parametrize(
