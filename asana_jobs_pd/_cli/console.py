@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from asana_jobs_pd._files import local_path, replace_file
+from asana_jobs_pd._jobs.gids import parse_gid
 from asana_jobs_pd._jobs.read_file import read_jobs_file
 from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._report.excel import escape_formulas
@@ -92,6 +93,7 @@ _CLI_TERMS = (
     (re.compile(r", a timedelta, or None(?=\.)"), ""),
     (re.compile(r"\bdest[=.](?=\S)"), "--download "),
     (re.compile(r"\bpath="), "--output "),
+    (re.compile(r"\bcolumn="), "--column "),
 )
 """Names of Python options, and what they are called on the command line."""
 _PYTHON_ONLY = re.compile(
@@ -223,6 +225,9 @@ def add_gids(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="read the column gid of a CSV, Excel, JSON or Parquet file, too",
     )
+    parser.add_argument(
+        "--column", metavar="NAME", help="the column of --file that has the gids, if not gid"
+    )
 
 
 def add_timeout(parser: argparse.ArgumentParser, what: str) -> None:
@@ -246,11 +251,13 @@ def gids_of(options: argparse.Namespace, prog: str = "asana-jobs") -> list[str]:
     """Return the gids that `add_gids` asks for."""
     if options.file is None and not options.gids:
         raise InvalidGidError("Give GIDs, or a file with --file.")
+    if options.file is None and options.column is not None:
+        raise InvalidOptionError("--column needs --file.")
     gids = split_gids(options.gids, prog) if options.gids else []
     if options.file is None:
         return gids
     try:
-        return gids + read_jobs_file(options.file)["gid"].dropna().tolist()
+        return gids + read_jobs_file(options.file, column=options.column)["gid"].dropna().tolist()
     except InvalidOptionError as error:
         message = str(error).replace("path=", "--file ")
     except FileNotFoundError:
@@ -268,28 +275,43 @@ def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
                 f"{prog} --file {shlex.quote(argument)}, or without a header "
                 f"cat {shlex.quote(argument)} | {prog} -"
             )
-        text = _standard_input() if argument == "-" else argument
-        gids += [part for part in re.split(r"[\s,]+", text) if part]
+        gids += _standard_input() if argument == "-" else _parts(argument)
     if not gids:
         source = " on standard input" if "-" in arguments else ""
         raise InvalidGidError(f"There are no gids{source}.")
     return gids
 
 
-def _standard_input() -> str:
-    """Return what standard input holds, without a header line such as ``gid``."""
+def _parts(text: str) -> list[str]:
+    return [part for part in re.split(r"[\s,]+", text) if part]
+
+
+def _standard_input() -> list[str]:
+    """Return the gids on standard input, without a header line such as ``gid``."""
     if sys.stdin is None:
         raise OSError("Standard input is closed: give the gids as arguments.")
-    text = sys.stdin.read().lstrip("\ufeff")
-    header, _, rest = text.lstrip().partition("\n")
-    if re.search("[0-9]", header):
-        return text
-    if len(columns := re.split(r"[,;\t]", header.strip())) > 1:
-        raise InvalidGidError(
-            f"Standard input is a table with {len(columns)} columns: give the gids only, or its "
-            "file with --file."
-        )
-    return rest
+    lines = sys.stdin.read().lstrip("\ufeff").splitlines()
+    first = next((number for number, line in enumerate(lines, 1) if line.strip()), None)
+    gids: list[str] = []
+    for number, line in enumerate(lines, 1):
+        if all(map(_is_gid_or_url, parts := _parts(line))):
+            gids += parts
+        elif number != first or re.search(
+            "[0-9]", line
+        ):  # such as 1,2E+15, of which 1 alone would pass
+            gids.append(parse_gid(line.strip(), f"line {number} of standard input"))
+        elif len(columns := re.split(r"[,;\t]", line.strip())) > 1:
+            raise InvalidGidError(
+                f"Standard input is a table with {len(columns)} columns: give the gids only, or "
+                "its file with --file."
+            )
+    return gids
+
+
+def _is_gid_or_url(text: str) -> bool:
+    with suppress(InvalidGidError):
+        return "/" in text or bool(parse_gid(text, "gid"))
+    return False
 
 
 def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:

@@ -130,7 +130,7 @@ def read_jobs_file(
         raise FileNotFoundError(errno.ENOENT, "There is no file", str(file))
     notes: list[str] = []
     frame = _read(file, suffix, column)
-    jobs = as_jobs(_checked(frame, column, file.name, suffix, errors, notes))
+    jobs = as_jobs(_checked(frame, column, file.name, suffix, errors=errors, notes=notes))
     for note in notes:
         warn_user(note, AsanaValueWarning, frame=jobs)
     return jobs
@@ -153,6 +153,7 @@ def _checked(
     column: str | None,
     name: str,
     suffix: str,
+    *,
     errors: Errors,
     notes: list[str],
 ) -> pd.DataFrame:

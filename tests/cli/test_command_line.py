@@ -139,6 +139,15 @@ def test_a_header_line_is_skipped(asana, capsys, monkeypatch, header):
     assert "a table with 2 columns" in capsys.readouterr().err
 
 
+def test_a_line_that_is_no_list_of_gids_is_named(asana, capsys, monkeypatch):
+    """The commas of decimal numbers separate no gids."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("gid\n12, 13\n1,2E+15\n"))
+    assert main(["-"]) == 2
+    err = capsys.readouterr().err
+    assert "line 3 of standard input = '1,2E+15' is not a gid. Spreadsheets keep 15 digits" in err
+    assert asana.stats.requests == 0
+
+
 def test_read_is_what_happens_without_a_command(asana, capsys):
     """The word may be written out."""
     gids = asana.gids(2)
@@ -266,7 +275,7 @@ def test_files_keep_what_a_text_file_can_hold(asana, tmp_path, kind):
         (["12x"], "'12x' is not a gid"),
         (["1", "12x"], "'12x'"),
         (["1.2E+15", "1,208,000x", "jobs.xlsx"], "'1.2E+15'"),
-        (["https://app.asana.com/0/1/2"], "give the gid instead"),
+        (["https://app.asana.com/0/1/2"], "That URL cannot be read here"),
         (["export", "12x"], "'12x'"),
         (["watch", "12x"], "'12x'"),
         (["1", "--fields", "stat"], "did you mean 'status'?"),

@@ -135,6 +135,17 @@ def test_gids_of_a_spreadsheet_are_read_from_its_file(asana, tmp_path, capsys):
     assert [line.partition(",")[0] for line in lines] == ["gid", third, first, second]
 
 
+def test_the_column_of_a_file_may_have_any_name(asana, tmp_path, capsys):
+    """Without --column, the error names the columns and the option."""
+    path = tmp_path / "jobs.csv"
+    path.write_text(f"Name;Job\nx;{asana.gids(1)[0]}\n")
+    assert main(["--file", str(path), "--column", "Job"]) == 0
+    assert asana.gids(1)[0] in capsys.readouterr().out
+    assert main(["--file", str(path)]) == 2
+    assert "there is 'Name', 'Job'. Name the one with" in (err := capsys.readouterr().err)
+    assert "--column '…'" in err
+
+
 def test_export_names_what_failed_and_goes_on_with_the_rest(asana, done, tmp_path, capsys):
     """A refused parent keeps its row and its reason, and gives 1; the formats hold everything."""
     parents = asana.parents(1)
@@ -265,6 +276,7 @@ def test_an_interrupted_download_loses_no_gid(asana, done, tmp_path, capsys):
         (["recent", "--days", "few"], "neither a number of days nor the word 'all'"),
         (["exprt", "12"], "'exprt' is neither a gid nor a command"),
         (["--wait"], "GID"),
+        (["12", "--column", "Job"], "--column needs --file"),
     ],
 )
 def test_calls_that_are_off_give_2(asana, capsys, arguments, words):
