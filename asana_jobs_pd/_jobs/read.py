@@ -12,7 +12,7 @@ import pandas as pd
 from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._jobs.as_jobs import as_jobs, is_ours, join_columns, with_backend, with_index_of
-from asana_jobs_pd._jobs.fetch import Fetch
+from asana_jobs_pd._jobs.fetch import Fetch, FetchResult
 from asana_jobs_pd._jobs.frame import frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
@@ -253,10 +253,11 @@ class _Read:
         self._client = client
         self._progress = progress
         self._fetch = Fetch(list(dict.fromkeys(wanted)), plan)
-        self._result = self._fetch.end()
+        self._result = FetchResult([], [])
         self._warnings: list[tuple[str, type[Warning]]] = []
 
     def run(self) -> None:
+        """Fetch the jobs; without a gid, no client is needed."""
         if self._wanted:
             self._fetch.run(self._client or default_client(), progress=self._progress)
 
