@@ -70,6 +70,14 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def links(session: nox.Session) -> None:
+    """Ask every site that the documentation links to; needs a network."""
+    session.install(".[test]")
+    install_group(session, "docs")
+    session.run("python", "-m", "sphinx", "-b", "linkcheck", "-q", "docs", "docs/_build/links")
+
+
+@nox.session
 def bare(session: nox.Session) -> None:
     """Build and check the distributions, and use the wheel without extras; takes a folder."""
     work = Path(session.create_tmp()).resolve()

@@ -62,6 +62,7 @@ nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # a CDN's, for widgets that ne
 html_theme = "pydata_sphinx_theme"
 html_title = f"asana_jobs_pd {release}"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
