@@ -323,7 +323,9 @@ class ExportComparison(ByType[pd.DataFrame]):
 
         The sheets are ``summary``; ``closed``, ``reopened``, ``moved``, ``rescheduled`` and
         ``reassigned``; the changes of each type of row; and ``custom_fields``. All but the
-        first are left out where nothing changed.
+        first are left out where nothing changed. The changes of a type are those that people
+        read: without stories, gids that have a name beside them, and what ``moved`` has.
+        ``frames_to_excel(diff, path)`` writes every cell.
 
         Parameters
         ----------

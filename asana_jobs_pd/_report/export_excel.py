@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -101,9 +102,38 @@ def comparison_to_excel(comparison: ExportComparison, path: str | os.PathLike[st
     """Write what changed between two exports to an Excel file, what is most readable first."""
     views = ("closed", "reopened", "moved", "rescheduled", "reassigned")
     frames = {view: getattr(comparison, view) for view in views}
-    frames |= {**comparison, "custom_fields": comparison.custom_fields}
+    frames["rescheduled"] = _with_dates(frames["rescheduled"])
+    frames |= {name: _readable(frame) for name, frame in comparison.items()}
+    frames["custom_fields"] = comparison.custom_fields
     filled = {name: frame for name, frame in frames.items() if len(frame)}
     return _write({"summary": comparison.summary(), **filled}, path, "comparison")
+
+
+def _with_dates(rescheduled: pd.DataFrame) -> pd.DataFrame:
+    """Return dates without a zone, unless there are times among them."""
+    if not rescheduled["column"].isin(["due_on", "start_on"]).all():
+        return rescheduled
+    dates = {name: rescheduled[name].dt.tz_localize(None) for name in ("before", "after")}
+    return rescheduled.assign(**dates)
+
+
+def _readable(changes: pd.DataFrame) -> pd.DataFrame:
+    """Return changes without stories, gids beside names, and what the sheet ``moved`` has."""
+    names = changes["column"].str.replace(r"\.gid$", ".name", regex=True)
+    cells = pd.MultiIndex.from_frame(changes[["gid", "column"]])
+    is_named = (names != changes["column"]).fillna(False).to_numpy(bool)
+    is_named &= pd.MultiIndex.from_arrays([changes["gid"], names]).isin(cells)
+    is_elsewhere = changes["column"].isin(["memberships", "projects", "stories"]).to_numpy(bool)
+    kept = changes[~is_named & ~is_elsewhere].reset_index(drop=True)
+    return kept.assign(**{name: kept[name].map(_list_text) for name in ("before", "after")})
+
+
+def _list_text(cell: Any) -> Any:
+    """Return a list of objects, which comparisons write as JSON, as people read it."""
+    if isinstance(cell, str) and cell.startswith("[{"):
+        with contextlib.suppress(orjson.JSONDecodeError):
+            return _text(orjson.loads(cell))
+    return cell
 
 
 def _write(

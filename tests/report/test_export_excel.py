@@ -127,6 +127,30 @@ def test_a_comparison_has_its_views_first(tmp_path):
     assert (row["name"], row["before"], row["after"]) == ("=1+1", "false", "true")
 
 
+def test_a_comparison_is_written_for_people(load, tmp_path):
+    """Dates are dates, lists are names; gids beside names, moves and stories are left out."""
+
+    def loaded(name, day):
+        person, project = {"gid": name, "name": name}, {"gid": name, "name": name}
+        row = {"assignee": person, "followers": [person], "memberships": [{"project": project}]}
+        return load(task("1", due_on=day, stories=[{"gid": name, "text": name}], **row))
+
+    diff = aj.compare_asana_exports(loaded("Ana", "2026-01-02"), loaded("Bo", "2026-01-03"))
+    book = openpyxl.load_workbook(diff.to_excel(tmp_path / "diff.xlsx"))
+    texts = {row["column"]: (row["before"], row["after"]) for row in cells(book, "task")}
+    assert texts == {
+        "assignee.name": ("Ana", "Bo"),
+        "followers": ("Ana", "Bo"),
+        "due_on": ("2026-01-02", "2026-01-03"),
+    }
+    (row,) = cells(book, "rescheduled")
+    assert [str(row[name]) for name in ("before", "after")] == [
+        "2026-01-02 00:00:00",
+        "2026-01-03 00:00:00",
+    ]
+    assert {row["move"] for row in cells(book, "moved")} == {"added", "removed"}
+
+
 def test_limits_of_excel_are_told(load, tmp_path, monkeypatch):
     data = load(task("1"), task("2"))
     monkeypatch.setattr(excel, "MAX_ROWS", 2)
