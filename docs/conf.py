@@ -11,7 +11,10 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 
 import sphinx_autosummary_accessors
+from docutils.nodes import Element
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 import asana_jobs_pd as aj
 
@@ -89,12 +92,25 @@ generated_pages.write(HERE / "reference" / "generated")
 
 
 def setup(app: Sphinx) -> None:
-    """Make links to notebooks, which are right in the repository, right on the site."""
+    """Make links work that are right in the repository, and in docstrings, but not on the site."""
     app.connect("source-read", _link_to_notebooks)
+    app.connect("missing-reference", _link_to_the_package)
 
 
 def _link_to_notebooks(_app: Sphinx, _name: str, source: list[str]) -> None:
     source[0] = source[0].replace("](../notebooks/", "](/notebooks/")
+
+
+def _link_to_the_package(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Element
+) -> Element | None:
+    """Find what a docstring names from a page of another module, such as that of ``df.asana``."""
+    if node.get("refdomain") != "py":
+        return None
+    python, page = env.domains["py"], node["refdoc"]
+    names = (f"asana_jobs_pd.{part}{node['reftarget']}" for part in ("", "errors."))
+    found = (python.resolve_xref(env, page, app.builder, "obj", name, node, text) for name in names)
+    return next(filter(None, found), None)
 
 
 # Pages that are executed write their files and their ledger into a folder of the build.
