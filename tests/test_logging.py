@@ -41,19 +41,21 @@ def test_a_run_can_be_followed(asana, lines, tmp_path, caplog):
         asana.finish(gid)
         asana.fault("reset", gid=gid)
         with aj.JobsMonitor([gid], client=client) as monitor:
-            until(lambda: any(line.startswith("WARNING No network: 1 of 1") for line in lines()))
+            until(lambda: any(line.startswith("WARNING No network: 0 of 1") for line in lines()))
             monitor.refresh_now()
-            until(lambda: "INFO Done: 0 of 1 jobs are unfinished" in lines())
+            until(lambda: "INFO Done: 1 of 1 jobs are finished (1 succeeded)" in lines())
         files = jobs.asana.refresh(client=client).asana.download(tmp_path, client=client)
+        files.asana.download(tmp_path, client=client)  # it is there already
     text = "\n".join(lines())
     for line in (
         f"INFO Parent {good}: job {gid} was started",
         f"WARNING Parent {lost}: ",
-        "INFO Watching: 1 of 1 jobs are unfinished",
+        "INFO Watching: 0 of 1 jobs are finished (",
         f"INFO {gid}-graph: download begun",
         f"INFO {gid}-graph: {files['file.bytes'][0]} bytes in {tmp_path}",
     ):
         assert line in text
+    assert text.count("download begun") == 1
     assert "source.state is unknown" in files["file.error"][1]
     for secret in (TOKEN, "Signature", str(files["new_graph_export.download_url"][0])):
         assert secret not in caplog.text

@@ -320,7 +320,6 @@ class DownloadSession:
     def _transfer(self, progress: FileProgress, context: TransferContext) -> FileResult:
         began = time.monotonic()
         label = progress.file.label
-        log.info("%s: download begun", label)
         transfer = Transfer(progress, context)
         result = transfer.run()
         if result.path is None:

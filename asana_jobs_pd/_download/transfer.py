@@ -108,6 +108,7 @@ class Transfer:
             if self._identities() != before and (result := self._take_finished()):
                 return result  # another download has just finished it
             self._progress.state = "running"
+            log.info("%s: download begun", self._progress.file.label)
             self._context.parts.add(part)
             try:
                 return self._fetch(part)

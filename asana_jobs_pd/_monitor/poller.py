@@ -28,6 +28,7 @@ from asana_jobs_pd._monitor.schedule import (
     leave_rate,
     rate_of,
 )
+from asana_jobs_pd._vocabulary import counts_by_state
 from asana_jobs_pd.errors import (
     AsanaJobsError,
     AuthenticationError,
@@ -207,13 +208,16 @@ class Poller:
         progressed = unfinished != last_unfinished and now - logged_at >= LOG_INTERVAL
         if state != last_state or progressed:
             self._logged = state, unfinished, now
+            with self.lock:
+                counts = counts_by_state(self.table.counts)
             trouble = self.last_error if state in ("no_network", *FINAL_STATES) else None
             log.log(
                 logging.WARNING if trouble else logging.INFO,
-                "%s: %d of %d jobs are unfinished%s",
+                "%s: %d of %d jobs are finished (%s)%s",
                 state.replace("_", " ").capitalize(),
-                unfinished,
+                len(self.table.jobs) - unfinished,
                 len(self.table.jobs),
+                counts,
                 f"; {trouble}" if trouble else "",
             )
         self.record()

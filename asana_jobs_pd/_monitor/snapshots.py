@@ -75,7 +75,7 @@ class MonitorSnapshots:
 
     @property
     def jobs(self) -> dict[str, JobState]:
-        """The state of each job by gid: live, do not modify.
+        """The state of each job by gid, a dict: live, do not modify. `frame` is the frame of jobs.
 
         See Also
         --------
