@@ -360,7 +360,7 @@ def _inferred_kind(values: Sequence[tuple[str, Any]], *, stated: bool) -> str | 
 def _exact_type(description: _Description, kind: str) -> type | None:
     """Return a type for a field of this description, None where none is possible.
 
-    Its gid is the tag; only the value of its kind may be present.
+    Its gid is the tag; of all values that of its kind must be present, and no other.
     """
     gid = description[0]
     is_inferred = len(description) > len(DESCRIPTION)
@@ -370,13 +370,15 @@ def _exact_type(description: _Description, kind: str) -> type | None:
         return None
     stated = dict(zip(DESCRIPTION, description, strict=True))
     types = FIELD_TYPES | {VALUE_KEYS[kind]: EXACT_VALUE_TYPES[kind]}
-    read = {VALUE_KEYS[kind], "display_value"}
+    read = {"display_value"}
     if kind in ("enum", "multi_enum"):
         read.add("enum_options")
     fields: list[Any] = []
     for key, type_ in types.items():
         if stated.get(key) is not None:
             fields.append((key, Literal[stated[key]]))
+        elif key == VALUE_KEYS[kind]:
+            fields.append((key, type_))
         elif key in read:
             fields.append((key, type_, FIELD_DEFAULTS.get(key)))
         else:

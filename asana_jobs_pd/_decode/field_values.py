@@ -379,10 +379,13 @@ def built_field(text: bytes) -> tuple[Any, list[tuple[str, str, str]]]:
             others[key] = value
     if others and lacks_value(field):
         values = [key for key in others if re.search("values?$", key)]
-        if len(values) == 1:
+        foreign = is_foreign(field.type, field.resource_subtype)
+        if len(values) == 1 and (foreign or others[values[0]][:1] not in b"[{"):
             field.display_value = _text_of(others.pop(values[0]))
         for key, value in others.items():
-            misfits.append((key, abbreviate(value), f"the key {key!r} of a field of unknown type"))
+            misfits.append(
+                (key, abbreviate(value), f"the undocumented key {key!r} of a custom field")
+            )
     return field, misfits
 
 
@@ -392,11 +395,10 @@ def is_foreign(type_: str | None, subtype: str | None) -> bool:
 
 
 def lacks_value(field: Any) -> bool:
-    """Whether a field of unknown type, or of none, has no value under the known keys."""
-    foreign = is_foreign(field.type, field.resource_subtype)
-    if field.display_value or (field.type and not foreign):
+    """Whether a field has neither a value under the known keys nor a displayed one."""
+    if field.display_value:
         return False
-    absent = (None, UNSET) if foreign else (UNSET,)
+    absent = (None, UNSET) if is_foreign(field.type, field.resource_subtype) else (UNSET,)
     return all(getattr(field, key) in absent for key in VALUE_KEYS.values())
 
 

@@ -364,3 +364,29 @@ def test_a_type_that_is_not_known_yet(load, shape, expected, reported, gid, mode
         assert set(values) <= {expected, str(expected).removesuffix(".0")}
         assert bool(len(values)) == (expected is not None)
     assert sorted(data.issues["value"]) == sorted(reported * 2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected", "reported"),
+    [
+        ({"type": "number", "value": 5}, 5.0, []),
+        ({"type": "text", "value": "x"}, "x", []),
+        ({"type": "date", "value": "2024-01-02"}, pd.Timestamp("2024-01-02"), []),
+        ({"type": "number", "extra": 5}, None, ["5"]),
+        ({"type": "enum", "value": {"name": "High"}}, None, ['{"name": "High"}']),
+        ({"type": "people", "value": [{"gid": "1"}]}, None, ['[{"gid": "1"}]']),
+        ({"type": "number", "number_value": None, "value": 5}, None, []),  # null is a value
+        ({"type": "number"}, None, []),
+    ],
+)
+def test_a_value_under_an_undocumented_key(load, shape, expected, reported):
+    """It is taken where its meaning is plain, else reported; in every row of a long file, too."""
+    rows = [
+        task(str(number), custom_fields=[{"gid": "7", "name": "F", **shape}])
+        for number in range(200)
+    ]
+    data = load(*rows)
+    cells = data["task"]["custom_fields.F"]
+    assert cells.isna().all() if expected is None else (cells == expected).all()
+    assert data.issue_count == len(reported) * len(rows)
+    assert set(data.issues["value"]) == set(reported)
