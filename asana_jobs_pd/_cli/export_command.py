@@ -6,6 +6,7 @@ import argparse
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from asana_jobs_pd._cli.console import (
     SUCCESS,
     check_output,
     create_parser,
+    say,
     split_gids,
     write,
 )
@@ -59,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
     parser = graph_parser()
     options = parser.parse_args(arguments)
     parents = split_gids(options.parents, parser.prog)
-    return _run(parser, options, lambda **more: export_graph(parents, **more))
+    return _run(parser, options, lambda **more: _export_graph(parents, **more))
 
 
 def run_resources(arguments: Sequence[str]) -> int:
@@ -69,6 +71,13 @@ def run_resources(arguments: Sequence[str]) -> int:
     workspaces = split_gids(options.parents, parser.prog)
     resources = _resources(options, parser)
     return _run(parser, options, lambda **more: export_resources(workspaces, resources, **more))
+
+
+def _export_graph(parents: Sequence[str], **options: Any) -> pd.DataFrame:
+    frame = export_graph(parents, **options)
+    if not options.get("dry_run") and (frame["error.status"] == HTTPStatus.NOT_FOUND).any():
+        say("Is one of them a workspace? asana-jobs export-resources exports its tasks.")
+    return frame
 
 
 def _run(

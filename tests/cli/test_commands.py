@@ -160,7 +160,9 @@ def test_export_names_what_failed_and_goes_on_with_the_rest(asana, done, tmp_pat
     assert "Signature" not in path.read_text(encoding="utf-8")
     capsys.readouterr()
     assert main(["export", "999"]) == 1
-    assert "999     refused  404 parent: Unknown object: 999" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "999     refused  404 parent: Unknown object: 999" in out
+    assert "asana-jobs export-resources" in err
 
 
 def test_export_with_a_broken_file_says_so(asana, done, tmp_path, capsys):
