@@ -91,7 +91,9 @@ class Client:
         neither this nor an interrupt cuts it short, but nobody waits for its thread either.
     max_retries
         How often a request is tried again after a connection failure or a status of 429,
-        500, 502, 503 or 504, within ten minutes.
+        500, 502, 503 or 504, within ten minutes. The pauses double from half a second up to 30 s,
+        less a random half, unless Asana names them: 5 retries take 8 to 16 s, and 10 up to 2.5
+        minutes.
     proxies, verify
         As in requests: a mapping of proxies, a CA bundle's path or False. None takes the
         environment's (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``, …). A loopback address is

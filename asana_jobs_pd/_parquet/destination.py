@@ -113,8 +113,8 @@ def why_unreadable(exists: Callable[[str], bool]) -> str | None:
         if not exists(""):
             return "does not exist"
         return (
-            "is empty, or not a dataset of an export: convert its files with asana_export_to_parquet(…), or "
-            "load them with read_asana_export(…)"
+            "is empty, or not a dataset of an export: convert its files with "
+            "asana_export_to_parquet(…), or load them with read_asana_export(…)"
         )
     return None if exists(SUCCESS) else "is an unfinished dataset; convert the export again"
 

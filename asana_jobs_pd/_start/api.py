@@ -360,6 +360,9 @@ def export_graph(
     1,000 tasks for 4 hours: ``jobs.asana.cached`` shows those rows once they are finished.
     https://developers.asana.com/reference/creategraphexport
 
+    Without a connection, a start is given up after the `max_retries` of the client, by default
+    within 8 to 16 s.
+
     An export does no harm twice, so what was not started needs no look into Asana::
 
         again = jobs["source.state"].isin(["unknown", "not_sent"])
