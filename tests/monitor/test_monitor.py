@@ -8,6 +8,7 @@ import logging
 import pickle
 import sys
 import threading
+import time
 import weakref
 
 import pandas as pd
@@ -590,6 +591,25 @@ def test_an_hour_of_ticks_leaves_memory_flat(client, clock):
     assert asked[0] > 1000
     assert heard[0] > 20
     assert after_an_hour - after_ten_minutes < 1000
+
+
+def test_listeners_hear_less_often_while_changes_keep_coming():
+    """Making the rows of one job costs as much as those of twenty; nothing is lost."""
+    lock, stop, heard = threading.RLock(), threading.Event(), []
+    notifier = Notifier(lock, list, pytest.fail)
+    notifier.add("on_change", heard.append)
+    notifier.start(stop)
+    begun = time.monotonic()
+    for number in range(80):
+        with lock:
+            notifier.job_changed(str(number))
+        time.sleep(0.01)
+    seconds = time.monotonic() - begun
+    until(lambda: [gid for gids in heard for gid in gids] == [str(n) for n in range(80)])
+    assert len(heard) <= 4 + seconds / 0.4
+    stop.set()
+    with lock:
+        notifier.wake()
 
 
 def test_a_slow_listener_hears_less_often():
