@@ -287,7 +287,10 @@ def _parts(text: str) -> list[str]:
 
 
 def _standard_input() -> list[str]:
-    """Return the gids on standard input, without a header line such as ``gid``."""
+    """Return the gids on standard input, without a header line such as ``gid``.
+
+    A line is split only if all its parts may be gids: of ``1,2E+15``, the ``1`` would pass.
+    """
     if sys.stdin is None:
         raise OSError("Standard input is closed: give the gids as arguments.")
     lines = sys.stdin.read().lstrip("\ufeff").splitlines()
@@ -296,9 +299,7 @@ def _standard_input() -> list[str]:
     for number, line in enumerate(lines, 1):
         if all(map(_is_gid_or_url, parts := _parts(line))):
             gids += parts
-        elif number != first or re.search(
-            "[0-9]", line
-        ):  # such as 1,2E+15, of which 1 alone would pass
+        elif number != first or re.search("[0-9]", line):
             gids.append(parse_gid(line.strip(), f"line {number} of standard input"))
         elif len(columns := re.split(r"[,;\t]", line.strip())) > 1:
             raise InvalidGidError(

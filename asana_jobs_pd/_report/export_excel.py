@@ -130,7 +130,7 @@ def _readable(changes: pd.DataFrame) -> pd.DataFrame:
 
 def _list_text(cell: Any) -> Any:
     """Return a list of objects, which comparisons write as JSON, as people read it."""
-    if isinstance(cell, str) and cell.startswith("[{"):
+    if isinstance(cell, str) and cell.startswith(("[{", "[]")):
         with contextlib.suppress(orjson.JSONDecodeError):
             return _text(orjson.loads(cell))
     return cell

@@ -133,7 +133,8 @@ def test_a_comparison_is_written_for_people(load, tmp_path):
     def loaded(name, day):
         person, project = {"gid": name, "name": name}, {"gid": name, "name": name}
         row = {"assignee": person, "followers": [person], "memberships": [{"project": project}]}
-        return load(task("1", due_on=day, stories=[{"gid": name, "text": name}], **row))
+        tags = [] if name == "Ana" else [person]
+        return load(task("1", due_on=day, tags=tags, stories=[{"gid": name, "text": name}], **row))
 
     diff = aj.compare_asana_exports(loaded("Ana", "2026-01-02"), loaded("Bo", "2026-01-03"))
     book = openpyxl.load_workbook(diff.to_excel(tmp_path / "diff.xlsx"))
@@ -141,6 +142,7 @@ def test_a_comparison_is_written_for_people(load, tmp_path):
     assert texts == {
         "assignee.name": ("Ana", "Bo"),
         "followers": ("Ana", "Bo"),
+        "tags": ("", "Bo"),
         "due_on": ("2026-01-02", "2026-01-03"),
     }
     (row,) = cells(book, "rescheduled")
