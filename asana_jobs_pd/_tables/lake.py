@@ -258,7 +258,8 @@ class Lake:
         leaves.pop("resource_type", None)
         columns = ", ".join(f"{_part(keys)} as {_id(path)}" for path, keys in leaves.items())
         rows = f"select gid as task, unnest(stories) as item from {self._rows('task')}"
-        return f"select task, {columns} from ({rows}) where item.gid is not null"
+        once = "qualify row_number() over (partition by item.gid order by task) = 1"
+        return f"select task, {columns} from ({rows}) where item.gid is not null {once}"
 
 
 def _leaves(type_: pa.DataType, *keys: str) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -334,8 +334,7 @@ def _stories(source: Source) -> pa.Table:
         columns = {"gid": missing(len(rows)), **columns}
     columns.pop("resource_type", None)
     tasks = source.text("task", "gid").take(pa.array(rows)) if len(rows) else missing(0)
-    stories = pa.table({"task": tasks, **columns})
-    return stories.filter(stories["gid"].is_valid()) if stories["gid"].null_count else stories
+    return unique_rows(pa.table({"task": tasks, **columns}), "gid")
 
 
 _RELATIONS: Final[Mapping[str, Callable[[Source], pa.Table]]] = {

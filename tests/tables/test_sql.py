@@ -102,9 +102,10 @@ def test_what_is_no_dataset_is_refused(tmp_path):
 
 
 def test_rows_without_a_gid_and_lists_of_other_things(tmp_path):
-    """They are in no table, wherever they are; a part that never came is missing."""
+    """They are in no table, wherever they are; what is repeated is there once."""
     rows = [
         task("1", memberships=[{"project": {"gid": "9"}}], tags=["x"], followers=[{"name": "Ana"}]),
+        task("2", stories=[{"gid": "5", "text": "twice"}, {"gid": "5", "text": "twice"}]),
         task(None, memberships=[{"project": {"gid": "9"}}], stories=[{"text": "no gid"}]),
         {"resource_type": "project", "name": "without a gid"},
     ]
@@ -116,7 +117,8 @@ def test_rows_without_a_gid_and_lists_of_other_things(tmp_path):
         assert len(found) == len(frame), name
         keys = [key for key in ("gid", "task") if key in frame.columns]
         assert plain(found[keys]) == plain(frame[keys])
-    assert data.tables().task["gid"].tolist() == ["1"]
+    assert data.tables().task["gid"].tolist() == ["1", "2"]
+    assert data.tables().story["gid"].tolist() == ["5"]
     assert data.tables().task_project["task"].tolist() == ["1"]
 
 
