@@ -191,7 +191,7 @@ class AsanaAccessor:
     def watch(
         self, *, client: Client | None = None, dest: str | os.PathLike[str] = "exports/"
     ) -> JobsWidget:
-        """Show the jobs live in a notebook, and download their exports.
+        """Show the jobs live in a notebook, with a button that downloads their exports.
 
         Parameters
         ----------

@@ -118,7 +118,9 @@ def read_asana_export(
         One file or several; a folder of them (``….jsonl.gz``, ``….jsonl``) or a pattern such as
         ``"exports/*.gz"``; or the frame that a download returned (rows without a file are
         skipped). Gzip or plain; JSON Lines, or one JSON document. Also URLs that fsspec opens
-        (extra ``[remote]``); those are read by one process.
+        (extra ``[remote]``); those are read by one process. Of an object in several files the
+        latest row counts; what was deleted between two exports of one project is still in the
+        older one, so give only the newest.
     engine
         ``"pandas"``; ``"arrow"`` or ``"polars"`` (extra ``[polars]``) for tables of these, without
         a detour through pandas; or ``"dask"`` (extra ``[dask]``) for data larger than memory, or

@@ -200,10 +200,10 @@ class _Run:
             )
         if self._recent is not None and not self._recent.known:
             loopback = self._client is not None and self._client.loopback
-            remedy = " Name its file in ASANA_JOBS_LEDGER." if loopback else ""
+            remedy = " None is kept of a loopback address unless ASANA_JOBS_LEDGER names a file."
             texts.append(
                 "max_age has no effect: there is no ledger of the jobs that this machine has "
-                f"started; recent_jobs() would list them.{remedy}"
+                f"started; recent_jobs() would list them.{remedy if loopback else ''}"
             )
         warnings = [(text, AsanaStartWarning) for text in texts]
         return frame_or_raise(frame, error, self._client, warnings)

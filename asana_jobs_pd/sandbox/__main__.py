@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         project, workspace = *asana.parents(1), *asana.parents(1, "workspace")
         print(f"# to export a project: asana-jobs export {project}")
         print(f"# to export a workspace: asana-jobs export-resources {workspace} --tasks")
+        week = settings.get("weeks", 0) + 1
+        print(f"# a week later: python -m asana_jobs_pd.sandbox --weeks {week}")
         print("# to record its jobs: export ASANA_JOBS_LEDGER=sandbox.sqlite3")
         sys.stdout.flush()
         # An endless wait cannot be interrupted on Windows.

@@ -46,7 +46,7 @@ def test_it_serves_until_it_is_told_to_end(ending):
         "no",
     ]
     with running(*options) as process:
-        lines = [process.stdout.readline().rstrip() for _ in range(6)]
+        lines = [process.stdout.readline().rstrip() for _ in range(7)]
         assert lines[0] == "export ASANA_ACCESS_TOKEN=hush"
         base_url = re.fullmatch(
             r"export ASANA_BASE_URL=(http://127\.0\.0\.1:\d+/api/1\.0)", lines[1]
@@ -55,7 +55,8 @@ def test_it_serves_until_it_is_told_to_end(ending):
         assert lines[2].startswith("# jobs: ")
         assert re.fullmatch(r"# to export a project: asana-jobs export \d+", lines[3])
         assert re.search(r": asana-jobs export-resources \d+ --tasks$", lines[4])
-        assert lines[5] == "# to record its jobs: export ASANA_JOBS_LEDGER=sandbox.sqlite3"
+        assert lines[5] == "# a week later: python -m asana_jobs_pd.sandbox --weeks 1"
+        assert lines[6] == "# to record its jobs: export ASANA_JOBS_LEDGER=sandbox.sqlite3"
         headers = {"Authorization": "Bearer hush"}
         replies = [fetch(f"{base_url}/jobs/{gid}", headers=headers) for gid in gids[:2]]
         assert [reply.status for reply in replies] == [200, 429]
