@@ -37,6 +37,7 @@ from asana_jobs_pd.errors import AsanaValueWarning, require_extra, warn_user
 from asana_jobs_pd.typing import DtypeBackend, ProgressCallback
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from asana_jobs_pd._export.dask_export import AsanaDaskExport
@@ -242,6 +243,8 @@ def assemble(
         del table
     long_table = assembly.long_table()
     issues = scan_result.issues.merged(assembly.counts.issues)
+    report = summary(assembly.counts.facts, issues, request.window)
+    warn_repeated(report, request)
     make = AsanaExport if engine == "pandas" else partial(AsanaArrowExport, convert=convert)
     return make(
         frames,
@@ -249,7 +252,7 @@ def assemble(
         custom_field_values=None if long_table is None else convert(long_table),
         issues=issues_frame([schema.named(issue) for issue in issues.sorted()], request.paths),
         issue_count=issues.count,
-        summary=summary(assembly.counts.facts, issues, request.window),
+        summary=report,
         incomplete_files=incomplete_files(scan_result, request),
         options=request.options,
         backend=backend,
@@ -275,6 +278,19 @@ def warn_lost(scan_result: ScanResult, request: Request) -> None:
     line = f" line {lost[0].line}" if lost[0].line else ""
     path = request.paths[lost[0].file]
     warn_user(f"{prefix}{path}{line}: {lost[0].reason}. See .issues.", AsanaValueWarning)
+
+
+def warn_repeated(report: pd.DataFrame, request: Request) -> None:
+    """Warn of repeated rows in the files of a folder: they may be exports of one project."""
+    repeated = int(report["duplicates"].sum())
+    if request.is_folder and repeated:
+        warn_user(
+            f"{format_count(repeated, 'row')} of these {len(request.paths)} files came more than "
+            "once, and the latest of each counts. Of several exports of one project give only the "
+            "newest: what was deleted since is still in the others. If the files belong together, "
+            "list them.",
+            AsanaValueWarning,
+        )
 
 
 def incomplete_files(scan_result: ScanResult, request: Request) -> list[str]:

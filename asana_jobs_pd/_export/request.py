@@ -64,6 +64,8 @@ class Request(NamedTuple):
     window: Window = (pd.NaT, pd.NaT)
     missing: Sequence[str] = ()
     """Exports of a frame of downloads that have no file, and why."""
+    is_folder: bool = False
+    """Whether the files were found in a folder or by a pattern, and not named one by one."""
 
 
 def check_engine(
@@ -107,7 +109,8 @@ def check_request(
     sizes = [_size(file) for file in files]
     count = 1 if remote else workers or _worker_count(sum(sizes))
     if not isinstance(paths, pd.DataFrame):
-        return Request(files, sizes, read_options, count)
+        is_folder = len(files) > 1 and isinstance(paths, str | os.PathLike)
+        return Request(files, sizes, read_options, count, is_folder=is_folder)
     window, missing = _window(paths), _exports_without_file(paths)
     if missing:
         one = len(missing) == 1

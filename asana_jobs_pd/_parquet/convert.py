@@ -18,7 +18,7 @@ from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._decode.scan_result import ScanResult
 from asana_jobs_pd._export.assemble import Counts, summary
 from asana_jobs_pd._export.export import TEXT, catalogue, issues_frame
-from asana_jobs_pd._export.read import incomplete_files, ticker, warn_lost
+from asana_jobs_pd._export.read import incomplete_files, ticker, warn_lost, warn_repeated
 from asana_jobs_pd._export.request import (
     MAX_LINE_BYTES,
     BadLines,
@@ -245,6 +245,7 @@ def _describe(
     write_beside(catalogue(schema.fields, counts.filled), stage.dataset / CATALOGUE)
     write_beside(issues_frame(named, request.paths), stage.dataset / ISSUES)
     report = summary(counts.facts, issues, request.window)
+    warn_repeated(report, request)
     report = _with_files(report, counts, dest).assign(complete=np.full(len(counts.facts), complete))
     report.attrs["incomplete_files"] = incomplete
     manifest = {

@@ -230,6 +230,14 @@ def test_a_folder_or_a_pattern_stands_for_its_export_files(export, tmp_path):
     (folder / "notes.txt").write_text("no rows")
     for paths in (folder, str(folder), [folder], folder / "*.gz", f"{tmp_path}/**/*.gz"):
         assert list(read(paths)["task"]["gid"]) == ["1", "2"]
+    rerun = folder / "4-graph.jsonl.gz"
+    export(task("1", name="later")).rename(rerun)
+    with pytest.warns(AsanaValueWarning, match="1 row of these 3 files came more than once"):
+        assert list(read(folder)["task"]["name"].dropna()) == ["later"]
+    with pytest.warns(AsanaValueWarning, match="give only the newest"):
+        aj.asana_export_to_parquet(folder, tmp_path / "lake", progress=False)
+    assert len(read(sorted(folder.glob("*.gz")))["task"]) == 2  # listed: meant
+    rerun.unlink()
     odd = folder / "[1].jsonl.gz"
     (folder / "1-graph.jsonl.gz").rename(odd)
     assert list(read(odd)["task"]["gid"]) == ["1"]
