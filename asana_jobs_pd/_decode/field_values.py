@@ -383,9 +383,7 @@ def built_field(text: bytes) -> tuple[Any, list[tuple[str, str, str]]]:
         if len(values) == 1 and (foreign or others[values[0]][:1] not in b"[{"):
             field.display_value = _text_of(others.pop(values[0]))
         for key, value in others.items():
-            misfits.append(
-                (key, abbreviate(value), f"the undocumented key {key!r} of a custom field")
-            )
+            misfits.append((key, abbreviate(value), f"undocumented key {key!r}"))
     return field, misfits
 
 
