@@ -36,7 +36,7 @@ def _parse_base_url(base_url: str) -> tuple[str, str]:
             f"base_url={shown!r}: a token is only sent to https:// or to a loopback address "
             "such as http://127.0.0.1:8000/api/1.0."
         )
-    if "@" in parts.netloc or "?" in base_url or "#" in base_url:
+    if "@" in base_url or "?" in base_url or "#" in base_url:
         return "", f"base_url={shown!r}: leave out the user, the query and the fragment."
     if not _VISIBLE.fullmatch(base_url):
         return "", (

@@ -3,7 +3,7 @@
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asana_jobs_pd._http.addresses import check_base_url
@@ -67,6 +67,7 @@ def test_where_no_token_goes(base_url):
     assert len(str(caught.value).splitlines()) == 1
 
 
+@example("0/@")
 @given(st.text() | st.text("htps:/@.#?127[]loca\\ex"))
 def test_any_text_is_a_safe_base_url_or_an_error(text):
     """Nonsense raises nothing but InvalidOptionError, and what passes is https or loopback."""
