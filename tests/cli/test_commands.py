@@ -545,7 +545,7 @@ def test_without_a_ledger_an_age_has_no_effect_and_that_is_said(asana, done, cap
     assert main(["export", *asana.parents(1), "--max-age", "4h"]) == 0
     err = capsys.readouterr().err
     assert "--max-age has no effect: there is no ledger" in err
-    assert "asana-jobs recent would list them. Name its file in ASANA_JOBS_LEDGER." in err
+    assert "asana-jobs recent would list them. None is kept of a loopback address" in err
 
 
 def test_an_export_of_the_same_is_taken(asana, ledger, capsys):
