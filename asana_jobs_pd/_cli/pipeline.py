@@ -25,12 +25,11 @@ from asana_jobs_pd._cli.console import (
 )
 from asana_jobs_pd._download.download import download_asana_exports
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd._jobs.states import is_cached, is_failed
 from asana_jobs_pd._monitor.wait import wait_asana_jobs
 from asana_jobs_pd._parquet.convert import asana_export_to_parquet
 from asana_jobs_pd._parquet.destination import destination
-from asana_jobs_pd._report.table import kind_labels, state_labels
+from asana_jobs_pd._report.table import error_texts, file_names, kind_labels, state_labels
 from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError, InvalidOptionError
 
 
@@ -198,11 +197,5 @@ def export_table(frame: pd.DataFrame) -> pd.DataFrame:
     elif "resource_subtype" in frame.columns:
         table["kind"] = kind_labels(frame["resource_subtype"])
     table["status"] = state_labels(frame).where(frame["gid"].notna())
-    text = dtype_of("text")
-    status = (frame["error.status"].astype(text) + " ").fillna("")
-    last = (status + frame["error.message"]).astype(text)
-    if "file.path" in frame.columns:
-        files = frame["file.path"].map(lambda path: Path(path).name, na_action="ignore")
-        last = files.astype(text).fillna(last).fillna(frame["file.error"].astype(text))
-    table["file or error"] = last
+    table["file or error"] = file_names(frame).fillna(error_texts(frame))
     return table

@@ -16,6 +16,7 @@ from asana_jobs_pd._decode.locations import File, StorageOptions, is_url, locate
 from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._export.assemble import Window
 from asana_jobs_pd._export.workers import processors
+from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._options import check_one_of, is_whole
 from asana_jobs_pd.errors import (
     AsanaValueWarning,
@@ -113,8 +114,7 @@ def check_request(
         return Request(files, sizes, read_options, count, is_folder=is_folder)
     window, missing = _window(paths), _exports_without_file(paths)
     if missing:
-        one = len(missing) == 1
-        rows = "1 row is an export" if one else f"{len(missing):,} rows are exports"
+        rows = format_count(len(missing), "row is an export", "rows are exports")
         warn_user(
             f"{rows} without a file, whose data is left out; the first is {missing[0]}. Download "
             "again, or drop such rows.",

@@ -93,6 +93,12 @@ def connected_client() -> Client | None:
     return None if client is None or client.closed else client
 
 
+def known_base_url(client: Client | None) -> str | None:
+    """Return the base URL of a client, else of the last ``connect()`` or read; None for any."""
+    known = client or connected_client()
+    return None if known is None else known.base_url
+
+
 def forget_default(client: Client) -> None:
     """Drop the default client, whose token was not accepted, unless ``connect()`` made it."""
     if _default.client is client and _default.implicit:

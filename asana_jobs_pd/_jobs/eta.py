@@ -10,9 +10,9 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._formatting import format_range
+from asana_jobs_pd._formatting import format_count, format_range
 from asana_jobs_pd._http.client import Client, check_client
-from asana_jobs_pd._http.default_client import connected_client
+from asana_jobs_pd._http.default_client import known_base_url
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.fetch import NEVER
 from asana_jobs_pd._jobs.ledger import from_ledger
@@ -41,7 +41,7 @@ class Estimate:
     @property
     def text(self) -> str:
         """What people read: ``usually 4 to 9 min (7 runs)``."""
-        runs = f"{self.runs} run" + ("" if self.runs == 1 else "s")
+        runs = format_count(self.runs, "run")
         of = "" if self.same_parent else " of this kind"
         return f"usually {format_range(self.low / _SECOND, self.high / _SECOND)} ({runs}{of})"
 
@@ -108,8 +108,7 @@ def estimate_asana_jobs(jobs: pd.DataFrame, *, client: Client | None = None) -> 
     check_client(client)
     frame = as_jobs(jobs, verified=True)
     rows = frame[frame["gid"].notna().to_numpy(bool) & ~is_finished(frame)]
-    known = client or connected_client()
-    base_url = None if known is None else known.base_url
+    base_url = known_base_url(client)
     gids = rows["gid"].tolist()
     origins, runs = from_ledger(
         client,

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, check_client
-from asana_jobs_pd._http.default_client import connected_client
+from asana_jobs_pd._http.default_client import known_base_url
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger_file import LOCK_TIMEOUT, LedgerFile, SeenFile, Sighting
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES, text_column
@@ -88,8 +88,7 @@ def recent_jobs(
     check_client(client)
     since = 0 if days is None else _now() - round(_days(days) * _DAY)
     statuses = None if status is None else _statuses(status)
-    known = client or connected_client()
-    base_url = None if known is None else known.base_url
+    base_url = known_base_url(client)
     return from_ledger(
         client,
         lambda file: _frame(file.recent(since, statuses, base_url)),

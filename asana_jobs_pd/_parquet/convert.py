@@ -242,28 +242,37 @@ def _describe(
     incomplete = incomplete_files(scan_result, request)
     complete = not (incomplete or request.missing)
     named = [schema.named(issue) for issue in issues.sorted()]
-    write_beside(catalogue(schema.fields, counts.filled), stage.dataset / CATALOGUE)
-    write_beside(issues_frame(named, request.paths), stage.dataset / ISSUES)
     report = summary(counts.facts, issues, request.window)
     warn_repeated(report, request)
     report = _with_files(report, counts, dest).assign(complete=np.full(len(counts.facts), complete))
     report.attrs["incomplete_files"] = incomplete
-    manifest = {
-        "format": FORMAT,
-        "version": 1,
-        "sources": list(map(str, request.paths)),
-        "incomplete_sources": incomplete,
-        "missing_sources": list(request.missing),
-        "tables": _manifest_tables(counts),
-        "issues": issues.count,
-    }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    (stage.dataset / MANIFEST).write_text(text, "utf-8")
-    (stage.dataset / SUCCESS).touch()
+    describe(
+        stage.dataset,
+        catalogue(schema.fields, counts.filled),
+        issues_frame(named, request.paths),
+        {
+            "sources": list(map(str, request.paths)),
+            "incomplete_sources": incomplete,
+            "missing_sources": list(request.missing),
+            "tables": _manifest_tables(counts),
+            "issues": issues.count,
+        },
+    )
     return report
 
 
-def write_beside(frame: pd.DataFrame, path: Path) -> None:
+def describe(
+    dataset: Path, custom_fields: pd.DataFrame, issues: pd.DataFrame, manifest: dict[str, Any]
+) -> None:
+    """Write the catalogue, the issues and the manifest, and mark the dataset as complete."""
+    _write_beside(custom_fields, dataset / CATALOGUE)
+    _write_beside(issues, dataset / ISSUES)
+    text = json.dumps({"format": FORMAT, "version": 1, **manifest}, indent=2, ensure_ascii=False)
+    (dataset / MANIFEST).write_text(text, "utf-8")
+    (dataset / SUCCESS).touch()
+
+
+def _write_beside(frame: pd.DataFrame, path: Path) -> None:
     """Write the catalogue or the issues."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     types = [pa.string() if type_ == pa.large_string() else type_ for type_ in table.schema.types]

@@ -20,13 +20,11 @@ from asana_jobs_pd._export.export import AsanaExport, to_frame
 from asana_jobs_pd._export.request import names_of
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._options import check_one_of
-from asana_jobs_pd._parquet.convert import write_beside
+from asana_jobs_pd._parquet.convert import describe
 from asana_jobs_pd._parquet.destination import (
     CATALOGUE,
-    FORMAT,
     ISSUES,
     MANIFEST,
-    SUCCESS,
     destination,
     staged,
     why_unreadable,
@@ -154,20 +152,14 @@ def write_dataset(
         raise InvalidOptionError(f"dest={str(target)!r}: give a local folder.")
     with staged(target, None, progress=False) as stage:
         tables = [_written(export, name, stage.dataset / folder_of(name)) for name in export]
-        write_beside(export.custom_fields, stage.dataset / CATALOGUE)
-        write_beside(export.issues, stage.dataset / ISSUES)
         manifest = {
-            "format": FORMAT,
-            "version": 1,
             "sources": [],
             "incomplete_sources": export.incomplete_files,
             "missing_sources": [],
             "tables": tables,
             "issues": export.issue_count,
         }
-        text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        (stage.dataset / MANIFEST).write_text(text, "utf-8")
-        (stage.dataset / SUCCESS).touch()
+        describe(stage.dataset, export.custom_fields, export.issues, manifest)
     return Path(target.path)
 
 

@@ -37,12 +37,22 @@ def job_table(jobs: pd.DataFrame, estimates: Mapping[str, str] | None = None) ->
     if estimates:
         unfinished = ~is_finished(jobs)
         table["estimate"] = jobs["gid"].where(unfinished).map(estimates).astype("string")
+    table["file"] = file_names(jobs)
+    table["error"] = error_texts(jobs)
+    return table.dropna(axis=1, how="all")
+
+
+def file_names(jobs: pd.DataFrame) -> pd.Series:
+    """Return the names of downloaded files; missing where there is none."""
     paths = _texts(jobs, "file.path")
-    table["file"] = paths.map(lambda path: Path(path).name, na_action="ignore").astype("string")
+    return paths.map(lambda path: Path(path).name, na_action="ignore").astype("string")
+
+
+def error_texts(jobs: pd.DataFrame) -> pd.Series:
+    """Return why a row has no job or no file: status and message; missing where it has."""
     status = _texts(jobs, "error.status") + " "
     error = status.fillna("") + _texts(jobs, "error.message")
-    table["error"] = error.fillna(_texts(jobs, "file.error"))
-    return table.dropna(axis=1, how="all")
+    return error.fillna(_texts(jobs, "file.error"))
 
 
 def _texts(jobs: pd.DataFrame, name: str) -> pd.Series:
