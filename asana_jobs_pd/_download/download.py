@@ -30,10 +30,9 @@ from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._http.threads import Batch
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
-from asana_jobs_pd._jobs.fetch import Fetch
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger import record_file
-from asana_jobs_pd._jobs.read import check_errors, frame_or_raise, run_to_end
+from asana_jobs_pd._jobs.read import Read, check_errors, frame_or_raise, run_to_end
 from asana_jobs_pd._jobs.schema import dtype_of, plan_fields
 from asana_jobs_pd._options import is_whole
 from asana_jobs_pd._progress import Progress
@@ -275,18 +274,17 @@ class DownloadSession:
         wanted = list(dict.fromkeys(gids))
         if not wanted:
             return {}
-        fetch = Fetch(wanted, plan_fields(list(REQUESTED_FIELDS), strict=True))
-        fetch.run(self._need_client(), progress=self._shown)
-        fetched = fetch.end()
+        read = Read(wanted, plan_fields(list(REQUESTED_FIELDS), strict=True), self._need_client())
+        read.run(self._shown)
         entries = {}
-        for gid, result in zip(wanted, fetched.results, strict=True):
+        for gid, result in read.end().items():
             if result.record:
                 entries[gid] = entries_of_record(gid, result.record)
             else:
                 error = result.error
                 problem = f"the job could not be read: {reason_of(error)}" if error else _UNFINISHED
                 entries[gid] = (FileEntry(gid, problem=problem),)
-        self._note_end(fetched.failure)
+        self._note_end(read.failure)
         return entries
 
     def _download(self, folder: Path, options: DownloadOptions) -> None:

@@ -316,19 +316,35 @@ class Client:
         gid: str,
         opt_fields: tuple[str, ...] = (),
         *,
+        optional: frozenset[str] = frozenset(),
         stop: threading.Event = _NEVER,
         background: bool = False,
     ) -> Record | RequestError:
         """Return the record of one job, or the error that says why there is none.
 
-        Without `opt_fields` Asana returns its compact record. `stop`, set by another thread,
+        Without `opt_fields` Asana returns its compact record. Those that are `optional` are left
+        out once Asana has refused them. `stop`, set by another thread,
         raises ``Cancelled``. A `background` request lets others go first and is not retried: a
         poller polls again anyway, and wants to know now what is wrong.
         """
-        url = f"{self.base_url}/jobs/{gid}{_query(opt_fields, self.opt_pretty)}"
-        policy = _ONE_TRY if background else self.policy
-        answer = send_repeatedly(lambda: self._send(url, stop, background), policy, stop)
-        return read_job(answer, gid, self._token)
+
+        def ask(without: frozenset[str]) -> Record | RequestError:
+            fields = tuple(name for name in opt_fields if name not in without)
+            url = f"{self.base_url}/jobs/{gid}{_query(fields, self.opt_pretty)}"
+            policy = _ONE_TRY if background else self.policy
+            answer = send_repeatedly(lambda: self._send(url, stop, background), policy, stop)
+            return read_job(answer, gid, self._token)
+
+        refused = optional & self.refused_fields
+        result = ask(refused)
+        if refused < optional and _is_bad_request(result):
+            # Perhaps Asana does not know those; if the gid is at fault, fewer fields do not help.
+            fewer = ask(optional)
+            if not isinstance(fewer, RequestError):
+                self.refused_fields |= optional
+            if not _is_bad_request(fewer):
+                result = fewer
+        return result
 
     def post_job(
         self,
@@ -419,6 +435,10 @@ class Client:
         self._heard_at = now = time.monotonic()
         if (self._dated is None or now - self._dated[1] >= 1) and (date := headers.get("Date")):
             self._dated = date, now
+
+
+def _is_bad_request(result: Record | RequestError) -> bool:
+    return isinstance(result, RequestError) and result.status == HTTPStatus.BAD_REQUEST
 
 
 @lru_cache(maxsize=64)

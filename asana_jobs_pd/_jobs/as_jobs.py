@@ -11,10 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._jobs.gids import FLOATS, foreign_frame, gid_series, parse_column
-from asana_jobs_pd._jobs.schema import COLUMNS, STATUSES, Kind, dtype_of, is_part, text_column
+from asana_jobs_pd._jobs.schema import (
+    BACKEND,
+    COLUMNS,
+    STATUSES,
+    Kind,
+    dtype_of,
+    is_ours,
+    text_column,
+    with_backend,
+)
 from asana_jobs_pd._jobs.states import is_verified
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFrameError, warn_user
-from asana_jobs_pd.typing import DtypeBackend
 
 FIRST_TIME = np.datetime64("0001-01-01", "us")
 LAST_TIME = np.datetime64("9999-12-31T23:59:59.999999", "us")
@@ -22,8 +30,6 @@ LAST_TIME = np.datetime64("9999-12-31T23:59:59.999999", "us")
 EXACT = 2**53
 """The largest float below which every whole number is exact."""
 _TEXT, _TIME = dtype_of("text"), dtype_of("time")
-BACKEND = "asana_dtype_backend"
-"""The attribute of a frame that has other dtypes than ours."""
 _IN_UTC = " (UTC)"
 """The suffix of time columns in Excel files of `asana_jobs_to_excel`."""
 
@@ -52,36 +58,16 @@ def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
 def with_index_of(rows: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
     """Return rows that came of `as_jobs` with the levels, dtypes and flags of the frame `jobs`."""
     rows = with_backend(rows, jobs.attrs.get(BACKEND))
-    moved = [name for name in jobs.index.names if _is_moved(name, jobs)]
+    places = range(jobs.index.nlevels)
+    moved = [place for place in places if _is_moved(jobs.index.names[place], jobs)]
     if moved:
-        kept = iter(range(rows.index.nlevels))
-        levels = [
-            pd.Index(rows[name]) if name in moved else rows.index.get_level_values(next(kept))
-            for name in jobs.index.names
-        ]
-        rows = rows.drop(columns=moved)
-        rows.index = _index(levels, len(rows))
+        kept = [place for place in places if place not in moved]
+        rows = rows.set_index([jobs.index.names[place] for place in moved], append=bool(kept))
+        if kept:
+            rows = rows.reorder_levels([[*kept, *moved].index(place) for place in places])
     if not jobs.flags.allows_duplicate_labels and rows.index.is_unique and rows.columns.is_unique:
         rows = rows.set_flags(allows_duplicate_labels=False)
     return rows
-
-
-def with_backend(frame: pd.DataFrame, backend: DtypeBackend | None) -> pd.DataFrame:
-    """Return a frame with the dtypes of a backend, which its `attrs` note for later verbs."""
-    if backend != "pyarrow":
-        return frame
-    ours = [name for name in frame.columns if is_ours(name) or str(name).startswith("file.")]
-    frame = frame.assign(**frame[ours].convert_dtypes(dtype_backend=backend))
-    frame.attrs[BACKEND] = backend
-    return frame
-
-
-def join_columns(frame: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with more columns; its class, attrs and columns' name are kept."""
-    joined = pd.concat([frame, more.set_axis(frame.index)], axis=1)
-    joined.columns.name = frame.columns.name
-    finalized: pd.DataFrame = joined.__finalize__(frame)  # type: ignore[operator]
-    return finalized
 
 
 def _flat(jobs: pd.DataFrame) -> pd.DataFrame:
@@ -93,31 +79,14 @@ def _flat(jobs: pd.DataFrame) -> pd.DataFrame:
     frame = jobs.copy().set_flags(allows_duplicate_labels=True)
     if isinstance(frame.columns.dtype, pd.CategoricalDtype):
         frame.columns = frame.columns.astype(object)
-    names = list(frame.index.names)
-    moved = [name for name in names if _is_moved(name, frame)]
+    moved = [name for name in frame.index.names if _is_moved(name, frame)]
     if twice := [name for name in moved if moved.count(name) > 1]:
         raise InvalidFrameError(f"The index has more than one level {twice[0]!r}; keep one.")
-    if moved:
-        levels = [frame.index.get_level_values(place) for place in range(len(names))]
-        columns = pd.DataFrame({level.name: level.array for level in levels if level.name in moved})
-        frame.index = _index([level for level in levels if level.name not in moved], len(frame))
-        frame = join_columns(frame, columns)
-    return _without_units(frame)
-
-
-def _index(levels: list[pd.Index], rows: int) -> pd.Index:
-    if len(levels) > 1:
-        return pd.MultiIndex.from_arrays(levels)
-    return levels[0] if levels else pd.RangeIndex(rows)
+    return _without_units(frame.reset_index(moved) if moved else frame)
 
 
 def _is_moved(name: object, frame: pd.DataFrame) -> bool:
     return is_ours(name) and name not in frame.columns
-
-
-def is_ours(name: object) -> bool:
-    """Tell whether a column is one of a job's fields, known or not."""
-    return isinstance(name, str) and (name in COLUMNS or is_part(name))
 
 
 def _without_units(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from asana_jobs_pd._formatting import format_count, format_range
 from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import known_base_url
 from asana_jobs_pd._jobs.as_jobs import as_jobs
-from asana_jobs_pd._jobs.fetch import NEVER
+from asana_jobs_pd._jobs.frame import NEVER
 from asana_jobs_pd._jobs.ledger import from_ledger
 from asana_jobs_pd._jobs.ledger_file import Run
 from asana_jobs_pd._jobs.schema import text_column

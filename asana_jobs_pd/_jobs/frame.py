@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
@@ -15,13 +16,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.as_jobs import FIRST_TIME, LAST_TIME, parse_times
-from asana_jobs_pd._jobs.fetch import ReadResult, not_a_job
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.schema import COLUMNS, TEXT, Plan, plan_fields, text_column
+from asana_jobs_pd._jobs.schema import (
+    COLUMNS,
+    TEXT,
+    Plan,
+    plan_fields,
+    text_column,
+)
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaValueWarning,
+    BodyError,
     InvalidGidError,
     InvalidOptionError,
     RequestError,
@@ -37,10 +45,24 @@ Leaves: TypeAlias = dict[str, pa.Array]
 Extras: TypeAlias = tuple[str, Sequence[int], Sequence[object]]
 """Undocumented values: their path, their rows, the values."""
 
+NEVER = -(2**63)
+"""NumPy's NaT as an integer."""
 CHUNK = 10_000
 MAX_FLATTENED = 4
 MAX_DEPTH = 250
 _MISFITS = (pa.ArrowException, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """A record, or the error that explains its absence; neither when the job was not requested.
+
+    ``asked_at`` is in microseconds since 1970 (UTC), or ``NEVER``.
+    """
+
+    asked_at: int = NEVER
+    record: Record = field(default_factory=dict, repr=False)
+    error: RequestError | None = None
 
 
 @public
@@ -95,11 +117,21 @@ def asana_jobs_from_records(
         del columns["resource_type"]
     errors: list[RequestError | None] = []
     if pc.any(pc.not_equal(types, "job")).as_py():
-        errors = [not_a_job(gid, row) for gid, row in zip(gids.to_pylist(), rows, strict=True)]
+        errors = [_not_a_job(gid, row) for gid, row in zip(gids.to_pylist(), rows, strict=True)]
         kept = [{} if error else row for error, row in zip(errors, rows, strict=True)]
         columns = columns_of(kept, plan)
     asked_at = np.full(len(rows), "NaT", "M8[us]")
     return _frame(gids, columns, asked_at, errors, problems=None)
+
+
+def _not_a_job(gid: str, record: dict[str, Any]) -> BodyError | None:
+    """Return the error of a record that is something other than a job."""
+    kind = record.get("resource_type")
+    if kind is None or kind == "job":
+        return None
+    reason = f"the response is not a job: its resource_type is {clean(str(kind))!r}"
+    message = f"Job {gid}: {reason}. Check the gid and base_url."
+    return BodyError(message, gid=gid, status=HTTPStatus.OK.value, reason=reason)
 
 
 def frame_of_results(

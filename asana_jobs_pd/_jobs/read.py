@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar, get_args
 
 import numpy as np
@@ -11,21 +14,30 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import default_client, forget_default
-from asana_jobs_pd._jobs.as_jobs import as_jobs, is_ours, join_columns, with_backend, with_index_of
-from asana_jobs_pd._jobs.fetch import Fetch, FetchResult
-from asana_jobs_pd._jobs.frame import frame_of_results
+from asana_jobs_pd._http.threads import Batch
+from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
+from asana_jobs_pd._jobs.frame import ReadResult, frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
-from asana_jobs_pd._jobs.ledger import warn_of_ledger_failures
-from asana_jobs_pd._jobs.schema import BOOKKEEPING, COLUMNS, Plan, plan_fields, plan_for_columns
+from asana_jobs_pd._jobs.ledger import Recorder, warn_of_ledger_failures
+from asana_jobs_pd._jobs.schema import (
+    BOOKKEEPING,
+    COLUMNS,
+    Plan,
+    is_ours,
+    plan_fields,
+    plan_for_columns,
+    with_backend,
+)
 from asana_jobs_pd._jobs.states import is_finished
 from asana_jobs_pd._options import check_flag, check_one_of
-from asana_jobs_pd._progress import check_progress
+from asana_jobs_pd._progress import Progress, check_progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
     AsanaValueWarning,
     AuthenticationError,
     InvalidOptionError,
+    NetworkError,
     PartialReadError,
     ReadInterrupted,
     RequestError,
@@ -34,30 +46,6 @@ from asana_jobs_pd.errors import (
 from asana_jobs_pd.typing import DtypeBackend, Errors, Fields, Gids, ProgressCallback
 
 T = TypeVar("T")
-
-_ALWAYS_UPDATED = frozenset(column.name for column in BOOKKEEPING)
-
-
-def update_rows(frame: pd.DataFrame, rows: np.ndarray, fresh: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with fresh values in some rows; a row with an error keeps its old values.
-
-    `fresh` has a row for each position in `rows`; its new columns come last.
-    """
-    asked = (fresh["fetched_at"].notna() | fresh["error.kind"].notna()).to_numpy(bool)
-    read = asked & fresh["error.kind"].isna().to_numpy(bool)
-    new = [name for name in fresh.columns if name not in frame.columns]
-    updated = join_columns(frame, fresh.iloc[:0][new].reindex(range(len(frame))))
-    for name in fresh.columns.drop("gid"):
-        changed = asked if name in _ALWAYS_UPDATED else read
-        if name not in COLUMNS:  # it may be missing because Asana refused the field
-            changed = read & fresh[name].notna().to_numpy(bool)
-        if not is_ours(name) and updated[name].dtype != fresh[name].dtype:
-            continue  # a user's column with the name of an undocumented field
-        column = updated[name].astype(fresh[name].dtype).array.copy()
-        column[rows[changed]] = fresh[name].array[changed]
-        updated[name] = column
-    return updated
-
 
 MAX_SHOWN = 3
 
@@ -155,13 +143,13 @@ def read_asana_jobs(
     _check_options(errors, client, progress)
     check_one_of("dtype_backend", dtype_backend, get_args(DtypeBackend))
     plan = plan_fields(fields, strict=strict)
-    read = _Read(parse_gids(gids), plan, client, progress)
+    read = Read(parse_gids(gids), plan, client)
 
     def finish(interrupted: bool) -> pd.DataFrame:
-        frame = with_backend(read.end(), dtype_backend)
+        frame = with_backend(read.frame(), dtype_backend)
         return read.finish(frame, frame["gid"], errors, interrupted).reset_index(drop=True)
 
-    return run_to_end(read.run, finish)
+    return run_to_end(lambda: read.run(progress), finish)
 
 
 @public
@@ -229,78 +217,155 @@ def refresh_asana_jobs(
     frame = as_jobs(jobs, verified=True)
     gids = frame["gid"]
     due = gids.notna().to_numpy(bool) & (finished | ~is_finished(frame))
-    read = _Read(gids[due].tolist(), plan_for_columns(frame.columns), client, progress)
+    read = Read(gids[due].tolist(), plan_for_columns(frame.columns), client)
 
     def finish(interrupted: bool) -> pd.DataFrame:
-        refreshed = update_rows(frame, np.flatnonzero(due), read.end())
+        refreshed = update_rows(frame, np.flatnonzero(due), read.frame())
         return read.finish(with_index_of(refreshed, jobs), gids, errors, interrupted)
 
-    return run_to_end(read.run, finish)
+    return run_to_end(lambda: read.run(progress), finish)
 
 
-class _Read:
-    """The fetch for a read or a refresh, and how it ends."""
+class Read:
+    """Asks for every gid once, in several threads, and knows what came of it, at any moment.
 
-    def __init__(
-        self,
-        wanted: list[str],
-        plan: Plan,
-        client: Client | None,
-        progress: bool | ProgressCallback | None,
-    ) -> None:
+    A 401, an interrupt or a lost network ends it; the remaining gids are not requested. `failure`
+    is what ended it early.
+    """
+
+    def __init__(self, wanted: Sequence[str], plan: Plan, client: Client | None = None) -> None:
         self._wanted = wanted
         self._plan = plan
-        self._client = client
-        self._progress = progress
-        self._fetch = Fetch(list(dict.fromkeys(wanted)), plan)
-        self._result = FetchResult([], [])
+        self._gids = list(dict.fromkeys(wanted))
+        self._answers: Sequence[ReadResult | None] = [None] * len(self._gids)
+        self._stop = threading.Event()
+        self._outage: NetworkError | None = None
         self._warnings: list[tuple[str, type[Warning]]] = []
+        self.client = client
+        self._results: dict[str, ReadResult] = {}
+        self.failure: BaseException | None = None
 
-    def run(self) -> None:
-        """Fetch the jobs; without a gid, no client is needed."""
-        if self._wanted:
-            self._fetch.run(self._client or default_client(), progress=self._progress)
+    def run(self, progress: bool | ProgressCallback | None) -> None:
+        """Return when all is read, at most ``client.max_in_flight`` at a time, or it ended."""
+        if not self._gids:
+            return  # no client is needed
+        client = self.client = self.client or default_client()
+        batch = Batch(partial(self._read, client), self._gids, client.max_in_flight, self._stop)
+        self._answers = batch.results
+        try:
+            with Progress(len(self._gids), "Asana jobs", progress) as bar:
+                batch.run(bar.tick)
+        finally:
+            self._give_up(client)
+        self.failure = self.failure or batch.failure
+        recorder = Recorder(client)
+        for gid, answer in zip(self._gids, self._answers, strict=True):
+            if answer and answer.record:
+                recorder.add(gid, answer.record, answer.asked_at)
+        recorder.write()
 
-    def end(self) -> pd.DataFrame:
-        """Return the frame of what was fetched, one row per gid wanted."""
-        result = self._result = self._fetch.end()
+    def end(self) -> dict[str, ReadResult]:
+        """Stop what is in flight, and return what there is, by gid."""
+        if self.client is not None:
+            self._give_up(self.client)
+        rest = ReadResult(error=self._outage)
+        answers = zip(self._gids, self._answers, strict=True)
+        self._results = {gid: answer or rest for gid, answer in answers}
+        return self._results
+
+    def frame(self) -> pd.DataFrame:
+        """Return the frame of what there is: one row per gid wanted."""
+        results = list(self.end().values())
         problems: list[str] = []
-        frame = frame_of_results(result.gids, result.results, self._plan, problems)
+        frame = frame_of_results(self._gids, results, self._plan, problems)
         self._warnings = [(problem, AsanaValueWarning) for problem in problems]
-        if len(result.gids) == len(self._wanted):
+        if len(self._gids) == len(self._wanted):
             return frame
-        position = {gid: row for row, gid in enumerate(result.gids)}
+        position = {gid: row for row, gid in enumerate(self._gids)}
         return frame.take([position[gid] for gid in self._wanted]).reset_index(drop=True)
 
     def finish(
         self, frame: pd.DataFrame, gids: pd.Series, errors: Errors, interrupted: bool
     ) -> pd.DataFrame:
         """Return the frame, or raise how the read ended; every exception carries the frame."""
-        result, client = self._result, self._fetch.client
-        if client and isinstance(result.failure, AuthenticationError):
-            forget_default(client)
-        frame_or_raise(frame, self._ending(frame, errors, interrupted), client, self._warnings)
-        if errors == "drop" and result.errors:
-            return frame[~gids.isin(list(result.errors)).to_numpy(bool)]
+        failed = {gid: each.error for gid, each in self._results.items() if each.error}
+        ending = self.failure
+        if interrupted:
+            read = sum(bool(each.record) for each in self._results.values())
+            ending = ReadInterrupted(
+                f"Interrupted: {read} of {len(self._gids)} jobs were read. Partial results are in "
+                ".frame (in a notebook: sys.last_value.frame); .frame.asana.refresh() reads the "
+                "others."
+            )
+        elif ending is None and failed and errors == "raise":
+            ending = PartialReadError(summary_of(failed, len(self._gids)), errors=failed)
+        if self.client and isinstance(self.failure, AuthenticationError):
+            forget_default(self.client)
+        frame_or_raise(frame, ending, self.client, self._warnings)
+        if errors == "drop" and failed:
+            return frame[~gids.isin(list(failed)).to_numpy(bool)]
         return frame
 
-    def _ending(
-        self, frame: pd.DataFrame, errors: Errors, interrupted: bool
-    ) -> BaseException | None:
-        result, asked = self._result, len(self._result.gids)
-        if interrupted:
-            return ReadInterrupted(
-                f"Interrupted: {result.read} of {asked} jobs were read. Partial results are in "
-                ".frame (in a notebook: sys.last_value.frame); .frame.asana.refresh() reads the "
-                "others.",
-                frame=frame,
-            )
-        if result.failure is not None:
-            return result.failure
-        if result.errors and errors == "raise":
-            message = summary_of(result.errors, asked)
-            return PartialReadError(message, frame=frame, errors=result.errors)
-        return None
+    def _read(self, client: Client, gid: str) -> ReadResult:
+        began = time.monotonic()
+        result = read_one(gid, self._plan, client, stop=self._stop)
+        if isinstance(result.error, NetworkError) and (outage := client.outage_since(began)):
+            reason = f"not asked: {outage}"
+            self._outage = NetworkError(reason, reason=reason)
+            self._give_up(client)
+        if isinstance(result.error, AuthenticationError):
+            self.failure = result.error
+            self._give_up(client)
+        return result
+
+    def _give_up(self, client: Client) -> None:
+        self._stop.set()
+        client.limiter.wake()
+
+
+def read_one(
+    gid: str, plan: Plan, client: Client, *, stop: threading.Event, background: bool = False
+) -> ReadResult:
+    """Read one job, in the background for a poller; ``Cancelled`` once `stop` is set."""
+    asked_at = time.time_ns() // 1000
+    answer = client.ask_job(
+        gid, plan.opt_fields, optional=plan.optional, stop=stop, background=background
+    )
+    if isinstance(answer, RequestError):
+        return ReadResult(asked_at, error=answer)
+    return ReadResult(asked_at, answer)
+
+
+_ALWAYS_UPDATED = frozenset(column.name for column in BOOKKEEPING)
+
+
+def update_rows(frame: pd.DataFrame, rows: np.ndarray, fresh: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with fresh values in some rows; a row with an error keeps its old values.
+
+    `fresh` has a row for each position in `rows`; its new columns come last.
+    """
+    asked = (fresh["fetched_at"].notna() | fresh["error.kind"].notna()).to_numpy(bool)
+    read = asked & fresh["error.kind"].isna().to_numpy(bool)
+    new = [name for name in fresh.columns if name not in frame.columns]
+    updated = join_columns(frame, fresh.iloc[:0][new].reindex(range(len(frame))))
+    for name in fresh.columns.drop("gid"):
+        changed = asked if name in _ALWAYS_UPDATED else read
+        if name not in COLUMNS:  # it may be missing because Asana refused the field
+            changed = read & fresh[name].notna().to_numpy(bool)
+        if not is_ours(name) and updated[name].dtype != fresh[name].dtype:
+            continue  # a user's column with the name of an undocumented field
+        column = updated[name].astype(fresh[name].dtype).array.copy()
+        column[rows[changed]] = fresh[name].array[changed]
+        updated[name] = column
+    return updated
+
+
+def join_columns(frame: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with more columns; its class, attrs and columns' name are kept."""
+    joined = pd.concat([frame, more.set_axis(frame.index)], axis=1)
+    joined.columns.name = frame.columns.name
+    finalized: pd.DataFrame = joined.__finalize__(frame)  # type: ignore[operator]
+    return finalized
 
 
 def run_to_end(run: Callable[[], object], finish: Callable[[bool], T]) -> T:

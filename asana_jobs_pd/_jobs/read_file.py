@@ -18,10 +18,10 @@ import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._jobs.as_jobs import EXACT, as_jobs, is_ours
+from asana_jobs_pd._jobs.as_jobs import EXACT, as_jobs
 from asana_jobs_pd._jobs.frame import asana_jobs_from_records
 from asana_jobs_pd._jobs.gids import gid_name, parse_column
-from asana_jobs_pd._jobs.schema import COLUMNS
+from asana_jobs_pd._jobs.schema import COLUMNS, is_ours
 from asana_jobs_pd._options import check_one_of
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (

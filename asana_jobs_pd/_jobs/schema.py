@@ -18,11 +18,14 @@ from pandas.api.extensions import ExtensionArray, ExtensionDtype
 from asana_jobs_pd._http.redaction import redact
 from asana_jobs_pd._options import check_flag
 from asana_jobs_pd.errors import InvalidFieldError
-from asana_jobs_pd.typing import Fields
+from asana_jobs_pd.typing import DtypeBackend, Fields
 
 TEXT = pa.large_string()
 """The Arrow type of texts and gids."""
 Kind: TypeAlias = Literal["text", "time", "number"]
+
+BACKEND = "asana_dtype_backend"
+"""The attribute of a frame that has other dtypes than ours."""
 
 STATUSES = ("not_started", "in_progress", "succeeded", "failed")
 FINAL_STATUSES = ("succeeded", "failed")
@@ -153,6 +156,11 @@ def is_part(column: object) -> bool:
     return isinstance(column, str) and column.startswith("new_") and "." in column
 
 
+def is_ours(name: object) -> bool:
+    """Tell whether a column is one of a job's fields, known or not."""
+    return isinstance(name, str) and (name in COLUMNS or is_part(name))
+
+
 def text_column(values: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> ExtensionArray:
     """Return texts as an array of the frame's text dtype, the same in pandas 2 and 3."""
     arrow = isinstance(values, pa.Array | pa.ChunkedArray)
@@ -164,6 +172,16 @@ def dtype_of(kind: Kind) -> ExtensionDtype:
     if kind == "time":
         return pd.DatetimeTZDtype("us", "UTC")
     return pd.StringDtype("pyarrow") if kind == "text" else pd.Int16Dtype()
+
+
+def with_backend(frame: pd.DataFrame, backend: DtypeBackend | None) -> pd.DataFrame:
+    """Return a frame with the dtypes of a backend, which its `attrs` note for later verbs."""
+    if backend != "pyarrow":
+        return frame
+    ours = [name for name in frame.columns if is_ours(name) or str(name).startswith("file.")]
+    frame = frame.assign(**frame[ours].convert_dtypes(dtype_backend=backend))
+    frame.attrs[BACKEND] = backend
+    return frame
 
 
 _PATH = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
-from asana_jobs_pd._jobs.fetch import ReadResult
-from asana_jobs_pd._jobs.frame import frame_of_results
+from asana_jobs_pd._jobs.frame import ReadResult, frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.read import update_rows
 from asana_jobs_pd._jobs.schema import (

@@ -13,8 +13,9 @@ import pandas as pd
 from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import default_client, forget_default
 from asana_jobs_pd._http.threads import Clock, RealClock
-from asana_jobs_pd._jobs.fetch import ReadResult, fetch_job
+from asana_jobs_pd._jobs.frame import ReadResult
 from asana_jobs_pd._jobs.ledger import Recorder
+from asana_jobs_pd._jobs.read import read_one
 from asana_jobs_pd._jobs.schema import Plan
 from asana_jobs_pd._monitor.job_table import JobTable
 from asana_jobs_pd._monitor.notebook_cells import Cells, current_cell
@@ -22,7 +23,7 @@ from asana_jobs_pd._monitor.poller import Poller
 from asana_jobs_pd._monitor.snapshots import MonitorSnapshots
 from asana_jobs_pd._public import public
 from asana_jobs_pd._vocabulary import counts_by_state
-from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError, TokenError
+from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, TokenError
 from asana_jobs_pd.typing import Gids
 
 TICK = 0.1
@@ -322,13 +323,10 @@ class _Asker:
         self._plan = plan
 
     def __call__(self, gid: str, stop: threading.Event) -> ReadResult:
-        asked_at = time.time_ns() // 1000
-        result = fetch_job(gid, self._plan, self._client, stop=stop, background=True)
-        if isinstance(result, AuthenticationError):
+        result = read_one(gid, self._plan, self._client, stop=stop, background=True)
+        if isinstance(result.error, AuthenticationError):
             forget_default(self._client)
-        if isinstance(result, RequestError):
-            return ReadResult(asked_at, error=result)
-        return ReadResult(asked_at, result)
+        return result
 
 
 def _end(poller: Poller) -> None:

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._http.threads import Clock, Signals, start_thread
-from asana_jobs_pd._jobs.fetch import ReadResult
+from asana_jobs_pd._jobs.frame import ReadResult
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._monitor.job_table import JobTable
 from asana_jobs_pd._monitor.notifier import Notifier

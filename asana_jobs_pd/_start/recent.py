@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -13,8 +12,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._jobs.fetch import fetch_job
 from asana_jobs_pd._jobs.ledger import Recorder
+from asana_jobs_pd._jobs.read import read_one
 from asana_jobs_pd._jobs.schema import EVERYTHING
 from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._start.requests import StartRequest
@@ -56,15 +55,14 @@ class RecentJobs:
         `stop` is set; a rejected token raises its AuthenticationError.
         """
         for gid in self._gids.get(request.fingerprint, ())[:MAX_CANDIDATES]:
-            asked_at = time.time_ns() // 1000
-            result = fetch_job(gid, EVERYTHING, self._client, stop=stop)
-            if isinstance(result, AuthenticationError):
-                raise result
-            if isinstance(result, RequestError):
-                if result.status not in UNREADABLE:
-                    return _unchecked(request, result)
-            elif self._is_recent(result):
-                return RecentJob(gid, {**result, "gid": gid}, asked_at)
+            result = read_one(gid, EVERYTHING, self._client, stop=stop)
+            if isinstance(result.error, AuthenticationError):
+                raise result.error
+            if result.error is not None:
+                if result.error.status not in UNREADABLE:
+                    return _unchecked(request, result.error)
+            elif self._is_recent(result.record):
+                return RecentJob(gid, {**result.record, "gid": gid}, result.asked_at)
             log.info("%s %s: job %s is not taken: not recent", request.subject, request.gid, gid)
         return None
 

@@ -12,8 +12,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from asana_jobs_pd._jobs.fetch import NEVER, ReadResult
-from asana_jobs_pd._jobs.frame import frame_of_results
+from asana_jobs_pd._jobs.frame import NEVER, ReadResult, frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.schema import EVERYTHING
 from asana_jobs_pd._start.endpoints import Endpoint, check_text

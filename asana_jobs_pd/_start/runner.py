@@ -10,14 +10,14 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.responses import UNKNOWN, PostResult
 from asana_jobs_pd._http.threads import Clock, RealClock, Signals, start_thread
-from asana_jobs_pd._jobs.fetch import fetch_job
+from asana_jobs_pd._jobs.frame import ReadResult
 from asana_jobs_pd._jobs.ledger import Recorder
+from asana_jobs_pd._jobs.read import read_one
 from asana_jobs_pd._jobs.schema import EVERYTHING, FINAL_STATUSES
 from asana_jobs_pd._start.endpoints import Endpoint
 from asana_jobs_pd._start.queue import MAX_UNCLEAR, StartQueue
@@ -199,9 +199,8 @@ class Runner:
 
     def _poll(self, gid: str) -> None:
         try:
-            asked_at = time.time_ns() // 1000
-            response = fetch_job(gid, EVERYTHING, self._client, stop=self._stop, background=True)
-            self._note(self._note_polled, gid, response, asked_at)
+            result = read_one(gid, EVERYTHING, self._client, stop=self._stop, background=True)
+            self._note(self._note_polled, gid, result)
         except Cancelled:
             pass
         except BaseException as error:  # noqa: BLE001  as above
@@ -255,20 +254,19 @@ class Runner:
         if isinstance(error, AuthenticationError):
             self.failure = self.failure or error
 
-    def _note_polled(
-        self, gid: str, response: dict[str, Any] | RequestError, asked_at: int
-    ) -> None:
-        if isinstance(response, RequestError):
-            finished = response.status in UNREADABLE
+    def _note_polled(self, gid: str, result: ReadResult) -> None:
+        if result.error is not None:
+            finished = result.error.status in UNREADABLE
         else:
-            finished = response.get("status") in FINAL_STATUSES
-            self._recorder.add(gid, response, asked_at)
+            finished = result.record.get("status") in FINAL_STATUSES
+            self._recorder.add(gid, result.record, result.asked_at)
             for item in self._items.get(gid, ()):
-                self._results[item].record, self._results[item].asked_at = response, asked_at
+                self._results[item].record = result.record
+                self._results[item].asked_at = result.asked_at
         if gid in self._queue.running:
             self._queue.polled(gid, self._clock.now(), finished=finished)
-        if isinstance(response, AuthenticationError):
-            self.failure = self.failure or response
+        if isinstance(result.error, AuthenticationError):
+            self.failure = self.failure or result.error
 
     def _note_withdrawn(self, item: int, error: BaseException) -> None:
         self._looking.discard(item)

@@ -10,7 +10,6 @@ import pytest
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._http import client as client_module
-from asana_jobs_pd._jobs import fetch
 from asana_jobs_pd._jobs import read as read_module
 from asana_jobs_pd.errors import (
     AsanaChangeWarning,
@@ -331,8 +330,8 @@ def test_an_interrupt_at_any_moment_keeps_the_frame(asana, client, monkeypatch, 
         raise KeyboardInterrupt
 
     target = {
-        "before": (fetch.Fetch, "run"),
-        "during": (fetch, "fetch_job"),
+        "before": (read_module.Read, "run"),
+        "during": (read_module, "read_one"),
         "after": (read_module, "frame_of_results"),
     }[when]
     original = getattr(*target)

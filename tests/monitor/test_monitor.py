@@ -547,7 +547,7 @@ def test_a_forked_child_does_not_watch(asana, client, clock, watch):
 @pytest.mark.slow
 def test_an_hour_of_ticks_leaves_memory_flat(client, clock):
     """3,600 ticks of a second: what 20 jobs need does not grow, listeners or not."""
-    from asana_jobs_pd._jobs.fetch import ReadResult
+    from asana_jobs_pd._jobs.frame import ReadResult
     from asana_jobs_pd._monitor.job_table import JobTable
     from asana_jobs_pd._monitor.poller import Poller
 
