@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -71,8 +71,6 @@ class Lake:
         for table in json.loads((self._root / MANIFEST).read_bytes())["tables"]:
             place = self._root / table["folder"]
             self._files[table["resource_type"]] = [place / file["name"] for file in table["files"]]
-        self._schemas: dict[str, pa.Schema] = {}
-        self._footer = lru_cache(maxsize=None)(pq.read_metadata)
         tasks = self._schema("task").names
         for name in ("gid", "memberships") if tasks else ():
             if name not in tasks:
@@ -87,12 +85,8 @@ class Lake:
 
     def _schema(self, resource_type: str) -> pa.Schema:
         """Return the columns of a type of row; none if there are no such rows."""
-        if resource_type not in self._files:
-            return pa.schema([])
-        if resource_type not in self._schemas:
-            footer = self._footer(self._files[resource_type][0])
-            self._schemas[resource_type] = footer.schema.to_arrow_schema()
-        return self._schemas[resource_type]
+        files = self._files.get(resource_type)
+        return _contents(files[0]).schema if files else pa.schema([])
 
     def query(self, name: str) -> str:
         """Return the query that makes a table."""
@@ -111,17 +105,8 @@ class Lake:
     def _rows(self, resource_type: str) -> str:
         """Return what to select rows from: those with a gid, but for links, which have none."""
         files = self._files[resource_type]
-        has_all = resource_type in LINK_TYPES or not any(map(self._lacks_gids, files))
+        has_all = resource_type in LINK_TYPES or all(_contents(file).has_gids for file in files)
         return _parquet(files) if has_all else f"(from {_parquet(files)} where gid is not null)"
-
-    def _lacks_gids(self, file: Path) -> bool:
-        """Whether some row may have no gid, by the statistics of the file."""
-        footer = self._footer(file)
-        paths = [footer.schema.column(place).path for place in range(len(footer.schema))]
-        gid = paths.index("gid")
-        groups = (footer.row_group(number) for number in range(footer.num_row_groups))
-        statistics = (group.column(gid).statistics for group in groups)
-        return any(known is None or known.null_count != 0 for known in statistics)
 
     def _cells(self, resource_type: str, **columns: str) -> str:
         """Return a query of columns as texts; absent ones are null."""
@@ -260,6 +245,30 @@ class Lake:
         rows = f"select gid as task, unnest(stories) as item from {self._rows('task')}"
         once = "qualify row_number() over (partition by item.gid order by task) = 1"
         return f"select task, {columns} from ({rows}) where item.gid is not null {once}"
+
+
+class _Contents(NamedTuple):
+    """A Parquet file's columns, and whether every row has a gid, by its statistics."""
+
+    schema: pa.Schema
+    has_gids: bool
+
+
+def _contents(file: Path) -> _Contents:
+    return _read_footer(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=10_000)
+def _read_footer(file: Path, _modified: int) -> _Contents:
+    footer = pq.read_metadata(file)
+    schema = footer.schema.to_arrow_schema()
+    paths = [footer.schema.column(place).path for place in range(len(footer.schema))]
+    if "gid" not in paths:
+        return _Contents(schema, has_gids=False)
+    gid = paths.index("gid")
+    groups = (footer.row_group(number) for number in range(footer.num_row_groups))
+    statistics = [group.column(gid).statistics for group in groups]
+    return _Contents(schema, all(known and known.null_count == 0 for known in statistics))
 
 
 def _leaves(type_: pa.DataType, *keys: str) -> Iterator[tuple[str, tuple[str, ...]]]:

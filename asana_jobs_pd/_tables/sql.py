@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _DUCKDB = ("duckdb", "sql", "SQL needs DuckDB")
+_CONFIG = {"python_enable_replacements": False}
+"""A name in a query is one of our tables, and never a local variable of ours."""
 
 
 @public
@@ -73,7 +75,7 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
         raise InvalidOptionError(f"query={query!r}: give a SQL query, such as 'from task'.")
     backend = lake.backend if isinstance(lake, ExportAnswers) else "numpy_nullable"
     duckdb = require_extra(*_DUCKDB)
-    with duckdb.connect() as connection:
+    with duckdb.connect(config=_CONFIG) as connection:
         try:
             _create_views(connection, lake, set(re.findall(r"\w+", query.lower())))
             result = connection.sql(query)
@@ -131,13 +133,15 @@ def _arrow(tables: AsanaTables, name: str) -> pa.Table:
 
 def _plain(table: pa.Table) -> pa.Table:
     """Return a result with the types of our frames."""
-    for position, field in enumerate(table.schema):
-        column, type_ = table.column(position), field.type
-        if pa.types.is_large_string(type_):
-            type_ = pa.string()
-        elif pa.types.is_decimal(type_):
-            type_ = pa.float64()
-        elif pa.types.is_timestamp(type_):
-            type_ = pa.timestamp("us", "UTC" if type_.tz else None)
-        table = table.set_column(position, field.name, column.cast(type_))
-    return table
+    schema = pa.schema([field.with_type(_plain_type(field.type)) for field in table.schema])
+    return table if schema.equals(table.schema) else table.cast(schema)
+
+
+def _plain_type(type_: pa.DataType) -> pa.DataType:
+    if pa.types.is_large_string(type_):
+        return pa.string()
+    if pa.types.is_decimal(type_):
+        return pa.float64()
+    if pa.types.is_timestamp(type_):
+        return pa.timestamp("us", "UTC" if type_.tz else None)
+    return type_

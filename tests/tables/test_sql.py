@@ -90,6 +90,22 @@ def test_a_wrong_query_is_an_error_in_duckdbs_words(both):
         both[0].sql("")
 
 
+@pytest.mark.parametrize("name", ["lake", "query", "backend", "connection"])
+def test_a_query_does_not_read_local_variables(both, name):
+    for lake in both:
+        with pytest.raises(InvalidOptionError, match=f"Table with name {name} does not exist"):
+            aj.sql(lake, f"from {name}")
+
+
+def test_a_dataset_that_is_written_anew_is_read_anew(tmp_path):
+    columns = []
+    for keys in ({"name": "a"}, {"name": "b", "notes": "n"}):
+        path = write(tmp_path / "export.jsonl.gz", [task("1", memberships=[], **keys)])
+        aj.asana_export_to_parquet(path, tmp_path / "lake", overwrite=True, progress=False)
+        columns.append(set(aj.sql(tmp_path / "lake", "from task").columns))
+    assert columns[1] - columns[0] == {"notes"}
+
+
 def test_what_is_no_dataset_is_refused(tmp_path):
     with pytest.raises(ExportFileError, match="does not exist"):
         aj.sql(tmp_path / "absent", "from task")
