@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import sys
 from collections.abc import Sequence
 
+from asana_jobs_pd._cli.commands import COMMANDS, parser_of
 from asana_jobs_pd._cli.console import SUCCESS, run_guarded
 
 
@@ -18,29 +18,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # some terminals cannot show every name
     given = list(arguments)
-    return run_guarded(lambda: _run(given))
+    return run_guarded(lambda: run_command(given))
 
 
-_COMMANDS = {
-    "completion": "completion_command",
-    "download": "download_command",
-    "export": "export_command",
-    "export-resources": "export_command:run_resources",
-    "read": "read_command",
-    "recent": "recent_command",
-    "watch": "watch_command",
-}
-
-
-def _run(arguments: Sequence[str]) -> int:
-    """Run a command, importing only what it needs."""
+def run_command(arguments: Sequence[str]) -> int:
+    """Run a command, or the tour without arguments; errors are raised."""
     if not arguments:
-        importlib.import_module("asana_jobs_pd._cli.tour").run_tour()
+        from asana_jobs_pd._cli.tour import run_tour
+
+        run_tour()
         return SUCCESS
-    name = arguments[0] if arguments[0] in _COMMANDS else "read"
-    module, _, function = _COMMANDS[name].partition(":")
-    command = getattr(importlib.import_module(f"asana_jobs_pd._cli.{module}"), function or "run")
-    return int(command(arguments[1:] if arguments[0] == name else arguments))
+    name, *rest = arguments if arguments[0] in COMMANDS else ("read", *arguments)
+    parser = parser_of(name)
+    options = parser.parse_args(rest)
+    return int(options.run(options, parser))
 
 
 if __name__ == "__main__":

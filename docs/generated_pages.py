@@ -13,7 +13,7 @@ import pyarrow as pa
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
-from asana_jobs_pd._cli.completion_command import all_parsers
+from asana_jobs_pd._cli.commands import COMMANDS, parser_of
 from asana_jobs_pd._decode.schema import SCHEMA
 
 
@@ -67,7 +67,7 @@ def command_line() -> Iterator[str]:
     """Yield what the parsers of the command line know."""
     yield "# Command line\n"
     yield "`asana-jobs`, or `python -m asana_jobs_pd`. Without arguments it gives a tour.\n"
-    for parser in all_parsers():
+    for parser in map(parser_of, COMMANDS):
         yield f"## {'asana-jobs GID…' if parser.prog == 'asana-jobs' else parser.prog}\n"
         yield f"{parser.description}\n"
         yield f"```text\n{parser.format_usage()}```\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._cli import completion_command
+from asana_jobs_pd.__main__ import run_command
 from asana_jobs_pd.sandbox import Sandbox
 
 NOT_CHECKED = {"anywidget", "all", "test"}
@@ -51,7 +51,7 @@ def uses_of_extras(jobs: pd.DataFrame, data: aj.AsanaExport) -> dict[str, Callab
         "polars": lambda: aj.read_asana_export(path, engine="polars"),
         "sql": lambda: data.sql("select 1"),
         "keyring": aj.connect,
-        "completion": lambda: completion_command.run(["bash"]),
+        "completion": lambda: run_command(["completion", "bash"]),
     }
 
 

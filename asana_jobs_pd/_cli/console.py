@@ -236,8 +236,15 @@ def add_timeout(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
-    """Add the option that hides progress bars."""
-    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+    """Add the option that hides progress bars; `progress` is what functions take."""
+    parser.add_argument(
+        "--quiet", dest="progress", action="store_const", const=False, help="show no progress bar"
+    )
+
+
+def add_fields(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the option that names fields."""
+    parser.add_argument("--fields", action="extend", type=split, metavar="F,F,…", help=what)
 
 
 def _seconds(text: str) -> float:
@@ -275,14 +282,15 @@ def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
                 f"{prog} --file {shlex.quote(argument)}, or without a header "
                 f"cat {shlex.quote(argument)} | {prog} -"
             )
-        gids += _standard_input() if argument == "-" else _parts(argument)
+        gids += _standard_input() if argument == "-" else split(argument)
     if not gids:
         source = " on standard input" if "-" in arguments else ""
         raise InvalidGidError(f"There are no gids{source}.")
     return gids
 
 
-def _parts(text: str) -> list[str]:
+def split(text: str) -> list[str]:
+    """Return the parts of a text between blanks and commas."""
     return [part for part in re.split(r"[\s,]+", text) if part]
 
 
@@ -297,7 +305,7 @@ def _standard_input() -> list[str]:
     first = next((number for number, line in enumerate(lines, 1) if line.strip()), None)
     gids: list[str] = []
     for number, line in enumerate(lines, 1):
-        if all(map(_is_gid_or_url, parts := _parts(line))):
+        if all(map(_is_gid_or_url, parts := split(line))):
             gids += parts
         elif number != first or re.search("[0-9]", line):
             gids.append(parse_gid(line.strip(), f"line {number} of standard input"))
@@ -327,8 +335,8 @@ def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
     )
 
 
-def check_output(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """Return the output format; end with a usage error if it could not be written."""
+def check_output(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Complete the output format and file; end with a usage error if it could not be written."""
     if options.output is not None:
         try:
             options.output = local_path(options.output, "path", "file")
@@ -336,16 +344,15 @@ def check_output(options: argparse.Namespace, parser: argparse.ArgumentParser) -
             parser.error(in_cli_terms(str(error)))
     path: Path | None = options.output
     suffix = path.suffix.lstrip(".").lower() if path else "table"
-    kind: str = options.format or suffix
-    if kind not in FORMATS and not options.format:
+    if not options.format and suffix not in FORMATS:
         parser.error(f"--output {path}: add --format csv, json or parquet")
-    if kind == "parquet" and not path:
+    options.format = options.format or suffix
+    if options.format == "parquet" and not path:
         parser.error("--format parquet is binary: add --output FILE")
     if path and not path.parent.is_dir():
         parser.error(f"--output {path}: there is no folder {path.parent}")
     if path and path.is_dir():
         parser.error(f"--output {path} is a folder; give the name of a file in it")
-    return kind
 
 
 def write(frame: pd.DataFrame, table: pd.DataFrame, kind: str, output: Path | None) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-
-import pandas as pd
 
 from asana_jobs_pd._cli.console import (
     AUTHENTICATION,
@@ -15,7 +12,7 @@ from asana_jobs_pd._cli.console import (
     create_parser,
     gids_of,
 )
-from asana_jobs_pd._cli.pipeline import Pipeline, add_steps, check_steps
+from asana_jobs_pd._cli.pipeline import add_steps, check_steps, run_steps
 from asana_jobs_pd._jobs.read import read_asana_jobs
 
 _DESCRIPTION = """\
@@ -30,25 +27,8 @@ A file that is already there and whole is not fetched again; an interrupted down
 """
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command and return the exit code."""
-    parser = command_parser()
-    options = parser.parse_args(arguments)
-    kind = check_output(options, parser)
-    if options.timeout is not None and not options.wait:
-        parser.error("--timeout needs --wait")
-    gids = gids_of(options, parser.prog)
-    check_steps(options, parser, "--dest")
-    pipeline = Pipeline(options)
-
-    def first() -> pd.DataFrame:
-        return read_asana_jobs(gids, errors="coerce", progress=pipeline.progress)
-
-    return pipeline.run(first, kind, options.output, wait=options.wait)
-
-
-def command_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command."""
+def download_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``asana-jobs download``."""
     parser = create_parser("asana-jobs download", _DESCRIPTION, _EPILOG)
     add_gids(parser)
     parser.add_argument(
@@ -60,4 +40,16 @@ def command_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--wait", action="store_true", help="wait until all jobs are finished")
     add_steps(parser, "with --wait: give up after this many seconds")
+    parser.set_defaults(run=_run)
     return parser
+
+
+def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    check_output(options, parser)
+    if options.timeout is not None and not options.wait:
+        parser.error("--timeout needs --wait")
+    gids = gids_of(options, parser.prog)
+    check_steps(options, parser, "--dest")
+    return run_steps(
+        options, lambda: read_asana_jobs(gids, errors="coerce", progress=options.progress)
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -15,13 +14,14 @@ from asana_jobs_pd._cli.console import (
     AUTHENTICATION,
     EXIT_CODES,
     SUCCESS,
+    add_fields,
     check_output,
     create_parser,
     say,
     split_gids,
     write,
 )
-from asana_jobs_pd._cli.pipeline import Pipeline, add_steps, check_steps
+from asana_jobs_pd._cli.pipeline import add_steps, check_steps, run_steps
 from asana_jobs_pd._start.api import export_graph, export_resources
 from asana_jobs_pd._start.resource_export import ResourceExport
 from asana_jobs_pd.errors import AsanaStartWarning
@@ -56,56 +56,11 @@ _PEOPLE = ("assignee", "assigned-by", "created-by", "commented-on-by", "follower
 _TIMES = ("created-after", "created-before", "modified-after", "modified-before")
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run ``asana-jobs export`` and return the exit code."""
-    parser = graph_parser()
-    options = parser.parse_args(arguments)
-    parents = split_gids(options.parents, parser.prog)
-    return _run(parser, options, lambda **more: _export_graph(parents, **more))
-
-
-def run_resources(arguments: Sequence[str]) -> int:
-    """Run ``asana-jobs export-resources`` and return the exit code."""
-    parser = resources_parser()
-    options = parser.parse_args(arguments)
-    workspaces = split_gids(options.parents, parser.prog)
-    resources = _resources(options, parser)
-    return _run(parser, options, lambda **more: export_resources(workspaces, resources, **more))
-
-
-def _export_graph(parents: Sequence[str], **options: Any) -> pd.DataFrame:
-    frame = export_graph(parents, **options)
-    if not options.get("dry_run") and (frame["error.status"] == HTTPStatus.NOT_FOUND).any():
-        say("Is one of them a workspace? asana-jobs export-resources exports its tasks.")
-    return frame
-
-
-def _run(
-    parser: argparse.ArgumentParser,
-    options: argparse.Namespace,
-    start: Callable[..., pd.DataFrame],
-) -> int:
-    kind = check_output(options, parser)
-    check_steps(options, parser, "--download")
-    if options.dry_run:
-        requests = start(dry_run=True)
-        write(requests, requests, kind, options.output)
-        return SUCCESS
-    pipeline = Pipeline(options)
-
-    def first() -> pd.DataFrame:
-        with warnings.catch_warnings():
-            # The table and the steps say the rest.
-            warnings.filterwarnings("ignore", "(?!max_age)", AsanaStartWarning)
-            return start(timeout=pipeline.left, progress=pipeline.progress, max_age=options.max_age)
-
-    return pipeline.run(first, kind, options.output)
-
-
 def graph_parser() -> argparse.ArgumentParser:
     """Return the parser of ``asana-jobs export``."""
     parser = create_parser("asana-jobs export", _GRAPH, _EPILOG.format(notes=_GRAPH_NOTES))
     _add_parents(parser, "PARENT", "parent gids or URLs")
+    parser.set_defaults(run=_run_graph)
     return parser
 
 
@@ -116,11 +71,8 @@ def resources_parser() -> argparse.ArgumentParser:
     )
     for kind in ("tasks", "teams", "messages"):
         parser.add_argument(f"--{kind}", action="store_true", help=f"export {kind}")
-    parser.add_argument(
-        "--fields",
-        action="append",
-        metavar="F,F,…",
-        help="fields to export of the one kind, such as name,assignee.name (default: Asana's)",
+    add_fields(
+        parser, "fields to export of the one kind, such as name,assignee.name (default: Asana's)"
     )
     for name in _PEOPLE:
         parser.add_argument(
@@ -134,6 +86,7 @@ def resources_parser() -> argparse.ArgumentParser:
             f"--{name}", metavar="TIME", help=f"only {name.replace('-', ' ')} a time"
         )
     _add_parents(parser, "WORKSPACE", "workspace gids or URLs")
+    parser.set_defaults(run=_run_resources)
     return parser
 
 
@@ -157,6 +110,25 @@ def _add_parents(parser: argparse.ArgumentParser, metavar: str, what: str) -> No
         "--download", dest="folder", metavar="DIR", help="download the files to this folder"
     )
     add_steps(parser, "give up after this many seconds; jobs that were started continue")
+    parser.set_defaults(wait=True)
+
+
+def _run_graph(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    parents = split_gids(options.parents, parser.prog)
+    return _run(options, parser, lambda **more: _export_graph(parents, **more))
+
+
+def _run_resources(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    workspaces = split_gids(options.parents, parser.prog)
+    resources = _resources(options, parser)
+    return _run(options, parser, lambda **more: export_resources(workspaces, resources, **more))
+
+
+def _export_graph(parents: Sequence[str], **options: Any) -> pd.DataFrame:
+    frame = export_graph(parents, **options)
+    if not options.get("dry_run") and (frame["error.status"] == HTTPStatus.NOT_FOUND).any():
+        say("Is one of them a workspace? asana-jobs export-resources exports its tasks.")
+    return frame
 
 
 def _resources(
@@ -165,8 +137,7 @@ def _resources(
     kinds = [kind for kind in ("tasks", "teams", "messages") if getattr(options, kind)]
     if not kinds:
         parser.error("say what to export: --tasks, --teams or --messages")
-    fields = [name for part in options.fields or () for name in re.split(r"[,\s]+", part) if name]
-    if fields and len(kinds) > 1:
+    if options.fields and len(kinds) > 1:
         parser.error("--fields needs one of --tasks, --teams and --messages, not several")
     filters: dict[str, Any] = {}
     for name in (*_PEOPLE, *_TIMES):
@@ -178,4 +149,27 @@ def _resources(
     of_tasks = [name for name in filters if name.startswith("assign")]
     if "messages" in kinds and of_tasks:
         parser.error(f"--{of_tasks[0].replace('_', '-')} is for --tasks only")
-    return [getattr(ResourceExport, kind)(**filters, fields=fields) for kind in kinds]
+    return [getattr(ResourceExport, kind)(**filters, fields=options.fields or ()) for kind in kinds]
+
+
+def _run(
+    options: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    start: Callable[..., pd.DataFrame],
+) -> int:
+    check_output(options, parser)
+    check_steps(options, parser, "--download")
+    if options.dry_run:
+        requests = start(dry_run=True)
+        write(requests, requests, options.format, options.output)
+        return SUCCESS
+
+    def first() -> pd.DataFrame:
+        with warnings.catch_warnings():
+            # The table and the steps say the rest.
+            warnings.filterwarnings("ignore", "(?!max_age)", AsanaStartWarning)
+            return start(
+                timeout=options.timeout, progress=options.progress, max_age=options.max_age
+            )
+
+    return run_steps(options, first)

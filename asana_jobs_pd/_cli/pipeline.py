@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -75,95 +75,73 @@ def _dataset(folder: Path) -> Path:
     return folder / "parquet"
 
 
-class Pipeline:
-    """The steps of a command, and the frame as of the last one, whatever happens.
+def run_steps(options: argparse.Namespace, first: Callable[[], pd.DataFrame]) -> int:
+    """Take the first step and those that follow, write the table and return the exit code.
 
-    `left` and `progress` are the options that a first step passes on.
+    The table is that of the last step, whatever happens.
     """
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._folder: Path | None = options.folder
-        self._convert, self._overwrite = options.to is not None, options.overwrite
-        self.progress = False if options.quiet else None
-        self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
-        self._frame: pd.DataFrame | None = None
-
-    @property
-    def left(self) -> float | None:
-        """The seconds that are left, None when there is no limit."""
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-
-    def run(
-        self,
-        first: Callable[[], pd.DataFrame],
-        kind: str,
-        output: Path | None,
-        *,
-        wait: bool = True,
-    ) -> int:
-        """Run all steps, write the table and return the exit code."""
-        code = self._run(first, wait=wait)
-        if self._frame is not None:
-            _write(self._frame, kind, output)
-        return code
-
-    def _run(self, first: Callable[[], pd.DataFrame], *, wait: bool) -> int:
-        try:
-            frame = self._export(first, wait=wait)
-            if self._convert and self._folder is not None:
-                self._to_parquet(frame, self._folder)
-        except KeyboardInterrupt as interrupt:
-            self._end_early(interrupt)
-            return INTERRUPTED
-        except (AsanaJobsError, OSError) as error:
-            self._keep_frame(error)
-            if self._frame is None:
+    frame: pd.DataFrame | None = None
+    try:
+        for frame in _steps(options, first):  # noqa: B007  the last one is used
+            pass
+        code = FAILED if frame is None or _has_failures(frame) else SUCCESS
+    except (AsanaJobsError, OSError, KeyboardInterrupt) as ending:
+        carried = getattr(ending, "frame", None)
+        frame = frame if carried is None else carried
+        code = INTERRUPTED
+        if isinstance(ending, Exception):
+            if frame is None:
                 raise
-            say_error(error)
-            self._end_early(error)
-            return exit_code_of(error)
-        if cached := int(is_cached(frame).sum()):
-            say(
-                f"{cached} of {len(frame)} exports come from Asana's cache: they were completed "
-                "before they were requested, up to 4 hours ago."
-            )
-        return FAILED if _has_failures(frame) else SUCCESS
+            say_error(ending)
+            code = exit_code_of(ending)
+        _say_how_to_continue(frame, options.folder)
+    if frame is not None:
+        _write(frame, options)
+    return code
 
-    def _export(self, first: Callable[[], pd.DataFrame], *, wait: bool) -> pd.DataFrame:
-        self._frame = first()
-        if wait:
-            self._frame = wait_asana_jobs(self._frame, timeout=self.left, progress=self.progress)
-        if self._folder is not None:
-            self._frame = download_asana_exports(self._frame, self._folder, progress=self.progress)
-        return self._frame
 
-    def _to_parquet(self, frame: pd.DataFrame, folder: Path) -> None:
-        if frame["file.path"].isna().all():
-            say("There are no files to convert.")
-            return
-        dest = _dataset(folder)
-        written = asana_export_to_parquet(
-            frame, dest, overwrite=self._overwrite, progress=self.progress
+def _steps(
+    options: argparse.Namespace, first: Callable[[], pd.DataFrame]
+) -> Iterator[pd.DataFrame]:
+    """Yield the frame after each step."""
+    ends = None if options.timeout is None else time.monotonic() + options.timeout
+    yield (frame := first())
+    if options.wait:
+        left = None if ends is None else max(0.0, ends - time.monotonic())
+        yield (frame := wait_asana_jobs(frame, timeout=left, progress=options.progress))
+    if options.folder is not None:
+        yield (frame := download_asana_exports(frame, options.folder, progress=options.progress))
+    if options.to:
+        _convert(frame, options)
+    if cached := int(is_cached(frame).sum()):
+        say(
+            f"{cached} of {len(frame)} exports come from Asana's cache: they were completed "
+            "before they were requested, up to 4 hours ago."
         )
-        rows = ", ".join(f"{count:,} {name}" for name, count in written["rows"].items())
-        say(f"Wrote {rows} to {dest}.")
 
-    def _keep_frame(self, ending: BaseException) -> None:
-        frame = getattr(ending, "frame", None)
-        self._frame = self._frame if frame is None else frame
 
-    def _end_early(self, ending: BaseException) -> None:
-        """Say which jobs there are, and how to continue with them."""
-        self._keep_frame(ending)
-        gids = [] if self._frame is None else self._frame["gid"].dropna().unique().tolist()
-        if not gids:
-            say("Ended before a job was started.")
-            return
-        jobs = " ".join(gids)
-        say(f"Ended early. The jobs continue at Asana; follow them: asana-jobs watch {jobs}")
-        if self._folder is not None:
-            dest = shlex.quote(str(self._folder))
-            say(f"To download their files: asana-jobs download {jobs} --wait --dest {dest}")
+def _convert(frame: pd.DataFrame, options: argparse.Namespace) -> None:
+    if frame["file.path"].isna().all():
+        say("There are no files to convert.")
+        return
+    dest = _dataset(options.folder)
+    written = asana_export_to_parquet(
+        frame, dest, overwrite=options.overwrite, progress=options.progress
+    )
+    rows = ", ".join(f"{count:,} {name}" for name, count in written["rows"].items())
+    say(f"Wrote {rows} to {dest}.")
+
+
+def _say_how_to_continue(frame: pd.DataFrame | None, folder: Path | None) -> None:
+    gids = [] if frame is None else frame["gid"].dropna().unique().tolist()
+    if not gids:
+        say("Ended before a job was started.")
+        return
+    jobs = " ".join(gids)
+    say(f"Ended early. The jobs continue at Asana; follow them: asana-jobs watch {jobs}")
+    if folder is not None:
+        dest = shlex.quote(str(folder))
+        say(f"To download their files: asana-jobs download {jobs} --wait --dest {dest}")
 
 
 def _has_failures(frame: pd.DataFrame) -> bool:
@@ -175,18 +153,18 @@ def _has_failures(frame: pd.DataFrame) -> bool:
     return bool(failed.any())
 
 
-def _write(frame: pd.DataFrame, kind: str, output: Path | None) -> None:
+def _write(frame: pd.DataFrame, options: argparse.Namespace) -> None:
     """Write the frame; if that fails, at least print it."""
-    table = export_table(frame)
+    table = _table(frame)
     try:
-        write(frame, table, kind, output)
+        write(frame, table, options.format, options.output)
     except (AsanaJobsError, OSError):
-        if output is not None:
+        if options.output is not None:
             write(frame, table, "table", None)
         raise
 
 
-def export_table(frame: pd.DataFrame) -> pd.DataFrame:
+def _table(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the columns that people read: parent, job, state, status, and file or error."""
     table = pd.DataFrame(index=frame.index)
     if "source.gid" in frame.columns:

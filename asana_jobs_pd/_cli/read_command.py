@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
 from importlib.metadata import version
 
 import pandas as pd
@@ -15,6 +14,7 @@ from asana_jobs_pd._cli.console import (
     FAILED,
     INTERRUPTED,
     SUCCESS,
+    add_fields,
     add_gids,
     add_output,
     add_quiet,
@@ -30,7 +30,7 @@ from asana_jobs_pd._jobs.read import read_asana_jobs
 from asana_jobs_pd._jobs.states import is_failed
 from asana_jobs_pd._monitor.wait import wait_asana_jobs
 from asana_jobs_pd._report.table import job_table
-from asana_jobs_pd.errors import ReadInterrupted, WaitTimeoutError
+from asana_jobs_pd.errors import WaitTimeoutError
 
 _USAGE = """\
 asana-jobs [read] GID… [options]   read jobs
@@ -53,38 +53,12 @@ output, control characters are replaced.
 """
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command and return the exit code."""
-    parser = command_parser()
-    options = parser.parse_args(arguments)
-    kind = check_output(options, parser)
-    if options.gids and re.fullmatch("[A-Za-z-]{2,}", options.gids[0]):
-        parser.error(f"{options.gids[0]!r} is neither a gid nor a command")
-    if options.timeout is not None and not options.wait:
-        parser.error("--timeout needs --wait")
-    try:
-        jobs = _read(options)
-    except (ReadInterrupted, WaitTimeoutError) as ending:
-        if ending.frame is not None:
-            _write(ending.frame, kind, options)
-        say_error(ending)
-        return INTERRUPTED if isinstance(ending, ReadInterrupted) else FAILED
-    _write(jobs, kind, options)
-    failures = is_failed(jobs) | jobs["error.kind"].notna().to_numpy(bool)
-    return FAILED if failures.any() else SUCCESS
-
-
-def command_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command."""
+def read_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``asana-jobs``, whose first command is ``read``."""
     parser = create_parser("asana-jobs", "Read Asana's asynchronous jobs as a table.", _EPILOG)
     parser.usage = _USAGE
     add_gids(parser)
-    parser.add_argument(
-        "--fields",
-        action="append",
-        metavar="F,F,…",
-        help="fields to read, such as status,new_task.name (default: all)",
-    )
+    add_fields(parser, "fields to read, such as status,new_task.name (default: all)")
     parser.add_argument(
         "--errors",
         choices=("raise", "coerce", "drop"),
@@ -96,27 +70,40 @@ def command_parser() -> argparse.ArgumentParser:
     add_quiet(parser)
     add_output(parser)
     parser.add_argument("--version", action="version", version=version("asana_jobs_pd"))
+    parser.set_defaults(run=_run)
     return parser
 
 
-def _read(options: argparse.Namespace) -> pd.DataFrame:
-    fields = [name for part in options.fields or () for name in re.split(r"[,\s]+", part) if name]
-    gids, shown = gids_of(options), False if options.quiet else None
-    jobs = None
+def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    check_output(options, parser)
+    if options.gids and re.fullmatch("[A-Za-z-]{2,}", options.gids[0]):
+        parser.error(f"{options.gids[0]!r} is neither a gid nor a command")
+    if options.timeout is not None and not options.wait:
+        parser.error("--timeout needs --wait")
+    gids, jobs = gids_of(options), None
     try:
-        jobs = read_asana_jobs(gids, fields or None, errors=options.errors, progress=shown)
-        if not options.wait:
-            return jobs
-        return wait_asana_jobs(
-            jobs, errors=options.errors, timeout=options.timeout, progress=not options.quiet
+        jobs = read_asana_jobs(
+            gids, options.fields or None, errors=options.errors, progress=options.progress
         )
-    except ReadInterrupted:
-        raise
-    except KeyboardInterrupt:  # between the calls, or before the wait has a frame
-        raise ReadInterrupted("Interrupted.", frame=jobs) from None
+        if options.wait:
+            jobs = wait_asana_jobs(
+                jobs,
+                errors=options.errors,
+                timeout=options.timeout,
+                progress=options.progress is None,
+            )
+    except (KeyboardInterrupt, WaitTimeoutError) as ending:
+        jobs = getattr(ending, "frame", jobs)
+        if jobs is not None:
+            _write(jobs, options)
+        say_error(str(ending) or "Interrupted.")
+        return FAILED if isinstance(ending, WaitTimeoutError) else INTERRUPTED
+    _write(jobs, options)
+    failures = is_failed(jobs) | jobs["error.kind"].notna().to_numpy(bool)
+    return FAILED if failures.any() else SUCCESS
 
 
-def _write(jobs: pd.DataFrame, kind: str, options: argparse.Namespace) -> None:
+def _write(jobs: pd.DataFrame, options: argparse.Namespace) -> None:
     estimates = usual_times(jobs)
     table = jobs.drop(columns="fetched_at") if options.fields else job_table(jobs, estimates)
-    write(jobs, table, kind, options.output)
+    write(jobs, table, options.format, options.output)

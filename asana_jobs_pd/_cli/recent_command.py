@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import math
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -45,23 +44,8 @@ _COLUMNS = {
 }
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command and return the exit code."""
-    parser = command_parser()
-    options = parser.parse_args(arguments)
-    kind = check_output(options, parser)
-    jobs = recent_jobs(options.days, options.status)
-    if len(jobs) or kind != "table":
-        write(jobs, _table(jobs), kind, options.output)
-    if (ledger := path()) is None:
-        say("There is no list of known jobs: ASANA_JOBS_LEDGER turns it off.")
-    elif not len(jobs):
-        say(f"{_no_jobs(options)} {_where_listed(ledger)}")
-    return SUCCESS
-
-
-def command_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command."""
+def recent_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``asana-jobs recent``."""
     parser = create_parser("asana-jobs recent", _DESCRIPTION, _EPILOG)
     parser.add_argument(
         "--days",
@@ -78,7 +62,20 @@ def command_parser() -> argparse.ArgumentParser:
         help="jobs with this status, such as in_progress; may be repeated",
     )
     add_output(parser, "gids")
+    parser.set_defaults(run=_run)
     return parser
+
+
+def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    check_output(options, parser)
+    jobs = recent_jobs(options.days, options.status)
+    if len(jobs) or options.format != "table":
+        write(jobs, _table(jobs), options.format, options.output)
+    if (ledger := path()) is None:
+        say("There is no list of known jobs: ASANA_JOBS_LEDGER turns it off.")
+    elif not len(jobs):
+        say(f"{_no_jobs(options)} {_where_listed(ledger)}")
+    return SUCCESS
 
 
 def _days(text: str) -> float | None:

@@ -12,8 +12,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from types import TracebackType
-from typing import NamedTuple, Self, TextIO
+from typing import Self, TextIO
 
 import numpy as np
 import pandas as pd
@@ -62,38 +61,36 @@ ASANA_JOBS_SUMMARY, such as "3 of 3 finished: 3 succeeded":
 """
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command and return the exit code."""
-    parser = command_parser()
-    options = parser.parse_args(arguments)
-    command = None if options.exec is None else _words(options.exec, parser)
-    monitor = JobsMonitor(gids_of(options, parser.prog))
-    view = _Table(monitor, Live()) if can_redraw(sys.stdout) else _Lines(monitor)
-    deadline = math.inf if options.timeout is None else time.monotonic() + options.timeout
-
-    def follow() -> None:
-        with monitor:
-            while not monitor.wait(TICK) and time.monotonic() < deadline:
-                view.show()
-
-    def finish(interrupted: bool) -> int:
-        view.end()
-        return _exit_code(monitor, interrupted=interrupted)
-
-    with view.screen:
-        code = run_to_end(follow, finish)
-    if command is None or code == INTERRUPTED or monitor.failed or monitor.unfinished:
-        return code
-    return _run_command(command, monitor) or code
-
-
-def command_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command."""
+def watch_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``asana-jobs watch``."""
     parser = create_parser("asana-jobs watch", _DESCRIPTION, _EPILOG)
     add_gids(parser)
     parser.add_argument("--exec", metavar="CMD", help="run this command once all jobs are finished")
     add_timeout(parser, "stop after this many seconds, with exit code 1")
+    parser.set_defaults(run=_run)
     return parser
+
+
+def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    command = None if options.exec is None else _words(options.exec, parser)
+    monitor = JobsMonitor(gids_of(options, parser.prog))
+    deadline = math.inf if options.timeout is None else time.monotonic() + options.timeout
+    with Live(sys.stdout) if can_redraw(sys.stdout) else nullcontext() as screen:
+        view = _Lines(monitor) if screen is None else _Table(monitor, screen)
+
+        def follow() -> None:
+            with monitor:
+                while not monitor.wait(TICK) and time.monotonic() < deadline:
+                    view.show()
+
+        def finish(interrupted: bool) -> int:
+            view.end()
+            return _exit_code(monitor, interrupted=interrupted)
+
+        code = run_to_end(follow, finish)
+    if command is None or code == INTERRUPTED or monitor.failed or monitor.unfinished:
+        return code
+    return _run_command(command, monitor) or code
 
 
 def _words(command: str, parser: argparse.ArgumentParser) -> list[str]:
@@ -147,13 +144,6 @@ _END = "\x1b[?7h\x1b[?25h"
 _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[K", "\x1b[J"
 
 
-class Size(NamedTuple):
-    """The size of a terminal in characters."""
-
-    columns: int
-    lines: int
-
-
 def can_redraw(stream: TextIO | None) -> bool:
     """Tell whether a stream is a terminal with a movable cursor."""
     modern = os.name != "nt" or bool({"WT_SESSION", "ANSICON", "TERM"} & set(os.environ))
@@ -163,30 +153,25 @@ def can_redraw(stream: TextIO | None) -> bool:
 class Live:
     """Lines at the end of a terminal that are redrawn in place; hides the cursor meanwhile."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
         self._drawn: list[int] = []
 
     def __enter__(self) -> Self:
         self._put(_BEGIN)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._put(_END)
 
     @property
-    def size(self) -> Size:
+    def size(self) -> os.terminal_size:
         """The current size of the terminal."""
         try:
             columns, lines = os.get_terminal_size(self._stream.fileno())
         except (OSError, ValueError):
             columns = lines = 0
-        return Size(columns or 80, lines or 24)  # unknown on some terminals
+        return os.terminal_size((columns or 80, lines or 24))  # unknown on some terminals
 
     def draw(self, lines: Sequence[str]) -> None:
         """Replace the lines drawn last, with as many as fit."""
@@ -212,41 +197,51 @@ class Live:
         self._stream.flush()
 
 
-class _Table:
+class _View:
+    """What people see of a monitor."""
+
+    def __init__(self, monitor: JobsMonitor) -> None:
+        self._monitor = monitor
+        self._estimates: dict[str, str] | None = None
+
+    @property
+    def estimates(self) -> dict[str, str]:
+        """How long the jobs usually take; looked up once all of them are known."""
+        if self._estimates is None and "unknown" not in self._monitor.counts:
+            self._estimates = usual_times(self._monitor.frame, self._monitor.client)
+        return self._estimates or {}
+
+
+class _Table(_View):
     """A live table."""
 
     def __init__(self, monitor: JobsMonitor, screen: Live) -> None:
-        self._monitor = monitor
+        super().__init__(monitor)
+        self._screen = screen
         self._drawn: tuple[object, ...] = ()
-        self._estimates = _Estimates(monitor)
-        self.screen = screen
 
     def show(self) -> None:
         """Redraw the table if anything has changed."""
-        size = self.screen.size
-        current = (self._monitor.version, _head(self._monitor), size)
+        head, size = _head(self._monitor), self._screen.size
+        current = (self._monitor.version, head, size)
         if current != self._drawn:
-            head = clean(_head(self._monitor), limit=size.columns)
-            estimates = self._estimates.texts()
-            self.screen.draw([head, *table_lines(self._monitor.frame, size, estimates)])
+            table = table_lines(self._monitor.frame, size, self.estimates)
+            self._screen.draw([clean(head, limit=size.columns), *table])
             self._drawn = current
 
     def end(self) -> None:
         """Leave the whole table on the terminal."""
-        frame, columns = self._monitor.frame, self.screen.size.columns
-        self.screen.leave([*_lines(frame, columns), f"{_progress(self._monitor)}."])
+        table = _lines(self._monitor.frame, self._screen.size.columns)
+        self._screen.leave([*table, f"{_progress(self._monitor)}."])
 
 
-class _Lines:
+class _Lines(_View):
     """A line for each change."""
 
-    screen = nullcontext()
-
     def __init__(self, monitor: JobsMonitor) -> None:
-        self._monitor = monitor
+        super().__init__(monitor)
         self._version = -1
         self._before = monitor.frame
-        self._estimates = _Estimates(monitor)
 
     def show(self) -> None:
         """Print the changes."""
@@ -254,7 +249,7 @@ class _Lines:
         if version == self._version:
             return
         now = self._monitor.frame
-        if lines := change_lines(self._before, now, self._estimates.texts()):
+        if lines := change_lines(self._before, now, self.estimates):
             print("\n".join(lines), flush=True)
         self._before, self._version = now, version
 
@@ -264,21 +259,8 @@ class _Lines:
         print(f"{_progress(self._monitor)}.", flush=True)
 
 
-class _Estimates:
-    """How long the jobs usually take; looked up once all of them are known."""
-
-    def __init__(self, monitor: JobsMonitor) -> None:
-        self._monitor = monitor
-        self._texts: dict[str, str] | None = None
-
-    def texts(self) -> dict[str, str]:
-        if self._texts is None and "unknown" not in self._monitor.counts:
-            self._texts = usual_times(self._monitor.frame, self._monitor.client)
-        return self._texts or {}
-
-
 def table_lines(
-    frame: pd.DataFrame, size: Size, estimates: Mapping[str, str] | None = None
+    frame: pd.DataFrame, size: os.terminal_size, estimates: Mapping[str, str] | None = None
 ) -> list[str]:
     """Return a table that leaves two lines of the terminal free.
 

@@ -20,8 +20,9 @@ from made import URL
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import read_asana_export, read_asana_jobs
-from asana_jobs_pd.__main__ import _COMMANDS, main
-from asana_jobs_pd._cli.watch_command import Live, Size, table_lines
+from asana_jobs_pd.__main__ import main
+from asana_jobs_pd._cli.commands import COMMANDS
+from asana_jobs_pd._cli.watch_command import Live, table_lines
 
 JOBS = [f"1203900000000{number:03d}" for number in range(3)]
 """The gids of the first graph exports that a sandbox starts."""
@@ -300,13 +301,13 @@ def test_without_a_token_that_is_accepted_it_is_2(asana, capsys, monkeypatch, co
 
 def test_help_of_each_command_tells_the_exit_codes(capsys):
     """The main help lists all commands."""
-    for command in ([], *([name] for name in _COMMANDS)):
+    for command in ([], *([name] for name in COMMANDS)):
         assert code_of([*command, "--help"]) == 0
         out = capsys.readouterr().out
         assert "Exit codes: 0" in out
         assert max(map(len, out.splitlines())) <= 100
         if not command:
-            assert all(f"asana-jobs {name}" in out for name in _COMMANDS if name != "read")
+            assert all(f"asana-jobs {name}" in out for name in COMMANDS if name != "read")
 
 
 def test_recent_lists_what_was_read(asana, ledger, capsys):
@@ -435,11 +436,11 @@ def test_where_not_all_rows_fit_the_unfinished_come_first(asana, client):
     for gid in gids:
         asana.finish(gid) if gid in gids[:7] else asana.progress(gid)
     jobs = read_asana_jobs(gids, client=client)
-    lines = table_lines(jobs, Size(80, 8))
+    lines = table_lines(jobs, os.terminal_size((80, 8)))
     assert len(lines) == 6
     assert [line.split()[0] for line in lines[1:5]] == [*gids[7:], *gids[:2]]
     assert lines[5] == "… and 5 more"
-    assert len(table_lines(jobs, Size(80, 12))) == 10
+    assert len(table_lines(jobs, os.terminal_size((80, 12)))) == 10
 
 
 @ON_POSIX
@@ -674,7 +675,7 @@ def test_completion_prints_a_script(shell, capsys):
     pytest.importorskip("shtab")
     assert main(["completion", shell]) == 0
     out = capsys.readouterr().out
-    for name in (*_COMMANDS, "modified-after", "exec"):
+    for name in (*COMMANDS, "modified-after", "exec"):
         assert name in out
 
 
