@@ -145,6 +145,12 @@ def exit_code_of(error: Exception) -> int:
     return USAGE if isinstance(error, _USAGE_ERRORS) else FAILED
 
 
+def last_frame(ending: BaseException, frame: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the frame that an ending carries, else the one of the step before."""
+    carried: pd.DataFrame | None = getattr(ending, "frame", None)
+    return frame if carried is None else carried
+
+
 def run_guarded(command: Callable[[], int]) -> int:
     """Run a command, print errors and warnings as messages, and return the exit code."""
     with _warnings_as_messages(), _sigterm_as_interrupt() as terminated:

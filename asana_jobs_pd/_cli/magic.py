@@ -19,6 +19,7 @@ from asana_jobs_pd._monitor.wait import wait_asana_jobs
 from asana_jobs_pd.errors import AsanaJobsError, InvalidOptionError, ReadInterrupted
 
 _NAME = re.compile(r"\$([A-Za-z_]\w*)|\$\{([^{}]+)\}")
+_TEXT = re.compile(r"[^\s{$]+|\$")
 _BRACES = {"{": 1, "}": -1}
 
 
@@ -28,10 +29,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise an `InvalidOptionError`."""
         raise InvalidOptionError(f"{message}. {self.prog} --help lists the options.")
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Raise an `InvalidOptionError`."""
-        raise InvalidOptionError(message or f"{self.prog} ended with status {status}.")
 
 
 def split_words(text: str, look_up: Callable[[str], object]) -> list[Any]:
@@ -55,20 +52,17 @@ def split_words(text: str, look_up: Callable[[str], object]) -> list[Any]:
             position += 1
             continue
         value, position = _part(text, position, look_up)
-        if parts and isinstance(parts[-1], str) and isinstance(value, str):
-            parts[-1] += value
-        else:
-            parts.append(value)
+        parts.append(value)
     end_word()
     return words
 
 
 def _part(text: str, start: int, look_up: Callable[[str], object]) -> tuple[object, int]:
-    """Return the value of the expression, name or character at a position, and where it ends."""
+    """Return the value of the expression, name or text at a position, and where it ends."""
     if match := _NAME.match(text, start):
         return look_up(match[1] or match[2]), match.end()
-    if text[start] != "{":
-        return text[start], start + 1
+    if match := _TEXT.match(text, start):
+        return match[0], match.end()
     depth = 0
     for end in range(start, len(text)):
         depth += _BRACES.get(text[end], 0)

@@ -19,6 +19,7 @@ from asana_jobs_pd._cli.console import (
     add_timeout,
     exit_code_of,
     in_cli_terms,
+    last_frame,
     say,
     say_error,
     write,
@@ -86,8 +87,7 @@ def run_steps(options: argparse.Namespace, first: Callable[[], pd.DataFrame]) ->
             pass
         code = FAILED if frame is None or _has_failures(frame) else SUCCESS
     except (AsanaJobsError, OSError, KeyboardInterrupt) as ending:
-        carried = getattr(ending, "frame", None)
-        frame = frame if carried is None else carried
+        frame = last_frame(ending, frame)
         code = INTERRUPTED
         if isinstance(ending, Exception):
             if frame is None:

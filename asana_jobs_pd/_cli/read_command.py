@@ -22,6 +22,7 @@ from asana_jobs_pd._cli.console import (
     check_output,
     create_parser,
     gids_of,
+    last_frame,
     say_error,
     write,
 )
@@ -93,7 +94,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
                 progress=options.progress is None,
             )
     except (KeyboardInterrupt, WaitTimeoutError) as ending:
-        jobs = getattr(ending, "frame", jobs)
+        jobs = last_frame(ending, jobs)
         if jobs is not None:
             _write(jobs, options)
         say_error(str(ending) or "Interrupted.")
