@@ -51,7 +51,7 @@ def history_of(export: ExportAnswers, field: str) -> pd.DataFrame:
         "by": by.take(_places(intervals["by"])),
         "origin": np.where(intervals["created"] & ~intervals["unknown"], "creation", origin),
     }
-    if tracked.path != "section":
+    if not tracked.per_project:
         del columns["project"]
     if not tracked.is_object:
         del columns["value.gid"]
@@ -157,7 +157,7 @@ def _replay(moments: pd.DataFrame, values: _Pool, tracked: Tracked) -> pd.DataFr
     first = later["at"].where(at == NEVER, np.minimum(at, later["at"]))
     start = first.where(moments["created"] & follows, at)
     kept = ~(follows & (start == start.shift(-1, fill_value=0)))
-    if tracked.path == "section":  # before it came into the project
+    if tracked.per_project:  # before it came into the project
         kept &= ~moments["created"] | values.filled[value]
     intervals = moments.assign(value=value, unknown=unknown, start=start)[kept]
     code = pd.Series(values.codes[intervals["value"]], intervals.index)

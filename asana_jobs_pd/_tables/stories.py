@@ -40,11 +40,15 @@ class Tracked(NamedTuple):
     subtypes
         The kinds of story that change it.
     path
-        Where stories have its values, after ``old_`` and ``new_``; of an assignee, the only one.
+        Where stories have its values, after ``old_`` and ``new_``.
     column
         Where tasks have its value now.
     is_object
         Whether its values have gids.
+    per_project
+        Whether a task has a value in each of its projects.
+    one_path
+        Whether stories have only one value: without ``old_`` and ``new_``.
     starts_empty
         Whether a task that is created with a value has a story that says so.
     custom_field
@@ -55,16 +59,29 @@ class Tracked(NamedTuple):
     path: str
     column: str
     is_object: bool = False
+    per_project: bool = False
+    one_path: bool = False
     starts_empty: bool = False
     custom_field: tuple[str, str] | None = None
 
 
-_MOVES = ("section_changed", "added_to_project", "removed_from_project")
 _DATES = ("due_date_changed", "start_date_changed")
 TRACKED: Final[Mapping[str, Tracked]] = {
-    "section": Tracked(_MOVES, "section", "memberships", is_object=True, starts_empty=True),
+    "section": Tracked(
+        ("section_changed", "added_to_project", "removed_from_project"),
+        "section",
+        "memberships",
+        is_object=True,
+        per_project=True,
+        starts_empty=True,
+    ),
     "assignee": Tracked(
-        ("assigned", "unassigned"), "assignee", "assignee", is_object=True, starts_empty=True
+        ("assigned", "unassigned"),
+        "assignee",
+        "assignee",
+        is_object=True,
+        one_path=True,
+        starts_empty=True,
     ),
     "completed": Tracked(
         ("marked_complete", "marked_incomplete"), "", "completed", starts_empty=True
@@ -167,29 +184,25 @@ def events_of(source: Source, tracked: Tracked) -> Events:
     chosen = np.flatnonzero(np.asarray(pc.and_(picked, times.is_valid())))
     taken = pa.array(chosen)
     subtype = np.asarray(subtypes.take(taken)).astype(object)
-    is_section, is_assignee = tracked.path == "section", tracked.path == "assignee"
     cleared = np.isin(subtype, ("removed_from_project", "unassigned"))
-    prefixes = ("", "") if is_assignee else ("new_", "old_")
+    prefixes = ("", "") if tracked.one_path else ("new_", "old_")
     new, old = (_values(stories, taken, tracked, prefix) for prefix in prefixes)
     if not tracked.path:  # completed, or not
         done = subtype == "marked_complete"
         new, old = (_flags(flags) for flags in (done, ~done))
-    told = np.ones(len(chosen), np.bool_)
     old_told = ~np.isin(subtype, ("removed_from_project", "assigned"))
-    if is_section:
-        told = subtype != "added_to_project"
-    if is_assignee:  # the earlier assignee, if the story names one
+    if tracked.one_path:  # the earlier assignee, if the story names one
         old_told &= np.asarray(old.shown.is_valid())
     new = Values(*(_cleared(values, cleared) for values in new))
     return Events(
         rows[chosen],
-        texts(stories, "project.gid").take(taken) if is_section else missing(len(chosen)),
+        texts(stories, "project.gid").take(taken) if tracked.per_project else missing(len(chosen)),
         np.asarray(times.take(taken)),
         texts(stories, "created_by.gid").take(taken),
         subtype,
         new,
         old,
-        told,
+        subtype != "added_to_project",
         old_told,
     )
 
@@ -220,7 +233,7 @@ def _cleared(values: pa.ChunkedArray, cleared: np.ndarray) -> pa.ChunkedArray:
 
 def present_of(source: Source, tracked: Tracked) -> Present:
     """Return the present values of a field."""
-    if tracked.path == "section":
+    if tracked.per_project:
         rows, values = source.items("task", "memberships")
         names = _objects(texts(values, "section.name"), texts(values, "section.gid"))
         return Present(rows, texts(values, "project.gid"), names)
