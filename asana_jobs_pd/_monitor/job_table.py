@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -50,15 +50,6 @@ class JobState:
     refusals: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a response changed about a job."""
-
-    any: bool
-    status: bool
-    finished: bool
-
-
 class JobTable:
     """The jobs of a frame, or of gids, as last read. Callers hold a lock."""
 
@@ -89,8 +80,8 @@ class JobTable:
         order = [*STATUSES, *sorted(self._counter.keys() - set(STATUSES))]
         return {status: self._counter[status] for status in order if self._counter[status]}
 
-    def update(self, gid: str, result: ReadResult) -> Change:
-        """Update a job with the response to a request for it."""
+    def update(self, gid: str, result: ReadResult) -> Literal["", "row", "status"]:
+        """Update a job with the response to a request for it; return what that changed."""
         job = self.jobs[gid]
         before = (job.status, job.fingerprint, job.failure)
         was_finished = job.finished
@@ -107,13 +98,12 @@ class JobTable:
             self._errors[gid] = result
             _note_error(job, result.error)
         self.unfinished += was_finished - job.finished  # in one step: it is read without the lock
-        status_changed = job.status != before[0]
-        if status_changed:
+        if job.status != before[0]:
             self._counter[before[0]] -= 1
             self._counter[job.status] += 1
             self.history.append((gid, job.status, result.asked_at))
-        changed = before != (job.status, job.fingerprint, job.failure)
-        return Change(changed, status_changed, job.finished)
+            return "status"
+        return "row" if before != (job.status, job.fingerprint, job.failure) else ""
 
     def frame(self) -> pd.DataFrame:
         """Return all rows, with the index and the other columns of the input."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -11,19 +10,15 @@ from typing import NoReturn, Self
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client
-from asana_jobs_pd._http.default_client import default_client, forget_default
+from asana_jobs_pd._http.default_client import default_client
 from asana_jobs_pd._http.threads import Clock, RealClock
-from asana_jobs_pd._jobs.frame import ReadResult
-from asana_jobs_pd._jobs.ledger import Recorder
-from asana_jobs_pd._jobs.read import read_one
-from asana_jobs_pd._jobs.schema import Plan
 from asana_jobs_pd._monitor.job_table import JobTable
 from asana_jobs_pd._monitor.notebook_cells import Cells, current_cell
 from asana_jobs_pd._monitor.poller import Poller
 from asana_jobs_pd._monitor.snapshots import MonitorSnapshots
 from asana_jobs_pd._public import public
 from asana_jobs_pd._vocabulary import counts_by_state
-from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, TokenError
+from asana_jobs_pd.errors import AsanaJobsError, TokenError
 from asana_jobs_pd.typing import Gids
 
 TICK = 0.1
@@ -83,7 +78,7 @@ class JobsMonitor(MonitorSnapshots):
         self, jobs: Gids, *, client: Client | None = None, clock: Clock | None = None
     ) -> None:
         check_client(client)
-        self._given = self._client = client
+        self._client = client
         self._poller = Poller(JobTable(jobs), clock or RealClock())
         # The poller's own threads end it: a finalizer may run anywhere and must not take locks.
         weakref.finalize(self, _end, self._poller).atexit = False
@@ -148,15 +143,14 @@ class JobsMonitor(MonitorSnapshots):
     def _start(self, *, ask: bool = True) -> None:
         poller = self._poller
         if not poller.table.unfinished:
-            poller.finish()
+            poller.end("done")
             return
         try:
-            client = self._given or default_client(ask=ask)
+            client = self._client or default_client(ask=ask)
         except TokenError as error:
-            poller.refuse(str(error))
+            poller.end("unauthorized", str(error))
             raise
-        self._client = client
-        poller.start(_Asker(client, poller.table.plan), client.limiter, Recorder(client))
+        poller.start(client)
 
     def pause(self) -> None:
         """Poll nothing until `resume`; requests in flight still count.
@@ -222,7 +216,7 @@ class JobsMonitor(MonitorSnapshots):
         >>> watching.state
         'stopped'
         """
-        self._poller.stop()
+        self._poller.end("stopped")
         self._poller.record()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -313,20 +307,6 @@ class JobsMonitor(MonitorSnapshots):
         ...     done = watching.wait()
         """
         return self._poller.notifier.add("on_state", callback)
-
-
-class _Asker:
-    """Fetches one job. Must not reference the monitor, so that it can be collected."""
-
-    def __init__(self, client: Client, plan: Plan) -> None:
-        self._client = client
-        self._plan = plan
-
-    def __call__(self, gid: str, stop: threading.Event) -> ReadResult:
-        result = read_one(gid, self._plan, self._client, stop=stop, background=True)
-        if isinstance(result.error, AuthenticationError):
-            forget_default(self._client)
-        return result
 
 
 def _end(poller: Poller) -> None:

@@ -1,26 +1,32 @@
-"""The threads of a monitor: one decides what is due, a few poll, one notifies listeners.
+"""The threads of a monitor: one decides what is due, a few poll, one tells listeners.
 
 They are daemons and hold no reference to the monitor: they end when it is garbage collected.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
 import threading
+import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
+import pandas as pd
+
+from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._http.default_client import forget_default
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._http.threads import Clock, Signals, start_thread
 from asana_jobs_pd._jobs.frame import ReadResult
 from asana_jobs_pd._jobs.ledger import Recorder
+from asana_jobs_pd._jobs.read import read_one
 from asana_jobs_pd._monitor.job_table import JobTable
-from asana_jobs_pd._monitor.notifier import Notifier
 from asana_jobs_pd._monitor.schedule import (
     NetworkBackoff,
     Schedule,
@@ -39,68 +45,9 @@ from asana_jobs_pd.typing import MonitorState
 
 log = logging.getLogger("asana_jobs_pd")
 
-LOG_INTERVAL = 10.0
-"""Seconds between two lines of the log about progress; a change of state is logged at once."""
 MAX_WORKERS = 25
 """Half of what Asana allows in flight: the rest is left for foreground reads."""
-
-Ask: TypeAlias = Callable[[str, threading.Event], ReadResult]
-
-
-class WorkerPool:
-    """A few daemon threads that poll; one more is started only when all are busy.
-
-    `ask` fetches a job, and may raise ``Cancelled`` once `stop` is set; `report` gets the result,
-    in the same thread, and takes the job out of `in_flight`; `failed` gets a description of
-    anything else that `ask` raised: nothing can be polled after that.
-    """
-
-    def __init__(
-        self,
-        ask: Ask,
-        stop: threading.Event,
-        report: Callable[[str, ReadResult, threading.Event], None],
-        failed: Callable[[str, threading.Event], None],
-    ) -> None:
-        self._ask = ask
-        self._stop = stop
-        self._report = report
-        self._failed = failed
-        self._threads = 0
-        self._todo: Signals = queue.SimpleQueue()
-        self.in_flight: set[str] = set()
-
-    def submit(self, gid: str) -> None:
-        """Queue a job to be polled."""
-        self.in_flight.add(gid)
-        self._todo.put(gid)
-        if self._threads < len(self.in_flight):
-            try:
-                start_thread(self._work, "asana-jobs-poll")
-            except NoThreadsError:  # go on with the threads there are
-                if not self._threads:
-                    raise
-            else:
-                self._threads += 1
-
-    def dismiss(self) -> None:
-        """Wake waiting threads, so that they notice the stop."""
-        for _ in range(self._threads):
-            self._todo.put(None)
-
-    def _work(self) -> None:
-        while (gid := self._todo.get()) is not None and not self._stop.is_set():
-            try:
-                self._report(gid, self._ask(gid, self._stop), self._stop)
-            except Cancelled:
-                return
-            except Exception as error:  # noqa: BLE001  a thread has nobody to raise it to
-                self._failed(_text_of(error), self._stop)
-                return
-
-
 FINAL_STATES: tuple[MonitorState, ...] = ("done", "stopped", "unauthorized")
-_RESTARTABLE: tuple[MonitorState, ...] = ("idle", "stopped", "unauthorized")
 
 
 class Poller:
@@ -119,14 +66,15 @@ class Poller:
         self.failed = False
         self.refused: AuthenticationError | None = None
         self.version = 0
+        self.client: Client | None = None
         self.limiter: Limiter | None = None
-        self.recorder: Recorder | None = None
+        self._recorder: Recorder | None = None
         self.lock = threading.RLock()
         self.finished = threading.Event()
-        self.notifier = Notifier(self.lock, table.rows, self._callback_failed, self._after_round)
-        self._logged: tuple[MonitorState, int, float] = ("idle", 0, 0.0)
-        self._stop = threading.Event()
-        self._ask: Ask = _ask_nothing
+        self.notifier = Notifier(
+            self.lock, self.finished, table.rows, self._callback_failed, self._after_round
+        )
+        self._logged: MonitorState = "idle"
         self._prepare()
         _all.add(self)
 
@@ -134,60 +82,65 @@ class Poller:
         """Schedule all unfinished jobs."""
         now = self.clock.now()
         self.schedule = Schedule(now)
-        due = {gid: job for gid, job in self.table.jobs.items() if not job.finished}
-        self.schedule.add([gid for gid in due if due[gid].status == "unknown"], now, urgent=True)
-        self.schedule.add([gid for gid in due if due[gid].status != "unknown"], now)
+        due = {gid: job.status for gid, job in self.table.jobs.items() if not job.finished}
+        self.schedule.add([gid for gid in due if due[gid] == "unknown"], now, urgent=True)
+        self.schedule.add([gid for gid in due if due[gid] != "unknown"], now)
         self.signals: Signals = queue.SimpleQueue()
-        self.workers = WorkerPool(self._ask, self._stop, self._report, self._give_up)
+        self.in_flight: set[str] = set()
+        self._todo: Signals = queue.SimpleQueue()
+        self._workers = 0
+        self._stop = threading.Event()
         self._backoff = NetworkBackoff()
         self._error_gid: str | None = None
 
-    def start(self, ask: Ask, limiter: Limiter, recorder: Recorder | None = None) -> None:
-        """Start polling, unless it is running or all jobs are finished."""
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.state not in (*FINAL_STATES, "idle")
+
+    def start(self, client: Client) -> None:
+        """Start polling, unless it is running."""
         with self.lock:
-            if self.state not in _RESTARTABLE:
+            if self.running:
                 return
-            self._ask, self.limiter, self.recorder = ask, limiter, recorder
-            self.last_error = self.refused = None
-            self.failed = False
-            self._stop = threading.Event()
+            self.client, self.limiter, self._recorder = client, client.limiter, Recorder(client)
+            self.last_error, self.refused, self.failed = None, None, False
             self._prepare()
             self.finished.clear()
-            self.state = "idle"
+            self._set_state("watching")
             try:
-                self.notifier.start(self._stop)
-                self._set_state("watching")
-                join_rate(self.schedule, limiter)
+                self.notifier.start()
+                join_rate(self.schedule, self.limiter)
                 start_thread(self._run, "asana-jobs-watch", self._stop)
             except NoThreadsError as error:
-                self._end("stopped", str(error))
+                self.end("stopped", str(error))
                 raise
 
-    def finish(self) -> None:
-        """End because there is nothing left to poll."""
+    def end(self, state: MonitorState, reason: str | None = None) -> None:
+        """End, without waiting for requests in flight; with a reason, because it must."""
         with self.lock:
-            self._end("done")
-
-    def refuse(self, reason: str) -> None:
-        """End before the start because there is no token."""
-        with self.lock:
-            if self.state in _RESTARTABLE:
-                self.state = "idle"
-                self._end("unauthorized", reason)
-
-    def stop(self) -> None:
-        """End without waiting for requests in flight."""
-        with self.lock:
-            self._end("stopped")
+            # A start may be refused, too: then it was "idle" or "stopped" before.
+            if self.state in FINAL_STATES and state != "unauthorized":
+                return
+            if reason:
+                self.last_error, self.failed = reason, True
+            self._stop.set()
+            self._set_state(state)
+            leave_rate(self.schedule)
+            for _ in range(self._workers):
+                self._todo.put(None)
+            self.signals.put(None)
+            if self.limiter is not None:
+                self.limiter.wake()
+            self.finished.set()
 
     def pause(self, *, paused: bool) -> None:
         """Pause or resume polling."""
         with self.lock:
-            if self.state in (*FINAL_STATES, "idle") or paused == (self.state == "paused"):
-                return
-            self.schedule.freeze(self.clock.now(), frozen=paused)
-            self._set_state("paused" if paused else "watching")
-            self.signals.put("pause")
+            if self.running and paused != self.schedule.frozen:
+                self.schedule.freeze(self.clock.now(), frozen=paused)
+                self._update_state()
+                self.signals.put("pause")
 
     def poll_now(self) -> None:
         """Poll all unfinished jobs, as soon as the limits allow."""
@@ -198,51 +151,30 @@ class Poller:
 
     def record(self) -> None:
         """Write changes to the ledger; without holding the lock, since a disk may be slow."""
-        if self.recorder is not None:
-            self.recorder.write()
-
-    def _after_round(self) -> None:
-        """Log how it goes, and write it to the ledger; without the lock, as `record`."""
-        state, unfinished, now = self.state, self.table.unfinished, self.clock.now()
-        last_state, last_unfinished, logged_at = self._logged
-        progressed = unfinished != last_unfinished and now - logged_at >= LOG_INTERVAL
-        if state != last_state or progressed:
-            self._logged = state, unfinished, now
-            with self.lock:
-                counts = counts_by_state(self.table.counts)
-            trouble = self.last_error if state in ("no_network", *FINAL_STATES) else None
-            log.log(
-                logging.WARNING if trouble else logging.INFO,
-                "%s: %d of %d jobs are finished (%s)%s",
-                state.replace("_", " ").capitalize(),
-                len(self.table.jobs) - unfinished,
-                len(self.table.jobs),
-                counts,
-                f"; {trouble}" if trouble else "",
-            )
-        self.record()
-
-    def after_fork(self) -> None:
-        """Become stopped: a fork has none of the threads, and one may have held a lock."""
-        self.lock = threading.RLock()
-        self.notifier.after_fork(self.lock)
-        self.recorder = None
-        self.finished = threading.Event()
-        if self.state not in FINAL_STATES:
-            self.state = "idle" if self.state == "idle" else "stopped"
-            self.last_error = "The process was forked; start() watches from here, too."
-        if self.state in FINAL_STATES:
-            self.finished.set()
+        if self._recorder is not None:
+            self._recorder.write()
 
     def next_check(self) -> float | None:
         """Return the seconds until the next request, None when none is scheduled."""
         with self.lock:
-            if self.state in (*FINAL_STATES, "idle", "paused") or self.limiter is None:
+            if not self.running or self.limiter is None:
                 return None
             now = self.clock.now()
             held = max(self.limiter.closed_for(), self._backoff.left(now))
-            wait = 0.0 if self.workers.in_flight else self.schedule.wait(now)
+            wait = 0.0 if self.in_flight else self.schedule.wait(now)
             return None if wait is None else max(wait, held)
+
+    def after_fork(self) -> None:
+        """Become stopped: a fork has none of the threads, and one may have held a lock."""
+        self.lock = threading.RLock()
+        self.finished = threading.Event()
+        self.notifier.reset(self.lock, self.finished)
+        self._recorder = None
+        if self.running:
+            self.state = "stopped"
+            self.last_error = "The process was forked; start() watches from here, too."
+        if self.state in FINAL_STATES:
+            self.finished.set()
 
     # What is due
 
@@ -251,83 +183,109 @@ class Poller:
         signals = self.signals
         while not stop.is_set():
             if self.clock.wait(signals, wait) == "end":
-                self.stop()
+                self.end("stopped")
             with self.lock:
                 if not stop.is_set():
                     try:
                         wait = self._dispatch()
                     except Exception as error:  # noqa: BLE001  a thread has nobody to raise it to
-                        self._give_up(_text_of(error), stop)
+                        self._give_up(error, stop)
 
     def _dispatch(self) -> float | None:
-        """Queue the jobs that are due; return the seconds to wait, None to wait for a signal."""
-        if not len(self.schedule) and not self.workers.in_flight:
-            self._end("done")
+        """Hand out the jobs that are due; return the seconds to wait, None to wait for a signal."""
+        if not len(self.schedule) and not self.in_flight:
+            self.end("done")
             return None
-        now, paused = self.clock.now(), self.state == "paused"
+        now = self.clock.now()
         assert self.limiter is not None
-        if (closed := self.limiter.closed_for()) > 0:
-            if not paused:
-                self._set_state("rate_limited")
-            return closed
-        if self.state == "rate_limited":
-            self._set_state("watching")
-        if (held := self._backoff.left(now)) > 0:
+        self._update_state()
+        if (held := self.limiter.closed_for() or self._backoff.left(now)) > 0:
             return held
         most = 1 if self._backoff else min(MAX_WORKERS, self.limiter.budget.max_in_flight)
         self.schedule.set_rate(rate_of(self.schedule, self.limiter), now)
-        while len(self.workers.in_flight) < most:
-            gid = self.schedule.take(now, urgent_only=paused)
+        while len(self.in_flight) < most:
+            gid = self.schedule.take(now)
             if gid is None:
-                return self.schedule.wait(now, urgent_only=paused)
-            self.workers.submit(gid)
+                return self.schedule.wait(now)
+            self._hand_out(gid)
         return None
+
+    def _hand_out(self, gid: str) -> None:
+        """Let a job be polled; one more thread is started only when all are busy."""
+        self.in_flight.add(gid)
+        self._todo.put(gid)
+        if self._workers < len(self.in_flight):
+            try:
+                start_thread(self._work, "asana-jobs-poll", self.client, self._todo, self._stop)
+            except NoThreadsError:  # go on with the threads there are
+                if not self._workers:
+                    raise
+            else:
+                self._workers += 1
+
+    def _work(self, client: Client, todo: Signals, stop: threading.Event) -> None:
+        while (gid := todo.get()) is not None and not stop.is_set():
+            try:
+                result = read_one(gid, self.table.plan, client, stop=stop, background=True)
+                with self.lock:
+                    if not stop.is_set():
+                        self._take_over(gid, result)
+                        self.signals.put("response")
+            except Cancelled:
+                return
+            except Exception as error:  # noqa: BLE001  as above
+                self._give_up(error, stop)
+
+    def _give_up(self, error: Exception, stop: threading.Event) -> None:
+        text = clean(str(error))
+        with self.lock:
+            if not stop.is_set():
+                ours = isinstance(error, AsanaJobsError)
+                self.end("stopped", text if ours else f"{type(error).__name__}: {text}")
 
     # What came back
 
-    def _report(self, gid: str, result: ReadResult, stop: threading.Event) -> None:
-        with self.lock:
-            if not stop.is_set():
-                self._take_over(gid, result)
-                self.signals.put("response")
-
-    def _give_up(self, reason: str, stop: threading.Event) -> None:
-        with self.lock:
-            if not stop.is_set():
-                self._end("stopped", reason)
-
     def _take_over(self, gid: str, result: ReadResult) -> None:
         now, error = self.clock.now(), result.error
-        self.workers.in_flight.discard(gid)
+        self.in_flight.discard(gid)
         if error is not None and error.status == HTTPStatus.TOO_MANY_REQUESTS:
             self._set_error(gid, str(error))  # about the token, not about the job
             self.schedule.put_back(gid, now)
             return
-        if self.recorder is not None and error is None:
-            self.recorder.add(gid, result.record, result.asked_at)
+        if self._recorder is not None and error is None:
+            self._recorder.add(gid, result.record, result.asked_at)
         change = self.table.update(gid, result)
-        if change.any:
+        if change:
             self.version += 1
-            self.notifier.job_changed(gid)
-        if change.finished:
+            self.notifier.tell("on_change", gid)
+        if self.table.jobs[gid].finished:
             self.schedule.forget(gid)
         else:
-            self.schedule.put_back(gid, now, changed=change.status)
+            self.schedule.put_back(gid, now, changed=change == "status")
         if isinstance(error, AuthenticationError):
+            if self.client is not None:
+                forget_default(self.client)
             self.refused = error
-            self._end("unauthorized", str(error))
+            self.end("unauthorized", str(error))
             return
         if error is not None:
             self._set_error(gid, str(error))
         elif self._backoff or gid == self._error_gid:
             self._set_error(None, None)
         self._backoff.note(now, answered=not isinstance(error, NetworkError))
-        if self._backoff and self.state != "paused":
-            self._set_state("no_network")
-        elif self.state == "no_network" and not self._backoff:
-            self._set_state("watching")
+        self._update_state()
 
     # What others see
+
+    def _update_state(self) -> None:
+        state: MonitorState = "watching"
+        if self.schedule.frozen:
+            state = "paused"
+        elif self.limiter is not None and self.limiter.closed_for() > 0:
+            state = "rate_limited"
+        elif self._backoff:
+            state = "no_network"
+        self._set_state(state)
 
     def _set_error(self, gid: str | None, text: str | None) -> None:
         self._error_gid = gid
@@ -336,42 +294,155 @@ class Poller:
             self._state_changed()
 
     def _set_state(self, state: MonitorState) -> None:
-        if state != self.state and self.state not in FINAL_STATES:
+        if state != self.state:
             self.state = state
             self._state_changed()
 
     def _state_changed(self) -> None:
         self.version += 1
-        self.notifier.state_changed()
+        self.notifier.tell("on_state")
 
     def _callback_failed(self, text: str) -> None:
         with self.lock:  # do not tell listeners: the one that fails might be told
             self.last_error = text
             self.version += 1
 
-    def _end(self, state: MonitorState, reason: str | None = None) -> None:
-        if self.state in FINAL_STATES:
-            return
-        if reason:
-            self.last_error, self.failed = reason, True
-        self._stop.set()
-        self._set_state(state)
-        leave_rate(self.schedule)
-        self.workers.dismiss()
-        self.signals.put(None)
-        self.notifier.wake()
-        if self.limiter is not None:
-            self.limiter.wake()
-        self.finished.set()
+    def _after_round(self) -> None:
+        """Log a change of the state, and write to the ledger; without the lock, as `record`."""
+        if (state := self.state) != self._logged:
+            self._logged = state
+            with self.lock:
+                counts = counts_by_state(self.table.counts)
+            trouble = self.last_error if state in ("no_network", *FINAL_STATES) else None
+            log.log(
+                logging.WARNING if trouble else logging.INFO,
+                "%s: %d of %d jobs are finished (%s)%s",
+                state.replace("_", " ").capitalize(),
+                len(self.table.jobs) - self.table.unfinished,
+                len(self.table.jobs),
+                counts,
+                f"; {trouble}" if trouble else "",
+            )
+        self.record()
 
 
-def _text_of(error: Exception) -> str:
-    text = clean(str(error))
-    return text if isinstance(error, AsanaJobsError) else f"{type(error).__name__}: {text}"
+MIN_INTERVAL, MAX_INTERVAL = 0.1, 0.8
+"""Seconds between two rounds, longer while changes keep coming: a row costs as much as twenty."""
+
+Event: TypeAlias = Literal["on_change", "on_state"]
 
 
-def _ask_nothing(gid: str, stop: threading.Event) -> ReadResult:  # noqa: ARG001
-    raise Cancelled
+class _Listener:
+    """A callback, and the jobs it has not been told of yet; a method is held weakly."""
+
+    def __init__(self, event: Event, callback: Callable[..., object]) -> None:
+        if not callable(callback):
+            raise TypeError(f"{event}: {callback!r} is not callable.")
+        self.event = event
+        self.missed: dict[str, None] = {}
+        weak = isinstance(callback, types.MethodType)
+        self.callback: Callable[[], Callable[..., object] | None] = (
+            weakref.WeakMethod(callback) if weak else lambda: callback
+        )
+
+
+class Notifier:
+    """Tells listeners in a thread of its own what has changed, one round after the other.
+
+    What changes during a round, or in the pause after it, comes with the next one: a slow listener
+    hears less often, not later and later. A late one first hears of all changes so far.
+    `rows` makes the rows of some jobs, `failed` gets descriptions of callbacks that raised,
+    `afterwards` is called at the end of a round. `tell` and `start` need `lock` held.
+    """
+
+    def __init__(
+        self,
+        lock: threading.RLock,
+        finished: threading.Event,
+        rows: Callable[[Iterable[str]], pd.DataFrame],
+        failed: Callable[[str], object],
+        afterwards: Callable[[], object] = bool,
+    ) -> None:
+        self._rows, self._failed, self._afterwards = rows, failed, afterwards
+        self._listeners: list[_Listener] = []
+        self._so_far: dict[Event, dict[str, None]] = {"on_change": {}, "on_state": {}}
+        self._woken = False
+        self.reset(lock, finished)
+
+    def reset(self, lock: threading.RLock, finished: threading.Event) -> None:
+        """Forget the thread, which a fork does not have, and the lock, which it may have held."""
+        self._lock, self._finished, self._running = lock, finished, False
+        self._news = threading.Condition(lock)
+
+    def start(self) -> None:
+        """Start the thread, unless it runs; it ends when `finished` is set and all is told."""
+        if not self._running:
+            start_thread(self._run, "asana-jobs-notify")
+            self._running = True
+
+    def add(self, event: Event, callback: Callable[..., object]) -> Callable[[], None]:
+        """Add a listener; call the returned function to remove it."""
+        listener = _Listener(event, callback)
+        with self._lock:
+            self._listeners.append(listener)
+            listener.missed = self._so_far[event].copy()
+            if listener.missed:
+                self._wake()
+
+        def remove() -> None:
+            with self._lock, contextlib.suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return remove
+
+    def tell(self, event: Event, gid: str = "") -> None:
+        """Note that a job has changed, or the state or the last error."""
+        self._so_far[event][gid] = None
+        for listener in self._listeners:
+            if listener.event == event:
+                listener.missed[gid] = None
+        self._wake()
+
+    def _wake(self) -> None:
+        self._woken = True
+        self._news.notify()
+        if self._listeners:
+            with contextlib.suppress(NoThreadsError):
+                self.start()
+
+    def _run(self) -> None:
+        pause = MIN_INTERVAL
+        while (listeners := self._next_round()) is not None:
+            for listener in listeners:
+                self._call(listener)
+            self._afterwards()
+            self._finished.wait(pause)
+            pause = min(2 * pause, MAX_INTERVAL) if self._woken else MIN_INTERVAL
+
+    def _next_round(self) -> list[_Listener] | None:
+        """Wait for a change; return the listeners, None when there will be no further one."""
+        with self._news:
+            self._news.wait_for(lambda: self._woken or self._finished.is_set())
+            if not self._woken:
+                self._running = False
+                return None
+            self._woken = False
+            self._listeners = [each for each in self._listeners if each.callback() is not None]
+            return self._listeners.copy()
+
+    def _call(self, listener: _Listener) -> None:
+        callback = listener.callback()
+        try:
+            with self._lock:
+                missed, listener.missed = listener.missed, {}
+                rows = [self._rows(missed)] if missed and listener.event == "on_change" else []
+            if missed and callback is not None:
+                callback(*rows)
+        except Exception as error:
+            name = getattr(callback, "__qualname__", type(callback).__name__)
+            failure = f"{listener.event}: {name} raised {type(error).__name__}: {clean(str(error))}"
+            log.exception("%s; the monitor keeps running", failure)
+            self._failed(failure)
 
 
 _all: weakref.WeakSet[Poller] = weakref.WeakSet()

@@ -47,7 +47,7 @@ class Schedule:
         self._at = now
         self._own_time = 0.0
         self._rate = rate
-        self._frozen = False
+        self.frozen = False
         self._heap: list[tuple[float, int, str]] = []
         self._turn = 0
         self._since: dict[str, float] = {}
@@ -82,9 +82,9 @@ class Schedule:
             self._since[gid] = now
             self._push(gid, due, MIN_DELAY)
 
-    def take(self, now: float, *, urgent_only: bool = False) -> str | None:
+    def take(self, now: float) -> str | None:
         """Remove and return the job that is due first; None when none is due."""
-        if self.wait(now, urgent_only=urgent_only) != 0:
+        if self.wait(now) != 0:
             return None
         gid = heapq.heappop(self._heap)[2]
         self._weight -= self._weights.pop(gid)
@@ -108,7 +108,7 @@ class Schedule:
         self._heap = [(-math.inf, turn, gid) for turn, (*_, gid) in enumerate(sorted(self._heap))]
         self._turn = len(self._heap)
 
-    def wait(self, now: float, *, urgent_only: bool = False) -> float | None:
+    def wait(self, now: float) -> float | None:
         """Return the seconds until a job is due: 0 when one is, None when none will be."""
         self._tick(now)
         if not self._heap:
@@ -116,7 +116,7 @@ class Schedule:
         due = self._heap[0][0]
         if due == -math.inf:
             return 0.0
-        if urgent_only or self._frozen:
+        if self.frozen:
             return None
         # A rounding error must not cause waits of almost zero seconds, over and over.
         left = (due - self._own_time) * self.stretch
@@ -128,9 +128,9 @@ class Schedule:
         self._rate = rate
 
     def freeze(self, now: float, *, frozen: bool) -> None:
-        """Stop or resume the time: while stopped, nothing becomes due."""
+        """Stop or resume the time: while stopped, nothing becomes due by itself."""
         self._tick(now)
-        self._frozen = frozen
+        self.frozen = frozen
 
     def _push(self, gid: str, due: float, delay: float) -> None:
         self._turn += 1
@@ -139,7 +139,7 @@ class Schedule:
         self._weight += self._weights[gid]
 
     def _tick(self, now: float) -> None:
-        if not self._frozen:
+        if not self.frozen:
             self._own_time += max(0.0, now - self._at) / self.stretch
         self._at = max(now, self._at)
 

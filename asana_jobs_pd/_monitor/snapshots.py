@@ -6,7 +6,7 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._monitor.job_table import JobState
-from asana_jobs_pd._monitor.poller import FINAL_STATES, Poller
+from asana_jobs_pd._monitor.poller import Poller
 from asana_jobs_pd._monitor.schedule import slow_rate_text
 from asana_jobs_pd.errors import AuthenticationError
 from asana_jobs_pd.typing import MonitorState
@@ -149,7 +149,7 @@ class MonitorSnapshots:
         >>> monitor.running
         False
         """
-        return self.state not in (*FINAL_STATES, "idle")
+        return self._poller.running
 
     @property
     def version(self) -> int:
@@ -278,4 +278,4 @@ class MonitorSnapshots:
         >>> monitor.client is client
         True
         """
-        return self._client
+        return self._poller.client or self._client

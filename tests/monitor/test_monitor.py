@@ -18,7 +18,7 @@ from driven import DrivenClock, until
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._http.rate_limit import Limiter
-from asana_jobs_pd._monitor.notifier import Notifier
+from asana_jobs_pd._monitor.poller import Notifier
 from asana_jobs_pd.errors import (
     AsanaJobsError,
     InvalidFrameError,
@@ -65,7 +65,7 @@ def watch(client, clock):
 def settled(monitor, clock):
     """Return when nothing is in flight and the monitor waits for time to pass."""
     poller = monitor._poller
-    clock.settle(lambda: not poller.workers.in_flight, over=lambda: not monitor.running)
+    clock.settle(lambda: not poller.in_flight, over=lambda: not monitor.running)
 
 
 def go(monitor, clock, seconds, step=2.0):
@@ -554,7 +554,7 @@ def test_an_hour_of_ticks_leaves_memory_flat(client, clock):
     states = ("in_progress", "not_started")
     asked = [0]
 
-    def ask(gid, stop):
+    def ask(gid):
         asked[0] += 1
         record = {"gid": gid, "status": states[asked[0] // 700 % 2], "new_task": {"gid": "5"}}
         return ReadResult(asked[0], record)
@@ -566,23 +566,21 @@ def test_an_hour_of_ticks_leaves_memory_flat(client, clock):
     heard = [0]
     poller.notifier._running = True  # this thread is its thread, too
     poller.notifier.add("on_change", lambda rows: heard.__setitem__(0, heard[0] + len(rows)))
-    stop = threading.Event()
     poller.limiter = Limiter(None, 50, clock=clock.now)
-    poller.workers._threads = 25  # this thread is all of them
+    poller._workers = 25  # this thread is all of them
 
     def tick(times):
         for _ in range(times):
             clock.advance(1)
             poller._dispatch()
-            while not poller.workers._todo.empty():
-                gid = poller.workers._todo.get()
-                poller._take_over(gid, ask(gid, stop))
+            while not poller._todo.empty():
+                gid = poller._todo.get()
+                poller._take_over(gid, ask(gid))
             while not poller.signals.empty():
                 poller.signals.get()
-            for listener, rows in poller.notifier._next_round(stop, poller.notifier._signals)[1]:
-                listener.call(*rows)
-            while not poller.notifier._signals.empty():
-                poller.notifier._signals.get()
+            if poller.notifier._woken:
+                for listener in poller.notifier._next_round():
+                    poller.notifier._call(listener)
         gc.collect()
         return sys.getallocatedblocks()
 
@@ -593,50 +591,50 @@ def test_an_hour_of_ticks_leaves_memory_flat(client, clock):
     assert after_an_hour - after_ten_minutes < 1000
 
 
-def test_listeners_hear_less_often_while_changes_keep_coming():
+@pytest.fixture
+def notifier():
+    """A notifier whose rows are the gids themselves; it has ended when the test has."""
+    finished = threading.Event()
+    notifier = Notifier(threading.RLock(), finished, list, pytest.fail)
+    yield notifier
+    finished.set()
+    tell(notifier, "last")
+
+
+def tell(notifier, gid):
+    with notifier._lock:
+        notifier.tell("on_change", gid)
+
+
+def test_listeners_hear_less_often_while_changes_keep_coming(notifier):
     """Making the rows of one job costs as much as those of twenty; nothing is lost."""
-    lock, stop, heard = threading.RLock(), threading.Event(), []
-    notifier = Notifier(lock, list, pytest.fail)
+    heard = []
     notifier.add("on_change", heard.append)
-    notifier.start(stop)
     begun = time.monotonic()
     for number in range(80):
-        with lock:
-            notifier.job_changed(str(number))
+        tell(notifier, str(number))
         time.sleep(0.01)
     seconds = time.monotonic() - begun
     until(lambda: [gid for gids in heard for gid in gids] == [str(n) for n in range(80)])
     assert len(heard) <= 4 + seconds / 0.4
-    stop.set()
-    with lock:
-        notifier.wake()
 
 
-def test_a_slow_listener_hears_less_often():
-    """What changes during a call comes with the next one; no queue grows."""
-    lock, stop, gate = threading.RLock(), threading.Event(), threading.Event()
-    calls = []
-    notifier = Notifier(lock, list, pytest.fail)
+def test_a_slow_listener_hears_less_often(notifier):
+    """What changes during a call comes with the next one, once."""
+    gate, calls = threading.Event(), []
 
     def slow(gids):
         calls.append(gids)
         assert gate.wait(120)
 
     notifier.add("on_change", slow)
-    notifier.start(stop)
-    with lock:
-        notifier.job_changed("first")
+    tell(notifier, "first")
     until(lambda: calls)
     for number in range(500):
-        with lock:
-            notifier.job_changed(str(number % 50))
-    assert notifier._signals.qsize() <= 1
+        tell(notifier, str(number % 50))
     gate.set()
     until(lambda: len(calls) == 2)
     assert calls == [["first"], [str(number) for number in range(50)]]
-    stop.set()
-    with lock:
-        notifier.wake()
 
 
 def test_a_late_listener_first_hears_of_all_that_has_changed(asana, client, clock, watch):

@@ -150,7 +150,7 @@ def test_frozen_time_makes_nothing_due_but_what_is_urgent():
     assert schedule.wait(100.0) == pytest.approx(1.0)
     schedule.freeze(100.0, frozen=True)
     schedule.make_all_due(100.0)
-    assert schedule.take(100.0, urgent_only=True) == "a"
+    assert schedule.take(100.0) == "a"
 
 
 @given(st.lists(st.tuples(st.sampled_from("tah"), st.floats(0, 90)), max_size=60))

@@ -258,7 +258,7 @@ def paused(asana, show, driven, quiet, wire):
 
 def settled_tick(widget, clock):
     """Send what has changed once no request is under way."""
-    clock.settle(lambda: not widget.monitor._poller.workers.in_flight)
+    clock.settle(lambda: not widget.monitor._poller.in_flight)
     widget._tick()
 
 
@@ -325,7 +325,7 @@ def test_an_hour_of_ticks_leaves_memory_flat(asana, show, driven, quiet):
             clock.advance(1)
             widget._tick()
             if tick % 600 == 0:
-                clock.settle(lambda: not monitor._poller.workers.in_flight)
+                clock.settle(lambda: not monitor._poller.in_flight)
         gc.collect()
         of_ours = [tracemalloc.Filter(True, f"*{part}*") for part in ("_widget", "traitlets")]
         of_ours.append(tracemalloc.Filter(True, "*ipywidgets*"))
