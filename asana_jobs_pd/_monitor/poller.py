@@ -27,13 +27,7 @@ from asana_jobs_pd._jobs.frame import ReadResult
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.read import read_one
 from asana_jobs_pd._monitor.job_table import JobTable
-from asana_jobs_pd._monitor.schedule import (
-    NetworkBackoff,
-    Schedule,
-    join_rate,
-    leave_rate,
-    rate_of,
-)
+from asana_jobs_pd._monitor.schedule import NetworkBackoff, Schedule
 from asana_jobs_pd._vocabulary import counts_by_state
 from asana_jobs_pd.errors import (
     AsanaJobsError,
@@ -110,7 +104,6 @@ class Poller:
             self._set_state("watching")
             try:
                 self.notifier.start()
-                join_rate(self.schedule, self.limiter)
                 start_thread(self._run, "asana-jobs-watch", self._stop)
             except NoThreadsError as error:
                 self.end("stopped", str(error))
@@ -126,7 +119,7 @@ class Poller:
                 self.last_error, self.failed = reason, True
             self._stop.set()
             self._set_state(state)
-            leave_rate(self.schedule)
+            self.schedule.leave()
             for _ in range(self._workers):
                 self._todo.put(None)
             self.signals.put(None)
@@ -202,7 +195,7 @@ class Poller:
         if (held := self.limiter.closed_for() or self._backoff.left(now)) > 0:
             return held
         most = 1 if self._backoff else min(MAX_WORKERS, self.limiter.budget.max_in_flight)
-        self.schedule.set_rate(rate_of(self.schedule, self.limiter), now)
+        self.schedule.share(self.limiter, now)
         while len(self.in_flight) < most:
             gid = self.schedule.take(now)
             if gid is None:

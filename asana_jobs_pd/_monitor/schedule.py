@@ -16,6 +16,8 @@ MIN_DELAY = 2.0
 MAX_DELAY = 60.0
 AGE_FRACTION = 0.25
 JITTER = 0.25
+MAX_RATE = 25.0
+"""The most polls per second, whatever the rate limit: a monitor must not keep a core busy."""
 
 
 def delay_for(age: float, chance: float) -> float:
@@ -46,7 +48,7 @@ class Schedule:
         self._chance = chance
         self._at = now
         self._own_time = 0.0
-        self._rate = rate
+        self.rate = rate
         self.frozen = False
         self._heap: list[tuple[float, int, str]] = []
         self._turn = 0
@@ -66,12 +68,12 @@ class Schedule:
     @property
     def stretch(self) -> float:
         """The factor of all delays: 1 when the rate is sufficient."""
-        return max(1.0, self.demand / self._rate)
+        return max(1.0, self.demand / self.rate)
 
     @property
     def interval(self) -> float:
         """The seconds between two polls of the same job, on average; 0 without jobs."""
-        return len(self) / min(self.demand, self._rate) if self._weight else 0.0
+        return len(self) / min(self.demand, self.rate) if self._weight else 0.0
 
     def add(self, gids: Iterable[str], now: float, *, urgent: bool = False) -> None:
         """Add jobs: due at once if urgent, else spread over the first delay."""
@@ -122,10 +124,19 @@ class Schedule:
         left = (due - self._own_time) * self.stretch
         return left if left > 1e-6 else 0.0  # noqa: PLR2004
 
-    def set_rate(self, rate: float, now: float) -> None:
-        """Change how many jobs per second may be taken."""
+    def share(self, limiter: Limiter, now: float) -> None:
+        """Take its share, by demand, of the polls per second that a limiter allows."""
         self._tick(now)
-        self._rate = rate
+        _sharing[self] = limiter
+        budget = limiter.budget
+        self.rate = min(BACKGROUND_SHARE * budget.allowed / budget.window, MAX_RATE)
+        if self.demand:
+            demands = [other.demand for other, its in list(_sharing.items()) if its is limiter]
+            self.rate *= self.demand / sum(demands)
+
+    def leave(self) -> None:
+        """Leave its share to others."""
+        _sharing.pop(self, None)
 
     def freeze(self, now: float, *, frozen: bool) -> None:
         """Stop or resume the time: while stopped, nothing becomes due by itself."""
@@ -172,30 +183,7 @@ class NetworkBackoff:
         self._until = now
 
 
-MAX_RATE = 25.0
-"""The most polls per second, whatever the rate limit: a monitor must not keep a core busy."""
-
 _sharing: weakref.WeakKeyDictionary[Schedule, Limiter] = weakref.WeakKeyDictionary()
-
-
-def join_rate(schedule: Schedule, limiter: Limiter) -> None:
-    """Let a schedule share a limiter with others."""
-    _sharing[schedule] = limiter
-
-
-def leave_rate(schedule: Schedule) -> None:
-    """End its share."""
-    _sharing.pop(schedule, None)
-
-
-def rate_of(schedule: Schedule, limiter: Limiter) -> float:
-    """Return a schedule's polls per second: its share, by demand, of what the limiter allows."""
-    budget = limiter.budget
-    total = min(BACKGROUND_SHARE * budget.allowed / budget.window, MAX_RATE)
-    demands = [other.demand for other, its in list(_sharing.items()) if its is limiter]
-    if not schedule.demand or schedule not in _sharing:
-        return total
-    return total * schedule.demand / sum(demands)
 
 
 def slow_rate_text(schedule: Schedule, limiter: Limiter) -> str:

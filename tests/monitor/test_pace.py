@@ -7,20 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_jobs_pd._http.rate_limit import Limiter
-from asana_jobs_pd._monitor.schedule import (
-    Schedule,
-    join_rate,
-    leave_rate,
-    rate_of,
-    slow_rate_text,
-)
+from asana_jobs_pd._monitor.schedule import Schedule, slow_rate_text
 
 
 def schedule_of(jobs, limiter):
     schedule = Schedule(0.0)
     schedule.add([str(number) for number in range(jobs)], 0.0)
-    join_rate(schedule, limiter)
+    schedule.share(limiter, 0.0)
     return schedule
+
+
+def rate_of(schedule, limiter):
+    schedule.share(limiter, 0.0)
+    return schedule.rate
 
 
 @pytest.mark.parametrize(("limit", "rate"), [(1500, 20), (150, 2), (60, 0.8), (None, 25)])
@@ -42,7 +41,7 @@ def test_monitors_share_by_demand(sizes):
         assert rate == pytest.approx(20 * size / sum(sizes))
     assert rate_of(alone, other) == pytest.approx(20)
     for schedule in schedules[1:]:
-        leave_rate(schedule)
+        schedule.leave()
     assert rate_of(schedules[0], limiter) == pytest.approx(20)
 
 
@@ -57,14 +56,12 @@ def test_a_budget_that_a_429_has_cut_is_what_counts():
 def test_words_are_there_only_when_the_budget_is_short():
     """They say how often each job is polled, and why."""
     limiter = Limiter(1500, 50)
-    many, few = schedule_of(10_000, limiter), schedule_of(3, limiter)
-    many.set_rate(20, 0.0)
-    few.set_rate(20, 0.0)
+    many, few = schedule_of(10_000, limiter), schedule_of(3, Limiter(1500, 50))
     assert slow_rate_text(many, limiter) == (
         "Each job is checked about every 8 min 20 s: 10,000 jobs share a limit of 1,500 requests "
         "per minute."
     )
     assert slow_rate_text(few, limiter) == ""
     free = Limiter(None, 50)
-    many.set_rate(25, 0.0)
+    many.share(free, 0.0)
     assert "a limit of 25 requests per second" in slow_rate_text(many, free)
