@@ -18,7 +18,7 @@ from asana_jobs_pd._cli.console import (
     say,
     write,
 )
-from asana_jobs_pd._http.http_adapter import is_loopback
+from asana_jobs_pd._http.addresses import is_loopback
 from asana_jobs_pd._jobs.eta import usual_times
 from asana_jobs_pd._jobs.ledger import SETTING, path, recent_jobs
 from asana_jobs_pd._report.table import kind_labels, state_labels

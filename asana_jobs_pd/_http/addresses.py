@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 
-from asana_jobs_pd._http.http_adapter import Proxies, Settings, is_loopback, split_url
+from asana_jobs_pd._http.http_adapter import Settings
 from asana_jobs_pd._http.redaction import Hidden, clean
 from asana_jobs_pd.errors import InvalidOptionError
 
+Proxies = Hidden[Mapping[str, str]]
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -99,3 +102,26 @@ def _merge_environment(url: str, proxies: Proxies, verify: bool | str | None) ->
     if is_loopback(url):
         merged["proxies"] = {}  # a plain http request would hand the token to the proxy
     return Hidden({"proxies": merged["proxies"], "verify": merged["verify"]})
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL's host is certainly this machine: ``localhost`` or a loopback address."""
+    host = split_url(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    # Whether ::ffff:127.0.0.1 is a loopback address depends on the version of Python.
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
+
+
+def split_url(url: str) -> SplitResult:
+    """Return the parts of a URL, all of them empty when it cannot be parsed."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # a bad port raises only when it is read
+    except (ValueError, AttributeError, TypeError):
+        return SplitResult("", "", "", "", "")
+    return parts

@@ -15,16 +15,14 @@ from typing import NoReturn, Self
 from urllib.parse import urlencode
 
 from asana_jobs_pd._formatting import format_duration
-from asana_jobs_pd._http.addresses import check_base_url, hide_proxies
+from asana_jobs_pd._http.addresses import check_base_url, hide_proxies, is_loopback
 from asana_jobs_pd._http.auth import Token, environment, find_token
-from asana_jobs_pd._http.http_adapter import OneServerAdapter, is_loopback
 from asana_jobs_pd._http.rate_limit import Limiter, limiter_for, share_limiter
 from asana_jobs_pd._http.redaction import mask_logs, redact
 from asana_jobs_pd._http.responses import (
     Changes,
     PostResult,
     Record,
-    change_headers,
     read_job,
     read_started_job,
 )
@@ -34,14 +32,13 @@ from asana_jobs_pd._http.retry import (
     backoff,
     http_date,
     retry_after_of,
-    send_once,
     send_repeatedly,
-    status_of,
 )
 from asana_jobs_pd._http.signed_urls import SignedTransport
 from asana_jobs_pd._http.transport import (
-    ConnectionFailure,
     CustomTransport,
+    Method,
+    Network,
     RequestsTransport,
     Response,
     Transport,
@@ -147,7 +144,6 @@ class Client:
         self._limiter = limiter
         self._custom = transport
         self._limits = requests_per_minute, max_in_flight
-        self._timeout, self._verify = timeout, verify
         self.opt_pretty = opt_pretty
         self.ledger = False if ledger is None and transport is not None else ledger
         self.refused_fields: frozenset[str] = frozenset()
@@ -159,7 +155,8 @@ class Client:
             if not isinstance(limiter, Limiter | None):
                 raise InvalidOptionError(f"limiter={limiter!r} is not a Limiter.")
             self.policy = RetryPolicy(max_retries)
-            self._proxies = hide_proxies(proxies)
+            pool_size = min(max_in_flight, _MAX_CONNECTIONS)
+            self._network = Network(timeout, hide_proxies(proxies), verify, pool_size)
             self.base_url = check_base_url(base_url or environment("ASANA_BASE_URL") or BASE_URL)
             self.loopback = is_loopback(self.base_url)
             self._token = find_token(token, optional=transport is not None)
@@ -172,22 +169,15 @@ class Client:
     def reopen(self) -> None:
         """Drop all connections and start again, as a forked process must."""
         self._transport: RequestsTransport | CustomTransport
-        self._stores: dict[str, OneServerAdapter] = {}  # of files, by server
         self._token.reset_lock()
+        self._network.forget()
         if self._custom is not None:
             self.limiter = self._limiter or Limiter(*self._limits)
             self._transport = CustomTransport(self._custom, self._token)
             return
         key = self._token.fingerprint, self.base_url
         self.limiter = self._limiter or limiter_for(*key, *self._limits)
-        self._transport = RequestsTransport(
-            self.base_url,
-            self._token,
-            pool_size=min(self._limits[1], _MAX_CONNECTIONS),
-            timeout=self._timeout,
-            proxies=self._proxies,
-            verify=self._verify,
-        )
+        self._transport = RequestsTransport(self.base_url, self._token, self._network)
 
     def __repr__(self) -> str:
         if not hasattr(self, "_transport"):
@@ -241,13 +231,10 @@ class Client:
         """Return the transport for signed URLs: this client's proxies, but not its token."""
         self._check_open()
         return SignedTransport(
+            self._network,
             loopback=self.loopback,
-            timeout=self._timeout,
-            proxies=self._proxies,
-            verify=self._verify,
-            adapters=self._stores,
             stop=stop,
-            note=self._note_answer,
+            note=self._note_headers,
             custom=self._transport if isinstance(self._transport, CustomTransport) else None,
         )
 
@@ -279,8 +266,7 @@ class Client:
         True
         """
         self._closed = True
-        for each in (self._transport, *self._stores.values()):
-            each.close()
+        self._network.close()
 
     def get_job(self, gid: str, opt_fields: tuple[str, ...] = ()) -> Record:
         """Return the record of one job as Asana sends it.
@@ -332,8 +318,10 @@ class Client:
             fields = tuple(name for name in opt_fields if name not in without)
             url = f"{self.base_url}/jobs/{gid}{_query(fields, self.opt_pretty)}"
             policy = _ONE_TRY if background else self.policy
-            answer = send_repeatedly(lambda: self._send(url, stop, background), policy, stop)
-            return read_job(answer, gid, self._token)
+            sent = send_repeatedly(
+                lambda: self._send("GET", url, stop, background=background), policy, stop
+            )
+            return read_job(sent.answer, gid, self._token)
 
         refused = optional & self.refused_fields
         result = ask(refused)
@@ -362,76 +350,55 @@ class Client:
         A 429 is left to the caller: it may also stand for a limit on running jobs.
         """
         url = f"{self.base_url}{path}{_query((), self.opt_pretty)}"
-        sent = send_once(lambda: self._send_post(url, body, stop), self.policy, stop)
+        sent = send_repeatedly(
+            lambda: self._send("POST", url, stop, body=body), self.policy, stop, post=True
+        )
         export = path.startswith("/exports/")
         return read_started_job(sent, subject, gid, self._token, export=export)
 
     def _send(
-        self, url: str, stop: threading.Event, background: bool
-    ) -> Response | ConnectionFailure:
-        answer, token = self._get(url, stop, background)
-        if self._renew(answer, token):
-            answer, _ = self._get(url, stop, background)
-        return answer
-
-    def _send_post(self, url: str, body: bytes, stop: threading.Event) -> Sent:
-        sent, token = self._post(url, body, stop)
-        if self._renew(sent.answer, token):
-            sent, _ = self._post(url, body, stop)
-        return sent
-
-    def _renew(self, answer: Response | ConnectionFailure, token: str) -> bool:
-        """Whether the token that was sent was rejected, and there is another one now."""
-        rejected = status_of(answer) == HTTPStatus.UNAUTHORIZED
-        renewed = rejected and self._token.renew(token)
-        if renewed and self._limiter is None:
-            share_limiter(self.limiter, self._token.fingerprint, self.base_url)
-        return renewed
-
-    def _get(
-        self, url: str, stop: threading.Event, background: bool
-    ) -> tuple[Response | ConnectionFailure, str]:
+        self,
+        method: Method,
+        url: str,
+        stop: threading.Event,
+        *,
+        body: bytes = b"",
+        background: bool = False,
+        renewed: bool = False,
+    ) -> Sent:
+        """Send a request when it is its turn; again if another token replaces a rejected one."""
         self._check_open()
-        started = self.limiter.acquire(stop, background=background)
-        closed_for, token = None, self._token.header
-        try:
-            answer = self._transport.get(url, stop)
-            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-                closed_for = retry_after_of(answer) or backoff(3 + self.limiter.refusals)
-        finally:
-            self.limiter.release(started, closed_for=closed_for)
-        self._note_changes(answer)
-        return answer, token
-
-    def _post(self, url: str, body: bytes, stop: threading.Event) -> tuple[Sent, str]:
-        self._check_open()
-        started = self.limiter.acquire(stop, post=True)
+        post = method == "POST"
+        started = self.limiter.acquire(stop, background=background, post=post)
         accepted, closed_for, token = True, None, self._token.header
-        sent_at, began = time.time_ns() // 1000, time.monotonic()
+        at, began = time.time_ns() // 1000, time.monotonic()
         try:
-            answer = self._transport.post(url, body)
+            answer = self._transport.send(method, url, stop, body)
             took = time.monotonic() - began
-            if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-                # Without a time it is a limit on what runs at once: no business of the others.
+            if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
                 accepted, closed_for = False, retry_after_of(answer)
+                # That of a POST without a time is a limit on what runs at once: no business of
+                # the others.
+                if closed_for is None and not post:
+                    closed_for = backoff(3 + self.limiter.refusals)
         finally:
-            self.limiter.release(started, accepted=accepted, closed_for=closed_for, post=True)
-        self._note_changes(answer)
-        return Sent(answer, sent_at, took), token
+            self.limiter.release(started, accepted=accepted, closed_for=closed_for, post=post)
+        if isinstance(answer, Response):
+            self._note_headers(answer.headers)
+        if answer.status == HTTPStatus.UNAUTHORIZED and not renewed and self._token.renew(token):
+            if self._limiter is None:
+                share_limiter(self.limiter, self._token.fingerprint, self.base_url)
+            return self._send(method, url, stop, body=body, background=background, renewed=True)
+        return Sent(answer, at, took)
 
     def _check_open(self) -> None:
         if self._closed:
             raise ClientClosedError("This client was closed; connect() makes a new one.")
 
-    def _note_changes(self, answer: Response | ConnectionFailure) -> None:
-        if isinstance(answer, ConnectionFailure):
-            return
-        self._note_answer(answer.headers)
-        if "Asana-Change" in answer.headers:
-            self.changes.note(self._token.hide(redact, text) for text in change_headers(answer))
-
-    def _note_answer(self, headers: Mapping[str, str]) -> None:
-        """Keep the date of a response, at most once a second; it is parsed when it is needed."""
+    def _note_headers(self, headers: Mapping[str, str]) -> None:
+        """Keep announced changes, and the date at most once a second; it is parsed when needed."""
+        if announced := headers.get("Asana-Change"):
+            self.changes.note(self._token.hide(redact, announced))
         self._heard_at = now = time.monotonic()
         if (self._dated is None or now - self._dated[1] >= 1) and (date := headers.get("Date")):
             self._dated = date, now

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import ipaddress
 import logging
 import os
 import re
@@ -16,12 +15,12 @@ from contextlib import suppress
 from functools import lru_cache
 from http.client import HTTPException, HTTPResponse, IncompleteRead, UnknownProtocol
 from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, cast
 
 import requests
 import urllib3
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import port_by_scheme
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProxyError
@@ -42,7 +41,6 @@ _MAX_HEADERS = 100
 _MAX_LINE = 65_536
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
-Proxies = Hidden[Mapping[str, str]]
 Settings = Hidden[dict[str, Any]]
 
 _log = logging.getLogger("urllib3.connectionpool")
@@ -233,7 +231,9 @@ class _TimedPool:
         """Send a request; its connection returns to the pool once the body was read."""
         pool: Any = self
         _sending.timeout = timeout
-        connection = pool._get_conn()  # noqa: SLF001
+        is_single = headers.get("Connection") == "close"  # then no earlier request has used it
+        connection = pool._new_conn() if is_single else pool._get_conn()  # noqa: SLF001
+        connection.is_single = is_single
         try:
             if time.monotonic() - getattr(connection, "used_at", 0.0) > MAX_IDLE:
                 connection.close()
@@ -259,9 +259,10 @@ class _TimedPool:
     def give_back(self, connection: Any, *, usable: bool) -> None:
         """Return a connection to the pool; close it first if it cannot be used again."""
         connection.used_at = time.monotonic()
-        if not usable:
+        if not usable or connection.is_single:
             connection.close()
-        self._put_conn(connection)  # type: ignore[attr-defined]
+        if not connection.is_single:
+            self._put_conn(connection)  # type: ignore[attr-defined]
 
     def _open(self, connection: Any, timeout: AnswerTimeout) -> None:
         pool: Any = self
@@ -365,13 +366,23 @@ class OneServerAdapter(HTTPAdapter):
         self._pool: Any = None
 
     def exchange(
-        self, request: requests.PreparedRequest, timeout: AnswerTimeout
-    ) -> requests.Response:
-        """Send a request to this server."""
-        waits: Any = timeout
+        self,
+        method: str,
+        url: str,
+        headers: CaseInsensitiveDict[str],
+        timeout: AnswerTimeout,
+        body: Iterable[bytes] | None = None,
+    ) -> Any:
+        """Send a request to this server, and return the response with its body unread."""
+        request, waits, content = (
+            requests.PreparedRequest(),
+            cast("Any", timeout),
+            cast("Any", body),
+        )
+        request.method, request.url, request.headers, request.body = method, url, headers, content
         own_request.active = True
         try:
-            return self.send(request, stream=True, timeout=waits, verify=self._verify)
+            return self.send(request, stream=True, timeout=waits, verify=self._verify).raw
         finally:
             own_request.active = False
 
@@ -413,26 +424,3 @@ class OneServerAdapter(HTTPAdapter):
             kind = "capath" if Path(bundle).is_dir() else "cafile"
             context.load_verify_locations(**{kind: bundle})
         return context
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL's host is certainly this machine: ``localhost`` or a loopback address."""
-    host = split_url(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    # Whether ::ffff:127.0.0.1 is a loopback address depends on the version of Python.
-    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
-
-
-def split_url(url: str) -> SplitResult:
-    """Return the parts of a URL, all of them empty when it cannot be parsed."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # a bad port raises only when it is read
-    except (ValueError, AttributeError, TypeError):
-        return SplitResult("", "", "", "", "")
-    return parts

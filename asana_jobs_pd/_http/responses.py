@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from urllib3 import HTTPHeaderDict
 
 from asana_jobs_pd._http.auth import Token
 from asana_jobs_pd._http.redaction import MAX_TEXT, clean
 from asana_jobs_pd._http.retry import Delivery, Sent, delivery_of, http_date, retry_after_of
-from asana_jobs_pd._http.transport import MAX_BODY, ConnectionFailure, Response
+from asana_jobs_pd._http.transport import MAX_BODY, Answer, ConnectionFailure, Response
 from asana_jobs_pd.errors import (
     AuthenticationError,
     BodyError,
@@ -29,7 +28,7 @@ from asana_jobs_pd.errors import (
 MAX_CHANGES = 100
 MAX_ERRORS = 5
 """How many messages of one response are shown."""
-_NEXT_CHANGE = re.compile(r",(?=\s*name=)")
+_NEXT_CHANGE = re.compile(r",\s*(?=name=)")
 
 Record = dict[str, Any]
 
@@ -41,26 +40,17 @@ class Changes:
         self._seen: set[str] = set()
         self.news: list[str] = []
 
-    def note(self, headers: Iterable[str]) -> None:
-        """Record ``Asana-Change`` headers, from any thread."""
-        for header in headers:
-            for change in _NEXT_CHANGE.split(header):
-                if change not in self._seen and len(self._seen) < MAX_CHANGES:
-                    self._seen.add(change)
-                    self.news.append(describe_change(change))
+    def note(self, header: str) -> None:
+        """Record an ``Asana-Change`` header, or several joined by commas, from any thread."""
+        for change in _NEXT_CHANGE.split(header):
+            if change not in self._seen and len(self._seen) < MAX_CHANGES:
+                self._seen.add(change)
+                self.news.append(describe_change(change))
 
     def take(self) -> list[str]:
         """Return the changes announced since the last call, in words."""
         news, self.news = self.news, []
         return news
-
-
-def change_headers(answer: Response) -> list[str]:
-    """Return the ``Asana-Change`` headers of a response."""
-    headers = answer.headers
-    if isinstance(headers, HTTPHeaderDict):  # it keeps repeated headers separate
-        return list(headers.getlist("Asana-Change"))
-    return [headers.get("Asana-Change", "")]
 
 
 def describe_change(header: str) -> str:
@@ -112,41 +102,39 @@ _READING = Wording(
 )
 
 
-def read_job(answer: Response | ConnectionFailure, gid: str, token: Token) -> Record | RequestError:
+def read_job(answer: Answer, gid: str, token: Token) -> Record | RequestError:
     """Return the job's record, or the error with Asana's messages made safe to show."""
     if isinstance(answer, ConnectionFailure) or not _is_success(answer.status):
         return _error_of(answer, gid, token, _READING)
-    record = _record(answer, gid, token, _READING)
-    if isinstance(record, RequestError):
+    record = _record(answer, token)
+    if isinstance(record, str):
+        reason = record
+    elif record.get("gid", gid) == gid:
         return record
-    if record.get("gid", gid) != gid:
-        other = token.hide(clean, str(record["gid"]))
-        return _body_error(answer, gid, f"the answer is about another job, {other}", _READING)
-    return record
+    else:
+        reason = f"the answer is about another job, {token.hide(clean, str(record['gid']))}"
+    hint = "Is base_url Asana's, and is there a proxy in between?"
+    return BodyError(f"Job {gid}: {reason}. {hint}", gid=gid, status=answer.status, reason=reason)
 
 
-def _record(answer: Response, gid: str, token: Token, wording: Wording) -> Record | RequestError:
+def _record(answer: Response, token: Token) -> Record | str:
     """Return the record in a body, its gid as text, or why there is none."""
     if len(answer.body) > MAX_BODY:
-        return _body_error(answer, gid, f"the answer exceeds {MAX_BODY:,} bytes", wording)
+        return f"the answer exceeds {MAX_BODY:,} bytes"
     data = _parse(answer.body)
     record = data.get("data") if isinstance(data, dict) else None
     if not isinstance(record, dict) or not record:
-        reason = f"the answer is not the JSON of a job but {_excerpt(answer, token)}"
-        return _body_error(answer, gid, reason, wording)
+        return f"the answer is not the JSON of a job but {_excerpt(answer, token)}"
     kind = record.get("resource_type", "job")
     if kind not in ("job", None):
         other = token.hide(clean, f"{kind!r} (gid {record.get('gid')})")
-        reason = f"the answer is not a job: its resource_type is {other}"
-        return _body_error(answer, gid, reason, wording)
+        return f"the answer is not a job: its resource_type is {other}"
     if type(record.get("gid")) is int:
         record["gid"] = str(record["gid"])
     return record
 
 
-def _error_of(
-    answer: Response | ConnectionFailure, gid: str, token: Token, wording: Wording
-) -> RequestError:
+def _error_of(answer: Answer, gid: str, token: Token, wording: Wording) -> RequestError:
     if isinstance(answer, Response):
         return _status_error(answer, gid, token, wording)
     kind = RequestTimeoutError if answer.timed_out else NetworkError
@@ -269,15 +257,6 @@ def _is_success(status: int) -> bool:
     return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 
-def _body_error(answer: Response, gid: str, reason: str, wording: Wording) -> BodyError:
-    return BodyError(
-        f"{wording.subject} {gid}: {reason}. Is base_url Asana's, and is there a proxy in between?",
-        gid=gid,
-        status=answer.status,
-        reason=reason,
-    )
-
-
 UNKNOWN = "it is not known whether Asana started it"
 _AGAIN = "Nothing was started; start it again later."
 _LOOK = f"Look in Asana for what it creates before you start it again: {UNKNOWN}."
@@ -324,10 +303,7 @@ def read_started_job(
 ) -> PostResult:
     """Return the outcome of a request to start a job from the `subject` with this gid."""
     answer = sent.answer
-    if isinstance(answer, ConnectionFailure):
-        delivery = delivery_of(None, sent=answer.sent)
-    else:
-        delivery = delivery_of(answer.status, sent=True)
+    delivery = delivery_of(answer)
     doubtful = delivery in ("unknown", "taken")
     wording = Wording(
         subject,
@@ -335,41 +311,25 @@ def read_started_job(
         steps=_EXPORT_STEPS if export else _STEPS,
         doubt=UNKNOWN if delivery == "unknown" else "",
     )
-    record: Record | RequestError
-    if delivery != "taken" or isinstance(answer, ConnectionFailure):
-        record = _error_of(answer, gid, token, wording)
+    record: Record | str = {}
+    error: RequestError | None = None
+    if isinstance(answer, ConnectionFailure) or delivery != "taken":
+        error = _error_of(answer, gid, token, wording)
     else:
-        record = _started(answer, gid, token, wording)
-    error = record if isinstance(record, RequestError) else None
-    return PostResult(
-        "unknown" if delivery == "taken" and error else delivery,
-        {} if isinstance(record, RequestError) else record,
-        error,
-        sent.at,
-        _requested_at(sent),
-        retry_after_of(answer),
-    )
-
-
-def _started(answer: Response, gid: str, token: Token, wording: Wording) -> Record | RequestError:
-    record = _record(answer, gid, token, wording)
-    if isinstance(record, RequestError):
-        reason = record.reason
-    elif _is_gid(record.get("gid")):
-        return record
-    else:
-        reason = f"the answer is a job without a gid: {token.hide(clean, repr(record.get('gid')))}"
-    return BodyError(
-        f"{wording.subject} {gid}: {reason}. {wording.again}",
-        gid=gid,
-        status=answer.status,
-        reason=f"{reason}; {UNKNOWN}",
-    )
+        record = _record(answer, token)
+        if isinstance(record, dict) and not _is_gid(found := record.get("gid")):
+            record = f"the answer is a job without a gid: {token.hide(clean, repr(found))}"
+    if isinstance(record, str):
+        message, reason = f"{subject} {gid}: {record}. {wording.again}", f"{record}; {UNKNOWN}"
+        error = BodyError(message, gid=gid, status=answer.status, reason=reason)
+        record, delivery = {}, "unknown"
+    at = _requested_at(sent)
+    return PostResult(delivery, record, error, sent.at, at, retry_after_of(answer))
 
 
 def _requested_at(sent: Sent) -> int:
     """Return the earliest time Asana can have received it, in microseconds by its clock."""
-    date = http_date(sent.answer.headers.get("Date")) if isinstance(sent.answer, Response) else None
+    date = http_date(sent.answer.headers.get("Date"))
     return sent.at if date is None else int((date - sent.took) * 1e6)
 
 

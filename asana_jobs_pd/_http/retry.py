@@ -15,10 +15,12 @@ from http import HTTPStatus
 from typing import Literal, TypeAlias
 
 from asana_jobs_pd._http.rate_limit import Cancelled
-from asana_jobs_pd._http.transport import ConnectionFailure, Response
+from asana_jobs_pd._http.transport import Answer, ConnectionFailure
 
 Delivery: TypeAlias = Literal["taken", "refused", "later", "undelivered", "unknown"]
 """The fate of a POST; one that is ``"later"`` or ``"undelivered"`` certainly changed nothing."""
+
+log = logging.getLogger("asana_jobs_pd")
 
 _SECONDS = re.compile(r"\d{1,400}(?:\.\d{0,400})?", re.ASCII)
 RETRIED = frozenset({429, 500, 502, 503, 504})
@@ -53,20 +55,17 @@ class RetryPolicy:
         return wait if elapsed + wait <= self.seconds else None
 
 
-def delivery_of(status: int | None, *, sent: bool) -> Delivery:
-    """Return the fate of a POST, which may be repeated only if it certainly changed nothing.
-
-    Without a response (a status of None) it depends on whether any of its body was sent.
-    """
-    if status is None:
-        return "unknown" if sent else "undelivered"
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
+def delivery_of(answer: Answer) -> Delivery:
+    """Return the fate of a POST, which may be repeated only if it certainly changed nothing."""
+    if isinstance(answer, ConnectionFailure):
+        return "unknown" if answer.sent else "undelivered"
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return "later"
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return "taken"
-    answered = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    clear = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
     # 408: a proxy gave up waiting.
-    return "refused" if answered and status != HTTPStatus.REQUEST_TIMEOUT else "unknown"
+    return "refused" if clear and answer.status != HTTPStatus.REQUEST_TIMEOUT else "unknown"
 
 
 def backoff(
@@ -107,14 +106,11 @@ def http_date(text: str | None) -> float | None:
         return None
 
 
-log = logging.getLogger("asana_jobs_pd")
-
-
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A POST that was sent, and its response."""
+    """A request that was sent, and its answer."""
 
-    answer: Response | ConnectionFailure
+    answer: Answer
     at: int
     """Microseconds since 1970."""
     took: float
@@ -122,66 +118,37 @@ class Sent:
 
 
 def send_repeatedly(
-    send: Callable[[], Response | ConnectionFailure], policy: RetryPolicy, stop: threading.Event
-) -> Response | ConnectionFailure:
-    """Send a GET until it succeeds or the policy gives up."""
-    began, tries = time.monotonic(), 0
-    while True:
-        tries += 1
-        answer = send()
-        if status_of(answer) == HTTPStatus.OK:
-            return answer
-        wait = wait_before_retry(policy, answer, tries, time.monotonic() - began)
-        if wait is None:
-            return answer
-        if status_of(answer) == HTTPStatus.TOO_MANY_REQUESTS:
-            continue  # the limiter's gate makes it wait, like everyone else
-        if stop.wait(wait):
-            raise Cancelled
+    send: Callable[[], Sent], policy: RetryPolicy, stop: threading.Event, *, post: bool = False
+) -> Sent:
+    """Send a request until it succeeds or the policy gives up.
 
-
-def send_once(send: Callable[[], Sent], policy: RetryPolicy, stop: threading.Event) -> Sent:
-    """Send a POST; repeat it only while it certainly did not go out."""
+    A POST is repeated only while it certainly did not go out.
+    """
     began, tries = time.monotonic(), 0
     while True:
         tries += 1
         sent = send()
         answer = sent.answer
-        if isinstance(answer, Response) or delivery_of(None, sent=answer.sent) != "undelivered":
+        if answer.status == HTTPStatus.OK or (post and delivery_of(answer) != "undelivered"):
             return sent
-        wait = wait_before_retry(policy, answer, tries, time.monotonic() - began)
+        if isinstance(answer, ConnectionFailure) and not answer.retryable:
+            return sent
+        wait = policy.wait(
+            status=answer.status,
+            tries=tries,
+            elapsed=time.monotonic() - began,
+            retry_after=retry_after_of(answer),
+        )
         if wait is None:
             return sent
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            continue  # the limiter's gate makes it wait, like everyone else
+        reason = answer.reason if isinstance(answer, ConnectionFailure) else answer.status
+        log.info("Try %d failed (%s), trying again in %.1f s", tries, reason, wait)
         if stop.wait(wait):
             raise Cancelled
 
 
-def wait_before_retry(
-    policy: RetryPolicy, answer: Response | ConnectionFailure, tries: int, elapsed: float
-) -> float | None:
-    """Return the seconds to wait before another attempt, or None to give up."""
-    if isinstance(answer, ConnectionFailure) and not answer.retryable:
-        return None
-    wait = policy.wait(
-        status=status_of(answer),
-        tries=tries,
-        elapsed=elapsed,
-        retry_after=retry_after_of(answer),
-    )
-    if wait is not None and status_of(answer) != HTTPStatus.TOO_MANY_REQUESTS:  # the limiter's
-        reason = answer.reason if isinstance(answer, ConnectionFailure) else answer.status
-        log.info("Try %d failed (%s), trying again in %.1f s", tries, reason, wait)
-    return wait
-
-
-def status_of(answer: Response | ConnectionFailure) -> int | None:
-    """Return the HTTP status, None without a response."""
-    return answer.status if isinstance(answer, Response) else None
-
-
-def retry_after_of(answer: Response | ConnectionFailure) -> float | None:
-    """Return the seconds of a response's ``Retry-After``, None when it is unusable."""
-    if isinstance(answer, ConnectionFailure):
-        return None
-    headers = answer.headers
-    return parse_retry_after(headers.get("Retry-After"), headers.get("Date"))
+def retry_after_of(answer: Answer) -> float | None:
+    """Return the seconds of an answer's ``Retry-After``, None when it is unusable."""
+    return parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))

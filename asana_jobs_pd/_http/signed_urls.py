@@ -5,29 +5,24 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
+import socket
 import threading
 import time
-import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Self
-from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urljoin
 
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from asana_jobs_pd._http.addresses import settings_for
-from asana_jobs_pd._http.http_adapter import (
-    AnswerTimeout,
-    OneServerAdapter,
-    Proxies,
-    is_loopback,
-    split_url,
-)
+from asana_jobs_pd._http.addresses import is_loopback, split_url
+from asana_jobs_pd._http.http_adapter import AnswerTimeout
 from asana_jobs_pd._http.redaction import clean, hide_query
 from asana_jobs_pd._http.transport import (
     ConnectionFailure,
     CustomTransport,
+    Network,
     Request,
     Response,
     explain,
@@ -132,17 +127,17 @@ _EMBEDDED_IPV4 = (0, 0xFFFF, 0xFFFF0000, 0x64FF9B << 64)
 
 
 def leads_to_this_machine(url: str) -> bool:
-    """Tell whether a URL may lead to this machine, in any spelling that a resolver accepts."""
-    host = unicodedata.normalize("NFKC", unquote(split_url(url).hostname or "")).lower()
-    host = host.partition("%")[0].rstrip(".")
+    """Tell whether a URL may lead to this machine, in any spelling that its resolver accepts."""
+    host = unquote(split_url(url).hostname or "").lower().partition("%")[0].rstrip(".")
     if _LOCAL_NAME.fullmatch(host):
         return True
     try:
-        if ":" not in host:
-            return any(_is_local_ipv4(_legacy_ipv4(host, octal=octal)) for octal in (True, False))
-        address = ipaddress.IPv6Address(host)
-    except ValueError:
+        resolved = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)  # asks nobody
+    except (OSError, ValueError):
         return False
+    address = ipaddress.ip_address(resolved[0][4][0])
+    if isinstance(address, ipaddress.IPv4Address):
+        return _is_local_ipv4(int(address))
     upper, lower = divmod(int(address), 2**32)
     if upper in _EMBEDDED_IPV4:
         return _is_local_ipv4(lower)
@@ -155,25 +150,6 @@ def _is_local_ipv4(address: int) -> bool:
     return address >> 24 in {0, 127} or address >> 16 == 0xA9FE  # noqa: PLR2004
 
 
-def _legacy_ipv4(host: str, *, octal: bool) -> int:
-    """Return an IPv4 address as C libraries read it: ``127.1``, ``0x7f.1``, ``2130706433``."""
-    *front, last = [_number(part, octal=octal) for part in host.split(".")]
-    if len(front) > 3:  # noqa: PLR2004  an address has four bytes
-        raise ValueError(host)
-    address: int = last % 256 ** (4 - len(front))
-    for place, part in enumerate(front):
-        address += part % 256 * 256 ** (3 - place)
-    return address
-
-
-def _number(part: str, *, octal: bool) -> int:
-    if part.startswith("0x"):
-        return int(part[2:] or "0", 16)
-    if octal and re.fullmatch("0[0-7]+", part):
-        return int(part, 8)
-    return int(part)
-
-
 CHUNK = 256 * 1024
 """The most bytes read at a time."""
 MIN_RATE = 1024
@@ -181,7 +157,6 @@ MIN_RATE = 1024
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
-_MAX_CONNECTIONS = 32
 _HEADERS = {
     "User-Agent": user_agent(),
     "Accept": "*/*",
@@ -262,31 +237,22 @@ class SignedTransport:
 
     Neither a token nor cookies nor netrc go along: S3 refuses a request with both a signature
     and an ``Authorization`` header, and a token sent there is a token leaked. `note` gets the
-    headers of each response; `stop` ends everything once it is set. `adapters` has those of
-    earlier transports, by server.
+    headers of each response; `stop` ends everything once it is set.
     """
 
-    __slots__ = (
-        *("_adapters", "_closed", "_custom", "_loopback", "_note", "_proxies", "_timeout"),
-        "_verify",
-    )
+    __slots__ = ("_closed", "_custom", "_loopback", "_network", "_note")
 
     def __init__(
         self,
+        network: Network,
         *,
         loopback: bool,
-        timeout: tuple[float, float],
-        proxies: Proxies,
-        verify: bool | str | None,
-        adapters: dict[str, OneServerAdapter] | None = None,
         stop: threading.Event | None = None,
         note: Callable[[Mapping[str, str]], object] = bool,
         custom: CustomTransport | None = None,
     ) -> None:
-        self._loopback, self._timeout = loopback, timeout
-        self._proxies, self._verify = proxies, verify
-        self._note, self._custom = note, custom
-        self._adapters = {} if adapters is None else adapters
+        self._network, self._loopback, self._custom = network, loopback, custom
+        self._note = note
         self._closed = stop or threading.Event()
 
     def __repr__(self) -> str:
@@ -320,26 +286,16 @@ class SignedTransport:
         self._closed.set()
 
     def _send(self, url: SignedUrl, headers: Mapping[str, str]) -> Stream | ConnectionFailure:
-        request = requests.PreparedRequest()
-        request.method, request.headers = "GET", CaseInsensitiveDict(_HEADERS | dict(headers))
+        timeout, all_headers = self._network.timeout, CaseInsensitiveDict({**_HEADERS, **headers})
         try:
             if self._custom is not None:
-                answer = self._custom.exchange(Request("GET", url.reveal(), request.headers))
+                answer = self._custom.exchange(Request("GET", url.reveal(), all_headers))
                 if isinstance(answer, ConnectionFailure):
                     return answer
-                return Stream(_WholeBody(answer), self._timeout)
-            request.url = requests.utils.requote_uri(url.reveal())
-            waits = AnswerTimeout(*self._timeout, self._closed, streamed=True)
-            response = self._adapter_of(request.url).exchange(request, waits)
+                return Stream(_WholeBody(answer), timeout)
+            target = requests.utils.requote_uri(url.reveal())
+            waits = AnswerTimeout(*timeout, self._closed, streamed=True)
+            raw = self._network.adapter(target).exchange("GET", target, all_headers, waits)
         except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the URL
-            return explain(error, self._timeout, clean)
-        return Stream(response.raw, self._timeout)
-
-    def _adapter_of(self, url: str) -> OneServerAdapter:
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        if origin not in self._adapters:
-            settings = settings_for(origin, self._proxies, self._verify)
-            made = OneServerAdapter(origin, settings, _MAX_CONNECTIONS)
-            return self._adapters.setdefault(origin, made)
-        return self._adapters[origin]
+            return explain(error, timeout, clean)
+        return Stream(raw, timeout)

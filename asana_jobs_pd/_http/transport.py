@@ -11,7 +11,7 @@ from functools import partial
 from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
 from importlib.metadata import version
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
 from urllib.parse import urlsplit
 
 import orjson
@@ -19,13 +19,14 @@ import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
-from asana_jobs_pd._http.addresses import settings_for
+from asana_jobs_pd._http.addresses import Proxies, settings_for
 from asana_jobs_pd._http.auth import Token
-from asana_jobs_pd._http.http_adapter import AnswerTimeout, OneServerAdapter, Proxies
-from asana_jobs_pd._http.rate_limit import MAX_POSTS, Cancelled
+from asana_jobs_pd._http.http_adapter import AnswerTimeout, OneServerAdapter
+from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.redaction import clean, hide_query
 from asana_jobs_pd.errors import InvalidOptionError
 
+Method: TypeAlias = Literal["GET", "POST"]
 MAX_BODY = 16 * 2**20
 """Bytes; a job's record has a few thousand."""
 
@@ -193,13 +194,18 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFailure:
-    """Why there was no response, without secrets."""
+    """Why there was no response, without secrets; where a `Response` has a status, it has none."""
 
     reason: str
     timed_out: bool = False
     retryable: bool = True
     sent: bool = True
     """Whether any of a POST's body was sent."""
+    status: ClassVar[None] = None
+    headers: ClassVar[Mapping[str, str]] = {}
+
+
+Answer: TypeAlias = Response | ConnectionFailure
 
 
 class CustomTransport:
@@ -212,15 +218,16 @@ class CustomTransport:
             )
         self._send, self._token = transport.send, token
 
-    def get(self, url: str, stop: threading.Event) -> Response | ConnectionFailure:  # noqa: ARG002
-        return self.exchange(Request("GET", url, _headers(self._token)))
+    def send(
+        self,
+        method: Method,
+        url: str,
+        stop: threading.Event | None = None,  # noqa: ARG002  nothing is known of its waits
+        body: bytes = b"",
+    ) -> Answer:
+        return self.exchange(Request(method, url, _headers(self._token, body), body))
 
-    def post(self, url: str, content: bytes) -> Response | ConnectionFailure:
-        headers = _headers(self._token)
-        headers["Content-Type"] = "application/json"
-        return self.exchange(Request("POST", url, headers, content))
-
-    def exchange(self, request: Request) -> Response | ConnectionFailure:
+    def exchange(self, request: Request) -> Answer:
         try:
             response = self._send(request)
         except OSError as error:
@@ -234,8 +241,39 @@ class CustomTransport:
             )
         return replace(response, headers=CaseInsensitiveDict(response.headers))
 
+
+class Network:
+    """How servers are reached; keeps one adapter for each."""
+
+    def __init__(
+        self,
+        timeout: tuple[float, float],
+        proxies: Proxies,
+        verify: bool | str | None,
+        pool_size: int,
+    ) -> None:
+        self.timeout = timeout
+        self._proxies, self._verify, self._pool_size = proxies, verify, pool_size
+        self._adapters: dict[str, OneServerAdapter] = {}
+
+    def adapter(self, url: str) -> OneServerAdapter:
+        """Return the adapter of the server that a URL names."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._adapters:
+            settings = settings_for(origin, self._proxies, self._verify)
+            made = OneServerAdapter(origin, settings, self._pool_size)
+            return self._adapters.setdefault(origin, made)
+        return self._adapters[origin]
+
     def close(self) -> None:
-        """Do nothing: the transport belongs to the user."""
+        """Close the connections; other ones are made when they are needed."""
+        for adapter in self._adapters.values():
+            adapter.close()
+
+    def forget(self) -> None:
+        """Forget the connections: in a forked process they belong to the other one."""
+        self._adapters = {}
 
 
 class RequestsTransport:
@@ -246,75 +284,46 @@ class RequestsTransport:
     stays where it was sent.
     """
 
-    __slots__ = ("_adapter", "_headers", "_posts", "_timeout", "_token")  # no vars()
+    __slots__ = ("_adapter", "_headers", "_timeout", "_token")  # no vars()
 
-    def __init__(
-        self,
-        base_url: str,
-        token: Token,
-        *,
-        pool_size: int,
-        timeout: tuple[float, float],
-        proxies: Proxies,
-        verify: bool | str | None,
-    ) -> None:
-        self._token, self._timeout = token, timeout
+    def __init__(self, base_url: str, token: Token, network: Network) -> None:
+        self._token, self._timeout = token, network.timeout
         self._headers = _headers(token)
-        parts, settings = urlsplit(base_url), settings_for(base_url, proxies, verify)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        self._adapter = OneServerAdapter(origin, settings, pool_size)
-        self._posts = OneServerAdapter(origin, settings, MAX_POSTS)
+        self._adapter = network.adapter(base_url)
 
     def __repr__(self) -> str:
         return "<RequestsTransport>"
 
-    def get(self, url: str, stop: threading.Event | None = None) -> Response | ConnectionFailure:
-        """Send one GET request; raises only ``Cancelled``, soon after `stop` was set."""
-        request = requests.PreparedRequest()
-        request.method, request.url, request.headers = "GET", url, self._headers_now()
-        return self._exchange(request, self._adapter, stop)
-
-    def post(self, url: str, content: bytes) -> Response | ConnectionFailure:
-        """Send one POST request with JSON; never raises for what the network does.
-
-        It uses a new connection: the server may be closing a kept one at that very moment, and
-        nobody could say whether the request arrived.
-        """
-        body = _Body(content)
-        request = requests.PreparedRequest()
-        request.method, request.url, request.headers = "POST", url, self._headers_now().copy()
-        request.headers["Content-Type"] = "application/json"
-        request.headers["Content-Length"] = str(len(content))
-        request.headers["Connection"] = "close"
-        request.body = body  # type: ignore[assignment]  # an iterable of bytes will do
-        answer = self._exchange(request, self._posts, None)
-        return answer if isinstance(answer, Response) else replace(answer, sent=body.sent)
-
-    def _exchange(
+    def send(
         self,
-        request: requests.PreparedRequest,
-        adapter: OneServerAdapter,
-        stop: threading.Event | None,
-    ) -> Response | ConnectionFailure:
+        method: Method,
+        url: str,
+        stop: threading.Event | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        """Send one request, with a body of JSON; never raises for what the network does.
+
+        Raises ``Cancelled`` soon after `stop` was set, unless there is a body. That goes over a new
+        connection: the server may be closing a kept one at that very moment, and nobody could say
+        whether the request arrived.
+        """
+        if self._headers["Authorization"] is not self._token.header:  # it was renewed
+            self._headers = _headers(self._token)
+        headers, content = self._headers, None
+        if body:
+            headers, content = _headers(self._token, body), _Body(body)
+            headers.update({"Content-Length": str(len(body)), "Connection": "close"})
+        waits = AnswerTimeout(*self._timeout, None if body else stop)
         try:
-            return _read(adapter.exchange(request, AnswerTimeout(*self._timeout, stop)))
+            return _read(self._adapter.exchange(method, url, headers, waits, content))
         except Cancelled:
             pass
         except Exception as error:  # noqa: BLE001  whatever it is, its traceback holds the headers
-            return explain(error, self._timeout, partial(self._token.hide, clean))
+            failure = explain(error, self._timeout, partial(self._token.hide, clean))
+            return replace(failure, sent=content is None or content.sent)
         except BaseException as interrupt:  # noqa: BLE001
             raise interrupt.with_traceback(None) from None  # its frames hold the headers
         raise Cancelled
-
-    def _headers_now(self) -> CaseInsensitiveDict[str]:
-        if self._headers["Authorization"] is not self._token.header:  # it was renewed
-            self._headers = _headers(self._token)
-        return self._headers
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._adapter.close()
-        self._posts.close()
 
 
 class _Body:
@@ -329,8 +338,8 @@ class _Body:
         yield self._content
 
 
-def _headers(token: Token) -> CaseInsensitiveDict[str]:
-    return CaseInsensitiveDict(
+def _headers(token: Token, body: bytes = b"") -> CaseInsensitiveDict[str]:
+    headers = CaseInsensitiveDict(
         {
             "User-Agent": user_agent(),
             "Accept": "application/json",
@@ -338,6 +347,9 @@ def _headers(token: Token) -> CaseInsensitiveDict[str]:
             "Authorization": token.header,
         }
     )
+    if body:
+        headers["Content-Type"] = "application/json"
+    return headers
 
 
 def explain(
@@ -378,8 +390,7 @@ _GZIP = b"\x1f\x8b"
 _PIECE = 256 * 1024
 
 
-def _read(response: requests.Response) -> Response:
-    raw, status = response.raw, response.status_code
+def _read(raw: Any) -> Response:
     pieces, left = [], MAX_BODY + 1
     while left and (piece := raw.read(min(left, _PIECE), decode_content=False)):
         pieces.append(piece)
@@ -388,10 +399,10 @@ def _read(response: requests.Response) -> Response:
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if body[:2] == _GZIP:  # whatever the header says: it may be false
         unpacked = _gunzip(body)
-        if unpacked is None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        if unpacked is None and HTTPStatus.OK <= raw.status < HTTPStatus.MULTIPLE_CHOICES:
             raise urllib3.exceptions.DecodeError("the compressed body is damaged")
         body = unpacked or body
-    return Response(status, raw.headers, body)
+    return Response(raw.status, raw.headers, body)
 
 
 def _gunzip(body: bytes) -> bytes | None:

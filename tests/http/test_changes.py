@@ -45,11 +45,11 @@ def test_any_header_is_one_line(header):
 
 
 def test_each_change_is_told_once():
-    """It may come with every response, several in one header, and in several headers."""
+    """It may come with every response, several in one header, and in several, joined."""
     changes = Changes()
-    changes.note(["name=a;affected=true,name=b", "name=c;info=https://x/?,1"])
+    changes.note("name=a;affected=true,name=b, name=c;info=https://x/?,1")
     assert [text.split("'")[1] for text in changes.take()] == ["a", "b", "c"]
-    changes.note(["name=b", "name=a;affected=true", "name=d"])
+    changes.note("name=b,name=a;affected=true, name=d")
     assert [text.split("'")[1] for text in changes.take()] == ["d"]
     assert changes.take() == []
 
@@ -57,5 +57,5 @@ def test_each_change_is_told_once():
 def test_a_server_that_announces_without_end():
     """At most a hundred are kept."""
     changes = Changes()
-    changes.note(f"name={number}" for number in range(2 * MAX_CHANGES))
+    changes.note(",".join(f"name={number}" for number in range(2 * MAX_CHANGES)))
     assert len(changes.take()) == MAX_CHANGES

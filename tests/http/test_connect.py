@@ -65,7 +65,7 @@ def test_connect_passes_all_options_on(asana, scripted, tmp_path):
         assert mine.get_job(GID)["gid"] == GID
     assert asana.requests[0].opt_pretty == "true"
     assert (mine.limiter.budget.limit, mine.max_in_flight) == (7, 3)
-    assert (mine.policy.retries, mine._transport._timeout) == (4, (1, 2))
+    assert (mine.policy.retries, mine._network.timeout) == (4, (1, 2))
     assert mine._transport._adapter._settings.reveal()["verify"] == str(bundle)
 
 

@@ -13,13 +13,13 @@ import pytest
 from asana_jobs_pd._http.addresses import hide_proxies
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.signed_urls import SignedTransport, SignedUrl
-from asana_jobs_pd._http.transport import ConnectionFailure
+from asana_jobs_pd._http.transport import ConnectionFailure, Network
 
 from .conftest import TOKEN, http
 
 
 def transport_of(*timeout):
-    return SignedTransport(loopback=True, timeout=timeout, proxies=hide_proxies(None), verify=None)
+    return SignedTransport(Network(timeout, hide_proxies(None), None, 5), loopback=True)
 
 
 @pytest.fixture

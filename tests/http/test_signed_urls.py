@@ -14,6 +14,7 @@ from seed import GRAPH_URL, RESOURCE_URL
 from asana_jobs_pd import Client
 from asana_jobs_pd._http.addresses import hide_proxies
 from asana_jobs_pd._http.signed_urls import SignedTransport, SignedUrl
+from asana_jobs_pd._http.transport import Network
 from asana_jobs_pd.testing import MockTransport, Response
 
 BASE = "https://asana-export.s3.amazonaws.com/1/download/file.jsonl.gz"
@@ -25,8 +26,7 @@ def signed(stamp="20260301T120000Z", life="300"):
 
 
 def transport(*, loopback):
-    proxies = hide_proxies(None)
-    return SignedTransport(loopback=loopback, timeout=(1, 2), proxies=proxies, verify=None)
+    return SignedTransport(Network((1, 2), hide_proxies(None), None, 5), loopback=loopback)
 
 
 @pytest.mark.parametrize("url", [GRAPH_URL, RESOURCE_URL])

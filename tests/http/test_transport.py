@@ -16,6 +16,7 @@ from asana_jobs_pd._http.auth import Token
 from asana_jobs_pd._http.transport import (
     MAX_BODY,
     ConnectionFailure,
+    Network,
     RequestsTransport,
     Response,
 )
@@ -40,15 +41,9 @@ def transport():
     made = []
 
     def make(base_url=ASANA, **options):
-        options = {
-            "pool_size": 5,
-            "timeout": (1, 2),
-            "proxies": hide_proxies(None),
-            "verify": None,
-            **options,
-        }
-        made.append(RequestsTransport(base_url, Token(TOKEN, "a test"), **options))
-        return made[-1]
+        options = {"timeout": (1, 2), "proxies": hide_proxies(None), "verify": None, **options}
+        made.append(Network(**options, pool_size=5))
+        return RequestsTransport(base_url, Token(TOKEN, "a test"), made[-1])
 
     yield make
     for each in made:
@@ -254,7 +249,7 @@ def test_no_redirect_takes_the_token_along(asana, client, scripted):
 def test_no_answer_in_words(transport, error, timed_out, retryable, says):
     """Each reason is explained, and whether it is temporary."""
     responses.get(JOB, body=error)
-    answer = transport().get(JOB)
+    answer = transport().send("GET", JOB)
     assert isinstance(answer, ConnectionFailure)
     assert says in answer.reason
     assert (answer.timed_out, answer.retryable) == (timed_out, retryable)
@@ -265,7 +260,7 @@ def test_an_error_that_holds_secrets_is_masked(transport):
     """What libraries write into their errors goes through the mask, and is one line."""
     url = f"https://x/y?X-Amz-Signature={SIGNATURE}"
     responses.get(JOB, body=requests.ConnectionError(f"{url}\nBearer {TOKEN} {TOKEN}"))
-    reason = transport().get(JOB).reason
+    reason = transport().send("GET", JOB).reason
     assert TOKEN not in reason
     assert SIGNATURE not in reason
     assert "\n" not in reason
@@ -277,7 +272,7 @@ def test_errors_that_go_in_circles_end(transport):
     first, second = requests.ConnectionError("a"), requests.ConnectionError("b")
     first.reason, second.reason = second, first
     responses.get(JOB, body=first)
-    assert isinstance(transport().get(JOB), ConnectionFailure)
+    assert isinstance(transport().send("GET", JOB), ConnectionFailure)
 
 
 def test_an_answer_of_16_mib_is_read_and_no_more(client, scripted):

@@ -399,8 +399,13 @@ def meagre_posts(client, monkeypatch):
     """Let every POST be answered with one job that has succeeded, and nothing else about it."""
 
     def answer(gid):
-        body = json.dumps({"data": {"gid": gid, "status": "succeeded"}}).encode()
-        monkeypatch.setattr(type(client._transport), "post", lambda *_: Response(201, {}, body))
+        made = Response.from_json({"data": {"gid": gid, "status": "succeeded"}}, 201)
+        send = type(client._transport).send
+
+        def send_or_make(transport, method, *rest):
+            return made if method == "POST" else send(transport, method, *rest)
+
+        monkeypatch.setattr(type(client._transport), "send", send_or_make)
 
     return answer
 
