@@ -8,8 +8,9 @@ from typing import Any, Unpack
 import pandas as pd
 
 from asana_jobs_pd._public import public
+from asana_jobs_pd._start.requests import StartOptions, with_start_options
 from asana_jobs_pd._start.resource_export import ResourceExport, export_parameters
-from asana_jobs_pd._start.start_jobs import StartOptions, start_jobs, with_start_options
+from asana_jobs_pd._start.start_jobs import start_jobs
 from asana_jobs_pd.typing import (
     Day,
     Gid,

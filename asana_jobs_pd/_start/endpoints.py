@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, TypeAlias, get_args
@@ -69,58 +70,46 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     )
 
 
-def iso_day(value: object, where: str) -> str:
-    """Return a day as ``2026-05-21``; `where` names the option in the error."""
+def iso_day(name: str, value: object) -> str:
+    """Return a day as ``2026-05-21``."""
     if isinstance(value, str):
-        try:
+        with suppress(ValueError):
             return date.fromisoformat(value).isoformat()
-        except ValueError:
-            pass
     elif isinstance(value, date) and not pd.isna(value):
         return date(value.year, value.month, value.day).isoformat()
     raise InvalidOptionError(
-        f"{where} = {value!r} is not a day: give one as '2026-05-21' or a date."
+        f"{name} = {value!r} is not a day: give one as '2026-05-21' or a date."
     )
 
 
-def iso_instant(value: object, where: str) -> str:
+def iso_instant(name: str, value: object) -> str:
     """Return a time as ``2026-05-21T00:00:00Z``; a day begins at midnight UTC."""
     moment = _moment(value)
     if moment is None:
         raise InvalidOptionError(
-            f"{where} = {value!r} is not a time: give one as '2026-05-21T09:30:00Z', a day, or a "
+            f"{name} = {value!r} is not a time: give one as '2026-05-21T09:30:00Z', a day, or a "
             "datetime with a time zone."
         )
     if moment.tzinfo is None:
         raise InvalidOptionError(
-            f"{where} = {value!r} has no time zone: give one, as in '2026-05-21T09:30:00Z' or "
+            f"{name} = {value!r} has no time zone: give one, as in '2026-05-21T09:30:00Z' or "
             "datetime(…, tzinfo=UTC)."
         )
     try:
         utc = moment.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
-        raise InvalidOptionError(f"{where} = {value!r} is out of range in UTC.") from None
+        raise InvalidOptionError(f"{name} = {value!r} is out of range in UTC.") from None
     return utc.isoformat(timespec="milliseconds").removesuffix(".000") + "Z"
 
 
 def _moment(value: object) -> datetime | None:
-    try:
-        if isinstance(value, str):
-            return _parsed(value)
-        if isinstance(value, datetime) and not pd.isna(value):
-            return value
-        if isinstance(value, date) and not pd.isna(value):
-            return datetime.combine(value, time(), UTC)
-    except ValueError:
-        pass
-    return None
-
-
-def _parsed(text: str) -> datetime:
-    try:
-        return datetime.combine(date.fromisoformat(text), time(), UTC)
-    except ValueError:
-        return datetime.fromisoformat(text)
+    if isinstance(value, str):
+        for parse in (date.fromisoformat, datetime.fromisoformat):
+            with suppress(ValueError):
+                return _moment(parse(value))
+    if not isinstance(value, date) or pd.isna(value):
+        return None
+    return value if isinstance(value, datetime) else datetime.combine(value, time(), UTC)
 
 
 def _gid(name: str, value: object) -> str:
@@ -159,39 +148,30 @@ def _schedule(name: str, value: object) -> dict[str, Any]:
             "'start_on' or 'due_on'."
         )
     (key, day) = given.popitem()
-    return {"should_skip_weekends": skip, key: iso_day(day, f"{name}[{key!r}]")}
+    return {"should_skip_weekends": skip, key: iso_day(f"{name}[{key!r}]", day)}
 
 
-def _dates(name: str, value: object) -> list[dict[str, Any]]:
-    def date_of(day: object, where: str) -> str | None:
-        return None if day is None else iso_day(day, where)
-
-    return _pairs(name, value, date_of)
+def _day_or_none(name: str, value: object) -> str | None:
+    return None if value is None else iso_day(name, value)
 
 
-def _roles(name: str, value: object) -> list[dict[str, Any]]:
-    return _pairs(name, value, _user)
-
-
-def _pairs(
-    name: str, value: object, check: Callable[[object, str], str | None]
-) -> list[dict[str, Any]]:
-    """Return a dict by gid in the form that Asana expects."""
-    return [
-        {"gid": parse_gid(gid, name), "value": check(each, f"{name}[{gid!r}]")}
-        for gid, each in _mapping(name, value).items()
-    ]
-
-
-def _user(value: object, where: str) -> str:
+def _user(name: str, value: object) -> str:
     """Return a user: ``"me"``, an email address or a gid."""
     if value == "me" or (isinstance(value, str) and "@" in value):
-        return check_text(where, value)
-    return parse_gid(value, where)
+        return check_text(name, value)
+    return parse_gid(value, name)
 
 
-def _checked(_name: str, value: Any) -> Any:
-    return value
+def _by_gid(check: Check) -> Check:
+    """Return a check of a dict by gid, which Asana takes as a list."""
+
+    def pairs(name: str, value: object) -> list[dict[str, Any]]:
+        return [
+            {"gid": parse_gid(gid, name), "value": check(f"{name}[{gid!r}]", each)}
+            for gid, each in _mapping(name, value).items()
+        ]
+
+    return pairs
 
 
 def _mapping(name: str, value: object) -> Mapping[Any, Any]:
@@ -211,7 +191,7 @@ _TABLE = (
         "/exports/resource",
         ("workspace",),
         member="workspace",
-        options=(Option("export_request_parameters", _checked, required=True),),
+        options=(Option("export_request_parameters", lambda _, value: value, required=True),),
     ),
     Endpoint(
         "duplicate_project",
@@ -244,8 +224,8 @@ _TABLE = (
             Option("team", _gid),
             Option("privacy_setting", _choice(PrivacySetting)),
             Option("is_strict", _flag),
-            Option("requested_dates", _dates),
-            Option("requested_roles", _roles),
+            Option("requested_dates", _by_gid(_day_or_none)),
+            Option("requested_roles", _by_gid(_user)),
         ),
     ),
     Endpoint(

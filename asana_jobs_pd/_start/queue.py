@@ -1,9 +1,4 @@
-"""Decides which request that starts a job is sent next, and which running job is polled.
-
-Asana lets a user run five duplications, instantiations and exports at a time. The queue respects
-that by counting what it sent and has not yet seen finish; what others run shows in refusals that
-say "later".
-"""
+"""Decides which request that starts a job is sent next, and which running job is polled."""
 
 from __future__ import annotations
 
@@ -34,61 +29,48 @@ class _Running:
 
 
 class StartQueue:
-    """Requests to send, in flight and done, numbered from 0 and sent in order; and running jobs.
+    """The requests of a call and the jobs that are running, of which Asana allows five at a time.
 
-    `running` are the gids of jobs that are known to run already. `states` has the outcome of each
-    request, None while it is open; `gave_up` says that too many in a row had no clear response.
+    It counts what it sent and has not yet seen finish; what others run shows in refusals that say
+    "later".
+
+    Requests are numbered from 0, and sent in order: `waiting` has those not sent yet, `sending`
+    those in flight. `running` are the jobs that are not known to have finished. `states` has the
+    outcome of each request, None while it is open; `gave_up` says that too many in a row had no
+    clear response.
     """
 
-    def __init__(
-        self, items: int, *, running: Iterable[str] = (), max_running: int = MAX_RUNNING
-    ) -> None:
+    def __init__(self, items: int, *, running: Iterable[str] = ()) -> None:
         self.states: list[StartState | None] = [None] * items
         self.gave_up = False
-        self._max_running = max_running
-        self._waiting: dict[int, float] = dict.fromkeys(range(items), -math.inf)
-        self._sending: set[int] = set()
-        self._running = {gid: _Running(-math.inf) for gid in running}
+        self.waiting: dict[int, float] = dict.fromkeys(range(items), -math.inf)
+        self.sending: set[int] = set()
+        self.running = {gid: _Running(-math.inf) for gid in running}
         self._hold_until = -math.inf
         self._holds: dict[int | None, int] = {}
         self._unclear = 0
 
     @property
-    def running(self) -> tuple[str, ...]:
-        """Gids of the jobs that are not known to have finished."""
-        return tuple(self._running)
-
-    @property
-    def sending(self) -> frozenset[int]:
-        """The requests in flight."""
-        return frozenset(self._sending)
-
-    @property
-    def waiting(self) -> int:
-        """The number of requests that have not been sent yet."""
-        return len(self._waiting)
-
-    @property
     def done(self) -> bool:
         """Whether every request is decided or will not be sent."""
-        return not self._sending and (self.gave_up or not self._waiting)
+        return not self.sending and (self.gave_up or not self.waiting)
 
     def take(self, now: float) -> int | None:
         """Return the next request to send; None when none may be sent now."""
         if not self._has_room() or self.gave_up or now < self._hold_until:
             return None
-        for item, not_before in self._waiting.items():
+        for item, not_before in self.waiting.items():
             if not_before <= now:
-                del self._waiting[item]
-                self._sending.add(item)
+                del self.waiting[item]
+                self.sending.add(item)
                 return item
         return None
 
     def take_poll(self, now: float) -> str | None:
         """Return the gid of a running job to poll; None when none is due."""
-        if not self._waiting or self.gave_up:
+        if not self.waiting or self.gave_up:
             return None
-        for gid, job in self._running.items():
+        for gid, job in self.running.items():
             if not job.in_flight and job.poll_at <= now:
                 job.in_flight = True
                 return gid
@@ -96,15 +78,15 @@ class StartQueue:
 
     def wait(self, now: float) -> float:
         """Return the seconds until something is due; inf when only a response changes that."""
-        due = [job.poll_at for job in self._running.values() if not job.in_flight]
+        due = [job.poll_at for job in self.running.values() if not job.in_flight]
         if self._has_room():
-            due += [max(self._hold_until, start) for start in self._waiting.values()]
-        return max(0.0, min(due, default=math.inf) - now) if self._waiting else math.inf
+            due += [max(self._hold_until, start) for start in self.waiting.values()]
+        return max(0.0, min(due, default=math.inf) - now) if self.waiting else math.inf
 
     def started(self, item: int, gid: str, now: float, *, taken: bool = False) -> None:
         """Note that a request has started a job, or that a running one was taken instead."""
         self._decide(item, "taken" if taken else "started")
-        self._running[gid] = _Running(now + MIN_POLL_DELAY)
+        self.running[gid] = _Running(now + MIN_POLL_DELAY)
         self._clear(item)
 
     def refused(self, item: int) -> None:
@@ -137,16 +119,16 @@ class StartQueue:
             wait = backoff(times, 0.0, first=MIN_HOLD, most=MAX_HOLD)
         self.withdraw(item)
         if alone:
-            self._waiting[item] = now + wait
+            self.waiting[item] = now + wait
         else:
             self._hold_until = max(self._hold_until, now + wait)
         self._unclear = 0
 
     def polled(self, gid: str, now: float, *, finished: bool) -> None:
         """Note the result of a poll."""
-        job = self._running[gid]
+        job = self.running[gid]
         if finished:
-            del self._running[gid]
+            del self.running[gid]
             if not self._unclear and None in self._holds:
                 self._hold_until = now  # there is room again
             return
@@ -156,22 +138,22 @@ class StartQueue:
 
     def withdraw(self, item: int) -> None:
         """Put back a request that was not sent after all."""
-        self._sending.remove(item)
-        self._waiting = dict(sorted({**self._waiting, item: -math.inf}.items()))
+        self.sending.remove(item)
+        self.waiting = dict(sorted({**self.waiting, item: -math.inf}.items()))
 
     def close(self) -> list[StartState]:
         """Return the outcome of every request; later responses no longer count."""
-        for item in tuple(self._sending):
+        for item in tuple(self.sending):
             self._decide(item, "unknown")
         return [state or "not_sent" for state in self.states]
 
     def _has_room(self) -> bool:
-        if self._unclear and self._sending:
+        if self._unclear and self.sending:
             return False
-        return len(self._running) + len(self._sending) < self._max_running
+        return len(self.running) + len(self.sending) < MAX_RUNNING
 
     def _decide(self, item: int, state: StartState) -> None:
-        self._sending.remove(item)
+        self.sending.remove(item)
         self.states[item] = state
 
     def _clear(self, item: int) -> None:

@@ -7,11 +7,12 @@ import logging
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client
+from asana_jobs_pd._jobs.frame import ReadResult
 from asana_jobs_pd._jobs.ledger import Recorder
 from asana_jobs_pd._jobs.read import read_one
 from asana_jobs_pd._jobs.schema import EVERYTHING
@@ -27,14 +28,6 @@ MAX_CANDIDATES = 3
 """How many jobs of the ledger are read for one request, at most."""
 
 
-class RecentJob(NamedTuple):
-    """A job that was read, and when it was asked for, in microseconds since 1970."""
-
-    gid: str
-    record: dict[str, Any]
-    asked_at: int
-
-
 class RecentJobs:
     """What the ledger knows of the same requests; each job is read before it is taken.
 
@@ -48,26 +41,22 @@ class RecentJobs:
         self.known = recorder.wanted
         self._gids = recorder.started([each.fingerprint for each in requests], since)
 
-    def find(self, request: StartRequest, stop: threading.Event) -> RecentJob | RequestError | None:
+    def find(self, request: StartRequest, stop: threading.Event) -> ReadResult | None:
         """Return the latest job of the same request that this token can read and is recent.
 
-        An error is returned where nobody can tell yet: the job may be running. ``Cancelled`` once
-        `stop` is set; a rejected token raises its AuthenticationError.
+        An error stands for a job of which nobody can tell yet: it may be running. ``Cancelled``
+        once `stop` is set; a rejected token raises its AuthenticationError.
         """
         for gid in self._gids.get(request.fingerprint, ())[:MAX_CANDIDATES]:
-            result = read_one(gid, EVERYTHING, self._client, stop=stop)
-            if isinstance(result.error, AuthenticationError):
-                raise result.error
-            if result.error is not None:
-                if result.error.status not in UNREADABLE:
-                    return _unchecked(request, result.error)
-            elif self._is_recent(result.record):
-                return RecentJob(gid, {**result.record, "gid": gid}, result.asked_at)
+            job = read_one(gid, EVERYTHING, self._client, stop=stop)
+            if isinstance(job.error, AuthenticationError):
+                raise job.error
+            if job.error is not None and job.error.status not in UNREADABLE:
+                return ReadResult(error=_unchecked(request, job.error))
+            if is_recent(job.record, self._client.server_time(), self._max_age):
+                return ReadResult(job.asked_at, {**job.record, "gid": gid})
             log.info("%s %s: job %s is not taken: not recent", request.subject, request.gid, gid)
         return None
-
-    def _is_recent(self, record: dict[str, Any]) -> bool:
-        return is_recent(record, self._client.server_time(), self._max_age)
 
 
 def _unchecked(request: StartRequest, error: RequestError) -> RequestError:

@@ -1,23 +1,112 @@
-"""Requests that start jobs, from parents as gids or web URLs; and the frame of their results."""
+"""A call that starts jobs: its options, the requests for its parents, the frame of results."""
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, TypeVar, get_args
 
 import numpy as np
 import orjson
 import pandas as pd
 
+from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._jobs.frame import NEVER, ReadResult, frame_of_results
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.schema import EVERYTHING
+from asana_jobs_pd._options import check_flag, is_seconds
+from asana_jobs_pd._progress import check_progress
 from asana_jobs_pd._start.endpoints import Endpoint, check_text
-from asana_jobs_pd.errors import InvalidGidError, InvalidOptionError, RequestError
-from asana_jobs_pd.typing import Gids, StartState
+from asana_jobs_pd.errors import InvalidGidError, InvalidOptionError
+from asana_jobs_pd.typing import Gids, ProgressCallback, StartErrors, StartState
+
+F = TypeVar("F", bound=Callable[..., pd.DataFrame])
+
+
+class StartOptions(TypedDict, total=False):
+    """The options that all functions which start jobs share.
+
+    Parameters
+    ----------
+    dry_run
+        True makes no request, and returns what would be sent.
+    timeout
+        Seconds after which nothing more is started; None goes on until all are, however long
+        other jobs take.
+    stop
+        An event; when another thread sets it, nothing more is started.
+    errors
+        What to do about parents whose job was not started. ``"coerce"``: their rows say why, and
+        an `AsanaStartWarning` says how many. ``"raise"``: all others are started first, then a
+        `PartialStartError` carries the frame.
+    client
+        The client to use; None takes the one of the last `connect`, else the environment's.
+    progress
+        Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``. A
+        callable gets ``(done, total, what)`` instead, as in `read_asana_jobs`.
+    """
+
+    dry_run: bool
+    timeout: float | None
+    stop: threading.Event | None
+    errors: StartErrors
+    client: Client | None
+    progress: bool | ProgressCallback | None
+
+
+_DEFAULTS: dict[str, Any] = {"dry_run": False, "errors": "coerce"}
+_RETURNS = """\
+
+Returns
+-------
+pandas.DataFrame
+    The jobs, one row per parent; `export_graph` describes it, and what is raised.
+"""
+
+
+def with_start_options(function: F) -> F:
+    """Show the shared options in a function's signature and docstring: they are written once."""
+    signature = inspect.signature(function)
+    *own, _ = signature.parameters.values()
+    shared = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_DEFAULTS.get(name),
+            annotation=getattr(annotation, "__forward_arg__", annotation),
+        )
+        for name, annotation in StartOptions.__annotations__.items()
+    ]
+    signature = signature.replace(parameters=[*own, *shared])
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    if function.__doc__ and StartOptions.__doc__:  # there are no docstrings with python -OO
+        doc = inspect.cleandoc(function.__doc__)
+        text = inspect.cleandoc(StartOptions.__doc__).partition("----------\n")[2]
+        end = doc.index("\n\n", doc.index("Parameters\n"))
+        returns = "" if "Returns\n" in doc else _RETURNS
+        function.__doc__ = f"{doc[:end]}\n{text}\n{returns}{doc[end + 1 :]}\n"
+    return function
+
+
+def check_options(name: str, options: StartOptions) -> None:
+    """Refuse unknown options and invalid values."""
+    for option in options.keys() - StartOptions.__annotations__:
+        raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")
+    dry_run, errors = options.get("dry_run", False), options.get("errors", "coerce")
+    timeout, stop = options.get("timeout"), options.get("stop")
+    check_flag("dry_run", dry_run)
+    check_progress(options.get("progress"))
+    if not isinstance(errors, str) or errors not in get_args(StartErrors):
+        raise InvalidOptionError(f"errors={errors!r}: give 'coerce' or 'raise'.")
+    if timeout is not None and not is_seconds(timeout):
+        raise InvalidOptionError(f"timeout={timeout!r}: give seconds, or None.")
+    if stop is not None and not isinstance(stop, threading.Event):
+        raise InvalidOptionError(f"stop is a {type(stop).__name__}; give a threading.Event.")
+    check_client(options.get("client"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +136,11 @@ class StartRequest:
 
 @dataclass(slots=True)
 class StartResult:
-    """The outcome of one request; `requested_at` is by Asana's clock, `asked_at` by ours."""
+    """The outcome of one request: its state, when it was sent by Asana's clock, and the job."""
 
     state: StartState = "not_sent"
     requested_at: int = NEVER
-    asked_at: int = NEVER
-    record: dict[str, Any] = field(default_factory=dict, repr=False)
-    error: RequestError | None = None
+    job: ReadResult = field(default_factory=ReadResult)
 
 
 def plan_requests(
@@ -97,9 +184,8 @@ def requests_frame(requests: Sequence[StartRequest]) -> pd.DataFrame:
 
 def started_frame(requests: Sequence[StartRequest], results: Sequence[StartResult]) -> pd.DataFrame:
     """Return one row per request: the columns of a read, and the source of each job."""
-    gids = [result.record.get("gid") for result in results]
-    reads = [ReadResult(result.asked_at, result.record, result.error) for result in results]
-    frame = frame_of_results(gids, reads, EVERYTHING)
+    jobs = [result.job for result in results]
+    frame = frame_of_results([job.record.get("gid") for job in jobs], jobs, EVERYTHING)
     columns: dict[str, Sequence[str]] = {
         "source.gid": [request.gid for request in requests],
         "source.action": [request.endpoint.name for request in requests],

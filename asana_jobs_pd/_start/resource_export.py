@@ -280,7 +280,7 @@ def _filters(resource_type: str, given: object) -> dict[str, Any]:
         check_choice("filters", name, known)
         label = f"filters[{name!r}]"
         filters[name] = (
-            _people(value, label) if name.endswith(".any") else iso_instant(value, label)
+            _people(value, label) if name.endswith(".any") else iso_instant(label, value)
         )
     _check_order(filters)
     return filters

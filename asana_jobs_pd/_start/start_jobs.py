@@ -1,130 +1,68 @@
-"""What all functions that start jobs share: from parents to a frame of jobs."""
+"""Starts jobs: the queue decides, threads send and poll, and every parent gets its row."""
 
 from __future__ import annotations
 
-import inspect
+import contextlib
+import logging
 import math
+import queue
+import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict, TypeVar, get_args
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
 
 import pandas as pd
 
-from asana_jobs_pd._http.client import Client, check_client
+from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.default_client import default_client, forget_default
+from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._http.threads import Clock, RealClock
-from asana_jobs_pd._jobs.read import frame_or_raise, run_to_end
+from asana_jobs_pd._http.responses import UNKNOWN, PostResult
+from asana_jobs_pd._http.threads import Clock, RealClock, Signals, start_thread
+from asana_jobs_pd._jobs.frame import ReadResult
+from asana_jobs_pd._jobs.ledger import Recorder
+from asana_jobs_pd._jobs.read import frame_or_raise, read_one, run_to_end
+from asana_jobs_pd._jobs.schema import EVERYTHING, FINAL_STATUSES
 from asana_jobs_pd._jobs.states import is_cached
-from asana_jobs_pd._options import check_flag, is_seconds
-from asana_jobs_pd._progress import Progress, check_progress
+from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._start.endpoints import ENDPOINTS
-from asana_jobs_pd._start.recent import RecentJobs, parse_max_age
+from asana_jobs_pd._start.queue import MAX_UNCLEAR, StartQueue
+from asana_jobs_pd._start.recent import UNREADABLE, RecentJobs, parse_max_age
 from asana_jobs_pd._start.requests import (
+    StartOptions,
     StartRequest,
     StartResult,
+    check_options,
     parse_parents,
     plan_requests,
     requests_frame,
     started_frame,
 )
-from asana_jobs_pd._start.runner import Runner
 from asana_jobs_pd.errors import (
     AsanaStartWarning,
     AuthenticationError,
-    InvalidOptionError,
+    ClientClosedError,
+    NetworkError,
+    NoThreadsError,
     PartialStartError,
     StartInterrupted,
     StartStoppedError,
 )
-from asana_jobs_pd.typing import Gids, ProgressCallback, StartErrors
+from asana_jobs_pd.typing import Gids
 
-F = TypeVar("F", bound=Callable[..., pd.DataFrame])
+log = logging.getLogger("asana_jobs_pd")
 
+TICK = 0.1
+GRACE = 0.15
+"""Seconds allowed for responses on their way when it is stopped."""
 MAX_SHOWN = 3
 _PARENTS = 'frame.loc[frame["source.state"] == "{}", "source.gid"]'
 
-
-class StartOptions(TypedDict, total=False):
-    """The options that all functions which start jobs share.
-
-    Parameters
-    ----------
-    dry_run
-        True makes no request, and returns what would be sent.
-    timeout
-        Seconds after which nothing more is started; None goes on until all are, however long
-        other jobs take.
-    stop
-        An event; when another thread sets it, nothing more is started.
-    errors
-        What to do about parents whose job was not started. ``"coerce"``: their rows say why, and
-        an `AsanaStartWarning` says how many. ``"raise"``: all others are started first, then a
-        `PartialStartError` carries the frame.
-    client
-        The client to use; None takes the one of the last `connect`, else the environment's.
-    progress
-        Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``. A
-        callable gets ``(done, total, what)`` instead, as in `read_asana_jobs`.
-    """
-
-    dry_run: bool
-    timeout: float | None
-    stop: threading.Event | None
-    errors: StartErrors
-    client: Client | None
-    progress: bool | ProgressCallback | None
-
-
-_DEFAULTS: dict[str, Any] = {"dry_run": False, "errors": "coerce"}
-_RETURNS = """\
-
-Returns
--------
-pandas.DataFrame
-    The jobs, one row per parent; `export_graph` describes it, and what is raised.
-"""
-
-
-def with_start_options(function: F) -> F:
-    """Show the shared options in a function's signature and docstring: they are written once."""
-    signature = inspect.signature(function)
-    *own, _ = signature.parameters.values()
-    shared = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=_DEFAULTS.get(name),
-            annotation=getattr(annotation, "__forward_arg__", annotation),
-        )
-        for name, annotation in StartOptions.__annotations__.items()
-    ]
-    signature = signature.replace(parameters=[*own, *shared])
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    if function.__doc__ and StartOptions.__doc__:  # there are no docstrings with python -OO
-        doc = inspect.cleandoc(function.__doc__)
-        text = inspect.cleandoc(StartOptions.__doc__).partition("----------\n")[2]
-        end = doc.index("\n\n", doc.index("Parameters\n"))
-        returns = "" if "Returns\n" in doc else _RETURNS
-        function.__doc__ = f"{doc[:end]}\n{text}\n{returns}{doc[end + 1 :]}\n"
-    return function
-
-
-def _check(name: str, options: StartOptions) -> None:
-    for option in options.keys() - StartOptions.__annotations__:
-        raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")
-    dry_run, errors = options.get("dry_run", False), options.get("errors", "coerce")
-    timeout, stop = options.get("timeout"), options.get("stop")
-    check_flag("dry_run", dry_run)
-    check_progress(options.get("progress"))
-    if not isinstance(errors, str) or errors not in get_args(StartErrors):
-        raise InvalidOptionError(f"errors={errors!r}: give 'coerce' or 'raise'.")
-    if timeout is not None and not is_seconds(timeout):
-        raise InvalidOptionError(f"timeout={timeout!r}: give seconds, or None.")
-    if stop is not None and not isinstance(stop, threading.Event):
-        raise InvalidOptionError(f"stop is a {type(stop).__name__}; give a threading.Event.")
-    check_client(options.get("client"))
+_running: weakref.WeakKeyDictionary[Limiter, tuple[str, ...]] = weakref.WeakKeyDictionary()
+"""Jobs started by this process and not yet seen to finish: they count in the next call too."""
 
 
 def start_jobs(
@@ -137,7 +75,7 @@ def start_jobs(
     max_age: object = None,
 ) -> pd.DataFrame:
     """Do what the function of that name in `asana_jobs_pd` does."""
-    _check(name, options)
+    check_options(name, options)
     age = None if max_age is None else parse_max_age(max_age)
     endpoint = ENDPOINTS[name]
     rows = plan_requests(endpoint, parse_parents(endpoint, parents), values)
@@ -146,45 +84,252 @@ def start_jobs(
         return requests_frame(unique)
     if not rows:
         return started_frame([], [])
-    run = _Run(unique, name, options, age, clock or RealClock())
-    return run_to_end(run.run, lambda interrupted: run.finish(rows, interrupted))
+    start = Start(unique, options, age, clock or RealClock())
+    return run_to_end(start.run, lambda interrupted: start.finish(rows, interrupted))
 
 
-class _Run:
-    """One call: it sends the requests and remembers how it ended."""
+class Start:
+    """One call: it sends the requests, each once, and polls the jobs that run while others wait.
+
+    Threads, which no interrupt reaches, record each response with the lock held; the main thread
+    only decides and waits. So `results` is complete whenever and however `run` ends.
+    """
+
+    _recorder: Recorder
 
     def __init__(
         self,
         requests: Sequence[StartRequest],
-        name: str,
         options: StartOptions,
         max_age: float | None,
         clock: Clock,
     ) -> None:
         self._requests = requests
-        self._name = name
-        self._options = options
-        self._max_age = max_age
-        self._recent: RecentJobs | None = None
-        self._clock = clock
-        self._bar = Progress(len(requests), name, options.get("progress"))
-        self.ending = ""
-        self._failure: BaseException | None = None
+        self._name = requests[0].endpoint.name
+        self._options, self._max_age, self._clock = options, max_age, clock
         self._client = options.get("client")
+        self._bar = Progress(len(requests), self._name, options.get("progress"))
         self.results = [StartResult() for _ in requests]
+        self._queue = StartQueue(len(requests))
+        self._recent: RecentJobs | None = None
+        self._items_of: dict[str, list[int]] = {}
+        self._unsent: set[int] = set()
+        self._busy = 0
+        self._obstacle = self._ending = ""
+        self._failure: BaseException | None = None
+        self._closed = False
+        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._signals: Signals = queue.SimpleQueue()
 
     def run(self) -> None:
-        """Send the requests; however it ends, `results` has the outcome of each."""
+        """Send the requests until all are decided, it is stopped, or its time is up."""
         client = self._client = self._client or default_client()
+        self._recorder = Recorder(client)
         if self._max_age is not None:
             self._recent = RecentJobs(self._requests, client, self._max_age)
-        runner = Runner(self._requests, self.results, client, self._recent, clock=self._clock)
+        self._queue = StartQueue(len(self._requests), running=_running.get(client.limiter, ()))
         try:
             with self._bar:
-                runner.run(self._tick_of(runner), self._over())
+                self._run(client)
         except Exception as error:  # noqa: BLE001  no gid may be lost, whatever it is
-            self._failure = error
-        self._failure = runner.failure or self._failure
+            self._failure = self._failure or error
+
+    def _run(self, client: Client) -> None:
+        timeout, shown = self._options.get("timeout"), None
+        deadline = math.inf if timeout is None else self._clock.now() + timeout
+        try:
+            while not self._is_over(deadline):
+                self._clock.wait(self._signals, self._dispatch(client))
+                shown = self._show(shown)
+        finally:
+            self._stop.set()
+            client.limiter.wake()
+            try:
+                self._wait_for_responses()
+            finally:
+                with self._lock:
+                    self._close(client)
+                self._recorder.write()
+
+    def _is_over(self, deadline: float) -> bool:
+        with self._lock:
+            if self._failure is not None or (self._queue.done and not self._busy):
+                return True
+        stop = self._options.get("stop")
+        if stop is not None and stop.is_set():
+            self._ending = "Stopped"
+        elif self._clock.now() >= deadline:
+            self._ending = f"Not done within {self._options.get('timeout'):g} s"
+        return bool(self._ending)
+
+    def _show(self, shown: object) -> object:
+        """Update the bar after a change, or after a second; return what it shows."""
+        with self._lock:
+            decided = sum(state is not None for state in self._queue.states)
+            text = f"{self._name}: {len(self._queue.running)} running"
+            if self._queue.waiting:
+                text += f", {len(self._queue.waiting)} waiting"
+            if self._obstacle:
+                text += f" ({self._obstacle})"
+        now = (decided, text, int(time.monotonic()))
+        if now != shown:
+            self._bar.set_label(text)
+            self._bar.tick(decided)
+        return now
+
+    def _dispatch(self, client: Client) -> float:
+        """Send and poll what is due; return the seconds to wait."""
+        with self._lock:
+            now = self._clock.now()
+            while self._failure is None and (item := self._queue.take(now)) is not None:
+                self._busy += 1
+                self._unsent.add(item)
+                try:
+                    start_thread(self._take_or_post, "asana-jobs-start", client, item)
+                except NoThreadsError as error:
+                    self._busy -= 1
+                    self._note_exception(item, error)
+            while (gid := self._queue.take_poll(now)) is not None:
+                try:
+                    start_thread(self._poll, "asana-jobs-start", client, gid)
+                except NoThreadsError:
+                    self._queue.polled(gid, now, finished=False)
+            return min(self._queue.wait(self._clock.now()), TICK)
+
+    # In threads
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[bool]:
+        """Hold the lock; yield whether results still count. The main thread hears of it."""
+        with self._lock:
+            yield not self._closed
+        self._signals.put("news")
+
+    def _take_or_post(self, client: Client, item: int) -> None:
+        """Take a recent job, or start one."""
+        try:
+            request, found = self._requests[item], None
+            if self._recent is not None:
+                found = self._recent.find(request, self._stop)
+            with self._noting() as in_time:
+                if found is not None and in_time:
+                    self._note_found(item, found)
+                self._unsent.discard(item)
+            if found is None and in_time:
+                self._post(client, item, request)
+        except BaseException as error:  # noqa: BLE001  it is raised again by the caller
+            with self._noting() as in_time:
+                if in_time:
+                    self._note_exception(item, error)
+        finally:
+            with self._noting():
+                self._busy -= 1
+
+    def _post(self, client: Client, item: int, request: StartRequest) -> None:
+        posted = client.post_job(
+            request.path, request.body, subject=request.subject, gid=request.gid, stop=self._stop
+        )
+        with self._noting() as in_time:
+            if in_time:
+                self._note_posted(item, posted)
+        _log(request, posted, in_time=in_time)
+        if posted.delivery == "taken":
+            gid, start = posted.record["gid"], (request.gid, request.fingerprint)
+            self._recorder.add(gid, posted.record, posted.sent_at, start)
+            self._recorder.write()
+        if posted.record.get("status") in FINAL_STATUSES:  # nobody would read all of it later
+            self._poll(client, posted.record["gid"])
+
+    def _poll(self, client: Client, gid: str) -> None:
+        with contextlib.suppress(Cancelled):
+            job = read_one(gid, EVERYTHING, client, stop=self._stop, background=True)
+            with self._noting() as in_time:
+                if in_time:
+                    self._note_polled(gid, job)
+
+    # With the lock held
+
+    def _note_found(self, item: int, job: ReadResult) -> None:
+        """Take a job that was started before; with an error, nobody knows whether there is one."""
+        now, request = self._clock.now(), self._requests[item]
+        self.results[item].job = job
+        if job.error is not None:
+            log.warning("%s", job.error)
+            self._queue.unclear(item, now, sent=False)
+            return
+        gid = job.record["gid"]
+        log.info("%s %s: the recent job %s is taken", request.subject, request.gid, gid)
+        self._recorder.add(gid, job.record, job.asked_at)
+        self._items_of.setdefault(gid, []).append(item)
+        self._queue.started(item, gid, now, taken=True)
+        if job.record.get("status") in FINAL_STATUSES:
+            self._queue.polled(gid, now, finished=True)
+
+    def _note_posted(self, item: int, posted: PostResult) -> None:
+        now, result, error = self._clock.now(), self.results[item], posted.error
+        result.requested_at = posted.requested_at
+        result.job = ReadResult(posted.sent_at, posted.record, error)
+        self._obstacle = ""
+        if posted.delivery == "taken":
+            gid = posted.record["gid"]
+            self._items_of.setdefault(gid, []).append(item)  # a cached export may come twice
+            self._queue.started(item, gid, now)
+        elif _must_wait(self._requests[item], posted):
+            alone = posted.delivery != "later"
+            self._queue.later(item, now, wait=posted.retry_after, alone=alone)
+            self._obstacle = f"Asana says {error.reason[:60]!r}" if error else ""
+        elif posted.delivery == "refused":
+            self._queue.refused(item)
+        else:
+            self._queue.unclear(item, now, sent=posted.delivery == "unknown")
+        if isinstance(error, AuthenticationError):
+            self._failure = self._failure or error
+
+    def _note_polled(self, gid: str, job: ReadResult) -> None:
+        if job.error is not None:
+            finished = job.error.status in UNREADABLE
+        else:
+            finished = job.record.get("status") in FINAL_STATUSES
+            self._recorder.add(gid, job.record, job.asked_at)
+            for item in self._items_of.get(gid, ()):
+                self.results[item].job = job
+        if gid in self._queue.running:
+            self._queue.polled(gid, self._clock.now(), finished=finished)
+        if isinstance(job.error, AuthenticationError):
+            self._failure = self._failure or job.error
+
+    def _note_exception(self, item: int, error: BaseException) -> None:
+        if item in self._unsent or isinstance(error, Cancelled | ClientClosedError):
+            self._unsent.discard(item)
+            self._queue.withdraw(item)
+        if not isinstance(error, Cancelled):
+            self._failure = self._failure or error
+
+    # At the end
+
+    def _wait_for_responses(self) -> None:
+        deadline = time.monotonic() + GRACE
+        while self._queue.sending and (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                self._signals.get(timeout=left)
+
+    def _close(self, client: Client) -> None:
+        self._closed = True
+        for item in self._unsent:
+            self._queue.withdraw(item)
+        lost = self._queue.sending.copy()
+        for item, state in enumerate(self._queue.close()):
+            result, request = self.results[item], self._requests[item]
+            result.state = state
+            if item in lost:
+                reason = f"stopped before a response came; {UNKNOWN}"
+            elif state == "not_sent" and result.job.error is None and self._queue.gave_up:
+                reason = f"not sent: {MAX_UNCLEAR} requests in a row had no clear response"
+            else:
+                continue
+            message = f"{request.subject} {request.gid}: {reason}."
+            result.job = ReadResult(error=NetworkError(message, gid=request.gid, reason=reason))
+        _running[client.limiter] = tuple(self._queue.running)
 
     def finish(self, rows: Sequence[StartRequest], interrupted: bool) -> pd.DataFrame:
         """Return one row per parent, with warnings of what matters, or raise how it ended."""
@@ -209,7 +354,7 @@ class _Run:
         return frame_or_raise(frame, error, self._client, warnings)
 
     def _error(self, frame: pd.DataFrame, interrupted: bool) -> BaseException | None:
-        errors = {result.error.gid: result.error for result in self.results if result.error}
+        errors = {error.gid: error for result in self.results if (error := result.job.error)}
         summary = self._summary(frame)
         if interrupted:
             return StartInterrupted(f"Interrupted: {summary}", frame=frame)
@@ -220,40 +365,12 @@ class _Run:
         if self._failure is not None:
             kind, reason = type(self._failure).__name__, clean(str(self._failure)).rstrip(".")
             return StartStoppedError(f"{kind}: {reason}. {summary}", frame=frame, errors=errors)
-        if self.ending:
-            return StartStoppedError(f"{self.ending}: {summary}", frame=frame, errors=errors)
+        if self._ending:
+            return StartStoppedError(f"{self._ending}: {summary}", frame=frame, errors=errors)
         if self._options.get("errors") == "raise" and not _all_there(frame):
             summary = self._summary(frame, examples=True)
             return PartialStartError(summary, frame=frame, errors=errors)
         return None
-
-    def _over(self) -> Callable[[float], bool]:
-        """Return a function that says whether to stop at a time."""
-        stop, timeout = self._options.get("stop"), self._options.get("timeout")
-        deadline = math.inf if timeout is None else self._clock.now() + timeout
-
-        def over(now: float) -> bool:
-            if stop is not None and stop.is_set():
-                self.ending = "Stopped"
-            elif now >= deadline:
-                self.ending = f"Not done within {timeout:g} s"
-            return bool(self.ending)
-
-        return over
-
-    def _tick_of(self, runner: Runner) -> Callable[[], None]:
-        """Return a function that updates the bar after a change, or after a second."""
-        shown: tuple[object, ...] = ()
-
-        def tick() -> None:
-            nonlocal shown
-            now = (runner.decided, runner.status_text, int(time.monotonic()))
-            if now != shown:
-                self._bar.set_label(f"{self._name}: {runner.status_text}")
-                self._bar.tick(runner.decided)
-                shown = now
-
-        return tick
 
     def _summary(self, frame: pd.DataFrame, *, examples: bool = False) -> str:
         counts = frame["source.state"].value_counts()
@@ -274,10 +391,41 @@ class _Run:
         ]
         lines = [f"{'; '.join(parts)}. There is a row for each parent in the frame."]
         if examples:
-            errors = [result.error for result in self.results if result.error]
+            errors = [result.job.error for result in self.results if result.job.error]
             lines += [f"  {error}" for error in errors[:MAX_SHOWN]]
         return "\n".join(lines)
 
 
 def _all_there(frame: pd.DataFrame) -> bool:
     return bool(frame["source.state"].isin(["started", "taken"]).all())
+
+
+_IN_PROGRESS = re.compile(r"in[ -]progress|concurrent", re.IGNORECASE)
+_ONE_ALREADY = re.compile(r"already|at a time|one export|running|limit", re.IGNORECASE)
+
+
+def _must_wait(request: StartRequest, posted: PostResult) -> bool:
+    """Tell whether Asana refused because another export or duplication is still running.
+
+    A second resource export of a workspace gets a 403, as missing permissions do; the message is
+    not documented, so several wordings are recognized.
+    """
+    error = posted.error
+    if posted.delivery == "later" or error is None or error.status != HTTPStatus.FORBIDDEN:
+        return posted.delivery == "later"
+    if _IN_PROGRESS.search(error.reason):
+        return True
+    resources = request.endpoint.name == "export_resources"
+    return resources and bool(_ONE_ALREADY.search(error.reason))
+
+
+def _log(request: StartRequest, posted: PostResult, *, in_time: bool) -> None:
+    """Log the outcome of a request; nobody else hears of a job that started too late."""
+    if posted.delivery == "taken":
+        level = logging.INFO if in_time else logging.WARNING
+        gid = posted.record["gid"]
+        log.log(level, "%s %s: job %s was started", request.subject, request.gid, gid)
+    elif _must_wait(request, posted):
+        log.info("%s; it is sent again later", posted.error)
+    else:
+        log.warning("%s", posted.error)

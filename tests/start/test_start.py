@@ -20,11 +20,11 @@ from driven import until
 import asana_jobs_pd as aj
 from asana_jobs_pd._http.rate_limit import Limiter
 from asana_jobs_pd._http.responses import PostResult
+from asana_jobs_pd._http.threads import RealClock
 from asana_jobs_pd._http.transport import Response
 from asana_jobs_pd._start.endpoints import ENDPOINTS
-from asana_jobs_pd._start.requests import StartResult, plan_requests
-from asana_jobs_pd._start.runner import Runner
-from asana_jobs_pd._start.start_jobs import start_jobs
+from asana_jobs_pd._start.requests import plan_requests
+from asana_jobs_pd._start.start_jobs import Start, start_jobs
 from asana_jobs_pd.errors import (
     AsanaStartWarning,
     AuthenticationError,
@@ -432,14 +432,14 @@ def test_a_job_that_comes_twice_is_told_twice(asana, meagre_posts, start):
 def test_only_a_429_holds_up_the_others(client, status, reason, following):
     """A 403 is about one workspace: others need not wait for it."""
     requests = plan_requests(ENDPOINTS["export_graph"], ["1", "2"], {})
-    runner = Runner(requests, [StartResult() for _ in requests], client)
+    call = Start(requests, {"client": client}, None, RealClock())
     delivery = "later" if status == 429 else "refused"
     error = StatusError(reason, status=status, reason=reason)
-    with runner._lock:
-        assert runner._queue.take(0.0) == 0
-        runner._note_posted(0, PostResult(delivery, {}, error))
-        assert runner._queue.take(0.0) == following
-        assert runner._queue.waiting == (2 if following is None else reason != "Forbidden")
+    with call._lock:
+        assert call._queue.take(0.0) == 0
+        call._note_posted(0, PostResult(delivery, {}, error))
+        assert call._queue.take(0.0) == following
+        assert len(call._queue.waiting) == (2 if following is None else reason != "Forbidden")
 
 
 def test_nothing_is_a_frame_too(client):

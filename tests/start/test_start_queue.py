@@ -186,7 +186,7 @@ def test_jobs_are_asked_for_only_while_somebody_waits():
     now, waits = 2.0, []
     for _ in range(12):
         queue.polled("0", now, finished=False)
-        waits.append(queue._running["0"].poll_at - now)
+        waits.append(queue.running["0"].poll_at - now)
         now += waits[-1]
         while queue.take_poll(now) not in ("0", None):
             pass
