@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
-from random import Random
 from typing import Any, Literal, get_args
 
 Headers = tuple[tuple[str, str], ...]
@@ -15,12 +14,12 @@ HELP = (
     "For more information on API status codes and how to handle them, "
     "read the docs on errors: https://developers.asana.com/docs/errors"
 )
+PHRASE = "6 sad squid snuggle softly"
+"""What Asana's support asks for after a 500."""
 MESSAGES = {
-    400: "Bad Request",
     401: "Not Authorized",
     402: "This feature is only available to premium users",
     403: "Forbidden: you do not have access to this job",
-    404: "Not Found",
     405: "Method Not Allowed",
     412: "Sync token invalid or too old",
     429: "You have made too many requests recently. Please, be cool.",
@@ -29,14 +28,6 @@ MESSAGES = {
     503: "Service unavailable, try again later",
 }
 _JSON: Headers = (("Content-Type", "application/json; charset=UTF-8"),)
-_HTML: Headers = (("Content-Type", "text/html"),)
-_XML: Headers = (("Content-Type", "application/xml"),)
-_PHRASES = (
-    ("sad", "shy", "brave", "sleepy", "noisy", "gentle"),
-    ("squid", "otters", "geese", "llamas", "newts", "yaks"),
-    ("snuggle", "wander", "hum", "juggle", "paddle", "giggle"),
-    ("softly", "slowly", "loudly", "twice", "sideways", "daily"),
-)
 
 
 @dataclass(slots=True)
@@ -64,6 +55,14 @@ class Answer:
         return self.ending == "reset" and self.cut is None
 
 
+class RefusedError(Exception):
+    """A request that cannot be served; `answer` says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
 def json_answer(content: Any, *, status: int = 200, pretty: bool = False) -> Answer:
     """Return a JSON response, indented if `pretty`."""
     text = json.dumps(
@@ -75,25 +74,12 @@ def json_answer(content: Any, *, status: int = 200, pretty: bool = False) -> Ans
     return Answer(status, text.encode(), _JSON)
 
 
-def error(status: int, message: str | None = None, *, seed: object = 0) -> Answer:
-    """Return Asana's error envelope; a 500 carries the phrase that Asana's support asks for."""
+def error(status: int, message: str | None = None) -> Answer:
+    """Return Asana's error envelope."""
     detail = {"message": message or MESSAGES.get(status) or reason(status), "help": HELP}
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        detail["phrase"] = phrase(seed)
+        detail["phrase"] = PHRASE
     return json_answer({"errors": [detail]}, status=status)
-
-
-def phrase(seed: object) -> str:
-    """Make a phrase such as `6 sad squid snuggle softly`, the same for the same seed."""
-    rng = Random(str(seed))
-    return f"{rng.randint(2, 31)} " + " ".join(rng.choice(words) for words in _PHRASES)
-
-
-def html(status: int) -> Answer:
-    """Return the error page of a proxy."""
-    head = f"{status} {reason(status)}"
-    page = f"<html>\n<head><title>{head}</title></head>\n<body><h1>{head}</h1></body>\n</html>\n"
-    return Answer(status, page.encode(), _HTML)
 
 
 def xml_error(status: int, code: str, message: str) -> Answer:
@@ -103,7 +89,7 @@ def xml_error(status: int, code: str, message: str) -> Answer:
         f"<Error><Code>{code}</Code><Message>{message}</Message>"
         "<RequestId>SANDBOX</RequestId><HostId>127.0.0.1</HostId></Error>"
     )
-    return Answer(status, document.encode(), _XML)
+    return Answer(status, document.encode(), (("Content-Type", "application/xml"),))
 
 
 def reason(status: int) -> str:
@@ -208,61 +194,44 @@ class Fault:
         return right and self.gid in (None, gid)
 
 
-class Faults:
-    """The queue of faults, first in, first out."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Fault] = []
-
-    def add(self, fault: Fault) -> None:
-        """Queue a fault."""
-        self._waiting.append(fault)
-
-    def take(self, where: str, gid: str | None, method: str) -> Fault | None:
-        """Return the fault that applies to a request, and use it up by one."""
-        for position, fault in enumerate(self._waiting):
-            if fault.applies(where, gid, method):
-                left = replace(fault, times=fault.times - 1)
-                self._waiting[position : position + 1] = [left] if left.times > 0 else []
-                return fault
-        return None
-
-
 def strike(fault: Fault, answer: Answer, where: str) -> Answer:
-    """Return the response that a fault makes of the intended one."""
+    """Return what a fault makes of the intended response; `whole` has changed the request."""
+    seconds = 1.0 if fault.seconds is None else fault.seconds
     match fault.kind:
+        case "delay":
+            answer.delay = seconds
+        case "slow":
+            answer.spread = seconds
+        case "truncate":
+            answer.cut = len(answer.body) // 2 if fault.bytes is None else fault.bytes
+            answer.ending = "close"
+        case "reset":
+            answer.cut, answer.ending = fault.bytes, "reset"
+        case "status" | "html" | "empty" | "garbage" | "redirect":
+            return _another(fault, answer.headers, where)
+    return answer
+
+
+def _another(fault: Fault, headers: Headers, where: str) -> Answer:
+    """Return a response that takes the place of the intended one."""
+    match fault.kind:
+        case "status" if where == "exports":
+            words = "Please reduce your request rate."
+            return xml_error(fault.status or 503, "SlowDown", words)
         case "status":
-            return _error(fault, where)
+            return error(fault.status or 500)
         case "html":
-            return html(fault.status or 502)
-        case "empty":
-            return Answer(fault.status or 502)
+            return _html(fault.status or 502)
         case "garbage":
-            return Answer(fault.status or 200, _GARBAGE, answer.headers)
+            return Answer(fault.status or 200, _GARBAGE, headers)
         case "redirect":
             location = fault.location or "https://elsewhere.invalid/"
             return Answer(fault.status or 302, headers=(("Location", location),))
-        case _:
-            return _deliver_badly(fault, answer)
+    return Answer(fault.status or 502)
 
 
-def _error(fault: Fault, where: str) -> Answer:
-    if where == "exports":
-        return xml_error(fault.status or 503, "SlowDown", "Please reduce your request rate.")
-    return error(fault.status or 500, seed=fault.gid)
-
-
-def _deliver_badly(fault: Fault, answer: Answer) -> Answer:
-    """Return the same response, late, slow or in part."""
-    seconds = 1.0 if fault.seconds is None else fault.seconds
-    match fault.kind:
-        case "whole":  # handled by the site
-            return answer
-        case "delay":
-            return replace(answer, delay=seconds)
-        case "slow":
-            return replace(answer, spread=seconds)
-        case "truncate":
-            cut = len(answer.body) // 2 if fault.bytes is None else fault.bytes
-            return replace(answer, cut=cut, ending="close")
-    return replace(answer, cut=fault.bytes, ending="reset")
+def _html(status: int) -> Answer:
+    """Return the error page of a proxy."""
+    head = f"{status} {reason(status)}"
+    page = f"<html>\n<head><title>{head}</title></head>\n<body><h1>{head}</h1></body>\n</html>\n"
+    return Answer(status, page.encode(), (("Content-Type", "text/html"),))

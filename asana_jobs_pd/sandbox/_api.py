@@ -2,87 +2,62 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
-from zlib import crc32
 
-from ._answers import Answer, Headers, error, json_answer
-from ._starts import parent_of, start_of
+from ._answers import Answer, Headers, RefusedError, error, json_answer
+from ._starts import PREFIX, data_of, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ._jobs import Jobs
     from ._server import Request
-    from ._starts import Start, Starts
+    from ._starts import Starts
 
-KNOWN_FIELDS = frozenset(
-    {
-        "new_graph_export",
-        "new_graph_export.completed_at",
-        "new_graph_export.created_at",
-        "new_graph_export.download_url",
-        "new_portfolio",
-        "new_portfolio.name",
-        "new_project",
-        "new_project.name",
-        "new_project_template",
-        "new_project_template.name",
-        "new_resource_export",
-        "new_resource_export.completed_at",
-        "new_resource_export.created_at",
-        "new_resource_export.download_url",
-        "new_task",
-        "new_task.created_by",
-        "new_task.name",
-        "new_task.resource_subtype",
-        "new_task_template",
-        "new_task_template.name",
-        "resource_subtype",
-        "status",
-    }
-)
-_ITSELF = ""
-_ALWAYS = {"gid", "resource_type"}
-_DETAILS = {"created_by"}
-_LEAVES = _DETAILS | {
-    "gid",
-    "resource_type",
-    "resource_subtype",
-    "name",
-    "created_at",
-    "completed_at",
-    "download_url",
+_LEAVES_OF = {
+    "new_graph_export": ("completed_at", "created_at", "download_url"),
+    "new_portfolio": ("name",),
+    "new_project": ("name",),
+    "new_project_template": ("name",),
+    "new_resource_export": ("completed_at", "created_at", "download_url"),
+    "new_task": ("created_by", "name", "resource_subtype"),
+    "new_task_template": ("name",),
+    "resource_subtype": (),
+    "status": (),
 }
+_KNOWN_FIELDS = {f"{top}.{leaf}" for top, leaves in _LEAVES_OF.items() for leaf in leaves}
+_KNOWN_FIELDS |= _LEAVES_OF.keys()
+_ALWAYS = {"gid", "resource_type"}
+_LEAVES = _ALWAYS.union(*_LEAVES_OF.values())
+_COMPACT = ""
+"""Stands for an object's leaves without details."""
+_DETAIL = "created_by"
 
-Selection = dict[str, frozenset[str]]
-
-
-class UnknownFieldError(ValueError):
-    """An unknown name in `opt_fields`."""
+Selection = dict[str, set[str]]
 
 
 class Fields:
     """The fields of a job that `opt_fields` can name."""
 
-    def __init__(self, known: Iterable[str] | None = None) -> None:
-        self._known = KNOWN_FIELDS if known is None else frozenset(known)
+    def __init__(self, known: Iterable[str] | None) -> None:
+        self._known = frozenset(_KNOWN_FIELDS if known is None else known)
         self._tops = {name.partition(".")[0] for name in self._known}
-        self.objects = tuple(sorted(top for top in self._tops if top.startswith("new_")))
-        self._compact: Selection = dict.fromkeys(self._tops, frozenset({_ITSELF}))
+        self.objects = sorted(top for top in self._tops if top.startswith("new_"))
+        self.selection = lru_cache(maxsize=1024)(self._selection)
 
-    def parse(self, names: tuple[str, ...]) -> Selection:
-        """Return the selection for some names; none select the compact record."""
-        if not names:
-            return self._compact
-        selection: dict[str, set[str]] = {}
-        for name in names:
-            if name not in self._known:
-                raise UnknownFieldError(name)
+    def _selection(self, names: tuple[str, ...]) -> Selection:
+        """Return the leaves that some names select; none select the compact record."""
+        leaves: Selection = defaultdict(set)
+        for name in names or self._tops:
+            if names and name not in self._known:
+                raise RefusedError(error(400, f"opt_fields: Unknown field: {name}"))
             top, _, leaf = name.partition(".")
-            selection.setdefault(top, set()).add(leaf or _ITSELF)
-        return {top: frozenset(leaves) for top, leaves in selection.items()}
+            leaves[top].add(leaf or _COMPACT)
+        return dict(leaves)
 
     def select(self, record: Mapping[str, Any], selection: Selection) -> dict[str, Any]:
         """Return the selected part of a record; undocumented keys are always included."""
@@ -95,21 +70,11 @@ class Fields:
         return chosen
 
 
-def _part(value: Any, leaves: frozenset[str]) -> Any:
+def _part(value: Any, leaves: set[str]) -> Any:
     if not isinstance(value, dict):
         return value
-    compact = _ITSELF in leaves
-    return {
-        key: item
-        for key, item in value.items()
-        if key in leaves or key == "gid" or key not in _LEAVES or (compact and key not in _DETAILS)
-    }
-
-
-PREFIX = "/api/1.0/"
-_JOBS = PREFIX + "jobs/"
-_ME = PREFIX + "users/me"
-_MAX_GID_LENGTH = 30
+    wanted = {"gid", *leaves, *(_LEAVES - {_DETAIL} if _COMPACT in leaves else ())}
+    return {key: item for key, item in value.items() if key in wanted or key not in _LEAVES}
 
 
 class Query(NamedTuple):
@@ -128,10 +93,16 @@ def parse_query(query: str) -> Query:
     return Query(fields, options.get("opt_pretty", [None])[-1])
 
 
-def gid_of(path: str) -> str | None:
-    """Return the gid in the path of a job, or None for any other path."""
-    gid = path.removeprefix(_JOBS)
-    return None if gid == path or not gid or "/" in gid else unquote(gid)
+def gid_of(request: Request) -> str:
+    """Return the gid that a request is about: of a job, or of the parent of one; else nothing."""
+    top, _, gid = request.path.removeprefix(PREFIX).partition("/")
+    if top == "jobs":
+        return "" if "/" in gid else unquote(gid)
+    start, gid = start_of(request.path)
+    if start is not None and start.member:
+        with suppress(RefusedError, AttributeError):
+            gid = data_of(request).get(start.member)
+    return gid if isinstance(gid, str) else ""
 
 
 class Api:
@@ -140,23 +111,19 @@ class Api:
     def __init__(
         self, *, token: str, fields: Fields, jobs: Jobs, starts: Starts, changes: Iterable[str]
     ) -> None:
-        self.accept(token)
-        # Each token has its own user.
-        self._user = {"gid": str(1200 * 10**12 + crc32(token.encode())), "resource_type": "user"}
+        self.token = token
+        self.jobs = jobs
         self._fields = fields
-        self._parse = lru_cache(maxsize=1024)(fields.parse)
-        self._jobs = jobs
-        self.starts = starts
+        self._starts = starts
         self._headers: Headers = tuple(("Asana-Change", change) for change in changes)
         self._refusals: dict[str, tuple[int, str | None]] = {}
 
-    def accept(self, token: str) -> None:
-        """Accept only this token from now on; its user stays the same."""
-        self._bearer = f"bearer {token}"
-
     def answer(self, request: Request) -> Answer:
         """Return the response to a request."""
-        answer = self._route(request)
+        try:
+            answer = self._route(request)
+        except RefusedError as refused:
+            answer = refused.answer
         answer.headers += self._headers
         return answer
 
@@ -167,69 +134,34 @@ class Api:
             del self._refusals[gid]
 
     def _route(self, request: Request) -> Answer:
-        if not self._authorized(request.headers.get("authorization", "")):
-            return error(401)
-        if request.path == _ME:
-            return json_answer({"data": self._user})
-        gid, start = gid_of(request.path), start_of(request.path)
-        if gid is None and start is None:
-            return error(404, "No matching route for request")
-        allowed = "GET" if start is None else "POST"
+        start, gid = start_of(request.path)[0], gid_of(request)
+        self._check(request, "" if start is None and not gid else "POST" if start else "GET")
+        query = parse_query(request.query)
+        if query.opt_pretty not in (None, "true", "false"):
+            raise RefusedError(error(400, f"opt_pretty: Not a boolean: {query.opt_pretty}"))
+        selection = self._fields.selection(query.opt_fields)
+        if gid in self._refusals:
+            status, message = self._refusals[gid]
+            noun = "job" if start is None else start.parents[0]
+            words = {
+                403: f"Forbidden: you do not have access to this {noun}",
+                404: f"{noun}: Unknown object: {gid}",
+            }
+            raise RefusedError(error(status, message or words.get(status)))
+        if start is not None:
+            gid = self._starts.start(start, gid, data_of(request))
+        content = {"data": self._fields.select(self.jobs.record(gid), selection)}
+        status = 200 if start is None else 201
+        return json_answer(content, status=status, pretty=query.opt_pretty == "true")
+
+    def _check(self, request: Request, allowed: str) -> None:
+        """Refuse a request without the token, to an unknown place, or with another method."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or token != self.token:
+            raise RefusedError(error(401))
+        if not allowed:
+            raise RefusedError(error(404, "No matching route for request"))
         if request.method != allowed:
             refusal = error(405, f"{request.method}: Method Not Allowed")
             refusal.headers += (("Allow", allowed),)
-            return refusal
-        query = parse_query(request.query)
-        if start is not None:
-            return self._start(request, start, query)
-        return self._job(gid or "", query)
-
-    def _authorized(self, authorization: str) -> bool:
-        scheme, _, token = authorization.partition(" ")
-        return f"{scheme.lower()} {token}" == self._bearer
-
-    def _start(self, request: Request, start: Start, query: Query) -> Answer:
-        parent = parent_of(request)
-        if parent in self._refusals:
-            status, message = self._refusals[parent]
-            words = {403: f"Forbidden: you do not have access to this {start.parents[0]}"}
-            return error(status, message or words.get(status), seed=parent)
-        refusal = self._unreadable(query)
-        if refusal is not None:
-            return refusal
-        started = self.starts.start(request, start)
-        if isinstance(started, Answer):
-            return started
-        answer = self._job(started, query)
-        answer.status = 201
-        return answer
-
-    def _unreadable(self, query: Query) -> Answer | None:
-        if query.opt_pretty not in (None, "true", "false"):
-            return error(400, f"opt_pretty: Not a boolean: {query.opt_pretty}")
-        try:
-            self._parse(query.opt_fields)
-        except UnknownFieldError as unknown:
-            return error(400, f"opt_fields: Unknown field: {unknown}")
-        return None
-
-    def _job(self, gid: str, query: Query) -> Answer:
-        if gid in self._refusals:
-            status, message = self._refusals[gid]
-            return error(status, message or _no_job(gid, status), seed=gid)
-        refusal = self._unreadable(query)
-        if refusal is not None:
-            return refusal
-        selection = self._parse(query.opt_fields)
-        record = self._jobs.record(gid)
-        if record is None:
-            digits = gid.isascii() and gid.isdigit() and len(gid) <= _MAX_GID_LENGTH
-            return (
-                error(404, _no_job(gid, 404)) if digits else error(400, f"job: Not a Long: {gid}")
-            )
-        pretty = query.opt_pretty == "true"
-        return json_answer({"data": self._fields.select(record, selection)}, pretty=pretty)
-
-
-def _no_job(gid: str, status: int) -> str | None:
-    return f"job: Unknown object: {gid}" if status == 404 else None  # noqa: PLR2004
+            raise RefusedError(refusal)

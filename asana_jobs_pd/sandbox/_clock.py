@@ -153,9 +153,3 @@ class RunningClock(Clock):
             f"the clock follows real time and cannot be advanced by {seconds} s; "
             "use Sandbox(clock=Clock())"
         )
-
-
-def iso(instant: datetime, *, fraction: bool = True) -> str:
-    """Format a time as Asana does: `2026-01-01T02:06:58.147Z`, or without the fraction."""
-    naive = instant.replace(tzinfo=None)
-    return naive.isoformat(timespec="milliseconds" if fraction else "seconds") + "Z"

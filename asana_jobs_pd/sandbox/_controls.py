@@ -193,7 +193,7 @@ class Controls:
         with self._site.lock:
             self._tokens += 1
             self.token = f"{self._first_token}-{self._tokens}"
-            self._api.accept(self.token)
+            self._api.token = self.token
         return self.token
 
     def next_week(self) -> None:
@@ -329,7 +329,7 @@ class Controls:
             early=early,
         )
         with self._site.lock:
-            self._site.faults.add(fault)
+            self._site.faults.append(fault)
 
     @property
     def stats(self) -> Stats:

@@ -8,21 +8,27 @@ import json
 import re
 import secrets
 import zlib
-from dataclasses import dataclass
+from collections import Counter
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import chain, islice, takewhile
 from math import ceil
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from ._answers import Answer, xml_error
 from ._world import World
-from ._world_rows import graph_rows, graph_task_rows, resource_rows
+from ._world_rows import (
+    graph_rows,
+    graph_task_rows,
+    requested_rows,
+    resource_rows,
+    structure_rows,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from ._clock import Clock
     from ._server import Request
@@ -43,67 +49,33 @@ def export_rows(
     """
     rng = Random(f"{seed}/{order}")
     world = World(seed, max(50, count), weeks=weeks)
-    if resource_type != "graph_export":
-        return islice(_repeated(_resources(world, rng)), count)
-    new = (number for number in range(world.first_tasks, world.tasks) if world.depth(number) <= 1)
-    rows = islice(_graph(world, count, rng), count)
-    return chain(rows, chain.from_iterable(map(partial(graph_task_rows, world), new)))
+    if resource_type == "graph_export":
+        first = takewhile(lambda number: number < world.first_tasks, world.in_graph())
+        rows = _mixed(rng, (structure_rows(world), None), (_task_rows(world, first), 100))
+        return chain(islice(rows, count), _task_rows(world, world.in_graph(world.first_tasks)))
+    teams, tasks, messages = (resource_rows(world, kind) for kind in ("team", "task", "message"))
+    return islice(_repeated(_mixed(rng, (teams, None), (tasks, 150), (messages, 10))), count)
 
 
-def requested_rows(world: World, parameters: Sequence[Json]) -> Iterator[Json]:
-    """Yield the rows of a resource export with these request parameters."""
-    for asked in parameters:
-        fields, filters = asked.get("fields"), asked.get("filters")
-        if fields is not None:
-            fields = ["resource_type", *fields]
-        yield from resource_rows(world, asked["resource_type"], fields=fields, filters=filters)
+def _task_rows(world: World, numbers: Iterator[int]) -> Iterator[Json]:
+    return chain.from_iterable(graph_task_rows(world, number) for number in numbers)
 
 
-def _graph(world: World, count: int, rng: Random) -> Iterator[Json]:
-    rows = graph_rows(world)
-    structure = list(takewhile(lambda row: row["resource_type"] != "task", rows))
-    tasks = chain.from_iterable(map(partial(graph_task_rows, world), world.in_graph()))
-    rng.shuffle(structure)
-    first = {row["resource_type"]: row for row in structure}
-    yield from first.values()
-    held = []
-    for row in tasks:  # up to the first time entry, so that there is one of each type
-        held.append(row)
-        if row["resource_type"] != "task":
-            break
-    yield from (held[0], held[-1])
-    rest = [row for row in structure if row is not first[row["resource_type"]]]
-    share = min(1.0, len(rest) / max(1, count - len(first) - len(held)) * 1.3)
-    for row in chain(held[1:-1], tasks):
-        while rest and rng.random() < share / (1 + share):
-            yield rest.pop()
-        yield row
-    yield from rest
-
-
-def _resources(world: World, rng: Random) -> Iterator[Json]:
-    tasks, teams, messages = (resource_rows(world, kind) for kind in ("task", "team", "message"))
-    yield from (next(tasks), next(teams), next(messages))
-    for row in tasks:
-        if rng.random() < 1 / 4:
-            yield from islice(teams, 1)
-        if rng.random() < 1 / 14:
-            yield from islice(messages, 1)
-        yield row
-    yield from chain(teams, messages)
+def _mixed(rng: Random, *kinds: tuple[Iterator[Json], int | None]) -> Iterator[Json]:
+    """Mix rows in blocks that have so many of each kind, None for all; one of each type first."""
+    first: Json = {}
+    while block := [row for rows, size in kinds for row in islice(rows, size)]:
+        rng.shuffle(block)
+        if not first:
+            first = {row["resource_type"]: row for row in block}
+            yield from first.values()
+            block = [row for row in block if row is not first[row["resource_type"]]]
+        yield from block
 
 
 def _repeated(rows: Iterator[Json]) -> Iterator[Json]:
-    earlier: Json = {}
-    number = 0
-    for row in rows:
-        number += 1
-        if number % _REPEAT_EVERY == 0:
-            yield earlier
-            number += 1
-        if number % _REPEAT_EVERY == 1:
-            earlier = row
-        yield row
+    while block := list(islice(rows, _REPEAT_EVERY - 1)):
+        yield from [*block, block[0]]
 
 
 _PATH = re.compile(r"/exports/(graph_export|export_request)_(\d+)\.jsonl\.gz", re.ASCII)
@@ -118,8 +90,7 @@ def gid_of_file(path: str) -> str | None:
     return match and match[2]
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """An export file."""
 
     content: bytes
@@ -129,29 +100,27 @@ class File:
 class Exports:
     """All export files of a sandbox, each made when it is first requested."""
 
-    def __init__(self, *, seed: int, clock: Clock, lifetime: float, rows: int) -> None:
+    def __init__(self, *, seed: int, clock: Clock, lifetime: float, rows: int, weeks: int) -> None:
         self.origin = ""
-        self._seed = seed
+        self.weeks = weeks
+        self._seed = str(seed)
         self._clock = clock
         self._lifetime = ceil(lifetime)
         self._rows = rows
         self._secret = secrets.token_bytes(32)
-        self._editions: dict[str, int] = {}
-        self._contents: dict[str, bytes | None] = {}
-        self._asked: dict[str, Sequence[Json]] = {}
-        self._parents: dict[str, tuple[str, int] | None] = {}
-        self.weeks = 0
         self._weeks_of: dict[str, int] = {}
-        self._file = lru_cache(maxsize=256)(self._make)
+        self._editions: Counter[str] = Counter()
+        self._contents: dict[str, bytes | None] = {}
+        self._asked: dict[str, tuple[list[Json] | None, tuple[str, int] | None]] = {}
+        self._made = lru_cache(maxsize=256)(self._make)
 
     def url(self, gid: str, resource_type: str) -> str:
         """Return a freshly signed URL of a job's `graph_export` or `export_request`."""
         self._weeks_of.setdefault(gid, self.weeks)
         path = f"/exports/{resource_type}_{gid}.jsonl.gz"
-        now = self._clock.instant(self._clock.now())
         query = {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-            "X-Amz-Date": now.strftime(_STAMP),
+            "X-Amz-Date": self._now().strftime(_STAMP),
             "X-Amz-Expires": str(self._lifetime),
             "X-Amz-SignedHeaders": "host",
         }
@@ -160,17 +129,14 @@ class Exports:
 
     def republish(self, gid: str) -> None:
         """Change the content, and so the ETag, of a job's files."""
-        self._editions[gid] = self._editions.get(gid, 0) + 1
+        self._editions[gid] += 1
 
-    def ask(
-        self, gid: str, parameters: Sequence[Json], parent: tuple[str, int] | None = None
-    ) -> None:
+    def ask(self, gid: str, parameters: list[Json] | None, parent: tuple[str, int] | None) -> None:
         """Record what an export that is started is of: parameters, or a parent, its n-th of a kind.
 
         Exports of one parent differ only in what has changed.
         """
-        self._asked[gid] = parameters
-        self._parents[gid] = parent
+        self._asked[gid] = (parameters, parent)
 
     def publish(self, gid: str, content: bytes | None) -> None:
         """Serve these bytes as a job's files from now on; None deletes them."""
@@ -178,17 +144,34 @@ class Exports:
 
     def answer(self, request: Request) -> Answer:
         """Return the response to a request for a file."""
+        refusal = self._refusal(request)
+        file = self._find(request.path) if refusal is None else None
+        if file is None:
+            return refusal or xml_error(404, "NoSuchKey", "The specified key does not exist.")
+        return serve(file, request.headers)
+
+    def _refusal(self, request: Request) -> Answer | None:
         if "authorization" in request.headers:
             return xml_error(400, "InvalidArgument", "Only one auth mechanism allowed")
         if request.method not in ("GET", "HEAD"):
             return xml_error(405, "MethodNotAllowed", "The method is not allowed")
-        refusal = self._refusal(request)
-        if refusal is not None:
-            return refusal
-        file = self._find(request.path)
-        if file is None:
-            return xml_error(404, "NoSuchKey", "The specified key does not exist.")
-        return serve(file, request.headers)
+        query = dict(parse_qsl(request.query))
+        signature = query.pop(_SIGNATURE, None)
+        if signature is None:
+            return xml_error(403, "AccessDenied", "Access Denied")
+        if not hmac.compare_digest(signature.encode(), self._sign(request.path, query).encode()):
+            return xml_error(403, "SignatureDoesNotMatch", "The signatures do not match")
+        signed = datetime.strptime(query["X-Amz-Date"], _STAMP).replace(tzinfo=UTC)
+        if (self._now() - signed).total_seconds() > self._lifetime:
+            return xml_error(403, "AccessDenied", "Request has expired")
+        return None
+
+    def _now(self) -> datetime:
+        return self._clock.instant(self._clock.now())
+
+    def _sign(self, path: str, query: Mapping[str, str]) -> str:
+        signed = f"{path}\n{urlencode(sorted(query.items()))}"
+        return hmac.new(self._secret, signed.encode(), hashlib.sha256).hexdigest()
 
     def _find(self, path: str) -> File | None:
         match = _PATH.fullmatch(path)
@@ -196,81 +179,57 @@ class Exports:
             return None
         resource_type, gid = match.groups()
         if gid not in self._contents:
-            return self._file(gid, resource_type, self._editions.get(gid, 0))
+            return self._made(gid, resource_type, self._editions[gid])
         content = self._contents[gid]
         return None if content is None else _file(content)
 
-    def _refusal(self, request: Request) -> Answer | None:
-        query = dict(parse_qsl(request.query))
-        signature = query.pop(_SIGNATURE, None)
-        if signature is None:
-            return xml_error(403, "AccessDenied", "Access Denied")
-        if not hmac.compare_digest(signature.encode(), self._sign(request.path, query).encode()):
-            return xml_error(
-                403,
-                "SignatureDoesNotMatch",
-                "The request signature we calculated does not match the signature you provided.",
-            )
-        signed = datetime.strptime(query["X-Amz-Date"], _STAMP).replace(tzinfo=UTC)
-        age = self._clock.instant(self._clock.now()) - signed
-        if age.total_seconds() > int(query["X-Amz-Expires"]):
-            return xml_error(403, "AccessDenied", "Request has expired")
-        return None
-
-    def _sign(self, path: str, query: Mapping[str, str]) -> str:
-        signed = f"{path}\n{urlencode(sorted(query.items()))}"
-        return hmac.new(self._secret, signed.encode(), hashlib.sha256).hexdigest()
-
     def _make(self, gid: str, resource_type: str, edition: int) -> File:
-        packer = zlib.compressobj(1, wbits=31)
-        seed, weeks = str(self._seed), self._weeks_of.get(gid, 0)
-        asked, parent = self._asked.get(gid), self._parents.get(gid)
-        order = f"{gid}/{edition}" if asked is None else str(edition)
-        rows = export_rows(resource_type, self._rows, seed, order, weeks=weeks)
-        world = World(seed, max(50, self._rows), weeks=weeks)
+        weeks = self._weeks_of.get(gid, 0)
+        world = World(self._seed, max(50, self._rows), weeks=weeks)
+        parameters, parent = self._asked.get(gid, (None, None))
         if parent:
             rows = graph_rows(world, world.nth(*parent))
-        elif asked:
-            rows = requested_rows(world, asked)
-        parts = [
-            packer.compress(json.dumps(row, ensure_ascii=False).encode() + b"\n") for row in rows
-        ]
-        return _file(b"".join([*parts, packer.flush()]))
+        elif parameters:
+            rows = requested_rows(world, parameters)
+        else:
+            order = str(edition) if gid in self._asked else f"{gid}/{edition}"
+            rows = export_rows(resource_type, self._rows, self._seed, order, weeks=weeks)
+        packer = zlib.compressobj(1, wbits=31)
+        lines = (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+        return _file(b"".join([*map(packer.compress, lines), packer.flush()]))
 
 
 def _file(content: bytes) -> File:
-    etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    return File(content, f'"{etag}"')
+    return File(content, f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"')
 
 
 def serve(file: File, asked: Mapping[str, str]) -> Answer:
     """Return a file, or the requested range of it."""
-    size = len(file.content)
+    content, size = file.content, len(file.content)
     headers = (
         ("Content-Type", "application/gzip"),
         ("ETag", file.etag),
         ("Accept-Ranges", "bytes"),
     )
-    wanted = asked.get("range") if asked.get("if-range") in (None, file.etag) else None
+    wanted = asked.get("range", "") if asked.get("if-range") in (None, file.etag) else ""
     span = byte_range(wanted, size)
     if span is None:
-        return Answer(200, file.content, headers, export=True)
+        return Answer(200, content, headers, export=True)
     if not span:
         answer = xml_error(416, "InvalidRange", "The requested range is not satisfiable")
         answer.headers += (("Content-Range", f"bytes */{size}"),)
         return answer
     place = ("Content-Range", f"bytes {span.start}-{span.stop - 1}/{size}")
-    part = file.content[span.start : span.stop]
-    return Answer(206, part, (*headers, place), export=True)
+    return Answer(206, content[span.start : span.stop], (*headers, place), export=True)
 
 
-def byte_range(header: str | None, size: int) -> range | None:
+def byte_range(header: str, size: int) -> range | None:
     """Return the bytes that a `Range` header requests.
 
     None means the whole file, which S3 also serves for an invalid header or several ranges; an
     empty range means that it cannot be satisfied.
     """
-    match = _RANGE.fullmatch(header or "")
+    match = _RANGE.fullmatch(header)
     if match is None or match[0] == "bytes=-":
         return None
     first, last = match.groups()

@@ -10,7 +10,7 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ._clock import iso
+from ._answers import RefusedError, error
 from ._workspace import gid as make_gid
 from ._workspace import title
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 Status = Literal["not_started", "in_progress", "succeeded", "failed"]
 
-_FAILURE_SHARE = 1 / 12
-_FRACTION_SHARE = 0.7
 _OPEN = ("not_started", "in_progress")
 _GID = re.compile(r"12(\d\d)(\d{12})", re.ASCII)
 
@@ -51,8 +49,7 @@ KINDS = (
     Kind("save_project_as_template", "new_project_template", "project_template"),
     Kind("save_task_as_template", "new_task_template", "task_template"),
 )
-
-
+_SUBTYPES = [kind.resource_subtype for kind in KINDS]
 _LIFETIME = 31 * 86_400.0
 """Seconds after which an export is gone."""
 
@@ -68,6 +65,8 @@ class Plan:
     outcome: Status
     fraction: bool
     result: dict[str, Any]
+    has_file: bool = True
+    """Whether the file of an export is still there."""
 
     def status(self, now: float) -> Status:
         """Return the job's status at a time."""
@@ -81,10 +80,9 @@ def gid_at(position: int, kind: str | None = None) -> str:
     if kind is None:
         index, number = divmod(position, len(KINDS))
         return f"12{number:02d}{index:012d}"
-    subtypes = [known.resource_subtype for known in KINDS]
-    if kind not in subtypes:
-        raise ValueError(f"unknown kind of job {kind!r}; choose from {', '.join(subtypes)}")
-    return f"12{subtypes.index(kind):02d}{position:012d}"
+    if kind not in _SUBTYPES:
+        raise ValueError(f"unknown kind of job {kind!r}; choose from {', '.join(_SUBTYPES)}")
+    return f"12{_SUBTYPES.index(kind):02d}{position:012d}"
 
 
 @lru_cache(maxsize=2**17)
@@ -101,20 +99,11 @@ def plan(seed: int, gid: str) -> Plan | None:
     else:
         created, started = 0.0, max(0.0, rng.uniform(-1, 2))
         ended = started + rng.uniform(0.5, 4)
-    return Plan(
-        kind=KINDS[number],
-        created=created,
-        started=started,
-        ended=ended,
-        outcome="failed" if _fails(position, index, rng) else "succeeded",
-        fraction=rng.random() < _FRACTION_SHARE,
-        result=_result(KINDS[number], rng),
-    )
-
-
-def _fails(position: int, index: int, rng: Random) -> bool:
-    """Fail about one in twelve: the twelfth of all, and no other of the first few of a kind."""
-    return position == 11 or (index > 2 and rng.random() < _FAILURE_SHARE)  # noqa: PLR2004
+    # About one in twelve fails: the twelfth of all, and no other of the first few of a kind.
+    fails = position == 11 or (index > 2 and rng.random() < 1 / 12)  # noqa: PLR2004
+    outcome: Status = "failed" if fails else "succeeded"
+    kind, fraction = KINDS[number], rng.random() < 0.7  # noqa: PLR2004
+    return Plan(kind, created, started, ended, outcome, fraction, _result(kind, rng))
 
 
 def _result(kind: Kind, rng: Random) -> dict[str, Any]:
@@ -140,17 +129,18 @@ class Jobs:
         self._sign = sign
         self._plans: dict[str, Plan] = {}
         self._records: dict[str, dict[str, Any]] = {}
-        self._without_url: set[str] = set()
-        self._started: dict[str, None] = {}
-        self._unfinished: dict[str, None] = {}
+        self._unfinished: set[str] = set()
+        self.started = 0
 
-    def record(self, gid: str) -> dict[str, Any] | None:
-        """Return the full record of a job, or None if there is no such job."""
+    def record(self, gid: str) -> dict[str, Any]:
+        """Return the full record of a job."""
         if gid in self._records:
             return self._records[gid]
         job = self._job(gid)
         if job is None:
-            return None
+            if re.fullmatch(r"[0-9]{1,30}", gid):
+                raise RefusedError(error(404, f"job: Unknown object: {gid}"))
+            raise RefusedError(error(400, f"job: Not a Long: {gid}"))
         status = job.status(self._clock.now())
         record = {
             "gid": gid,
@@ -163,62 +153,59 @@ class Jobs:
             record[job.kind.new] = self._new(gid, job, status)
         return record
 
-    def start(self, kind: str, now: float, *, again: str | None = None) -> str:
-        """Start a job and return its gid; `again` is the job whose cached export it returns."""
-        number = [known.resource_subtype for known in KINDS].index(kind)
-        gid = f"12{number:02d}9{len(self._started):011d}"
+    def start(self, kind: str, *, like: str | None = None) -> str:
+        """Start a job and return its gid; `like` is a job whose cached export it returns."""
+        number, now = _SUBTYPES.index(kind), self._clock.now()
+        gid = f"12{number:02d}9{self.started:011d}"
         rng = Random(f"{self._seed}/started/{gid}")
         started = now + rng.uniform(0.1, 1)
-        job = Plan(
-            kind=KINDS[number],
-            created=now,
-            started=started,
-            ended=started + rng.uniform(0.5, 4),
-            outcome="succeeded",
-            fraction=True,
-            result=_result(KINDS[number], rng),
-        )
-        self._plans[gid] = job if again is None else self._plans[again]
-        self._started[gid] = None
-        self._unfinished[gid] = None
+        ended, result = started + rng.uniform(0.5, 4), _result(KINDS[number], rng)
+        job = Plan(KINDS[number], now, started, ended, "succeeded", fraction=True, result=result)
+        self._plans[gid] = job if like is None else self._plans[like]
+        self._unfinished.add(gid)
+        self.started += 1
         return gid
 
-    def running(self, now: float) -> int:
-        """Return the number of started jobs that are running."""
-        for gid in tuple(self._unfinished):
-            if not self.runs(gid, now):
-                del self._unfinished[gid]
-        return len(self._unfinished)
+    def age(self, gid: str) -> float:
+        """Return how many seconds ago the export of a started job was created."""
+        return self._clock.now() - self._plans[gid].created
 
-    def runs(self, gid: str, now: float) -> bool:
-        """Whether a started job is running."""
-        return gid in self._started and self._plans[gid].status(now) in _OPEN
+    def running(self) -> set[str]:
+        """Return the started jobs that are running."""
+        now = self._clock.now()
+        self._unfinished = {
+            gid for gid in self._unfinished if self._plans[gid].status(now) in _OPEN
+        }
+        return self._unfinished
 
     def replace(self, gid: str, record: dict[str, Any]) -> None:
         """Serve a copy of this record for a gid from now on."""
         self._records[gid] = json.loads(json.dumps(record))
 
     def forget_url(self, gid: str) -> None:
-        """Serve a job's record without its download URL from now on."""
-        self._without_url.add(gid)
+        """Serve a job's record without its download URL, as long after its export as Asana does."""
         job = self._job(gid)
         if job is not None:
-            ended = min(job.ended, self._clock.now()) - _LIFETIME
-            created, started = job.created - _LIFETIME, job.started - _LIFETIME
-            self._plans[gid] = replace(job, created=created, started=started, ended=ended)
+            times = (job.created, job.started, min(job.ended, self._clock.now()))
+            created, started, ended = (time - _LIFETIME for time in times)
+            self._plans[gid] = replace(
+                job, created=created, started=started, ended=ended, has_file=False
+            )
 
     def force(self, gid: str, status: Status) -> None:
         """Put a job into a state and keep it there."""
         job = self._job(gid)
         if job is None:
             raise ValueError(f"the sandbox has no job {gid!r}; gids(n) returns gids of jobs")
-        now = self._clock.now()
-        times = {
-            "not_started": (inf, inf),
-            "in_progress": (min(job.started, now), inf),
-        }
-        started, ended = times.get(status, (min(job.started, now), min(job.ended, now)))
-        outcome = status if status in ("succeeded", "failed") else job.outcome
+        now, outcome = self._clock.now(), job.outcome
+        started, ended = min(job.started, now), min(job.ended, now)
+        match status:
+            case "not_started":
+                started = ended = inf
+            case "in_progress":
+                ended = inf
+            case _:
+                outcome = status
         self._plans[gid] = replace(job, started=started, ended=ended, outcome=outcome)
 
     def _job(self, gid: str) -> Plan | None:
@@ -229,14 +216,16 @@ class Jobs:
         if not job.kind.exports:
             return job.result if status in ("in_progress", "succeeded") else None
         done = status == "succeeded"
-        signed = done and gid not in self._without_url
-        kind = job.kind.resource_type
         return {
             **job.result,
-            "created_at": self._iso(job, job.created),
-            "completed_at": self._iso(job, job.ended) if done else None,
-            "download_url": self._sign(gid, kind) if signed else None,
+            "created_at": self._time(job, job.created),
+            "completed_at": self._time(job, job.ended) if done else None,
+            "download_url": (
+                self._sign(gid, job.kind.resource_type) if done and job.has_file else None
+            ),
         }
 
-    def _iso(self, job: Plan, seconds: float) -> str:
-        return iso(self._clock.instant(seconds), fraction=job.fraction)
+    def _time(self, job: Plan, seconds: float) -> str:
+        """Return a time as Asana writes it: `2026-01-01T02:06:58.147Z`, or without the fraction."""
+        naive = self._clock.instant(seconds).replace(tzinfo=None)
+        return naive.isoformat(timespec="milliseconds" if job.fraction else "seconds") + "Z"

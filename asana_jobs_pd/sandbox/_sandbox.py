@@ -105,18 +105,16 @@ class Sandbox(Controls):
         self._port = port
         self._clock = RunningClock(time_scale) if clock is None else clock
         self._exports = Exports(
-            seed=seed, clock=self._clock, lifetime=url_lifetime, rows=export_rows
+            seed=seed, clock=self._clock, lifetime=url_lifetime, rows=export_rows, weeks=weeks
         )
-        self._exports.weeks = weeks
         fields = Fields(known_fields)
         self._jobs = Jobs(seed, self._clock, fields.objects, self._exports.url)
-        starts = Starts(self._jobs, self._clock, max_jobs, self._exports)
+        starts = Starts(self._jobs, self._exports, max_jobs)
         self._api = Api(token=token, fields=fields, jobs=self._jobs, starts=starts, changes=changes)
         limits = Limits(
             requests=requests_per_minute,
             window=window,
-            reads=max_in_flight,
-            writes=max_posts_in_flight,
+            in_flight={"reads": max_in_flight, "writes": max_posts_in_flight},
             retry_after=retry_after,
         )
         self._site = Site(

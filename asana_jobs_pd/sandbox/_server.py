@@ -8,10 +8,8 @@ import struct
 import sys
 import time
 from asyncio import StreamReader, StreamWriter
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from math import ceil
@@ -29,8 +27,6 @@ _CHUNK = 64 * 1024
 _PIECES = 20
 _LOOK = 0.02
 """Seconds after which a delayed response looks whether its client is still there."""
-_LINGER = 1.0
-"""Seconds for a client that is still sending to read why it is refused."""
 _RESET_DELAY = 0.05
 """Seconds until what was sent has been read: a reset may discard it."""
 _NO_BODY = (204, 304)
@@ -51,12 +47,8 @@ class Request:
 class BadRequestError(Exception):
     """The input is not a valid request; the connection is closed."""
 
-    def __init__(self, status: int = 400) -> None:
-        super().__init__(status)
-        self.status = status
 
-
-async def read_request(reader: StreamReader) -> Request | None:
+async def _read_request(reader: StreamReader) -> Request | None:
     """Return the next request; None when the client sends no more, or not all of it."""
     try:
         first = await reader.readexactly(1)
@@ -64,26 +56,24 @@ async def read_request(reader: StreamReader) -> Request | None:
             raise BadRequestError
         request = _parse((first + await reader.readuntil(b"\r\n\r\n"))[:-4].decode("latin-1"))
         length = request.headers.get("content-length", "0")
-        if "transfer-encoding" in request.headers or not (length.isascii() and length.isdigit()):
+        if not (length.isascii() and length.isdigit() and len(length) <= len(str(MAX_BODY))):
             raise BadRequestError
-        if len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
-            raise BadRequestError(413)
-        request.body = await reader.readexactly(int(length)) if length != "0" else b""
+        if int(length) > MAX_BODY or "transfer-encoding" in request.headers:
+            raise BadRequestError
+        request.body = await reader.readexactly(int(length))
     except asyncio.IncompleteReadError:
         return None
     except asyncio.LimitOverrunError:
-        raise BadRequestError(431) from None
+        raise BadRequestError from None
     return request
 
 
 def _parse(head: str) -> Request:
     line, *lines = head.split("\r\n")
-    method, target, version, *more = [*line.split(" "), "", "", ""][:4]
-    if more != [""] or not method.isalpha() or not target.startswith("/"):
+    method, target, version, *more = [*line.split(" "), "", ""]
+    if more != ["", ""] or not target.startswith("/") or version not in ("HTTP/1.1", "HTTP/1.0"):
         raise BadRequestError
-    if version not in ("HTTP/1.1", "HTTP/1.0"):
-        raise BadRequestError
-    headers: dict[str, str] = {}
+    headers = {}
     for each in lines:
         name, colon, value = each.partition(":")
         if not colon or not name or name.strip() != name:
@@ -98,17 +88,6 @@ def _parse(head: str) -> Request:
 _http_date = lru_cache(maxsize=8)(format_datetime)
 
 
-def _head(answer: Answer, now: datetime, *, keep_alive: bool) -> bytes:
-    lines = [
-        f"HTTP/1.1 {answer.status} {reason(answer.status)}",
-        f"Date: {_http_date(now.replace(microsecond=0), usegmt=True)}",
-        f"Connection: {'keep-alive' if keep_alive else 'close'}",
-        f"Content-Length: {len(answer.body)}",
-        *(f"{name}: {value}" for name, value in answer.headers),
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-
 class Server:
     """Serves a `Site` on a port of 127.0.0.1."""
 
@@ -118,14 +97,16 @@ class Server:
 
     def start(self, port: int) -> int:
         """Start listening and return the port; 0 picks a free one."""
-        listening: Future[int] = Future()
-        self._thread = Thread(
-            target=self._run, args=(port, listening), name="asana-sandbox", daemon=True
-        )
+        if not 0 <= port < 2**16:  # create_server would raise too, and leak its socket
+            raise OverflowError(f"port must be 0 to 65535, not {port}")
+        listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+        # The same loop on all platforms: others accept and reset differently.
+        self._loop = asyncio.SelectorEventLoop()
+        self._stopping = asyncio.Event()
+        self._thread = Thread(target=self._run, args=(listener,), name="asana-sandbox", daemon=True)
         self._thread.start()
-        if listening.exception() is not None:
-            self._thread.join()
-        return listening.result()
+        bound: int = listener.getsockname()[1]
+        return bound
 
     def stop(self) -> None:
         """Close all sockets and wait for the thread. May be called again."""
@@ -135,55 +116,40 @@ class Server:
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
-    def _run(self, port: int, listening: Future[int]) -> None:
-        # The same loop on all platforms: others accept and reset differently.
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(self._serve(port, listening))  # and then cancels what serves connections
+    def _run(self, listener: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve(listener))  # and then cancels what serves connections
 
-    async def _serve(self, port: int, listening: Future[int]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
-        self._serving: set[asyncio.Task[None] | None] = set()
-        try:
-            server = await asyncio.start_server(
-                self._connected, "127.0.0.1", port, backlog=1024, limit=MAX_HEAD
-            )
-        except (OSError, OverflowError) as problem:
-            listening.set_exception(problem)
-            return
-        listening.set_result(server.sockets[0].getsockname()[1])
+    async def _serve(self, listener: socket.socket) -> None:
+        server = await asyncio.start_server(self._connected, sock=listener, limit=MAX_HEAD)
         await self._stopping.wait()
-        for sock in server.sockets:
-            self._loop.remove_reader(sock.fileno())
-        # Connections just accepted: after `close` they would leak their tasks.
-        while asyncio.all_tasks() - {asyncio.current_task()} - self._serving:  # noqa: ASYNC110
+        self._loop.remove_reader(listener)
+        for _ in range(5):  # connections just accepted get a task, which closes them
             await asyncio.sleep(0)
         server.close()
 
     async def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Serve one connection, a request at a time."""
-        task = asyncio.current_task()
-        self._serving.add(task)
         self._site.count("connections")
         try:
             while await self._exchange(reader, writer):
                 pass
         except (ConnectionError, asyncio.CancelledError):  # the client has gone, or the server
             writer.transport.abort()
-        except BadRequestError as bad:
-            await self._refuse(reader, writer, bad.status)
+        except BadRequestError:
+            self._site.count("bad_requests")
+            writer.write(self._head(error(400), keep_alive=False) + error(400).body)
         finally:
-            self._serving.discard(task)
             writer.close()
 
     async def _exchange(self, reader: StreamReader, writer: StreamWriter) -> bool:
         """Respond to a request; tell whether the connection stays open for another one."""
-        request = await read_request(reader)
+        request = await _read_request(reader)
         if request is None:
             return False
         answer = self._site.handle(request)
         try:
-            await self._delay(reader, answer.delay)
+            await _delay(reader, answer.delay)
         finally:
             if answer.in_flight:
                 self._site.leave(answer.in_flight)
@@ -191,47 +157,46 @@ class Server:
         if not answer.never_starts:
             bodiless = request.method == "HEAD" or answer.status in _NO_BODY
             body = memoryview(b"" if bodiless else answer.body)[: answer.cut]
-            head = _head(answer, self._site.instant(), keep_alive=keep_alive)
-            await self._send(writer, answer, head, body)
+            await self._send(writer, answer, self._head(answer, keep_alive=keep_alive), body)
         if answer.ending == "reset":
             await asyncio.sleep(0 if answer.never_starts else _RESET_DELAY)
             _reset_on_close(writer)
         return keep_alive
 
-    async def _delay(self, reader: StreamReader, seconds: float) -> None:
-        """Wait, unless the client hangs up."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, _LOOK))
-            if reader.at_eof():
-                raise ConnectionAbortedError
+    def _head(self, answer: Answer, *, keep_alive: bool) -> bytes:
+        now = self._site.instant().replace(microsecond=0)
+        lines = [
+            f"HTTP/1.1 {answer.status} {reason(answer.status)}",
+            f"Date: {_http_date(now, usegmt=True)}",
+            f"Connection: {'keep-alive' if keep_alive else 'close'}",
+            f"Content-Length: {len(answer.body)}",
+            *(f"{name}: {value}" for name, value in answer.headers),
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     async def _send(
         self, writer: StreamWriter, answer: Answer, head: bytes, body: memoryview
     ) -> None:
         """Write a response as fast as the client reads it, or spread over a time."""
         size = max(1, ceil(len(body) / _PIECES)) if answer.spread else _CHUNK
-        writer.write(head + body[:size])
-        for place in range(0, len(body), size):
-            if place:
-                writer.write(body[place : place + size])
+        for place in range(0, len(body) or 1, size):
+            piece = body[place : place + size]
+            writer.write(head + piece)
+            head = b""
             if answer.export:
-                self._site.count("export_bytes", len(body[place : place + size]))
+                self._site.count("export_bytes", len(piece))
             await writer.drain()
             if answer.spread:
                 await asyncio.sleep(answer.spread / _PIECES)
-        await writer.drain()
 
-    async def _refuse(self, reader: StreamReader, writer: StreamWriter, status: int) -> None:
-        """Respond, but keep reading a while: unread bytes would reset the connection."""
-        self._site.count("bad_requests")
-        answer = error(status)
-        writer.write(_head(answer, self._site.instant(), keep_alive=False) + answer.body)
-        writer.write_eof()
-        with suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(_LINGER):
-                while await reader.read(_CHUNK):
-                    pass
+
+async def _delay(reader: StreamReader, seconds: float) -> None:
+    """Wait, unless the client hangs up."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, _LOOK))
+        if reader.at_eof():
+            raise ConnectionAbortedError
 
 
 def _reset_on_close(writer: StreamWriter) -> None:

@@ -8,10 +8,10 @@ from math import ceil
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._answers import Answer, Faults, Lane, error, json_answer, strike
-from ._api import PREFIX, Query, gid_of, parse_query
+from ._answers import Answer, Fault, Headers, Lane, error, json_answer, strike
+from ._api import Query, gid_of, parse_query
 from ._exports import gid_of_file
-from ._starts import parent_of
+from ._starts import PREFIX
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -181,21 +181,38 @@ class Limits:
     def __init__(
         self,
         *,
-        requests: int | None = None,
-        window: float = 60.0,
-        reads: int | None = None,
-        writes: int | None = None,
-        retry_after: RetryAfter = True,
+        requests: int | None,
+        window: float,
+        in_flight: dict[Lane, int | None],
+        retry_after: RetryAfter,
     ) -> None:
         self._requests = requests
         self._window = window
-        self._max: dict[Lane, int | None] = {"reads": reads, "writes": writes}
+        self._max = in_flight
         self._retry_after = retry_after
         self._times: deque[float] = deque()
-        self._now: dict[Lane, int] = {"reads": 0, "writes": 0}
+        self._now: dict[Lane, int] = dict.fromkeys(in_flight, 0)
+
+    def admit(self, now: float, lane: Lane, stats: Stats) -> Answer | None:
+        """Count a request and reserve a slot, or return the rejection."""
+        if self._requests is not None and self._count(now) > self._requests:
+            stats.throttled_rate += 1
+            answer = error(429)
+            answer.headers += self._hint(now, self._requests)
+            return answer
+        most = self._max[lane]
+        if most is not None and self._now[lane] >= most:
+            stats.throttled_in_flight += 1
+            return error(429)
+        self._now[lane] += 1
+        return None
+
+    def leave(self, lane: Lane) -> None:
+        """Release the slot of an admitted request."""
+        self._now[lane] -= 1
 
     @property
-    def now_in_flight(self) -> int:
+    def in_flight(self) -> int:
         """Requests in flight, of either kind."""
         return sum(self._now.values())
 
@@ -204,22 +221,6 @@ class Limits:
         """Requests counted in the current window; 0 without a limit."""
         return len(self._times)
 
-    def admit(self, now: float, lane: Lane) -> tuple[Answer, Literal["rate", "in_flight"]] | None:
-        """Count a request and reserve a slot, or return the rejection and its cause."""
-        if self._requests is not None and self._count(now) > self._requests:
-            answer = error(429)
-            answer.headers += self._hint(now)
-            return answer, "rate"
-        most = self._max[lane]
-        if most is not None and self._now[lane] >= most:
-            return error(429), "in_flight"
-        self._now[lane] += 1
-        return None
-
-    def leave(self, lane: Lane) -> None:
-        """Release the slot of an admitted request."""
-        self._now[lane] -= 1
-
     def _count(self, now: float) -> int:
         times = self._times
         while times and times[0] <= now - self._window:
@@ -227,14 +228,13 @@ class Limits:
         times.append(now)
         return len(times)
 
-    def _hint(self, now: float) -> tuple[tuple[str, str], ...]:
+    def _hint(self, now: float, allowed: int) -> Headers:
         """Return when the window has room, if nothing else is sent until then."""
-        if self._retry_after is False:
-            return ()
         if self._retry_after == "text":
             return (("Retry-After", "soon"),)
-        blocking = self._times[-self._requests] if self._requests else now
-        return (("Retry-After", str(max(1, ceil(blocking + self._window - now)))),)
+        blocking = self._times[-allowed] if allowed else now
+        seconds = max(1, ceil(blocking + self._window - now))
+        return (("Retry-After", str(seconds)),) if self._retry_after else ()
 
 
 class Site:
@@ -244,7 +244,7 @@ class Site:
         self, *, api: Api, exports: Exports, limits: Limits, clock: Clock, latency: float
     ) -> None:
         self.lock = Lock()
-        self.faults = Faults()
+        self.faults: list[Fault] = []
         self.reset()
         self._api = api
         self._exports = exports
@@ -281,33 +281,28 @@ class Site:
             setattr(self.stats, what, getattr(self.stats, what) + number)
 
     def _ask_api(self, request: Request) -> Answer:
-        stats, limits, starts = self.stats, self._limits, self._api.starts
+        stats, limits, jobs = self.stats, self._limits, self._api.jobs
         stats.requests += 1
         lane: Lane = "reads" if request.method == "GET" else "writes"
-        rejection = limits.admit(self._clock.client_now(), lane)
-        stats.most_in_flight = max(stats.most_in_flight, limits.now_in_flight)
+        answer = limits.admit(self._clock.client_now(), lane, stats)
+        stats.most_in_flight = max(stats.most_in_flight, limits.in_flight)
         stats.most_in_window = max(stats.most_in_window, limits.in_window)
-        if rejection is not None:
-            answer, why = rejection
-            stats.throttled_rate += why == "rate"
-            stats.throttled_in_flight += why == "in_flight"
-        else:
-            before, gid = starts.started, gid_of(request.path) or parent_of(request)
-            answer = self._under_faults(self._api, request, "api", gid)
+        if answer is None:
+            before = jobs.started
+            answer = self._under_faults(self._api, request, "api", gid_of(request))
             answer.in_flight = lane
-            stats.jobs_started += starts.started - before
-            stats.most_running = max(stats.most_running, starts.running)
+            stats.jobs_started += jobs.started - before
+            stats.most_running = max(stats.most_running, len(jobs.running()))
         answer.delay += self._latency
-        status = _seen_status(answer)
+        status = self._keep(request, answer, parse_query(request.query))
         stats.by_status[status] = stats.by_status.get(status, 0) + 1
-        self._keep(request, parse_query(request.query), answer)
         return answer
 
     def _ask_exports(self, request: Request) -> Answer:
         self.stats.downloads += 1
         self.stats.authorization_on_exports += "authorization" in request.headers
         answer = self._under_faults(self._exports, request, "exports", gid_of_file(request.path))
-        self._keep(request, Query((), None), answer)
+        self._keep(request, answer, parse_query(""))  # the query is a credential
         return answer
 
     def _ask_sandbox(self, request: Request) -> Answer:
@@ -322,29 +317,35 @@ class Site:
     def _under_faults(
         self, part: Api | Exports, request: Request, where: str, gid: str | None
     ) -> Answer:
-        fault = self.faults.take(where, gid, request.method)
-        if fault is not None and fault.early:
+        fault = self._take_fault(where, gid, request.method)
+        if fault is None:
+            return part.answer(request)
+        if fault.early:
             return strike(fault, error(fault.status or 503), where)
-        if fault is not None and fault.kind == "whole":
-            headers = {name: text for name, text in request.headers.items() if name != "range"}
-            request = replace(request, headers=headers)
-        answer = part.answer(request)
-        return answer if fault is None else strike(fault, answer, where)
+        if fault.kind == "whole":
+            request = replace(request, headers={**request.headers, "range": ""})
+        return strike(fault, part.answer(request), where)
 
-    def _keep(self, request: Request, query: Query, answer: Answer) -> None:
-        self.seen.append(
-            SeenRequest(
-                request.method,
-                request.path,
-                query.opt_fields,
-                query.opt_pretty,
-                request.headers.get("range"),
-                self._clock.now(),
-                _seen_status(answer),
-                request.body.decode(errors="replace"),
-            )
+    def _take_fault(self, where: str, gid: str | None, method: str) -> Fault | None:
+        """Return the first queued fault that applies to a request, and use it up by one."""
+        for position, fault in enumerate(self.faults):
+            if fault.applies(where, gid, method):
+                left = replace(fault, times=fault.times - 1)
+                self.faults[position : position + 1] = [left] if left.times > 0 else []
+                return fault
+        return None
+
+    def _keep(self, request: Request, answer: Answer, query: Query) -> int:
+        """Keep what is shown of a request; return the status that its client sees."""
+        seen = SeenRequest(
+            method=request.method,
+            path=request.path,
+            opt_fields=query.opt_fields,
+            opt_pretty=query.opt_pretty,
+            range=request.headers.get("range"),
+            at=self._clock.now(),
+            status=0 if answer.never_starts else answer.status,
+            body=request.body.decode(errors="replace"),
         )
-
-
-def _seen_status(answer: Answer) -> int:
-    return 0 if answer.never_starts else answer.status
+        self.seen.append(seen)
+        return seen.status

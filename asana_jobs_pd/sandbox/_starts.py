@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from ._answers import Answer, error
+from ._answers import RefusedError, error
 
 if TYPE_CHECKING:
-    from ._clock import Clock
     from ._exports import Exports
     from ._jobs import Jobs
     from ._server import Request
 
 Members: TypeAlias = "dict[str, Any]"
-Spec: TypeAlias = "str | tuple[str, ...] | list[Any] | Members"
-"""The specification of a value: the name of a type, a choice, the items of a list, or members.
+Spec: TypeAlias = "str | tuple[str, ...] | frozenset[str] | list[Any] | Members"
+"""The specification of a value: a type, a choice, words separated by commas, items, or members.
 
 A name that ends in ``!`` is required. ``"filters"`` stands for what the exported type allows.
 """
-_TYPES = {
-    "text": ("", "String"),
-    "gid": (r"\d{1,30}", "Long"),
-    "day": (r"\d{4}-\d\d-\d\d", "valid date"),
-    "moment": ("", "valid date-time"),
+
+
+def _is_moment(value: str) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+_TYPES: dict[str, tuple[str, type, Callable[[Any], object]]] = {
+    "flag": ("boolean", bool, lambda _: True),
+    "text": ("String", str, lambda _: True),
+    "gid": ("Long", str, re.compile(r"[0-9]{1,30}").fullmatch),
+    "day": ("valid date", str, re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch),
+    "moment": ("valid date-time", str, _is_moment),
 }
 _SIDES = ("after", "before")
 _FILTERS: Members = {
@@ -43,63 +52,43 @@ _FILTERS_OF: dict[str, Members] = {
 }
 
 
-class BadBodyError(ValueError):
-    """An invalid request body, with Asana's message."""
-
-
 def check(name: str, value: Any, spec: Spec) -> None:
-    """Raise a `BadBodyError` unless a value meets its specification."""
-    if isinstance(spec, dict):
-        _check_members(name, value, spec)
-    elif isinstance(spec, list):
-        _check_items(name, value, spec[0])
-    elif isinstance(spec, tuple):
-        if value not in spec:
-            raise BadBodyError(f"{name}: Not a valid value: {value}")
-    elif spec == "flag":
-        if not isinstance(value, bool):
-            raise BadBodyError(f"{name}: Not a boolean: {value}")
-    elif spec in _TYPES:
-        _check_text(name, value, spec)
-    else:  # some of these words, separated by commas
-        check(name, value, "text")
-        for part in value.split(","):
-            check(name, part, tuple(spec.split(",")))
-
-
-def _check_items(name: str, value: Any, spec: Spec) -> None:
-    if not isinstance(value, list):
-        raise BadBodyError(f"{name}: Not an array: {value}")
-    for position, item in enumerate(value):
-        check(f"{name}[{position}]" if isinstance(spec, dict) else name, item, spec)
+    """Refuse the request unless a value meets its specification."""
+    match spec:
+        case dict():
+            _check_members(name, value, spec)
+        case list():
+            _require(isinstance(value, list), f"{name}: Not an array: {value}")
+            for position, item in enumerate(value):
+                check(f"{name}[{position}]" if isinstance(item, dict) else name, item, spec[0])
+        case frozenset():
+            check(name, value, "text")
+            for word in value.split(","):
+                check(name, word, tuple(spec))
+        case tuple():
+            _require(value in spec, f"{name}: Not a valid value: {value}")
+        case _:
+            words, kind, is_good = _TYPES[spec]
+            good = isinstance(value, kind) and is_good(value)
+            _require(good, f"{name}: Not a {words}: {value}")
 
 
 def _check_members(name: str, value: Any, specs: Members) -> None:
-    if not isinstance(value, dict):
-        raise BadBodyError(f"{name}: Not an object: {value}")
+    _require(isinstance(value, dict), f"{name}: Not an object: {value}")
     known = {key.removesuffix("!"): spec for key, spec in specs.items()}
-    for key in known:
-        if f"{key}!" in specs and value.get(key) in (None, []):
-            raise BadBodyError(f"{key}: Missing input")
-    for key, item in value.items():
-        if key not in known:
-            raise BadBodyError(f"{key}: Unrecognized parameter")
-        spec = known[key]
-        check(key, item, _FILTERS_OF[value["resource_type"]] if spec == "filters" else spec)
+    for key in value:
+        _require(key in known, f"{key}: Unrecognized parameter")
+    for key, spec in known.items():
+        missing = f"{key}!" in specs and value.get(key) in (None, "", [])
+        _require(not missing, f"{key}: Missing input")
+        if key in value:
+            allowed = _FILTERS_OF[value["resource_type"]] if spec == "filters" else spec
+            check(key, value[key], allowed)
 
 
-def _check_text(name: str, value: Any, kind: str) -> None:
-    pattern, words = _TYPES[kind]
-    good = isinstance(value, str) and (not pattern or re.fullmatch(pattern, value, re.ASCII))
-    if good and kind == "moment":
-        try:
-            good = datetime.fromisoformat(value).tzinfo is not None
-        except ValueError:
-            good = False
+def _require(good: object, message: str) -> None:
     if not good:
-        raise BadBodyError(f"{name}: Not a {words}: {value}")
-    if not value:
-        raise BadBodyError(f"{name}: Missing input")
+        raise RefusedError(error(400, message))
 
 
 PARENTS = (
@@ -112,95 +101,84 @@ PARENTS = (
     "task_template",
     "workspace",
 )
-LARGE = ("portfolio", "team")
+_LARGE = ("portfolio", "team")
 """Parents with more than 1,000 tasks: their graph exports are cached."""
-_SCOPES = ("project", *LARGE)
+_SCOPES = ("project", *_LARGE)
 """Parents whose graph exports have what is in them; others have the whole workspace."""
 _CACHED_FOR = 4 * 3600.0
-_PARENT = re.compile(r"11(\d\d)\d{12}", re.ASCII)
+_PARENT = re.compile(r"11([0-9]{2})[0-9]{12}")
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """An endpoint that starts jobs; `member` of the body names the parent, else the path does."""
 
-    path: re.Pattern[str]
     resource_subtype: str
     parents: tuple[str, ...]
-    member: str
     body: Members
-
-    def parent(self, path: str, data: Any) -> str | None:
-        """Return the parent gid of a request, or None."""
-        if not self.member:
-            match = self.path.fullmatch(path)
-            return match and match[1]
-        gid = data.get(self.member) if isinstance(data, dict) else None
-        return gid if isinstance(gid, str) else None
+    member: str = ""
 
 
-def _start(path: str, subtype: str, *parents: str, member: str = "", body: Members) -> Start:
-    pattern = re.compile("/api/1.0" + path.format("([^/]+)"))
-    return Start(pattern, subtype, parents, member, body)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
-_PROJECT_PARTS = (
-    "allocations,forms,members,notes,permissions,task_assignee,task_attachments,task_dates,"
-    "task_dependencies,task_followers,task_notes,task_projects,task_subtasks,task_tags,"
-    "task_templates,task_type_default"
-)
-_TASK_PARTS = (
-    "notes,assignee,subtasks,attachments,tags,followers,projects,dates,dependencies,parent"
-)
-_PORTFOLIO_PARTS = "description,members,permissions,templates,rules,child_projects,child_portfolios"
 _RESOURCE: Members = {
     "resource_type!": ("task", "team", "message"),
     "fields": ["text"],
     "filters": "filters",
 }
-
-STARTS = (
-    _start(
-        "/exports/graph",
+PREFIX = "/api/1.0/"
+STARTS = {
+    "exports/graph": Start(
         "graph_export_request",
-        *("goal", "team", "portfolio", "project"),
+        ("goal", "team", "portfolio", "project"),
+        {"parent!": "gid"},
         member="parent",
-        body={"parent!": "gid"},
     ),
-    _start(
-        "/exports/resource",
+    "exports/resource": Start(
         "export_request",
-        "workspace",
+        ("workspace",),
+        {"workspace!": "gid", "export_request_parameters!": [_RESOURCE]},
         member="workspace",
-        body={"workspace!": "gid", "export_request_parameters!": [_RESOURCE]},
     ),
-    _start(
-        "/projects/{}/duplicate",
+    "projects/{}/duplicate": Start(
         "duplicate_project",
-        "project",
-        body={
+        ("project",),
+        {
             "name!": "text",
-            "include": _PROJECT_PARTS,
+            "include": _words(
+                "allocations forms members notes permissions task_assignee task_attachments "
+                "task_dates task_dependencies task_followers task_notes task_projects "
+                "task_subtasks task_tags task_templates task_type_default"
+            ),
             "schedule_dates": {"should_skip_weekends!": "flag", "start_on": "day", "due_on": "day"},
         },
     ),
-    _start(
-        "/tasks/{}/duplicate",
+    "tasks/{}/duplicate": Start(
         "duplicate_task",
-        "task",
-        body={"name": "text", "include": _TASK_PARTS},
+        ("task",),
+        {
+            "name": "text",
+            "include": _words(
+                "notes assignee subtasks attachments tags followers projects dates dependencies "
+                "parent"
+            ),
+        },
     ),
-    _start(
-        "/portfolios/{}/duplicate",
+    "portfolios/{}/duplicate": Start(
         "duplicate_portfolio",
-        "portfolio",
-        body={"name!": "text", "include": _PORTFOLIO_PARTS},
+        ("portfolio",),
+        {
+            "name!": "text",
+            "include": _words(
+                "description members permissions templates rules child_projects child_portfolios"
+            ),
+        },
     ),
-    _start(
-        "/project_templates/{}/instantiateProject",
+    "project_templates/{}/instantiateProject": Start(
         "instantiate_project",
-        "project_template",
-        body={
+        ("project_template",),
+        {
             "name!": "text",
             "team": "gid",
             "privacy_setting": ("public_to_workspace", "private_to_team", "private"),
@@ -209,19 +187,34 @@ STARTS = (
             "requested_roles": [{"gid!": "text", "value": "text"}],
         },
     ),
-    _start(
-        "/task_templates/{}/instantiateTask",
-        "instantiate_task",
-        "task_template",
-        body={"name": "text"},
+    "task_templates/{}/instantiateTask": Start(
+        "instantiate_task", ("task_template",), {"name": "text"}
     ),
-    _start(
-        "/projects/{}/saveAsTemplate",
+    "projects/{}/saveAsTemplate": Start(
         "save_project_as_template",
-        "project",
-        body={"name!": "text", "public!": "flag", "team": "gid", "workspace": "gid"},
+        ("project",),
+        {"name!": "text", "public!": "flag", "team": "gid", "workspace": "gid"},
     ),
-)
+}
+
+
+def start_of(path: str) -> tuple[Start | None, str]:
+    """Return the endpoint of a path, and the gid in it."""
+    parts = path.removeprefix(PREFIX).split("/")
+    gid = parts[1] if len(parts) == 3 else ""  # noqa: PLR2004
+    if gid:
+        parts[1] = "{}"
+    return STARTS.get("/".join(parts)), gid
+
+
+def data_of(request: Request) -> Any:
+    """Return the `data` of a request body."""
+    try:
+        content = json.loads(request.body or b"{}")
+    except ValueError:
+        message = "Could not parse request data, invalid JSON"
+        raise RefusedError(error(400, message)) from None
+    return content.get("data", {}) if isinstance(content, dict) else None
 
 
 def parent_at(position: int, kind: str) -> str:
@@ -231,102 +224,54 @@ def parent_at(position: int, kind: str) -> str:
     return f"11{PARENTS.index(kind):02d}{position:012d}"
 
 
-def _kind_of(gid: str) -> str | None:
-    """Return the kind of parent that has this gid, or None."""
+def _kind_of(gid: str) -> str:
+    """Return the kind of parent that has this gid, or nothing."""
     match = _PARENT.fullmatch(gid)
-    number = int(match[1]) if match else len(PARENTS)
-    return PARENTS[number] if number < len(PARENTS) else None
-
-
-def start_of(path: str) -> Start | None:
-    """Return the endpoint of a path."""
-    return next((start for start in STARTS if start.path.fullmatch(path)), None)
-
-
-def _data_of(request: Request) -> Any:
-    try:
-        content = json.loads(request.body or b"{}")
-    except ValueError:
-        raise BadBodyError("Could not parse request data, invalid JSON") from None
-    return content.get("data", {}) if isinstance(content, dict) else None
-
-
-def parent_of(request: Request) -> str | None:
-    """Return the parent of a request to start a job; None for any other request."""
-    start = start_of(request.path) if request.method == "POST" else None
-    try:
-        return None if start is None else start.parent(request.path, _data_of(request))
-    except BadBodyError:
-        return None
+    return dict(enumerate(PARENTS)).get(int(match[1]), "") if match else ""
 
 
 class Starts:
     """Starts jobs."""
 
-    def __init__(self, jobs: Jobs, clock: Clock, max_jobs: int | None, exports: Exports) -> None:
+    def __init__(self, jobs: Jobs, exports: Exports, max_jobs: int | None) -> None:
         self._jobs = jobs
-        self._files = exports
-        self._clock = clock
+        self._exports = exports
         self._max_jobs = max_jobs
-        self._exporting: dict[str, str] = {}
-        self._exports: dict[str, tuple[float, str]] = {}
-        self.started = 0
+        self._latest: dict[str, str] = {}
+        """The latest export of each parent."""
 
-    @property
-    def running(self) -> int:
-        """Number of started jobs that are running."""
-        return self._jobs.running(self._clock.now())
-
-    def start(self, request: Request, start: Start) -> str | Answer:
-        """Start the requested job; return its gid, or the error response."""
-        try:
-            data = _data_of(request)
-            check("data", data, start.body)
-            _check_schedule(data)
-        except BadBodyError as bad:
-            return error(400, str(bad))
-        parent = start.parent(request.path, data) or ""
-        refusal = self._refusal(start, parent)
-        if refusal is not None:
-            return refusal
-        gid = self._begin(start, parent)
-        kind = _kind_of(parent)
-        scope = (kind, int(parent[4:])) if start.member == "parent" and kind in _SCOPES else None
-        self._files.ask(gid, data.get("export_request_parameters", ()), scope)
-        return gid
-
-    def _refusal(self, start: Start, parent: str) -> Answer | None:
+    def start(self, start: Start, parent: str, data: Any) -> str:
+        """Start a job and return its gid."""
+        check("data", data, start.body)
+        _check_schedule(data)
+        kind, running = _kind_of(parent), self._jobs.running()
         name = start.member or start.parents[0]
-        if not (parent.isascii() and parent.isdigit()):
-            return error(400, f"{name}: Not a Long: {parent}")
-        if _kind_of(parent) not in start.parents:
-            return error(404, f"{name}: Unknown object: {parent}")
-        now = self._clock.now()
-        if start.member == "workspace" and self._jobs.runs(self._exporting.get(parent, ""), now):
-            return error(403, "An export request is already in progress for this workspace")
-        if self._max_jobs is not None and self.running >= self._max_jobs:
-            return error(429, "You have too many duplication, instantiation or export jobs")
-        return None
-
-    def _begin(self, start: Start, parent: str) -> str:
-        now = self._clock.now()
-        large = start.member == "parent" and _kind_of(parent) in LARGE
-        made_at, earlier = self._exports.get(parent, (now, ""))
-        fresh = not (large and earlier and now - made_at < _CACHED_FOR)
-        gid = self._jobs.start(start.resource_subtype, now, again=None if fresh else earlier)
-        if start.member == "workspace":
-            self._exporting[parent] = gid
-        if large and fresh:
-            self._exports[parent] = (now, gid)
-        self.started += 1
+        _require(parent.isascii() and parent.isdigit(), f"{name}: Not a Long: {parent}")
+        if kind not in start.parents:
+            raise RefusedError(error(404, f"{name}: Unknown object: {parent}"))
+        latest = self._latest.get(parent)
+        if kind == "workspace" and latest in running:
+            words = "An export request is already in progress for this workspace"
+            raise RefusedError(error(403, words))
+        if self._max_jobs is not None and len(running) >= self._max_jobs:
+            words = "You have too many duplication, instantiation or export jobs"
+            raise RefusedError(error(429, words))
+        if not (
+            start.member and kind in _LARGE and latest and self._jobs.age(latest) < _CACHED_FOR
+        ):
+            latest = None
+        gid = self._jobs.start(start.resource_subtype, like=latest)
+        if start.member:
+            self._latest[parent] = gid
+            scope = (kind, int(parent[4:])) if kind in _SCOPES else None
+            self._exports.ask(gid, data.get("export_request_parameters"), scope)
         return gid
 
 
-def _check_schedule(data: dict[str, Any]) -> None:
-    if (schedule := data.get("schedule_dates")) is None:
-        return
-    if len(schedule) != 2:  # noqa: PLR2004
+def _check_schedule(data: Members) -> None:
+    schedule = data.get("schedule_dates")
+    if schedule is not None:
         words = "Must specify either start_on or due_on, but not both"
-        raise BadBodyError(f"schedule_dates: {words}")
-    if "task_dates" not in data.get("include", "").split(","):
-        raise BadBodyError("schedule_dates: task_dates must be included")
+        _require(len(schedule) == 2, f"schedule_dates: {words}")  # noqa: PLR2004
+        included = "task_dates" in data.get("include", "").split(",")
+        _require(included, "schedule_dates: task_dates must be included")

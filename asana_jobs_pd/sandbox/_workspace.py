@@ -86,7 +86,7 @@ _DEFINITIONS: tuple[tuple[str, str, Json], ...] = (
     ("Related work", "reference", {}),
 )
 _OPTIONS = ("Low", "High", "Très élevée", "API", "UI/UX", "後で")
-_VALUES = {
+VALUES = {
     "text": "text_value",
     "number": "number_value",
     "enum": "enum_value",
@@ -138,7 +138,7 @@ def filled(definition: Json, rng: Random, users: list[Json]) -> Json:
     shown = None
     if rng.random() > _EMPTY_SHARE:
         value, shown = _value(definition, rng, users)
-    return {**definition, _VALUES[kind]: value, "display_value": shown}
+    return {**definition, VALUES[kind]: value, "display_value": shown}
 
 
 def _value(definition: Json, rng: Random, users: list[Json]) -> tuple[Any, str]:

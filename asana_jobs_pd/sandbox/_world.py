@@ -212,26 +212,16 @@ class World:
             return not projects or not projects <= self.hidden
         return not projects <= self.hidden or self.is_visible(parent)
 
-    def in_graph(self, parent: str | None = None) -> Iterator[int]:
+    def in_graph(self, first: int = 0, parent: str | None = None) -> Iterator[int]:
         """Yield the tasks in the graph export of a portfolio or project; None for everything.
 
         It has the tasks of the visible projects, and of subtasks only the first level.
         """
         projects = self.projects_below(parent) - self.hidden
-        for number in range(self.tasks):
+        for number in range(first, self.tasks):
             above = self.parent(number)
             own = number if above is None else above
             if self.depth(number) <= 1 and projects.intersection(self.task(own).memberships):
-                yield number
-
-    def left_out(self, parent: str | None = None) -> Iterator[int]:
-        """Yield the tasks that are not in a graph export."""
-        included = self.in_graph(parent)
-        following = next(included, None)
-        for number in range(self.tasks):
-            if number == following:
-                following = next(included, None)
-            else:
                 yield number
 
     def team_of(self, project: int) -> Json:

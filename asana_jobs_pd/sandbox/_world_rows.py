@@ -7,17 +7,8 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any, Literal
 
-from ._workspace import COLORS, text, title
+from ._workspace import COLORS, VALUES, text, title
 from ._world import NOW, SECTIONS, START, Change, Json, Task, World, day, millis
-
-_VALUES = {
-    "text": "text_value",
-    "number": "number_value",
-    "enum": "enum_value",
-    "multi_enum": "multi_enum_values",
-    "date": "date_value",
-    "people": "people_value",
-}
 
 
 def resource_rows(
@@ -36,8 +27,26 @@ def resource_rows(
             yield row if wanted is None else _pick(row, wanted)
 
 
+def requested_rows(world: World, parameters: Iterable[Json]) -> Iterator[Json]:
+    """Yield the rows of a resource export with these request parameters."""
+    for asked in parameters:
+        fields = asked.get("fields")
+        if fields is not None:
+            fields = ["resource_type", *fields]
+        yield from resource_rows(
+            world, asked["resource_type"], fields=fields, filters=asked.get("filters")
+        )
+
+
 def graph_rows(world: World, parent: str | None = None) -> Iterator[Json]:
     """Yield the rows of the graph export of a portfolio, project or team; None for everything."""
+    yield from structure_rows(world, parent)
+    for number in world.in_graph(parent=parent):
+        yield from graph_task_rows(world, number)
+
+
+def structure_rows(world: World, parent: str | None = None) -> Iterator[Json]:
+    """Yield the rows of a graph export that are not of tasks."""
     portfolios = sorted(world.portfolios_below(parent))
     projects = sorted(world.projects_below(parent) - world.hidden)
     for number in portfolios:
@@ -58,8 +67,6 @@ def graph_rows(world: World, parent: str | None = None) -> Iterator[Json]:
             }
     for number in projects:
         yield from _project(world, number)
-    for number in world.in_graph(parent):
-        yield from graph_task_rows(world, number)
 
 
 def _portfolio(world: World, number: int) -> Json:
@@ -114,7 +121,7 @@ def graph_task_rows(world: World, number: int) -> Iterator[Json]:
             "duration_minutes": rng.randrange(5, 480),
             "entered_on": day(rng, world.task(number).created_at),
             "created_by": rng.choice(world.users),
-            "task": _compact(row),
+            "task": _named(world, number),
         }
 
 
@@ -302,14 +309,14 @@ def _messages(world: World) -> Iterator[Json]:
 def _edit(old: Json, new: Json) -> Json:
     kind = new["type"]
     keys = ("gid", "resource_type", "name", "type", "resource_subtype")
-    values = [field[_VALUES[kind]] for field in (old, new)]
+    values = [field[VALUES[kind]] for field in (old, new)]
     if kind == "date":
         values = [_dates(value and value["date"]) for value in values]
     return {
         "resource_subtype": f"{kind}_custom_field_changed",
         "custom_field": {key: new[key] for key in keys},
-        f"old_{_VALUES[kind]}": values[0],
-        f"new_{_VALUES[kind]}": values[1],
+        f"old_{VALUES[kind]}": values[0],
+        f"new_{VALUES[kind]}": values[1],
     }
 
 
@@ -319,10 +326,6 @@ def _dates(day: str | None) -> Json | None:
 
 def _of(items: Sequence[Json], number: int | None) -> Json | None:
     return None if number is None else items[number]
-
-
-def _compact(row: Json) -> Json:
-    return {key: row[key] for key in ("gid", "resource_type", "name")}
 
 
 def _time(millis: int) -> str:

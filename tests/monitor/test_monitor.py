@@ -312,7 +312,7 @@ def test_without_a_network_it_holds_back_and_goes_on(asana, client, clock, watch
     go(monitor, clock, 300)
     assert first <= asana.stats.requests <= first + 15
     assert monitor.next_check <= 60
-    asana._site.faults._waiting.clear()
+    asana._site.faults.clear()
     asana.advance(60)
     go(monitor, clock, 120)
     assert monitor.state == "done"
