@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 Headers = tuple[tuple[str, str], ...]
 Lane = Literal["reads", "writes"]
@@ -27,6 +27,7 @@ MESSAGES = {
     500: "Server Error",
     503: "Service unavailable, try again later",
 }
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
 _JSON: Headers = (("Content-Type", "application/json; charset=UTF-8"),)
 
 
@@ -63,7 +64,7 @@ class RefusedError(Exception):
         self.answer = answer
 
 
-def json_answer(content: Any, *, status: int = 200, pretty: bool = False) -> Answer:
+def json_answer(content: Any, status: int = 200, *, pretty: bool = False) -> Answer:
     """Return a JSON response, indented if `pretty`."""
     text = json.dumps(
         content,
@@ -74,12 +75,14 @@ def json_answer(content: Any, *, status: int = 200, pretty: bool = False) -> Ans
     return Answer(status, text.encode(), _JSON)
 
 
-def error(status: int, message: str | None = None) -> Answer:
+def error(status: int, message: str | None = None, headers: Headers = ()) -> Answer:
     """Return Asana's error envelope."""
     detail = {"message": message or MESSAGES.get(status) or reason(status), "help": HELP}
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         detail["phrase"] = PHRASE
-    return json_answer({"errors": [detail]}, status=status)
+    answer = json_answer({"errors": [detail]}, status)
+    answer.headers += headers
+    return answer
 
 
 def xml_error(status: int, code: str, message: str) -> Answer:
@@ -94,10 +97,7 @@ def xml_error(status: int, code: str, message: str) -> Answer:
 
 def reason(status: int) -> str:
     """Return the reason phrase of a status code."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"
+    return _REASONS.get(status, "Unknown")
 
 
 FaultKind = Literal[
@@ -106,6 +106,20 @@ FaultKind = Literal[
 Where = Literal["api", "exports", "any"]
 
 _GARBAGE = b'\xff\xfe{"data": {"gid": '
+
+
+class FaultOptions(TypedDict, total=False):
+    """What a `Fault` takes besides its kind."""
+
+    times: int
+    gid: str | None
+    status: int | None
+    seconds: float | None
+    bytes: int | None
+    location: str | None
+    where: Where
+    method: str | None
+    early: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,14 +173,12 @@ class Fault:
     early: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(FaultKind):
-            raise ValueError(
-                f"unknown fault {self.kind!r}; choose from {', '.join(get_args(FaultKind))}"
-            )
-        if self.where not in get_args(Where):
-            raise ValueError(
-                f"where must be one of {', '.join(get_args(Where))}, not {self.where!r}"
-            )
+        for name, value, choices in (
+            ("kind", self.kind, get_args(FaultKind)),
+            ("where", self.where, get_args(Where)),
+        ):
+            if value not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
     def applies(self, where: str, gid: str | None, method: str) -> bool:
         """Tell whether the fault applies to a request.

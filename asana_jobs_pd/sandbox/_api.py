@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
 from ._answers import Answer, Headers, RefusedError, error, json_answer
-from ._starts import PREFIX, data_of, start_of
+from ._starts import STARTS, data_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ._jobs import Jobs
     from ._server import Request
-    from ._starts import Starts
+    from ._starts import Start, Starts
 
+PREFIX = "/api/1.0/"
 _LEAVES_OF = {
     "new_graph_export": ("completed_at", "created_at", "download_url"),
     "new_portfolio": ("name",),
@@ -93,30 +94,41 @@ def parse_query(query: str) -> Query:
     return Query(fields, options.get("opt_pretty", [None])[-1])
 
 
-def gid_of(request: Request) -> str:
-    """Return the gid that a request is about: of a job, or of the parent of one; else nothing."""
-    top, _, gid = request.path.removeprefix(PREFIX).partition("/")
-    if top == "jobs":
-        return "" if "/" in gid else unquote(gid)
-    start, gid = start_of(request.path)
+class Target(NamedTuple):
+    """What a request is about: a job, or the parent of a job to start; no gid for neither."""
+
+    gid: str
+    start: Start | None
+
+
+def target_of(request: Request) -> Target:
+    """Return what a request is about."""
+    top, *rest = request.path.removeprefix(PREFIX).split("/")
+    if top == "jobs" and len(rest) == 1:
+        return Target(unquote(rest[0]), None)
+    gid: Any = ""
+    if len(rest) > 1:
+        gid, rest[0] = rest[0], "{}"
+    start = STARTS.get("/".join([top, *rest]))
     if start is not None and start.member:
         with suppress(RefusedError, AttributeError):
             gid = data_of(request).get(start.member)
-    return gid if isinstance(gid, str) else ""
+    return Target(gid if start is not None and isinstance(gid, str) else "", start)
 
 
 class Api:
     """Responds to API requests as Asana does."""
 
     def __init__(
-        self, *, token: str, fields: Fields, jobs: Jobs, starts: Starts, changes: Iterable[str]
+        self, token: str, fields: Fields, jobs: Jobs, starts: Starts, changes: Iterable[str]
     ) -> None:
         self.token = token
         self.jobs = jobs
+        self.refusals: dict[str, tuple[int, str | None]] = {}
+        """The errors that gids get: a status, or 200 for none, and the words."""
         self._fields = fields
         self._starts = starts
         self._headers: Headers = tuple(("Asana-Change", change) for change in changes)
-        self._refusals: dict[str, tuple[int, str | None]] = {}
 
     def answer(self, request: Request) -> Answer:
         """Return the response to a request."""
@@ -127,41 +139,35 @@ class Api:
         answer.headers += self._headers
         return answer
 
-    def refuse(self, gid: str, status: int, message: str | None = None) -> None:
-        """Respond to requests for a gid with an error until called with status 200."""
-        self._refusals[gid] = (status, message)
-        if status == 200:  # noqa: PLR2004
-            del self._refusals[gid]
-
     def _route(self, request: Request) -> Answer:
-        start, gid = start_of(request.path)[0], gid_of(request)
-        self._check(request, "" if start is None and not gid else "POST" if start else "GET")
+        gid, start = target_of(request)
+        self._check(request, gid, start)
         query = parse_query(request.query)
         if query.opt_pretty not in (None, "true", "false"):
             raise RefusedError(error(400, f"opt_pretty: Not a boolean: {query.opt_pretty}"))
         selection = self._fields.selection(query.opt_fields)
-        if gid in self._refusals:
-            status, message = self._refusals[gid]
-            noun = "job" if start is None else start.parents[0]
-            words = {
-                403: f"Forbidden: you do not have access to this {noun}",
-                404: f"{noun}: Unknown object: {gid}",
-            }
-            raise RefusedError(error(status, message or words.get(status)))
         if start is not None:
             gid = self._starts.start(start, gid, data_of(request))
         content = {"data": self._fields.select(self.jobs.record(gid), selection)}
         status = 200 if start is None else 201
-        return json_answer(content, status=status, pretty=query.opt_pretty == "true")
+        return json_answer(content, status, pretty=query.opt_pretty == "true")
 
-    def _check(self, request: Request, allowed: str) -> None:
-        """Refuse a request without the token, to an unknown place, or with another method."""
+    def _check(self, request: Request, gid: str, start: Start | None) -> None:
+        """Refuse strangers, unknown places, other methods, and what `refusals` say."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or token != self.token:
             raise RefusedError(error(401))
-        if not allowed:
+        if not gid and start is None:
             raise RefusedError(error(404, "No matching route for request"))
+        allowed = "GET" if start is None else "POST"
         if request.method != allowed:
-            refusal = error(405, f"{request.method}: Method Not Allowed")
-            refusal.headers += (("Allow", allowed),)
-            raise RefusedError(refusal)
+            message = f"{request.method}: Method Not Allowed"
+            raise RefusedError(error(405, message, (("Allow", allowed),)))
+        status, words = self.refusals.get(gid, (200, None))
+        if status != 200:  # noqa: PLR2004
+            noun = "job" if start is None else start.parents[0]
+            defaults = {
+                403: f"Forbidden: you do not have access to this {noun}",
+                404: f"{noun}: Unknown object: {gid}",
+            }
+            raise RefusedError(error(status, words or defaults.get(status)))

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from ._answers import Fault, FaultKind, Where
+from ._answers import Fault, FaultKind, FaultOptions
 from ._site import SeenRequest, Site, Stats
 
 if TYPE_CHECKING:
-    from ._api import Api
-    from ._clock import Clock
-    from ._exports import Exports
-    from ._jobs import Jobs, Status
+    from collections.abc import Iterator
+
+    from ._jobs import Status
 
 
 class Controls:
     """The levers and counters of a `Sandbox`."""
 
-    _api: Api
-    _clock: Clock
-    _exports: Exports
-    _jobs: Jobs
     _site: Site
+    _tokens: Iterator[str]
     token: str
-    _first_token: str
-    _tokens: int
 
     def advance(self, seconds: float) -> None:
         """Advance the clock that was passed as `clock`.
@@ -44,7 +38,7 @@ class Controls:
         ...     still.advance(3600)
         """
         with self._site.lock:
-            self._clock.advance(seconds)
+            self._site.clock.advance(seconds)
 
     def finish(self, *gids: str) -> None:
         """Make jobs succeed now, unless they have finished.
@@ -87,7 +81,7 @@ class Controls:
         ['failed']
         """
         with self._site.lock:
-            self._jobs.force(gid, status)
+            self._site.api.jobs.force(gid, status)
 
     def answer(self, gid: str, status: int, message: str | None = None) -> None:
         """Respond with an error to requests for this job, or to start one from this parent.
@@ -115,7 +109,7 @@ class Controls:
         [403]
         """
         with self._site.lock:
-            self._api.refuse(gid, status, message)
+            self._site.api.refusals[gid] = (status, message)
 
     def record(self, gid: str, data: dict[str, Any]) -> None:
         """Serve this record for a gid from now on, whatever it looks like.
@@ -141,7 +135,7 @@ class Controls:
         ['paused']
         """
         with self._site.lock:
-            self._jobs.replace(gid, data)
+            self._site.api.jobs.replace(gid, data)
 
     def export_url(self, gid: str, resource_type: Literal["graph_export", "export_request"]) -> str:
         """Return a freshly signed URL of an export file.
@@ -168,7 +162,7 @@ class Controls:
         True
         """
         with self._site.lock:
-            return self._exports.url(gid, resource_type)
+            return self._site.exports.url(gid, resource_type)
 
     def expire_token(self) -> str:
         """Reject `token` from now on; another one is accepted instead.
@@ -191,9 +185,7 @@ class Controls:
         True
         """
         with self._site.lock:
-            self._tokens += 1
-            self.token = f"{self._first_token}-{self._tokens}"
-            self._api.token = self.token
+            self.token = self._site.api.token = next(self._tokens)
         return self.token
 
     def next_week(self) -> None:
@@ -219,7 +211,7 @@ class Controls:
         True
         """
         with self._site.lock:
-            self._exports.weeks += 1
+            self._site.exports.weeks += 1
 
     def republish(self, gid: str) -> None:
         """Change the content, and so the ETag, of a job's export files.
@@ -238,7 +230,7 @@ class Controls:
         >>> asana.republish(asana.gids(1, "graph_export_request", start=70)[0])
         """
         with self._site.lock:
-            self._exports.republish(gid)
+            self._site.exports.republish(gid)
 
     def publish(self, gid: str, content: bytes) -> None:
         r"""Serve these bytes as a job's export files from now on.
@@ -260,7 +252,7 @@ class Controls:
         >>> asana.publish(gid, b'{"gid": "1", "resource_type": "task"}\n')
         """
         with self._site.lock:
-            self._exports.publish(gid, content)
+            self._site.exports.publish(gid, content)
 
     def expire_export(self, gid: str) -> None:
         """Delete a job's export files, as Asana does 30 days after completion.
@@ -281,29 +273,18 @@ class Controls:
         >>> asana.expire_export(asana.gids(1, "graph_export_request", start=70)[0])
         """
         with self._site.lock:
-            self._exports.publish(gid, None)
-            self._jobs.forget_url(gid)
+            self._site.exports.publish(gid, None)
+            self._site.api.jobs.forget_url(gid)
 
-    def fault(
-        self,
-        kind: FaultKind,
-        *,
-        times: int = 1,
-        gid: str | None = None,
-        status: int | None = None,
-        seconds: float | None = None,
-        bytes: int | None = None,  # noqa: A002
-        location: str | None = None,
-        where: Where = "api",
-        method: str | None = None,
-        early: bool = False,
-    ) -> None:
+    def fault(self, kind: FaultKind, **options: Unpack[FaultOptions]) -> None:
         """Queue a fault for the next matching requests.
 
         Parameters
         ----------
-        kind, times, gid, status, seconds, bytes, location, where, method, early
-            As in `Fault`.
+        kind
+            What happens, as in `Fault`.
+        **options
+            The other parameters of `Fault`.
 
         See Also
         --------
@@ -316,18 +297,7 @@ class Controls:
         >>> aj.read_asana_jobs(gids)["error.kind"].dropna().tolist()
         []
         """
-        fault = Fault(
-            kind=kind,
-            times=times,
-            gid=gid,
-            status=status,
-            seconds=seconds,
-            bytes=bytes,
-            location=location,
-            where=where,
-            method=method,
-            early=early,
-        )
+        fault = Fault(kind=kind, **options)
         with self._site.lock:
             self._site.faults.append(fault)
 

@@ -100,7 +100,7 @@ class File(NamedTuple):
 class Exports:
     """All export files of a sandbox, each made when it is first requested."""
 
-    def __init__(self, *, seed: int, clock: Clock, lifetime: float, rows: int, weeks: int) -> None:
+    def __init__(self, seed: int, clock: Clock, lifetime: float, rows: int, weeks: int) -> None:
         self.origin = ""
         self.weeks = weeks
         self._seed = str(seed)
@@ -110,7 +110,7 @@ class Exports:
         self._secret = secrets.token_bytes(32)
         self._weeks_of: dict[str, int] = {}
         self._editions: Counter[str] = Counter()
-        self._contents: dict[str, bytes | None] = {}
+        self._published: dict[str, File | None] = {}
         self._asked: dict[str, tuple[list[Json] | None, tuple[str, int] | None]] = {}
         self._made = lru_cache(maxsize=256)(self._make)
 
@@ -140,7 +140,7 @@ class Exports:
 
     def publish(self, gid: str, content: bytes | None) -> None:
         """Serve these bytes as a job's files from now on; None deletes them."""
-        self._contents[gid] = content
+        self._published[gid] = None if content is None else _file(content)
 
     def answer(self, request: Request) -> Answer:
         """Return the response to a request for a file."""
@@ -178,10 +178,9 @@ class Exports:
         if match is None:
             return None
         resource_type, gid = match.groups()
-        if gid not in self._contents:
-            return self._made(gid, resource_type, self._editions[gid])
-        content = self._contents[gid]
-        return None if content is None else _file(content)
+        if gid in self._published:
+            return self._published[gid]
+        return self._made(gid, resource_type, self._editions[gid])
 
     def _make(self, gid: str, resource_type: str, edition: int) -> File:
         weeks = self._weeks_of.get(gid, 0)

@@ -167,8 +167,9 @@ class Jobs:
         return gid
 
     def age(self, gid: str) -> float:
-        """Return how many seconds ago the export of a started job was created."""
-        return self._clock.now() - self._plans[gid].created
+        """Return how many seconds ago a started job was created; infinite for any other."""
+        job = self._plans.get(gid)
+        return inf if job is None else self._clock.now() - job.created
 
     def running(self) -> set[str]:
         """Return the started jobs that are running."""

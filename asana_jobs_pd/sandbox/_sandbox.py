@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Self
 
 from ._api import Api, Fields
@@ -15,7 +16,8 @@ from ._starts import Starts, parent_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
+
+    from ._answers import Lane
 
 
 class Sandbox(Controls):
@@ -100,30 +102,18 @@ class Sandbox(Controls):
         weeks: int = 0,
         changes: Iterable[str] = (),
     ) -> None:
-        self.token = self._first_token = token
-        self._tokens = 1
+        self.token = token
+        self._tokens = (f"{token}-{number}" for number in count(2))
         self._port = port
-        self._clock = RunningClock(time_scale) if clock is None else clock
-        self._exports = Exports(
-            seed=seed, clock=self._clock, lifetime=url_lifetime, rows=export_rows, weeks=weeks
-        )
+        clock = RunningClock(time_scale) if clock is None else clock
+        exports = Exports(seed, clock, url_lifetime, export_rows, weeks)
         fields = Fields(known_fields)
-        self._jobs = Jobs(seed, self._clock, fields.objects, self._exports.url)
-        starts = Starts(self._jobs, self._exports, max_jobs)
-        self._api = Api(token=token, fields=fields, jobs=self._jobs, starts=starts, changes=changes)
-        limits = Limits(
-            requests=requests_per_minute,
-            window=window,
-            in_flight={"reads": max_in_flight, "writes": max_posts_in_flight},
-            retry_after=retry_after,
-        )
-        self._site = Site(
-            api=self._api,
-            exports=self._exports,
-            limits=limits,
-            clock=self._clock,
-            latency=latency,
-        )
+        jobs = Jobs(seed, clock, fields.objects, exports.url)
+        starts = Starts(jobs, exports, max_jobs)
+        api = Api(token, fields, jobs, starts, changes)
+        in_flight: dict[Lane, int | None] = {"reads": max_in_flight, "writes": max_posts_in_flight}
+        limits = Limits(requests_per_minute, window, in_flight, retry_after)
+        self._site = Site(api, exports, limits, clock, latency)
         self._server = Server(self._site)
 
     def start(self) -> Self:
@@ -148,10 +138,10 @@ class Sandbox(Controls):
         >>> other = Sandbox().start()
         >>> other.stop()
         """
-        if self._exports.origin:
+        if self._site.exports.origin:
             raise RuntimeError("the sandbox was started before; create a new one")
-        self._clock.begin()
-        self._exports.origin = f"http://127.0.0.1:{self._server.start(self._port)}"
+        self._site.clock.begin()
+        self._site.exports.origin = f"http://127.0.0.1:{self._server.start(self._port)}"
         return self
 
     def stop(self) -> None:
@@ -171,16 +161,11 @@ class Sandbox(Controls):
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<Sandbox {self._exports.origin or '(not started)'}>"
+        return f"<Sandbox {self._site.exports.origin or '(not started)'}>"
 
     @property
     def base_url(self) -> str:
@@ -194,11 +179,11 @@ class Sandbox(Controls):
         --------
         >>> client = aj.connect(asana.token, base_url=asana.base_url)
         """
-        if not self._exports.origin:
+        if not self._site.exports.origin:
             raise RuntimeError(
                 "the sandbox has no address yet; start it, or use it in a with statement"
             )
-        return f"{self._exports.origin}/api/1.0"
+        return f"{self._site.exports.origin}/api/1.0"
 
     @property
     def environ(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 import sys
@@ -21,8 +22,11 @@ from ._answers import Answer, error, reason
 if TYPE_CHECKING:
     from ._site import Site
 
-MAX_HEAD = 16 * 1024
-MAX_BODY = 64 * 1024
+_MAX_HEAD = 16 * 1024
+_HEAD = re.compile(
+    r"([A-Za-z]+) (/[^ ?]*)(?:\?([^ ]*))? HTTP/1\.([01])\r\n((?:[^\s:]+:[^\r\n]*\r\n)*)\r\n"
+)
+_LENGTH = re.compile(r"[0-9]{1,6}")
 _CHUNK = 64 * 1024
 _PIECES = 20
 _LOOK = 0.02
@@ -54,11 +58,9 @@ async def _read_request(reader: StreamReader) -> Request | None:
         first = await reader.readexactly(1)
         if not first.isalpha():  # TLS, for example, which would wait forever
             raise BadRequestError
-        request = _parse((first + await reader.readuntil(b"\r\n\r\n"))[:-4].decode("latin-1"))
+        request = _parse(first + await reader.readuntil(b"\r\n\r\n"))
         length = request.headers.get("content-length", "0")
-        if not (length.isascii() and length.isdigit() and len(length) <= len(str(MAX_BODY))):
-            raise BadRequestError
-        if int(length) > MAX_BODY or "transfer-encoding" in request.headers:
+        if not _LENGTH.fullmatch(length) or "transfer-encoding" in request.headers:
             raise BadRequestError
         request.body = await reader.readexactly(int(length))
     except asyncio.IncompleteReadError:
@@ -68,21 +70,16 @@ async def _read_request(reader: StreamReader) -> Request | None:
     return request
 
 
-def _parse(head: str) -> Request:
-    line, *lines = head.split("\r\n")
-    method, target, version, *more = [*line.split(" "), "", ""]
-    if more != ["", ""] or not target.startswith("/") or version not in ("HTTP/1.1", "HTTP/1.0"):
+def _parse(head: bytes) -> Request:
+    match = _HEAD.fullmatch(head.decode("latin-1"))
+    if match is None:
         raise BadRequestError
-    headers = {}
-    for each in lines:
-        name, colon, value = each.partition(":")
-        if not colon or not name or name.strip() != name:
-            raise BadRequestError
-        headers[name.lower()] = value.strip()
+    method, path, query, minor, lines = match.groups()
+    fields = (line.partition(":") for line in lines.split("\r\n")[:-1])
+    headers = {name.lower(): value.strip() for name, _, value in fields}
     option = headers.get("connection", "").lower()
-    keep_alive = "close" not in option if version == "HTTP/1.1" else "keep-alive" in option
-    path, _, query = target.partition("?")
-    return Request(method, path, query, headers, keep_alive)
+    keep_alive = "close" not in option if minor == "1" else "keep-alive" in option
+    return Request(method, path, query or "", headers, keep_alive)
 
 
 _http_date = lru_cache(maxsize=8)(format_datetime)
@@ -121,7 +118,7 @@ class Server:
             runner.run(self._serve(listener))  # and then cancels what serves connections
 
     async def _serve(self, listener: socket.socket) -> None:
-        server = await asyncio.start_server(self._connected, sock=listener, limit=MAX_HEAD)
+        server = await asyncio.start_server(self._connected, sock=listener, limit=_MAX_HEAD)
         await self._stopping.wait()
         self._loop.remove_reader(listener)
         for _ in range(5):  # connections just accepted get a task, which closes them

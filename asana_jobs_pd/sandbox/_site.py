@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from ._answers import Answer, Fault, Headers, Lane, error, json_answer, strike
-from ._api import Query, gid_of, parse_query
+from ._api import PREFIX, Query, parse_query, target_of
 from ._exports import gid_of_file
-from ._starts import PREFIX
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -175,82 +174,62 @@ class SeenRequest:
     body: str = ""
 
 
+@dataclass
 class Limits:
     """A sliding window that counts every request, rejected ones too, and slots in flight."""
 
-    def __init__(
-        self,
-        *,
-        requests: int | None,
-        window: float,
-        in_flight: dict[Lane, int | None],
-        retry_after: RetryAfter,
-    ) -> None:
-        self._requests = requests
-        self._window = window
-        self._max = in_flight
-        self._retry_after = retry_after
-        self._times: deque[float] = deque()
-        self._now: dict[Lane, int] = dict.fromkeys(in_flight, 0)
+    requests: int | None
+    window: float
+    most: dict[Lane, int | None]
+    retry_after: RetryAfter
+    _times: deque[float] = field(default_factory=deque)
+    _now: Counter[Lane] = field(default_factory=Counter)
 
     def admit(self, now: float, lane: Lane, stats: Stats) -> Answer | None:
         """Count a request and reserve a slot, or return the rejection."""
-        if self._requests is not None and self._count(now) > self._requests:
-            stats.throttled_rate += 1
-            answer = error(429)
-            answer.headers += self._hint(now, self._requests)
-            return answer
-        most = self._max[lane]
+        if self.requests is not None:
+            self._times.append(now)
+            while self._times[0] <= now - self.window:
+                self._times.popleft()
+            stats.most_in_window = max(stats.most_in_window, len(self._times))
+            if len(self._times) > self.requests:
+                stats.throttled_rate += 1
+                return error(429, headers=self._hint(now, self.requests))
+        most = self.most[lane]
         if most is not None and self._now[lane] >= most:
             stats.throttled_in_flight += 1
             return error(429)
         self._now[lane] += 1
+        stats.most_in_flight = max(stats.most_in_flight, self._now.total())
         return None
 
     def leave(self, lane: Lane) -> None:
         """Release the slot of an admitted request."""
         self._now[lane] -= 1
 
-    @property
-    def in_flight(self) -> int:
-        """Requests in flight, of either kind."""
-        return sum(self._now.values())
-
-    @property
-    def in_window(self) -> int:
-        """Requests counted in the current window; 0 without a limit."""
-        return len(self._times)
-
-    def _count(self, now: float) -> int:
-        times = self._times
-        while times and times[0] <= now - self._window:
-            times.popleft()
-        times.append(now)
-        return len(times)
-
     def _hint(self, now: float, allowed: int) -> Headers:
         """Return when the window has room, if nothing else is sent until then."""
-        if self._retry_after == "text":
+        if self.retry_after == "text":
             return (("Retry-After", "soon"),)
         blocking = self._times[-allowed] if allowed else now
-        seconds = max(1, ceil(blocking + self._window - now))
-        return (("Retry-After", str(seconds)),) if self._retry_after else ()
+        seconds = max(1, ceil(blocking + self.window - now))
+        return (("Retry-After", str(seconds)),) if self.retry_after else ()
 
 
+@dataclass
 class Site:
     """Handles requests one at a time and counts them; hold `lock` to change anything."""
 
-    def __init__(
-        self, *, api: Api, exports: Exports, limits: Limits, clock: Clock, latency: float
-    ) -> None:
-        self.lock = Lock()
-        self.faults: list[Fault] = []
+    api: Api
+    exports: Exports
+    limits: Limits
+    clock: Clock
+    latency: float
+    lock: Lock = field(default_factory=Lock)
+    faults: list[Fault] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
         self.reset()
-        self._api = api
-        self._exports = exports
-        self._limits = limits
-        self._clock = clock
-        self._latency = latency
 
     def handle(self, request: Request) -> Answer:
         """Return the response to a request."""
@@ -264,11 +243,11 @@ class Site:
     def leave(self, lane: Lane) -> None:
         """Release the in-flight slot of a response that is sent, or never will be."""
         with self.lock:
-            self._limits.leave(lane)
+            self.limits.leave(lane)
 
     def instant(self) -> datetime:
         """Return the current time."""
-        return self._clock.instant(self._clock.now())
+        return self.clock.instant(self.clock.now())
 
     def reset(self) -> None:
         """Set all counters to 0 and forget the requests."""
@@ -281,19 +260,17 @@ class Site:
             setattr(self.stats, what, getattr(self.stats, what) + number)
 
     def _ask_api(self, request: Request) -> Answer:
-        stats, limits, jobs = self.stats, self._limits, self._api.jobs
+        stats, jobs = self.stats, self.api.jobs
         stats.requests += 1
         lane: Lane = "reads" if request.method == "GET" else "writes"
-        answer = limits.admit(self._clock.client_now(), lane, stats)
-        stats.most_in_flight = max(stats.most_in_flight, limits.in_flight)
-        stats.most_in_window = max(stats.most_in_window, limits.in_window)
+        answer = self.limits.admit(self.clock.client_now(), lane, stats)
         if answer is None:
             before = jobs.started
-            answer = self._under_faults(self._api, request, "api", gid_of(request))
+            answer = self._under_faults(self.api, request, "api", target_of(request).gid)
             answer.in_flight = lane
             stats.jobs_started += jobs.started - before
             stats.most_running = max(stats.most_running, len(jobs.running()))
-        answer.delay += self._latency
+        answer.delay += self.latency
         status = self._keep(request, answer, parse_query(request.query))
         stats.by_status[status] = stats.by_status.get(status, 0) + 1
         return answer
@@ -301,7 +278,7 @@ class Site:
     def _ask_exports(self, request: Request) -> Answer:
         self.stats.downloads += 1
         self.stats.authorization_on_exports += "authorization" in request.headers
-        answer = self._under_faults(self._exports, request, "exports", gid_of_file(request.path))
+        answer = self._under_faults(self.exports, request, "exports", gid_of_file(request.path))
         self._keep(request, answer, parse_query(""))  # the query is a credential
         return answer
 
@@ -343,7 +320,7 @@ class Site:
             opt_fields=query.opt_fields,
             opt_pretty=query.opt_pretty,
             range=request.headers.get("range"),
-            at=self._clock.now(),
+            at=self.clock.now(),
             status=0 if answer.never_starts else answer.status,
             body=request.body.decode(errors="replace"),
         )

@@ -127,7 +127,6 @@ _RESOURCE: Members = {
     "fields": ["text"],
     "filters": "filters",
 }
-PREFIX = "/api/1.0/"
 STARTS = {
     "exports/graph": Start(
         "graph_export_request",
@@ -198,15 +197,6 @@ STARTS = {
 }
 
 
-def start_of(path: str) -> tuple[Start | None, str]:
-    """Return the endpoint of a path, and the gid in it."""
-    parts = path.removeprefix(PREFIX).split("/")
-    gid = parts[1] if len(parts) == 3 else ""  # noqa: PLR2004
-    if gid:
-        parts[1] = "{}"
-    return STARTS.get("/".join(parts)), gid
-
-
 def data_of(request: Request) -> Any:
     """Return the `data` of a request body."""
     try:
@@ -249,18 +239,15 @@ class Starts:
         _require(parent.isascii() and parent.isdigit(), f"{name}: Not a Long: {parent}")
         if kind not in start.parents:
             raise RefusedError(error(404, f"{name}: Unknown object: {parent}"))
-        latest = self._latest.get(parent)
+        latest = self._latest.get(parent, "")
         if kind == "workspace" and latest in running:
             words = "An export request is already in progress for this workspace"
             raise RefusedError(error(403, words))
         if self._max_jobs is not None and len(running) >= self._max_jobs:
             words = "You have too many duplication, instantiation or export jobs"
             raise RefusedError(error(429, words))
-        if not (
-            start.member and kind in _LARGE and latest and self._jobs.age(latest) < _CACHED_FOR
-        ):
-            latest = None
-        gid = self._jobs.start(start.resource_subtype, like=latest)
+        cached = start.member and kind in _LARGE and self._jobs.age(latest) < _CACHED_FOR
+        gid = self._jobs.start(start.resource_subtype, like=latest if cached else None)
         if start.member:
             self._latest[parent] = gid
             scope = (kind, int(parent[4:])) if kind in _SCOPES else None

@@ -142,48 +142,29 @@ def filled(definition: Json, rng: Random, users: list[Json]) -> Json:
 
 
 def _value(definition: Json, rng: Random, users: list[Json]) -> tuple[Any, str]:
-    match definition["type"]:
-        case "text":
-            return _text(definition, rng)
-        case "number":
-            return _number(definition, rng)
-        case "enum":
-            option = rng.choice(definition["enum_options"])
+    """Return a value and how it is displayed."""
+    match definition:
+        case {"type": "text", "id_prefix": prefix}:
+            text = f"{prefix}-{rng.randrange(1, 5000)}" if prefix else title(rng)
+            return text, text
+        case {"type": "number", "precision": precision, "format": "percentage"}:
+            share = rng.randrange(101) / 100
+            return share, f"{share:.{precision}%}"
+        case {"type": "number", "precision": precision}:
+            number = round(rng.uniform(0, 5000), precision)
+            value = number if precision else int(number)
+            return value, f"{value:.{precision}f}"
+        case {"type": "enum", "enum_options": options}:
+            option = rng.choice(options)
             return option, option["name"]
-        case "date":
-            return _date(rng)
+        case {"type": "date"}:
+            day = f"{rng.randint(2019, 2027)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
+            moment = f"{day}T{rng.randrange(24):02d}:00:00.000Z" if rng.random() < 1 / 3 else None
+            return {"date": day, "date_time": moment}, moment or f"{day}T00:00:00.000Z"
+        case {"type": "multi_enum", "enum_options": options}:
+            items = rng.sample(options, rng.randint(1, 3))
+        case {"type": "people"}:
+            items = rng.sample(users, rng.randint(1, 3))
         case _:
-            items = _items(definition, rng, users)
-            return items, ", ".join(item["name"] for item in items)
-
-
-def _text(definition: Json, rng: Random) -> tuple[str, str]:
-    prefix = definition["id_prefix"]
-    text = f"{prefix}-{rng.randrange(1, 5000)}" if prefix else title(rng)
-    return text, text
-
-
-def _number(definition: Json, rng: Random) -> tuple[float, str]:
-    precision = definition["precision"]
-    if definition.get("format") == "percentage":
-        share = rng.randrange(101) / 100
-        return share, f"{share:.{precision}%}"
-    number = round(rng.uniform(0, 5000), precision)
-    value = number if precision else int(number)
-    return value, f"{value:.{precision}f}"
-
-
-def _date(rng: Random) -> tuple[Json, str]:
-    day = f"{rng.randint(2019, 2027)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
-    moment = f"{day}T{rng.randrange(24):02d}:00:00.000Z" if rng.random() < 1 / 3 else None
-    return {"date": day, "date_time": moment}, moment or f"{day}T00:00:00.000Z"
-
-
-def _items(definition: Json, rng: Random, users: list[Json]) -> list[Json]:
-    match definition["type"]:
-        case "multi_enum":
-            return rng.sample(definition["enum_options"], rng.randint(1, 3))
-        case "people":
-            return rng.sample(users, rng.randint(1, 3))
-        case _:
-            return [{"gid": gid(rng), "resource_type": "task", "name": title(rng)}]
+            items = [{"gid": gid(rng), "resource_type": "task", "name": title(rng)}]
+    return items, ", ".join(item["name"] for item in items)

@@ -63,7 +63,7 @@ class Driven:
         self._after = after
 
     def now(self):
-        return self._asana._clock.now()
+        return self._asana._site.clock.now()
 
     def wait(self, signals, seconds):
         try:
