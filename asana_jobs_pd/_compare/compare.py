@@ -31,7 +31,7 @@ from asana_jobs_pd._compare.inputs import (
     fields_of,
     pair_columns,
 )
-from asana_jobs_pd._decode.locations import StorageOptions
+from asana_jobs_pd._decode.sources import StorageOptions
 from asana_jobs_pd._export.deduplicate import MODIFIED, keys_of
 from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._export.request import names_of

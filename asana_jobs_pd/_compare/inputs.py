@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem, FileType, FSSpecHandler, LocalFileSystem, PyFileSystem
 
 from asana_jobs_pd._compare.cells import LABELS, TEXT, ColumnPair, common_type, conform, plain
-from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, message_of
+from asana_jobs_pd._decode.sources import StorageOptions, filesystem_of, is_url, message_of
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.read import read_asana_export
 from asana_jobs_pd._export.request import matching_files

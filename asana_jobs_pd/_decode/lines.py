@@ -1,29 +1,19 @@
-"""Numbered lines of a file: gzip or plain, JSON Lines or one JSON document.
-
-Several processes may share a file: each decompresses all of it, which is a tenth of the work, and
-keeps the chunks that it claims. A line belongs to the chunk in which it begins, so that the chunks
-are the same for any number of processes.
-"""
+"""The lines of a file, numbered, in chunks: JSON Lines, or the rows of one JSON document."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import msgspec
 
 from asana_jobs_pd._decode.decoders import MALFORMED, mended
-from asana_jobs_pd._decode.gunzip import Damage, decompressed
-from asana_jobs_pd._decode.locations import File
+from asana_jobs_pd._decode.sources import Content
 from asana_jobs_pd.errors import ExportFileError
 
-CHUNK = 12 << 20
-"""The bytes in memory at a time, unless a line is longer."""
 DOCUMENT_CHUNK = 2000
 """The rows of a JSON document in a chunk."""
 BOM = b"\xef\xbb\xbf"
@@ -43,145 +33,107 @@ class _Data(msgspec.Struct):
 
 
 class Chunk(NamedTuple):
-    """Some lines of a file: number of the chunk, number of its first line, the lines."""
+    """Some lines of a file: its number, that of the chunk, that of the first line, the lines."""
 
+    file: int
     number: int
     first_line: int
     lines: list[bytes]
 
 
 class FileEnd(NamedTuple):
-    """How a file ends that is damaged or ends early.
+    """How a file ends that is damaged or ends early, or has other bytes behind it.
 
-    `line` is the first line that is missing or incomplete, `text` what there is of it; both are
-    empty when every line is there.
+    `line` is the first line that is missing or incomplete, 0 if none is; `text` what there is of
+    it.
     """
 
     reason: str
-    early: bool
     line: int = 0
     text: bytes = b""
 
 
-Claim = Callable[[int, int], bool]
+class Lines:
+    """The chunks of a file; once they have been read, `end` says how it ends, if not well."""
 
-
-def read_chunks(
-    path: File, claim: Claim, max_line_bytes: int, on_end: Callable[[FileEnd], None]
-) -> Iterator[Chunk]:
-    """Yield the lines of a file, in chunks."""
-    with _Blocks(path) as blocks:
-        yield from _Reader(path, blocks, max_line_bytes, on_end).chunks(claim)
-
-
-class _Reader:
-    """Cuts the blocks of a file into chunks of whole lines."""
-
-    def __init__(
-        self, path: File, blocks: _Blocks, limit: int, on_end: Callable[[FileEnd], None]
-    ) -> None:
-        self._path = path
-        self._blocks = blocks
+    def __init__(self, content: Content, file: int, limit: int) -> None:
+        self._content = content
+        self._file = file
         self._limit = limit
-        self._on_end = on_end
+        self.end: FileEnd | None = None
 
-    def chunks(self, claim: Claim) -> Iterator[Chunk]:
-        first = next(self._blocks, b"").removeprefix(BOM)
+    def __iter__(self) -> Iterator[Chunk]:
+        blocks = iter(self._content)
+        first = next(blocks, b"").removeprefix(BOM)
         if _document_starts(first):
-            if claim(0, 0):
-                yield from self._document(first)
+            yield from self._document(chain([first], blocks))
         elif _is_binary(first):
-            if claim(0, 0):
-                reason = "the file is damaged: it is neither gzip nor JSON text"
-                self._on_end(FileEnd(reason, early=True, line=1))
+            reason = "the file is damaged: it is neither gzip nor JSON text"
+            self.end = FileEnd(reason, line=1)
         else:
-            yield from self._split(first, claim)
+            yield from self._split(chain([first], blocks))
 
-    def _split(self, block: bytes, claim: Claim) -> Iterator[Chunk]:
-        number, newlines, tail = 0, 0, b""
-        chunk: Chunk | None = None
-        rest: list[bytes] = []
-        while block:
-            start = block.find(b"\n") + 1 if tail else 0
-            if chunk is not None:
-                rest.append(block[: start - 1] if start else block)
-                self._check_length(sum(map(len, rest)), chunk.first_line + len(chunk.lines))
-                if start:
-                    yield self._checked(_completed(chunk, rest))
-                    chunk = None
-            if claim(number, self._blocks.position) and (start or not tail):
-                lines = block.split(b"\n")
-                if start:  # the first line belongs to the previous chunk
-                    newlines += 1
-                    del lines[0]
-                rest = [lines.pop()]
-                chunk = Chunk(number, newlines + 1, lines)
-                newlines += len(lines)
-                if not rest[0]:
-                    yield self._checked(chunk)
-                    chunk = None
-            else:
-                newlines += block.count(b"\n")
-            tail = _tail(tail, block)
-            number += 1
-            block = next(self._blocks, b"")
-        cut, damage = "", self._blocks.damage
-        if chunk is not None:
-            # A last line without a newline is whole unless the file is damaged.
-            cut = "" if damage else _cut(b"".join(rest))
-            yield self._checked(chunk if damage or cut else _completed(chunk, rest))
-        if cut or damage or self._blocks.trailing:
-            self._end(newlines + 1, tail, cut, lambda: claim(number, self._blocks.position))
-
-    def _end(self, line: int, tail: bytes, cut: str, claimed: Callable[[], bool]) -> None:
-        """Report how the file ends, in the process that has its last line or claims its end."""
-        damage, trailing = self._blocks.damage, self._blocks.trailing
-        if cut:
+    def _split(self, blocks: Iterable[bytes]) -> Iterator[Chunk]:
+        number, line = 0, 1
+        parts: list[bytes] = []
+        for number, block in enumerate(blocks):
+            lines = block.split(b"\n")
+            parts.append(lines[0])
+            self._check_length(sum(map(len, parts)), line)
+            if len(lines) > 1:
+                lines[0] = b"".join(parts)
+                parts = [lines.pop()]
+                yield self._checked(Chunk(self._file, number, line, lines))
+                line += len(lines)
+        last, damage = b"".join(parts), self._content.damage
+        # A last line without a newline is whole unless the file is damaged.
+        if not damage and (cut := _cut(last)):
             damage = f"the file ends early: line {line} {cut}"
-        elif not claimed():
-            return
         if damage:
-            self._on_end(FileEnd(damage, early=True, line=line, text=tail))
-        else:
-            self._on_end(FileEnd(trailing, early=False))
+            self.end = FileEnd(damage, line=line, text=last[:_SAMPLE])
+            return
+        yield self._checked(Chunk(self._file, number + 1, line, [last]))
+        self._note_trailing()
 
-    def _document(self, first: bytes) -> Iterator[Chunk]:
+    def _document(self, blocks: Iterable[bytes]) -> Iterator[Chunk]:
         """Yield the rows of one JSON document as if each were on its own line."""
-        text = self._whole(first)
-        damage, trailing = self._blocks.damage, self._blocks.trailing
-        end = FileEnd(trailing, early=False) if trailing else None
+        text = self._whole(blocks)
+        damage, rest = self._content.damage, b""
         try:
             lines = _rows(text)
         except MALFORMED as error:
             lines, rest = _whole_rows(text)
             if _has_lines(text, lines):
-                yield from self._split(text, lambda *_: True)
+                yield from self._split([text])
                 return
-            reason = damage or f"the JSON document cannot be read: {error}"
-            end = FileEnd(reason, early=True, line=len(lines) + 1, text=rest)
-        if damage and (end is None or not end.early):
-            end = FileEnd(damage, early=True, line=len(lines) + 1)
+            damage = damage or f"the JSON document cannot be read: {error}"
         for start in range(0, len(lines), DOCUMENT_CHUNK):
-            number = start // DOCUMENT_CHUNK
-            yield Chunk(number, start + 1, lines[start : start + DOCUMENT_CHUNK])
-        if end is not None:
-            self._on_end(end)
+            rows = lines[start : start + DOCUMENT_CHUNK]
+            yield Chunk(self._file, start // DOCUMENT_CHUNK, start + 1, rows)
+        if damage:
+            self.end = FileEnd(damage, line=len(lines) + 1, text=rest)
+        else:
+            self._note_trailing()
 
-    def _whole(self, first: bytes) -> bytes:
-        parts, size = [first], len(first)
-        for block in self._blocks:
+    def _note_trailing(self) -> None:
+        if self._content.trailing:
+            self.end = FileEnd(self._content.trailing)
+
+    def _whole(self, blocks: Iterable[bytes]) -> bytes:
+        parts, size = [], 0
+        for block in blocks:
             parts.append(block)
             size += len(block)
             if size > self._limit:
                 raise ExportFileError(
-                    f"{self._path}: one JSON document of more than {self._limit:,} bytes, which "
-                    "has to fit in memory; allow it with max_line_bytes=…",
-                    path=str(self._path),
+                    f"{self._content.path}: one JSON document of more than {self._limit:,} bytes, "
+                    "which has to fit in memory; allow it with max_line_bytes=…",
+                    path=str(self._content.path),
                 )
         return b"".join(parts)
 
     def _checked(self, chunk: Chunk) -> Chunk:
-        if chunk.lines and max(map(len, chunk.lines)) > self._limit:
+        if max(map(len, chunk.lines)) > self._limit:
             for number, line in enumerate(chunk.lines, chunk.first_line):
                 self._check_length(len(line), number)
         return chunk
@@ -189,22 +141,11 @@ class _Reader:
     def _check_length(self, length: int, line: int) -> None:
         if length > self._limit:
             raise ExportFileError(
-                f"{self._path}: line {line} has more than {self._limit:,} bytes; "
+                f"{self._content.path}: line {line} has more than {self._limit:,} bytes; "
                 "allow it with max_line_bytes=…",
-                path=str(self._path),
+                path=str(self._content.path),
                 line=line,
             )
-
-
-def _completed(chunk: Chunk, rest: list[bytes]) -> Chunk:
-    chunk.lines.append(b"".join(rest))
-    return chunk
-
-
-def _tail(before: bytes, block: bytes) -> bytes:
-    """Return the beginning of the line that is incomplete after a block."""
-    start = block.rfind(b"\n") + 1
-    return block[start : start + _SAMPLE] if start else (before + block)[:_SAMPLE]
 
 
 def _is_binary(block: bytes) -> bool:
@@ -270,93 +211,3 @@ def _past_space(text: str, position: int) -> int:
     while text[position : position + 1] in (" ", "\t", "\n", "\r"):
         position += 1
     return position
-
-
-class _Blocks:
-    """The decompressed content of a file in blocks of equal size, except the last.
-
-    Once the last one has been read, `damage` and `trailing` say how the file ends.
-    """
-
-    def __init__(self, path: File) -> None:
-        self._path = path
-        self._file = _open(path)
-        try:
-            self._read, self._layers = decompressed(self._file, path)
-        except BaseException:
-            self._file.close()
-            raise
-        self._pieces = self._all_pieces()
-        self._left = b""
-        self._missing = CHUNK
-        self.damage = ""
-
-    @property
-    def position(self) -> int:
-        """The number of bytes read of the file on disk."""
-        return self._file.tell()
-
-    @property
-    def trailing(self) -> str:
-        """A description of what follows the gzip data."""
-        return next((layer.trailing for layer in self._layers if layer.trailing), "")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> bytes:
-        parts, self._missing = [self._left] * bool(self._left), CHUNK - len(self._left)
-        while self._missing > 0 and (piece := next(self._pieces, b"")):
-            parts.append(piece)
-            self._missing -= len(piece)
-        whole = b"".join(parts)
-        self._left = whole[CHUNK:]
-        if not whole:
-            raise StopIteration
-        return whole[:CHUNK]
-
-    def _all_pieces(self) -> Iterator[bytes]:
-        """Yield the content; after damage, also what a careful reader finds before it."""
-        read, yielded = self._read, 0
-        try:
-            while piece := read(self._missing):
-                yielded += len(piece)
-                yield piece
-            if not self._file.tell():
-                self._note_damage("it is empty, without even the end of a gzip file")
-        except (Damage, OSError) as error:
-            self._note_damage(str(error))
-            if self._layers:
-                yield from self._rest_with_care(yielded)
-
-    def _rest_with_care(self, skipped: int) -> Iterator[bytes]:
-        with _open(self._path) as file:
-            read, self._layers = decompressed(file, self._path, careful=True)
-            try:
-                while piece := read(self._missing):
-                    if skipped < len(piece):
-                        yield piece[skipped:]
-                    skipped = max(0, skipped - len(piece))
-                self.damage = ""
-            except (Damage, OSError) as error:
-                self._note_damage(str(error))
-
-    def _note_damage(self, reason: str) -> None:
-        self.damage = f"the file is damaged or ends early: {reason}"
-
-
-def _open(path: File) -> io.BufferedReader:
-    try:
-        file = Path(path).open("rb") if isinstance(path, str) else path.open()  # noqa: SIM115
-        file.peek(1)
-    except OSError as error:
-        reason = error.strerror or str(error)
-    else:
-        return file
-    raise ExportFileError(f"{path} cannot be read: {reason}.", path=str(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from itertools import repeat
@@ -30,10 +30,10 @@ from asana_jobs_pd._decode.decoders import (
     shape_of,
     spelled,
 )
-from asana_jobs_pd._decode.lines import BOM, Chunk, FileEnd, read_chunks
-from asana_jobs_pd._decode.locations import File
+from asana_jobs_pd._decode.lines import BOM, Chunk, FileEnd, Lines
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult, abbreviate, spec_of
 from asana_jobs_pd._decode.schema import OTHER_KEYS, Node, Spec, child_of, learn, node_of, root_of
+from asana_jobs_pd._decode.sources import Content, File
 from asana_jobs_pd.errors import ExportFileError
 
 LINE = '"line"'
@@ -71,47 +71,52 @@ class Batch(NamedTuple):
     place: tuple[int, int, int]
 
 
-Claim: TypeAlias = Callable[[int, int, int], bool]
-"""Whether to read a chunk: gets the number of the file, that of the chunk, and how far in the file
-it ends, in bytes on disk. Asked once for each chunk, in turn."""
-
-
-def _everything(_file: int, _chunk: int, _position: int) -> bool:
-    return True
+Tick: TypeAlias = Callable[[int, int], None]
+"""Called with the number of a file and the bytes read of it on disk."""
 
 
 class Scanner:
-    """Reads files, or the chunks it claims; `scan_result` is what it has learned so far."""
+    """Reads files, or chunks of them; `scan_result` is what it has learned so far.
 
-    def __init__(self, options: ReadOptions, claim: Claim = _everything) -> None:
+    `paths` are the files by number; the numbers tell the order of rows.
+    """
+
+    def __init__(self, paths: Mapping[int, File], options: ReadOptions) -> None:
         self.scan_result = ScanResult()
         self.options = options
-        self._claim = claim
+        self._paths = paths
         self._readers: dict[str, RowReader] = {}
         self._bundle = _FIRST_BUNDLE
 
-    def scan(self, path: File, file: int) -> Generator[Batch, None, None]:
-        """Yield the rows of a file in batches; `file` is its number."""
-        chunks = read_chunks(
-            path,
-            lambda chunk, position: self._claim(file, chunk, position),
-            self.options.max_line_bytes,
-            lambda end: self._file_ended(path, file, end),
-        )
-        for chunk in chunks:
-            yield from self.batches(path, file, chunk)
+    def scan(self) -> Iterator[Batch]:
+        """Yield the rows of all files in batches."""
+        for chunk in self.chunks():
+            yield from self.batches(chunk)
 
-    def _file_ended(self, path: File, file: int, end: FileEnd) -> None:
+    def chunks(self, tick: Tick | None = None) -> Iterator[Chunk]:
+        """Yield the lines of all files."""
+        for file, path in self._paths.items():
+            content = Content(path)
+            lines = Lines(content, file, self.options.max_line_bytes)
+            for chunk in lines:
+                if tick is not None:
+                    tick(file, content.position)
+                yield chunk
+            if lines.end is not None:
+                self._file_ended(file, lines.end)
+
+    def _file_ended(self, file: int, end: FileEnd) -> None:
         """Raise an error that a file ends early, or note it."""
-        if end.early and self.options.on_bad_lines == "error":
+        if end.line and self.options.on_bad_lines == "error":
+            path = str(self._paths[file])
             message = f"{path}: {end.reason}. Download it again."
-            raise ExportFileError(message, path=str(path), line=end.line)
+            raise ExportFileError(message, path=path, line=end.line)
         value = abbreviate(end.text) if end.text else None
         self.scan_result.issues.add(Issue(file, end.line, None, None, None, value, end.reason))
-        if end.early:
+        if end.line:
             self.scan_result.ended_early.append(file)
 
-    def batches(self, path: File, file: int, chunk: Chunk) -> list[Batch]:
+    def batches(self, chunk: Chunk) -> list[Batch]:
         """Return the rows of a chunk, by type."""
         batches: list[Batch] = []
         start = order = 0
@@ -119,13 +124,13 @@ class Scanner:
             while start < len(chunk.lines):
                 size = min(self._bundle, _BUNDLE)
                 lines = chunk.lines[start : start + size]
-                source = Source(path, file, chunk.first_line + start)
+                first_line = chunk.first_line + start
                 start += size
                 self._bundle = size * _GROWTH
-                for name, (numbers, texts) in self._sorted(source, lines).items():
-                    table = self._reader(name).read(source, numbers, texts)
+                for name, (numbers, texts) in self._sorted(chunk.file, first_line, lines).items():
+                    table = self._reader(name).read(chunk.file, numbers, texts)
                     if table is not None:
-                        batches.append(Batch(name, table, (file, chunk.number, order)))
+                        batches.append(Batch(name, table, (chunk.file, chunk.number, order)))
                         order += 1
         return batches
 
@@ -134,14 +139,15 @@ class Scanner:
         self.scan_result.issues.add(issue)
         self.scan_result.skipped += issue.resource_type is None
 
-    def bad_line(self, source: Source, number: int, line: bytes, reason: str) -> Issue:
+    def bad_line(self, file: int, number: int, line: bytes, reason: str) -> Issue:
         """Raise an error for a line that cannot be read, or return it as an issue."""
         if self.options.on_bad_lines != "error":
-            return Issue(source.file, number, None, None, None, abbreviate(line), reason)
+            return Issue(file, number, None, None, None, abbreviate(line), reason)
+        path = str(self._paths[file])
         raise ExportFileError(
-            f"{source.path}: line {number} cannot be read: {reason}; it begins "
+            f"{path}: line {number} cannot be read: {reason}; it begins "
             f"{line[:60].decode('utf-8', 'replace')!r}. on_bad_lines='skip' leaves such lines out.",
-            path=str(source.path),
+            path=path,
             line=number,
         )
 
@@ -154,17 +160,17 @@ class Scanner:
         return reader
 
     def _sorted(
-        self, source: Source, lines: Sequence[bytes]
+        self, file: int, first_line: int, lines: Sequence[bytes]
     ) -> dict[str, tuple[list[int], list[bytes]]]:
         """Return numbers and lines by type of row."""
         by_type: dict[str, tuple[list[int], list[bytes]]] = {}
         groups: dict[bytes, tuple[list[int], list[bytes]] | None] = {}
         match, types = _TYPE.match, self.options.resource_types
-        for number, line in enumerate(lines, source.first_line):
+        for number, line in enumerate(lines, first_line):
             head = match(line)
             if head is None:
                 line = line.removeprefix(BOM)  # noqa: PLW2901
-            key = head[1] if head else self._type_of(source, number, line)
+            key = head[1] if head else self._type_of(file, number, line)
             if key is None:
                 continue
             if key not in groups:
@@ -177,7 +183,7 @@ class Scanner:
                 group[1].append(line)
         return by_type
 
-    def _type_of(self, source: Source, number: int, line: bytes) -> bytes | None:
+    def _type_of(self, file: int, number: int, line: bytes) -> bytes | None:
         """Return the type of a row that does not begin with it, None if it has none."""
         if not line.strip():
             return None
@@ -190,7 +196,7 @@ class Scanner:
                 reason += "; an organization export has other rows and cannot be read"
         except MALFORMED as error:
             reason = str(error)
-        self.note(self.bad_line(source, number, line, reason))
+        self.note(self.bad_line(file, number, line, reason))
         return None
 
 
@@ -214,14 +220,6 @@ def resource_type_of(line: bytes) -> str | None:
     return (_text_of(text) or None) if text[:1] == b'"' else None
 
 
-class Source(NamedTuple):
-    """Lines of a file: which file, its number, the number of the first one."""
-
-    path: File
-    file: int
-    first_line: int
-
-
 class RowReader:
     """Decodes the lines of one type of row; learns new keys as they appear.
 
@@ -233,7 +231,7 @@ class RowReader:
         name: str,
         options: ReadOptions,
         note: Callable[[Issue], None],
-        bad_line: Callable[[Source, int, bytes, str], Issue],
+        bad_line: Callable[[int, int, bytes, str], Issue],
     ) -> None:
         self.name = name
         self._note = note
@@ -253,9 +251,9 @@ class RowReader:
             exact = shape_of(self.root, self.name, self.fields.exact_shape)
             self._decoders.insert(0, msgspec.json.Decoder(exact.struct).decode)
 
-    def read(self, source: Source, numbers: list[int], lines: list[bytes]) -> pa.RecordBatch | None:
+    def read(self, file: int, numbers: list[int], lines: list[bytes]) -> pa.RecordBatch | None:
         """Return the rows of these lines as a batch, None if there are none."""
-        issues, table = self._read(source, numbers, lines)
+        issues, table = self._read(file, numbers, lines)
         for issue in issues:
             self._note(issue)
         if self.fields.expect_latest():
@@ -263,18 +261,18 @@ class RowReader:
         return table
 
     def _read(
-        self, source: Source, numbers: list[int], lines: list[bytes]
+        self, file: int, numbers: list[int], lines: list[bytes]
     ) -> tuple[list[Issue], pa.RecordBatch | None]:
         rows, strays = self._decoded(lines)
         issues: list[Issue] = []
         if strays:
             lines = list(lines)
             for position in strays:
-                lines[position] = self._clean(source, numbers[position], lines[position], issues)
-            if self._learn(source, numbers, lines, strays):
+                lines[position] = self._clean(file, numbers[position], lines[position], issues)
+            if self._learn(file, numbers, lines, strays):
                 rows, strays = self._decoded(lines)
         for position in strays:
-            rows[position] = self._built(source, numbers[position], lines[position], issues)
+            rows[position] = self._built(file, numbers[position], lines[position], issues)
         plain = np.ones(len(rows), bool)
         plain[strays] = False
         if None in rows:
@@ -287,17 +285,17 @@ class RowReader:
             return issues, None
         count = len(issues)
         try:
-            return issues, self._table(source, rows, numbers, lines, issues)
+            return issues, self._table(file, rows, numbers, lines, issues)
         except Doubtful:
             del issues[count:]
         for position in np.flatnonzero(plain).tolist():  # all values are compared with their texts
-            rows[position] = self._built(source, numbers[position], lines[position], issues)
-        return issues, self._table(source, rows, numbers, lines, issues, exact=True)
+            rows[position] = self._built(file, numbers[position], lines[position], issues)
+        return issues, self._table(file, rows, numbers, lines, issues, exact=True)
 
-    def _clean(self, source: Source, number: int, line: bytes, issues: list[Issue]) -> bytes:
+    def _clean(self, file: int, number: int, line: bytes, issues: list[Issue]) -> bytes:
         """Return a line repaired so that it is JSON whose keys can be columns."""
         line = line.strip()
-        where = (source.file, number, self.name)
+        where = (file, number, self.name)
         if needs_repair(line) or not _is_valid(line):
             line, misfits = repaired(line)
             issues += [Issue(*where, None, *misfit) for misfit in misfits]
@@ -326,16 +324,14 @@ class RowReader:
                 pass
         return None
 
-    def _learn(
-        self, source: Source, numbers: list[int], lines: list[bytes], strays: list[int]
-    ) -> bool:
+    def _learn(self, file: int, numbers: list[int], lines: list[bytes], strays: list[int]) -> bool:
         """Add the keys of unexpected lines to the tree; return whether there were new ones."""
         ever_grown, left, count = False, strays, 1
         while left:
             grown = False
             for position in left[:count]:
                 with suppress(*MALFORMED):  # reported when it is built
-                    line = (source.file, numbers[position])
+                    line = (file, numbers[position])
                     grown |= learn(lines[position].strip(), self.root, self.spec, line)
             left = left[count:]
             if grown:
@@ -346,7 +342,7 @@ class RowReader:
             count *= 2
         return ever_grown
 
-    def _built(self, source: Source, number: int, line: bytes, issues: list[Issue]) -> Any:
+    def _built(self, file: int, number: int, line: bytes, issues: list[Issue]) -> Any:
         """Return the row of a line in which something does not fit, None if it has no row."""
         misfits: list[tuple[str, str, str]] = []
         try:
@@ -355,9 +351,9 @@ class RowReader:
                 raise msgspec.DecodeError(f"it has two resource types, {self.name} and {actual}")
             row = build(self._shape, line, "", lambda *misfit: misfits.append(misfit))
         except MALFORMED as error:
-            issues.append(self._bad_line(source, number, line, str(error)))
+            issues.append(self._bad_line(file, number, line, str(error)))
             return None
-        where = (source.file, number, self.name, self._gid(row))
+        where = (file, number, self.name, self._gid(row))
         issues += [Issue(*where, *misfit) for misfit in misfits]
         return row
 
@@ -367,7 +363,7 @@ class RowReader:
 
     def _table(
         self,
-        source: Source,
+        file: int,
         rows: list[Any],
         numbers: list[int],
         lines: list[bytes],
@@ -376,11 +372,11 @@ class RowReader:
         exact: bool = False,
     ) -> pa.RecordBatch:
         def misfit(position: int, column: str, value: str, reason: str) -> None:
-            where = (source.file, numbers[position], self.name, self._gid(rows[position]))
+            where = (file, numbers[position], self.name, self._gid(rows[position]))
             issues.append(Issue(*where, column, value, reason))
 
         context = Rows(
-            lambda position: (source.file, numbers[position]),
+            lambda position: (file, numbers[position]),
             misfit,
             {"custom_fields": self.fields.array},
             exact=exact,

@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from asana_jobs_pd._decode.lines import CHUNK
-from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan import DIGEST, LINE, Batch, Scanner
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult
+from asana_jobs_pd._decode.sources import File
 from asana_jobs_pd._export import assemble, dask_export, export
 from asana_jobs_pd._export.assemble import Assembly, Counts
 from asana_jobs_pd._export.deduplicate import Keys, RowKeys, keys_of
@@ -192,18 +191,14 @@ def _scan_file(
 ) -> tuple[ScanResult, int, dict[str, list[Keys]]]:
     """Scan a file on a worker; return what was learned, its text size and the keys of its rows."""
     check_visible(path)
-    chunks = 0
-
-    def claim(_file: int, number: int, _position: int) -> bool:
-        nonlocal chunks
-        chunks = number + 1
-        return True
-
-    scanner = Scanner(options, claim)
+    scanner = Scanner({file: path}, options)
+    size = 0
     keys: dict[str, list[Keys]] = {}
-    for batch in scanner.scan(path, file):
-        keys.setdefault(batch.resource_type, []).append(keys_of(batch.table))
-    return scanner.scan_result, chunks * CHUNK, keys
+    for chunk in scanner.chunks():
+        size += sum(map(len, chunk.lines))
+        for batch in scanner.batches(chunk):
+            keys.setdefault(batch.resource_type, []).append(keys_of(batch.table))
+    return scanner.scan_result, size, keys
 
 
 def check_visible(path: File) -> None:
@@ -297,8 +292,8 @@ def scan_partitions(
     path, file, *_ = partitions[0]
     check_visible(path)
     names = tuple(partition.name for partition in partitions)
-    scanner = Scanner(msgspec.structs.replace(options, resource_types=names))
-    return scanner.scan_result, scanner.scan(path, file)
+    scanner = Scanner({file: path}, msgspec.structs.replace(options, resource_types=names))
+    return scanner.scan_result, scanner.scan()
 
 
 def _assembled(

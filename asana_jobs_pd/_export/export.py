@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._decode.columns import pool
-from asana_jobs_pd._decode.locations import File
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions
+from asana_jobs_pd._decode.sources import File
 from asana_jobs_pd._export.by_type import ByType, F
 from asana_jobs_pd._export.history_answers import HistoryAnswers
 from asana_jobs_pd._export.resolve_schema import Field, documented_schema

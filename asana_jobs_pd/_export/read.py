@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._decode.scan_result import ScanResult
+from asana_jobs_pd._decode.sources import StorageOptions
 from asana_jobs_pd._export.assemble import Assembly, by_type, summary
 from asana_jobs_pd._export.export import (
     AsanaArrowExport,

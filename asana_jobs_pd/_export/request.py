@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, Unpack, get_a
 
 import pandas as pd
 
-from asana_jobs_pd._decode.locations import File, StorageOptions, is_url, located
 from asana_jobs_pd._decode.scan_result import ReadOptions
+from asana_jobs_pd._decode.sources import File, StorageOptions, is_url, located
 from asana_jobs_pd._export.assemble import Window
 from asana_jobs_pd._export.workers import processors
 from asana_jobs_pd._formatting import format_count

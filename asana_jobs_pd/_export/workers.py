@@ -1,39 +1,38 @@
-"""Several processes that read the same files and share their chunks.
+"""Several processes that decode: this one reads the files, and each takes the next chunk of lines.
 
-Each decompresses everything and claims chunks as it reaches them; what it makes of them comes back
-through a folder, as Arrow. They are plain child processes with a program of their own, so that a
-script needs no guard and a notebook nothing at all. They end with us: they listen on a pipe that we
-hold.
+What they make of it comes back through a folder, as Arrow. They are plain child processes with a
+program of their own, so that a script needs no guard and a notebook nothing at all; a thread each
+passes them chunks. They end with us: what they wait for comes through a pipe that we hold.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import pickle
 import re
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import IO, Any, Literal, NamedTuple, Self, TypeAlias
 
-import msgspec
 import pyarrow as pa
 
-from asana_jobs_pd._decode.locations import File
-from asana_jobs_pd._decode.scan import Batch, Claim, Scanner
+from asana_jobs_pd._decode.lines import Chunk
+from asana_jobs_pd._decode.scan import Batch, Scanner, Tick
 from asana_jobs_pd._decode.scan_result import ReadOptions, ScanResult
+from asana_jobs_pd._decode.sources import File
 from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
 
 Compression: TypeAlias = Literal["lz4"] | None
-Tick: TypeAlias = Callable[[int, int], None]
-"""Called with the number of a file and the bytes read of it on disk."""
 _SUFFIX = ".arrow"
 _MAX_OPEN = 16
-_FAILED = 3
+_READY = b"ready to decode\n"
 _PROGRAM = """
 import sys, types
 class NoPandas:
@@ -43,19 +42,21 @@ class NoPandas:
 sys.meta_path.insert(0, NoPandas)
 package = sys.modules["asana_jobs_pd"] = types.ModuleType("asana_jobs_pd")
 package.__path__ = [sys.argv[1]]
-from asana_jobs_pd._export.workers import run_task
-run_task(sys.argv[2])
+from asana_jobs_pd._export.workers import decode_chunks
+decode_chunks()
 """
-"""What a worker process runs, with the folders of the package and of its task.
+"""What a worker process runs, with the folder of the package.
 
 The package's `__init__` needs pandas, and pandas takes half a second to import. A worker needs
 neither: the package is a plain folder of modules to it, and Arrow finds no pandas.
 """
+_QUOTA_AND_PERIOD = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
+"""Files of control groups, in both their versions, as a container sees its own."""
 _PACKAGE = str(Path(__file__).parents[1])
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?(?:w|_d|d|m|-dbg|-intel64)?(?:\.exe)?", re.IGNORECASE)
 
 
-class Stored(msgspec.Struct):
+class Stored(NamedTuple):
     """Where a batch is stored: its file, its number in it, its rows, its place in the load."""
 
     resource_type: str
@@ -65,7 +66,7 @@ class Stored(msgspec.Struct):
     place: tuple[int, int, int]
 
 
-class Share(msgspec.Struct):
+class Share(NamedTuple):
     """What one process has read; its batches are on disk, in order."""
 
     scan_result: ScanResult
@@ -83,21 +84,13 @@ class Part(NamedTuple):
     batches: list[Batch]
 
 
-class Task(msgspec.Struct):
-    """The task of a worker process: read these files, write the batches to the folder."""
+class Task(NamedTuple):
+    """The task of a worker process: decode lines of these files, write batches to the folder."""
 
-    paths: list[str]
+    paths: Sequence[str]
     options: ReadOptions
     folder: str
-    number: int = 0
-    compression: Compression = None
-
-
-class _Failure(msgspec.Struct):
-    message: str
-    path: str = ""
-    line: int | None = None
-    errno: int | None = None
+    compression: Compression
 
 
 class SpoolWriter:
@@ -179,17 +172,19 @@ class SpoolReader:
 def scanned(
     paths: Sequence[File], options: ReadOptions, workers: int, tick: Tick
 ) -> Iterator[list[Part]]:
-    """Read files with several processes, this one included; yield what each has read.
+    """Read files with several processes, this one included; yield what each has decoded.
 
     The batches of other processes are mapped from a temporary folder, which is removed on leaving
     the block.
     """
     with ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="asana-export-", ignore_cleanup_errors=True)
-        task = Task(list(map(str, paths)), options, stack.enter_context(temporary))
-        with _sharing(task, workers, tick) as (scanner, others):
-            parts = [Part(scanner.scan_result, list(_batches(scanner, paths)))]
-            parts += [_mapped(other.result(), stack) for other in others]
+        task = Task(list(map(str, paths)), options, stack.enter_context(temporary), None)
+        scanner = Scanner(dict(enumerate(paths)), options)
+        batches: list[Batch] = []
+        shares = _decoded(scanner, task, workers, tick, batches.append)
+        parts = [Part(scanner.scan_result, batches)]
+        parts += [_mapped(share, stack) for share in shares]
         yield parts
         for part in parts:
             part.batches.clear()
@@ -199,36 +194,61 @@ def spooled(
     paths: Sequence[File], options: ReadOptions, workers: int, tick: Tick, folder: Path
 ) -> list[Share]:
     """Read files as `scanned` does, but leave all batches compressed in an empty folder."""
-    task = Task(list(map(str, paths)), options, str(folder), compression="lz4")
+    task = Task(list(map(str, paths)), options, str(folder), "lz4")
+    scanner = Scanner(dict(enumerate(paths)), options)
+    stored: list[Stored] = []
     own = folder / "worker0"
     own.mkdir()
-    with _sharing(task, workers, tick) as (scanner, others):
-        return [_share(scanner, paths, own, task), *(other.result() for other in others)]
+    with SpoolWriter(own, task.compression) as write:
+        shares = _decoded(scanner, task, workers, tick, lambda batch: stored.append(write(batch)))
+    return [Share(scanner.scan_result, stored), *shares]
+
+
+def _decoded(
+    scanner: Scanner, task: Task, workers: int, tick: Tick, keep: Callable[[Batch], object]
+) -> list[Share]:
+    """Read all files; keep the batches decoded here, and return what other processes have."""
+
+    def decode(chunk: Chunk) -> None:
+        for batch in scanner.batches(chunk):
+            keep(batch)
+
+    waiting: SimpleQueue[Chunk | None] = SimpleQueue()
+    with _started(task, workers - 1, waiting) as processes:
+        for chunk in scanner.chunks(tick):
+            ready = [process for process in processes if process.is_ready]
+            for process in ready:
+                process.check()
+            if waiting.qsize() < len(ready):
+                waiting.put(chunk)
+            else:
+                decode(chunk)
+        with suppress(Empty):
+            while chunk := waiting.get_nowait():  # type: ignore[assignment]
+                decode(chunk)
+        ready = [process for process in processes if process.is_ready]
+        for _ in processes:
+            waiting.put(None)
+        return [process.share.result() for process in ready]
 
 
 @contextmanager
-def _sharing(
-    task: Task, workers: int, tick: Tick
-) -> Iterator[tuple[Scanner, list[_WorkerProcess]]]:
-    """Yield a scanner that shares the chunks with other processes, and those processes.
-
-    If no process can be started, the scanner reads everything.
-    """
-    with ExitStack() as running:
-        others: list[_WorkerProcess] = []
-        python = _interpreter() if workers > 1 else None
-        with suppress(OSError):
-            for number in range(1, workers if python else 1):
-                worker = _WorkerProcess(msgspec.structs.replace(task, number=number), python or "")
-                others.append(running.enter_context(worker))
-
-        def claim(file: int, chunk: int, position: int) -> bool:
-            for other in others:
-                other.check()
-            tick(file, position)
-            return not others or claimer(task.folder)(file, chunk, position)
-
-        yield Scanner(task.options, claim), others
+def _started(
+    task: Task, count: int, waiting: SimpleQueue[Chunk | None]
+) -> Iterator[list[_WorkerProcess]]:
+    """Yield processes that take what is waiting; none where no process or thread can be started."""
+    processes: list[_WorkerProcess] = []
+    python = _interpreter() if count > 0 else None
+    with ThreadPoolExecutor(max(count, 1), "asana-decode") as threads, ExitStack() as stack:
+        with suppress(OSError, RuntimeError):
+            for number in range(1, count + 1 if python else 1):
+                process = _WorkerProcess(python or "", Path(task.folder, f"worker{number}"))
+                stack.callback(process.close)
+                own = task._replace(folder=str(process.folder))
+                process.share = threads.submit(process.feed, own, waiting)
+                stack.callback(waiting.put, None)
+                processes.append(process)
+        yield processes
 
 
 def _interpreter() -> str | None:
@@ -247,52 +267,17 @@ def _interpreter() -> str | None:
     return path if os.access(path, os.X_OK) else None
 
 
-def processors(root: Path = Path("/")) -> int:
+def processors(groups: Path = Path("/sys/fs/cgroup")) -> int:
     """Return how many processors this process may use; a container's quota counts."""
     if sys.platform != "linux":
         return os.cpu_count() or 1
     count = len(os.sched_getaffinity(0))
-    quotas = [quota for folder in _cgroups(root) if (quota := _cpu_quota(folder))]
-    return max(1, min([count, *(math.ceil(quota) for quota in quotas)]))
-
-
-def _cgroups(root: Path) -> Iterator[Path]:
-    """Yield the folders of our control groups and their parents, for both versions of cgroups."""
-    mounts = root / "sys/fs/cgroup"
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except (OSError, ValueError):
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        base = mounts / ("cpu" if controllers else "")
-        group = base / path.lstrip("/")
-        yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(base))
-
-
-def _cpu_quota(folder: Path) -> float | None:
-    """Return the CPU quota of a control group in processors, None without a limit."""
-    with suppress(OSError, ValueError, ZeroDivisionError):
-        if (folder / "cpu.max").exists():
-            quota, period = (folder / "cpu.max").read_text().split()
-        else:
-            quota = (folder / "cpu.cfs_quota_us").read_text()
-            period = (folder / "cpu.cfs_period_us").read_text()
-        return int(quota) / int(period) if int(quota) > 0 else None
-    return None
-
-
-def _batches(scanner: Scanner, paths: Sequence[File]) -> Iterator[Batch]:
-    for file, path in enumerate(paths):
-        yield from scanner.scan(path, file)
-
-
-def _share(scanner: Scanner, paths: Sequence[File], folder: Path, task: Task) -> Share:
-    with SpoolWriter(folder, task.compression) as write:
-        stored = [write(batch) for batch in _batches(scanner, paths)]
-    return Share(scanner.scan_result, stored)
+    for names in _QUOTA_AND_PERIOD:
+        with suppress(OSError, ValueError, ZeroDivisionError):  # "max" is none
+            quota, period = " ".join((groups / name).read_text() for name in names).split()
+            if int(quota) > 0:
+                count = max(1, min(count, math.ceil(int(quota) / int(period))))
+    return count
 
 
 def _mapped(share: Share, stack: ExitStack) -> Part:
@@ -308,72 +293,74 @@ def _mapped(share: Share, stack: ExitStack) -> Part:
     return Part(share.scan_result, batches)
 
 
-def claimer(folder: str) -> Claim:
-    """Return a function that claims a chunk for whoever asks first, by creating a file."""
-
-    def claim(file: int, chunk: int, _position: int) -> bool:
-        with suppress(FileExistsError):
-            os.close(os.open(f"{folder}/{file}.{chunk}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            return True
-        return False
-
-    return claim
-
-
 class _WorkerProcess:
-    """A process that reads its share; it is killed on leaving the block."""
+    """A process that decodes chunks, one at a time."""
 
-    def __init__(self, task: Task, python: str) -> None:
-        self._python = python
-        self._folder = Path(task.folder) / f"worker{task.number}"
-        self._folder.mkdir()
-        (self._folder / "task").write_bytes(msgspec.msgpack.encode(task))
+    share: Future[Share]
 
-    def __enter__(self) -> Self:
+    def __init__(self, python: str, folder: Path) -> None:
+        self.is_ready = False
+        self.folder = folder
+        folder.mkdir()
         # Its own process group, so that only we receive Ctrl-C.
-        own: dict[str, Any] = {"start_new_session": True}
+        group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
-            own = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-        with (self._folder / "stderr").open("wb") as stderr:
+            group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        with (folder / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(  # noqa: S603  our own module
-                [self._python, "-P", "-c", _PROGRAM, _PACKAGE, str(self._folder)],
+                [python, "-P", "-c", _PROGRAM, _PACKAGE],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=stderr,
                 env=_environment(),
-                **own,
+                **group,
             )
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._process.kill()
-        self._process.wait()
+    def feed(self, task: Task, waiting: SimpleQueue[Chunk | None]) -> Share:
+        """Pass on chunks until there are no more; return what the process has made of them."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line == _READY:  # before it is whatever others print when Python starts
+                break
+        self._ask(task)
+        self.is_ready = True
+        while (chunk := waiting.get()) is not None:
+            self._ask(chunk)
+        share: Share = self._ask(None)
+        return share
+
+    def _ask(self, message: Task | Chunk | None) -> Any:
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        assert self._process.stdout is not None
+        try:
+            # In one piece: whoever writes many small ones waits for this process again and again.
+            self._process.stdin.write(pickle.dumps(message))
+            self._process.stdin.flush()
+            answer = pickle.load(self._process.stdout)  # noqa: S301  from our own process
+        except (EOFError, OSError, pickle.UnpicklingError):
+            answer = self._death()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def check(self) -> None:
         """Raise an error if it has failed."""
-        if self._process.poll() not in (None, 0):
-            raise self._error()
+        if self.share.done():
+            self.share.result()
 
-    def result(self) -> Share:
-        """Wait for it to end; return what it has read."""
-        if self._process.wait():
-            raise self._error()
-        return msgspec.msgpack.decode((self._folder / "done").read_bytes(), type=Share)
+    def close(self) -> None:
+        """Kill it, if it still runs."""
+        with suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # for what was not written
+                pipe.close()  # type: ignore[union-attr]
 
-    def _error(self) -> Exception:
-        code = self._process.returncode
-        if code == _FAILED:
-            failure = msgspec.msgpack.decode((self._folder / "failed").read_bytes(), type=_Failure)
-            if failure.errno is not None:
-                return OSError(failure.errno, failure.message)
-            return ExportFileError(failure.message, path=failure.path, line=failure.line)
+    def _death(self) -> ExportWorkerError:
+        code = self._process.wait()
         ending = f"was killed (signal {-code})" if code < 0 else f"failed (exit code {code})"
-        last_line = (
-            (self._folder / "stderr").read_text("utf-8", "replace").strip().splitlines()[-1:]
-        )
+        last_line = (self.folder / "stderr").read_text("utf-8", "replace").strip().splitlines()[-1:]
         return ExportWorkerError(
             f"Worker process {self._process.pid} {ending}"
             f"{': ' + last_line[0] if last_line else ''}. If memory is short, try workers=1."
@@ -390,26 +377,29 @@ def _environment() -> dict[str, str]:
     }
 
 
-def run_task(name: str) -> None:
-    """Run the task in a folder, and end this process."""
-    with suppress(RuntimeError):  # without a thread it ends with its task
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-    folder = Path(name)
-    task = msgspec.msgpack.decode((folder / "task").read_bytes(), type=Task)
-    scanner = Scanner(task.options, claimer(task.folder))
+def decode_chunks() -> None:
+    """Decode the chunks that come in, as a worker process, and end it."""
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+
+    def answer(content: Share | Exception | None) -> None:
+        answers.write(pickle.dumps(content))
+        answers.flush()
+
+    def ask() -> Any:
+        return pickle.load(requests)  # noqa: S301  from our own process
+
+    answers.write(_READY)
+    answers.flush()
+    task: Task = ask()
+    scanner = Scanner(dict(enumerate(task.paths)), task.options)
     try:
-        share = _share(scanner, task.paths, folder, task)
-        (folder / "done").write_bytes(msgspec.msgpack.encode(share))
-        os._exit(0)
-    except ExportFileError as error:
-        failure = _Failure(str(error), error.path, error.line)
-    except OSError as error:  # for example a full disk, on which the failure may still fit
-        failure = _Failure(error.strerror or str(error), errno=error.errno or 0)
-    (folder / "failed").write_bytes(msgspec.msgpack.encode(failure))
-    os._exit(_FAILED)
-
-
-def _end_with_parent() -> None:
-    """Exit at once when the pipe from the parent closes, however the parent ended."""
-    sys.stdin.buffer.read()
-    os._exit(1)
+        with SpoolWriter(Path(task.folder), task.compression) as write:
+            answer(None)
+            stored: list[Stored] = []
+            while chunk := ask():
+                stored += map(write, scanner.batches(chunk))
+                answer(None)
+        answer(Share(scanner.scan_result, stored))
+    except (ExportFileError, OSError) as error:  # for example a full disk
+        answer(error)
+    os._exit(0)

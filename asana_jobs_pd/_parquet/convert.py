@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from asana_jobs_pd._decode.locations import StorageOptions
 from asana_jobs_pd._decode.scan_result import ScanResult
+from asana_jobs_pd._decode.sources import StorageOptions
 from asana_jobs_pd._export.assemble import Counts, summary
 from asana_jobs_pd._export.export import TEXT, catalogue, issues_frame
 from asana_jobs_pd._export.read import incomplete_files, ticker, warn_lost, warn_repeated

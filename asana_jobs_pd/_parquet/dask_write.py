@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from asana_jobs_pd._decode.locations import message_of
+from asana_jobs_pd._decode.sources import message_of
 from asana_jobs_pd._export.assemble import Counts
 from asana_jobs_pd._export.dask_load import Partition, Plan, compute, scan_partitions, total
 from asana_jobs_pd._export.finalize import long_values_of_none

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from asana_jobs_pd._decode.locations import StorageOptions, filesystem_of, is_url, message_of
+from asana_jobs_pd._decode.sources import StorageOptions, filesystem_of, is_url, message_of
 from asana_jobs_pd._files import (
     OS_ERRORS,
     OWNER,

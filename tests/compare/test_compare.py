@@ -21,7 +21,7 @@ import asana_jobs_pd as aj
 from asana_jobs_pd import compare_asana_exports
 from asana_jobs_pd._compare import compare, inputs
 from asana_jobs_pd._compare.compare import PARTITION_BYTES
-from asana_jobs_pd._decode import lines
+from asana_jobs_pd._decode import sources
 from asana_jobs_pd._parquet import writer as parquet
 from asana_jobs_pd.errors import AsanaValueWarning
 
@@ -58,7 +58,7 @@ def task(gid, **fields):
 def convert(export, tmp_path, monkeypatch):
     """Convert rows to a dataset, in row groups and batches of a few."""
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 40_000)
-    monkeypatch.setattr(lines, "CHUNK", 30_000)
+    monkeypatch.setattr(sources, "CHUNK", 30_000)
     monkeypatch.setattr(inputs, "BATCH_ROWS", 30)
     numbers = iter(range(100))
 

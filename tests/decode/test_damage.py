@@ -10,7 +10,7 @@ import pytest
 from export_fixtures import as_lines, task
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._decode import lines
+from asana_jobs_pd._decode import sources
 from asana_jobs_pd.errors import AsanaValueWarning, ExportFileError
 
 ROWS = [task(str(number), name=f"{number * 7919:x}") for number in range(1, 9)]
@@ -76,7 +76,7 @@ def check(path, content, **options):
 )
 def chunk(request, monkeypatch):
     """Chunks larger and smaller than the file."""
-    monkeypatch.setattr(lines, "CHUNK", request.param)
+    monkeypatch.setattr(sources, "CHUNK", request.param)
 
 
 def test_a_gzip_file_cut_at_every_byte(tmp_path, chunk):

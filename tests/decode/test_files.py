@@ -11,7 +11,7 @@ import pytest
 from export_fixtures import as_lines, issues_of, task
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._decode import lines
+from asana_jobs_pd._decode import sources
 from asana_jobs_pd.errors import (
     AsanaValueWarning,
     ExportFileError,
@@ -29,7 +29,7 @@ def read(path, **options):
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Chunks of a kilobyte, so that small files have many."""
-    monkeypatch.setattr(lines, "CHUNK", 1024)
+    monkeypatch.setattr(sources, "CHUNK", 1024)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from rows import GRAPH_FIELDS, NAMESAKES, field, task, write
 
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
-from asana_jobs_pd._decode import lines
+from asana_jobs_pd._decode import sources
 from asana_jobs_pd._export import dask_load
 from asana_jobs_pd._export.dask_load import ReadPartition
 from asana_jobs_pd._parquet import dask_write
@@ -86,7 +86,7 @@ def threads():
 @pytest.fixture
 def small(monkeypatch):
     """Chunks of a few rows, so that files have many; in this process only."""
-    monkeypatch.setattr(lines, "CHUNK", 25_000)
+    monkeypatch.setattr(sources, "CHUNK", 25_000)
 
 
 LINK = {"resource_type": "project_to_portfolio", "portfolio": {"gid": "7"}, "project": {"gid": "8"}}

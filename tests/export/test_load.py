@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._decode import lines, scan
+from asana_jobs_pd._decode import scan, sources
 from asana_jobs_pd._export import workers
 from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
 from asana_jobs_pd.sandbox import Sandbox
@@ -126,22 +126,22 @@ def test_borders_of_batches_cannot_be_told(tmp_path_factory, rows, chunk, bundle
     path = tmp_path_factory.mktemp("any") / "a.jsonl"
     path.write_bytes(as_lines(rows) or b"\n")
     options = scan.ReadOptions(custom_fields=mode, on_bad_lines="skip")
-    whole = assembled(path, options, [lambda *_: True])
+    whole = assembled(path, options)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "CHUNK", chunk)
+        patch.setattr(sources, "CHUNK", chunk)
         patch.setattr(scan, "_BUNDLE", bundle)
-        claims = [lambda _f, n, _p, k=k: (n + cut) % 3 == k for k in range(3)]
-        assert_same(whole, assembled(path, options, claims))
+        assert_same(whole, assembled(path, options, scanners=3, cut=cut))
 
 
-def assembled(path, options, claims):
+def assembled(path, options, scanners=1, cut=0):
     from asana_jobs_pd._export.read import assemble
     from asana_jobs_pd._export.request import Request
 
-    parts = []
-    for claim in claims:
-        scanner = scan.Scanner(options, claim)
-        parts.append(workers.Part(scanner.scan_result, list(scanner.scan(str(path), 0))))
+    those = [scan.Scanner({0: str(path)}, options) for _ in range(scanners)]
+    parts = [workers.Part(scanner.scan_result, []) for scanner in those]
+    for chunk in those[0].chunks():
+        number = (chunk.number + cut) % scanners
+        parts[number].batches.extend(those[number].batches(chunk))
     return assemble(parts, Request([str(path)], [1], options, 1), "pyarrow")
 
 
@@ -265,7 +265,7 @@ def comparable_items(value):
 
 def test_processes_give_what_one_gives(export, monkeypatch):
     """The same order, dtypes and issues with their lines, with two processes for several files."""
-    monkeypatch.setattr(lines, "CHUNK", 512)
+    monkeypatch.setattr(sources, "CHUNK", 512)
     monkeypatch.setenv("PYTHONWARNINGS", "")
     rows = [
         task(str(n % 180), num_likes="x" if n % 50 == 7 else n, new={"a": n} if n > 150 else "t")
@@ -297,42 +297,68 @@ def test_a_script_needs_no_guard(export, tmp_path):
     assert run.stdout.split() == ["once", "1"]
 
 
-def test_an_error_in_another_process_is_the_same_error(export, monkeypatch):
-    """It carries the file and the line."""
-    monkeypatch.setattr(
-        workers, "claimer", lambda _folder: lambda *_: False
-    )  # all is left to the other
-    with pytest.raises(ExportFileError, match="line 2 cannot be read") as caught:
-        aj.read_asana_export(export(task(), "{"), workers=2)
-    assert caught.value.line == 2
-
-
-def test_a_worker_that_is_killed_is_an_error_in_words(export, monkeypatch):
-    """The system may kill it when memory is short."""
-    launch = subprocess.Popen
-
-    def doomed(*args, **kwargs):
-        process = launch(*args, **kwargs)
-        process.kill()
-        return process
-
-    monkeypatch.setattr(workers.subprocess, "Popen", doomed)
-    with pytest.raises(ExportWorkerError, match=r"was killed \(signal 9\).*workers=1"):
-        aj.read_asana_export(export(task()), workers=2)
-
-
-def test_an_interrupt_ends_the_workers(export, monkeypatch):
-    """At once; no process and no temporary file is left."""
-    started = []
+@pytest.fixture
+def started(monkeypatch):
+    """The worker processes that are started."""
+    processes = []
     launch = subprocess.Popen
     monkeypatch.setattr(
-        workers.subprocess, "Popen", lambda *a, **k: started.append(launch(*a, **k)) or started[-1]
+        workers.subprocess,
+        "Popen",
+        lambda *a, **k: processes.append(launch(*a, **k)) or processes[-1],
     )
+    return processes
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """Whatever this process does with a chunk, others have time to take the next."""
+    monkeypatch.setattr(sources, "CHUNK", 1)
+    decode = scan.Scanner.batches
+
+    def slow(scanner, chunk):
+        time.sleep(0.02)
+        return decode(scanner, chunk)
+
+    monkeypatch.setattr(scan.Scanner, "batches", slow)
+
+
+def test_an_error_in_another_process_is_the_same_error(export, shared, monkeypatch):
+    """It carries the file and the line."""
+    monkeypatch.setattr(scan.Scanner, "batches", lambda *_: time.sleep(0.02) or [])  # only here
+    with pytest.raises(ExportFileError, match=r"line \d+ cannot be read") as caught:
+        aj.read_asana_export(export(*["{"] * 1000), workers=2)
+    assert 1 <= caught.value.line <= 1000
+
+
+def test_a_worker_that_is_killed_is_an_error_in_words(export, shared, started, monkeypatch):
+    """The system may kill it when memory is short."""
+    feed = workers._WorkerProcess._ask
+
+    def doomed(process, message):
+        if isinstance(message, scan.Chunk):
+            started[0].kill()
+        return feed(process, message)
+
+    monkeypatch.setattr(workers._WorkerProcess, "_ask", doomed)
+    with pytest.raises(ExportWorkerError, match=r"was killed \(signal 9\).*workers=1"):
+        aj.read_asana_export(export(*map(task, "x" * 1000)), workers=2)
+
+
+def test_a_worker_that_does_not_get_ready_is_not_needed(export, started, monkeypatch):
+    """This process reads what no other takes."""
+    monkeypatch.setattr(workers, "_PROGRAM", "raise SystemExit(1)")
+    assert len(aj.read_asana_export(export(task("1"), task("2")), workers=2)["task"]) == 2
+    assert started[0].returncode is not None
+
+
+def test_an_interrupt_ends_the_workers(export, started, monkeypatch):
+    """At once; no process and no temporary file is left."""
 
     def interrupted(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workers, "claimer", lambda _folder: interrupted)
+    monkeypatch.setattr(scan.Scanner, "batches", interrupted)
     before = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         aj.read_asana_export(export(task()), workers=2)

@@ -12,7 +12,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._decode.locations import is_url, located
+from asana_jobs_pd._decode.sources import is_url, located
 from asana_jobs_pd.errors import (
     ExportFileError,
     ExportWriteError,
