@@ -19,34 +19,35 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._decode.scan import DIGEST, Batch
-from asana_jobs_pd._export.deduplicate import MODIFIED, kept_rows
+from asana_jobs_pd._decode.scan import DIGEST
+from asana_jobs_pd._export.deduplicate import MODIFIED, RowKeys, keys_of
 
 LABELS = ("name", "email", "resource_type", "resource_subtype")
 """Keys that describe an object with a gid; they are ignored when gids are compared."""
 TOLERANCE = 1e-9
 TEXT = pa.large_string()
 """64-bit offsets: texts of a large frame exceed 2 GiB."""
-_TIME = pa.timestamp("us", "UTC")
+TIME = pa.timestamp("us", "UTC")
 _PLAIN = (
     (pa.types.is_string, TEXT),
-    (pa.types.is_timestamp, _TIME),
+    (pa.types.is_timestamp, TIME),
     (pa.types.is_date, pa.date32()),
     (pa.types.is_integer, pa.int64()),
     (pa.types.is_floating, pa.float64()),
     (pa.types.is_decimal, pa.float64()),
 )
+_TIME_SPELLING = (
+    r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d*[1-9])?\.?0*(?:\+00:00|Z)$",
+    r"\1T\2\3Z",
+)
 _SPELLINGS: tuple[tuple[Callable[[pa.DataType], bool], str, str], ...] = (
-    (
-        pa.types.is_timestamp,
-        r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d*[1-9])?\.?0*(?:\+00:00|Z)$",
-        r"\1T\2\3Z",
-    ),
+    (pa.types.is_timestamp, *_TIME_SPELLING),
     (pa.types.is_date, r"^(\d{4}-\d\d-\d\d)[ T]00:00:00(?:\.0*)?$", r"\1"),
     (pa.types.is_boolean, "^True$", "true"),
     (pa.types.is_boolean, "^False$", "false"),
     (pa.types.is_floating, r"^(-?\d+)\.0$", r"\1"),
 )
+
 KINDS = ("added", "removed", "changed")
 KEY, POSITION, NAME = "key", "position", "name"
 """Columns of comparable rows beside `gid`; the others are named by the number of their pair."""
@@ -94,8 +95,8 @@ def plain(type_: pa.DataType) -> pa.DataType:
 
 def common_type(old: pa.DataType, new: pa.DataType) -> pa.DataType | None:
     """Return a plain type that holds the values of two plain types, or None."""
-    if {old, new} == {pa.date32(), _TIME}:
-        return _TIME
+    if {old, new} == {pa.date32(), TIME}:
+        return TIME
     schemas = [pa.schema([("", type_)]) for type_ in (new, old)]
     try:
         return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
@@ -105,27 +106,10 @@ def common_type(old: pa.DataType, new: pa.DataType) -> pa.DataType | None:
 
 def conform(array: pa.Array, type_: pa.DataType) -> pa.Array:
     """Cast an array to a type returned by `plain` or `common_type`."""
-    if array.type == type_:
-        return array
-    if pa.types.is_dictionary(array.type):
-        return conform(array.dictionary_decode(), type_)
-    if pa.types.is_null(array.type) or pa.types.is_null(type_):
-        return pa.nulls(len(array), type_)
-    mask = array.is_null() if array.null_count else None
-    if pa.types.is_struct(array.type):
-        names = [field.name for field in array.type]
-        by_name = dict(zip(names, array.flatten(), strict=True))
-        children = [
-            conform(by_name.get(field.name, pa.nulls(len(array))), field.type) for field in type_
-        ]
-        return pa.StructArray.from_arrays(children, fields=list(type_), mask=mask)
-    if pa.types.is_list(type_):
-        items = conform(array.values, type_.value_type)
-        offsets = pa.array(array.offsets.to_numpy().astype(np.int32))
-        return pa.ListArray.from_arrays(offsets, items, mask=mask).cast(type_)
-    if pa.types.is_timestamp(array.type) and array.type.tz is None:
-        array = array.cast(pa.timestamp("us"), safe=False)
-    return array.cast(type_, safe=False)
+    try:
+        return array.cast(type_, safe=False)
+    except pa.ArrowTypeError:  # before Arrow 18: objects with fewer keys, or in another order
+        return pa.array(array.to_pylist(), type_)
 
 
 def differ(old: pa.Array, new: pa.Array, *, any_order: bool = False) -> np.ndarray:
@@ -133,51 +117,57 @@ def differ(old: pa.Array, new: pa.Array, *, any_order: bool = False) -> np.ndarr
 
     `any_order` also ignores the order of lists of texts.
     """
-    if pa.types.is_nested(old.type):
-        codes = _codes(pa.concat_arrays([old, new]), any_order)
-        unequal: np.ndarray = codes[: len(old)] != codes[len(old) :]
-        return unequal
-    if pa.types.is_null(old.type):
-        return np.zeros(len(old), bool)
+    unequal: np.ndarray
     if pa.types.is_floating(old.type):
         before, after = (pc.fill_null(array, np.nan).to_numpy() for array in (old, new))
-        close = np.isclose(before, after, rtol=TOLERANCE, atol=0.0, equal_nan=True)
-        return ~np.asarray(close, bool)
-    before, after = (array.is_null().to_numpy(zero_copy_only=False) for array in (old, new))
-    unequal = pc.fill_null(pc.not_equal(old, new), False).to_numpy(zero_copy_only=False)
-    unequal |= before != after
+        unequal = ~np.isclose(before, after, rtol=TOLERANCE, atol=0.0, equal_nan=True)
+    elif pa.types.is_nested(old.type) or pa.types.is_null(old.type):
+        codes = _codes(pa.concat_arrays([old, new]), any_order)
+        unequal = codes[: len(old)] != codes[len(old) :]
+    else:
+        same = pc.or_(
+            pc.fill_null(pc.equal(old, new), False), pc.and_(old.is_null(), new.is_null())
+        )
+        unequal = ~same.to_numpy(zero_copy_only=False)
     return unequal
 
 
 def _codes(array: pa.Array, any_order: bool) -> np.ndarray:
     """Return an integer per value, equal for equal values; -1 for missing ones."""
     if pa.types.is_struct(array.type):
-        return _struct_codes(array, any_order)
-    if pa.types.is_list(array.type):
-        return _list_codes(array, any_order)
-    if pa.types.is_null(array.type):
+        codes, missing, offsets = _codes_in_objects(array, any_order)
+    elif pa.types.is_list(array.type):
+        codes, missing, offsets = _codes_in_lists(array, any_order)
+    elif pa.types.is_null(array.type):
         return np.full(len(array), -1, np.int32)
-    indices = array.dictionary_encode().indices
-    codes: np.ndarray = pc.fill_null(indices, -1).to_numpy()
-    return codes
-
-
-def _struct_codes(array: pa.Array, any_order: bool) -> np.ndarray:
-    names = [field.name for field in array.type]
-    columns = [
-        _codes(child, any_order)
-        for name, child in zip(names, array.flatten(), strict=True)
-        if "gid" not in names or name not in LABELS
+    else:
+        plain_codes: np.ndarray = pc.fill_null(array.dictionary_encode().indices, -1).to_numpy()
+        return plain_codes
+    # The codes in each value are one binary value, of which Arrow makes one code.
+    buffers = [
+        None,
+        pa.py_buffer(np.ascontiguousarray(offsets * 4, np.int64)),
+        pa.py_buffer(np.ascontiguousarray(codes, np.int32)),
     ]
-    if not columns:
-        return np.full(len(array), -1, np.int32)
-    ends = np.arange(len(array) + 1, dtype=np.int64) * len(columns)
-    codes = _codes_of_runs(np.stack(columns, axis=1).reshape(-1), ends)
-    missing = np.all(np.stack(columns) < 0, axis=0)
-    return np.where(missing, -1, codes)
+    values = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(array), buffers)
+    return np.where(missing, -1, values.dictionary_encode().indices.to_numpy())
 
 
-def _list_codes(array: pa.Array, any_order: bool) -> np.ndarray:
+def _codes_in_objects(array: pa.Array, any_order: bool) -> tuple[np.ndarray, ...]:
+    """Return the codes of all keys, which objects are missing, and where each starts."""
+    keys = [field.name for field in array.type]
+    codes = [
+        _codes(values, any_order)
+        for key, values in zip(keys, array.flatten(), strict=True)
+        if "gid" not in keys or key not in LABELS
+    ]
+    by_object = np.array(codes, np.int32).reshape(len(codes), len(array)).T
+    offsets = np.arange(len(array) + 1) * len(codes)
+    return by_object.reshape(-1), np.all(by_object < 0, axis=1), offsets
+
+
+def _codes_in_lists(array: pa.Array, any_order: bool) -> tuple[np.ndarray, ...]:
+    """Return the codes of all items, which lists are missing, and where each starts."""
     offsets = array.offsets.to_numpy().astype(np.int64)
     items = array.values.slice(offsets[0], offsets[-1] - offsets[0])
     codes = _codes(items, any_order)
@@ -185,17 +175,7 @@ def _list_codes(array: pa.Array, any_order: bool) -> np.ndarray:
     if any_order or is_set(array.type):
         codes = codes[np.lexsort((codes, np.repeat(np.arange(len(array)), lengths)))]
     missing = array.is_null().to_numpy(zero_copy_only=False) | (lengths == 0)
-    return np.where(missing, -1, _codes_of_runs(codes, offsets - offsets[0]))
-
-
-def _codes_of_runs(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return a code for each run of codes, the same for equal runs."""
-    data = pa.py_buffer(np.ascontiguousarray(codes, np.int32))
-    bounds = pa.py_buffer(np.ascontiguousarray(offsets * 4))
-    buffers = [None, bounds, data]
-    runs = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
-    run_codes: np.ndarray = runs.dictionary_encode().indices.to_numpy()
-    return run_codes
+    return codes, missing, offsets - offsets[0]
 
 
 def is_set(type_: pa.DataType) -> bool:
@@ -210,20 +190,16 @@ def is_set(type_: pa.DataType) -> bool:
 def texts(array: pa.Array, *, any_order: bool = False) -> pa.Array:
     """Return values of a plain type as lossless text: ISO 8601, shortest numbers, JSON."""
     if pa.types.is_timestamp(array.type):
-        # Arrow writes all six digits of a fraction.
-        text = array.cast(pa.timestamp("us")).cast(pa.string())
-        text = pc.replace_substring_regex(pc.replace_substring(text, " ", "T"), r"\.?0*$", "")
-        array = pc.binary_join_element_wise(text, "Z", "")
-    elif pa.types.is_floating(array.type):
-        array = pa.array(map(_shortest, array.to_pylist()), TEXT)
-    elif pa.types.is_nested(array.type):
+        times = array.cast(pa.timestamp("us")).cast(pa.string())
+        times = pc.binary_join_element_wise(times, "Z", "")
+        return pc.replace_substring_regex(times, *_TIME_SPELLING).cast(TEXT)
+    if pa.types.is_floating(array.type):
+        numbers = (None if number is None else repr(number) for number in array.to_pylist())
+        return respelled(pa.array(numbers, TEXT), array.type)
+    if pa.types.is_nested(array.type):
         unordered = pa.types.is_list(array.type) and (any_order or is_set(array.type))
-        array = pa.array((_json(value, unordered) for value in array.to_pylist()), TEXT)
+        return pa.array((_json(value, unordered) for value in array.to_pylist()), TEXT)
     return array.cast(TEXT)
-
-
-def _shortest(number: float | None) -> str | None:
-    return None if number is None else repr(number).removesuffix(".0")
 
 
 def _json(value: Any, unordered: bool) -> str | None:
@@ -245,32 +221,29 @@ def respelled(array: pa.Array, type_: pa.DataType) -> pa.Array:
 def comparable(
     table: pa.Table, pairs: Sequence[ColumnPair], which: str, positions: np.ndarray
 ) -> pa.Table:
-    """Return rows of one input (`which` is "old" or "new") with their keys and paired columns."""
-    columns: dict[str, pa.Array] = {}
-    for number, pair in enumerate(pairs):
-        name = getattr(pair, which)
-        if name is not None:
-            columns[str(number)] = _as_type(_combined(table[name]), pair)
-    gids, names = (
+    """Return plain rows of one input ("old" or "new") with their keys and paired columns."""
+    columns = {
+        str(number): _as_type(_combined(table[name]), pair)
+        for number, pair in enumerate(pairs)
+        if (name := getattr(pair, which)) is not None
+    }
+    gids, names, modified = (
         _combined(table[name]) if name in table.column_names else pa.nulls(len(table), TEXT)
-        for name in ("gid", "name")
+        for name in ("gid", "name", MODIFIED)
     )
-    gids = conform(gids, TEXT)
     head = {
         "gid": gids,
         KEY: _keys(gids, pairs, columns),
         POSITION: pa.array(positions),
-        NAME: texts(conform(names, plain(names.type))),
+        NAME: texts(names),
+        MODIFIED: _times(modified),
     }
-    if MODIFIED in table.column_names:
-        head[MODIFIED] = _times(_combined(table[MODIFIED]))
     return pa.table(head | columns)
 
 
 def _as_type(array: pa.Array, pair: ColumnPair) -> pa.Array:
     if pair.typed is None:
         return conform(array, pair.type)
-    array = conform(array, plain(array.type))
     if array.type == TEXT:
         return respelled(array, pair.typed)
     return texts(array, any_order=pair.any_order)
@@ -278,9 +251,9 @@ def _as_type(array: pa.Array, pair: ColumnPair) -> pa.Array:
 
 def _times(array: pa.Array) -> pa.Array:
     try:
-        return array.cast(_TIME, safe=False)
+        return array.cast(TIME, safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # not times
-        return pa.nulls(len(array), _TIME)
+        return pa.nulls(len(array), TIME)
 
 
 def _combined(column: pa.ChunkedArray) -> pa.Array:
@@ -290,9 +263,9 @@ def _combined(column: pa.ChunkedArray) -> pa.Array:
 
 def _keys(gids: pa.Array, pairs: Sequence[ColumnPair], columns: dict[str, pa.Array]) -> pa.Array:
     """Return the gids; for a row without one, its content as JSON."""
+    missing = pc.is_null(gids)
     if not gids.null_count:
         return gids
-    missing = pc.is_null(gids)
     content = {
         pair.column: texts(columns[str(number)].filter(missing), any_order=pair.any_order)
         for number, pair in enumerate(pairs)
@@ -318,46 +291,42 @@ def diff(
     match = pc.fill_null(index, -1).to_numpy().astype(np.int64)
     new_rows = np.flatnonzero(match >= 0)
     old_rows = match[new_rows]
-    only_old = np.ones(len(old), bool)
-    only_old[old_rows] = False
-    parts = [_row_changes(new.filter(pa.array(match < 0)), "added")]
+    added = new.filter(pa.array(match < 0))
+    removed = old.filter(pc.invert(pc.is_in(_combined(old[KEY]), value_set=_combined(new[KEY]))))
+    parts = [_changes(added, "added", after=_content(added))]
     if not partial:
-        parts.append(_row_changes(old.filter(pa.array(only_old)), "removed"))
-    changed = np.zeros(len(new_rows), bool)
-    gid_masks = dict.fromkeys((pair.gid for pair in pairs), changed)
+        parts.append(_changes(removed, "removed", before=_content(removed)))
+    masks: dict[int, np.ndarray] = {}
     # Gids come before their labels, which count only where the gid differs.
     for number, pair in sorted(enumerate(pairs), key=lambda item: item[1].gid is not None):
-        before, after = (
-            _cells(table, number, rows, pair) for table, rows in ((old, old_rows), (new, new_rows))
-        )
+        before, after = _cells(old, number, old_rows, pair), _cells(new, number, new_rows, pair)
         mask = differ(before, after, any_order=pair.any_order)
         if pair.gid is not None:
-            mask &= gid_masks[pair.gid]
-        elif number in gid_masks:
-            gid_masks[number] = mask
-        changed |= mask
+            mask &= masks[pair.gid]
+        masks[number] = mask
         if mask.any():
-            cells = [array.filter(pa.array(mask)) for array in (before, after)]
             rows = new.select(["gid", NAME, POSITION]).take(pa.array(new_rows[mask]))
-            parts.append(_cell_changes(rows, number, pair, cells))
-    same = int((~changed).sum()) + (int(only_old.sum()) if partial else 0)
-    return pa.concat_tables(parts), same
+            before, after = (
+                texts(array.filter(pa.array(mask)), any_order=pair.any_order)
+                for array in (before, after)
+            )
+            column = pa.array([pair.column] * len(rows), TEXT)
+            parts.append(
+                _changes(rows, "changed", number, column=column, before=before, after=after)
+            )
+    unchanged = len(new_rows) - int(np.any([*masks.values()], axis=0).sum())
+    return pa.concat_tables(parts), unchanged + (len(removed) if partial else 0)
 
 
 def _without_repeats(table: pa.Table) -> pa.Table:
     """Keep one row per key: the one modified last, or the last in order where that is unknown."""
     if pc.count_distinct(table[KEY]).as_py() == len(table):
         return table
-    kept = kept_rows(len(table), [Batch("", key_batch(table), (0, 0, 0))], "", lambda _issue: None)
-    return table.filter(pa.array(kept))
-
-
-def key_batch(table: pa.Table) -> pa.RecordBatch:
-    """Return the keys and times of comparable rows in the form `deduplicate` takes."""
-    columns = {"gid": _combined(table[KEY]), DIGEST: pa.nulls(len(table), pa.binary())}
-    if MODIFIED in table.column_names:
-        columns[MODIFIED] = _combined(table[MODIFIED])
-    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    gids, modified = _combined(table[KEY]), _combined(table[MODIFIED])
+    columns = {"gid": gids, MODIFIED: modified, DIGEST: pa.nulls(len(table), pa.binary())}
+    keys = RowKeys(len(table))
+    keys.add(keys_of(pa.RecordBatch.from_pydict(columns)))
+    return table.filter(pa.array(keys.kept()))
 
 
 def _cells(table: pa.Table, number: int, rows: np.ndarray, pair: ColumnPair) -> pa.Array:
@@ -367,24 +336,21 @@ def _cells(table: pa.Table, number: int, rows: np.ndarray, pair: ColumnPair) -> 
     return _combined(table[name]).take(pa.array(rows))
 
 
-def _row_changes(rows: pa.Table, change: str) -> pa.Table:
-    missing = pa.nulls(len(rows), TEXT)
-    content = pc.if_else(pc.is_null(rows["gid"]), rows[KEY], pa.scalar(None, TEXT))
-    before, after = (content if change == kind else missing for kind in ("removed", "added"))
-    return _change_rows(rows, change, (missing, before, after), -1)
+def _content(rows: pa.Table) -> pa.ChunkedArray:
+    """Return the content of rows without a gid as JSON."""
+    return pc.if_else(pc.is_null(rows["gid"]), rows[KEY], pa.scalar(None, TEXT))
 
 
-def _cell_changes(
-    rows: pa.Table, number: int, pair: ColumnPair, cells: Sequence[pa.Array]
-) -> pa.Table:
-    column = pa.array([pair.column] * len(rows), TEXT)
-    before, after = (texts(array, any_order=pair.any_order) for array in cells)
-    return _change_rows(rows, "changed", (column, before, after), number)
-
-
-def _change_rows(rows: pa.Table, change: str, cells: Sequence[pa.Array], order: int) -> pa.Table:
+def _changes(rows: pa.Table, change: str, order: int = -1, **cells: pa.Array) -> pa.Table:
     """Return rows of the schema `CHANGES`; `cells` are column, before and after."""
-    kinds = pa.array(np.full(len(rows), KINDS.index(change), np.int8))
-    orders = pa.array(np.full(len(rows), order, np.int32))
-    columns = [rows["gid"], rows[NAME], kinds, *cells, rows[POSITION], orders]
-    return pa.table(columns, schema=CHANGES)
+    missing = pa.nulls(len(rows), TEXT)
+    columns = {
+        "gid": rows["gid"],
+        "name": rows[NAME],
+        "change": pa.array(np.full(len(rows), KINDS.index(change), np.int8)),
+        "position": rows[POSITION],
+        "order": pa.array(np.full(len(rows), order, np.int32)),
+    }
+    return pa.table(
+        dict.fromkeys(("column", "before", "after"), missing) | columns | cells, CHANGES
+    )

@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from asana_jobs_pd._compare.cells import (
     CHANGES,
+    KEY,
     KINDS,
     ColumnPair,
     comparable,
     diff,
-    key_batch,
 )
 from asana_jobs_pd._compare.comparison import ExportComparison
 from asana_jobs_pd._compare.inputs import (
@@ -32,7 +32,7 @@ from asana_jobs_pd._compare.inputs import (
     pair_columns,
 )
 from asana_jobs_pd._decode.sources import StorageOptions
-from asana_jobs_pd._export.deduplicate import MODIFIED, keys_of
+from asana_jobs_pd._export.deduplicate import MODIFIED
 from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._export.request import names_of
 from asana_jobs_pd._files import os_error_reason
@@ -46,7 +46,6 @@ PARTITION_BYTES = 32 << 20
 """The uncompressed Parquet bytes compared at a time; they take several times that in memory."""
 MAX_PARTITIONS = 256
 """The most partitions: all their files are open at the same time."""
-_GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)
 
 
 @public
@@ -169,8 +168,9 @@ class _Side:
         self._which = which
         self._rows = rows
         self._pairs = pairs
-        head = ("gid", "name", MODIFIED) if rows.may_repeat else ("gid", "name")
-        columns = dict.fromkeys((*head, *(getattr(pair, which) for pair in pairs)))
+        columns = dict.fromkeys(
+            ("gid", "name", MODIFIED, *(getattr(pair, which) for pair in pairs))
+        )
         self._columns = [column for column in columns if column in rows.schema.names]
         empty = rows.schema.empty_table().select(self._columns)
         self._empty = comparable(empty, pairs, which, np.arange(0))
@@ -197,9 +197,8 @@ class _Side:
                 stack.enter_context(pa.ipc.new_stream(file, self._empty.schema)) for file in files
             ]
             for table in self.tables():
-                # Multiplied, because gids may all be even, or end alike.
-                mixed = keys_of(key_batch(table)).low * _GOLDEN_RATIO >> np.uint64(32)
-                numbers = mixed % np.uint64(count)
+                keys = np.asarray(table[KEY], object)
+                numbers = pd.util.hash_array(keys, categorize=False) % np.uint64(count)
                 order = np.argsort(numbers, kind="stable")
                 bounds = np.searchsorted(numbers[order], np.arange(count + 1))
                 ordered = table.take(pa.array(order)).combine_chunks()

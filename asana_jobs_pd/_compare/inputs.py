@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem, FileType, FSSpecHandler, LocalFileSystem, PyFileSystem
 
-from asana_jobs_pd._compare.cells import LABELS, TEXT, ColumnPair, common_type, conform, plain
+from asana_jobs_pd._compare.cells import LABELS, TEXT, ColumnPair, common_type, plain
 from asana_jobs_pd._decode.sources import StorageOptions, filesystem_of, is_url, message_of
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.read import read_asana_export
@@ -51,15 +51,14 @@ T = TypeVar("T")
 
 
 class Rows(NamedTuple):
-    """The rows of a type in one export; `read` yields some of their columns, in order.
+    """The rows of a type in one export, in plain types; `read` yields some columns, in order.
 
-    `size` is in bytes, of what is not in memory yet; only rows of frames may repeat.
+    `size` is in bytes, of what is not in memory yet.
     """
 
     schema: pa.Schema
     read: Callable[[list[str]], Iterator[pa.Table]]
     size: int = 0
-    may_repeat: bool = False
 
 
 def compare_input(export: Export, role: str, options: StorageOptions) -> FramesInput | DatasetInput:
@@ -106,7 +105,7 @@ class FramesInput:
         if resource_type in self._frames:
             name = f"{self._role}[{resource_type!r}]"
             table = _arrow_table(self._frames[resource_type], name)
-        return Rows(table.schema, lambda columns: iter([table.select(columns)]), may_repeat=True)
+        return Rows(table.schema, lambda columns: iter([table.select(columns)]))
 
 
 def _checked(frames: Any, role: str) -> dict[str, pd.DataFrame]:
@@ -169,9 +168,7 @@ def _arrow_array(column: pd.Series) -> pa.Array:
         array = pa.array([_text(value) for value in column], TEXT)
     if pa.types.is_timestamp(array.type) and array.type.tz is None and _all_midnight(array):
         array = array.cast(pa.date32())
-    type_ = plain(array.type)
-    chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
-    return pa.concat_arrays([pa.nulls(0, type_), *(conform(chunk, type_) for chunk in chunks)])
+    return array.cast(plain(array.type), safe=False)
 
 
 def _all_midnight(array: pa.Array) -> bool:
@@ -211,17 +208,19 @@ class DatasetInput:
                 f"{self._role}: {self._shown} has no column 'gid', by which rows are matched; "
                 "convert it too."
             )
-        types = [(field.name, plain(field.type)) for field in schema]
-        return Rows(pa.schema(types), partial(self._read, names), size)
+        plain_schema = pa.schema([(field.name, plain(field.type)) for field in schema])
+        return Rows(plain_schema, partial(self._read, names, plain_schema), size)
 
-    def _read(self, names: list[str], columns: list[str]) -> Iterator[pa.Table]:
+    def _read(self, names: list[str], schema: pa.Schema, columns: list[str]) -> Iterator[pa.Table]:
+        schema = pa.schema([schema.field(column) for column in columns])
         for name in names:
             with self._open(name) as file:
                 for group in range(file.num_row_groups):  # only one is in memory at a time
                     batches = file.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns)
                     while (batch := self._reading(partial(next, batches, None))) is not None:
                         # Parquet takes the name a.b for the field b of a column a as well.
-                        yield pa.Table.from_batches([batch.select(columns)])
+                        table = pa.Table.from_batches([batch.select(columns)])
+                        yield table.cast(schema, safe=False)
 
     def _open(self, name: str) -> pq.ParquetFile:
         path = f"{self._root}/{name}"
