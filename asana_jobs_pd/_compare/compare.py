@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -154,71 +155,20 @@ def _compare(
     rows = [export.rows(name) for export in inputs]
     catalogues = [export.catalogue for export in inputs]
     pairs = pair_columns(catalogues, [each.schema for each in rows], selection)
-    old, new = _Side("old", rows[0], pairs), _Side("new", rows[1], pairs)
+    old, new = (_comparable_rows(*side, pairs) for side in zip(("old", "new"), rows, strict=True))
     count = min(MAX_PARTITIONS, sum(each.size for each in rows) // PARTITION_BYTES + 1)
-    if count > 1:
-        return _diff_partitions((old, new), pairs, count, partial=selection.partial)
-    return diff(old.table(), new.table(), pairs, partial=selection.partial)
-
-
-class _Side:
-    """The comparable rows of a type in the old or the new export."""
-
-    def __init__(self, which: str, rows: Rows, pairs: list[ColumnPair]) -> None:
-        self._which = which
-        self._rows = rows
-        self._pairs = pairs
-        columns = dict.fromkeys(
-            ("gid", "name", MODIFIED, *(getattr(pair, which) for pair in pairs))
-        )
-        self._columns = [column for column in columns if column in rows.schema.names]
-        empty = rows.schema.empty_table().select(self._columns)
-        self._empty = comparable(empty, pairs, which, np.arange(0))
-
-    def table(self) -> pa.Table:
-        """Return all rows."""
-        return pa.concat_tables([self._empty, *self.tables()])
-
-    def tables(self) -> Iterator[pa.Table]:
-        """Yield the rows in order, in batches."""
-        start = 0
-        for table in self._rows.read(self._columns):
-            if len(table):
-                positions = np.arange(start, start + len(table))
-                yield comparable(table, self._pairs, self._which, positions)
-                start += len(table)
-
-    def partitioned(self, folder: Path, count: int) -> list[Path]:
-        """Write the rows to files by their keys, in order."""
-        paths = [folder / f"{self._which}-{number}.arrow" for number in range(count)]
-        with ExitStack() as stack:
-            files = [stack.enter_context(pa.OSFile(str(path), "wb")) for path in paths]
-            writers = [
-                stack.enter_context(pa.ipc.new_stream(file, self._empty.schema)) for file in files
-            ]
-            for table in self.tables():
-                keys = np.asarray(table[KEY], object)
-                numbers = pd.util.hash_array(keys, categorize=False) % np.uint64(count)
-                order = np.argsort(numbers, kind="stable")
-                bounds = np.searchsorted(numbers[order], np.arange(count + 1))
-                ordered = table.take(pa.array(order)).combine_chunks()
-                for writer, start, end in zip(writers, bounds, bounds[1:], strict=False):
-                    writer.write_table(ordered.slice(start, end - start))
-        return paths
-
-
-def _diff_partitions(
-    sides: tuple[_Side, _Side], pairs: list[ColumnPair], count: int, *, partial: bool
-) -> tuple[pa.Table, int]:
-    """Return what `diff` returns, for rows that need not fit in memory."""
+    if count == 1:
+        tables = pa.concat_tables(old), pa.concat_tables(new)
+        return diff(*tables, pairs, partial=selection.partial)
     parts, unchanged = [], 0
     try:
         with tempfile.TemporaryDirectory(prefix="asana-compare-") as folder:
-            paths = [side.partitioned(Path(folder), count) for side in sides]
-            for old, new in zip(*paths, strict=True):
+            paths = _partitioned(old, Path(folder, "old"), count)
+            others = _partitioned(new, Path(folder, "new"), count)
+            for path, other in zip(paths, others, strict=True):
                 # No variable keeps the tables alive while the next ones are read.
                 changes, same = diff(
-                    _read_partition(old), _read_partition(new), pairs, partial=partial
+                    _read_partition(path), _read_partition(other), pairs, partial=selection.partial
                 )
                 parts.append(changes)
                 unchanged += same
@@ -227,6 +177,35 @@ def _diff_partitions(
     else:
         return pa.concat_tables(parts), unchanged
     raise problem
+
+
+def _comparable_rows(which: str, rows: Rows, pairs: Sequence[ColumnPair]) -> Iterator[pa.Table]:
+    """Yield the comparable rows of an input in batches; the first is empty, for the schema."""
+    needed = {"gid", "name", MODIFIED, *(getattr(pair, which) for pair in pairs)}
+    columns = [column for column in rows.schema.names if column in needed]
+    start = 0
+    for table in chain([rows.schema.empty_table().select(columns)], rows.read(columns)):
+        yield comparable(table, pairs, which, np.arange(start, start + len(table)))
+        start += len(table)
+
+
+def _partitioned(tables: Iterator[pa.Table], folder: Path, count: int) -> list[Path]:
+    """Write rows to files by their keys, in order."""
+    folder.mkdir()
+    paths = [folder / f"{number}.arrow" for number in range(count)]
+    schema = next(tables).schema
+    with ExitStack() as stack:
+        files = [stack.enter_context(pa.OSFile(str(path), "wb")) for path in paths]
+        writers = [stack.enter_context(pa.ipc.new_stream(file, schema)) for file in files]
+        for table in tables:
+            keys = np.asarray(table[KEY], object)
+            numbers = pd.util.hash_array(keys, categorize=False) % np.uint64(count)
+            order = np.argsort(numbers, kind="stable")
+            bounds = np.searchsorted(numbers[order], np.arange(count + 1))
+            ordered = table.take(pa.array(order)).combine_chunks()
+            for writer, start, end in zip(writers, bounds, bounds[1:], strict=False):
+                writer.write_table(ordered.slice(start, end - start))
+    return paths
 
 
 def _read_partition(path: Path) -> pa.Table:

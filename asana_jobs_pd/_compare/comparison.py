@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
-import orjson
 import pandas as pd
 
 from asana_jobs_pd._export.by_type import ByType
@@ -18,105 +18,65 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-_DATES = ("due_on", "due_at", "start_on", "start_at")
 _ID = ["resource_type", "gid", "name"]
+_CELL = ["gid", "name", "column", "before", "after"]
 _MOVES = ("added", "removed", "section")
 _MOVED = [
     *_ID, "move", "project.gid", "project.name", "section.before", "section.after",
 ]  # fmt: skip
 
 
-def _changed_cells(frames: Mapping[str, pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return the changed cells of these columns over all resource types."""
-    empty = pd.DataFrame(
-        {name: pd.Series([], dtype=TEXT) for name in (*_ID, "column", "before", "after")}
-    )
-    parts = [empty]
-    for name, frame in frames.items():
-        cells = frame[frame["column"].isin(columns).to_numpy(bool)]
-        if len(cells):
-            parts.append(cells.assign(resource_type=pd.Series(name, cells.index, TEXT))[[*empty]])
-    return pd.concat(parts, ignore_index=True)
-
-
-def _completions(frames: Mapping[str, pd.DataFrame], after: str) -> pd.DataFrame:
-    """Return the objects that became complete (``"true"``) or incomplete (``"false"``)."""
-    cells = _changed_cells(frames, ("completed", "completed_at"))
-    rows = cells[(cells["column"] == "completed") & (cells["after"] == after)][_ID]
-    times = cells[cells["column"] == "completed_at"].rename(
-        columns={"after" if after == "true" else "before": "completed_at"}
-    )
-    merged = rows.merge(times[["resource_type", "gid", "completed_at"]], "left")
-    return merged.assign(completed_at=_times(merged["completed_at"]))
-
-
-def _reschedules(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    cells = _changed_cells(frames, _DATES)
-    cells["before"], cells["after"] = _times(cells["before"]), _times(cells["after"])
-    seconds = (cells["after"] - cells["before"]).dt.total_seconds()
-    return cells.assign(days=(seconds / 86_400).astype("Float64"))
-
-
-def _reassignments(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    cells = _changed_cells(frames, ("assignee.gid", "assignee.name"))
-    by_leaf = {leaf: cells[cells["column"] == f"assignee.{leaf}"] for leaf in ("gid", "name")}
-    rows = by_leaf["gid"].drop(columns="column")
-    rows = rows.rename(columns={"before": "before.gid", "after": "after.gid"})
-    names = by_leaf["name"].rename(columns={"before": "before.name", "after": "after.name"})
-    merged = rows.merge(names[["resource_type", "gid", "before.name", "after.name"]], "left")
-    return merged[[*_ID, "before.gid", "before.name", "after.gid", "after.name"]]
-
-
-class _Membership(NamedTuple):
-    """A task's place in a project."""
-
-    project: str | None
-    section_gid: str | None
-    section: str | None
-
-
-def _moves(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    cells = _changed_cells(frames, ("memberships", "projects"))
-    with_memberships = set(
-        zip(*(cells.loc[cells["column"] == "memberships", key] for key in _ID[:2]), strict=True)
-    )
-    rows = [
-        (cell.resource_type, cell.gid, cell.name, *move)
-        for cell in cells.itertuples(index=False)
-        if cell.column == "memberships" or (cell.resource_type, cell.gid) not in with_memberships
-        for move in _moves_of_task(_memberships(cell.before), _memberships(cell.after))
-    ]
-    frame = pd.DataFrame(rows, columns=_MOVED, dtype=object).astype(TEXT)
-    return frame.assign(move=frame["move"].astype(pd.CategoricalDtype(list(_MOVES))))
-
-
-def _memberships(text: Any) -> dict[str, _Membership]:
-    """Return memberships by the gid of the project, from the JSON of a cell."""
-    memberships = {}
-    for item in orjson.loads(text) if isinstance(text, str) else ():
-        project = item.get("project", item) or {}
-        section = item.get("section") or {}
-        if isinstance(project.get("gid"), str):
-            memberships[project["gid"]] = _Membership(
-                project.get("name"), section.get("gid"), section.get("name")
-            )
-    return memberships
-
-
-def _moves_of_task(
-    before: dict[str, _Membership], after: dict[str, _Membership]
-) -> Iterator[tuple[str, str, str | None, str | None, str | None]]:
-    for gid in [gid for gid in before if gid not in after]:
-        yield "removed", gid, before[gid].project, before[gid].section, None
-    for gid, new in after.items():
-        if gid not in before:
-            yield "added", gid, new.project, None, new.section
-        elif before[gid].section_gid != new.section_gid:
-            yield "section", gid, new.project, before[gid].section, new.section
+def _beside(
+    rows: pd.DataFrame, cells: pd.DataFrame, column: str, names: dict[str, str]
+) -> pd.DataFrame:
+    """Return rows with what another changed column of the same object was, and is."""
+    others = cells[cells["column"] == column].rename(columns=names)
+    return rows.merge(others[["resource_type", "gid", *names.values()]], "left")
 
 
 def _times(texts: pd.Series) -> pd.Series:
     return pd.to_datetime(texts, utc=True, format="ISO8601").dt.as_unit("us")
+
+
+class _Object(msgspec.Struct):
+    gid: str | None = None
+    name: str | None = None
+
+
+class _Membership(_Object):
+    """A task's place in a project; in `projects` there is only the project, with gid and name."""
+
+    project: _Object | None = None
+    section: _Object | None = None
+
+
+def _places(text: str) -> dict[str, tuple[_Object, _Object]]:
+    """Return the project and the section of each membership, by the gid of the project."""
+    memberships = msgspec.json.decode(text, type=list[_Membership | None])
+    places = {}
+    for membership in filter(None, memberships):
+        project = membership.project or membership
+        if project.gid is not None:
+            places[project.gid] = project, membership.section or _Object()
+    return places
+
+
+def _moves(
+    before: str, after: str
+) -> Iterator[tuple[str, str, str | None, str | None, str | None]]:
+    """Yield the moves of a task, from its memberships or projects as JSON."""
+    try:
+        old, new = _places(before), _places(after)
+    except msgspec.MsgspecError:  # other texts, as in a CSV file
+        return
+    for gid in [gid for gid in old if gid not in new]:
+        project, section = old[gid]
+        yield "removed", gid, project.name, section.name, None
+    for gid, (project, section) in new.items():
+        if gid not in old:
+            yield "added", gid, project.name, None, section.name
+        elif old[gid][1].gid != section.gid:
+            yield "section", gid, project.name, old[gid][1].name, section.name
 
 
 @public
@@ -189,7 +149,7 @@ class ExportComparison(ByType[pd.DataFrame]):
         >>> list(diff.closed.columns)
         ['resource_type', 'gid', 'name', 'completed_at']
         """
-        return _completions(self._frames, "true")
+        return self._completions("true", "after")
 
     @property
     def reopened(self) -> pd.DataFrame:
@@ -204,7 +164,7 @@ class ExportComparison(ByType[pd.DataFrame]):
         >>> diff.reopened.empty
         True
         """
-        return _completions(self._frames, "false")
+        return self._completions("false", "before")
 
     @property
     def moved(self) -> pd.DataFrame:
@@ -223,7 +183,17 @@ class ExportComparison(ByType[pd.DataFrame]):
         >>> diff.moved.empty
         True
         """
-        return _moves(self._frames)
+        cells = self._cells("memberships", "projects")
+        both = cells.duplicated(["resource_type", "gid"], keep=False)
+        cells = cells[~both | (cells["column"] == "memberships")]
+        cells = cells.fillna({"before": "[]", "after": "[]"})
+        moves = [
+            (*task, *move)
+            for *task, _column, before, after in cells.itertuples(index=False, name=None)
+            for move in _moves(before, after)
+        ]
+        frame = pd.DataFrame(moves, columns=_MOVED, dtype=object).astype(TEXT)
+        return frame.assign(move=frame["move"].astype(pd.CategoricalDtype(list(_MOVES))))
 
     @property
     def rescheduled(self) -> pd.DataFrame:
@@ -241,7 +211,10 @@ class ExportComparison(ByType[pd.DataFrame]):
         >>> diff.rescheduled.empty
         True
         """
-        return _reschedules(self._frames)
+        cells = self._cells("due_on", "due_at", "start_on", "start_at")
+        before, after = _times(cells["before"]), _times(cells["after"])
+        days = ((after - before).dt.total_seconds() / 86_400).astype("Float64")
+        return cells.assign(before=before, after=after, days=days)
 
     @property
     def reassigned(self) -> pd.DataFrame:
@@ -258,7 +231,28 @@ class ExportComparison(ByType[pd.DataFrame]):
         >>> diff.reassigned.empty
         True
         """
-        return _reassignments(self._frames)
+        cells = self._cells("assignee.gid", "assignee.name")
+        rows = cells[cells["column"] == "assignee.gid"][_ID]
+        for leaf in ("gid", "name"):
+            names = {when: f"{when}.{leaf}" for when in ("before", "after")}
+            rows = _beside(rows, cells, f"assignee.{leaf}", names)
+        return rows[[*_ID, "before.gid", "before.name", "after.gid", "after.name"]]
+
+    def _completions(self, completed: str, when: str) -> pd.DataFrame:
+        cells = self._cells("completed", "completed_at")
+        rows = cells[(cells["column"] == "completed") & (cells["after"] == completed)][_ID]
+        rows = _beside(rows, cells, "completed_at", {when: "completed_at"})
+        return rows.assign(completed_at=_times(rows["completed_at"]))
+
+    def _cells(self, *columns: str) -> pd.DataFrame:
+        """Return the changed cells of these columns in all types of rows."""
+        cells = {"": pd.DataFrame(columns=_CELL, dtype=TEXT)} | {
+            name: frame.loc[frame["column"].isin(columns), _CELL]
+            for name, frame in self._frames.items()
+        }
+        found = pd.concat(cells, names=["resource_type"]).reset_index("resource_type")
+        found = found.astype({"resource_type": TEXT}).reset_index(drop=True)
+        return found[[*_ID, "column", "before", "after"]]
 
     def summary(self) -> pd.DataFrame:
         """Return the number of changes, one row per resource type.
