@@ -580,6 +580,17 @@ def test_texts_of_a_csv_file_are_the_values_that_they_spell(load, tmp_path, opti
     ]
 
 
+def test_lists_of_a_csv_file_are_texts(load, tmp_path):
+    """They differ from lists, but are no memberships that `moved` could read."""
+    frame = load(task("1"))["task"]
+    frame.to_csv(tmp_path / "tasks.csv", index=False)
+    again = pd.read_csv(tmp_path / "tasks.csv", dtype={"gid": str})
+    found = compare_asana_exports({"task": frame}, {"task": again})
+    assert "memberships" in set(found["task"]["column"])
+    assert found.moved.empty
+    assert found.summary().at["task", "moved"] == 0
+
+
 @pytest.mark.parametrize(
     ("old", "error", "words"),
     [
