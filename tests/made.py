@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +14,21 @@ DAY = "2026-11-24T"
 SIGNATURE = "5ec2e7" * 10
 URL = f"https://s3.example/f.jsonl.gz?X-Amz-Date=20260101T000000Z&X-Amz-Signature={SIGNATURE}"
 NAME = '<img src=x onerror=alert(1)> $\\frac{1}{2}$ & "co"'
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a widget reads of its `JobsMonitor`."""
+
+    state: str = "idle"
+    jobs: Mapping = field(default_factory=dict)
+    counts: Mapping = field(default_factory=dict)
+    last_error: str | None = None
+    refused: Exception | None = None
+    next_check: float | None = None
+    pace: str = ""
+    requests_used: int = 0
+    requests_allowed: int | None = None
 
 
 def export(gid, status, begin, end=None, kind="graph", **more):

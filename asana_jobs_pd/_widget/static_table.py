@@ -14,9 +14,10 @@ import pandas as pd
 from asana_jobs_pd._formatting import format_count, format_duration, format_epoch
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.views import render
+from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._vocabulary import ordered_states, state_label, state_style
 from asana_jobs_pd._widget.rows import JobRow
-from asana_jobs_pd._widget.status import Snapshot, notice_of
+from asana_jobs_pd._widget.status import notice_of
 
 STATIC_ROWS = 25
 
@@ -26,40 +27,41 @@ _HEADS = ("State", "Kind", "Created object", "Job", "Since (UTC)", "Took")
 _WRAPPED = "Created object"
 
 
-def static_html(rows: Sequence[JobRow], now: Snapshot, at: int, hint: str = "") -> str:
-    """Return the first rows as HTML, with counts as of a time in microseconds since 1970.
+def static_face(
+    rows: Sequence[JobRow], monitor: JobsMonitor, at: int, hint: str = "", text_hint: str = ""
+) -> dict[str, str]:
+    """Return the first rows as HTML and text, with counts as of a time in microseconds since 1970.
 
-    The hint says what to do for a live table; commands stand between backticks.
+    The hints say what to do for a live table; commands in HTML stand between backticks.
     """
-    heads = "".join(f'<th scope="col" style="{_CELL}">{head}</th>' for head in _HEADS)
-    lines = "".join(map(_static_row, rows[:STATIC_ROWS]))
-    more = f"<p>… and {len(rows) - STATIC_ROWS:,} more</p>" if len(rows) > STATIC_ROWS else ""
-    words = re.sub("`(.+?)`", r"<code>\1</code>", html.escape(hint))
-    return (
-        f"<div><p><b>{format_count(now.total, 'job')}</b>: {_escape(_summary(now), 300)}, as of "
-        f"{format_epoch(at)}.</p>{f'<p>{words}</p>' if hint else ''}"
-        f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>'
-        f"{more}</div>"
+    total, summary, time = (
+        format_count(len(monitor.jobs), "job"),
+        _summary(monitor),
+        format_epoch(at),
     )
+    shown, rest = rows[:STATIC_ROWS], len(rows) - STATIC_ROWS
+    more = f"… and {rest:,} more" if rest > 0 else ""
+    heads = "".join(f'<th scope="col" style="{_CELL}">{head}</th>' for head in _HEADS)
+    words = re.sub("`(.+?)`", r"<code>\1</code>", html.escape(hint))
+    markup = (
+        f"<div><p><b>{total}</b>: {_escape(summary, 300)}, as of {time}.</p>{_paragraph(words)}"
+        f'<table class="dataframe"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(map(_html_row, shown))}</tbody></table>{_paragraph(more)}</div>"
+    )
+    table = pd.DataFrame(map(_cells, shown), columns=list(_HEADS), dtype="string")
+    text = (f"{total}: {summary}, as of {time}.", render(table, width=110), more, text_hint)
+    return {"text/html": markup, "text/plain": "\n".join(filter(None, text))}
 
 
-def static_text(rows: Sequence[JobRow], now: Snapshot, at: int, hint: str = "") -> str:
-    """Return the first rows as text; parameters as in `static_html`."""
-    cells = [_cells(row) for row in rows[:STATIC_ROWS]]
-    table = pd.DataFrame(cells, columns=list(_HEADS), dtype="string")
-    lines = [
-        f"{format_count(now.total, 'job')}: {_summary(now)}, as of {format_epoch(at)}.",
-        render(table, width=110),
-    ]
-    if len(rows) > STATIC_ROWS:
-        lines.append(f"… and {len(rows) - STATIC_ROWS:,} more")
-    return "\n".join([*lines, hint] if hint else lines)
+def _paragraph(markup: str) -> str:
+    return f"<p>{markup}</p>" if markup else ""
 
 
-def _summary(now: Snapshot) -> str:
-    counts = [f"{now.counts[state]:,} {state_label(state)}" for state in ordered_states(now.counts)]
-    title = "" if now.state == "done" else notice_of(now).title
-    return ", ".join(filter(None, (*counts, title))) or "none"
+def _summary(monitor: JobsMonitor) -> str:
+    counts = monitor.counts
+    shown = [f"{counts[state]:,} {state_label(state)}" for state in ordered_states(counts)]
+    title = "" if monitor.state == "done" else notice_of(monitor).title
+    return ", ".join(filter(None, (*shown, title))) or "none"
 
 
 def _cells(row: JobRow) -> list[str]:
@@ -73,7 +75,7 @@ def _cells(row: JobRow) -> list[str]:
     ]
 
 
-def _static_row(row: JobRow) -> str:
+def _html_row(row: JobRow) -> str:
     shown = [_escape(cell) for cell in _cells(row)]
     if row.name and row.link:
         shown[2] = f'<a href="{html.escape(row.link)}" rel="noopener noreferrer">{shown[2]}</a>'

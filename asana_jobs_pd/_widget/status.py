@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._monitor.monitor import JobsMonitor
+from asana_jobs_pd._monitor.poller import FINAL_STATES
 from asana_jobs_pd._vocabulary import UNKNOWN
-from asana_jobs_pd.typing import MonitorState
 
 _MAX_ERROR = 600
 _DUE_NOW = 1.5
@@ -26,55 +25,7 @@ _RATE_LIMITED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A monitor at one moment; the fields are those of `JobsMonitor`."""
-
-    state: MonitorState = "idle"
-    total: int = 0
-    unfinished: int = 0
-    counts: Mapping[str, int] = field(default_factory=dict)
-    last_error: str | None = None
-    refused: bool = False
-    failed: bool = False
-    next_check: float | None = None
-    pace: str = ""
-    used: int = 0
-    allowed: int | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether it sends no more requests."""
-        return self.state in ("done", "stopped", "unauthorized")
-
-
-def snapshot(monitor: JobsMonitor) -> Snapshot:
-    """Return a monitor as it is now."""
-    return Snapshot(
-        monitor.state,
-        len(monitor.jobs),
-        monitor.unfinished,
-        monitor.counts,
-        _error(monitor),
-        monitor.refused is not None,
-        monitor.failed,
-        monitor.next_check,
-        monitor.pace,
-        monitor.requests_used,
-        monitor.requests_allowed,
-    )
-
-
-def _error(monitor: JobsMonitor) -> str | None:
-    """Return the last error, unless it ended a job: then that job's row shows it."""
-    error = monitor.last_error
-    gid = _JOB_ERROR.match(error or "")
-    job = monitor.jobs.get(gid[1]) if gid else None
-    return None if job and job.finished and monitor.refused is None else error
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """What the widget says besides the counts."""
 
     title: str = ""
@@ -82,64 +33,72 @@ class Notice:
     text: str = ""
 
 
-def notice_of(now: Snapshot) -> Notice:
+def notice_of(monitor: JobsMonitor) -> Notice:
     """Return what to say about a monitor."""
-    error = clean(_PYTHON_HINT.sub("", now.last_error or ""), limit=_MAX_ERROR)
-    match now.state:
+    error = _error(monitor)
+    match monitor.state:
         case "no_network":
             notice = Notice("No response from Asana", "bad", _sentences(error, _CONTINUES))
         case "rate_limited":
             notice = Notice("Rate limited", "bad", _RATE_LIMITED)
         case "paused":
-            notice = Notice("Paused", "wait")
+            notice = Notice("Paused")
         case "watching" | "idle":
-            notice = _watching(now, error)
+            notice = _watching(monitor, error)
+        case "unauthorized":
+            title = "Token rejected" if monitor.refused else "No token"
+            notice = Notice(title, "bad", _sentences(error, "Then press Try again."))
+        case "stopped":
+            notice = Notice("Stopped", "bad" if error else "wait", error)
         case _:
-            notice = _ended(now, error)
+            notice = _done(monitor)
     return notice
+
+
+def _error(monitor: JobsMonitor) -> str:
+    """Return the last error, unless it ended a job: then that job's row shows it."""
+    error = monitor.last_error or ""
+    gid = _JOB_ERROR.match(error)
+    job = monitor.jobs.get(gid[1]) if gid else None
+    if job and job.finished and monitor.refused is None:
+        return ""
+    return clean(_PYTHON_HINT.sub("", error), limit=_MAX_ERROR)
 
 
 def _sentences(first: str, second: str) -> str:
     return f"{first if first.endswith(('.', '!', '?', '…')) else f'{first}.'} {second}"
 
 
-def _watching(now: Snapshot, error: str) -> Notice:
+def _watching(monitor: JobsMonitor, error: str) -> Notice:
     if error:
         return Notice("", "bad", _sentences(error, _CONTINUES))
-    if now.total and now.counts.get(UNKNOWN) == now.total:
-        return Notice("Fetching the jobs", "run", now.pace)
-    return Notice("", "run", now.pace)
+    nothing_yet = monitor.jobs and monitor.counts.get(UNKNOWN) == len(monitor.jobs)
+    return Notice("Fetching the jobs" if nothing_yet else "", "run", monitor.pace)
 
 
-def _ended(now: Snapshot, error: str) -> Notice:
-    if now.state == "unauthorized":
-        title = "Token rejected" if now.refused else "No token"
-        return Notice(title, "bad", _sentences(error, "Then press Try again."))
-    if now.state == "stopped":
-        return Notice("Stopped", "bad" if error else "wait", error)
-    if not now.total:
+def _done(monitor: JobsMonitor) -> Notice:
+    if not monitor.jobs:
         return Notice("No jobs", "wait", "This frame has no jobs to watch.")
-    if now.counts.get("succeeded", 0) == now.total:
-        return Notice("All succeeded", "ok", "")
-    return Notice("All finished", "wait", "")
+    if monitor.counts.get("succeeded") == len(monitor.jobs):
+        return Notice("All succeeded", "ok")
+    return Notice("All finished")
 
 
-def status_message(now: Snapshot, at: float) -> dict[str, Any]:
+def status_message(monitor: JobsMonitor, at: float) -> dict[str, Any]:
     """Return what the browser shows above the table, at a time in seconds since 1970.
 
     `due` is when the next check is, 0 for now: the browser counts down by itself.
     """
-    notice = notice_of(now)
-    wait = None if now.ended or now.state in ("idle", "paused") else now.next_check
+    state, used = monitor.state, monitor.requests_used
+    ended = state in FINAL_STATES
+    wait = None if ended or state in ("idle", "paused") else monitor.next_check
     return {
-        "state": now.state,
-        "ended": now.ended,
-        "title": notice.title,
-        "tone": notice.tone,
-        "text": notice.text,
+        "state": state,
+        "ended": ended,
+        **notice_of(monitor)._asdict(),
         "due": None if wait is None else 0.0 if wait <= _DUE_NOW else round(at + wait, 1),
-        "used": now.used,
-        "budget": format_budget(now.used, now.allowed),
+        "used": used,
+        "budget": format_budget(used, monitor.requests_allowed),
     }
 
 

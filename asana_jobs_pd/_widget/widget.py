@@ -26,8 +26,8 @@ from asana_jobs_pd._widget.display import (
     in_kernel,
 )
 from asana_jobs_pd._widget.row_table import RowTable
-from asana_jobs_pd._widget.static_table import static_html, static_text
-from asana_jobs_pd._widget.status import is_news, snapshot, status_message
+from asana_jobs_pd._widget.static_table import static_face
+from asana_jobs_pd._widget.status import is_news, status_message
 from asana_jobs_pd._widget.ticker import Ticker
 from asana_jobs_pd._widget.transfers import Transfers
 from asana_jobs_pd.errors import TokenError
@@ -198,15 +198,11 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     def _static_face(self, hint: str = "") -> dict[str, str]:
         """Return the current table as HTML and as text, with a hint what to do for a live one."""
         with self._lock:
-            rows, now = list(self._table.rows.values()), snapshot(self.monitor)
-            at = int(self._now() * 1e6)
+            rows = list(self._table.rows.values())
         in_text = hint
-        if now.unfinished and not hint:
+        if self.monitor.unfinished and not hint:
             hint, in_text = _NOTEBOOK_HINT, _NOTEBOOK_HINT if in_kernel() else _TERMINAL_HINT
-        return {
-            "text/html": static_html(rows, now, at, hint),
-            "text/plain": static_text(rows, now, at, in_text),
-        }
+        return static_face(rows, self.monitor, int(self._now() * 1e6), hint, in_text)
 
     def _reopen(self) -> None:
         """Give the page a new model of the widget."""
@@ -273,7 +269,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
             return self._table.message()
 
     def _new_status(self) -> dict[str, Any]:
-        return status_message(snapshot(self.monitor), self._now())
+        return status_message(self.monitor, self._now())
 
     def _update(self, changed: pd.DataFrame) -> None:
         """Take over rows that have changed; called by the monitor."""

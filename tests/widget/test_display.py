@@ -14,13 +14,13 @@ import pytest
 from driven import until
 from hypothesis import given
 from hypothesis import strategies as st
+from made import Watched
 
 from asana_jobs_pd._vocabulary import DARK_THEME, LIGHT_THEME, STATE_STYLES, contrast
 from asana_jobs_pd._widget import display as module
 from asana_jobs_pd._widget.display import FRONT_END_VERSION, STATIC, Display, base_widget
 from asana_jobs_pd._widget.rows import JobRow
-from asana_jobs_pd._widget.static_table import static_html, static_text
-from asana_jobs_pd._widget.status import Snapshot
+from asana_jobs_pd._widget.static_table import static_face
 
 NOW = 1_767_225_600_000_000
 TAGS = {"table", "thead", "tbody", "tr", "th", "td", "a", "div", "p", "b", "code"}
@@ -78,8 +78,8 @@ ROWS = st.lists(
 @given(ROWS)
 def test_static_tables_hold_no_markup_but_their_own(rows):
     """Whatever names, kinds and states are, tags, attributes and links are ours."""
-    now = Snapshot("watching", len(rows), 0, {"<b>": 1, "succeeded": 2})
-    markup, text = static_html(rows, now, NOW, "Do `<this>`."), static_text(rows, now, NOW)
+    now = Watched("watching", counts={"<b>": 1, "succeeded": 2})
+    markup, text = static_face(rows, now, NOW, "Do `<this>`.").values()
     seen = Seen(markup)
     assert seen.tags <= TAGS
     assert seen.attributes <= ATTRIBUTES
@@ -94,14 +94,13 @@ def test_static_tables_hold_no_markup_but_their_own(rows):
 def test_static_tables_say_of_when_they_are():
     """And how to get a live one; the first 25 rows are shown, the others counted."""
     rows = [JobRow(str(n), "in_progress") for n in range(30)]
-    now = Snapshot("paused", 30, 30, {"in_progress": 30})
-    for made in (static_html, static_text):
-        shown = made(rows, now, NOW, "Run this cell.")
+    now = Watched("paused", counts={"in_progress": 30})
+    for shown in static_face(rows, now, NOW, "Run this cell.", "Run this cell.").values():
         assert "30 in progress, Paused, as of 2026-01-01 00:00:00 UTC." in shown
         assert "Run this cell." in shown
         assert "… and 5 more" in shown
-    done = Snapshot("done", 2, 0, {"succeeded": 2})
-    assert "2 jobs: 2 succeeded, as of" in static_text([], done, NOW)
+    done = Watched("done", dict.fromkeys("12"), {"succeeded": 2})
+    assert "2 jobs: 2 succeeded, as of" in static_face([], done, NOW)["text/plain"]
 
 
 def colors(theme):

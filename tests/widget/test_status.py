@@ -7,16 +7,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made import Watched
 
 from asana_jobs_pd._widget.status import (
-    Snapshot,
     format_budget,
     is_news,
     notice_of,
     status_message,
 )
 
-WATCHING = Snapshot("watching", 3, 2, {"in_progress": 2, "succeeded": 1}, next_check=12.0)
+JOBS = dict.fromkeys("123")
+WATCHING = Watched("watching", JOBS, {"in_progress": 2, "succeeded": 1}, next_check=12.0)
 
 
 @pytest.mark.parametrize(
@@ -41,15 +42,18 @@ WATCHING = Snapshot("watching", 3, 2, {"in_progress": 2, "succeeded": 1}, next_c
         (replace(WATCHING, state="unauthorized", last_error="Set it."), "No token", "Set it. Then"),
         (
             replace(
-                WATCHING, state="unauthorized", last_error="401. Asana's help: Docs.", refused=True
+                WATCHING,
+                state="unauthorized",
+                last_error="401. Asana's help: Docs.",
+                refused=ValueError(),
             ),
             "Token rejected",
             "401. Then press Try again.",
         ),
         (replace(WATCHING, state="stopped"), "Stopped", ""),
-        (Snapshot("done", 3, 0, {"succeeded": 3}), "All succeeded", ""),
-        (Snapshot("done", 3, 0, {"succeeded": 2, "failed": 1}), "All finished", ""),
-        (Snapshot("done"), "No jobs", "no jobs"),
+        (Watched("done", JOBS, {"succeeded": 3}), "All succeeded", ""),
+        (Watched("done", JOBS, {"succeeded": 2, "failed": 1}), "All finished", ""),
+        (Watched("done"), "No jobs", "no jobs"),
     ],
 )
 def test_every_state_has_a_notice(now, title, words):
@@ -98,18 +102,20 @@ def test_a_check_that_comes_early_is_news():
 
 def test_constant_checks_are_told_once():
     """With many jobs one is always due; the budget is reported in steps of a fiftieth."""
-    busy = replace(WATCHING, next_check=0.3, allowed=1500)
+    busy = replace(WATCHING, next_check=0.3, requests_allowed=1500)
     shown = status_message(busy, 0.0)
     assert shown["due"] == 0.0
     for used in range(32):
-        new = status_message(replace(busy, used=used), used)
+        new = status_message(replace(busy, requests_used=used), used)
         assert is_news(new, shown, 1500, used) == (used == 31)
 
 
 @pytest.mark.parametrize("state", ["done", "stopped", "paused", "idle", "unauthorized"])
 def test_nothing_is_due_when_nothing_is_polled(state):
     """The request count is the last one."""
-    message = status_message(replace(WATCHING, state=state, used=7, allowed=1500), 5.0)
+    message = status_message(
+        replace(WATCHING, state=state, requests_used=7, requests_allowed=1500), 5.0
+    )
     assert message["due"] is None
     assert message["budget"] == "7 of 1,500 requests per minute"
 
