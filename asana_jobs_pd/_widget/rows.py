@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -14,10 +14,11 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.redaction import clean
-from asana_jobs_pd._jobs.as_jobs import as_jobs
+from asana_jobs_pd._jobs.as_jobs import as_jobs, as_times
 from asana_jobs_pd._jobs.ledger import recent_jobs
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
 from asana_jobs_pd._jobs.states import GONE, is_export, kinds_of
+from asana_jobs_pd._jobs.views import unique_jobs
 from asana_jobs_pd._vocabulary import (
     NO_ACCESS,
     UNKNOWN,
@@ -150,20 +151,28 @@ def _trimmed(values: list[Any]) -> list[Any]:
     return values
 
 
+_FIELDS = (
+    *("gid", "status", "resource_subtype", "error.status", "error.kind", "error.message"),
+    *("new_graph_export.created_at", "new_graph_export.completed_at"),
+    *("new_resource_export.created_at", "new_resource_export.completed_at"),
+)
+"""What a `JobRow` is made of, besides name and gid of created objects."""
+
+
 def first_seen(jobs: pd.DataFrame, now: int, client: Client | None = None) -> dict[str, int]:
     """Return when each job was first seen, by the ledger or this frame, or else `now`.
 
     In microseconds since 1970.
     """
     jobs = as_jobs(jobs)
-    gids = _gids(jobs)
-    seen = {gid: now for gid in gids if gid is not None}
     try:
         known = recent_jobs(None, client=client)
     except AsanaJobsError:
         known = jobs.iloc[:0]
+    seen = dict.fromkeys(jobs["gid"].dropna(), now)
     for frame, name in ((known, "seen.first"), (jobs, "seen.first"), (jobs, "fetched_at")):
-        for gid, time in zip(_gids(frame), _times(frame, name), strict=True):
+        times = _cells(as_times(frame[name], name)) if name in frame.columns else []
+        for gid, time in zip(frame["gid"], times, strict=False):
             if gid in seen and time is not None:
                 seen[gid] = min(seen[gid], time)
     return seen
@@ -180,48 +189,47 @@ def rows_of(
     `seen` says when each job was first seen; `unreadable` has the gids that the monitor gave up;
     `usual` says how long unfinished jobs usually take.
     """
-    jobs = as_jobs(jobs)
-    cells = {
-        name: _cells(jobs, name)
-        for name in ("status", "resource_subtype", "error.status", "error.kind", "error.message")
-    }
-    exports = is_export(jobs)
-    created, ended = _earliest(jobs, "created_at"), _earliest(jobs, "completed_at")
-    objects = [_objects(jobs, kind) for kind in kinds_of(jobs)]
+    jobs = unique_jobs(jobs)
+    kinds = [kind for kind in kinds_of(jobs) if not kind.endswith("_export")]  # which have a page
     rows: dict[str, JobRow] = {}
-    for index, gid in enumerate(_gids(jobs)):
-        if gid is None or gid in rows:
-            continue
-        job = {name: values[index] for name, values in cells.items()}
-        name, kind, gid_of_object = next(
-            (entries[index] for entries in objects if entries[index][0]), (None, "", None)
-        )
+    for job, export in zip(_records(jobs, kinds), is_export(jobs).tolist(), strict=True):
+        gid = job["gid"]
         state, error = _state(job, gave_up=gid in unreadable)
-        export, succeeded = bool(exports[index]), state == "succeeded"
+        name, kind, object_gid = _created_object(job, kinds)
+        created, ended = (_export_time(job, leaf) for leaf in ("created_at", "completed_at"))
+        subtype, succeeded = job.get("resource_subtype"), state == "succeeded"
         rows[gid] = JobRow(
             gid,
             state,
-            kind=kind_label(job["resource_subtype"]) if job["resource_subtype"] else "",
+            kind=kind_label(subtype) if subtype else "",
             name=name,
             object_kind=kind,
-            object_gid=gid_of_object if succeeded else None,
+            object_gid=object_gid if succeeded else None,
             error=error,
-            note=_note(state, export=export) if not (name or error) else "",
+            note="" if name or error else _note(state, export=export),
             usual="" if state in (*FINAL_STATUSES, UNREADABLE) else usual.get(gid, ""),
-            since=seen.get(gid) if created[index] is None else created[index],
-            created=created[index] is not None,
-            ended=ended[index],
+            since=seen.get(gid) if created is None else created,
+            created=created is not None,
+            ended=ended,
             ready=export and succeeded,
         )
     return rows
 
 
+def _records(jobs: pd.DataFrame, kinds: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Return of each row what its `JobRow` is made of."""
+    parts = (f"new_{kind}.{leaf}" for kind in kinds for leaf in ("name", "gid"))
+    names = [name for name in (*_FIELDS, *parts) if name in jobs.columns]
+    columns = [_cells(jobs[name]) for name in names]
+    return (dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True))
+
+
 def _state(job: dict[str, Any], *, gave_up: bool) -> tuple[str, str]:
     """Return the state, and the error if the job could not be read."""
-    status, code = job["status"], job["error.status"]
-    message = job["error.message"] or ("unreadable response" if job["error.kind"] else "")
+    status, code = job.get("status") or "", job.get("error.status")
+    message = job.get("error.message") or ("unreadable response" if job.get("error.kind") else "")
     if status not in FINAL_STATUSES and (gave_up or code in GONE):
-        error = NO_ACCESS.get(code, message)
+        error = NO_ACCESS.get(code or 0, message)
         return UNREADABLE, error if code is None else f"{code} {error}"
     return (status, "") if status else (UNKNOWN, message)
 
@@ -234,42 +242,26 @@ def _note(state: str, *, export: bool) -> str:
     return {"succeeded": "file ready", UNKNOWN: ""}.get(state, "file not ready")
 
 
-def _objects(jobs: pd.DataFrame, kind: str) -> list[tuple[str | None, str, str | None]]:
-    """Return name, kind and gid of each row's created object of a kind; exports have no page."""
-    if kind.endswith("_export"):
-        return [(None, kind, None)] * len(jobs)
-    names, gids = _cells(jobs, f"new_{kind}.name"), _cells(jobs, f"new_{kind}.gid")
-    return [
-        (name or (f"{kind_label(kind)} {gid}" if gid else None), kind, _digits(gid))
-        for name, gid in zip(names, gids, strict=True)
-    ]
+def _created_object(
+    job: dict[str, Any], kinds: Iterable[str]
+) -> tuple[str | None, str, str | None]:
+    """Return the name, the kind and the gid of what a job created."""
+    for kind in kinds:
+        name, gid = job.get(f"new_{kind}.name"), job.get(f"new_{kind}.gid")
+        if name or gid:
+            is_gid = gid is not None and _GID.fullmatch(gid)
+            return name or f"{kind_label(kind)} {gid}", kind, gid if is_gid else None
+    return None, "", None
 
 
-def _digits(gid: Any) -> str | None:
-    return gid if isinstance(gid, str) and _GID.fullmatch(gid) else None
+def _export_time(job: dict[str, Any], leaf: str) -> int | None:
+    graph = job.get(f"new_graph_export.{leaf}")
+    return job.get(f"new_resource_export.{leaf}") if graph is None else graph
 
 
-def _gids(jobs: pd.DataFrame) -> list[str | None]:
-    gids = jobs["gid"]
-    return list(gids.astype(object).where(gids.notna(), None))
-
-
-def _cells(jobs: pd.DataFrame, name: str) -> list[Any]:
-    if name not in jobs.columns:
-        return [None] * len(jobs)
-    column = jobs[name].astype(object)
-    return list(column.where(column.notna(), None))
-
-
-def _earliest(jobs: pd.DataFrame, leaf: str) -> list[int | None]:
-    """Return a time of each row's export: the first of two."""
-    names = [name for kind in ("graph", "resource") if (name := f"new_{kind}_export.{leaf}")]
-    pairs = zip(*(_times(jobs, name) for name in names), strict=True)
-    return [min((time for time in pair if time is not None), default=None) for pair in pairs]
-
-
-def _times(jobs: pd.DataFrame, name: str) -> list[int | None]:
-    if name not in jobs.columns:
-        return [None] * len(jobs)
-    column = pd.to_datetime(jobs[name], utc=True).dt.as_unit("us")
-    return [None if time == _NAT else int(time) for time in column.astype("int64").tolist()]
+def _cells(column: pd.Series) -> list[Any]:
+    """Return the values of a column, times in microseconds, None for what is missing."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        times = column.dt.as_unit("us").astype("int64").tolist()
+        return [None if time == _NAT else time for time in times]
+    return list(column.astype(object).where(column.notna(), None))
