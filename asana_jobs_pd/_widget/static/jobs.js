@@ -145,8 +145,9 @@ export function downloadLabel(selected, ready, filtered) {
 
 const collator = new Intl.Collator("en", { sensitivity: "base", numeric: true });
 const byNumber = (a, b) => a - b;
+const rankOf = (state) => ORDER.indexOf(state) + 1 || ORDER.length + 1;
 const SORT_KEYS = {
-  state: [(row) => (ORDER.indexOf(row.state) + 1 || ORDER.length + 1), byNumber],
+  state: [(row) => rankOf(row.state), byNumber],
   kind: [(row) => row.kind || null, collator.compare],
   name: [(row) => row.name, collator.compare],
   gid: [(row) => row.gid, (a, b) => a.length - b.length || (a < b ? -1 : Number(a > b))],
@@ -184,8 +185,7 @@ export function selectRows(rows, { text: words, state, column, descending }) {
 export function countStates(rows) {
   const counts = new Map();
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
-  const rank = (state) => ORDER.indexOf(state) + 1 || ORDER.length + 1;
-  return [...counts].sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  return [...counts].sort(([a], [b]) => rankOf(a) - rankOf(b) || (a < b ? -1 : 1));
 }
 
 // ---- Elements ----------------------------------------------------------------------------------
@@ -399,20 +399,18 @@ class View {
     });
     this.stateFilter = element("select", {
       "aria-label": "State", onchange: () => this.setQuery({ state: this.stateFilter.value }) });
-    this.refresh = this.button("Refresh", send("refresh"));
-    this.pause = this.button("Pause", () => this.connection.send(
-      this.connection.get("_status").state === "paused" ? "resume" : "pause"));
-    this.download = this.button("", () => this.connection.send("download", {
-      gids: this.downloads().map((row) => row.gid), dest: this.dest.value }), "aj-primary");
+    this.refresh = this.button(send("refresh"));
+    this.pause = this.button(() => this.connection.send(this.isPaused ? "resume" : "pause"));
+    this.download = this.button(() => this.connection.send("download", {
+      gids: this.downloads().map((row) => row.gid), dest: this.dest.value }));
+    this.download.className = "aj-primary";
     this.dest = element("input", {
       type: "text", class: "aj-dest", "aria-label": "Folder for the files", spellcheck: "false",
       oninput: () => { this.dest.title = this.dest.value; }, // it may be longer than the box
       onchange: () => this.connection.set("_dest", this.dest.value) });
     this.dest.value = this.dest.title = text(this.connection.model.get("_dest"));
-    this.cancel = this.button("Cancel", send("cancel"));
-    this.cancel.title = "Stop the downloads; they can be resumed";
-    this.load = this.button("Load", send("load"));
-    this.load.title = "Read the files into widget.data";
+    this.cancel = this.button(send("cancel"));
+    this.load = this.button(send("load"));
     this.range = element("span", { class: "aj-range", "aria-live": "polite" });
     this.root = element("section", { class: "aj", "aria-label": "Asana jobs",
       onkeydown: (event) => event.stopPropagation() }, // nbclassic listens further up
@@ -454,8 +452,8 @@ class View {
     return this.transfer;
   }
 
-  button(title, onclick, className = "") {
-    return element("button", { type: "button", class: className, onclick }, title);
+  button(onclick, words = "") {
+    return element("button", { type: "button", onclick }, words);
   }
 
   observe() {
@@ -499,6 +497,15 @@ class View {
     });
   }
 
+  get isPaused() {
+    return this.connection.get("_status").state === "paused";
+  }
+
+  /** The gids that are selected. */
+  get selected() {
+    return new Set(list(this.connection.model.get("_selected")));
+  }
+
   get isLost() {
     return this.connection.isSilent || this.el.classList.contains("jupyter-widgets-disconnected");
   }
@@ -512,7 +519,7 @@ class View {
     const { rows } = this.connection;
     this.shown = selectRows(rows, this.query);
     this.counts = countStates(rows);
-    this.drawStateFilter();
+    this.whenChanged("counts", this.counts, () => this.drawStateFilter()); // else the list closes
     this.active = Math.min(this.active, this.shown.length - 1);
     this.grid.setAttribute("aria-rowcount", this.shown.length + 1);
     this.grid.classList.toggle("aj-few", this.shown.length <= VISIBLE_ROWS);
@@ -524,18 +531,14 @@ class View {
 
   drawEmpty() {
     if (!this.connection.rows.length) return setText(this.empty, "No jobs.");
-    this.empty.replaceChildren("No matching jobs. ", this.button("Clear the filter", () => {
+    this.empty.replaceChildren("No matching jobs. ", this.button(() => {
       this.filter.value = this.stateFilter.value = "";
       this.setQuery({ text: "", state: "" });
       this.filter.focus();
-    }), " to show all.");
+    }, "Clear the filter"), " to show all.");
   }
 
-  /** Draw the choices of states; not while nothing has changed, so that an open list stays open. */
   drawStateFilter() {
-    const key = JSON.stringify(this.counts);
-    if (key === this.countsDrawn) return;
-    this.countsDrawn = key;
     const { rows } = this.connection;
     const choice = (value, label, count) =>
       element("option", { value }, count === null ? label : `${label} (${formatNumber(count)})`);
@@ -561,30 +564,36 @@ class View {
     }
     this.drawSummary(status, lost);
     this.drawNotice(status, lost);
-    const downloading = transfer.busy === "downloading", busy = Boolean(transfer.busy);
-    const targets = this.downloads(), selectedRows = this.selectedRows();
-    const selected = selectedRows.length, shown = new Set(selected ? this.shown : []);
-    const hidden = selectedRows.filter((row) => !shown.has(row)).length;
-    const filtered = Boolean(this.query.text.trim() || this.query.state);
-    this.refresh.disabled = lost || status.state === "done";
-    this.pause.disabled = lost || status.ended || status.state === "idle";
-    this.download.disabled = lost || busy || !targets.length;
-    this.dest.disabled = lost || downloading;
-    this.cancel.disabled = lost;
-    this.load.disabled = lost || busy;
+    this.drawButtons(status, transfer, lost);
+    this.drawTransfer(transfer);
+    this.tick();
+  }
+
+  drawButtons(status, transfer, lost) {
+    const busy = Boolean(transfer.busy), downloading = transfer.busy === "downloading";
     const retry = ["stopped", "unauthorized", "idle"].includes(status.state);
-    setText(this.refresh, retry ? "Try again" : "Refresh");
-    this.refresh.title = retry ? "Start polling again" : "Fetch all unfinished jobs now";
-    setText(this.pause, status.state === "paused" ? "Resume" : "Pause");
-    this.pause.title =
-      status.state === "paused" ? "Resume polling" : "Send no requests until you resume";
-    setText(this.download, downloadLabel(selected, targets.length, filtered));
-    this.download.title = hidden ? `${formatCount(hidden, "selected job")} hidden by the filter` : "";
+    const targets = this.downloads(), selected = this.selectedRows();
+    const shown = new Set(selected.length ? this.shown : []);
+    const hidden = selected.filter((row) => !shown.has(row)).length;
+    const filtered = Boolean(this.query.text.trim() || this.query.state);
+    const draw = (button, disabled, words, title) => {
+      button.disabled = lost || disabled;
+      setText(button, words);
+      button.title = title;
+    };
+    draw(this.refresh, status.state === "done", retry ? "Try again" : "Refresh",
+      retry ? "Start polling again" : "Fetch all unfinished jobs now");
+    draw(this.pause, status.ended || status.state === "idle", this.isPaused ? "Resume" : "Pause",
+      this.isPaused ? "Resume polling" : "Send no requests until you resume");
+    draw(this.download, busy || !targets.length,
+      downloadLabel(selected.length, targets.length, filtered),
+      hidden ? `${formatCount(hidden, "selected job")} hidden by the filter` : "");
+    draw(this.cancel, false, "Cancel", "Stop the downloads; they can be resumed");
+    draw(this.load, busy, transfer.busy === "loading" ? "Loading…" : "Load",
+      "Read the files into widget.data");
+    this.dest.disabled = lost || downloading;
     this.cancel.hidden = !downloading;
     this.load.hidden = downloading || !list(transfer.links).length;
-    setText(this.load, transfer.busy === "loading" ? "Loading…" : "Load");
-    this.drawTransfer(transfer, downloading);
-    this.tick();
   }
 
   drawSummary(status, lost) {
@@ -623,10 +632,10 @@ class View {
     this.notice.className = `aj-notice ${tone(look)}`;
   }
 
-  drawTransfer(transfer, downloading) {
+  drawTransfer(transfer) {
     const lines = list(transfer.lines).filter(Array.isArray);
     const messages = list(transfer.messages).filter(Array.isArray);
-    if (downloading && !lines.length) messages.push(["dim", "Starting…"]);
+    if (transfer.busy === "downloading" && !lines.length) messages.push(["dim", "Starting…"]);
     this.transfer.hidden = !lines.length && !messages.length;
     while (this.progress.children.length > lines.length) this.progress.lastChild.remove();
     lines.forEach((line, place) => this.drawProgress(line, place));
@@ -660,7 +669,7 @@ class View {
     return shown;
   }
 
-  /** Draw only if the value differs from what was drawn: a live region speaks when it changes. */
+  /** Draw only if the value differs from what was drawn: live regions speak, open lists close. */
   whenChanged(name, value, draw) {
     const key = JSON.stringify(value);
     if (this[`${name}Drawn`] === key) return;
@@ -676,7 +685,7 @@ class View {
     const first = Math.max(0, Math.floor(this.scrollTop / height) - SPARE_ROWS);
     const end = Math.ceil((this.scrollTop + room) / height) + SPARE_ROWS;
     const rows = this.shown.slice(first, end);
-    const selected = new Set(list(this.connection.model.get("_selected")));
+    const { selected } = this;
     const focused = this.body.contains(this.root.getRootNode().activeElement);
     const lines = new Map();
     rows.forEach((row, index) => {
@@ -782,7 +791,7 @@ class View {
   /** Let time pass: ages, the countdown, and whether the kernel is still there. */
   tick() {
     const status = this.connection.get("_status");
-    const isLive = !status.ended && status.state !== "paused";
+    const isLive = !status.ended && !this.isPaused;
     this.connection.checkSilence(isLive);
     const parts = [];
     if (isLive && !this.isLost && Number.isFinite(status.due)) {
@@ -823,7 +832,7 @@ class View {
   }
 
   selectedRows() {
-    const selected = new Set(list(this.connection.model.get("_selected")));
+    const { selected } = this;
     return selected.size ? this.connection.rows.filter((row) => selected.has(row.gid)) : [];
   }
 
@@ -834,7 +843,7 @@ class View {
   }
 
   select(rows, isOn) {
-    const selected = new Set(list(this.connection.model.get("_selected")));
+    const { selected } = this;
     for (const { gid } of rows) isOn ? selected.add(gid) : selected.delete(gid);
     this.connection.set("_selected", [...selected]);
   }
@@ -855,7 +864,7 @@ class View {
 
   toggle(row) {
     if (!row?.ready || this.isLost) return;
-    this.select([row], !list(this.connection.model.get("_selected")).includes(row.gid));
+    this.select([row], !this.selected.has(row.gid));
   }
 
   /** Make a row the one that keys act on. */
