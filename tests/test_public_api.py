@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -21,6 +23,16 @@ def test_all_is_true():
         assert getattr(aj, name) is not None
         assert name in dir(aj)
     assert aj.__version__
+
+
+def test_type_checkers_see_the_same_names():
+    """The imports that they read name what is loaded on first use, and its module."""
+    source = ast.parse(Path(aj.__file__).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(source) if isinstance(node, ast.ImportFrom)]
+    seen = {each.asname: f"{node.module}" for node in imports for each in node.names if each.asname}
+    del seen["_accessor"]  # registers df.asana
+    loaded = {name: f"asana_jobs_pd.{module}" for name, module in aj._MODULES.items()}
+    assert seen == loaded | dict.fromkeys(aj._SUBMODULES, "asana_jobs_pd")
 
 
 def test_public_objects_say_where_they_are_imported_from():

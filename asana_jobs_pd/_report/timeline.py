@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -164,119 +164,105 @@ def draw_timeline(
     With `tooltips`, one per job, bars and marks have them as their URL, labels their whole text.
     """
     simplify(ax)
-    rows, dark, handles = layout.rows, has_dark_background(ax), []
-    ends = np.stack([_days(rows["start"]), _days(rows["end"])], axis=1)
-    width = max(np.ptp(ends), _MIN_WIDTH)
-    tips = np.full(len(rows), None) if tooltips is None else np.array(tooltips, object)
+    dark, handles = has_dark_background(ax), []
+    left, right = (_days(layout.rows[name]) for name in ("start", "end"))
+    rows = layout.rows[["state", "line", "running", "observed"]]
+    rows = rows.assign(left=left, right=right, tip=tooltips)
+    width = max(right.max() - left.min(), _MIN_WIDTH)
     for state in ordered_states(rows["state"]):
-        mask = (rows["state"] == state).to_numpy(bool)
+        part = rows[rows["state"] == state]
         color, label = state_style(state).color(dark=dark), state_label(state)
-        lines = _Lines(ax, rows[mask], ends[mask], tips[mask], color, layout.dense)
-        lines.draw_bars(label, style)
-        lines.draw_fades(width * _FADE)
-        lines.draw_marks()
-        handles.append(_handle(color, f"{drawable(label)} ({mask.sum():,})"))
-    if (rows["observed"].to_numpy(bool) & (ends[:, 1] > ends[:, 0])).any():
+        _draw_bars(ax, part, color, dense=layout.dense, label=label, style=style)
+        _draw_fades(ax, part[part["running"]], color, dense=layout.dense, length=width * _FADE)
+        _draw_marks(ax, part, color, dense=layout.dense, failed=state in _FAILURES)
+        handles.append(_handle(color, f"{drawable(label)} ({len(part):,})"))
+    if (rows["observed"] & (rows["right"] > rows["left"])).any():
         color = state_style("not_started").color(dark=dark)
         handles.append(_handle(color, "pale: observed", _OBSERVED_ALPHA))
-    _time_axis(ax, zone, width, float(np.mean(ends)))
+    _time_axis(ax, zone, width, float(np.mean([left, right])))
     _label_axis(ax, layout, with_text=tooltips is not None)
     return handles
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    """The lines of the jobs in one state; `ends` has the start and the end of each."""
-
-    ax: Axes
-    rows: pd.DataFrame
-    ends: np.ndarray
-    tips: np.ndarray
-    color: str
-    dense: bool
-
-    def draw_bars(self, label: str, style: dict[str, Any]) -> None:
-        """Draw solid bars for times that Asana reports, pale ones for observed times."""
-        observed, running = (self.rows[name].to_numpy(bool) for name in ("observed", "running"))
-        for pale in (False, True):
-            mask = (observed == pale) & (self.ends[:, 1] > self.ends[:, 0])
-            if not mask.any():
-                continue
-            face = self._rgba(_OBSERVED_ALPHA if pale else _REPORTED_ALPHA)
-            options: dict[str, Any] = {
-                "label": f"{label}, observed" if pale else label,
-                "facecolor": face,
-                "edgecolor": face if self.dense else self._rgba(_REPORTED_ALPHA),
-                "linewidth": 0.3 if self.dense else 0.8,
-                "zorder": 0.9 if running[mask].any() else 1.0,
-                "urls": self._urls(mask),
-            }
-            self._add_boxes(self._lines(mask), self.ends[mask], {**options, **style})
-
-    def draw_fades(self, length: float) -> None:
-        """Let running jobs fade out after the time when they were last observed."""
-        running = self.rows["running"].to_numpy(bool)
-        slices = 3 if self.dense else 10
-        steps = length * np.arange(slices + 1) / slices
-        fades = [self.ends[running][:, [1]] + steps[part : part + 2] for part in range(slices)]
-        faces = [self._rgba(0.6 * (1 - (part + 0.5) / slices)) for part in range(slices)]
-        options = {
-            "facecolor": np.repeat(faces, running.sum(), axis=0),
-            "linewidth": 0,
-            "antialiased": False,
-            "label": "_open end",
-            "zorder": 0.9,
+def _draw_bars(
+    ax: Axes, rows: pd.DataFrame, color: str, *, dense: bool, label: str, style: dict[str, Any]
+) -> None:
+    """Draw solid bars for times that Asana reports, pale ones for observed times."""
+    for pale, bars in rows[rows["right"] > rows["left"]].groupby("observed"):
+        face = _rgba(color, _OBSERVED_ALPHA if pale else _REPORTED_ALPHA)
+        options: dict[str, Any] = {
+            "label": f"{label}, observed" if pale else label,
+            "facecolor": face,
+            "edgecolor": face if dense else _rgba(color, _REPORTED_ALPHA),
+            "linewidth": 0.3 if dense else 0.8,
+            "zorder": 0.9 if bars["running"].any() else 1.0,
+            "urls": _urls(bars),
         }
-        if running.any():
-            lines = np.tile(self._lines(running), slices)
-            self._add_boxes(lines, np.concatenate(fades), options)
+        _add_boxes(ax, bars, {**options, **style}, dense=dense)
 
-    def draw_marks(self) -> None:
-        """Mark failures, and jobs of which one time is known, with shapes."""
-        failed = self.rows["state"].isin(_FAILURES).to_numpy(bool)
-        moment = (self.ends[:, 0] == self.ends[:, 1]) & ~failed
-        for marker, label, mask in (("X", "_failed", failed), ("o", "_moment", moment)):
-            if mask.any():
-                self.ax.scatter(
-                    self.ends[mask, 1],
-                    self._lines(mask),
-                    s=8 if self.dense else 34,
-                    marker=marker,
-                    color=self.color,
-                    edgecolor=self.ax.get_facecolor(),
-                    linewidth=0 if self.dense else 0.7,
-                    zorder=3,
-                    label=label,
-                    urls=self._urls(mask),
-                )
 
-    def _urls(self, mask: np.ndarray) -> list[str | None]:
-        return [*self.tips[mask], None]  # matplotlib 3.8 writes no URL if there is only one
+def _draw_fades(ax: Axes, running: pd.DataFrame, color: str, *, dense: bool, length: float) -> None:
+    """Let running jobs fade out after the time when they were last observed."""
+    if not len(running):
+        return
+    slices = 3 if dense else 10
+    ends = [running["right"] + length * part / slices for part in range(slices + 1)]
+    parts = [running.assign(left=left, right=right) for left, right in pairwise(ends)]
+    faces = [_rgba(color, 0.6 * (1 - (part + 0.5) / slices)) for part in range(slices)]
+    options = {
+        "facecolor": np.repeat(faces, len(running), axis=0),
+        "linewidth": 0,
+        "antialiased": False,
+        "label": "_open end",
+        "zorder": 0.9,
+    }
+    _add_boxes(ax, pd.concat(parts), options, dense=dense)
 
-    def _rgba(self, alpha: float) -> tuple[float, ...]:
-        from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
 
-        return to_rgba(self.color, alpha)
+def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, *, dense: bool, failed: bool) -> None:
+    """Mark failures, and jobs of which one time is known, with shapes."""
+    marked = rows if failed else rows[rows["left"] == rows["right"]]
+    if len(marked):
+        ax.scatter(
+            marked["right"],
+            marked["line"],
+            s=8 if dense else 34,
+            marker="X" if failed else "o",
+            color=color,
+            edgecolor=ax.get_facecolor(),
+            linewidth=0 if dense else 0.7,
+            zorder=3,
+            label="_failed" if failed else "_moment",
+            urls=_urls(marked),
+        )
 
-    def _lines(self, mask: np.ndarray) -> np.ndarray:
-        return np.asarray(self.rows["line"].to_numpy(float)[mask])
 
-    def _add_boxes(self, lines: np.ndarray, ends: np.ndarray, options: dict[str, Any]) -> None:
-        from matplotlib.collections import PolyCollection  # noqa: PLC0415  an extra
+def _add_boxes(ax: Axes, rows: pd.DataFrame, options: dict[str, Any], *, dense: bool) -> None:
+    from matplotlib.collections import PolyCollection  # noqa: PLC0415  an extra
 
-        half = 0.5 if self.dense else 0.31
-        ys = np.stack([lines - half, lines + half, lines + half, lines - half], axis=1)
-        boxes: Any = np.stack([np.repeat(ends, 2, axis=1), ys], axis=2)
-        collection = PolyCollection(boxes)
-        collection.set(**options)
-        self.ax.add_collection(collection)
+    half = 0.5 if dense else 0.31
+    left, right, line = (rows[name].to_numpy(float) for name in ("left", "right", "line"))
+    corners = ((left, line - half), (left, line + half), (right, line + half), (right, line - half))
+    boxes: Any = np.array(corners).transpose(2, 0, 1)
+    collection = PolyCollection(boxes)
+    collection.set(**options)
+    ax.add_collection(collection)
+
+
+def _urls(rows: pd.DataFrame) -> list[str | None]:
+    return [*rows["tip"], None]  # matplotlib 3.8 writes no URL if there is only one
+
+
+def _rgba(color: str, alpha: float) -> tuple[float, float, float, float]:
+    from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
+
+    return to_rgba(color, alpha)
 
 
 def _handle(color: str, label: str, alpha: float = _REPORTED_ALPHA) -> Artist:
-    from matplotlib.colors import to_rgba  # noqa: PLC0415  an extra
     from matplotlib.patches import Patch  # noqa: PLC0415  an extra
 
-    return Patch(facecolor=to_rgba(color, alpha), edgecolor=color, label=label)
+    return Patch(facecolor=_rgba(color, alpha), edgecolor=color, label=label)
 
 
 def _days(times: pd.Series) -> np.ndarray:

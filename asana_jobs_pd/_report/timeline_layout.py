@@ -44,7 +44,8 @@ def layout_timeline(
     thin line. `names` are other names than those of created objects. In a narrow picture the kinds
     are headings.
     """
-    shown = spans[spans["start"].notna()]
+    own = ["kind", "line"]  # the user's columns may have these names, even twice
+    shown = spans[spans["start"].notna()].drop(columns=own, errors="ignore")
     dense = len(shown) > MAX_LABELED
     missing = pd.Series(pd.NA, shown.index, "string")
     kinds = shown.get("resource_subtype", missing).astype("string").fillna("").map(kind_label)

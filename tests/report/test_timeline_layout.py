@@ -85,6 +85,15 @@ def test_a_column_can_be_the_label():
             frame_.asana.plot.timeline(label="nope")
 
 
+def test_columns_of_the_caller_may_have_any_names():
+    """Even those of the layout's own, even twice."""
+    layout = layout_timeline(job_spans(few()))
+    own = pd.DataFrame(dict.fromkeys(("kind", "line", "start", "left"), 1), few().index)
+    same = layout_timeline(job_spans(pd.concat([few(), own, own], axis=1)))
+    assert same.rows["line"].equals(layout.rows["line"])
+    assert same.kinds == layout.kinds
+
+
 def test_in_a_narrow_picture_kinds_have_lines_of_their_own():
     """So that bars have the width; names are shorter."""
     for jobs in (many(100), few()):
