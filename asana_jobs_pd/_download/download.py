@@ -8,22 +8,20 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 
 from asana_jobs_pd._download.export_files import (
     REQUESTED_FIELDS,
-    FileEntry,
-    FileProgress,
-    FileResult,
-    entries_of_record,
-    entries_of_rows,
+    ExportFile,
     errors_of,
+    files_of_record,
+    files_of_rows,
     summary,
     with_files,
 )
-from asana_jobs_pd._download.transfer import DownloadOptions, Transfer, TransferContext
+from asana_jobs_pd._download.transfer import Transfer, TransferContext
 from asana_jobs_pd._download.url_source import reason_of
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, check_client
@@ -155,21 +153,19 @@ def download_asana_exports(
     """
     _check(errors, max_workers, max_inflated, client)
     folder = local_path(dest, "dest")
-    rows = _frame_of(jobs)
-    frame = as_jobs(rows, verified=True)
-    session = DownloadSession(frame, client, progress)
-    options = DownloadOptions(max_workers, overwrite, max_inflated)
+    if isinstance(jobs, pd.DataFrame):
+        rows = jobs
+    else:
+        rows = pd.DataFrame({"gid": pd.Series(parse_gids(jobs), dtype=dtype_of("text"))})
+    session = DownloadSession(as_jobs(rows, verified=True), client, progress)
+
+    def run() -> None:
+        session.run(folder, max_workers, overwrite=overwrite, max_inflated=max_inflated)
 
     def finish(interrupted: bool) -> pd.DataFrame:
         return _finalize(with_index_of(session.files(), rows), session, errors, interrupted)
 
-    return run_to_end(lambda: session.run(folder, options), finish)
-
-
-def _frame_of(jobs: pd.DataFrame | Gids) -> pd.DataFrame:
-    if isinstance(jobs, pd.DataFrame):
-        return jobs
-    return pd.DataFrame({"gid": pd.Series(parse_gids(jobs), dtype=dtype_of("text"))})
+    return run_to_end(run, finish)
 
 
 def _finalize(
@@ -202,8 +198,8 @@ def _check(errors: str, max_workers: object, max_inflated: object, client: Clien
 
 
 _UNFINISHED = "not finished when the download ended; download again to resume"
-ShowProgress = Callable[[Sequence[FileProgress]], object]
-"""Called about ten times a second with the progress of the files."""
+ShowProgress = Callable[[Sequence[ExportFile]], object]
+"""Called about ten times a second with the files, which say how far they are."""
 
 
 class DownloadSession:
@@ -216,8 +212,8 @@ class DownloadSession:
     ----------
     client : Client or None
         The client, once it is known.
-    progress : list of FileProgress
-        How far each file is.
+    wanted : list of ExportFile
+        The files to download, which say how far they are.
     failure : BaseException or None
         What ended it early, such as the answer that the token is not accepted.
     cancelled : bool
@@ -232,35 +228,45 @@ class DownloadSession:
         show: ShowProgress | None = None,
     ) -> None:
         self.client = client
-        self.progress: list[FileProgress] = []
+        self.wanted: list[ExportFile] = []
         self.failure: BaseException | None = None
         self.cancelled = False
         self._shown, self._show = shown, show
         self._stop = threading.Event()
         self._outage = ""
         self._jobs = jobs
-        self._rows: list[tuple[FileEntry, ...]] = [
-            (FileEntry(gid, problem=_UNFINISHED),) for gid in jobs["gid"]
-        ]
-        self._results: Sequence[FileResult | None] = ()
+        self._rows: list[tuple[ExportFile, ...]] = [(ExportFile(gid),) for gid in jobs["gid"]]
 
-    def run(self, folder: Path, options: DownloadOptions | None = None) -> None:
-        """Download the files to a folder."""
+    def run(
+        self,
+        folder: Path,
+        max_workers: int = 4,
+        *,
+        overwrite: bool = False,
+        max_inflated: int | None = None,
+    ) -> None:
+        """Download the files to a folder; `download_asana_exports` describes the options."""
         gids = self._jobs["gid"]
-        entries = entries_of_rows(self._jobs, gids)
-        read = self._read_jobs([gid for gid, known in zip(gids, entries, strict=True) if not known])
-        self._rows = [known or read[gid] for gid, known in zip(gids, entries, strict=True)]
-        files = {entry.file.label: entry.file for row in self._rows for entry in row if entry.file}
-        if files and not (self.failure or self.cancelled):
-            self.progress = [FileProgress(file) for file in files.values()]
-            self._download(folder, options or DownloadOptions())
+        known = files_of_rows(self._jobs)
+        read = self._read_jobs([gid for gid, files in zip(gids, known, strict=True) if not files])
+        rows = [files or read[gid] for gid, files in zip(gids, known, strict=True)]
+        wanted = {file.label: file for files in rows for file in files if file.error is None}
+        self._rows = [
+            tuple(file if file.error else wanted[file.label] for file in files) for files in rows
+        ]
+        self.wanted = list(wanted.values())
+        if wanted and not (self.failure or self.cancelled):
+            client = self._need_client()
+            transport = client.signed_transport(self._stop)
+            context = TransferContext(
+                client, transport, folder, self._stop, overwrite, max_inflated
+            )
+            self._download(context, max_workers)
 
     def files(self) -> pd.DataFrame:
         """Stop, and return the frame, now with one row per file, as far as it has come."""
         self._stop.set()
-        pairs = zip(self.progress, self._results, strict=False)
-        results = {each.file.label: result for each, result in pairs if result is not None}
-        return with_files(self._jobs, self._rows, lambda entry: self._result_of(entry, results))
+        return with_files(self._jobs, self._rows, self._outage or _UNFINISHED)
 
     def cancel(self) -> None:
         """Cancel the download, from another thread; partial files stay on disk."""
@@ -269,73 +275,53 @@ class DownloadSession:
         if self.client is not None:
             self.client.limiter.wake()
 
-    def _read_jobs(self, gids: Sequence[str]) -> dict[str, tuple[FileEntry, ...]]:
+    def _read_jobs(self, gids: Sequence[str]) -> dict[str, tuple[ExportFile, ...]]:
         """Read the jobs whose rows do not say enough."""
-        wanted = list(dict.fromkeys(gids))
-        if not wanted:
+        if not gids:
             return {}
-        read = Read(wanted, plan_fields(list(REQUESTED_FIELDS), strict=True), self._need_client())
+        read = Read(gids, plan_fields(list(REQUESTED_FIELDS), strict=True), self._need_client())
         read.run(self._shown)
-        entries = {}
-        for gid, result in read.end().items():
-            if result.record:
-                entries[gid] = entries_of_record(gid, result.record)
+        files = {}
+        for gid, job in read.end().items():
+            if job.record:
+                files[gid] = files_of_record(gid, job.record)
             else:
-                error = result.error
-                problem = f"the job could not be read: {reason_of(error)}" if error else _UNFINISHED
-                entries[gid] = (FileEntry(gid, problem=problem),)
+                reason = f"the job could not be read: {reason_of(job.error)}" if job.error else ""
+                files[gid] = (ExportFile(gid, error=reason or _UNFINISHED),)
         self._note_end(read.failure)
-        return entries
+        return files
 
-    def _download(self, folder: Path, options: DownloadOptions) -> None:
-        client = self._need_client()
-        transport = client.signed_transport(self._stop)
-        context = TransferContext(client, transport, folder, self._stop, options)
-        batch = Batch(
-            lambda file: self._transfer(file, context),
-            self.progress,
-            options.max_workers,
-            self._stop,
-        )
-        self._results = batch.results
+    def _download(self, context: TransferContext, workers: int) -> None:
+        batch = Batch(lambda file: self._transfer(file, context), self.wanted, workers, self._stop)
         with DownloadBars(self._shown if self._show is None else False) as bars:
             show = self._show or bars.show
 
             def tick(_: int) -> None:
                 for part in tuple(context.parts):
                     part.beat()
-                show(self.progress)
+                show(self.wanted)
 
             try:
                 batch.run(tick, _TICK_INTERVAL)
             finally:
-                transport.close()
+                context.transport.close()
                 if not batch.ended:
-                    client.limiter.wake()
+                    context.client.limiter.wake()
                 batch.settle(_LAST_MOMENT)
         self._note_end(batch.failure)
 
-    def _transfer(self, progress: FileProgress, context: TransferContext) -> FileResult:
+    def _transfer(self, file: ExportFile, context: TransferContext) -> None:
         began = time.monotonic()
-        label = progress.file.label
-        transfer = Transfer(progress, context)
-        result = transfer.run()
-        if result.path is None:
-            log.warning("%s: download failed: %s", label, result.error)
-        else:
-            log.info("%s: %d bytes in %s", label, result.size, result.path)
+        transfer = Transfer(file, context)
+        transfer.run()
+        if file.path is not None:
+            log.info("%s: %d bytes in %s", file.label, file.size, file.path)
+            record_file(context.client, file.gid, file.path, file.size)
+            return
+        log.warning("%s: download failed: %s", file.label, file.error)
         if transfer.unanswered and (outage := context.client.outage_since(began)):
             self._outage = f"given up: {outage}"  # it concerns all files
             self._stop.set()
-        if result.path is not None:
-            record_file(context.client, progress.file.gid, result.path, result.size)
-        return result
-
-    def _result_of(self, entry: FileEntry, results: dict[str, FileResult]) -> FileResult:
-        if entry.file is None:
-            return FileResult(error=entry.problem)
-        default = FileResult(error=self._outage or _UNFINISHED)
-        return results.get(entry.file.label, default)
 
     def _need_client(self) -> Client:
         self.client = self.client or default_client()
@@ -347,9 +333,6 @@ class DownloadSession:
             forget_default(self._need_client())
 
 
-_BYTES: dict[str, Any] = {"unit": "B", "unit_scale": True}
-
-
 class DownloadBars:
     """Bars in bytes, one for all and one per file; as a context manager they close themselves.
 
@@ -358,7 +341,7 @@ class DownloadBars:
 
     def __init__(self, shown: bool | ProgressCallback | None) -> None:
         self._shown = shown
-        self._all = Progress(None, "Asana exports", shown, **_BYTES)
+        self._all = Progress(None, "Asana exports", shown, unit="B")
         self._bars: dict[str, Progress] = {}
 
     def __enter__(self) -> Self:
@@ -368,7 +351,7 @@ class DownloadBars:
         for bar in (*self._bars.values(), self._all):
             bar.__exit__()
 
-    def show(self, files: Sequence[FileProgress]) -> None:
+    def show(self, files: Sequence[ExportFile]) -> None:
         """Show the progress of the files."""
         if not callable(self._shown):
             for file in files:
@@ -378,10 +361,10 @@ class DownloadBars:
         self._all.set_label(f"Asana exports {ended}/{len(files)}")
         self._all.tick(sum(file.done for file in files), total)
 
-    def _show(self, file: FileProgress) -> None:
-        label = file.file.label
+    def _show(self, file: ExportFile) -> None:
+        label = file.label
         if label not in self._bars and (file.state == "running" or file.note):
-            self._bars[label] = Progress(None, label, self._shown, leave=False, **_BYTES)
+            self._bars[label] = Progress(None, label, self._shown, unit="B", leave=False)
         if label in self._bars:
             self._bars[label].set_label(f"{label}: {file.note}" if file.note else label)
             self._bars[label].tick(file.done, file.total)

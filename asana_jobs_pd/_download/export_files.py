@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -23,13 +23,26 @@ KINDS: dict[Kind, str] = {"graph": "new_graph_export", "resource": "new_resource
 """The kinds of export, and the object of a job's record that each is in."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class ExportFile:
-    """One file to download: the job's gid, which of its exports, and its URL if there is one."""
+    """One row of a download: which file it is, how far it is, and what came of it.
+
+    One thread writes it, others read it. `total` is None while it is not known; `note` says what
+    it is waiting for, if anything. In the end there is a `path` (absolute, set last) with its size
+    on disk and SHA-256, or an `error`, which a row that has no file carries from the beginning.
+    """
 
     gid: str
-    kind: Kind
+    kind: Kind | None = None
     url: SignedUrl | None = None
+    done: int = 0
+    total: int | None = None
+    state: Literal["waiting", "running", "done", "failed"] = "waiting"
+    note: str = ""
+    path: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    error: str | None = None
 
     @property
     def label(self) -> str:
@@ -47,30 +60,6 @@ class ExportFile:
         return f"{self.label}.jsonl"
 
 
-@dataclass(frozen=True, slots=True)
-class FileResult:
-    """A file's absolute path, size on disk and SHA-256, or why there is none."""
-
-    path: str | None = None
-    size: int | None = None
-    sha256: str | None = None
-    error: str | None = None
-
-
-@dataclass(slots=True)
-class FileProgress:
-    """The progress of a file; one thread writes it, others read it.
-
-    `total` is None while it is not known; `note` says what it is waiting for, if anything.
-    """
-
-    file: ExportFile
-    done: int = 0
-    total: int | None = None
-    state: Literal["waiting", "running", "done", "failed"] = "waiting"
-    note: str = ""
-
-
 REQUESTED_FIELDS = (
     "status",
     "resource_subtype",
@@ -85,71 +74,47 @@ _READ_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """One row of the result: a file to download, or why there is none."""
-
-    gid: str | None
-    kind: Kind | None = None
-    file: ExportFile | None = None
-    problem: str | None = None
-
-
-def entries_of_rows(jobs: pd.DataFrame, gids: pd.Series) -> list[tuple[FileEntry, ...]]:
+def files_of_rows(jobs: pd.DataFrame) -> list[tuple[ExportFile, ...]]:
     """Return the files named in each row of a checked frame; () where the job must be read."""
-    names = [name for name in _READ_COLUMNS if name in jobs.columns]
-    rows = zip(_values(gids), *(_values(jobs[name]) for name in names), strict=True)
-    return [_entries(gid, dict(zip(names, values, strict=True))) for gid, *values in rows]
+    names = ["gid", *(name for name in _READ_COLUMNS if name in jobs.columns)]
+    columns = [jobs[name].astype(object).where(jobs[name].notna(), None) for name in names]
+    return [_files_of_row(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
-def _values(column: pd.Series) -> list[Any]:
-    return [
-        None if missing else value for value, missing in zip(column, column.isna(), strict=True)
-    ]
-
-
-def _entries(gid: str | None, row: Mapping[str, Any]) -> tuple[FileEntry, ...]:
+def _files_of_row(row: Mapping[str, Any]) -> tuple[ExportFile, ...]:
+    gid, status, kind = row["gid"], row.get("status"), row.get("file.kind")
     if not gid:
-        return (FileEntry(None, problem=_without_gid(row)),)
-    if problem := _unread(row) or _unsuccessful(row.get("status")):
-        return (FileEntry(gid, _kind_of(row), problem=problem),)
-    kind = row.get("file.kind")
+        return (ExportFile("", error=_without_gid(row)),)
+    if problem := _unread(row) or _unsuccessful(status):
+        return (ExportFile(gid, _kind_of(row), error=problem),)
     if kind in KINDS:  # a row of an earlier download
-        return (_entry(gid, kind, row.get(f"{KINDS[kind]}.download_url")),)
+        return (_file(gid, kind, row.get(f"{KINDS[kind]}.download_url")),)
     urls = {kind: row.get(f"{parent}.download_url") for kind, parent in KINDS.items()}
     if any(urls.values()):
-        return tuple(_entry(gid, kind, url) for kind, url in urls.items() if url)
-    return () if row.get("status") is None else _without_urls(gid, row)
+        return tuple(_file(gid, kind, url) for kind, url in urls.items() if url)
+    only, subtype = _kind_of(row), row.get("resource_subtype")
+    if status is None or (only is None and (not subtype or "export" in subtype)):
+        return ()
+    return (ExportFile(gid, only, error=None if only else _no_export(subtype)),)
 
 
-def _without_urls(gid: str, row: Mapping[str, Any]) -> tuple[FileEntry, ...]:
-    """Return what a succeeded job without a URL has, if its subtype or its objects say so."""
-    if (kind := _kind_of(row)) is not None:
-        return (_entry(gid, kind, None),)
-    subtype = row.get("resource_subtype")
-    plain = subtype and "export" not in subtype
-    return (FileEntry(gid, problem=_no_export(subtype)),) if plain else ()
-
-
-def entries_of_record(gid: str, record: Mapping[str, Any]) -> tuple[FileEntry, ...]:
-    """Return the files named in a job's record: at least one entry.
+def files_of_record(gid: str, record: Mapping[str, Any]) -> tuple[ExportFile, ...]:
+    """Return the files named in a job's record, or why there is none.
 
     A file may have no URL yet: its object, or the URL in it, can come after the status.
     """
     if problem := _unsuccessful(record.get("status")):
-        return (FileEntry(gid, problem=problem),)
-    entries = []
+        return (ExportFile(gid, error=problem),)
+    files = []
     for kind, parent in KINDS.items():
         export = record.get(parent)
         if isinstance(export, Mapping) and any(export.values()):
-            url = export.get("download_url")
-            entries.append(_entry(gid, kind, url if isinstance(url, str) else None))
-    if entries:
-        return tuple(entries)
+            files.append(_file(gid, kind, export.get("download_url")))
+    if files:
+        return tuple(files)
     subtype = record.get("resource_subtype")
-    if isinstance(subtype, str) and subtype in _SUBTYPES:
-        return (_entry(gid, _SUBTYPES[subtype], None),)
-    return (FileEntry(gid, problem=_no_export(subtype)),)
+    only = _SUBTYPES.get(subtype) if isinstance(subtype, str) else None
+    return (ExportFile(gid, only, error=None if only else _no_export(subtype)),)
 
 
 def completed_at_of(kind: Kind, record: Mapping[str, Any]) -> float | None:
@@ -163,10 +128,9 @@ def completed_at_of(kind: Kind, record: Mapping[str, Any]) -> float | None:
     return completed_at.timestamp() if completed_at and completed_at.tzinfo else None
 
 
-def _entry(gid: str, kind: Kind, url: str | None) -> FileEntry:
-    return FileEntry(
-        gid, kind, ExportFile(gid, kind, SignedUrl(url) if url and url.strip() else None)
-    )
+def _file(gid: str, kind: Kind, url: object) -> ExportFile:
+    text = url.strip() if isinstance(url, str) else ""
+    return ExportFile(gid, kind, SignedUrl(text) if text else None)
 
 
 def _unread(row: Mapping[str, Any]) -> str | None:
@@ -223,25 +187,22 @@ _MAX_LISTED = 3
 
 
 def with_files(
-    frame: pd.DataFrame,
-    entries_of_row: Sequence[Sequence[FileEntry]],
-    result_of: Callable[[FileEntry], FileResult],
+    frame: pd.DataFrame, files_of_row: Sequence[Sequence[ExportFile]], unfinished: str
 ) -> pd.DataFrame:
-    """Return the rows of the frame, which may be changed: one per entry, with its result."""
-    counts = [len(entries) for entries in entries_of_row]
+    """Return the rows of the frame, which may be changed: one per file, with what came of it."""
+    counts = [len(files) for files in files_of_row]
     if set(counts) - {1}:
         frame = frame.take(np.repeat(np.arange(len(frame)), counts))
-    entries = [entry for row in entries_of_row for entry in row]
-    results = [result_of(entry) for entry in entries]
-    columns: dict[str, list[Any]] = {
-        "file.kind": [entry.kind for entry in entries],
-        "file.path": [result.path for result in results],
-        "file.bytes": [result.size for result in results],
-        "file.sha256": [result.sha256 for result in results],
-        "file.error": [result.error for result in results],
-    }
-    for name, dtype in FILE_COLUMNS.items():
-        frame[name] = pd.Series(columns[name], dtype=dtype).array
+    rows = [
+        (file.kind, path, file.size, file.sha256, None)
+        if (path := file.path)
+        else (file.kind, None, None, None, file.error or unfinished)
+        for files in files_of_row
+        for file in files
+    ]
+    columns = zip(*rows, strict=True) if rows else [()] * len(FILE_COLUMNS)
+    for (name, dtype), values in zip(FILE_COLUMNS.items(), columns, strict=True):
+        frame[name] = pd.Series(values, dtype=dtype).array
     return frame
 
 

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
-from asana_jobs_pd._download.export_files import FileProgress, FileResult
+from asana_jobs_pd._download.export_files import ExportFile
 from asana_jobs_pd._download.partial_file import Claims, PartialFile
 from asana_jobs_pd._download.url_source import FileFailedError, RetryBudget, UrlSource
 from asana_jobs_pd._download.verify import (
@@ -41,15 +41,6 @@ _POLL_INTERVAL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class DownloadOptions:
-    """How files are downloaded; `download_asana_exports` says what each option means."""
-
-    max_workers: int = 4
-    overwrite: bool = False
-    max_inflated: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class TransferContext:
     """What all transfers of a download share.
 
@@ -60,12 +51,13 @@ class TransferContext:
     transport: SignedTransport
     folder: Path
     stop: threading.Event
-    options: DownloadOptions = DownloadOptions()
+    overwrite: bool = False
+    max_inflated: int | None = None
     parts: set[PartialFile] = field(default_factory=set)
 
 
 class Transfer:
-    """Downloads one file, in one thread; keeps its progress up to date.
+    """Downloads one file, in one thread, and keeps it up to date.
 
     Attributes
     ----------
@@ -73,45 +65,45 @@ class Transfer:
         Whether it ended because there was no response.
     """
 
-    def __init__(self, progress: FileProgress, context: TransferContext) -> None:
-        self._progress = progress
+    def __init__(self, file: ExportFile, context: TransferContext) -> None:
+        self._file = file
         self._context = context
-        file = progress.file
         self._target = context.folder / file.name
         self._unpacked = context.folder / file.unpacked_name
-        self._source = UrlSource(progress, context.client, context.stop)
-        self._verifier = Verifier(context.options.max_inflated)
+        self._source = UrlSource(file, context.client, context.stop)
+        self._verifier = Verifier(context.max_inflated)
         self._budget = RetryBudget(file.label, context.client.policy, context.stop)
         self._url_dropped = self._joined = self.unanswered = False
         self._unframed = ""
 
-    def run(self) -> FileResult:
-        """Return the file, or why there is none."""
+    def run(self) -> None:
+        """Download the file, or note why that is not possible."""
         try:
-            result = self._run()
+            self._run()
+            self._file.state = "done"
         except (FileFailedError, CorruptFileError) as error:
-            reason = str(error)
+            self._file.error, self._file.state = str(error), "failed"
         except OSError as error:
-            reason = explain_os_error(error)
-        else:
-            self._progress.state = "done"
-            return result
-        self._progress.state = "failed"
-        return FileResult(error=reason)
+            self._file.error, self._file.state = explain_os_error(error), "failed"
 
-    def _run(self) -> FileResult:
+    def _done(self, path: Path, size: int, sha256: str) -> None:
+        self._file.done = self._file.total = self._file.size = size
+        self._file.sha256 = sha256
+        self._file.path = str(path)  # last, since other threads read it
+
+    def _run(self) -> None:
         self._context.folder.mkdir(parents=True, exist_ok=True)
         before = self._identities()
-        if not self._context.options.overwrite and (result := self._take_finished()):
-            return result
+        if not self._context.overwrite and self._take_finished():
+            return
         with self._open_part() as part:
-            if self._identities() != before and (result := self._take_finished()):
-                return result  # another download has just finished it
-            self._progress.state = "running"
-            log.info("%s: download begun", self._progress.file.label)
+            if self._identities() != before and self._take_finished():
+                return  # another download has just finished it
+            self._file.state = "running"
+            log.info("%s: download begun", self._file.label)
             self._context.parts.add(part)
             try:
-                return self._fetch(part)
+                self._fetch(part)
             finally:
                 self._context.parts.discard(part)
 
@@ -119,29 +111,29 @@ class Transfer:
         """Return what identifies the files at these paths (to notice a replacement)."""
         return [_identity_of(path) for path in (self._target, self._unpacked)]
 
-    def _take_finished(self) -> FileResult | None:
-        """Return an existing file, if it is the one we left there, or complete."""
-        self._progress.state = "running"
+    def _take_finished(self) -> bool:
+        """Take an existing file, if it is the one we left there, or complete."""
+        self._file.state = "running"
         for path in (self._target, self._unpacked):
-            record = check_finished(path, self._context.options.max_inflated, self._check_stop)
+            record = check_finished(path, self._context.max_inflated, self._check_stop)
             if record is not None:
                 Claims(self._target).sweep()
-                self._progress.done = self._progress.total = record.size
-                return FileResult(str(path), record.size, record.sha256)
-        return None
+                self._done(path, record.size, record.sha256)
+                return True
+        return False
 
     def _open_part(self) -> PartialFile:
         claims = Claims(self._target)
         while (part := PartialFile.try_open(self._target, claims)) is None:
-            self._progress.state = "waiting"
-            self._progress.note = "another download of it is running"
+            self._file.state = "waiting"
+            self._file.note = "another download of it is running"
             if self._context.stop.wait(_POLL_INTERVAL * (1 + random.random())):  # noqa: S311
                 raise Cancelled
             self._context.folder.mkdir(parents=True, exist_ok=True)
-        self._progress.note = ""
+        self._file.note = ""
         return part
 
-    def _fetch(self, part: PartialFile) -> FileResult:
+    def _fetch(self, part: PartialFile) -> None:
         self._verify_resumed(part)
         while True:
             try:
@@ -156,14 +148,14 @@ class Transfer:
                 self._budget.restart(str(error))
             else:
                 trailing = self._verifier.trailing
-                if not (trailing and self._joined) and (result := self._commit(part)):
-                    return result
+                if not (trailing and self._joined) and self._commit(part):
+                    return
                 if not trailing:
                     self._budget.restart("another program changes the part")
             self._restart(part, None)  # perhaps the pieces come from different files
 
-    def _commit(self, part: PartialFile) -> FileResult | None:
-        """Give the part its name; None when its bytes are not those that were verified."""
+    def _commit(self, part: PartialFile) -> bool:
+        """Give the part its name, unless its bytes are not those that were verified."""
         etag = part.etag
         layers = 1
         while self._verifier.nested:
@@ -175,21 +167,21 @@ class Transfer:
         packed = verifier.format == "gzip"
         target = self._target if packed else self._unpacked
         if not part.commit(target, FileRecord(verifier.size, verifier.sha256, etag)):
-            return None
+            return False
         if not packed:
             self._target.unlink(missing_ok=True)  # it was not the verified content
         if verifier.trailing:
             log.warning(
                 "%s: %d bytes follow the end of its gzip stream; they are kept",
-                self._progress.file.label,
+                self._file.label,
                 verifier.trailing,
             )
-        self._progress.done = self._progress.total = verifier.size
-        return FileResult(str(target), verifier.size, verifier.sha256)
+        self._done(target, verifier.size, verifier.sha256)
+        return True
 
     def _unpack(self, part: PartialFile) -> None:
         """Remove the outer layer of gzip within gzip."""
-        verifier = Verifier(self._context.options.max_inflated)
+        verifier = Verifier(self._context.max_inflated)
 
         def chunks() -> Iterator[bytes]:
             with part.open_reader() as file:
@@ -209,7 +201,7 @@ class Transfer:
             for data in part.read():
                 self._check_stop()
                 self._verifier.feed(data)
-                self._progress.done = self._verifier.size
+                self._file.done = self._verifier.size
         except CorruptFileError:
             if self._verifier.too_large:
                 raise
@@ -261,7 +253,7 @@ class Transfer:
                 )
             self._restart(part, step.etag)
         self._joined |= step.action == "append"
-        self._progress.total = step.total
+        self._file.total = step.total
         while data:
             self._check_stop()
             if isinstance(data, ConnectionFailure):
@@ -269,7 +261,7 @@ class Transfer:
                 return False
             part.write(data)
             self._verifier.feed(data)
-            self._progress.done = part.size
+            self._file.done = part.size
             if self._budget.advance(part.size):
                 self._source.worked()
             data = answer.read()
@@ -295,9 +287,9 @@ class Transfer:
 
     def _restart(self, part: PartialFile, etag: str | None) -> None:
         part.restart(etag)
-        self._verifier = Verifier(self._context.options.max_inflated)
+        self._verifier = Verifier(self._context.max_inflated)
         self._joined = False
-        self._progress.done = 0
+        self._file.done = 0
 
     def _no_answer(self, failure: ConnectionFailure) -> None:
         self._check_stop()
@@ -306,7 +298,7 @@ class Transfer:
         self.unanswered = False
 
     def _drop_url(self, reason: str) -> None:
-        if self._progress.file.url is None or self._url_dropped:
+        if self._file.url is None or self._url_dropped:
             raise FileFailedError(f"nothing is fetched from the URL that Asana gives: {reason}")
         self._url_dropped = True
         self._source.drop()

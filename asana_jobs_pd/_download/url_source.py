@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from asana_jobs_pd._download.export_files import (
     REQUESTED_FIELDS,
-    FileProgress,
+    ExportFile,
     completed_at_of,
-    entries_of_record,
+    files_of_record,
 )
 from asana_jobs_pd._formatting import format_duration
 from asana_jobs_pd._http.client import Client
@@ -56,14 +56,14 @@ class UrlSource:
 
     def __init__(
         self,
-        progress: FileProgress,
+        file: ExportFile,
         client: Client,
         stop: threading.Event,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._progress, self._client, self._stop = progress, client, stop
+        self._file, self._client, self._stop = file, client, stop
         self._monotonic = monotonic
-        self._url = progress.file.url
+        self._url = file.url
         self._completed_at: float | None = None
         self._renewed_at: float | None = None
         self._renewals = 0
@@ -115,20 +115,20 @@ class UrlSource:
         return self._waits < _MAX_EMPTY and self._wait("it is empty")
 
     def _ask(self) -> SignedUrl | None:
-        file = self._progress.file
-        record = self._client.ask_job(file.gid, REQUESTED_FIELDS, stop=self._stop)
+        gid, kind = self._file.gid, self._file.kind
+        record = self._client.ask_job(gid, REQUESTED_FIELDS, stop=self._stop)
         if isinstance(record, AuthenticationError):
             raise record
         if isinstance(record, RequestError):
             raise FileFailedError(f"the job could not be asked for its URL: {reason_of(record)}")
-        entries = entries_of_record(file.gid, record)
-        entry = next((entry for entry in entries if entry.kind == file.kind), entries[0])
-        if entry.file is None or entry.kind != file.kind:
-            raise FileFailedError(entry.problem or f"the job has no {file.kind} export")
+        files = files_of_record(gid, record)
+        file = next((file for file in files if file.kind == kind), files[0])
+        if file.error is not None or file.kind is None or file.kind != kind:
+            raise FileFailedError(file.error or f"the job has no {kind} export")
         self._renewals += 1
         self._renewed_at = time.time()
         self._completed_at = completed_at_of(file.kind, record)
-        return entry.file.url
+        return file.url
 
     def _age(self) -> float | None:
         if self._completed_at is None:
@@ -144,10 +144,10 @@ class UrlSource:
             return False
         self._waits += 1
         delay = min(backoff(self._waits), _MAX_DELAY, left)
-        self._progress.note = f"not there yet ({reason}), trying again in {format_duration(delay)}"
+        self._file.note = f"not there yet ({reason}), trying again in {format_duration(delay)}"
         if self._stop.wait(delay):
             raise Cancelled
-        self._progress.note = ""
+        self._file.note = ""
         return True
 
     def _without_url(self) -> str:

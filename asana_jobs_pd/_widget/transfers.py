@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from asana_jobs_pd._download.download import DownloadSession
-from asana_jobs_pd._download.export_files import FileProgress
+from asana_jobs_pd._download.export_files import ExportFile
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._formatting import format_count, format_progress, format_size
 from asana_jobs_pd._http.client import Client
@@ -34,7 +34,7 @@ _PRIORITY = {"running": 0, "failed": 1, "done": 2, "waiting": 3}
 
 
 class Line(NamedTuple):
-    """A line with a bar; `state` is that of a `FileProgress`, or "stopped"."""
+    """A line with a bar; `state` is that of an `ExportFile`, or "stopped"."""
 
     label: str
     text: str
@@ -60,7 +60,7 @@ class Speeds:
 
 
 def progress_lines(
-    files: Sequence[FileProgress], speeds: Speeds, at: float, *, ended: bool = False
+    files: Sequence[ExportFile], speeds: Speeds, at: float, *, ended: bool = False
 ) -> list[Line]:
     """Return a line for all files, then one per file: the most interesting when there are many.
 
@@ -73,10 +73,10 @@ def progress_lines(
     return total + [_file_line(file, speeds, at, ended=ended) for file in shown]
 
 
-def _file_line(file: FileProgress, speeds: Speeds, at: float, *, ended: bool) -> Line:
+def _file_line(file: ExportFile, speeds: Speeds, at: float, *, ended: bool) -> Line:
     fraction = _fraction(file)
     progress = format_progress(file.done, file.total)
-    speed = speeds.update(file.file.label, file.done, at)
+    speed = speeds.update(file.label, file.done, at)
     state = file.state if not ended or file.state in ("done", "failed") else "stopped"
     match state:
         case "done":
@@ -88,11 +88,11 @@ def _file_line(file: FileProgress, speeds: Speeds, at: float, *, ended: bool) ->
         case _:
             text = clean(file.note) or ("waiting" if state == "waiting" else progress)
             text += _rate(speed) if text == progress else ""
-    label = f"{file.file.gid} {kind_label(file.file.kind)}"
-    return Line(label, text, fraction, state, file.file.name)
+    label = f"{file.gid} {kind_label(str(file.kind))}"
+    return Line(label, text, fraction, state, file.name)
 
 
-def _total_line(files: Sequence[FileProgress], speeds: Speeds, at: float, *, ended: bool) -> Line:
+def _total_line(files: Sequence[ExportFile], speeds: Speeds, at: float, *, ended: bool) -> Line:
     finished = sum(file.state in ("done", "failed") for file in files)
     done = sum(file.done for file in files)
     sizes = [file.total or file.done for file in files if file.state != "waiting"]
@@ -110,7 +110,7 @@ def _rate(speed: float) -> str:
     return f" · {format_size(speed)}/s" if speed >= 1 else ""
 
 
-def _fraction(file: FileProgress) -> float:
+def _fraction(file: ExportFile) -> float:
     if file.state == "done":
         return 1.0
     return round(min(1.0, file.done / file.total), 3) if file.total else 0.0
@@ -270,9 +270,9 @@ class _Progress:
         self._show = show
         self._speeds = Speeds()
         self._shown_at = 0.0
-        self._files: Sequence[FileProgress] = ()
+        self._files: Sequence[ExportFile] = ()
 
-    def __call__(self, files: Sequence[FileProgress]) -> None:
+    def __call__(self, files: Sequence[ExportFile]) -> None:
         self._files = files
         all_ended = all(file.state in ("done", "failed") for file in files)
         if all_ended or time.monotonic() - self._shown_at >= _MIN_INTERVAL:

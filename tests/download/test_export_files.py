@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._download.export_files import completed_at_of, entries_of_record, entries_of_rows
+from asana_jobs_pd._download.export_files import completed_at_of, files_of_record, files_of_rows
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 
 URL = "https://s3.example/f?X-Amz-Signature=5ec2e7"
@@ -14,35 +14,34 @@ GRAPH = {"gid": "7", "download_url": URL, "completed_at": "2026-01-01T00:00:00.0
 RESOURCE = {"gid": "8", "download_url": URL + "2", "completed_at": None}
 
 
-def entries(*records, fields=None, **columns):
+def files(*records, fields=None, **columns):
     frame = aj.asana_jobs_from_records([{"gid": "1", **record} for record in records], fields)
     frame = frame.assign(**columns)
-    jobs = as_jobs(frame, verified=True)
-    return entries_of_rows(jobs, jobs["gid"])
+    return files_of_rows(as_jobs(frame, verified=True))
 
 
 def only(found):
-    ((entry,),) = found
-    return entry
+    ((file,),) = found
+    return file
 
 
 def test_a_succeeded_export_has_its_file():
     """With the URL that the frame has."""
-    entry = only(entries({"status": "succeeded", "new_graph_export": GRAPH}))
-    assert (entry.kind, entry.file.name, entry.file.url.reveal()) == (
+    file = only(files({"status": "succeeded", "new_graph_export": GRAPH}))
+    assert (file.kind, file.name, file.url.reveal()) == (
         "graph",
         "1-graph.jsonl.gz",
         URL,
     )
-    assert URL not in repr(entry)
+    assert URL not in repr(file)
 
 
 def test_both_exports_are_two_files():
     """As in Asana's own example; the graph export first."""
     both = {"new_graph_export": GRAPH, "new_resource_export": RESOURCE}
-    ((one, two),) = entries({"status": "succeeded", **both})
-    assert [one.file.name, two.file.name] == ["1-graph.jsonl.gz", "1-resource.jsonl.gz"]
-    assert [one.file.url.reveal(), two.file.url.reveal()] == [URL, URL + "2"]
+    ((one, two),) = files({"status": "succeeded", **both})
+    assert [one.name, two.name] == ["1-graph.jsonl.gz", "1-resource.jsonl.gz"]
+    assert [one.url.reveal(), two.url.reveal()] == [URL, URL + "2"]
 
 
 @pytest.mark.parametrize(
@@ -60,16 +59,15 @@ def test_both_exports_are_two_files():
 )
 def test_why_there_is_no_file(record, said):
     """The reason is given without a request."""
-    entry = only(entries(record))
-    assert entry.file is None
-    assert said in entry.problem
+    file = only(files(record))
+    assert said in file.error
 
 
 def test_a_job_that_is_not_yours_is_not_asked_again():
     """A 403 or 404 will not change; its words are kept."""
     columns = {"error.status": pd.array([404], "Int16"), "error.message": "nothing here"}
-    entry = only(entries({}, **columns))
-    assert "404 nothing here" in entry.problem
+    file = only(files({}, **columns))
+    assert "404 nothing here" in file.error
 
 
 @pytest.mark.parametrize(
@@ -82,7 +80,7 @@ def test_a_job_that_is_not_yours_is_not_asked_again():
 )
 def test_a_row_that_does_not_say_enough_is_asked(record, fields):
     """Without a status, or without anything that tells which export there is."""
-    assert entries(record, fields=fields) == [()]
+    assert files(record, fields=fields) == [()]
 
 
 @pytest.mark.parametrize(
@@ -95,23 +93,23 @@ def test_a_row_that_does_not_say_enough_is_asked(record, fields):
 )
 def test_a_known_kind_needs_no_asking_yet(record):
     """The URL is requested when the file's turn comes, and not if the file exists."""
-    entry = only(entries({"status": "succeeded", **record}))
-    assert (entry.file.name, entry.file.url) == ("1-graph.jsonl.gz", None)
+    file = only(files({"status": "succeeded", **record}))
+    assert (file.name, file.url) == ("1-graph.jsonl.gz", None)
 
 
 def test_rows_of_an_earlier_download_stay_one_file_each():
     """Downloading a frame of files again does not double its rows."""
     both = {"status": "succeeded", "new_graph_export": GRAPH, "new_resource_export": RESOURCE}
-    found = entries(both, both, **{"file.kind": ["graph", "resource"]})
-    assert [[entry.file.url.reveal() for entry in row] for row in found] == [[URL], [URL + "2"]]
+    found = files(both, both, **{"file.kind": ["graph", "resource"]})
+    assert [[file.url.reveal() for file in row] for row in found] == [[URL], [URL + "2"]]
 
 
 def test_a_row_without_a_gid_says_so():
     """It keeps its place."""
     frame = pd.DataFrame({"gid": pd.Series(["1", None], dtype="string")})
-    first, (second,) = entries_of_rows(frame, as_jobs(frame)["gid"])
+    first, (second,) = files_of_rows(as_jobs(frame))
     assert first == ()
-    assert "no gid" in second.problem
+    assert "no gid" in second.error
 
 
 @pytest.mark.parametrize(
@@ -125,8 +123,8 @@ def test_a_row_without_a_gid_says_so():
 )
 def test_a_record_without_a_url_has_a_file_all_the_same(record):
     """The URL, or the whole object, may come after the status."""
-    (entry,) = entries_of_record("1", {"status": "succeeded", **record})
-    assert (entry.file.name, entry.file.url, entry.problem) == ("1-graph.jsonl.gz", None, None)
+    (file,) = files_of_record("1", {"status": "succeeded", **record})
+    assert (file.name, file.url, file.error) == ("1-graph.jsonl.gz", None, None)
 
 
 @pytest.mark.parametrize(
@@ -149,21 +147,20 @@ def test_when_an_export_was_completed(export, completed_at):
 
 def test_a_record_without_an_export_has_no_file():
     """Whatever the job created."""
-    (entry,) = entries_of_record("1", {"status": "succeeded", "resource_subtype": "duplicate_task"})
-    assert "there is no export file: a duplicate_task job creates none" in entry.problem
+    (file,) = files_of_record("1", {"status": "succeeded", "resource_subtype": "duplicate_task"})
+    assert "there is no export file: a duplicate_task job creates none" in file.error
 
 
 @pytest.mark.parametrize("odd", ["x", 5, [], {}])
 def test_an_odd_record_breaks_nothing(odd):
     """A record that is not as documented has no file."""
-    (entry,) = entries_of_record("1", {"status": "succeeded", "new_graph_export": odd})
-    assert entry.file is None
-    assert entry.problem
+    (file,) = files_of_record("1", {"status": "succeeded", "new_graph_export": odd})
+    assert file.error
 
 
 @pytest.mark.parametrize("odd", [5, {}, "", None, []])
 def test_an_odd_url_is_none(odd):
     """It is requested again, like one that is not there yet."""
     record = {"status": "succeeded", "new_graph_export": {"gid": "7", "download_url": odd}}
-    (entry,) = entries_of_record("1", record)
-    assert entry.file.url is None
+    (file,) = files_of_record("1", record)
+    assert file.url is None

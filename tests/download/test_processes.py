@@ -157,7 +157,7 @@ def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path
     asana.fault("slow", where="exports", seconds=30.0)
     seen = []
     downloads, runner = session(client, gid, tmp_path, seen.append)
-    until(lambda: downloads.progress and downloads.progress[0].done > 1000)
+    until(lambda: downloads.wanted and downloads.wanted[0].done > 1000)
     downloads.cancel()
     began = time.monotonic()
     runner.join(10)
@@ -166,8 +166,8 @@ def test_a_cancelled_download_ends_at_once(asana, client, gid, content, tmp_path
     assert seen[0][0].total == len(content)
     again, runner = session(client, gid, tmp_path)
     runner.join(60)
-    assert again.progress[0].total == len(content)
-    assert again.progress[0].state == "done"
+    assert again.wanted[0].total == len(content)
+    assert again.wanted[0].state == "done"
     assert ranges(asana)[1].startswith("bytes=")
 
 
@@ -175,14 +175,14 @@ def test_waiting_for_another_can_be_cancelled(asana, client, gid, content, tmp_p
     """A second download of a file waits for the first, unless it is cancelled."""
     asana.fault("slow", where="exports", seconds=30.0)
     first, thread = session(client, gid, tmp_path)
-    until(lambda: first.progress and first.progress[0].done > 1000)
+    until(lambda: first.wanted and first.wanted[0].done > 1000)
     second, waiting = session(client, gid, tmp_path)
-    until(lambda: second.progress and second.progress[0].note)
-    assert second.progress[0].state == "waiting"
+    until(lambda: second.wanted and second.wanted[0].note)
+    assert second.wanted[0].state == "waiting"
     second.cancel()
     waiting.join(10)
     assert not waiting.is_alive()
-    assert first.progress[0].state == "running"
+    assert first.wanted[0].state == "running"
     first.cancel()
     thread.join(10)
     assert pd.isna(only(aj.download_asana_exports(gid, tmp_path, client=client))["file.error"])

@@ -68,8 +68,8 @@ def test_no_object_shows_a_url(asana, client, gid, tmp_path):
     url = jobs["new_resource_export.download_url"].iloc[0]
     downloads = DownloadSession(jobs, client, shown=False)
     downloads.run(tmp_path)
-    assert downloads.progress
-    parts = [downloads, *vars(downloads).values(), *downloads.progress, client.signed_transport()]
+    assert downloads.wanted
+    parts = [downloads, *vars(downloads).values(), *downloads.wanted, client.signed_transport()]
     for part in parts:
         assert signature(url) not in repr(part)
         assert TOKEN not in repr(part)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._download.export_files import ExportFile, FileProgress
+from asana_jobs_pd._download.export_files import ExportFile
 from asana_jobs_pd._download.url_source import (
     NEW_FILE,
     FileFailedError,
@@ -33,10 +33,10 @@ class World:
         self.stop.wait = self.wait
         self.server_time = lambda: COMPLETED.timestamp() + age + self.seconds
         self.asked = 0
-        self.progress = FileProgress(ExportFile("1", "graph"))
+        self.file = ExportFile("1", "graph")
 
     def wait(self, seconds):
-        self.notes.append(self.progress.note)
+        self.notes.append(self.file.note)
         self.seconds += seconds
         return self.stop.is_set()
 
@@ -45,8 +45,8 @@ class World:
         return self.records.pop(0) if len(self.records) > 1 else self.records[0]
 
     def source(self, url=None):
-        self.progress.file = ExportFile("1", "graph", url and SignedUrl(url))
-        return UrlSource(self.progress, self, self.stop, lambda: self.seconds)
+        self.file.url = url and SignedUrl(url)
+        return UrlSource(self.file, self, self.stop, lambda: self.seconds)
 
 
 def record(url=URL, completed_at="2026-03-01T00:00:00.000Z", **fields):
@@ -76,7 +76,7 @@ def test_a_url_that_is_not_there_yet_is_waited_for(early):
     assert world.source().url().reveal() == URL
     assert world.asked == 3
     assert all(note.startswith("not there yet (Asana gives no URL") for note in world.notes)
-    assert world.progress.note == ""
+    assert world.file.note == ""
 
 
 def test_no_url_after_ten_minutes():

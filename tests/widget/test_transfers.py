@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from asana_jobs_pd._download.export_files import ExportFile, FileProgress
+from asana_jobs_pd._download.export_files import ExportFile
 from asana_jobs_pd._http.signed_urls import SignedUrl
 from asana_jobs_pd._widget import transfers as transfers_module
 from asana_jobs_pd._widget.transfers import (
@@ -19,9 +19,8 @@ from asana_jobs_pd.errors import NoThreadsError
 
 
 def file(gid, done=0, total=None, state="running"):
-    return FileProgress(
-        ExportFile(gid, "graph", SignedUrl("https://s3/x?X-Amz-Signature=abc")), done, total, state
-    )
+    url = SignedUrl("https://s3/x?X-Amz-Signature=abc")
+    return ExportFile(gid, "graph", url, done, total, state)
 
 
 FILES = [
