@@ -199,7 +199,7 @@ def _convert_with_dask(request: Request, dest: Destination, temp_dir: str | None
 
     plan = plan_load(request)
     with staged(dest, temp_dir, progress=False, by_workers=True) as stage:
-        _check_complete(plan.scan_result, plan.request, dest, stage)
+        _check_complete(plan.scan_result, plan.request, dest)
         counts = convert_with_dask(plan, dest, stage, temp_dir)
         return _describe(counts, plan.scan_result, plan.schema, (plan.request, stage, dest))
 
@@ -212,7 +212,7 @@ def _convert(
         shares = spooled(request.paths, request.options, request.workers, tick, stage.scratch)
     scan_result = reduce(ScanResult.merged, (share.scan_result for share in shares))
     warn_lost(scan_result, request)
-    _check_complete(scan_result, request, dest, stage)
+    _check_complete(scan_result, request, dest)
     schema = resolve_schema(scan_result, request.options)
     check_columns(schema)
     with Progress(sum(share.rows for share in shares), "Writing", progress, unit="row") as bar:
@@ -220,14 +220,12 @@ def _convert(
     return _describe(counts, scan_result, schema, (request, stage, dest))
 
 
-def _check_complete(
-    scan_result: ScanResult, request: Request, dest: Destination, stage: Stage
-) -> None:
+def _check_complete(scan_result: ScanResult, request: Request, dest: Destination) -> None:
     """Raise if a dataset that lacks rows would replace another one."""
     if incomplete := incomplete_files(scan_result, request):
-        keep_existing(dest, stage, f"{incomplete[0]} is damaged or ends early")
+        keep_existing(dest, f"{incomplete[0]} is damaged or ends early")
     if request.missing:
-        keep_existing(dest, stage, f"an export has no file ({request.missing[0]})")
+        keep_existing(dest, f"an export has no file ({request.missing[0]})")
 
 
 def _describe(

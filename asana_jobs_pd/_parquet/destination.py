@@ -15,12 +15,12 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -58,7 +58,8 @@ _READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchiv
 _REMEDIES = {errno.ENOSPC: "free some space, or use temp_dir=… on a larger disk"}
 
 
-class Destination(NamedTuple):
+@dataclass
+class Destination:
     """Where a dataset goes; `filesystem` is None for a local folder."""
 
     name: str
@@ -70,14 +71,12 @@ class Destination(NamedTuple):
         return hide_query(self.name)
 
 
-@dataclass
-class Stage:
+class Stage(NamedTuple):
     """Folders to work in; `remote` is where other processes put files in a remote destination."""
 
     dataset: Path
     scratch: Path
     remote: str | None = None
-    overwrite: bool = True
 
 
 def destination(
@@ -119,9 +118,9 @@ def why_unreadable(exists: Callable[[str], bool]) -> str | None:
     return None if exists(SUCCESS) else "is an unfinished dataset; convert the export again"
 
 
-def keep_existing(dest: Destination, stage: Stage, reason: str) -> None:
+def keep_existing(dest: Destination, reason: str) -> None:
     """Raise if an incomplete dataset would replace another, now or on publishing."""
-    stage.overwrite = False
+    dest.overwrite = False
     exists, _ = _state(dest)
     if exists:
         raise ExportWriteError(
@@ -131,12 +130,12 @@ def keep_existing(dest: Destination, stage: Stage, reason: str) -> None:
         )
 
 
-def _check_available(dest: Destination, *, overwrite: bool = True) -> None:
+def _check_available(dest: Destination) -> None:
     exists, is_dataset = _state(dest)
     reason = ""
     if exists and not is_dataset:
         reason = " and is not a dataset of this package; choose another dest"
-    elif exists and not (dest.overwrite and overwrite):
+    elif exists and not dest.overwrite:
         reason = "; overwrite=True replaces it"
     if reason:
         raise ExportWriteError(f"{dest} already exists{reason}.", path=str(dest))
@@ -146,21 +145,16 @@ def _state(dest: Destination) -> tuple[bool, bool]:
     """Return whether something is there, and whether it is one of our datasets."""
     if dest.filesystem is None:
         path = Path(dest.path)
-        exists, is_dataset = False, False
         with _os_errors(dest):
-            if path.is_dir() and not path.is_symlink():
-                exists = any(path.iterdir())
-                is_dataset = (path / MANIFEST).is_file() and _is_ours(
-                    (path / MANIFEST).read_bytes()
-                )
-            else:
-                exists = os.path.lexists(path)
-        return exists, is_dataset
+            if not path.is_dir() or path.is_symlink():
+                return os.path.lexists(path), False
+            manifest = path / MANIFEST
+            is_dataset = manifest.is_file() and _is_ours(manifest.read_bytes())
+            return any(path.iterdir()), is_dataset
     files = _remotely(dest, lambda: _remote_files(dest))
     names = [name for name in files if not name.startswith("_part-")]
-    manifest = f"{dest.path}/{MANIFEST}"
     is_dataset = MANIFEST in names and _is_ours(
-        _remotely(dest, lambda: dest.filesystem.cat_file(manifest))
+        _remotely(dest, lambda: dest.filesystem.cat_file(f"{dest.path}/{MANIFEST}"))
     )
     return bool(names), is_dataset
 
@@ -192,21 +186,67 @@ def staged(
 
     With `by_workers`, other processes also write: to a local stage, or to the stage's remote path.
     """
-    with _os_errors(dest):
-        if dest.filesystem is None:
-            with _work_folder(Path(dest.path)) as work, _scratch(work, temp_dir) as scratch:
-                (work / "dataset").mkdir()
-                stage = Stage(work / "dataset", scratch)
-                yield stage
-                _check_available(dest, overwrite=stage.overwrite)
-                _publish(work, Path(dest.path))
-            return
-        with _claimed(dest, by_workers=by_workers) as target, _scratch(None, temp_dir) as scratch:
-            (scratch / "dataset").mkdir()
-            (scratch / "work").mkdir()
-            yield Stage(scratch / "dataset", scratch / "work", target.path)
-            _upload(dest, target, scratch / "dataset", progress)
-            _publish_remote(dest, target)
+    if dest.filesystem is None:
+        staged_there = _staged_locally(dest, temp_dir)
+    else:
+        staged_there = _staged_remotely(dest, temp_dir, progress, by_workers=by_workers)
+    with _os_errors(dest), staged_there as stage:
+        yield stage
+
+
+@contextmanager
+def _staged_locally(dest: Destination, temp_dir: str | None) -> Iterator[Stage]:
+    place = Path(dest.path)
+    with _work_folder(place) as work, _scratch(temp_dir or work) as scratch:
+        (work / "dataset").mkdir()
+        yield Stage(work / "dataset", scratch)
+        _check_available(dest)
+        _publish(work, place)
+
+
+@contextmanager
+def _staged_remotely(
+    dest: Destination,
+    temp_dir: str | None,
+    progress: bool | ProgressCallback | None,
+    *,
+    by_workers: bool,
+) -> Iterator[Stage]:
+    """Upload to the destination, or, while it holds a dataset, to a claim in it.
+
+    A file is written at once, so that a missing permission shows before hours of work.
+    """
+    exists, _ = _state(dest)
+    with _owner() as owner, _scratch(temp_dir) as scratch, ExitStack() as undo:
+        name = f"_part-{owner}"
+        claim = f"{dest.path}/{name}"
+        target = claim if exists else dest.path
+        undo.callback(_remove_remote, dest, claim)
+        _write_remote(dest, f"{claim}/{_OWNER}", b"")
+        if by_workers and not exists:
+            undo.callback(_remove_remote, dest, target)
+            _write_remote(dest, f"{target}/{MANIFEST}", orjson.dumps({"format": FORMAT}))
+        (scratch / "dataset").mkdir()
+        (scratch / "work").mkdir()
+        yield Stage(scratch / "dataset", scratch / "work", target)
+        if not (by_workers or exists):
+            _check_available(dest)
+            undo.callback(_remove_remote, dest, target)
+        _upload(dest, target, scratch / "dataset", progress)
+        undo.pop_all()  # while a claim is copied, it is the only complete dataset
+        if exists:
+            note = f" (the new dataset is complete in {claim})"
+            _remotely(dest, lambda: _copy_claim(dest, claim), note)
+        for folder in {file.partition("/")[0] for file in _remote_files(dest)}:
+            if folder == name or _is_abandoned(folder):
+                _remove_remote(dest, f"{dest.path}/{folder}")
+
+
+@contextmanager
+def _scratch(parent: str | Path | None) -> Iterator[Path]:
+    """Yield a temporary folder in another one, or in the system's."""
+    with TemporaryDirectory(None, "asana-export-", parent, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @contextmanager
@@ -236,11 +276,11 @@ def _remotely(dest: Destination, call: Callable[[], T], note: str = "") -> T:
 
 
 @contextmanager
-def _owned_name(prefix: str) -> Iterator[str]:
-    """Yield a name for unfinished files that names their owner."""
+def _owner() -> Iterator[str]:
+    """Yield what a folder of unfinished files is named after."""
     owner = new_owner()
     try:
-        yield f"{prefix}part-{owner}"
+        yield owner
     finally:
         release_owner(owner)
 
@@ -258,8 +298,8 @@ def _work_folder(place: Path) -> Iterator[Path]:
         with suppress(OSError):
             if _is_abandoned(folder.name, time.time() - folder.stat().st_mtime):
                 _discard(folder, place)
-    with _owned_name(_work_prefix(place)) as name:
-        work = _work_parent(place) / name
+    with _owner() as owner:
+        work = Path(f"{_work_stem(place)}{owner}")
         try:
             work.mkdir(mode=0o700)
             yield work
@@ -267,22 +307,20 @@ def _work_folder(place: Path) -> Iterator[Path]:
             _discard(work, place)
 
 
-def _work_prefix(place: Path) -> str:
-    return f".{place.name[:50]}."
-
-
-def _work_parent(place: Path) -> Path:
-    return next(folder for folder in place.parents if folder.exists())
+def _work_stem(place: Path) -> Path:
+    """Return the path of work folders, without the owner that it ends with."""
+    parent = next(folder for folder in place.parents if folder.exists())
+    return parent / f".{place.name[:50]}.part-"
 
 
 def _work_folders(place: Path) -> list[Path]:
     """Return the work folders of conversions to a destination, by any process."""
-    prefix = f"{_work_prefix(place)}part-"
     with suppress(OSError):
+        stem = _work_stem(place)
         return [
             folder
-            for folder in _work_parent(place).iterdir()
-            if folder.name.startswith(prefix) and OWNER.fullmatch(folder.name, len(prefix))
+            for folder in stem.parent.iterdir()
+            if folder.name.startswith(stem.name) and OWNER.fullmatch(folder.name, len(stem.name))
         ]
     return []
 
@@ -301,20 +339,6 @@ def _discard(work: Path, place: Path) -> None:
     if replaced.is_dir() and not os.path.lexists(place):
         replaced.rename(place)
     shutil.rmtree(work, ignore_errors=True)
-
-
-@contextmanager
-def _scratch(work: Path | None, temp_dir: str | None) -> Iterator[Path]:
-    """Yield a temporary folder: in the work folder, or in `temp_dir` if that is given."""
-    if work is not None and temp_dir is None:
-        (work / "scratch").mkdir()
-        yield work / "scratch"
-        return
-    folder = Path(mkdtemp(prefix="asana-export-", dir=temp_dir))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish(work: Path, place: Path) -> None:
@@ -362,44 +386,6 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-class _Target:
-    """Where files are uploaded to: the destination, or a claim in it while it must not change."""
-
-    def __init__(self, dest: Destination, name: str, *, replacing: bool) -> None:
-        self.claim = f"{dest.path}/{name}"
-        self.replacing = replacing
-        self.path = self.claim if replacing else dest.path
-        self.uploading = replacing
-        self.publishing = False
-
-
-@contextmanager
-def _claimed(dest: Destination, *, by_workers: bool) -> Iterator[_Target]:
-    """Yield where to upload to; remove what was uploaded if the block fails.
-
-    A file is written at once, so that a missing permission shows before hours of work.
-    """
-    with _owned_name("_") as name:
-        exists, _ = _state(dest)
-        target = _Target(dest, name, replacing=exists)
-        try:
-            _write_remote(dest, f"{target.claim}/{_OWNER}", b"")
-            if by_workers and not exists:
-                target.uploading = True
-                marker = orjson.dumps({"format": FORMAT})
-                _write_remote(dest, f"{dest.path}/{MANIFEST}", marker)
-            yield target
-        except BaseException:
-            if not target.publishing:  # otherwise the claim is the only complete dataset
-                _remove_remote(dest, target.claim)
-                if target.uploading:
-                    _remove_remote(dest, target.path)
-            raise
-        for folder in {name.partition("/")[0] for name in _remote_files(dest)}:
-            if folder == name or _is_abandoned(folder):
-                _remove_remote(dest, f"{dest.path}/{folder}")
-
-
 def _write_remote(dest: Destination, path: str, content: bytes) -> None:
     _remotely(dest, lambda: dest.filesystem.pipe_file(path, content))
 
@@ -410,40 +396,30 @@ def _remove_remote(dest: Destination, path: str) -> None:
 
 
 def _upload(
-    dest: Destination, target: _Target, folder: Path, progress: bool | ProgressCallback | None
+    dest: Destination, target: str, folder: Path, progress: bool | ProgressCallback | None
 ) -> None:
-    if not target.uploading:
-        _check_available(dest)
-        target.uploading = True
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     # The manifest marks an unfinished upload as ours.
     files.sort(key=lambda path: (path.name == SUCCESS, path.name != MANIFEST))
     sizes = [path.stat().st_size for path in files]
     with Progress(sum(sizes), "Uploading", progress, unit="B") as bar:
         for path, done in zip(files, accumulate(sizes), strict=True):
-            name = f"{target.path}/{path.relative_to(folder).as_posix()}"
+            name = f"{target}/{path.relative_to(folder).as_posix()}"
             _remotely(dest, partial(dest.filesystem.put_file, str(path), name))
             bar.tick(done)
 
 
-def _publish_remote(dest: Destination, target: _Target) -> None:
+def _copy_claim(dest: Destination, claim: str) -> None:
     """Replace a dataset by the complete claim in it."""
-    if target.replacing:
-        target.publishing = True
-        note = f" (the new dataset is complete in {target.claim})"
-        _remotely(dest, lambda: _copy_claim(dest, target), note)
-
-
-def _copy_claim(dest: Destination, target: _Target) -> None:
     filesystem = dest.filesystem
     names = _remote_files(dest)
     old = {name.partition("/")[0] for name in names if not name.startswith("_part-")}
     for name in sorted(old - {MANIFEST}, key=lambda name: name != SUCCESS):
         filesystem.rm(f"{dest.path}/{name}", recursive=True)
-    prefix = target.claim[len(dest.path) + 1 :] + "/"
+    prefix = claim[len(dest.path) + 1 :] + "/"
     new = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     new.remove(_OWNER)
     for name in sorted(new, key=lambda name: name == SUCCESS):
         with suppress(Exception):  # object stores have no folders
             filesystem.makedirs(f"{dest.path}/{name}".rpartition("/")[0], exist_ok=True)
-        filesystem.cp_file(f"{target.claim}/{name}", f"{dest.path}/{name}")
+        filesystem.cp_file(f"{claim}/{name}", f"{dest.path}/{name}")
