@@ -201,7 +201,7 @@ def _convert_with_dask(request: Request, dest: Destination, temp_dir: str | None
     with staged(dest, temp_dir, progress=False, by_workers=True) as stage:
         _check_complete(plan.scan_result, plan.request, dest)
         counts = convert_with_dask(plan, dest, stage, temp_dir)
-        return _describe(counts, plan.scan_result, plan.schema, (plan.request, stage, dest))
+        return _finish(counts, plan.scan_result, plan.schema, plan.request, stage)
 
 
 def _convert(
@@ -217,7 +217,7 @@ def _convert(
     check_columns(schema)
     with Progress(sum(share.rows for share in shares), "Writing", progress, unit="row") as bar:
         counts = Conversion(shares, schema, stage.dataset, bar.tick).run()
-    return _describe(counts, scan_result, schema, (request, stage, dest))
+    return _finish(counts, scan_result, schema, request, stage)
 
 
 def _check_complete(scan_result: ScanResult, request: Request, dest: Destination) -> None:
@@ -228,31 +228,31 @@ def _check_complete(scan_result: ScanResult, request: Request, dest: Destination
         keep_existing(dest, f"an export has no file ({request.missing[0]})")
 
 
-def _describe(
+def _finish(
     counts: Counts,
     scan_result: ScanResult,
     schema: ResolvedSchema,
-    context: tuple[Request, Stage, Destination],
+    request: Request,
+    stage: Stage,
 ) -> pd.DataFrame:
     """Write the catalogue, the issues and the manifest beside the datasets; return the report."""
-    request, stage, dest = context
     issues = scan_result.issues.merged(counts.issues)
     incomplete = incomplete_files(scan_result, request)
     complete = not (incomplete or request.missing)
     named = [schema.named(issue) for issue in issues.sorted()]
     report = summary(counts.facts, issues, request.window)
     warn_repeated(report, request)
-    report = _with_files(report, counts, dest).assign(complete=np.full(len(counts.facts), complete))
+    report = _with_files(report, counts, stage).assign(complete=complete)
     report.attrs["incomplete_files"] = incomplete
     describe(
         stage.dataset,
         catalogue(schema.fields, counts.filled),
         issues_frame(named, request.paths),
+        counts,
         {
             "sources": list(map(str, request.paths)),
             "incomplete_sources": incomplete,
             "missing_sources": list(request.missing),
-            "tables": _manifest_tables(counts),
             "issues": issues.count,
         },
     )
@@ -260,12 +260,17 @@ def _describe(
 
 
 def describe(
-    dataset: Path, custom_fields: pd.DataFrame, issues: pd.DataFrame, manifest: dict[str, Any]
+    dataset: Path,
+    custom_fields: pd.DataFrame,
+    issues: pd.DataFrame,
+    counts: Counts,
+    manifest: dict[str, Any],
 ) -> None:
     """Write the catalogue, the issues and the manifest, and mark the dataset as complete."""
     _write_beside(custom_fields, dataset / CATALOGUE)
     _write_beside(issues, dataset / ISSUES)
-    text = json.dumps({"format": FORMAT, "version": 1, **manifest}, indent=2, ensure_ascii=False)
+    content = {"format": FORMAT, "version": 1, **manifest, "tables": _manifest_tables(counts)}
+    text = json.dumps(content, indent=2, ensure_ascii=False)
     (dataset / MANIFEST).write_text(text, "utf-8")
     (dataset / SUCCESS).touch()
 
@@ -279,9 +284,8 @@ def _write_beside(frame: pd.DataFrame, path: Path) -> None:
     pq.write_table(table.cast(schema).replace_schema_metadata(schema.metadata), path)
 
 
-def _with_files(report: pd.DataFrame, counts: Counts, dest: Destination) -> pd.DataFrame:
-    base = str(dest) if dest.filesystem is not None else dest.path
-    paths = [f"{base.rstrip('/')}/{folder_of(name)}" for name in report.index]
+def _with_files(report: pd.DataFrame, counts: Counts, stage: Stage) -> pd.DataFrame:
+    paths = [f"{stage.place.rstrip('/')}/{folder_of(name)}" for name in report.index]
     by_type = [counts.files[name] for name in report.index]
     return report.assign(
         path=pd.array(paths, TEXT),

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.scan_result import Issues, ReadOptions
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._export.assemble import Facts, latest_of, summary
+from asana_jobs_pd._export.assemble import Counts, Facts, latest_of, summary
 from asana_jobs_pd._export.export import AsanaExport, to_frame
 from asana_jobs_pd._export.request import names_of
 from asana_jobs_pd._http.redaction import hide_query
@@ -151,30 +150,22 @@ def write_dataset(
     if target.filesystem is not None:
         raise InvalidOptionError(f"dest={str(target)!r}: give a local folder.")
     with staged(target, None, progress=False) as stage:
-        tables = [_written(export, name, stage.dataset / folder_of(name)) for name in export]
+        counts, duplicates = Counts(), export.report()["duplicates"]
+        for name in export:
+            rows = _plain(pa.Table.from_pandas(export[name], preserve_index=False))
+            with DatasetWriter(stage.dataset / folder_of(name), rows.schema) as writer:
+                writer.write(rows)
+            repeated = int(duplicates.get(name, 0))
+            counts.add_facts(name, Facts(len(rows), rows.num_columns, repeated, pd.NaT))
+            counts.files[name] = writer.files
         manifest = {
             "sources": [],
             "incomplete_sources": export.incomplete_files,
             "missing_sources": [],
-            "tables": tables,
             "issues": export.issue_count,
         }
-        describe(stage.dataset, export.custom_fields, export.issues, manifest)
+        describe(stage.dataset, export.custom_fields, export.issues, counts, manifest)
     return Path(target.path)
-
-
-def _written(export: ExportAnswers, name: str, folder: Path) -> dict[str, Any]:
-    """Write the rows of a type; return their entry in the manifest."""
-    rows = _plain(pa.Table.from_pandas(export[name], preserve_index=False))
-    with DatasetWriter(folder, rows.schema) as writer:
-        writer.write(rows)
-    return {
-        "resource_type": name,
-        "folder": folder.name,
-        "rows": len(rows),
-        "duplicates": int(export.report()["duplicates"].get(name, 0)),
-        "files": [file._asdict() for file in writer.files],
-    }
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -72,10 +72,14 @@ class Destination:
 
 
 class Stage(NamedTuple):
-    """Folders to work in; `remote` is where other processes put files in a remote destination."""
+    """Folders to work in, and where the dataset will be found, as people are told.
+
+    `remote` is where other processes put files in a remote destination.
+    """
 
     dataset: Path
     scratch: Path
+    place: str
     remote: str | None = None
 
 
@@ -199,7 +203,7 @@ def _staged_locally(dest: Destination, temp_dir: str | None) -> Iterator[Stage]:
     place = Path(dest.path)
     with _work_folder(place) as work, _scratch(temp_dir or work) as scratch:
         (work / "dataset").mkdir()
-        yield Stage(work / "dataset", scratch)
+        yield Stage(work / "dataset", scratch, dest.path)
         _check_available(dest)
         _publish(work, place)
 
@@ -228,7 +232,7 @@ def _staged_remotely(
             _write_remote(dest, f"{target}/{MANIFEST}", orjson.dumps({"format": FORMAT}))
         (scratch / "dataset").mkdir()
         (scratch / "work").mkdir()
-        yield Stage(scratch / "dataset", scratch / "work", target)
+        yield Stage(scratch / "dataset", scratch / "work", str(dest), target)
         if not (by_workers or exists):
             _check_available(dest)
             undo.callback(_remove_remote, dest, target)
@@ -237,7 +241,8 @@ def _staged_remotely(
         if exists:
             note = f" (the new dataset is complete in {claim})"
             _remotely(dest, lambda: _copy_claim(dest, claim), note)
-        for folder in {file.partition("/")[0] for file in _remote_files(dest)}:
+        files = _remotely(dest, lambda: _remote_files(dest))
+        for folder in {file.partition("/")[0] for file in files}:
             if folder == name or _is_abandoned(folder):
                 _remove_remote(dest, f"{dest.path}/{folder}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
@@ -170,58 +170,22 @@ def readable_by_pandas(schema: pa.Schema, frame: pd.DataFrame) -> pa.Schema:
     return schema.with_metadata({b"pandas": json.dumps(described).encode()})
 
 
-class ResourceWriter:
-    """Writes the conformed rows of one resource type in row groups, and counts them."""
-
-    def __init__(
-        self,
-        name: str,
-        schema: ResolvedSchema,
-        folder: Path,
-        longs: DatasetWriter | None,
-        do: Callable[..., object],
-        *,
-        counts: Counts,
-    ) -> None:
-        self._name = name
-        self._counts = counts
-        self._schema = schema
-        self._longs = longs
-        self._do = do
-        self._writer = DatasetWriter(folder, schema_of(schema, name))
-        self._pending: list[pa.Table] = []
-        self._pending_bytes = 0
-
-    @property
-    def files(self) -> list[WrittenFile]:
-        """The files that are complete."""
-        return self._writer.files
-
-    def add(self, table: pa.Table) -> None:
-        """Add rows; they are written once they make a row group."""
+def row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Combine tables until they make a row group."""
+    pending: list[pa.Table] = []
+    size = 0
+    for table in tables:
         if not len(table):
-            return
-        self._pending.append(table)
-        self._pending_bytes += table.nbytes
-        if self._pending_bytes >= ROW_GROUP_BYTES:
-            self._write_group()
-        elif len(self._pending) >= MAX_PENDING_TABLES:
-            self._pending = [pa.concat_tables(self._pending).combine_chunks()]
-
-    def close(self) -> None:
-        """Write the remaining rows and finish the last file."""
-        if self._pending:
-            self._write_group()
-        self._do(self._writer.close)
-
-    def _write_group(self) -> None:
-        table = pa.concat_tables(self._pending)
-        self._pending, self._pending_bytes = [], 0
-        final = pivoted(table, self._schema, self._name)
-        self._counts.add_rows(self._name, table, final)
-        self._do(self._writer.write, final)
-        if self._longs is not None:
-            self._do(self._longs.write, long_values(table, self._schema, self._name))
+            continue
+        pending.append(table)
+        size += table.nbytes
+        if size >= ROW_GROUP_BYTES:
+            yield pa.concat_tables(pending)
+            pending, size = [], 0
+        elif len(pending) >= MAX_PENDING_TABLES:
+            pending = [pa.concat_tables(pending).combine_chunks()]
+    if pending:
+        yield pa.concat_tables(pending)
 
 
 class Conversion:
@@ -264,17 +228,18 @@ class Conversion:
         longs: DatasetWriter | None,
         background: BackgroundWriter,
     ) -> None:
-        kept = self._kept_rows(name, batches)
-        folder = self._folder / folder_of(name)
-        columns = len(schema_of(self._schema, name))
+        kept, schema = self._kept_rows(name, batches), schema_of(self._schema, name)
         duplicates = len(kept) - int(kept.sum())
-        self._counts.add_facts(name, Facts(0, columns, duplicates, pd.NaT))
-        writer = ResourceWriter(
-            name, self._schema, folder, longs, background.do, counts=self._counts
-        )
-        for table in self._conformed(batches, kept):
-            writer.add(table)
-        writer.close()
+        self._counts.add_facts(name, Facts(0, len(schema), duplicates, pd.NaT))
+        writer = DatasetWriter(self._folder / folder_of(name), schema)
+        for table in row_groups(self._conformed(batches, kept)):
+            final = pivoted(table, self._schema, name)
+            self._counts.add_rows(name, table, final)
+            background.do(writer.write, final)
+            if longs is not None:
+                background.do(longs.write, long_values(table, self._schema, name))
+            del table, final  # before the next row group is made
+        background.do(writer.close)
         self._counts.files[name] = writer.files
 
     def _kept_rows(self, name: str, batches: list[_SpooledBatch]) -> np.ndarray:

@@ -9,15 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from asana_jobs_pd._decode.scan_result import ReadOptions
-from asana_jobs_pd._decode.schema import Node
-from asana_jobs_pd._export.assemble import Counts
-from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd._parquet import writer as parquet
-from asana_jobs_pd._parquet.writer import MAX_PENDING_TABLES, DatasetWriter, ResourceWriter
-
-ROOT = Node("object", keys={"row": Node("int")})
-SCHEMA = ResolvedSchema(ReadOptions(), {"task": ROOT}, [], {"task": []}, [])
+from asana_jobs_pd._parquet.writer import MAX_PENDING_TABLES, DatasetWriter, row_groups
 
 
 def tables(count, rows=1):
@@ -30,45 +23,26 @@ def tables(count, rows=1):
         yield table
 
 
-@pytest.fixture
-def groups(tmp_path):
-    """Write tables as rows of one type; return the sizes of the row groups, and the rows."""
-
-    def written(parts):
-        counts = Counts()
-        writer = ResourceWriter(
-            "task",
-            SCHEMA,
-            tmp_path / "task",
-            None,
-            lambda call, *arguments: call(*arguments),
-            counts=counts,
-        )
-        for table in parts:
-            writer.add(table)
-        writer.close()
-        path = tmp_path / "task" / "part-00000.parquet"
-        metadata = pq.read_metadata(path)
-        sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-        rows = pq.read_table(path)["row"].to_pylist()
-        assert sum(facts.rows for facts in counts.facts.values()) == len(rows)
-        assert counts.filled["row"] == len(rows)
-        return sizes, rows
-
-    return written
+def groups(parts):
+    """Return the sizes of the row groups made of tables, and the rows."""
+    sizes, rows = [], []
+    for group in row_groups(parts):
+        sizes.append(len(group))
+        rows += group["row"].to_pylist()
+    return sizes, rows
 
 
-def test_many_small_tables_are_combined(groups):
+def test_many_small_tables_are_combined():
     """Hundreds of tables of one row do not wait one by one, and keep their order."""
     assert groups(tables(500)) == ([500], list(range(500)))
 
 
-def test_tables_without_rows_write_nothing(groups):
+def test_tables_without_rows_write_nothing():
     """Batches that consist of repeated rows only make no row group."""
     assert groups([pa.table({"row": pa.array([], pa.int64())})] * 3) == ([], [])
 
 
-def test_a_row_group_is_written_once_it_is_large_enough(groups, monkeypatch):
+def test_a_row_group_is_written_once_it_is_large_enough(monkeypatch):
     """The last one holds the remaining rows."""
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 100 * 8)
     sizes, rows = groups(tables(25, rows=10))
