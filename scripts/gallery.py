@@ -9,6 +9,7 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -60,7 +61,7 @@ class Gallery:
 
     def states_of_the_widget(self) -> None:
         """Watching, filtered, downloaded and loaded, after a restart of the kernel."""
-        with Sandbox(clock=Clock()) as asana:
+        with Sandbox(clock=minutes_ago()) as asana:
             gids = busy(asana)
             with self.widget(asana, gids) as note:
                 page = note.page
@@ -80,13 +81,13 @@ class Gallery:
 
     def widget_in_the_dark(self) -> None:
         """Show it in the dark theme of JupyterLab."""
-        with Sandbox(clock=Clock()) as asana, self.widget(asana, busy(asana), theme="dark") as note:
+        with Sandbox(clock=minutes_ago()) as asana, self.widget(asana, busy(asana), theme="dark") as note:
             expect(note.page.locator(".aj-body .aj-row").first).to_be_visible()
             self.shoot(note.page, "widget-dark")
 
     def widget_without_its_script(self) -> None:
         """Show what there is without our script."""
-        with Sandbox(clock=Clock()) as asana:
+        with Sandbox(clock=minutes_ago()) as asana:
             gids = busy(asana)
             with self.widget(asana, gids, front_end=False) as note:
                 expect(note.page.locator(".jp-OutputArea-output table").first).to_contain_text(
@@ -132,6 +133,11 @@ class Gallery:
             page.set_content(f"<style>{STYLE}</style>{table}")
             page.locator("table").screenshot(path=self.folder / "dictionary.png")
             page.close()
+
+
+def minutes_ago() -> Clock:
+    """Return a clock that stands a few minutes ago, so that the jobs have a likely age."""
+    return Clock(datetime.now(UTC) - timedelta(minutes=3))
 
 
 def busy(asana: Sandbox) -> list[str]:
