@@ -81,7 +81,10 @@ class Gallery:
 
     def widget_in_the_dark(self) -> None:
         """Show it in the dark theme of JupyterLab."""
-        with Sandbox(clock=minutes_ago()) as asana, self.widget(asana, busy(asana), theme="dark") as note:
+        with (
+            Sandbox(clock=minutes_ago()) as asana,
+            self.widget(asana, busy(asana), theme="dark") as note,
+        ):
             expect(note.page.locator(".aj-body .aj-row").first).to_be_visible()
             self.shoot(note.page, "widget-dark")
 
