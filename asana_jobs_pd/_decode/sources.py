@@ -326,12 +326,12 @@ class Content:
                 try:
                     read, layers = decompressed(file, self.path, careful=careful)
                     while piece := read(CHUNK):
-                        self.position = file.tell()
+                        self.position = file.tell() if file.seekable() else 0  # a pipe
                         size += len(piece)
                         if size > yielded:
                             yield piece[yielded - size :]
                             yielded = size
-                    if not file.tell():
+                    if not size and not layers:
                         self._note_damage("it is empty, without even the end of a gzip file")
                 except (Damage, OSError) as error:
                     self._note_damage(str(error))

@@ -403,9 +403,9 @@ def started(source, dest, workers):
     pipe.write(b"".join(json.dumps(row).encode() + b"\n" for row in ODD))
     pipe.flush()
     deadline = time.monotonic() + TIMEOUT
-    while not list(dest.parent.glob(".export.part-*/scratch/worker0")):
+    while not list(dest.parent.glob(".export.part-*/*/worker0")):
         assert time.monotonic() < deadline
-        assert process.poll() is None
+        assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     return process, pipe
 
