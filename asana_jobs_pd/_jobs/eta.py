@@ -15,7 +15,7 @@ from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._http.default_client import known_base_url
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.frame import NEVER
-from asana_jobs_pd._jobs.ledger import from_ledger
+from asana_jobs_pd._jobs.ledger import ledger_of
 from asana_jobs_pd._jobs.ledger_file import Run
 from asana_jobs_pd._jobs.schema import text_column
 from asana_jobs_pd._jobs.states import is_finished
@@ -110,11 +110,8 @@ def estimate_asana_jobs(jobs: pd.DataFrame, *, client: Client | None = None) -> 
     rows = frame[frame["gid"].notna().to_numpy(bool) & ~is_finished(frame)]
     base_url = known_base_url(client)
     gids = rows["gid"].tolist()
-    origins, runs = from_ledger(
-        client,
-        lambda file: (file.origins(gids, base_url), file.runs(base_url)),
-        lambda: ({}, []),
-    )
+    with ledger_of(client) as file:
+        origins, runs = file.origins(gids, base_url), file.runs(base_url)
     of_ledger = [origins.get(gid, (None, None, None)) for gid in gids]
     kinds = _filled(rows, "resource_subtype", [subtype for subtype, _, _ in of_ledger])
     parents = _filled(rows, "source.gid", [source for _, source, _ in of_ledger])

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,8 @@ from asana_jobs_pd.errors import AsanaLedgerWarning, InvalidOptionError, LedgerE
 from asana_jobs_pd.typing import Gids
 
 T = TypeVar("T")
+Start: TypeAlias = tuple[str, str]
+"""How a job was started from here: the gid of its parent, and a hash of the request."""
 SETTING = "ASANA_JOBS_LEDGER"
 _OFF, _ON = ("0", "false", "no", "off"), ("", "1", "true", "yes", "on")
 _DAY = 86_400 * 10**6
@@ -88,12 +90,8 @@ def recent_jobs(
     check_client(client)
     since = 0 if days is None else _now() - round(_days(days) * _DAY)
     statuses = None if status is None else _statuses(status)
-    base_url = known_base_url(client)
-    return from_ledger(
-        client,
-        lambda file: _frame(file.recent(since, statuses, base_url)),
-        lambda: _frame([]),
-    )
+    with ledger_of(client) as file:
+        return _frame(file.recent(since, statuses, known_base_url(client)))
 
 
 def forget(gids: Gids | None = None, *, before: datetime | str | None = None) -> int:
@@ -131,7 +129,8 @@ def forget(gids: Gids | None = None, *, before: datetime | str | None = None) ->
         raise InvalidOptionError("Give either gids or before, not both.")
     until = None if before is None else _microseconds(before)
     wanted = None if gids is None else parse_gids(gids)
-    return from_ledger(None, lambda file: file.forget(wanted, until), lambda: 0)
+    with ledger_of(None) as file:
+        return file.forget(wanted, until)
 
 
 def path() -> Path | None:
@@ -181,15 +180,6 @@ def ledger_path(client: Client | None = None) -> Path | None:
     return Path(folder) / "ledger.sqlite3"
 
 
-class _Seen(NamedTuple):
-    """A job as it was seen, and how it was started, if that was here."""
-
-    record: Mapping[str, Any]
-    at: int
-    start: tuple[str, str] | None
-    started_at: int | None
-
-
 class Recorder:
     """Collects the jobs that a call sees, and writes them to the ledger in one transaction.
 
@@ -199,42 +189,25 @@ class Recorder:
 
     def __init__(self, client: Client) -> None:
         self._base_url = client.base_url
-        self._path: Path | None = None
+        self._path = _place_for(client)
         self._lock, self._writing = threading.Lock(), threading.Lock()
-        self._jobs: dict[tuple[str, bool], _Seen] = {}
-        self._files: dict[SeenFile, None] = {}
-        with _reported(""):
-            self._path = ledger_path(client)
+        self._jobs: dict[tuple[str, bool, Start | None], tuple[Mapping[str, Any], int]] = {}
 
     @property
     def wanted(self) -> bool:
         """Whether there is to be a ledger."""
         return self._path is not None
 
-    def add(
-        self, gid: str, record: Mapping[str, Any], at: int, start: tuple[str, str] | None = None
-    ) -> None:
+    def add(self, gid: str, record: Mapping[str, Any], at: int, start: Start | None = None) -> None:
         """Note that a job was seen at a time (microseconds since 1970).
 
-        `start` says that it was started just then: the gid of its parent, a hash of the request.
+        `start` says that it was started just then.
         """
         if self._path is not None:
             # The last time it was unfinished is kept, too: it tells how long the job took.
-            key = gid, record.get("status") in FINAL_STATUSES
+            finished = record.get("status") in FINAL_STATUSES
             with self._lock:
-                known = self._jobs.get(key)
-                if known is not None and start is None:
-                    self._jobs[key] = _Seen(record, at, known.start, known.started_at)
-                else:
-                    self._jobs[key] = _Seen(record, at, start, at if start else None)
-
-    def add_file(self, gid: str, path: str, size: int | None = None) -> None:
-        """Note the file of a job, and how many bytes it has."""
-        if self._path is not None:
-            with self._lock:
-                # SQLite holds Unicode only, and a path may not be.
-                text = path.encode("utf-8", "backslashreplace").decode()
-                self._files[SeenFile(self._base_url, gid, text, size)] = None
+                self._jobs[gid, finished, start] = record, at
 
     def started(self, requests: Sequence[str], since: int) -> dict[str, list[str]]:
         """Return the gids of jobs that were started here by requests, the latest first.
@@ -242,41 +215,44 @@ class Recorder:
         By the hash of the request; jobs that were completed before a time are left out.
         """
         jobs: dict[str, list[str]] = {}
-        if self._path is not None:
-            with _reported(str(self._path)):
-                rows = LedgerFile(self._path).started(requests, self._base_url, since)
-                for request, gid in rows:
-                    jobs.setdefault(request, []).append(gid)
+        with _reported(str(self._path)):
+            rows = LedgerFile(self._path).started(requests, self._base_url, since)
+            for request, gid in rows:
+                jobs.setdefault(request, []).append(gid)
         return jobs
 
     def write(self) -> None:
         """Write everything noted so far."""
-        if not self._writing.acquire(timeout=LOCK_TIMEOUT):
+        if self._path is None or not self._writing.acquire(timeout=LOCK_TIMEOUT):
             return  # another thread is writing; the end of the call writes again
         try:
-            self._write()
+            with self._lock:
+                seen = self._jobs.copy()
+            if not seen:
+                return
+            with _reported(str(self._path)):
+                LedgerFile(self._path).write(
+                    _sighting(gid, *record_at, self._base_url, start)
+                    for (gid, _, start), record_at in seen.items()
+                )
+                with self._lock:
+                    for key in [key for key in seen if self._jobs[key] is seen[key]]:
+                        del self._jobs[key]
         finally:
             self._writing.release()
 
-    def _write(self) -> None:
-        with self._lock:
-            jobs, files = self._jobs.copy(), self._files.copy()
-        if self._path is None or not (jobs or files):
-            return
-        with _reported(str(self._path)):
-            LedgerFile(self._path).write(
-                [_sighting(gid, seen, self._base_url) for (gid, _), seen in jobs.items()], files
-            )
-            with self._lock:
-                self._jobs = {key: s for key, s in self._jobs.items() if s is not jobs.get(key)}
-                self._files = {file: None for file in self._files if file not in files}
-
 
 def record_file(client: Client, gid: str, path: str, size: int | None) -> None:
-    """Record the file of a job."""
-    recorder = Recorder(client)
-    recorder.add_file(gid, path, size)
-    recorder.write()
+    """Record the file of a job, and how many bytes it has; never raises, as a `Recorder`."""
+    if place := _place_for(client):
+        with _reported(str(place)):
+            LedgerFile(place).write([], [SeenFile(client.base_url, gid, path, size)])
+
+
+def _place_for(client: Client) -> Path | None:
+    with _reported(""):
+        return ledger_path(client)
+    return None
 
 
 def warn_of_ledger_failures(frame: pd.DataFrame | None = None) -> None:
@@ -319,29 +295,30 @@ def _reason(error: Exception) -> str:
     return reason if reason.endswith(".") else f"{reason}."
 
 
-def _sighting(gid: str, seen: _Seen, base_url: str) -> Sighting:
+def _sighting(
+    gid: str, record: Mapping[str, Any], at: int, base_url: str, start: Start | None
+) -> Sighting:
     """Return what the ledger keeps of a record: a few short texts and times, no URL of a file."""
-    record, (source, request) = seen.record, seen.start or (None, None)
     created = [
         value for key, value in record.items() if key.startswith("new_") and isinstance(value, dict)
     ]
-    label = next((name for each in created if (name := _text(each.get("name")))), None)
-    times = {
-        key: next((time for each in created if (time := _instant(each.get(f"{key}_at")))), None)
-        for key in ("created", "completed")
-    }
-    subtype, status = _text(record.get("resource_subtype")), _text(record.get("status"))
+
+    def first(key: str, read: Callable[[object], T | None]) -> T | None:
+        values = (read(each.get(key)) for each in created)
+        return next((value for value in values if value), None)
+
+    source, request = start or (None, None)
     return Sighting(
         gid,
-        seen.at,
+        at,
         base_url,
-        subtype,
-        status,
+        _text(record.get("resource_subtype")),
+        _text(record.get("status")),
         source,
-        label,
+        first("name", _text),
         request,
-        times["created"] or seen.started_at,
-        times["completed"],
+        first("created_at", _instant) or (at if start else None),
+        first("completed_at", _instant),
     )
 
 
@@ -358,19 +335,18 @@ def _text(value: object) -> str | None:
     return value.encode("utf-8", "replace").decode()[:_LABEL_LIMIT]
 
 
-def from_ledger(
-    client: Client | None, call: Callable[[LedgerFile], T], without: Callable[[], T]
-) -> T:
-    """Return what a call on the ledger returns, or `without` one; any error is a LedgerError."""
-    place = ledger_path(client)
-    if place is None:
-        return without()
+@contextlib.contextmanager
+def ledger_of(client: Client | None) -> Iterator[LedgerFile]:
+    """Yield the ledger, an empty one where none is kept; any error is a LedgerError."""
+    path = ledger_path(client)
     try:
-        return call(LedgerFile(place))
+        yield LedgerFile(path)
     except Exception as error:  # noqa: BLE001  whatever a damaged file leads to
         reason = _reason(error)
+    else:
+        return
     raise LedgerError(
-        f"The job ledger {place} cannot be used: {reason} If it is damaged, move it away; a new "
+        f"The job ledger {path} cannot be used: {reason} If it is damaged, move it away; a new "
         "one will be started, without the jobs of the old one."
     )
 

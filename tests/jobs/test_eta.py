@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 
 import pandas as pd
@@ -138,33 +137,6 @@ def test_a_watched_duplication_is_timed(sandbox, path):
         aj.duplicate_task(task, client=client).asana.wait(client=client)
         again = aj.duplicate_task(task, client=client)
         assert again.asana.eta(client=client)["eta.runs"].tolist() == [1]
-
-
-VERSION_2 = """
-CREATE TABLE jobs (
-    base_url TEXT NOT NULL, gid TEXT NOT NULL, subtype TEXT, status TEXT, source TEXT, label TEXT,
-    first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, PRIMARY KEY (base_url, gid)
-) WITHOUT ROWID;
-CREATE INDEX jobs_by_time ON jobs (last_seen);
-CREATE TABLE files (
-    base_url TEXT NOT NULL, gid TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (base_url, gid, path)
-) WITHOUT ROWID;
-INSERT INTO jobs VALUES ('', '5', 'graph_export_request', 'in_progress', '77', NULL, 1, 1);
-INSERT INTO files VALUES ('', '5', '/x');
-PRAGMA user_version = 2;
-"""
-
-
-def test_a_ledger_of_the_second_version_is_read_and_taken_over(path):
-    """It has no times; the first write adds them."""
-    connection = sqlite3.connect(path)
-    connection.executescript(VERSION_2)
-    connection.close()
-    assert running().asana.eta()["eta.text"].isna().all()
-    assert aj.recent_jobs(None)["gid"].tolist() == ["5"]
-    LedgerFile(path).write(exports(4))
-    assert running().asana.eta()["eta.text"].tolist() == ["usually 4 min (1 run)"]
-    assert [list(paths) for paths in aj.recent_jobs(None)["file.paths"]] == [[], ["/x"]]
 
 
 def test_a_damaged_ledger_is_an_error_in_words_and_silent_where_nobody_asked(path):
