@@ -26,10 +26,10 @@ MAX_DIGITS = 100
 MAX_SHOWN = 3
 _NOT_SENT = "No request was made."
 
-_JOB_URL = re.compile(
-    r"(?:https?://)?app\.asana\.com(?::443)?/(?:api/[0-9]+\.[0-9]+/)?jobs/([0-9]{1,100})/?(?:[?#]\S*)?",
-    re.IGNORECASE,
+_ASANA_URL = re.compile(
+    r"(?:https?://)?app\.asana\.com(?::(?:443|80))?/([^?#\s]*)(?:[?#]\S*)?", re.IGNORECASE
 )
+_JOB_PATH = re.compile(r"(?:api/[0-9.]+/)?jobs/([0-9]{1,100})")
 _QUOTES = (
     "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\uff02\uff07"
 )
@@ -107,9 +107,15 @@ def parse_gid(value: object, where: str, *, read_url: ReadUrl = no_url) -> str:
     return text
 
 
+def asana_path(url: str) -> str:
+    """Return the path in a URL of Asana, web app or API, in lower case; empty for other URLs."""
+    match = _ASANA_URL.fullmatch(url)
+    return match[1].rstrip("/").lower() if match else ""
+
+
 def job_url_gid(url: str) -> str | None:
     """Return the gid in a job's URL, of the web app or of the API."""
-    match = _JOB_URL.fullmatch(url)
+    match = _JOB_PATH.fullmatch(asana_path(url))
     return match[1] if match else None
 
 

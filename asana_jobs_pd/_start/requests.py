@@ -16,7 +16,7 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._jobs.frame import NEVER, ReadResult, frame_of_results
-from asana_jobs_pd._jobs.gids import parse_gids
+from asana_jobs_pd._jobs.gids import asana_path, parse_gids
 from asana_jobs_pd._jobs.schema import EVERYTHING
 from asana_jobs_pd._options import check_flag, is_seconds
 from asana_jobs_pd._progress import check_progress
@@ -243,9 +243,6 @@ def parse_parents(endpoint: Endpoint, parents: Gids) -> list[str]:
     raise InvalidGidError(f"{others[0]}; {endpoint.name} needs a {needed}. {wrong}")
 
 
-_ASANA_URL = re.compile(
-    r"(?:https?://)?app\.asana\.com(?::(?:443|80))?/([^?#\s]*)(?:[?#]\S*)?", re.IGNORECASE
-)
 _KINDS: dict[str, tuple[str, ...]] = {
     "goal": ("goal",),
     "item": ("task",),
@@ -287,10 +284,7 @@ _NOTHING: tuple[tuple[str, ...], str | None] = (), None
 
 def _object_in(url: str) -> tuple[tuple[str, ...], str | None]:
     """Return the kinds of object that an Asana URL may show, and its gid; neither in doubt."""
-    match = _ASANA_URL.fullmatch(url)
-    if match is None:
-        return _NOTHING
-    path = match[1].rstrip("/").lower().replace("-", "_")
+    path = asana_path(url).replace("-", "_")
     if path.startswith("1/"):
         return _object_in_new_path(path.split("/")[1:])
     for pattern, word in _PATHS:
