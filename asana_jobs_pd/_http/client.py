@@ -19,13 +19,7 @@ from asana_jobs_pd._http.addresses import check_base_url, hide_proxies, is_loopb
 from asana_jobs_pd._http.auth import Token, environment, find_token
 from asana_jobs_pd._http.rate_limit import Limiter, limiter_for, share_limiter
 from asana_jobs_pd._http.redaction import mask_logs, redact
-from asana_jobs_pd._http.responses import (
-    Changes,
-    PostResult,
-    Record,
-    read_job,
-    read_started_job,
-)
+from asana_jobs_pd._http.responses import Changes, PostResult, Record, read_job, read_started_job
 from asana_jobs_pd._http.retry import (
     RetryPolicy,
     Sent,
