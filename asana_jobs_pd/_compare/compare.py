@@ -34,8 +34,8 @@ from asana_jobs_pd._compare.inputs import (
 )
 from asana_jobs_pd._decode.sources import StorageOptions
 from asana_jobs_pd._export.deduplicate import MODIFIED
-from asana_jobs_pd._export.export import TEXT
 from asana_jobs_pd._export.request import names_of
+from asana_jobs_pd._export.results import TEXT
 from asana_jobs_pd._files import os_error_reason
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (

@@ -10,8 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from asana_jobs_pd._export.by_type import ByType
-from asana_jobs_pd._export.export import TEXT
+from asana_jobs_pd._export.results import TEXT, ByType
 from asana_jobs_pd._public import public
 
 if TYPE_CHECKING:

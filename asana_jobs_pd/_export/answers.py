@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from asana_jobs_pd._export.by_type import ByType
+from asana_jobs_pd._export.results import InMemoryExport
 
 if TYPE_CHECKING:
     import os
@@ -14,18 +14,10 @@ if TYPE_CHECKING:
 
     from asana_jobs_pd._tables.dictionary import AsanaDictionary
     from asana_jobs_pd._tables.relations import AsanaTables
-    from asana_jobs_pd.typing import DtypeBackend
 
 
-class ExportAnswers(ByType[pd.DataFrame]):
+class ExportAnswers(InMemoryExport[pd.DataFrame]):
     """The frames and the catalogue of an export, and what they tell together."""
-
-    custom_fields: pd.DataFrame
-    custom_field_values: pd.DataFrame | None
-    issues: pd.DataFrame
-    issue_count: int
-    incomplete_files: list[str]
-    backend: DtypeBackend
 
     def field(
         self, name: str, *, resource_type: str | None = None, merge: bool = False
@@ -290,21 +282,3 @@ class ExportAnswers(ByType[pd.DataFrame]):
         from asana_jobs_pd._report.export_excel import export_to_excel  # noqa: PLC0415  upwards
 
         return export_to_excel(self, path)
-
-    def report(self) -> pd.DataFrame:
-        """Return what was loaded, one row for each type of row.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by `resource_type`.
-
-        See Also
-        --------
-        AsanaExport.gaps : What the export refers to and does not contain.
-
-        Examples
-        --------
-        >>> rows = data.report()["rows"]
-        """
-        raise NotImplementedError

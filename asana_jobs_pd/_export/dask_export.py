@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from asana_jobs_pd._export.export import AsanaExport, LoadedExport, empty_table, to_frame
+from asana_jobs_pd._export.export import AsanaExport
+from asana_jobs_pd._export.results import LoadedExport, empty_table, to_frame
 from asana_jobs_pd._public import public
 
 if TYPE_CHECKING:

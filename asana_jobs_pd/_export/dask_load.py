@@ -19,13 +19,14 @@ import pyarrow as pa
 from asana_jobs_pd._decode.scan import DIGEST, LINE, Batch, Scanner
 from asana_jobs_pd._decode.scan_result import Issue, ReadOptions, ScanResult
 from asana_jobs_pd._decode.sources import File
-from asana_jobs_pd._export import assemble, dask_export, export
-from asana_jobs_pd._export.assemble import Assembly, Counts
+from asana_jobs_pd._export import dask_export, results
 from asana_jobs_pd._export.deduplicate import Keys, RowKeys, keys_of
+from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.finalize import conformed, long_values_of_none, pivoted
-from asana_jobs_pd._export.read import incomplete_files, warn_lost
+from asana_jobs_pd._export.read import Assembly, by_type, incomplete_files, warn_lost
 from asana_jobs_pd._export.request import Request
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, check_columns, resolve_schema
+from asana_jobs_pd._export.results import Counts
 from asana_jobs_pd._export.workers import Part
 from asana_jobs_pd._formatting import format_size
 from asana_jobs_pd.errors import (
@@ -108,7 +109,7 @@ def load_with_dask(request: Request, backend: DtypeBackend) -> dask_export.Asana
     with dask.config.set({"dataframe.convert-string": False}):  # dtypes are final
         frames = {name: _frame(plan, name, backend, token) for name in plan.partitions}
         values = _long_frame(plan, backend, token)
-    fields = export.catalogue(plan.schema.fields, Counter())
+    fields = results.catalogue(plan.schema.fields, Counter())
     return dask_export.AsanaDaskExport(
         frames,
         custom_fields=fields.assign(rows=pd.array([pd.NA] * len(fields), "Int64")),
@@ -274,8 +275,8 @@ class ReadPartition:
         """Return the rows of a partition; Dask passes `columns` when it needs no others."""
         assembly, (table,) = _assembled([part], self._schema)
         if self._long:
-            return export.to_frame(assembly.long_table(), self._backend)
-        frame = export.to_frame(
+            return results.to_frame(assembly.long_table(), self._backend)
+        frame = results.to_frame(
             table if columns is None else table.select(list(columns)), self._backend
         )
         frame.index = pd.RangeIndex(part.start, part.start + len(frame))
@@ -301,13 +302,13 @@ def _assembled(
 ) -> tuple[Assembly, list[pa.Table]]:
     """Read partitions of one file as the pandas engine does."""
     scan_result, batches = scan_partitions(partitions, schema.options)
-    by_type = assemble.by_type([Part(scan_result, list(batches))])
+    batches_of = by_type([Part(scan_result, list(batches))])
     planned = {part.name: part for part in partitions}
     assembly = Assembly(
         msgspec.structs.replace(schema, issues=[]),
         lambda rows, found, name, note: planned[name].find_kept(rows, found, name, note),
     )
-    return assembly, [assembly.table(name, by_type.get(name, [])) for name in planned]
+    return assembly, [assembly.table(name, batches_of.get(name, [])) for name in planned]
 
 
 def _frame(plan: Plan, name: str, backend: DtypeBackend, token: str) -> dd.DataFrame:
@@ -316,7 +317,7 @@ def _frame(plan: Plan, name: str, backend: DtypeBackend, token: str) -> dd.DataF
     head = {LINE: pa.int64(), "gid": pa.string(), DIGEST: pa.binary()}
     batch = Batch(name, pa.RecordBatch.from_pylist([], pa.schema(list(head.items()))), (0, 0, 0))
     empty = conformed(batch, [], plan.schema, plan.scan_result.issues.add)
-    meta = export.to_frame(pivoted(empty, plan.schema, name), backend)
+    meta = results.to_frame(pivoted(empty, plan.schema, name), backend)
     return _from_parts(ReadPartition(plan.schema, backend, token), parts, meta, divisions)
 
 
@@ -324,7 +325,7 @@ def _long_frame(plan: Plan, backend: DtypeBackend, token: str) -> dd.DataFrame |
     if plan.schema.options.custom_fields != "long":
         return None
     parts = [part for part in itertools.chain(*plan.partitions.values()) if part.kept]
-    meta = export.to_frame(long_values_of_none(plan.schema), backend)
+    meta = results.to_frame(long_values_of_none(plan.schema), backend)
     return _from_parts(ReadPartition(plan.schema, backend, token, long=True), parts, meta)
 
 
@@ -354,7 +355,7 @@ def _count_file(partitions: Sequence[Partition], schema: ResolvedSchema) -> Coun
     return _assembled(partitions, schema)[0].counts
 
 
-def _count(plan: Plan) -> export.AsanaExport:
+def _count(plan: Plan) -> AsanaExport:
     """Read everything again on the cluster, for the report and the issues; no frames come back."""
     import dask  # noqa: PLC0415
 
@@ -363,10 +364,10 @@ def _count(plan: Plan) -> export.AsanaExport:
     counts = total(plan.schema.issues, by_file)
     issues = plan.scan_result.issues.merged(counts.issues)
     named = [plan.schema.named(issue) for issue in issues.sorted()]
-    return export.AsanaExport(
+    return AsanaExport(
         {},
-        custom_fields=export.catalogue(plan.schema.fields, counts.filled),
-        issues=export.issues_frame(named, plan.request.paths),
+        custom_fields=results.catalogue(plan.schema.fields, counts.filled),
+        issues=results.issues_frame(named, plan.request.paths),
         issue_count=issues.count,
-        summary=assemble.summary(counts.facts, issues, plan.request.window),
+        summary=results.summary(counts.facts, issues, plan.request.window),
     )

@@ -1,219 +1,24 @@
-"""The results of a load: frames by type of row, custom fields, issues."""
+"""The loaded export: `AsanaExport`, with what it tells about the past, and other engines'."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from asana_jobs_pd._decode.columns import pool
-from asana_jobs_pd._decode.scan_result import Issue, ReadOptions
-from asana_jobs_pd._decode.sources import File
-from asana_jobs_pd._export.by_type import ByType, F
-from asana_jobs_pd._export.history_answers import HistoryAnswers
-from asana_jobs_pd._export.resolve_schema import Field, documented_schema
-from asana_jobs_pd._formatting import format_count, format_time
+from asana_jobs_pd._export.answers import ExportAnswers
+from asana_jobs_pd._export.results import F, InMemoryExport, to_frame
+from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._public import public
-from asana_jobs_pd.typing import DtypeBackend
 
 if TYPE_CHECKING:
-    import polars as pl
-
-
-class LoadedExport(ByType[F]):
-    """What was loaded, whatever the engine: frames, and how they were asked for."""
-
-    def __init__(
-        self,
-        frames: dict[str, F],
-        *,
-        custom_field_values: F | None = None,
-        incomplete_files: Sequence[str] = (),
-        options: ReadOptions | None = None,
-        backend: DtypeBackend = "numpy_nullable",
-    ) -> None:
-        super().__init__(frames)
-        self.custom_field_values = custom_field_values
-        self.incomplete_files = list(incomplete_files)
-        self._options = options
-        self.backend = backend
-
-
-TEXT = pd.StringDtype("pyarrow")
-
-
-def to_frame(table: pa.Table, backend: DtypeBackend) -> pd.DataFrame:
-    """Return a table as a DataFrame with a RangeIndex; consumes the table to save memory.
-
-    In the default backend dates become naive `datetime64[us]`, and lists, for which pandas has no
-    dtype of its own, `ArrowDtype`.
-    """
-    if backend == "numpy_nullable":
-        for position, field in enumerate(table.schema):
-            if pa.types.is_date(field.type):
-                times = pool.cast(table.column(position), pa.timestamp("us"))
-                table = table.set_column(position, field.name, times)
-    mapper = pd.ArrowDtype if backend == "pyarrow" else _nullable
-    frame: pd.DataFrame = table.to_pandas(
-        types_mapper=mapper, date_as_object=False, self_destruct=True, split_blocks=True
-    )
-    return frame
-
-
-def _nullable(type_: pa.DataType) -> Any:
-    if pa.types.is_string(type_):
-        return TEXT
-    if pa.types.is_boolean(type_):
-        return pd.BooleanDtype()
-    if pa.types.is_integer(type_):
-        return pd.Int64Dtype()
-    if pa.types.is_floating(type_):
-        return pd.Float64Dtype()
-    return pd.ArrowDtype(type_) if pa.types.is_nested(type_) else None
-
-
-def polars_frame(table: pa.Table) -> pl.DataFrame:
-    """Return a table as a DataFrame of polars; enum fields keep their options, in their order."""
-    import polars as pl  # noqa: PLC0415  an extra
-
-    frame = cast("pl.DataFrame", pl.from_arrow(table, rechunk=False))
-    fields = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    options = {name: table[name].unify_dictionaries().chunk(0).dictionary for name in fields}
-    return frame.cast({name: pl.Enum(pl.Series(values)) for name, values in options.items()})
-
-
-def issues_frame(issues: Sequence[Issue], paths: Sequence[File]) -> pd.DataFrame:
-    """Return issues as a frame: file, line, resource_type, gid, column, value, reason."""
-    frame = pd.DataFrame(
-        {
-            "file": [str(paths[issue.file]) for issue in issues],
-            "line": [issue.line or None for issue in issues],
-            "resource_type": [issue.resource_type for issue in issues],
-            "gid": [issue.gid for issue in issues],
-            "column": [issue.column for issue in issues],
-            "value": [issue.value for issue in issues],
-            "reason": [issue.reason for issue in issues],
-        }
-    )
-    return frame.astype({name: "Int64" if name == "line" else TEXT for name in frame.columns})
-
-
-def catalogue(fields: Sequence[Field], filled: Mapping[str, int]) -> pd.DataFrame:
-    """Return custom fields as a frame, one per row, with how many rows have a value."""
-    options = pa.array([field.options for field in fields], pa.list_(pa.string()))
-    return pd.DataFrame(
-        {
-            "column": _texts([field.column for field in fields]),
-            "gid": _texts([field.gid for field in fields]),
-            "name": _texts([field.name for field in fields]),
-            "type": _texts([field.kind for field in fields]),
-            "representation_type": _texts([field.representation for field in fields]),
-            "precision": pd.array([field.precision for field in fields], "Int64"),
-            "format": _texts([field.format for field in fields]),
-            "currency_code": _texts([field.currency for field in fields]),
-            "options": pd.arrays.ArrowExtensionArray(options),
-            "rows": np.array([filled[field.column] for field in fields], np.int64),
-            "from_display": np.array([field.from_display for field in fields], np.bool_),
-        }
-    )
-
-
-def _texts(values: Sequence[str | None]) -> Any:
-    return pd.array(values, TEXT)
-
-
-def empty_table(resource_type: str, options: ReadOptions | None) -> pa.Table | None:
-    """Return the table of a documented type without rows, None if it was not requested."""
-    types = options.resource_types if options else ()
-    if options is None or (types is not None and resource_type not in types):
-        return None
-    schema = documented_schema(resource_type, options)
-    return None if schema is None else schema.empty_table()
-
-
-class InMemoryExport(LoadedExport[F]):
-    """What was loaded into memory, with the catalogue of custom fields, issues and the report."""
-
-    def __init__(
-        self,
-        frames: dict[str, F],
-        *,
-        custom_fields: pd.DataFrame,
-        issues: pd.DataFrame,
-        issue_count: int,
-        summary: pd.DataFrame,
-        **shared: Any,
-    ) -> None:
-        super().__init__(frames, **shared)
-        self.custom_fields = custom_fields
-        self.issues = issues
-        self.issue_count = issue_count
-        self._summary = summary
-        self._empty: dict[str, F] = {}
-
-    def report(self) -> pd.DataFrame:
-        """Return what was loaded, one row for each type of row.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by `resource_type`: `rows`, `columns`, `duplicates` (repeated rows that were
-            dropped, the latest of each kept), `issues`; `as_of.from` and `as_of.to`, the time in
-            which Asana wrote the export, when it was loaded through a frame of jobs; and
-            `latest`, the latest `modified_at` or `created_at` in the rows.
-
-        See Also
-        --------
-        AsanaExport.gaps : What the export refers to and does not contain.
-
-        Examples
-        --------
-        >>> data.report()["rows"].tolist() == [len(frame) for frame in data.values()]
-        True
-        """
-        return self._summary.copy()
-
-    def _converted(self, table: pa.Table) -> F:
-        """Return a table as a frame of the engine."""
-        raise NotImplementedError
-
-    def _without_rows(self, resource_type: str) -> F | None:
-        table = empty_table(resource_type, self._options)
-        if table is None:
-            return None
-        return self._empty.setdefault(resource_type, self._converted(table))
-
-    def __repr__(self) -> str:
-        rows = ", ".join(
-            f"{name} {frame.shape[0]:,} x {frame.shape[1]}"  # type: ignore[attr-defined]
-            for name, frame in self._frames.items()
-        )
-        return f"<{type(self).__name__}: {'; '.join([rows or 'no rows', *self._notes()])}>"
-
-    def _repr_html_(self) -> str:
-        return f"{self._summary.to_html(escape=True)}<p>{'; '.join(self._notes())}</p>"
-
-    def _notes(self) -> list[str]:
-        """Return how current the export is, and how many issues it has."""
-        notes: list[str] = []
-        for name, label in (("as_of.to", "as of"), ("latest", "last change")):
-            time = self._summary[name].max()
-            if pd.notna(time) and not notes:
-                notes.append(f"{label} {format_time(time, UTC)[:16]} UTC")
-        early = len(self.incomplete_files)
-        if early:
-            notes.append(format_count(early, "incomplete file"))
-        count = self.issue_count
-        notes.append(f"{format_count(count, 'issue')}, see .issues" if count else "no issues")
-        return notes
+    from asana_jobs_pd._report.export_plot import ExportPlot
 
 
 @public
-class AsanaExport(InMemoryExport[pd.DataFrame], HistoryAnswers):
+class AsanaExport(ExportAnswers):
     """The DataFrames of an export, by `resource_type`; made by `read_asana_export`.
 
     Iteration, `len` and `in` are about types that have rows. ``data["task"]`` without a row is an
@@ -257,6 +62,206 @@ class AsanaExport(InMemoryExport[pd.DataFrame], HistoryAnswers):
     >>> sorted(data)
     ['message', 'task', 'team']
     """
+
+    def history(self, field: str) -> pd.DataFrame:
+        """Return the values of a field of every task, from its creation until the export.
+
+        It comes from the stories of a resource export.
+
+        Parameters
+        ----------
+        field
+            ``"section"``, ``"assignee"``, ``"completed"``, ``"due_on"``, ``"start_on"``,
+            ``"name"``, or the name, gid or column of a custom field.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each interval: `task`; of sections, `project`; `value`, and `value.gid`
+            where values are objects; `from`, `to` (missing in the last interval), `by` (who began
+            it) and `origin`: ``"story"``; ``"creation"`` for what the task was created with;
+            ``"unknown"`` for a first interval where the stories do not reach back to the creation.
+            The intervals of a task, or of a task in a project, follow each other without a gap;
+            once it is removed from a project, the value is missing. Lists are shown as text.
+
+        Raises
+        ------
+        InvalidFrameError
+            When the tasks have no stories, or lack the field.
+        InvalidFieldError
+            When there is no such field, or more than one.
+
+        Warns
+        -----
+        AsanaValueWarning
+            When stories are of unknown kinds, or contradict each other or the tasks.
+
+        See Also
+        --------
+        AsanaExport.time_in : How long each value lasted.
+        AsanaExport.flow : How many tasks had each value, day by day.
+
+        Examples
+        --------
+        >>> history = data.history("section")
+        >>> list(history.columns[:4])
+        ['task', 'project', 'value', 'value.gid']
+        """
+        from asana_jobs_pd._tables.history import history_of  # noqa: PLC0415  upwards
+
+        return history_of(self, field)
+
+    def time_in(
+        self, field: str = "section", *, until: Literal["completion", "export"] = "completion"
+    ) -> pd.DataFrame:
+        """Return how long each task had each value of a field.
+
+        Parameters
+        ----------
+        field
+            As in `history`.
+        until
+            When the time of a task ends: ``"completion"``, at its `completed_at`, which leaves
+            out what it was after that; or ``"export"``, for completed tasks, too. That of
+            unfinished tasks ends with the export.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each task (of sections, for each task and project) and value: `task`,
+            `task.name`; of sections, `project` and `project.name`; `value`; `time`, a timedelta;
+            `ended`, False while the task still has the value and is not completed. Sections come
+            by project, in the order in which tasks pass through them.
+
+        Raises
+        ------
+        InvalidFrameError, InvalidFieldError
+            As `history`; also without `completed_at`.
+
+        See Also
+        --------
+        AsanaExport.cycle_time : How long tasks took.
+
+        Examples
+        --------
+        >>> list(data.time_in("section").columns)
+        ['task', 'task.name', 'project', 'project.name', 'value', 'time', 'ended']
+        """
+        from asana_jobs_pd._tables.flow import time_in_of  # noqa: PLC0415  upwards
+
+        return time_in_of(self, field, until=until)
+
+    def cycle_time(self, start: str | None = None) -> pd.DataFrame:
+        """Return how long each completed task took.
+
+        Parameters
+        ----------
+        start
+            The name of the section in which work begins; None for the creation of the task.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `task`, `started`, `completed` and `time`; tasks that were never in the section before
+            they were completed are left out.
+
+        See Also
+        --------
+        AsanaExport.time_in : How long they were in each section.
+
+        Examples
+        --------
+        >>> list(data.cycle_time("Doing").columns)
+        ['task', 'started', 'completed', 'time']
+        """
+        from asana_jobs_pd._tables.flow import cycle_time_of  # noqa: PLC0415  upwards
+
+        return cycle_time_of(self, start)
+
+    def flow(
+        self,
+        field: str = "section",
+        *,
+        project: str | None = None,
+        freq: str = "D",
+        tz: str = "UTC",
+    ) -> pd.DataFrame:
+        """Return how many tasks had each value of a field at the end of each day.
+
+        Parameters
+        ----------
+        field
+            As in `history`.
+        project
+            The gid or the name of a project; None for all. A task in two projects is in a section
+            of each.
+        freq
+            How far the days are apart, by the offsets of pandas: ``"D"``, ``"W"``, ``"ME"``.
+        tz
+            The time zone in which a day ends.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by `day`; a column for each value, in the order in which tasks reach them.
+
+        See Also
+        --------
+        AsanaExport.burnup : Created and completed tasks.
+
+        Examples
+        --------
+        >>> data.flow("section", freq="W").columns.name
+        'section'
+        """
+        from asana_jobs_pd._tables.flow import flow_of  # noqa: PLC0415  upwards
+
+        return flow_of(self, field, project=project, freq=freq, tz=tz)
+
+    def burnup(
+        self, *, project: str | None = None, freq: str = "D", tz: str = "UTC"
+    ) -> pd.DataFrame:
+        """Return how many tasks there were, and how many were completed, at the end of each day.
+
+        Parameters
+        ----------
+        project, freq, tz
+            As in `flow`; tasks that are in the project now.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by `day`; `created` and `completed`.
+
+        See Also
+        --------
+        AsanaExport.flow : Tasks by section, or another field.
+
+        Examples
+        --------
+        >>> list(data.burnup().columns)
+        ['created', 'completed']
+        """
+        from asana_jobs_pd._tables.flow import burnup_of  # noqa: PLC0415  upwards
+
+        return burnup_of(self, project=project, freq=freq, tz=tz)
+
+    @property
+    def plot(self) -> ExportPlot:
+        """Pictures with matplotlib: ``data.plot.flow()``, ``data.plot.burnup()``.
+
+        See Also
+        --------
+        AsanaExport.flow : The numbers.
+        AsanaExport.burnup : The numbers.
+
+        Examples
+        --------
+        >>> ax = data.plot.flow()
+        """
+        from asana_jobs_pd._report.export_plot import ExportPlot  # noqa: PLC0415  upwards
+
+        return ExportPlot(self)
 
     _gap_count: int | None = None
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
-from asana_jobs_pd._decode.scan_result import ScanResult
+import pandas as pd
+import pyarrow as pa
+
+from asana_jobs_pd._decode.columns import pool
+from asana_jobs_pd._decode.scan import Batch
+from asana_jobs_pd._decode.scan_result import Definition, ScanResult
 from asana_jobs_pd._decode.sources import StorageOptions
-from asana_jobs_pd._export.assemble import Assembly, by_type, summary
-from asana_jobs_pd._export.export import (
-    AsanaArrowExport,
-    AsanaExport,
-    catalogue,
-    issues_frame,
-    polars_frame,
-    to_frame,
-)
+from asana_jobs_pd._export.deduplicate import FindKept, kept_rows
+from asana_jobs_pd._export.export import AsanaArrowExport, AsanaExport
+from asana_jobs_pd._export.finalize import conformed, long_values, long_values_of_none, pivoted
 from asana_jobs_pd._export.request import (
     MAX_LINE_BYTES,
     BadLines,
@@ -28,7 +27,16 @@ from asana_jobs_pd._export.request import (
     check_engine,
     check_request,
 )
-from asana_jobs_pd._export.resolve_schema import check_columns, resolve_schema
+from asana_jobs_pd._export.resolve_schema import ResolvedSchema, check_columns, resolve_schema
+from asana_jobs_pd._export.results import (
+    Counts,
+    Facts,
+    catalogue,
+    issues_frame,
+    polars_frame,
+    summary,
+    to_frame,
+)
 from asana_jobs_pd._export.workers import Part, scanned
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._progress import Progress
@@ -37,10 +45,10 @@ from asana_jobs_pd.errors import AsanaValueWarning, require_extra, warn_user
 from asana_jobs_pd.typing import DtypeBackend, ProgressCallback
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
-
     from asana_jobs_pd._export.dask_export import AsanaDaskExport
+
+DefinedBatch: TypeAlias = tuple[Batch, list[Definition]]
+"""A batch, and the definitions to which its codes of custom fields refer."""
 
 
 @overload
@@ -257,6 +265,64 @@ def assemble(
         options=request.options,
         backend=backend,
     )
+
+
+class Assembly:
+    """Makes the tables of a load, one after another, and counts what is in them."""
+
+    def __init__(self, schema: ResolvedSchema, find_kept: FindKept = kept_rows) -> None:
+        self._schema = schema
+        self._find_kept = find_kept
+        self._longs: list[pa.Table] = []
+        self.counts = Counts(schema.issues)
+
+    def table(self, name: str, batches: list[DefinedBatch]) -> pa.Table:
+        """Return the final table of a type of row without repeated rows; consumes the batches."""
+        schema, note = self._schema, self.counts.issues.add
+        rows = sum(len(batch.table) for batch, _ in batches)
+        kept = self._find_kept(rows, (batch for batch, _ in batches), name, note)
+        finals: list[pa.Table] = []
+        start = 0
+        for batch, definitions in _used_up(batches):
+            end = start + len(batch.table)
+            table = conformed(batch, definitions, schema, note)
+            if not kept[start:end].all():
+                table = pool.filter_rows(table, pa.array(kept[start:end]))
+            finals.append(pivoted(table, schema, name))
+            self.counts.add_rows(name, table, finals[-1])
+            if schema.options.custom_fields == "long":
+                self._longs.append(long_values(table, schema, name))
+            start = end
+        final = pa.concat_tables(finals)
+        duplicates = rows - int(kept.sum())
+        self.counts.add_facts(name, Facts(0, final.num_columns, duplicates, pd.NaT))
+        return final
+
+    def long_table(self) -> pa.Table | None:
+        """Return the values of custom fields of all types of row, if they were requested."""
+        if self._schema.options.custom_fields != "long":
+            return None
+        return pa.concat_tables(self._longs or [long_values_of_none(self._schema)])
+
+
+def by_type(parts: list[Part]) -> dict[str, list[DefinedBatch]]:
+    """Return the batches of each type of row, in the order of the files; consumes the parts."""
+    batches: dict[str, list[DefinedBatch]] = {}
+    for part in parts:
+        for batch in part.batches:
+            definitions = part.scan_result.known[batch.resource_type].definitions
+            batches.setdefault(batch.resource_type, []).append((batch, definitions))
+        part.batches.clear()
+    for of_type in batches.values():
+        of_type.sort(key=lambda item: item[0].place)
+    return batches
+
+
+def _used_up(batches: list[DefinedBatch]) -> Iterator[DefinedBatch]:
+    """Yield the items of a list, removing each."""
+    batches.reverse()
+    while batches:
+        yield batches.pop()
 
 
 def ticker(request: Request, bar: Progress) -> Callable[[int, int], None]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._decode.sources import File, StorageOptions, is_url, located
-from asana_jobs_pd._export.assemble import Window
+from asana_jobs_pd._export.results import Window
 from asana_jobs_pd._export.workers import processors
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._options import check_one_of, is_whole

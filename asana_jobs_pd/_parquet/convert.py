@@ -16,8 +16,6 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.scan_result import ScanResult
 from asana_jobs_pd._decode.sources import StorageOptions
-from asana_jobs_pd._export.assemble import Counts, summary
-from asana_jobs_pd._export.export import TEXT, catalogue, issues_frame
 from asana_jobs_pd._export.read import incomplete_files, ticker, warn_lost, warn_repeated
 from asana_jobs_pd._export.request import (
     MAX_LINE_BYTES,
@@ -29,6 +27,7 @@ from asana_jobs_pd._export.request import (
     check_request,
 )
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, check_columns, resolve_schema
+from asana_jobs_pd._export.results import TEXT, Counts, catalogue, issues_frame, summary
 from asana_jobs_pd._export.workers import spooled
 from asana_jobs_pd._parquet.destination import (
     CATALOGUE,

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from asana_jobs_pd._decode.sources import message_of
-from asana_jobs_pd._export.assemble import Counts
 from asana_jobs_pd._export.dask_load import Partition, Plan, compute, scan_partitions, total
 from asana_jobs_pd._export.finalize import long_values_of_none
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
+from asana_jobs_pd._export.results import Counts
 from asana_jobs_pd._export.workers import Share, SpoolWriter
 from asana_jobs_pd._parquet.destination import LONG_VALUES, Destination, Stage
 from asana_jobs_pd._parquet.writer import (

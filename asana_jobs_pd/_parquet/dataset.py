@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.scan_result import Issues, ReadOptions
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._export.assemble import Counts, Facts, latest_of, summary
-from asana_jobs_pd._export.export import AsanaExport, to_frame
+from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.request import names_of
+from asana_jobs_pd._export.results import Counts, Facts, latest_of, summary, to_frame
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._options import check_one_of
 from asana_jobs_pd._parquet.convert import describe

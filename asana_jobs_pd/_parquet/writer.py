@@ -17,9 +17,7 @@ import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.scan import gc_paused
 from asana_jobs_pd._decode.scan_result import Definition
-from asana_jobs_pd._export.assemble import Counts, Facts
 from asana_jobs_pd._export.deduplicate import KEY_COLUMNS, FindKept, kept_rows
-from asana_jobs_pd._export.export import to_frame
 from asana_jobs_pd._export.finalize import (
     conformed,
     long_values,
@@ -27,6 +25,7 @@ from asana_jobs_pd._export.finalize import (
     pivoted,
 )
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, schema_of
+from asana_jobs_pd._export.results import Counts, Facts, to_frame
 from asana_jobs_pd._export.workers import Share, SpoolReader, Stored
 from asana_jobs_pd._parquet.destination import LONG_VALUES
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._export.export import TEXT
+from asana_jobs_pd._export.results import TEXT
 from asana_jobs_pd._public import public
 from asana_jobs_pd._tables.arrays import arrow_column, items_of, missing, texts
 

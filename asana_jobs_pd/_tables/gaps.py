@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._export.export import TEXT
+from asana_jobs_pd._export.results import TEXT
 from asana_jobs_pd._tables.arrays import codes_of, distinct, texts
 from asana_jobs_pd._tables.relations import check_complete
 from asana_jobs_pd._tables.source import REFERENCES, ROWS_OF, Reference, Source, has_rows

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._export.by_type import ByType
+from asana_jobs_pd._export.results import ByType
 from asana_jobs_pd._public import public
 from asana_jobs_pd._tables.arrays import (
     codes_of,

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._export.export import to_frame
+from asana_jobs_pd._export.results import to_frame
 from asana_jobs_pd._tables.arrays import Items, arrow_column, items_of, missing, texts
 
 

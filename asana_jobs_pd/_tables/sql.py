@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._export.export import to_frame
+from asana_jobs_pd._export.results import to_frame
 from asana_jobs_pd._files import local_path, replace_file
 from asana_jobs_pd._public import public
 from asana_jobs_pd._tables.arrays import arrow_column
