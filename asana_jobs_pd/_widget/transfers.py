@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,14 +44,32 @@ class Line(NamedTuple):
     title: str = ""
 
 
-class Speeds:
-    """Bytes per second of each file and of all, over the last seconds."""
+class Bars:
+    """The lines of a download, with the speed of each file and of all over the last seconds."""
 
     def __init__(self) -> None:
         self._samples: dict[str, deque[tuple[float, int]]] = {}
+        self._drawn_at = 0.0
 
-    def update(self, label: str, done: int, at: float) -> float:
-        """Record the bytes done at a time in seconds, and return the speed."""
+    def is_due(self, files: Sequence[ExportFile], at: float) -> bool:
+        """Tell whether the lines are worth a message again: not too often."""
+        all_ended = all(file.state in ("done", "failed") for file in files)
+        return all_ended or at - self._drawn_at >= _MIN_INTERVAL
+
+    def lines(self, files: Sequence[ExportFile], at: float, *, ended: bool = False) -> list[Line]:
+        """Return a line for all files, then one per file: the most interesting of many.
+
+        `at` is in seconds; `ended` says that the download has ended, whatever the files' state.
+        """
+        self._drawn_at = at
+        shown = list(files)
+        if len(shown) > MAX_FILE_LINES:
+            shown = sorted(shown, key=lambda file: _PRIORITY[file.state])[:MAX_FILE_LINES]
+        total = [self._total_line(files, at, ended=ended)] if len(files) > 1 else []
+        return total + [self._file_line(file, at, ended=ended) for file in shown]
+
+    def speed(self, label: str, done: int, at: float) -> float:
+        """Record the bytes done at a time, and return the bytes per second."""
         samples = self._samples.setdefault(label, deque(maxlen=_SPEED_SAMPLES))
         if samples and done < samples[-1][1]:  # it started over
             samples.clear()
@@ -58,52 +77,32 @@ class Speeds:
         (start, before), (end, after) = samples[0], samples[-1]
         return (after - before) / (end - start) if end > start else 0.0
 
+    def _file_line(self, file: ExportFile, at: float, *, ended: bool) -> Line:
+        progress = format_progress(file.done, file.total)
+        rate = _rate(self.speed(file.label, file.done, at))
+        state = "stopped" if ended and file.state in ("waiting", "running") else file.state
+        text = {
+            "waiting": clean(file.note) or "waiting",
+            "running": clean(file.note) or progress + rate,
+            "done": f"verified, {format_size(file.done)}",
+            "failed": "failed",
+            "stopped": f"stopped at {progress}",
+        }[state]
+        label = f"{file.gid} {kind_label(str(file.kind))}"
+        return Line(label, text, _fraction(file), state, file.name)
 
-def progress_lines(
-    files: Sequence[ExportFile], speeds: Speeds, at: float, *, ended: bool = False
-) -> list[Line]:
-    """Return a line for all files, then one per file: the most interesting when there are many.
-
-    `ended` says that the download has ended, whatever the state of the files.
-    """
-    shown = list(files)
-    if len(shown) > MAX_FILE_LINES:
-        shown = sorted(shown, key=lambda file: _PRIORITY[file.state])[:MAX_FILE_LINES]
-    total = [_total_line(files, speeds, at, ended=ended)] if len(files) > 1 else []
-    return total + [_file_line(file, speeds, at, ended=ended) for file in shown]
-
-
-def _file_line(file: ExportFile, speeds: Speeds, at: float, *, ended: bool) -> Line:
-    fraction = _fraction(file)
-    progress = format_progress(file.done, file.total)
-    speed = speeds.update(file.label, file.done, at)
-    state = file.state if not ended or file.state in ("done", "failed") else "stopped"
-    match state:
-        case "done":
-            text = f"verified, {format_size(file.done)}"
-        case "failed":
-            text = "failed"
-        case "stopped":
-            text = f"stopped at {progress}"
-        case _:
-            text = clean(file.note) or ("waiting" if state == "waiting" else progress)
-            text += _rate(speed) if text == progress else ""
-    label = f"{file.gid} {kind_label(str(file.kind))}"
-    return Line(label, text, fraction, state, file.name)
-
-
-def _total_line(files: Sequence[ExportFile], speeds: Speeds, at: float, *, ended: bool) -> Line:
-    finished = sum(file.state in ("done", "failed") for file in files)
-    done = sum(file.done for file in files)
-    sizes = [file.total or file.done for file in files if file.state != "waiting"]
-    total = sum(sizes) if len(sizes) == len(files) else None
-    speed = speeds.update("", done, at)
-    label = f"{finished} of {format_count(len(files), 'file')}"
-    if all(file.state == "done" for file in files):
-        return Line(label, format_size(done), 1.0, "done")
-    fraction = round(sum(map(_fraction, files)) / len(files), 3)
-    text = format_progress(done, total) + ("" if ended else _rate(speed))
-    return Line(label, text, fraction, "stopped" if ended else "running")
+    def _total_line(self, files: Sequence[ExportFile], at: float, *, ended: bool) -> Line:
+        finished = sum(file.state in ("done", "failed") for file in files)
+        done = sum(file.done for file in files)
+        rate = _rate(self.speed("", done, at))
+        label = f"{finished} of {format_count(len(files), 'file')}"
+        if all(file.state == "done" for file in files):
+            return Line(label, format_size(done), 1.0, "done")
+        is_known = all(file.state != "waiting" for file in files)
+        total = sum(file.total or file.done for file in files) if is_known else None
+        fraction = round(sum(map(_fraction, files)) / len(files), 3)
+        text = format_progress(done, total) + ("" if ended else rate)
+        return Line(label, text, fraction, "stopped" if ended else "running")
 
 
 def _rate(speed: float) -> str:
@@ -184,9 +183,8 @@ class Transfers:
         def work() -> None:
             folder = local_path(dest.strip() or ".", "dest")
             chosen, client = request()
-            progress = _Progress(self._show)
-            jobs = as_jobs(chosen, verified=True)
-            self._session = session = DownloadSession(jobs, client, shown=False, show=progress)
+            jobs, show = as_jobs(chosen, verified=True), partial(self._show_bars, Bars())
+            self._session = session = DownloadSession(jobs, client, shown=False, show=show)
             if self._cancelled:  # before there was a session
                 session.cancel()
             try:
@@ -194,7 +192,7 @@ class Transfers:
                 files = with_index_of(session.files(), chosen)
             finally:
                 self._session = None
-                progress.end()
+                show(session.wanted, ended=True)
             if session.failure is not None:
                 messages = [("bad", clean(str(session.failure), limit=_MAX_ERROR))]
             else:
@@ -252,6 +250,11 @@ class Transfers:
         except NoThreadsError as error:
             self._show(messages=[("bad", _text_of(error))], busy="")
 
+    def _show_bars(self, bars: Bars, files: Sequence[ExportFile], *, ended: bool = False) -> None:
+        at = time.monotonic()
+        if files and (ended or bars.is_due(files, at)):
+            self._show(lines=bars.lines(files, at, ended=ended))
+
     def _show(self, **shown: Any) -> None:
         self._shown |= shown
         if not self._closed:
@@ -261,29 +264,3 @@ class Transfers:
 def _text_of(error: Exception) -> str:
     name = "" if isinstance(error, AsanaJobsError) else f"{type(error).__name__}: "
     return name + clean(str(error), limit=_MAX_ERROR)
-
-
-class _Progress:
-    """Shows the progress of files, but not too often."""
-
-    def __init__(self, show: Callable[..., object]) -> None:
-        self._show = show
-        self._speeds = Speeds()
-        self._shown_at = 0.0
-        self._files: Sequence[ExportFile] = ()
-
-    def __call__(self, files: Sequence[ExportFile]) -> None:
-        self._files = files
-        all_ended = all(file.state in ("done", "failed") for file in files)
-        if all_ended or time.monotonic() - self._shown_at >= _MIN_INTERVAL:
-            self._draw(ended=False)
-
-    def end(self) -> None:
-        """Show how far the files came."""
-        if self._files:
-            self._draw(ended=True)
-
-    def _draw(self, *, ended: bool) -> None:
-        self._shown_at = time.monotonic()
-        lines = progress_lines(self._files, self._speeds, self._shown_at, ended=ended)
-        self._show(lines=[list(line) for line in lines])

@@ -9,10 +9,9 @@ from asana_jobs_pd._http.signed_urls import SignedUrl
 from asana_jobs_pd._widget import transfers as transfers_module
 from asana_jobs_pd._widget.transfers import (
     MAX_FILE_LINES,
-    Speeds,
+    Bars,
     Transfers,
     file_links,
-    progress_lines,
     result_messages,
 )
 from asana_jobs_pd.errors import NoThreadsError
@@ -33,7 +32,7 @@ FILES = [
 
 def test_a_line_for_all_and_one_per_file():
     """Each has its progress as text and as a fraction of its bar; the total is their mean."""
-    total, *lines = progress_lines(FILES, Speeds(), 0.0)
+    total, *lines = Bars().lines(FILES, 0.0)
     assert (total.label, total.fraction, total.state) == ("2 of 4 files", 0.4, "running")
     assert [line.fraction for line in lines] == [0.5, 1.0, 0.0, 0.1]
     assert [line.state for line in lines] == ["running", "done", "waiting", "failed"]
@@ -49,14 +48,14 @@ def test_a_line_for_all_and_one_per_file():
 
 def test_a_single_file_needs_no_total():
     """Its own line says everything."""
-    assert [line.state for line in progress_lines(FILES[1:2], Speeds(), 0.0)] == ["done"]
+    assert [line.state for line in Bars().lines(FILES[1:2], 0.0)] == ["done"]
 
 
 def test_the_reason_for_waiting_replaces_the_progress():
     """On one line; once the file has ended, the note is of no interest."""
     waiting, done = file("1"), file("2", 100, 100, "done")
     waiting.note = done.note = "not there yet (404),\ntrying <again> in 8 s"
-    _, first, second = progress_lines([waiting, done], Speeds(), 0.0)
+    _, first, second = Bars().lines([waiting, done], 0.0)
     assert first.text == "not there yet (404), trying <again> in 8 s"
     assert second.text == "verified, 100 B"
 
@@ -64,7 +63,7 @@ def test_the_reason_for_waiting_replaces_the_progress():
 def test_many_files_show_those_that_matter():
     """Running files first, then failed ones; the rest is in the line for all."""
     many = [file(str(n), state="waiting") for n in range(30)] + FILES
-    total, *lines = progress_lines(many, Speeds(), 0.0)
+    total, *lines = Bars().lines(many, 0.0)
     assert total.label == "2 of 34 files"
     assert len(lines) == MAX_FILE_LINES
     assert [line.state for line in lines[:3]] == ["running", "failed", "done"]
@@ -72,20 +71,20 @@ def test_many_files_show_those_that_matter():
 
 def test_cancelled_files_are_stopped():
     """No speed is shown for files that do not move."""
-    speeds = Speeds()
-    progress_lines(FILES, speeds, 0.0)
-    total, first, *_ = progress_lines(FILES, speeds, 1.0, ended=True)
+    bars = Bars()
+    bars.lines(FILES, 0.0)
+    total, first, *_ = bars.lines(FILES, 1.0, ended=True)
     assert (first.text, first.state) == ("stopped at 50 of 100 B", "stopped")
     assert "B/s" not in total.text
 
 
 def test_speeds():
     """Bytes per second over the last samples; a file that starts over has none."""
-    speeds = Speeds()
-    assert speeds.update("a", 0, 0.0) == 0.0
-    assert speeds.update("a", 500, 1.0) == 500.0
-    assert speeds.update("a", 1500, 2.0) == 750.0
-    assert speeds.update("a", 10, 3.0) == 0.0
+    bars = Bars()
+    assert bars.speed("a", 0, 0.0) == 0.0
+    assert bars.speed("a", 500, 1.0) == 500.0
+    assert bars.speed("a", 1500, 2.0) == 750.0
+    assert bars.speed("a", 10, 3.0) == 0.0
 
 
 def outcome(**columns):
