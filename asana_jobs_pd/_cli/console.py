@@ -67,35 +67,32 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _TEXT_FILE = re.compile(r"(?!.*://).*\.(?:csv|tsv|txt)", re.IGNORECASE)
 
-_CLI_TERMS = (
-    (re.compile(r"\b(?:gids|parents)\[\d+\](?: =|:)? "), ""),
-    (re.compile(r"[;,]? or call (?:asana_jobs_pd\.|aj\.)?connect\([^)]*\)[^.;]*"), ""),
-    (re.compile(r" \(can be started again(?: without harm)?: frame\.loc[^)]*\)"), ""),
-    (
-        re.compile(r"To read a file, pass aj\.read_jobs_file\(path\)"),
-        "To read a file, give it with --file",
-    ),
-    (re.compile(r": \.errors lists them by gid\."), ""),
-    (re.compile(r"a string of digits, or a positive int\b"), "a whole number, all digits"),
-    (re.compile(r"\bexport_graph(?= needs )"), "this command"),
-    (re.compile(r"\brecent_jobs\(\)"), "asana-jobs recent"),
-    (re.compile(r"\bin the frame\b"), "in the table"),
-    (re.compile(r"\boverwrite=True\b"), "--overwrite"),
-    (re.compile(r", or use temp_dir=… on a larger disk"), ""),
-    (re.compile(r"\b(?:proxies|verify)= or (?:from )?"), ""),
-    (re.compile(r"\bbase_url="), "ASANA_BASE_URL="),
-    (re.compile(r"\bfilters: (?=(created|modified)_at)"), ""),
-    (re.compile(r"(?:filters\[')?(created|modified)_at\.(after|before)(?:'\])?"), r"--\1-\2"),
-    (re.compile(r"filters\['(\w+)\.any'\]"), lambda match: f"--{match[1].replace('_', '-')}"),
-    (re.compile(r", a day, or a datetime with a time zone"), " or a day"),
-    (re.compile(r", as in '(\S+)' or datetime\([^)]*\)"), r", as in '\1'"),
-    (re.compile(r"\bmax_age(?:=| (?=has))"), "--max-age "),
-    (re.compile(r", a timedelta, or None(?=\.)"), ""),
-    (re.compile(r"\bdest[=.](?=\S)"), "--download "),
-    (re.compile(r"\bpath="), "--output "),
-    (re.compile(r"\bcolumn="), "--column "),
-)
-"""Names of Python options, and what they are called on the command line."""
+_CLI_TERMS: dict[str, str | Callable[[re.Match[str]], str]] = {
+    r"\b(?:gids|parents)\[\d+\](?: =|:)? ": "",
+    r"[;,]? or call (?:asana_jobs_pd\.|aj\.)?connect\([^)]*\)[^.;]*": "",
+    r" \(can be started again(?: without harm)?: frame\.loc[^)]*\)": "",
+    r"To read a file, pass aj\.read_jobs_file\(path\)": "To read a file, give it with --file",
+    r": \.errors lists them by gid\.": "",
+    r"a string of digits, or a positive int\b": "a whole number, all digits",
+    r"\bexport_graph(?= needs )": "this command",
+    r"\brecent_jobs\(\)": "asana-jobs recent",
+    r"\bin the frame\b": "in the table",
+    r"\boverwrite=True\b": "--overwrite",
+    r", or use temp_dir=… on a larger disk": "",
+    r"\b(?:proxies|verify)= or (?:from )?": "",
+    r"\bbase_url=": "ASANA_BASE_URL=",
+    r"\bfilters: (?=(created|modified)_at)": "",
+    r"(?:filters\[')?(created|modified)_at\.(after|before)(?:'\])?": r"--\1-\2",
+    r"filters\['(\w+)\.any'\]": lambda match: f"--{match[1].replace('_', '-')}",
+    r", a day, or a datetime with a time zone": " or a day",
+    r", as in '(\S+)' or datetime\([^)]*\)": r", as in '\1'",
+    r"\bmax_age(?:=| (?=has))": "--max-age ",
+    r", a timedelta, or None(?=\.)": "",
+    r"\bdest[=.](?=\S)": "--download ",
+    r"\bpath=": "--output ",
+    r"\bcolumn=": "--column ",
+}
+"""What only Python has, as patterns, and what it is called on the command line."""
 _PYTHON_ONLY = re.compile(
     r"\.\w+\(|\w\(\)|\.frame\b|\.errors\b|\bframe\.|\baj\.|\bgid for gid\b|\bas a list\b"
     r"|\b(?:custom_fields|engine|errors|finished|max_line_bytes|on_bad_lines|strict|workers)="
@@ -119,8 +116,8 @@ def say_error(error: BaseException | Warning | str) -> None:
 def in_cli_terms(message: str) -> str:
     """Return a message of the package without what only a Python program can do."""
     text = message
-    for pattern, replacement in _CLI_TERMS:
-        text = pattern.sub(replacement, text)
+    for pattern, replacement in _CLI_TERMS.items():
+        text = re.sub(pattern, replacement, text)
     parts = re.split(r"(?<=[.?!])(?= [A-Za-z_]+=| [A-Z])|(?=; )|(?=\n)", text)
     kept = "".join(part for part in parts if not _PYTHON_ONLY.search(part)).strip()
     return kept or message
