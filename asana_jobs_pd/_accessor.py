@@ -161,16 +161,7 @@ class AsanaAccessor:
         def load(
             self,
             *,
-            engine: Literal["arrow"],
-            workers: int | None = None,
-            progress: bool | ProgressCallback | None = None,
-            **options: Unpack[LoadOptions],
-        ) -> AsanaArrowExport[Any]: ...
-        @overload
-        def load(
-            self,
-            *,
-            engine: Literal["polars"],
+            engine: Literal["arrow", "polars"],
             workers: int | None = None,
             progress: bool | ProgressCallback | None = None,
             **options: Unpack[LoadOptions],

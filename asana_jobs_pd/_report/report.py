@@ -193,9 +193,8 @@ def _sections(
 
 def _summary(spans: pd.DataFrame) -> Section:
     states = list(_state_counts(spans))
-    counts = pd.crosstab(_kinds(spans), spans["state"].to_numpy(object))[states]
-    counts["Total"] = counts.sum(axis=1)
-    counts.loc["Total"] = counts.sum()
+    given = _kinds(spans), spans["state"].to_numpy(object)
+    counts = pd.crosstab(*given, margins=True, margins_name="Total")[[*states, "Total"]]
     heads = [Cell(state_label(state), "num", state) for state in states]
     rows = [
         [Cell(str(kind)), *(Cell(f"{count:,}" if count else _NOTHING, "num") for count in row)]

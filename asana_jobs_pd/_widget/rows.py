@@ -1,11 +1,12 @@
-"""The rows of the widget's table, and the form in which the browser gets them."""
+"""The rows of the widget's table, and how the browser gets them: all at once, then what changes."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -15,10 +16,12 @@ import pandas as pd
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._jobs.as_jobs import as_jobs, as_times
+from asana_jobs_pd._jobs.eta import usual_times
 from asana_jobs_pd._jobs.ledger import recent_jobs
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES
 from asana_jobs_pd._jobs.states import GONE, is_export, kinds_of
 from asana_jobs_pd._jobs.views import unique_jobs
+from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._vocabulary import (
     NO_ACCESS,
     UNKNOWN,
@@ -38,6 +41,10 @@ CREATED, READY, NAMED = 1, 2, 4
 """Flags of a row: its age counts from its creation; it has an export to download; its text begins
 with a name.
 """
+MAX_TABLE = 580_000
+"""The most bytes of the rows in a message of all; what else it holds takes some thousands."""
+MAX_ROWS = 1_000
+"""The most rows in a message of changes."""
 _SHORT = 4
 """How many values a row has without its text and what follows."""
 
@@ -265,3 +272,79 @@ def _cells(column: pd.Series) -> list[Any]:
         times = column.dt.as_unit("us").astype("int64").tolist()
         return [None if time == _NAT else time for time in times]
     return list(column.astype(object).where(column.notna(), None))
+
+
+class RowTable:
+    """The jobs of a monitor as rows, by gid; `version` counts the messages of changes.
+
+    `now` returns the time in seconds since 1970. Callers hold a lock.
+    """
+
+    rows: dict[str, JobRow]
+    version: int
+
+    def __init__(
+        self, monitor: JobsMonitor, client: Client | None, now: Callable[[], float]
+    ) -> None:
+        self._monitor, self._now = monitor, now
+        self._client = client or monitor.client
+        self._epoch = int(now())
+        self._changed: dict[str, None] = {}
+        self._usual: dict[str, str] | None = None
+        self.version = 0
+        frame = monitor.frame
+        self._seen = first_seen(frame, int(now() * 1e6), self._client)
+        self._look_up_usual_times(frame)
+        self.rows = self._rows_of(frame)
+
+    @property
+    def all_read(self) -> bool:
+        """Whether there is a state of each job."""
+        return all(row.state != UNKNOWN for row in self.rows.values())
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the page must get something."""
+        return bool(self._changed)
+
+    def update(self, changed: pd.DataFrame) -> None:
+        """Take over rows that have changed."""
+        rows = self._rows_of(changed)
+        self.rows |= rows
+        self._changed |= dict.fromkeys(rows)
+
+    def message(self) -> dict[str, Any]:
+        """Return all rows for the page; long names of large tables follow as changes."""
+        message = self._message(self.rows.values())
+        self._changed |= dict.fromkeys(shorten(message, MAX_TABLE))
+        return message
+
+    def changes(self) -> dict[str, Any] | None:
+        """Return the next rows that the page has not got; None if it has all."""
+        if self._usual is None and self._look_up_usual_times(frame := self._monitor.frame):
+            rows = self._rows_of(frame)
+            self._changed |= {gid: None for gid in rows if rows[gid] != self.rows[gid]}
+            self.rows = rows
+        gids = list(islice(self._changed, MAX_ROWS))
+        if not gids:
+            return None
+        for gid in gids:
+            del self._changed[gid]
+        self.version += 1
+        return self._message(self.rows[gid] for gid in gids)
+
+    def _message(self, rows: Iterable[JobRow]) -> dict[str, Any]:
+        return rows_message(rows, version=self.version, epoch=self._epoch, at=self._now())
+
+    def _look_up_usual_times(self, frame: pd.DataFrame) -> bool:
+        """Ask the ledger how long the jobs take, once all are read; return whether it knows."""
+        if UNKNOWN not in self._monitor.counts:
+            self._usual = usual_times(frame, self._client or self._monitor.client)
+        return bool(self._usual)
+
+    def _rows_of(self, frame: pd.DataFrame) -> dict[str, JobRow]:
+        unreadable: set[str] = set()
+        if UNREADABLE in self._monitor.counts:
+            jobs = self._monitor.jobs.items()
+            unreadable = {gid for gid, job in jobs if job.status == UNREADABLE}
+        return rows_of(frame, self._seen, unreadable, self._usual or {})

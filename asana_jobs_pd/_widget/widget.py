@@ -25,7 +25,7 @@ from asana_jobs_pd._widget.display import (
     base_widget,
     in_kernel,
 )
-from asana_jobs_pd._widget.row_table import RowTable
+from asana_jobs_pd._widget.rows import RowTable
 from asana_jobs_pd._widget.static_table import static_face
 from asana_jobs_pd._widget.status import is_news, status_message
 from asana_jobs_pd._widget.ticker import Ticker
