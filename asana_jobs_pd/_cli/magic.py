@@ -12,6 +12,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from asana_jobs_pd._cli.console import last_frame, split
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.read import read_asana_jobs
 from asana_jobs_pd._jobs.schema import NAMES
@@ -39,21 +40,15 @@ def split_words(text: str, look_up: Callable[[str], object]) -> list[Any]:
     """
     words: list[Any] = []
     parts: list[Any] = []
-
-    def end_word() -> None:
-        if parts:
-            words.append(parts[0] if len(parts) == 1 else "".join(map(str, parts)))
-            parts.clear()
-
     position = 0
-    while position < len(text):
-        if text[position].isspace():
-            end_word()
-            position += 1
-            continue
-        value, position = _part(text, position, look_up)
-        parts.append(value)
-    end_word()
+    while position <= len(text):
+        if position == len(text) or text[position].isspace():
+            if parts:
+                words.append(parts[0] if len(parts) == 1 else "".join(map(str, parts)))
+            parts, position = [], position + 1
+        else:
+            value, position = _part(text, position, look_up)
+            parts.append(value)
     return words
 
 
@@ -78,7 +73,7 @@ def texts_of(values: Iterable[object]) -> list[object]:
         if isinstance(value, pd.DataFrame):
             flat += parse_gids(value)
         elif isinstance(value, str):
-            flat += re.split(r"[\s,]+", value.strip()) if value.strip() else []
+            flat += split(value)
         elif isinstance(value, Iterable):
             flat += texts_of(value)
         else:
@@ -148,22 +143,20 @@ class AsanaMagics(Magics):
         return options
 
     def _run(self, options: argparse.Namespace) -> object:
+        jobs: pd.DataFrame | None = None
         try:
             jobs = read_asana_jobs(options.gids, options.fields, errors=options.errors)
             if options.wait:
                 jobs = wait_asana_jobs(jobs, errors=options.errors)
         except (AsanaJobsError, ReadInterrupted) as error:
-            if (frame := getattr(error, "frame", None)) is not None:
-                self._keep(options, frame)  # keep partial results
+            jobs = last_frame(error, jobs)
             raise
-        self._keep(options, jobs)
+        finally:
+            if options.into is not None and jobs is not None:
+                self._shell.user_ns[options.into] = jobs
         if options.watch:
             return jobs.asana.watch()
         return jobs if options.into is None else None
-
-    def _keep(self, options: argparse.Namespace, jobs: pd.DataFrame) -> None:
-        if options.into is not None:
-            self._shell.user_ns[options.into] = jobs
 
     def _look_up(self, expression: str) -> object:
         try:
