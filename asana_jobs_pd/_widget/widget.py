@@ -49,14 +49,17 @@ _TERMINAL_HINT = (
 _NOTEBOOK_HINT = "For a live table, run this cell in Jupyter."
 
 
-class _JobsTrait(t.TraitType[pd.DataFrame, pd.DataFrame]):
-    """The frame of jobs, built when it is accessed."""
+class _FrameTrait(t.TraitType[pd.DataFrame, pd.DataFrame]):
+    """A frame of jobs as they are when it is accessed."""
 
     info_text = "a frame of jobs"
 
+    def __init__(self, make: Callable[[Any], pd.DataFrame]) -> None:
+        super().__init__(read_only=True)
+        self._make = make
+
     def get(self, obj: Any, cls: Any = None) -> pd.DataFrame:  # noqa: ARG002
-        frame: pd.DataFrame = obj.monitor.frame
-        return frame
+        return self._make(obj)
 
 
 @public
@@ -91,7 +94,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         All rows in their current state, as `refresh_asana_jobs` would return them. Like the
         other traits, it can be observed but not set.
     selected : pandas.DataFrame
-        The rows selected for download.
+        The rows selected for download, in their current state, too.
     files : pandas.DataFrame or None
         The result of the last download; see `download_asana_exports`.
     data : AsanaExport or None
@@ -121,8 +124,8 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     >>> widget.close()
     """
 
-    jobs = _JobsTrait(read_only=True)
-    selected = t.Instance(pd.DataFrame, read_only=True)
+    jobs = _FrameTrait(lambda widget: widget.monitor.frame)
+    selected = _FrameTrait(lambda widget: widget._rows_of(widget._selected))  # noqa: SLF001
     files = t.Instance(pd.DataFrame, allow_none=True, read_only=True)
     data = t.Any(read_only=True)
 
@@ -135,7 +138,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     _dest = t.Unicode().tag(sync=True)
 
     _closed = True
-    _jobs_observed = False
+    _observed: frozenset[Any] = frozenset()
 
     def __init__(
         self,
@@ -150,7 +153,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         self._owner, self._client = self.monitor is not jobs, client
         self._now = now
         self._lock = threading.RLock()
-        self._closed = self._jobs_observed = False
+        self._closed = False
         self._sent_at = 0.0
         self._table = RowTable(self.monitor, client, now)
         self._transfers = Transfers(lambda message: setattr(self, "_transfer", message))
@@ -159,7 +162,6 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
             _status=self._new_status(),
             _transfer=self._transfers.message,
         )
-        self.set_trait("selected", self.monitor.frame.iloc[:0])
         reopen = self._reopen if self.has_trait("_esm") else None  # with anywidget
         self._display = Display(self._bundle, self._static_face, reopen)
         self._ticker = Ticker(self._tick)
@@ -233,8 +235,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         >>> widget.observe(lambda change: print(len(change["new"])), "selected")
         >>> widget.close()
         """
-        observed = [names] if isinstance(names, str) or names is t.All else names
-        self._jobs_observed |= "jobs" in observed or t.All in observed
+        self._observed |= {names} if isinstance(names, str) or names is t.All else {*names}
         super().observe(handler, names, type)
 
     def close(self) -> None:
@@ -276,9 +277,13 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         with self._lock:
             self._table.update(changed)
         self._ticker.wake()
-        if self._jobs_observed:
-            change = t.Bunch(name="jobs", old=None, new=self.jobs, owner=self, type="change")
-            self.notify_change(change)
+        self._notify("jobs")
+
+    def _notify(self, name: str) -> None:
+        """Call the observers of a frame, which is made only if there are any."""
+        if {name, t.All} & self._observed:
+            new = getattr(self, name)
+            self.notify_change(t.Bunch(name=name, old=None, new=new, owner=self, type="change"))
 
     def _tick(self) -> bool:
         """Send what has changed; return whether anything may change by itself."""
@@ -364,7 +369,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
 
     @t.observe("_selected")
     def _select(self, _: Any) -> None:
-        self.set_trait("selected", self._rows_of(self._selected))
+        self._notify("selected")
 
     def _rows_of(self, gids: list[str]) -> pd.DataFrame:
         frame = self.jobs
