@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-TIMEOUT = 5.0
+TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)

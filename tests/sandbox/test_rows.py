@@ -90,14 +90,6 @@ def test_some_rows_of_a_resource_export_repeat(exported):
     assert set(gids.values()) == {1}
 
 
-def test_gids_are_strings_beyond_what_numbers_hold(tasks):
-    """Up to 19 digits: more than a float holds exactly, some more than a signed integer."""
-    gids = [task["gid"] for task in tasks]
-    assert all(isinstance(gid, str) and gid.isdigit() for gid in gids)
-    assert sum(int(gid) > 2**53 for gid in gids) > len(gids) / 4
-    assert {len(gid) for gid in gids} == {16, 17, 19}
-
-
 def test_custom_fields_come_in_every_type(fields):
     """All types and representations, with values and without."""
     assert {field["type"] for field in fields} == set(FIELD_VALUES)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from driven import until
 
 import asana_jobs_pd.sandbox
 from asana_jobs_pd.sandbox import Clock, Sandbox
@@ -130,7 +131,7 @@ def test_stopping_drops_what_is_pending(caplog, fault):
             asana.fault(fault, seconds=60, times=9)
         with connected(asana) as bare, connected(asana):
             bare.sendall(ask.request(asana.gids(1)[0]))
-            time.sleep(0.02)
+            until(lambda: asana.stats.requests)
             begun = time.monotonic()
             asana.stop()
             assert time.monotonic() - begun < 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 import zlib
 from contextlib import ExitStack
 
 import pytest
+from driven import until
 
 from .conftest import Asker, connected, fetch, read_reply
 from .contract import violations
@@ -242,13 +242,6 @@ def test_large_graph_exports_are_cached_for_four_hours(asana, ask, kind):
     assert begin(ask, "graph_export_request", parent).data["status"] == "not_started"
 
 
-def wait_for(asana, requests):
-    deadline = time.monotonic() + 5
-    while asana.stats.requests < requests:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def test_posts_in_flight_are_counted_apart(sandbox):
     """A full lane of POSTs leaves room for GETs, and the other way round."""
     asana = sandbox(max_in_flight=1, max_posts_in_flight=2, max_jobs=None)
@@ -261,9 +254,9 @@ def test_posts_in_flight_are_counted_apart(sandbox):
         bare = [stack.enter_context(connected(asana)) for _ in range(3)]
         for each in bare[:2]:
             each.sendall(slow)
-        wait_for(asana, 2)
+        until(lambda: asana.stats.requests == 2)
         bare[2].sendall(ask.request(asana.gids(1)[0]))
-        wait_for(asana, 3)
+        until(lambda: asana.stats.requests == 3)
         assert begin(ask, "duplicate_task").status == 429
         assert ask.job(asana.gids(1)[0]).status == 429
         assert [read_reply(each).status for each in bare] == [201, 201, 200]

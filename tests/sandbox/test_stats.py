@@ -50,11 +50,6 @@ def test_downloads_are_kept_with_their_range(asana):
     assert "Signature" not in repr(asana.requests)
 
 
-def test_the_last_ten_thousand_requests_are_kept(asana):
-    """And no more, so that a long run does not fill the memory."""
-    assert asana._site.seen.maxlen == 10_000
-
-
 def test_tokens_are_never_kept(sandbox):
     """Neither the right one nor a wrong one."""
     ask = Asker(sandbox(token="hush-1234"))

@@ -61,6 +61,7 @@ def test_gids_are_unique_and_too_long_for_floats(world, tasks):
         gids = [row["gid"] for row in of_type(graph_rows(world), kind)]
         assert len(set(gids)) == len(gids)
         assert sum(int(gid) > 2**53 for gid in gids) >= len(gids) / 3
+        assert {len(gid) for gid in gids} <= {16, 17, 19}
     stories = [story["gid"] for row in tasks.values() for story in row["stories"]]
     assert len(set(stories)) == len(stories)
 
