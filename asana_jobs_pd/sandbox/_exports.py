@@ -79,7 +79,7 @@ def _repeated(rows: Iterator[Json]) -> Iterator[Json]:
 
 
 _PATH = re.compile(r"/exports/(graph_export|export_request)_(\d+)\.jsonl\.gz", re.ASCII)
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})", re.ASCII)
 _SIGNATURE = "X-Amz-Signature"
 _STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -203,7 +203,7 @@ def _file(content: bytes) -> File:
 
 
 def serve(file: File, asked: Mapping[str, str]) -> Answer:
-    """Return a file, or the requested range of it."""
+    """Return a file, or the requested range of it; the whole file for ranges that make no sense."""
     content, size = file.content, len(file.content)
     headers = (
         ("Content-Type", "application/gzip"),
@@ -211,29 +211,14 @@ def serve(file: File, asked: Mapping[str, str]) -> Answer:
         ("Accept-Ranges", "bytes"),
     )
     wanted = asked.get("range", "") if asked.get("if-range") in (None, file.etag) else ""
-    span = byte_range(wanted, size)
-    if span is None:
+    match = _RANGE.fullmatch(wanted)
+    first, last = (int(match[1]), int(match[2] or 10**18)) if match else (0, -1)
+    if last < first:
         return Answer(200, content, headers, export=True)
-    if not span:
-        answer = xml_error(416, "InvalidRange", "The requested range is not satisfiable")
-        answer.headers += (("Content-Range", f"bytes */{size}"),)
-        return answer
-    place = ("Content-Range", f"bytes {span.start}-{span.stop - 1}/{size}")
-    return Answer(206, content[span.start : span.stop], (*headers, place), export=True)
-
-
-def byte_range(header: str, size: int) -> range | None:
-    """Return the bytes that a `Range` header requests.
-
-    None means the whole file, which S3 also serves for an invalid header or several ranges; an
-    empty range means that it cannot be satisfied.
-    """
-    match = _RANGE.fullmatch(header)
-    if match is None or match[0] == "bytes=-":
-        return None
-    first, last = match.groups()
-    if not first:
-        return range(max(0, size - int(last)), size)
-    if last and int(last) < int(first):
-        return None
-    return range(int(first), min(int(last) + 1, size) if last else size)
+    if first >= size:
+        refusal = xml_error(416, "InvalidRange", "The requested range is not satisfiable")
+        refusal.headers += (("Content-Range", f"bytes */{size}"),)
+        return refusal
+    part = content[first : last + 1]
+    place = ("Content-Range", f"bytes {first}-{first + len(part) - 1}/{size}")
+    return Answer(206, part, (*headers, place), export=True)

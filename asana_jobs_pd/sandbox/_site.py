@@ -188,9 +188,9 @@ class Limits:
     def admit(self, now: float, lane: Lane, stats: Stats) -> Answer | None:
         """Count a request and reserve a slot, or return the rejection."""
         if self.requests is not None:
-            self._times.append(now)
-            while self._times[0] <= now - self.window:
+            while self._times and self._times[0] <= now - self.window:
                 self._times.popleft()
+            self._times.append(now)
             stats.most_in_window = max(stats.most_in_window, len(self._times))
             if len(self._times) > self.requests:
                 stats.throttled_rate += 1

@@ -91,16 +91,8 @@ def _require(good: object, message: str) -> None:
         raise RefusedError(error(400, message))
 
 
-PARENTS = (
-    "project",
-    "task",
-    "portfolio",
-    "team",
-    "goal",
-    "project_template",
-    "task_template",
-    "workspace",
-)
+_PARENTS = "project task portfolio team goal project_template task_template workspace"
+PARENTS = _PARENTS.split()
 _LARGE = ("portfolio", "team")
 """Parents with more than 1,000 tasks: their graph exports are cached."""
 _SCOPES = ("project", *_LARGE)

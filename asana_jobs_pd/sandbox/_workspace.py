@@ -16,27 +16,15 @@ Ana Bo Carla Dmitri Eve Fatima Greg Hiro Inés José Kai Lena Nora Omar Priya Ro
 Víctor Wen Yara Zoë
 """
 _LAST_NAMES = "Abe Costa Dvořák Haddad Kim Müller Nkosi O'Neil Øster Sanchez Silva Zhang"
+_SPICES = """
+café|Zürich|日本語のメモ|задача|✅ done|🚀|\N{EN DASH} see §4|“quoted”|مرحبا|Straße|한국어
+<b>bold</b> & co.|back\\slash "q"|=1+1|a,b;c
+"""
 
 WORDS = _WORDS.split()
 FIRST_NAMES = _FIRST_NAMES.split()
 LAST_NAMES = _LAST_NAMES.split()
-SPICES = (
-    "café",
-    "Zürich",
-    "日本語のメモ",
-    "задача",
-    "✅ done",
-    "🚀",
-    "\N{EN DASH} see §4",
-    "“quoted”",
-    "مرحبا",
-    "Straße",
-    "한국어",
-    "<b>bold</b> & co.",
-    'back\\slash "q"',
-    "=1+1",
-    "a,b;c",
-)
+SPICES = _SPICES.strip().replace("\n", "|").split("|")
 COLORS = ("red", "orange", "green", "aqua", "blue", "purple", "none")
 
 

@@ -236,10 +236,7 @@ class World:
 
     def portfolios_below(self, parent: str | None) -> set[int]:
         """Return the portfolios in the graph export of a portfolio; None for everything."""
-        gids = [portfolio["gid"] for portfolio in self.portfolios]
-        if parent is None:
-            return set(range(len(gids)))
-        below = {gids.index(parent)} if parent in gids else set()
+        below = {n for n, each in enumerate(self.portfolios) if parent in (None, each["gid"])}
         for above, portfolio in sorted(self.portfolio_links()):
             if above in below:
                 below.add(portfolio)

@@ -219,29 +219,19 @@ def _tasks(world: World) -> Iterator[Json]:
 
 
 def _stories(world: World, task: Task) -> Iterator[Json]:
+    def story(place: int, at: int, by: Json, **keys: Any) -> Json:
+        gid = world.gid("story", task.number * 32 + place)
+        created = {"created_at": _time(at), "created_by": by}
+        return {"gid": gid, "resource_type": "story", **created, **keys}
+
     rng = Random(f"{world.seed}/comments/{task.number}")
     for place, change in enumerate(task.changes):
-        field = change.field
-        if field[0] == "section" and field[1] in world.hidden:
-            continue
-        yield {
-            "gid": world.gid("story", task.number * 32 + place),
-            "resource_type": "story",
-            "created_at": _time(change.at),
-            "created_by": world.users[change.by],
-            "type": "system",
-            **_story(world, change),
-        }
+        if not (change.field[0] == "section" and change.field[1] in world.hidden):
+            by = world.users[change.by]
+            yield story(place, change.at, by, type="system", **_story(world, change))
     if rng.random() < 1 / 3:
-        yield {
-            "gid": world.gid("story", task.number * 32 + 31),
-            "resource_type": "story",
-            "created_at": _time(task.modified_at),
-            "created_by": rng.choice(world.users),
-            "type": "comment",
-            "resource_subtype": "comment_added",
-            "text": text(rng),
-        }
+        kind = {"type": "comment", "resource_subtype": "comment_added"}
+        yield story(31, task.modified_at, rng.choice(world.users), **kind, text=text(rng))
 
 
 def _story(world: World, change: Change) -> Json:
