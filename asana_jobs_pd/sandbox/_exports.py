@@ -22,7 +22,6 @@ from ._world import World
 from ._world_rows import (
     graph_rows,
     graph_task_rows,
-    requested_rows,
     resource_rows,
     structure_rows,
 )
@@ -189,7 +188,7 @@ class Exports:
         if parent:
             rows = graph_rows(world, world.nth(*parent))
         elif parameters:
-            rows = requested_rows(world, parameters)
+            rows = chain.from_iterable(resource_rows(world, **asked) for asked in parameters)
         else:
             order = str(edition) if gid in self._asked else f"{gid}/{edition}"
             rows = export_rows(resource_type, self._rows, self._seed, order, weeks=weeks)

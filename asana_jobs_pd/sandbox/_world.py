@@ -20,8 +20,11 @@ Json: TypeAlias = dict[str, Any]
 Field: TypeAlias = str | tuple[str, int]
 """A field: "assignee", "completed", "due_on", "name", ("section", project), ("field", n)."""
 
-START, NOW = datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
-"""The first task is created at the start of the period; only `weeks` bring what is after `NOW`."""
+START, NOW = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1000 for year in (2024, 2026))
+"""The first task is created at the start of the period; only `weeks` bring what is after `NOW`.
+
+Times are in milliseconds since 1970.
+"""
 _WEEK = 7 * 86_400_000
 SECTIONS = ("To do", "Doing", "Review", "Done")
 CHANGING = ("text", "number", "enum", "multi_enum", "date", "people")
@@ -256,7 +259,7 @@ class World:
 
     def _period(self, number: int) -> tuple[int, int]:
         """Return when a task begins, and when its first period ends: at `NOW`, or after a week."""
-        begin, end, place, count = millis(START), millis(NOW), number, self.first_tasks
+        begin, end, place, count = START, NOW, number, self.first_tasks
         if number >= count:
             week, place = divmod(number - count, self._added)
             begin, count = end + week * _WEEK, self._added
@@ -287,7 +290,7 @@ class World:
             at -= at % 1000 if rng.random() < 1 / 4 else 0
             changes.append(self._change(rng, at, state))
             state[changes[-1].field] = changes[-1].new
-        for begin in range(end, millis(NOW) + self.weeks * _WEEK, _WEEK):
+        for begin in range(end, NOW + self.weeks * _WEEK, _WEEK):
             rng = Random(f"{self.seed}/week/{begin}/{number}")
             if rng.random() < 1 / 10:
                 changes.append(self._change(rng, begin + rng.randrange(_WEEK), state))
@@ -330,11 +333,6 @@ def _next_section(rng: Random, old: int | None) -> int | None:
 def _other(old: Any, draw: Callable[[], Any]) -> Any:
     """Return the first draw that differs from a value."""
     return next(value for value in iter(draw, object()) if value != old)
-
-
-def millis(time: datetime) -> int:
-    """Return a time in milliseconds since 1970."""
-    return int(time.timestamp()) * 1000
 
 
 def day(rng: Random, around: int) -> str:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Literal
 
 from ._workspace import COLORS, VALUES, text, title
-from ._world import NOW, SECTIONS, START, Change, Json, Task, World, day, millis
+from ._world import NOW, SECTIONS, START, Change, Json, Task, World, day
 
 
 def resource_rows(
@@ -18,24 +18,12 @@ def resource_rows(
     fields: Iterable[str] | None = None,
     filters: Mapping[str, Any] | None = None,
 ) -> Iterator[Json]:
-    """Yield the rows of one resource type of a resource export; teams cannot be filtered."""
+    """Yield the rows that one item of `export_request_parameters` asks for."""
     rows = {"task": _tasks, "team": _teams, "message": _messages}[resource_type](world)
-    wanted = None if fields is None else _tree(fields)
-    conditions = {} if filters is None or resource_type == "team" else filters
+    wanted = {} if fields is None else _tree(["resource_type", *fields])
     for row in rows:
-        if all(_passes(row, name, value) for name, value in conditions.items()):
-            yield row if wanted is None else _pick(row, wanted)
-
-
-def requested_rows(world: World, parameters: Iterable[Json]) -> Iterator[Json]:
-    """Yield the rows of a resource export with these request parameters."""
-    for asked in parameters:
-        fields = asked.get("fields")
-        if fields is not None:
-            fields = ["resource_type", *fields]
-        yield from resource_rows(
-            world, asked["resource_type"], fields=fields, filters=asked.get("filters")
-        )
+        if all(_passes(row, name, value) for name, value in (filters or {}).items()):
+            yield _pick(row, wanted) if wanted else row
 
 
 def graph_rows(world: World, parent: str | None = None) -> Iterator[Json]:
@@ -74,7 +62,7 @@ def _portfolio(world: World, number: int) -> Json:
     return {
         **world.portfolios[number],
         "color": rng.choice(COLORS),
-        "created_at": _time(millis(START)),
+        "created_at": _time(START),
         "owner": rng.choice(world.users),
     }
 
@@ -85,23 +73,23 @@ def _project(world: World, number: int) -> Iterator[Json]:
     yield {
         **project,
         "archived": rng.random() < 1 / 5,
-        "created_at": _time(millis(START)),
-        "due_on": day(rng, millis(NOW)) if rng.random() < 1 / 2 else None,
+        "created_at": _time(START),
+        "due_on": day(rng, NOW) if rng.random() < 1 / 2 else None,
         "owner": rng.choice(world.users),
         "team": world.team_of(number),
     }
     for place in range(len(SECTIONS)):
         yield {
             **world.section(number, place),
-            "created_at": _time(millis(START)),
+            "created_at": _time(START),
             "project": project,
         }
     yield {
         "gid": world.gid("allocation", number),
         "resource_type": "allocation",
         "resource_subtype": "project_allocation",
-        "start_date": day(rng, millis(START)),
-        "end_date": day(rng, millis(NOW)),
+        "start_date": day(rng, START),
+        "end_date": day(rng, NOW),
         "effort": {"type": "percent", "value": rng.choice((12.5, 50, 100))},
         "assignee": rng.choice(world.users),
         "parent": project,
@@ -280,7 +268,7 @@ def _teams(world: World) -> Iterator[Json]:
 def _messages(world: World) -> Iterator[Json]:
     for number in range(world.tasks // 15):
         rng = Random(f"{world.seed}/message/{number}")
-        created = _time(millis(START) + rng.randrange(millis(NOW) - millis(START)))
+        created = _time(START + rng.randrange(NOW - START))
         yield {
             "gid": world.gid("message", number),
             "resource_type": "message",

@@ -165,7 +165,7 @@ def test_custom_fields_of_graph_exports_come_without_gids_on_demand():
 
 def test_fields_are_what_was_asked_for(world):
     row = next(resource_rows(world, "task", fields=["name", "memberships.section.name"]))
-    assert list(row) == ["gid", "name", "memberships"]
+    assert list(row) == ["gid", "resource_type", "name", "memberships"]
     (membership, *_) = row["memberships"]
     assert membership == {"section": {"gid": membership["section"]["gid"], "name": "Doing"}} or (
         list(membership["section"]) == ["gid", "name"]
