@@ -129,7 +129,7 @@ class World:
         self.tasks = tasks + weeks * self._added
         self._salt = crc32(str(seed).encode()) % 10**6
         rng = Random(f"{seed}/world")
-        self.workspace = self._object("workspace", 0, "Acme Café GmbH")
+        self.workspace = self.compact("workspace", 0, "Acme Café GmbH")
         counts = {
             "user": min(200, max(8, tasks // 50)),
             "team": 6,
@@ -139,7 +139,7 @@ class World:
         counts["portfolio"] = min(40, max(4, counts["project"] // 4))
         names = {"user": person}
         self.users, self.teams, self.tags, self.projects, self.portfolios = (
-            [self._object(kind, n, names.get(kind, title)(rng)) for n in range(count)]
+            [self.compact(kind, n, names.get(kind, title)(rng)) for n in range(count)]
             for kind, count in counts.items()
         )
         self.fields = definitions(rng)
@@ -160,12 +160,13 @@ class World:
         zeros = (14, 15, 17, 15)[number % 4]
         return str((10 + _KINDS.index(kind)) * 10**zeros + self._salt * 10**8 + number)
 
-    def _object(self, kind: str, number: int, name: str) -> Json:
+    def compact(self, kind: str, number: int, name: str) -> Json:
+        """Return an object in compact form."""
         return {"gid": self.gid(kind, number), "resource_type": kind, "name": name}
 
     def section(self, project: int, number: int) -> Json:
         """Return a section of a project in compact form."""
-        return self._object("section", project * len(SECTIONS) + number, SECTIONS[number])
+        return self.compact("section", project * len(SECTIONS) + number, SECTIONS[number])
 
     # What there is
 

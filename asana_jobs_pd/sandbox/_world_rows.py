@@ -181,11 +181,7 @@ def _relations(world: World, number: int) -> Json:
 
 
 def _named(world: World, number: int) -> Json:
-    return {
-        "gid": world.gid("task", number),
-        "resource_type": "task",
-        "name": world.task(number).last["name"],
-    }
+    return world.compact("task", number, world.task(number).last["name"])
 
 
 def _tasks(world: World) -> Iterator[Json]:

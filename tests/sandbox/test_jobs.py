@@ -37,23 +37,17 @@ def test_gids_of_one_kind(asana, ask):
 
 
 def test_jobs_progress_with_the_clock_only(asana, ask):
-    """Jobs stand still with the clock, move on with it, never go back, and end within 10 s."""
+    """Jobs stand still with the clock, move on with it, never go back, and end within 6 s."""
     gids = asana.gids(60)
     before = ask.statuses(gids)
     assert ask.statuses(gids) == before
     assert {"not_started", "in_progress", "succeeded"} <= set(before)
-    for _ in range(10):
+    for _ in range(6):
         asana.advance(1)
         after = ask.statuses(gids)
         assert all(ORDER.index(a) >= ORDER.index(b) for a, b in zip(after, before, strict=True))
         before = after
     assert set(before) == {"succeeded", "failed"}
-
-
-def test_most_jobs_end_within_six_seconds(asana, ask):
-    """A demo is soon over."""
-    asana.advance(6)
-    assert not {"not_started", "in_progress"} & set(ask.statuses(asana.gids(60)))
 
 
 def test_some_jobs_fail_but_not_the_first(asana, ask):
