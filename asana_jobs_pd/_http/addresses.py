@@ -1,4 +1,4 @@
-"""Where a token may go, and by which way: base URL, proxies and CA bundle."""
+"""Where a token may go, and how servers are reached: base URL, proxies, CA bundle, adapters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import requests
 
-from asana_jobs_pd._http.http_adapter import Settings
+from asana_jobs_pd._http.http_adapter import OneServerAdapter, Settings
 from asana_jobs_pd._http.redaction import Hidden, clean
 from asana_jobs_pd.errors import InvalidOptionError
 
@@ -68,6 +68,40 @@ def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
             "{'https': 'http://proxy.example:3128'}."
         )
     return hidden
+
+
+class Network:
+    """How servers are reached; keeps one adapter for each."""
+
+    def __init__(
+        self,
+        timeout: tuple[float, float],
+        proxies: Proxies,
+        verify: bool | str | None,
+        pool_size: int,
+    ) -> None:
+        self.timeout = timeout
+        self._proxies, self._verify, self._pool_size = proxies, verify, pool_size
+        self._adapters: dict[str, OneServerAdapter] = {}
+
+    def adapter(self, url: str) -> OneServerAdapter:
+        """Return the adapter of the server that a URL names."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._adapters:
+            settings = settings_for(origin, self._proxies, self._verify)
+            made = OneServerAdapter(origin, settings, self._pool_size)
+            return self._adapters.setdefault(origin, made)
+        return self._adapters[origin]
+
+    def close(self) -> None:
+        """Close the connections; other ones are made when they are needed."""
+        for adapter in self._adapters.values():
+            adapter.close()
+
+    def forget(self) -> None:
+        """Forget the connections: in a forked process they belong to the other one."""
+        self._adapters = {}
 
 
 def settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:

@@ -15,7 +15,7 @@ from typing import NoReturn, Self
 from urllib.parse import urlencode
 
 from asana_jobs_pd._formatting import format_duration
-from asana_jobs_pd._http.addresses import check_base_url, hide_proxies, is_loopback
+from asana_jobs_pd._http.addresses import Network, check_base_url, hide_proxies, is_loopback
 from asana_jobs_pd._http.auth import Token, environment, find_token
 from asana_jobs_pd._http.rate_limit import Limiter, limiter_for, share_limiter
 from asana_jobs_pd._http.redaction import mask_logs, redact
@@ -32,7 +32,6 @@ from asana_jobs_pd._http.signed_urls import SignedTransport
 from asana_jobs_pd._http.transport import (
     CustomTransport,
     Method,
-    Network,
     RequestsTransport,
     Response,
     Transport,

@@ -16,13 +16,12 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urljoin
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from asana_jobs_pd._http.addresses import is_loopback, split_url
+from asana_jobs_pd._http.addresses import Network, is_loopback, split_url
 from asana_jobs_pd._http.http_adapter import AnswerTimeout
 from asana_jobs_pd._http.redaction import clean, hide_query
 from asana_jobs_pd._http.transport import (
     ConnectionFailure,
     CustomTransport,
-    Network,
     Request,
     Response,
     explain,

@@ -12,16 +12,15 @@ from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
-from urllib.parse import urlsplit
 
 import orjson
 import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
-from asana_jobs_pd._http.addresses import Proxies, settings_for
+from asana_jobs_pd._http.addresses import Network
 from asana_jobs_pd._http.auth import Token
-from asana_jobs_pd._http.http_adapter import AnswerTimeout, OneServerAdapter
+from asana_jobs_pd._http.http_adapter import AnswerTimeout
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.redaction import clean, hide_query
 from asana_jobs_pd.errors import InvalidOptionError
@@ -240,40 +239,6 @@ class CustomTransport:
                 f"transport.send() returned a {type(response).__name__}, not a Response."
             )
         return replace(response, headers=CaseInsensitiveDict(response.headers))
-
-
-class Network:
-    """How servers are reached; keeps one adapter for each."""
-
-    def __init__(
-        self,
-        timeout: tuple[float, float],
-        proxies: Proxies,
-        verify: bool | str | None,
-        pool_size: int,
-    ) -> None:
-        self.timeout = timeout
-        self._proxies, self._verify, self._pool_size = proxies, verify, pool_size
-        self._adapters: dict[str, OneServerAdapter] = {}
-
-    def adapter(self, url: str) -> OneServerAdapter:
-        """Return the adapter of the server that a URL names."""
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        if origin not in self._adapters:
-            settings = settings_for(origin, self._proxies, self._verify)
-            made = OneServerAdapter(origin, settings, self._pool_size)
-            return self._adapters.setdefault(origin, made)
-        return self._adapters[origin]
-
-    def close(self) -> None:
-        """Close the connections; other ones are made when they are needed."""
-        for adapter in self._adapters.values():
-            adapter.close()
-
-    def forget(self) -> None:
-        """Forget the connections: in a forked process they belong to the other one."""
-        self._adapters = {}
 
 
 class RequestsTransport:

@@ -10,10 +10,10 @@ from contextlib import suppress
 
 import pytest
 
-from asana_jobs_pd._http.addresses import hide_proxies
+from asana_jobs_pd._http.addresses import Network, hide_proxies
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.signed_urls import SignedTransport, SignedUrl
-from asana_jobs_pd._http.transport import ConnectionFailure, Network
+from asana_jobs_pd._http.transport import ConnectionFailure
 
 from .conftest import TOKEN, http
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from seed import GRAPH_URL, RESOURCE_URL
 
 from asana_jobs_pd import Client
-from asana_jobs_pd._http.addresses import hide_proxies
+from asana_jobs_pd._http.addresses import Network, hide_proxies
 from asana_jobs_pd._http.signed_urls import SignedTransport, SignedUrl
-from asana_jobs_pd._http.transport import Network
 from asana_jobs_pd.testing import MockTransport, Response
 
 BASE = "https://asana-export.s3.amazonaws.com/1/download/file.jsonl.gz"

@@ -11,12 +11,11 @@ import requests
 import responses
 import urllib3
 
-from asana_jobs_pd._http.addresses import hide_proxies
+from asana_jobs_pd._http.addresses import Network, hide_proxies
 from asana_jobs_pd._http.auth import Token
 from asana_jobs_pd._http.transport import (
     MAX_BODY,
     ConnectionFailure,
-    Network,
     RequestsTransport,
     Response,
 )
