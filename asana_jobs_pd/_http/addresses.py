@@ -49,10 +49,8 @@ def _parse_base_url(base_url: str) -> tuple[str, str]:
     return parts.geturl().rstrip("/"), ""
 
 
-def hide_proxies(proxies: Mapping[str, str] | Proxies | None) -> Proxies:
+def hide_proxies(proxies: Mapping[str, str] | None) -> Proxies:
     """Return proxies out of sight, as their URLs may hold passwords; only a mapping will do."""
-    if isinstance(proxies, Hidden):
-        return proxies
     kind = type(proxies).__name__
     try:
         valid = isinstance(proxies, Mapping | None) and all(
@@ -89,7 +87,7 @@ class Network:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._adapters:
-            settings = settings_for(origin, self._proxies, self._verify)
+            settings = _settings_for(origin, self._proxies, self._verify)
             made = OneServerAdapter(origin, settings, self._pool_size)
             return self._adapters.setdefault(origin, made)
         return self._adapters[origin]
@@ -104,7 +102,7 @@ class Network:
         self._adapters = {}
 
 
-def settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:
+def _settings_for(url: str, proxies: Proxies, verify: bool | str | None) -> Settings:
     """Return the proxies and the CA bundle that requests would use."""
     if not isinstance(verify, bool | str | os.PathLike | None):
         raise InvalidOptionError(

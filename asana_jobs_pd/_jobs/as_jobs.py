@@ -216,12 +216,10 @@ def as_times(column: pd.Series, name: str) -> pd.Series:
     dtype = column.dtype
     if dtype == _TIME:
         return column
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return _in_microseconds(column.dt.tz_convert("UTC"))
-    if isinstance(dtype, np.dtype) and dtype.kind == "M":
-        return _in_microseconds(column.dt.tz_localize("UTC"))
     if isinstance(dtype, pd.ArrowDtype) and pa.types.is_temporal(dtype.pyarrow_dtype):
         return _from_arrow(column, name)
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return pd.to_datetime(column, utc=True).dt.as_unit("us")
     if pd.api.types.is_numeric_dtype(dtype) and column.notna().any():
         raise InvalidFrameError(
             f"The column {name!r} holds numbers, such as {column.dropna().iloc[0]!r}, and not "
@@ -271,11 +269,6 @@ def _instant(value: object) -> pd.Timestamp | None:
         return pd.Timestamp(np.datetime64(naive, "us"), tz="UTC")
     except (ValueError, OverflowError):
         return None
-
-
-def _in_microseconds(times: pd.Series) -> pd.Series:
-    converted: pd.Series = times.dt.as_unit("us")
-    return converted
 
 
 def _from_arrow(column: pd.Series, name: str) -> pd.Series:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import pandas as pd
@@ -229,19 +229,20 @@ def plan_for_columns(columns: Iterable[object]) -> Plan:
     if not wanted or len(wanted) == len(known):
         return EVERYTHING
     wanted = wanted if COLUMNS["status"] in wanted else [*wanted, COLUMNS["status"]]
-    optional = (column.opt_field for column in wanted if column.opt_field and column.optional)
-    return _plan(wanted, others, optional=frozenset((*others, *optional)))
+    return _plan(wanted, others, lenient=True)
 
 
-def _plan(
-    wanted: Iterable[Column],
-    others: tuple[str, ...] = (),
-    *,
-    optional: frozenset[str] = frozenset(),
-) -> Plan:
+def _plan(wanted: Iterable[Column], others: tuple[str, ...] = (), *, lenient: bool = False) -> Plan:
+    """Return a plan; a lenient one goes on without what some versions of Asana do not know."""
     columns = tuple(dict.fromkeys(column for column in wanted if column.name != "gid"))
     opt_fields = dict.fromkeys(column.opt_field for column in columns if column.opt_field)
-    return Plan(columns, (*opt_fields, *others), optional, others)
+    optional = [column.opt_field for column in columns if column.opt_field and column.optional]
+    return Plan(
+        columns,
+        (*opt_fields, *others),
+        frozenset((*others, *optional)) if lenient else frozenset(),
+        others,
+    )
 
 
 def _names(fields: Fields) -> list[str]:
@@ -271,13 +272,5 @@ def _check(name: object, *, strict: bool) -> None:
         )
 
 
-_ALL = _plan(FIELDS)
-EVERYTHING = Plan(
-    _ALL.columns,
-    _ALL.opt_fields,
-    optional=frozenset(
-        column.opt_field for column in FIELDS if column.opt_field and column.optional
-    ),
-    everything=True,
-)
+EVERYTHING = replace(_plan(FIELDS, lenient=True), everything=True)
 """The plan of ``fields=None``."""
