@@ -91,7 +91,6 @@ _any = msgspec.json.Decoder(float_hook=_float_or_decimal).decode
 
 Misfit: TypeAlias = Callable[[int, str, str, str], None]
 """Receives the position, the column, the value and the reason."""
-Special: TypeAlias = Callable[[Sequence[Any], "Rows"], pa.Array]
 
 
 class Doubtful(Exception):  # noqa: N818  not an error until the reader decides so
@@ -102,21 +101,18 @@ class Rows:
     """Where the values of a column come from.
 
     `line` returns file and line of the row at a position, `misfit` is told of a value that does
-    not fit, and `special` has the makers of arrays of further kinds; `exact` says that all values
-    have been compared with their texts.
+    not fit; `exact` says that all values have been compared with their texts.
     """
 
     def __init__(
         self,
         line: Callable[[int], tuple[int, int]],
         misfit: Misfit,
-        special: dict[str, Special] | None = None,
         *,
         exact: bool = True,
     ) -> None:
         self.line = line
         self.misfit = misfit
-        self.special = special or {}
         self.exact = exact
 
     def inside(self, offsets: Sequence[int]) -> Rows:
@@ -128,7 +124,6 @@ class Rows:
         return Rows(
             lambda position: self.line(row(position)),
             lambda position, *what: self.misfit(row(position), *what),
-            self.special,
             exact=self.exact,
         )
 
@@ -146,8 +141,9 @@ def type_of(node: Node) -> pa.DataType:
 def array_of(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
     """Return the decoded values of a column as an Arrow array."""
     kind = shape.node.kind
-    if kind in rows.special:
-        return rows.special[kind](values, rows)
+    if shape.maker is not None:
+        array: pa.Array = shape.maker(values, rows)
+        return array
     if kind in _MAKERS:
         return _MAKERS[kind](shape, values, column, rows)
     try:

@@ -26,7 +26,6 @@ from asana_jobs_pd._decode.decoders import (
 )
 from asana_jobs_pd._decode.field_values import (
     DESCRIPTION,
-    EXACT_VALUE_TYPES,
     FIELD_DEFAULTS,
     FIELD_TYPES,
     INTERIM,
@@ -94,8 +93,7 @@ class CustomFields:
         self._expected: dict[str, int] = {}
         self._types: dict[int, type | None] = {}
         self._exact = _ExactTypes()
-        list_type = list[AnyField] | None  # type: ignore[valid-type]
-        self.shape = Shape(Node("custom_fields"), list_type, builder=self._build)
+        self.shape = self._shape(list[AnyField] | None)  # type: ignore[valid-type]
         self.exact_shape: Shape | None = None
 
     def expect_latest(self) -> bool:
@@ -108,8 +106,11 @@ class CustomFields:
         types.pop(None, None)
         self._exact = _ExactTypes(types)  # type: ignore[arg-type]
         union = list[Union[tuple(types)]] | None if types else None  # type: ignore[misc]  # noqa: UP007
-        self.exact_shape = Shape(self.shape.node, union, builder=self._build) if types else None
+        self.exact_shape = self._shape(union) if types else None
         return True
+
+    def _shape(self, type_: Any) -> Shape:
+        return Shape(Node("custom_fields"), type_, builder=self._build, maker=self.array)
 
     def _exact_type(self, code: int) -> type | None:
         if code not in self._types:
@@ -369,12 +370,11 @@ def _exact_type(description: _Description, kind: str) -> type | None:
     if is_foreign(*description[2:4]):
         return None
     stated = dict(zip(DESCRIPTION, description, strict=True))
-    types = FIELD_TYPES | {VALUE_KEYS[kind]: EXACT_VALUE_TYPES[kind]}
     read = {"display_value"}
     if kind in ("enum", "multi_enum"):
         read.add("enum_options")
     fields: list[Any] = []
-    for key, type_ in types.items():
+    for key, type_ in FIELD_TYPES.items():
         if stated.get(key) is not None:
             fields.append((key, Literal[stated[key]]))
         elif key == VALUE_KEYS[kind]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -84,7 +84,10 @@ items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 @dataclass(slots=True)
 class Shape:
-    """A node with the type that msgspec decodes it into."""
+    """A node with the type that msgspec decodes it into.
+
+    `builder` builds a value that does not fit the type, `maker` an array, where that is special.
+    """
 
     node: Node
     type: Any
@@ -93,6 +96,7 @@ class Shape:
     children: dict[str, tuple[str, Shape]] = field(default_factory=dict)
     item: Shape | None = None
     builder: Callable[[bytes, str, Report], Any] | None = None
+    maker: Callable[[Sequence[Any], Any], Any] | None = None
 
 
 def shape_of(node: Node, row: str | None = None, custom_fields: Shape | None = None) -> Shape:

@@ -51,12 +51,6 @@ class _Option(msgspec.Struct, gc=False):
     gid: str | int | None = None
 
 
-class _NamedOption(msgspec.Struct, gc=False):
-    """The same with a name, so that the gid need not be decoded."""
-
-    name: str
-
-
 class _Day(msgspec.Struct, gc=False):
     date: str | UnsetType | None = UNSET
     date_time: str | UnsetType | None = UNSET
@@ -93,11 +87,6 @@ VALUE_TYPES: dict[str, Any] = {
     "reference": list[_Link | str | None] | _Link | str | None,
 }
 """The types a value may have, by kind."""
-EXACT_VALUE_TYPES: dict[str, Any] = VALUE_TYPES | {
-    "enum": _NamedOption | str | None,
-    "multi_enum": list[_NamedOption | str | None] | _NamedOption | str | None,
-}
-"""The same, for fields where a misfit is decoded again as one of `VALUE_TYPES`."""
 ITEM_TYPES: dict[str, Any] = {
     "multi_enum": _Option | str | None,
     "people": _Person | str | None,
@@ -228,12 +217,11 @@ def _dates(values: Sequence[Any], rows: Rows) -> dict[str, pa.Array]:
 
 
 def _name(
-    option: _Option | _NamedOption, options: Sequence[msgspec.Raw], position: int, misfit: Misfit
+    option: _Option, options: Sequence[msgspec.Raw], position: int, misfit: Misfit
 ) -> str | None:
     """Return the name of an option, looked up by gid if it comes without a name."""
     if option.name is not None:
         return option.name
-    assert type(option) is _Option
     if option.gid is None:
         raise Doubtful
     for known in known_options(bytes(options[position])):
@@ -255,10 +243,9 @@ def known_options(text: bytes) -> list[_Option]:
 
 
 def _names(values: Sequence[Any], options: Sequence[msgspec.Raw], misfit: Misfit) -> pa.Array:
-    types = set(map(type, values))
-    if types <= {_NamedOption, _Option, NoneType}:
+    if set(map(type, values)) <= {_Option, NoneType}:
         names = [value and value.name for value in values]
-        if _Option not in types or names.count(None) == values.count(None):
+        if names.count(None) == values.count(None):
             return pool.array(names, INTERIM["enum"])
     names = [
         value and (value if type(value) is str else _name(value, options, position, misfit))
@@ -271,7 +258,7 @@ def _option_names(
     lists: Sequence[list[Any] | None], options: Sequence[msgspec.Raw], misfit: Misfit
 ) -> pa.Array:
     flat = list(chain.from_iterable(filter(None, lists)))
-    if set(map(type, flat)) <= {_NamedOption, _Option}:
+    if set(map(type, flat)) <= {_Option}:
         texts = list(map(attrgetter("name"), flat))
         if None not in texts:
             return _list_array(lists, pool.array(texts, pa.string()))

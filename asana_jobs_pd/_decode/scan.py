@@ -378,7 +378,6 @@ class RowReader:
         context = Rows(
             lambda position: (file, numbers[position]),
             misfit,
-            {"custom_fields": self.fields.array},
             exact=exact,
         )
         columns: dict[str, pa.Array] = {LINE: pool.array(numbers, pa.int64())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -60,7 +61,6 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
         self._custom_fields = custom_fields
         self._rows = dict(rows)
         self._count = count
-        self._counted: AsanaExport | None = None
 
     @property
     def custom_fields(self) -> pd.DataFrame:
@@ -75,7 +75,8 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
         >>> list(lazy.custom_fields.columns[:3])
         ['column', 'gid', 'name']
         """
-        return self._custom_fields if self._counted is None else self._counted.custom_fields
+        is_counted = "_counted" in vars(self)
+        return self._counted.custom_fields if is_counted else self._custom_fields
 
     @property
     def issues(self) -> pd.DataFrame:
@@ -90,7 +91,7 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
         >>> list(lazy.issues.columns[:3])
         ['file', 'line', 'resource_type']
         """
-        return self._all().issues
+        return self._counted.issues
 
     @property
     def issue_count(self) -> int:
@@ -105,7 +106,7 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
         >>> lazy.issue_count
         0
         """
-        return self._all().issue_count
+        return self._counted.issue_count
 
     def report(self) -> pd.DataFrame:
         """Return what there is, one row for each type of row.
@@ -126,7 +127,7 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
         >>> list(lazy.report().columns[:2])
         ['rows', 'columns']
         """
-        return self._all().report()
+        return self._counted.report()
 
     def compute(self) -> AsanaExport:
         """Return everything in memory, as the pandas engine gives it.
@@ -153,7 +154,7 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
         parts = [*self._frames.values(), *([] if values is None else [values])]
         found = list(dask.compute(*parts))
         long = None if values is None else found.pop().reset_index(drop=True)
-        counted = self._all()
+        counted = self._counted
         return AsanaExport(
             dict(zip(self._frames, found, strict=True)),
             custom_fields=counted.custom_fields,
@@ -174,11 +175,10 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
             return None
         return dd.from_pandas(to_frame(table, self.backend), npartitions=1)
 
-    def _all(self) -> AsanaExport:
-        """Return what is known once all files have been read again: all but frames."""
-        if self._counted is None:
-            self._counted = self._count()
-        return self._counted
+    @cached_property
+    def _counted(self) -> AsanaExport:
+        """What is known once all files have been read again: all but frames."""
+        return self._count()
 
     def __repr__(self) -> str:
         words = ", ".join(

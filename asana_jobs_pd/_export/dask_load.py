@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import uuid4
 
 import msgspec
 import numpy as np
@@ -23,11 +22,11 @@ from asana_jobs_pd._export import dask_export, results
 from asana_jobs_pd._export.deduplicate import Keys, RowKeys, keys_of
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.finalize import conformed, long_values_of_none, pivoted
-from asana_jobs_pd._export.read import Assembly, by_type, incomplete_files, warn_lost
+from asana_jobs_pd._export.read import Assembly, incomplete_files, warn_lost
 from asana_jobs_pd._export.request import Request
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, check_columns, resolve_schema
 from asana_jobs_pd._export.results import Counts
-from asana_jobs_pd._export.workers import Part
+from asana_jobs_pd._export.workers import Share, by_type
 from asana_jobs_pd._formatting import format_size
 from asana_jobs_pd.errors import (
     AsanaJobsError,
@@ -92,23 +91,15 @@ class Plan(NamedTuple):
     schema: ResolvedSchema
     partitions: dict[str, list[Partition]]
 
-    def by_file(self) -> list[list[Partition]]:
-        """Return the partitions of each file that has any."""
-        files: dict[int, list[Partition]] = {}
-        for partition in itertools.chain(*self.partitions.values()):
-            files.setdefault(partition.file, []).append(partition)
-        return list(files.values())
-
 
 def load_with_dask(request: Request, backend: DtypeBackend) -> dask_export.AsanaDaskExport:
     """Scan the files on the cluster; return Dask DataFrames with a partition per file."""
     plan = plan_load(request)
     import dask  # noqa: PLC0415  an extra, which is installed by now
 
-    token = uuid4().hex
     with dask.config.set({"dataframe.convert-string": False}):  # dtypes are final
-        frames = {name: _frame(plan, name, backend, token) for name in plan.partitions}
-        values = _long_frame(plan, backend, token)
+        frames = {name: _frame(plan, name, backend) for name in plan.partitions}
+        values = _long_frame(plan, backend)
     fields = results.catalogue(plan.schema.fields, Counter())
     return dask_export.AsanaDaskExport(
         frames,
@@ -260,30 +251,22 @@ def _checksum(keys: Iterable[Keys]) -> int:
     return sum(int(part.low.sum(dtype=np.uint64)) for part in keys) % 2**64
 
 
-class ReadPartition:
-    """Reads a partition; it is sent to the workers with each task, and holds no Asana client."""
-
-    def __init__(
-        self, schema: ResolvedSchema, backend: DtypeBackend, token: str, *, long: bool = False
-    ) -> None:
-        self._schema = schema
-        self._backend = backend
-        self._token = token
-        self._long = long
-
-    def __call__(self, part: Partition, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the rows of a partition; Dask passes `columns` when it needs no others."""
-        assembly, (table,) = _assembled([part], self._schema)
-        if self._long:
-            return results.to_frame(assembly.long_table(), self._backend)
-        frame = results.to_frame(
-            table if columns is None else table.select(list(columns)), self._backend
-        )
+def read_partition(
+    part: Partition,
+    columns: Sequence[str] | None = None,
+    *,
+    schema: ResolvedSchema,
+    backend: DtypeBackend,
+    long: bool = False,
+) -> pd.DataFrame:
+    """Return the rows of a partition; Dask passes `columns` when it needs no others."""
+    assembly, (table,) = _assembled([part], schema)
+    if long:
+        table = assembly.long_table()
+    frame = results.to_frame(table if columns is None else table.select(list(columns)), backend)
+    if not long:
         frame.index = pd.RangeIndex(part.start, part.start + len(frame))
-        return frame
-
-    def __dask_tokenize__(self) -> tuple[str, str, bool]:
-        return type(self).__name__, self._token, self._long
+    return frame
 
 
 def scan_partitions(
@@ -302,7 +285,7 @@ def _assembled(
 ) -> tuple[Assembly, list[pa.Table]]:
     """Read partitions of one file as the pandas engine does."""
     scan_result, batches = scan_partitions(partitions, schema.options)
-    batches_of = by_type([Part(scan_result, list(batches))])
+    batches_of = by_type([Share(scan_result, list(batches))])
     planned = {part.name: part for part in partitions}
     assembly = Assembly(
         msgspec.structs.replace(schema, issues=[]),
@@ -311,44 +294,49 @@ def _assembled(
     return assembly, [assembly.table(name, batches_of.get(name, [])) for name in planned]
 
 
-def _frame(plan: Plan, name: str, backend: DtypeBackend, token: str) -> dd.DataFrame:
+def _frame(plan: Plan, name: str, backend: DtypeBackend) -> dd.DataFrame:
     parts = [part for part in plan.partitions[name] if part.kept]
     divisions = (*(part.start for part in parts), parts[-1].start + parts[-1].kept - 1)
     head = {LINE: pa.int64(), "gid": pa.string(), DIGEST: pa.binary()}
     batch = Batch(name, pa.RecordBatch.from_pylist([], pa.schema(list(head.items()))), (0, 0, 0))
     empty = conformed(batch, [], plan.schema, plan.scan_result.issues.add)
     meta = results.to_frame(pivoted(empty, plan.schema, name), backend)
-    return _from_parts(ReadPartition(plan.schema, backend, token), parts, meta, divisions)
+    return _from_parts(plan, parts, meta, divisions=divisions, backend=backend)
 
 
-def _long_frame(plan: Plan, backend: DtypeBackend, token: str) -> dd.DataFrame | None:
+def _long_frame(plan: Plan, backend: DtypeBackend) -> dd.DataFrame | None:
     if plan.schema.options.custom_fields != "long":
         return None
     parts = [part for part in itertools.chain(*plan.partitions.values()) if part.kept]
     meta = results.to_frame(long_values_of_none(plan.schema), backend)
-    return _from_parts(ReadPartition(plan.schema, backend, token, long=True), parts, meta)
+    return _from_parts(plan, parts, meta, backend=backend, long=True)
 
 
 def _from_parts(
-    read: ReadPartition,
-    parts: list[Partition],
-    meta: pd.DataFrame,
-    divisions: tuple[int, ...] | None = None,
+    plan: Plan, parts: list[Partition], meta: pd.DataFrame, **options: Any
 ) -> dd.DataFrame:
     import dask.dataframe as dd  # noqa: PLC0415
 
     if not parts:
         return dd.from_pandas(meta, npartitions=1)
-    return dd.from_map(read, parts, meta=meta, divisions=divisions, label="asana-export")
+    return dd.from_map(
+        read_partition, parts, meta=meta, label="asana-export", schema=plan.schema, **options
+    )
 
 
-def total(first: Iterable[Issue], counts: Iterable[Counts]) -> Counts:
-    """Return the counts of all files, and the issues found before them."""
-    result = Counts(first)
-    for each in counts:
-        result.add(each)
-    result.facts = dict(sorted(result.facts.items()))
-    return result
+def counted(plan: Plan, call: Callable[..., Counts], *arguments: Any) -> Counts:
+    """Call a function on the cluster for each file, with its partitions; return all counts."""
+    import dask  # noqa: PLC0415
+
+    task, schema = dask.delayed(call, pure=False), dask.delayed(plan.schema)
+    files: dict[int, list[Partition]] = {}
+    for partition in itertools.chain(*plan.partitions.values()):
+        files.setdefault(partition.file, []).append(partition)
+    counts = Counts(plan.schema.issues)
+    for each in compute([task(parts, schema, *arguments) for parts in files.values()]):
+        counts.add(each)
+    counts.facts = dict(sorted(counts.facts.items()))
+    return counts
 
 
 def _count_file(partitions: Sequence[Partition], schema: ResolvedSchema) -> Counts:
@@ -357,17 +345,12 @@ def _count_file(partitions: Sequence[Partition], schema: ResolvedSchema) -> Coun
 
 def _count(plan: Plan) -> AsanaExport:
     """Read everything again on the cluster, for the report and the issues; no frames come back."""
-    import dask  # noqa: PLC0415
-
-    count, schema = dask.delayed(_count_file, pure=False), dask.delayed(plan.schema)
-    by_file = compute([count(parts, schema) for parts in plan.by_file()])
-    counts = total(plan.schema.issues, by_file)
+    counts = counted(plan, _count_file)
     issues = plan.scan_result.issues.merged(counts.issues)
-    named = [plan.schema.named(issue) for issue in issues.sorted()]
     return AsanaExport(
         {},
         custom_fields=results.catalogue(plan.schema.fields, counts.filled),
-        issues=results.issues_frame(named, plan.request.paths),
+        issues=results.issues_frame(issues, plan.schema, plan.request.paths),
         issue_count=issues.count,
         summary=results.summary(counts.facts, issues, plan.request.window),
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._decode.columns import pool
 from asana_jobs_pd._decode.scan import Batch
-from asana_jobs_pd._decode.scan_result import Definition, ScanResult
+from asana_jobs_pd._decode.scan_result import ScanResult
 from asana_jobs_pd._decode.sources import StorageOptions
 from asana_jobs_pd._export.deduplicate import FindKept, kept_rows
 from asana_jobs_pd._export.export import AsanaArrowExport, AsanaExport
@@ -37,7 +37,7 @@ from asana_jobs_pd._export.results import (
     summary,
     to_frame,
 )
-from asana_jobs_pd._export.workers import Part, scanned
+from asana_jobs_pd._export.workers import Defined, Share, by_type, scanned
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
@@ -46,9 +46,6 @@ from asana_jobs_pd.typing import DtypeBackend, ProgressCallback
 
 if TYPE_CHECKING:
     from asana_jobs_pd._export.dask_export import AsanaDaskExport
-
-DefinedBatch: TypeAlias = tuple[Batch, list[Definition]]
-"""A batch, and the definitions to which its codes of custom fields refer."""
 
 
 @overload
@@ -229,7 +226,7 @@ def read_asana_export(
 
 
 def assemble(
-    parts: list[Part], request: Request, backend: DtypeBackend, engine: Engine = "pandas"
+    parts: list[Share[Batch]], request: Request, backend: DtypeBackend, engine: Engine = "pandas"
 ) -> AsanaExport | AsanaArrowExport[Any]:
     """Return the frames of everything read; consumes the parts."""
     scan_result = reduce(ScanResult.merged, (part.scan_result for part in parts))
@@ -244,6 +241,8 @@ def assemble(
     }[engine]
     frames = {}
     batches = by_type(parts)
+    for part in parts:
+        part.batches.clear()
     while batches:
         name = min(batches)
         table = assembly.table(name, batches.pop(name))
@@ -258,7 +257,7 @@ def assemble(
         frames,
         custom_fields=catalogue(schema.fields, assembly.counts.filled),
         custom_field_values=None if long_table is None else convert(long_table),
-        issues=issues_frame([schema.named(issue) for issue in issues.sorted()], request.paths),
+        issues=issues_frame(issues, schema, request.paths),
         issue_count=issues.count,
         summary=report,
         incomplete_files=incomplete_files(scan_result, request),
@@ -276,7 +275,7 @@ class Assembly:
         self._longs: list[pa.Table] = []
         self.counts = Counts(schema.issues)
 
-    def table(self, name: str, batches: list[DefinedBatch]) -> pa.Table:
+    def table(self, name: str, batches: list[Defined[Batch]]) -> pa.Table:
         """Return the final table of a type of row without repeated rows; consumes the batches."""
         schema, note = self._schema, self.counts.issues.add
         rows = sum(len(batch.table) for batch, _ in batches)
@@ -305,20 +304,7 @@ class Assembly:
         return pa.concat_tables(self._longs or [long_values_of_none(self._schema)])
 
 
-def by_type(parts: list[Part]) -> dict[str, list[DefinedBatch]]:
-    """Return the batches of each type of row, in the order of the files; consumes the parts."""
-    batches: dict[str, list[DefinedBatch]] = {}
-    for part in parts:
-        for batch in part.batches:
-            definitions = part.scan_result.known[batch.resource_type].definitions
-            batches.setdefault(batch.resource_type, []).append((batch, definitions))
-        part.batches.clear()
-    for of_type in batches.values():
-        of_type.sort(key=lambda item: item[0].place)
-    return batches
-
-
-def _used_up(batches: list[DefinedBatch]) -> Iterator[DefinedBatch]:
+def _used_up(batches: list[Defined[Batch]]) -> Iterator[Defined[Batch]]:
     """Yield the items of a list, removing each."""
     batches.reverse()
     while batches:

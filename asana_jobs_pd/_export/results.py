@@ -17,7 +17,7 @@ from pandas._libs.tslibs.nattype import NaTType
 from asana_jobs_pd._decode.columns import pool
 from asana_jobs_pd._decode.scan_result import Issue, Issues, ReadOptions
 from asana_jobs_pd._decode.sources import File
-from asana_jobs_pd._export.resolve_schema import Field, documented_schema
+from asana_jobs_pd._export.resolve_schema import Field, ResolvedSchema, documented_schema
 from asana_jobs_pd._formatting import format_count, format_time
 from asana_jobs_pd.typing import DtypeBackend
 
@@ -70,8 +70,9 @@ def polars_frame(table: pa.Table) -> pl.DataFrame:
     return frame.cast({name: pl.Enum(pl.Series(values)) for name, values in options.items()})
 
 
-def issues_frame(issues: Sequence[Issue], paths: Sequence[File]) -> pd.DataFrame:
+def issues_frame(found: Issues, schema: ResolvedSchema, paths: Sequence[File]) -> pd.DataFrame:
     """Return issues as a frame: file, line, resource_type, gid, column, value, reason."""
+    issues = [schema.named(issue) for issue in found.sorted()]
     frame = pd.DataFrame(
         {
             "file": [str(paths[issue.file]) for issue in issues],

@@ -14,18 +14,18 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, Any, Literal, NamedTuple, Self, TypeAlias
+from typing import IO, Any, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from asana_jobs_pd._decode.lines import Chunk
 from asana_jobs_pd._decode.scan import Batch, Scanner, Tick
-from asana_jobs_pd._decode.scan_result import ReadOptions, ScanResult
+from asana_jobs_pd._decode.scan_result import Definition, ReadOptions, ScanResult
 from asana_jobs_pd._decode.sources import File
 from asana_jobs_pd.errors import ExportFileError, ExportWorkerError
 
@@ -66,22 +66,28 @@ class Stored(NamedTuple):
     place: tuple[int, int, int]
 
 
-class Share(NamedTuple):
-    """What one process has read; its batches are on disk, in order."""
+B = TypeVar("B", Batch, Stored)
+Defined: TypeAlias = tuple[B, list[Definition]]
+"""A batch, and the definitions to which its codes of custom fields refer."""
+
+
+class Share(NamedTuple, Generic[B]):
+    """What one process has decoded: batches in memory or on disk, in order."""
 
     scan_result: ScanResult
-    batches: list[Stored]
-
-    @property
-    def rows(self) -> int:
-        return sum(stored.rows for stored in self.batches)
+    batches: list[B]
 
 
-class Part(NamedTuple):
-    """What one process has read; its batches are in memory, in order."""
-
-    scan_result: ScanResult
-    batches: list[Batch]
+def by_type(shares: Iterable[Share[B]]) -> dict[str, list[Defined[B]]]:
+    """Return the batches of each type of row, in the order of the files."""
+    found: dict[str, list[Defined[B]]] = {}
+    for share in shares:
+        for batch in share.batches:
+            definitions = share.scan_result.known[batch.resource_type].definitions
+            found.setdefault(batch.resource_type, []).append((batch, definitions))
+    for batches in found.values():
+        batches.sort(key=lambda item: item[0].place)
+    return found
 
 
 class Task(NamedTuple):
@@ -171,7 +177,7 @@ class SpoolReader:
 @contextmanager
 def scanned(
     paths: Sequence[File], options: ReadOptions, workers: int, tick: Tick
-) -> Iterator[list[Part]]:
+) -> Iterator[list[Share[Batch]]]:
     """Read files with several processes, this one included; yield what each has decoded.
 
     The batches of other processes are mapped from a temporary folder, which is removed on leaving
@@ -183,7 +189,7 @@ def scanned(
         scanner = Scanner(dict(enumerate(paths)), options)
         batches: list[Batch] = []
         shares = _decoded(scanner, task, workers, tick, batches.append)
-        parts = [Part(scanner.scan_result, batches)]
+        parts = [Share(scanner.scan_result, batches)]
         parts += [_mapped(share, stack) for share in shares]
         yield parts
         for part in parts:
@@ -192,7 +198,7 @@ def scanned(
 
 def spooled(
     paths: Sequence[File], options: ReadOptions, workers: int, tick: Tick, folder: Path
-) -> list[Share]:
+) -> list[Share[Stored]]:
     """Read files as `scanned` does, but leave all batches compressed in an empty folder."""
     task = Task(list(map(str, paths)), options, str(folder), "lz4")
     scanner = Scanner(dict(enumerate(paths)), options)
@@ -206,7 +212,7 @@ def spooled(
 
 def _decoded(
     scanner: Scanner, task: Task, workers: int, tick: Tick, keep: Callable[[Batch], object]
-) -> list[Share]:
+) -> list[Share[Stored]]:
     """Read all files; keep the batches decoded here, and return what other processes have."""
 
     def decode(chunk: Chunk) -> None:
@@ -280,7 +286,7 @@ def processors(groups: Path = Path("/sys/fs/cgroup")) -> int:
     return count
 
 
-def _mapped(share: Share, stack: ExitStack) -> Part:
+def _mapped(share: Share[Stored], stack: ExitStack) -> Share[Batch]:
     """Return what a process has read; its files stay mapped until the stack closes."""
     files: dict[str, Any] = {}
     batches = []
@@ -290,13 +296,13 @@ def _mapped(share: Share, stack: ExitStack) -> Part:
             files[stored.file] = pa.ipc.open_file(source)
         table = files[stored.file].get_batch(stored.number)
         batches.append(Batch(stored.resource_type, table, stored.place))
-    return Part(share.scan_result, batches)
+    return Share(share.scan_result, batches)
 
 
 class _WorkerProcess:
     """A process that decodes chunks, one at a time."""
 
-    share: Future[Share]
+    share: Future[Share[Stored]]
 
     def __init__(self, python: str, folder: Path) -> None:
         self.is_ready = False
@@ -316,7 +322,7 @@ class _WorkerProcess:
                 **group,
             )
 
-    def feed(self, task: Task, waiting: SimpleQueue[Chunk | None]) -> Share:
+    def feed(self, task: Task, waiting: SimpleQueue[Chunk | None]) -> Share[Stored]:
         """Pass on chunks until there are no more; return what the process has made of them."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
@@ -326,7 +332,7 @@ class _WorkerProcess:
         self.is_ready = True
         while (chunk := waiting.get()) is not None:
             self._ask(chunk)
-        share: Share = self._ask(None)
+        share: Share[Stored] = self._ask(None)
         return share
 
     def _ask(self, message: Task | Chunk | None) -> Any:
@@ -381,7 +387,7 @@ def decode_chunks() -> None:
     """Decode the chunks that come in, as a worker process, and end it."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
 
-    def answer(content: Share | Exception | None) -> None:
+    def answer(content: Share[Stored] | Exception | None) -> None:
         answers.write(pickle.dumps(content))
         answers.flush()
 

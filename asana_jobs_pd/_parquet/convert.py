@@ -214,7 +214,8 @@ def _convert(
     _check_complete(scan_result, request, dest)
     schema = resolve_schema(scan_result, request.options)
     check_columns(schema)
-    with Progress(sum(share.rows for share in shares), "Writing", progress, unit="row") as bar:
+    rows = sum(stored.rows for share in shares for stored in share.batches)
+    with Progress(rows, "Writing", progress, unit="row") as bar:
         counts = Conversion(shares, schema, stage.dataset, bar.tick).run()
     return _finish(counts, scan_result, schema, request, stage)
 
@@ -238,7 +239,6 @@ def _finish(
     issues = scan_result.issues.merged(counts.issues)
     incomplete = incomplete_files(scan_result, request)
     complete = not (incomplete or request.missing)
-    named = [schema.named(issue) for issue in issues.sorted()]
     report = summary(counts.facts, issues, request.window)
     warn_repeated(report, request)
     report = _with_files(report, counts, stage).assign(complete=complete)
@@ -246,7 +246,7 @@ def _finish(
     describe(
         stage.dataset,
         catalogue(schema.fields, counts.filled),
-        issues_frame(named, request.paths),
+        issues_frame(issues, schema, request.paths),
         counts,
         {
             "sources": list(map(str, request.paths)),

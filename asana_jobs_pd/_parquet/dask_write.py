@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from asana_jobs_pd._decode.sources import message_of
-from asana_jobs_pd._export.dask_load import Partition, Plan, compute, scan_partitions, total
+from asana_jobs_pd._export.dask_load import Partition, Plan, counted, scan_partitions
 from asana_jobs_pd._export.finalize import long_values_of_none
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema
 from asana_jobs_pd._export.results import Counts
@@ -41,16 +41,12 @@ class Target(NamedTuple):
 
 def convert_with_dask(plan: Plan, dest: Destination, stage: Stage, temp_dir: str | None) -> Counts:
     """Write the datasets on the cluster, a part per file; return what they hold."""
-    import dask  # noqa: PLC0415  an extra
-
     target = Target(stage.remote or "", None, temp_dir, dest.filesystem, str(dest))
     if stage.remote is None:  # beside the dataset, so that parts can be renamed
         scratch = stage.dataset.with_name("parts")
         scratch.mkdir()
         target = Target(str(stage.dataset), str(scratch), temp_dir, None, str(dest))
-    write, schema = dask.delayed(_convert_file, pure=False), dask.delayed(plan.schema)
-    written = compute([write(parts, schema, target) for parts in plan.by_file()])
-    counts = total(plan.schema.issues, written)
+    counts = counted(plan, _convert_file, target)
     if plan.schema.options.custom_fields == "long" and LONG_VALUES not in counts.files:
         empty = long_values_of_none(plan.schema).schema
         with DatasetWriter(stage.dataset / LONG_VALUES, empty) as writer:

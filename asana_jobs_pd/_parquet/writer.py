@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.scan import gc_paused
-from asana_jobs_pd._decode.scan_result import Definition
 from asana_jobs_pd._export.deduplicate import KEY_COLUMNS, FindKept, kept_rows
 from asana_jobs_pd._export.finalize import (
     conformed,
@@ -26,7 +25,7 @@ from asana_jobs_pd._export.finalize import (
 )
 from asana_jobs_pd._export.resolve_schema import ResolvedSchema, schema_of
 from asana_jobs_pd._export.results import Counts, Facts, to_frame
-from asana_jobs_pd._export.workers import Share, SpoolReader, Stored
+from asana_jobs_pd._export.workers import Defined, Share, SpoolReader, Stored, by_type
 from asana_jobs_pd._parquet.destination import LONG_VALUES
 
 ROW_GROUP_BYTES = 48 << 20
@@ -39,8 +38,6 @@ _DATE = pa.date32()
 
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _DEVICE_NAME = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
-
-_SpooledBatch: TypeAlias = tuple[Stored, list[Definition]]
 
 
 def folder_of(resource_type: str) -> str:
@@ -192,13 +189,13 @@ class Conversion:
 
     def __init__(
         self,
-        shares: Sequence[Share],
+        shares: Iterable[Share[Stored]],
         schema: ResolvedSchema,
         folder: Path,
         tick: Callable[[int], None],
         find_kept: FindKept = kept_rows,
     ) -> None:
-        self._batches = _by_type(shares)
+        self._batches = by_type(shares)
         self._find_kept = find_kept
         self._schema = schema
         self._folder = folder
@@ -223,7 +220,7 @@ class Conversion:
     def _write(
         self,
         name: str,
-        batches: list[_SpooledBatch],
+        batches: list[Defined[Stored]],
         longs: DatasetWriter | None,
         background: BackgroundWriter,
     ) -> None:
@@ -241,13 +238,13 @@ class Conversion:
         background.do(writer.close)
         self._counts.files[name] = writer.files
 
-    def _kept_rows(self, name: str, batches: list[_SpooledBatch]) -> np.ndarray:
+    def _kept_rows(self, name: str, batches: list[Defined[Stored]]) -> np.ndarray:
         rows = sum(stored.rows for stored, _ in batches)
         with SpoolReader(KEY_COLUMNS) as read:
             found = (read(stored) for stored, _ in batches)
             return self._find_kept(rows, found, name, self._counts.issues.add)
 
-    def _conformed(self, batches: list[_SpooledBatch], kept: np.ndarray) -> Iterator[pa.Table]:
+    def _conformed(self, batches: list[Defined[Stored]], kept: np.ndarray) -> Iterator[pa.Table]:
         start, note = 0, self._counts.issues.add
         with SpoolReader() as read:
             for stored, definitions in batches:
@@ -257,15 +254,3 @@ class Conversion:
                 yield table if kept_here.all() else table.filter(pa.array(kept_here))
                 self._done += stored.rows
                 self._tick(self._done)
-
-
-def _by_type(shares: Sequence[Share]) -> dict[str, list[_SpooledBatch]]:
-    """Return batches by resource type, in the order of the files, with their definitions."""
-    by_type: dict[str, list[_SpooledBatch]] = {}
-    for share in shares:
-        for stored in share.batches:
-            definitions = share.scan_result.known[stored.resource_type].definitions
-            by_type.setdefault(stored.resource_type, []).append((stored, definitions))
-    for batches in by_type.values():
-        batches.sort(key=lambda batch: batch[0].place)
-    return by_type

@@ -21,8 +21,7 @@ from rows import GRAPH_FIELDS, NAMESAKES, field, task, write
 import asana_jobs_pd as aj
 from asana_jobs_pd import errors
 from asana_jobs_pd._decode import sources
-from asana_jobs_pd._export import dask_load
-from asana_jobs_pd._export.dask_load import ReadPartition
+from asana_jobs_pd._export import dask_load, results
 from asana_jobs_pd._parquet import dask_write
 from asana_jobs_pd._parquet import writer as parquet
 from asana_jobs_pd.sandbox._exports import export_rows
@@ -238,10 +237,12 @@ def test_only_the_columns_that_dask_needs_are_made(files, threads, monkeypatch):
     expected = aj.read_asana_export(files)["task"]
     asked = []
     monkeypatch.setattr(
-        ReadPartition, "__call__",
-        lambda self, *args, columns=None, call=ReadPartition.__call__: (
-            asked.append(columns) or call(self, *args, columns=columns)),
-    )  # fmt: skip
+        results,
+        "to_frame",
+        lambda table, backend, make=results.to_frame: (
+            asked.append(table.column_names) or make(table, backend)
+        ),
+    )
     assert_series_equal(frame["name"].compute(), expected["name"])
     assert asked == [["name"]] * 4
     for name in expected.columns:

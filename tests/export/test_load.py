@@ -138,7 +138,7 @@ def assembled(path, options, scanners=1, cut=0):
     from asana_jobs_pd._export.request import Request
 
     those = [scan.Scanner({0: str(path)}, options) for _ in range(scanners)]
-    parts = [workers.Part(scanner.scan_result, []) for scanner in those]
+    parts = [workers.Share(scanner.scan_result, []) for scanner in those]
     for chunk in those[0].chunks():
         number = (chunk.number + cut) % scanners
         parts[number].batches.extend(those[number].batches(chunk))
