@@ -206,7 +206,7 @@ class Fault:
         return right and self.gid in (None, gid)
 
 
-def strike(fault: Fault, answer: Answer, where: str) -> Answer:
+def apply_fault(fault: Fault, answer: Answer, where: str) -> Answer:
     """Return what a fault makes of the intended response; `whole` has changed the request."""
     seconds = 1.0 if fault.seconds is None else fault.seconds
     match fault.kind:
@@ -220,11 +220,11 @@ def strike(fault: Fault, answer: Answer, where: str) -> Answer:
         case "reset":
             answer.cut, answer.ending = fault.bytes, "reset"
         case "status" | "html" | "empty" | "garbage" | "redirect":
-            return _another(fault, answer.headers, where)
+            return _replacement(fault, answer.headers, where)
     return answer
 
 
-def _another(fault: Fault, headers: Headers, where: str) -> Answer:
+def _replacement(fault: Fault, headers: Headers, where: str) -> Answer:
     """Return a response that takes the place of the intended one."""
     match fault.kind:
         case "status" if where == "exports":

@@ -190,8 +190,10 @@ class Exports:
         elif parameters:
             rows = chain.from_iterable(resource_rows(world, **asked) for asked in parameters)
         else:
-            order = str(edition) if gid in self._asked else f"{gid}/{edition}"
+            order = "" if gid in self._asked else gid
             rows = export_rows(resource_type, self._rows, self._seed, order, weeks=weeks)
+        moved = list(islice(rows, edition))  # a later edition has the same rows in another order
+        rows = chain(rows, moved)
         packer = zlib.compressobj(1, wbits=31)
         lines = (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
         return _file(b"".join([*map(packer.compress, lines), packer.flush()]))

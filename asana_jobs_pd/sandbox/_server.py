@@ -29,7 +29,7 @@ _HEAD = re.compile(
 _LENGTH = re.compile(r"[0-9]{1,6}")
 _CHUNK = 64 * 1024
 _PIECES = 20
-_LOOK = 0.02
+_HANG_UP_CHECK = 0.02
 """Seconds after which a delayed response looks whether its client is still there."""
 _RESET_DELAY = 0.05
 """Seconds until what was sent has been read: a reset may discard it."""
@@ -191,7 +191,7 @@ async def _delay(reader: StreamReader, seconds: float) -> None:
     """Wait, unless the client hangs up."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        await asyncio.sleep(min(left, _LOOK))
+        await asyncio.sleep(min(left, _HANG_UP_CHECK))
         if reader.at_eof():
             raise ConnectionAbortedError
 

@@ -8,7 +8,7 @@ from math import ceil
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._answers import Answer, Fault, Headers, Lane, error, json_answer, strike
+from ._answers import Answer, Fault, Headers, Lane, apply_fault, error, json_answer
 from ._api import PREFIX, Query, parse_query, target_of
 from ._exports import gid_of_file
 
@@ -180,7 +180,7 @@ class Limits:
 
     requests: int | None
     window: float
-    most: dict[Lane, int | None]
+    max_in_flight: dict[Lane, int | None]
     retry_after: RetryAfter
     _times: deque[float] = field(default_factory=deque)
     _now: Counter[Lane] = field(default_factory=Counter)
@@ -194,8 +194,8 @@ class Limits:
             stats.most_in_window = max(stats.most_in_window, len(self._times))
             if len(self._times) > self.requests:
                 stats.throttled_rate += 1
-                return error(429, headers=self._hint(now, self.requests))
-        most = self.most[lane]
+                return error(429, headers=self._retry_after(now, self.requests))
+        most = self.max_in_flight[lane]
         if most is not None and self._now[lane] >= most:
             stats.throttled_in_flight += 1
             return error(429)
@@ -207,7 +207,7 @@ class Limits:
         """Release the slot of an admitted request."""
         self._now[lane] -= 1
 
-    def _hint(self, now: float, allowed: int) -> Headers:
+    def _retry_after(self, now: float, allowed: int) -> Headers:
         """Return when the window has room, if nothing else is sent until then."""
         if self.retry_after == "text":
             return (("Retry-After", "soon"),)
@@ -271,7 +271,7 @@ class Site:
             stats.jobs_started += jobs.started - before
             stats.most_running = max(stats.most_running, len(jobs.running()))
         answer.delay += self.latency
-        status = self._keep(request, answer, parse_query(request.query))
+        status = self._record(request, answer, parse_query(request.query))
         stats.by_status[status] = stats.by_status.get(status, 0) + 1
         return answer
 
@@ -279,7 +279,7 @@ class Site:
         self.stats.downloads += 1
         self.stats.authorization_on_exports += "authorization" in request.headers
         answer = self._under_faults(self.exports, request, "exports", gid_of_file(request.path))
-        self._keep(request, answer, parse_query(""))  # the query is a credential
+        self._record(request, answer, parse_query(""))  # the query is a credential
         return answer
 
     def _ask_sandbox(self, request: Request) -> Answer:
@@ -298,10 +298,10 @@ class Site:
         if fault is None:
             return part.answer(request)
         if fault.early:
-            return strike(fault, error(fault.status or 503), where)
+            return apply_fault(fault, error(fault.status or 503), where)
         if fault.kind == "whole":
             request = replace(request, headers={**request.headers, "range": ""})
-        return strike(fault, part.answer(request), where)
+        return apply_fault(fault, part.answer(request), where)
 
     def _take_fault(self, where: str, gid: str | None, method: str) -> Fault | None:
         """Return the first queued fault that applies to a request, and use it up by one."""
@@ -312,7 +312,7 @@ class Site:
                 return fault
         return None
 
-    def _keep(self, request: Request, answer: Answer, query: Query) -> int:
+    def _record(self, request: Request, answer: Answer, query: Query) -> int:
         """Keep what is shown of a request; return the status that its client sees."""
         seen = SeenRequest(
             method=request.method,

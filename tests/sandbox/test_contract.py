@@ -20,28 +20,16 @@ KINDS = {
     "save_project_as_template": "new_project_template",
     "save_task_as_template": "new_task_template",
 }
-FIELDS = [
-    name if leaf is None else f"{name}.{leaf}"
-    for name, leaves in {
-        "new_graph_export": (None, "completed_at", "created_at", "download_url"),
-        "new_portfolio": (None, "name"),
-        "new_project": (None, "name"),
-        "new_project_template": (None, "name"),
-        "new_resource_export": (None, "completed_at", "created_at", "download_url"),
-        "new_task": (None, "created_by", "name", "resource_subtype"),
-        "new_task_template": (None, "name"),
-        "resource_subtype": (None,),
-        "status": (None,),
-    }.items()
-    for leaf in leaves
-]
-NEW = {name for name in OBJECTS["JobResponse"] if name.startswith("new_")}
-COMPACT = {
-    "new_task": {"gid", "resource_type", "name", "resource_subtype"},
-    "new_graph_export": {"gid", "resource_type", "created_at", "completed_at", "download_url"},
-    "new_resource_export": {"gid", "resource_type", "created_at", "completed_at", "download_url"},
+ALWAYS = {"gid", "resource_type"}
+LEAVES = {
+    name: OBJECTS[kind.rstrip("?")].keys()
+    for name, kind in OBJECTS["JobResponse"].items()
+    if name.startswith("new_")
 }
-NAMED = {"gid", "resource_type", "name"}
+NEW = set(LEAVES)
+FIELDS = ["resource_subtype", "status", *LEAVES]
+FIELDS += [f"{name}.{leaf}" for name, leaves in LEAVES.items() for leaf in leaves - ALWAYS]
+COMPACT = {name: leaves - {"created_by"} for name, leaves in LEAVES.items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -65,7 +53,7 @@ def test_no_opt_fields_means_the_compact_record(asana, ask, kind, new):
     data = ask.job(gid).data
     assert set(data) == {"gid", "resource_type", "resource_subtype", "status"} | NEW
     assert (data["gid"], data["resource_subtype"]) == (gid, kind)
-    assert set(data[new]) == COMPACT.get(new, NAMED)
+    assert set(data[new]) == COMPACT[new]
     assert all(data[other] is None for other in NEW - {new})
 
 

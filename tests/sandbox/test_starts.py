@@ -333,3 +333,12 @@ def test_a_resource_export_has_what_was_asked_for(asana, ask):
     assert {tuple(row) for row in found[0]} == {("gid", "resource_type", "completed")}
     assert 0 < len(found[1]) < len(found[0])
     assert [row for row in found[2] if row["resource_type"] == "task"] == found[0] + found[1]
+
+
+def test_the_file_of_a_started_job_may_change(asana, ask):
+    """As that of any other job."""
+    gid = begin(ask, "graph_export_request", *asana.parents(1)).data["gid"]
+    url = asana.export_url(gid, "graph_export")
+    before = fetch(url).body
+    asana.republish(gid)
+    assert fetch(url).body != before
