@@ -11,16 +11,13 @@ Two cells are equal, whatever the engine or `dtype_backend` of their columns, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from asana_jobs_pd._decode.scan import DIGEST
-from asana_jobs_pd._export.deduplicate import MODIFIED, RowKeys, keys_of
 
 LABELS = ("name", "email", "resource_type", "resource_subtype")
 """Keys that describe an object with a gid; they are ignored when gids are compared."""
@@ -47,39 +44,6 @@ _SPELLINGS: tuple[tuple[Callable[[pa.DataType], bool], str, str], ...] = (
     (pa.types.is_boolean, "^False$", "false"),
     (pa.types.is_floating, r"^(-?\d+)\.0$", r"\1"),
 )
-
-KINDS = ("added", "removed", "changed")
-KEY, POSITION, NAME = "key", "position", "name"
-"""Columns of comparable rows beside `gid`; the others are named by the number of their pair."""
-CHANGES = pa.schema(
-    [
-        ("gid", TEXT),
-        ("name", TEXT),
-        ("change", pa.int8()),
-        ("column", TEXT),
-        ("before", TEXT),
-        ("after", TEXT),
-        ("position", pa.int64()),
-        ("order", pa.int32()),
-    ]
-)
-"""`change` indexes `KINDS`; rows are sorted by `change`, `position` and `order`."""
-
-
-class ColumnPair(NamedTuple):
-    """A column of each input (None if absent) and a type that holds both.
-
-    `gid` is the index of the pair that holds the gid of which this column is a label; `typed` is
-    the type that one column has where the other one has texts.
-    """
-
-    column: str
-    old: str | None
-    new: str | None
-    type: pa.DataType
-    any_order: bool
-    gid: int | None = None
-    typed: pa.DataType | None = None
 
 
 def plain(type_: pa.DataType) -> pa.DataType:
@@ -216,141 +180,3 @@ def respelled(array: pa.Array, type_: pa.DataType) -> pa.Array:
         if matches(type_):
             array = pc.replace_substring_regex(array, pattern, replacement)
     return array
-
-
-def comparable(
-    table: pa.Table, pairs: Sequence[ColumnPair], which: str, positions: np.ndarray
-) -> pa.Table:
-    """Return plain rows of one input ("old" or "new") with their keys and paired columns."""
-    columns = {
-        str(number): _as_type(_combined(table[name]), pair)
-        for number, pair in enumerate(pairs)
-        if (name := getattr(pair, which)) is not None
-    }
-    gids, names, modified = (
-        _combined(table[name]) if name in table.column_names else pa.nulls(len(table), TEXT)
-        for name in ("gid", "name", MODIFIED)
-    )
-    head = {
-        "gid": gids,
-        KEY: _keys(gids, pairs, columns),
-        POSITION: pa.array(positions),
-        NAME: texts(names),
-        MODIFIED: _times(modified),
-    }
-    return pa.table(head | columns)
-
-
-def _as_type(array: pa.Array, pair: ColumnPair) -> pa.Array:
-    if pair.typed is None:
-        return conform(array, pair.type)
-    if array.type == TEXT:
-        return respelled(array, pair.typed)
-    return texts(array, any_order=pair.any_order)
-
-
-def _times(array: pa.Array) -> pa.Array:
-    try:
-        return array.cast(TIME, safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # not times
-        return pa.nulls(len(array), TIME)
-
-
-def _combined(column: pa.ChunkedArray) -> pa.Array:
-    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
-
-
-def _keys(gids: pa.Array, pairs: Sequence[ColumnPair], columns: dict[str, pa.Array]) -> pa.Array:
-    """Return the gids; for a row without one, its content as JSON."""
-    missing = pc.is_null(gids)
-    if not gids.null_count:
-        return gids
-    content = {
-        pair.column: texts(columns[str(number)].filter(missing), any_order=pair.any_order)
-        for number, pair in enumerate(pairs)
-        if pair.gid is None and str(number) in columns
-    }
-    rows = pa.table(content).to_pylist() if content else [{}] * gids.null_count
-    documents = [
-        orjson.dumps({name: text for name, text in row.items() if text is not None}).decode()
-        for row in rows
-    ]
-    return pc.replace_with_mask(gids, missing, pa.array(documents, TEXT))
-
-
-def diff(
-    old: pa.Table, new: pa.Table, pairs: Sequence[ColumnPair], *, partial: bool = False
-) -> tuple[pa.Table, int]:
-    """Return the changes between comparable rows, and the number of unchanged rows.
-
-    With `partial`, rows that only the old table has count as unchanged.
-    """
-    old, new = _without_repeats(old), _without_repeats(new)
-    index = pc.index_in(_combined(new[KEY]), value_set=_combined(old[KEY]))
-    match = pc.fill_null(index, -1).to_numpy().astype(np.int64)
-    new_rows = np.flatnonzero(match >= 0)
-    old_rows = match[new_rows]
-    added = new.filter(pa.array(match < 0))
-    removed = old.filter(pc.invert(pc.is_in(_combined(old[KEY]), value_set=_combined(new[KEY]))))
-    parts = [_changes(added, "added", after=_content(added))]
-    if not partial:
-        parts.append(_changes(removed, "removed", before=_content(removed)))
-    masks: dict[int, np.ndarray] = {}
-    # Gids come before their labels, which count only where the gid differs.
-    for number, pair in sorted(enumerate(pairs), key=lambda item: item[1].gid is not None):
-        before, after = _cells(old, number, old_rows, pair), _cells(new, number, new_rows, pair)
-        mask = differ(before, after, any_order=pair.any_order)
-        if pair.gid is not None:
-            mask &= masks[pair.gid]
-        masks[number] = mask
-        if mask.any():
-            rows = new.select(["gid", NAME, POSITION]).take(pa.array(new_rows[mask]))
-            before, after = (
-                texts(array.filter(pa.array(mask)), any_order=pair.any_order)
-                for array in (before, after)
-            )
-            column = pa.array([pair.column] * len(rows), TEXT)
-            parts.append(
-                _changes(rows, "changed", number, column=column, before=before, after=after)
-            )
-    unchanged = len(new_rows) - int(np.any([*masks.values()], axis=0).sum())
-    return pa.concat_tables(parts), unchanged + (len(removed) if partial else 0)
-
-
-def _without_repeats(table: pa.Table) -> pa.Table:
-    """Keep one row per key: the one modified last, or the last in order where that is unknown."""
-    if pc.count_distinct(table[KEY]).as_py() == len(table):
-        return table
-    gids, modified = _combined(table[KEY]), _combined(table[MODIFIED])
-    columns = {"gid": gids, MODIFIED: modified, DIGEST: pa.nulls(len(table), pa.binary())}
-    keys = RowKeys(len(table))
-    keys.add(keys_of(pa.RecordBatch.from_pydict(columns)))
-    return table.filter(pa.array(keys.kept()))
-
-
-def _cells(table: pa.Table, number: int, rows: np.ndarray, pair: ColumnPair) -> pa.Array:
-    name = str(number)
-    if name not in table.column_names:
-        return pa.nulls(len(rows), pair.type)
-    return _combined(table[name]).take(pa.array(rows))
-
-
-def _content(rows: pa.Table) -> pa.ChunkedArray:
-    """Return the content of rows without a gid as JSON."""
-    return pc.if_else(pc.is_null(rows["gid"]), rows[KEY], pa.scalar(None, TEXT))
-
-
-def _changes(rows: pa.Table, change: str, order: int = -1, **cells: pa.Array) -> pa.Table:
-    """Return rows of the schema `CHANGES`; `cells` are column, before and after."""
-    missing = pa.nulls(len(rows), TEXT)
-    columns = {
-        "gid": rows["gid"],
-        "name": rows[NAME],
-        "change": pa.array(np.full(len(rows), KINDS.index(change), np.int8)),
-        "position": rows[POSITION],
-        "order": pa.array(np.full(len(rows), order, np.int32)),
-    }
-    return pa.table(
-        dict.fromkeys(("column", "before", "after"), missing) | columns | cells, CHANGES
-    )

@@ -9,19 +9,15 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from asana_jobs_pd._compare.cells import (
-    CHANGES,
-    KEY,
-    KINDS,
-    ColumnPair,
-    comparable,
-    diff,
-)
+from asana_jobs_pd._compare.cells import TEXT, TIME, conform, differ, respelled, texts
 from asana_jobs_pd._compare.comparison import ExportComparison
 from asana_jobs_pd._compare.inputs import (
+    ColumnPair,
     DatasetInput,
     Export,
     FramesInput,
@@ -32,10 +28,11 @@ from asana_jobs_pd._compare.inputs import (
     fields_of,
     pair_columns,
 )
+from asana_jobs_pd._decode.scan import DIGEST
 from asana_jobs_pd._decode.sources import StorageOptions
-from asana_jobs_pd._export.deduplicate import MODIFIED
+from asana_jobs_pd._export.deduplicate import MODIFIED, RowKeys, keys_of
 from asana_jobs_pd._export.request import names_of
-from asana_jobs_pd._export.results import TEXT
+from asana_jobs_pd._export.results import TEXT as STRING
 from asana_jobs_pd._files import os_error_reason
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
@@ -47,6 +44,21 @@ PARTITION_BYTES = 32 << 20
 """The uncompressed Parquet bytes compared at a time; they take several times that in memory."""
 MAX_PARTITIONS = 256
 """The most partitions: all their files are open at the same time."""
+
+KINDS = ("added", "removed", "changed")
+CHANGES = pa.schema(
+    [
+        ("gid", TEXT),
+        ("name", TEXT),
+        ("change", pa.int8()),
+        ("column", TEXT),
+        ("before", TEXT),
+        ("after", TEXT),
+        ("position", pa.int64()),
+        ("order", pa.int32()),
+    ]
+)
+"""`change` indexes `KINDS`; rows are sorted by `change`, `position` and `order`."""
 
 
 @public
@@ -159,7 +171,7 @@ def _compare(
     count = min(MAX_PARTITIONS, sum(each.size for each in rows) // PARTITION_BYTES + 1)
     if count == 1:
         tables = pa.concat_tables(old), pa.concat_tables(new)
-        return diff(*tables, pairs, partial=selection.partial)
+        return _diff(*tables, pairs, partial=selection.partial)
     parts, unchanged = [], 0
     try:
         with tempfile.TemporaryDirectory(prefix="asana-compare-") as folder:
@@ -167,7 +179,7 @@ def _compare(
             others = _partitioned(new, Path(folder, "new"), count)
             for path, other in zip(paths, others, strict=True):
                 # No variable keeps the tables alive while the next ones are read.
-                changes, same = diff(
+                changes, same = _diff(
                     _read_partition(path), _read_partition(other), pairs, partial=selection.partial
                 )
                 parts.append(changes)
@@ -185,7 +197,7 @@ def _comparable_rows(which: str, rows: Rows, pairs: Sequence[ColumnPair]) -> Ite
     columns = [column for column in rows.schema.names if column in needed]
     start = 0
     for table in chain([rows.schema.empty_table().select(columns)], rows.read(columns)):
-        yield comparable(table, pairs, which, np.arange(start, start + len(table)))
+        yield _comparable(table, pairs, which, np.arange(start, start + len(table)))
         start += len(table)
 
 
@@ -198,7 +210,7 @@ def _partitioned(tables: Iterator[pa.Table], folder: Path, count: int) -> list[P
         files = [stack.enter_context(pa.OSFile(str(path), "wb")) for path in paths]
         writers = [stack.enter_context(pa.ipc.new_stream(file, schema)) for file in files]
         for table in tables:
-            keys = np.asarray(table[KEY], object)
+            keys = np.asarray(table["key"], object)
             numbers = pd.util.hash_array(keys, categorize=False) % np.uint64(count)
             order = np.argsort(numbers, kind="stable")
             bounds = np.searchsorted(numbers[order], np.arange(count + 1))
@@ -221,6 +233,139 @@ def _disk_error(error: OSError) -> ExportWriteError:
         f"cannot write temporary files in {folder}: {os_error_reason(error)}. Free some space, or "
         "set TMPDIR to a folder on a larger disk.",
         path=folder,
+    )
+
+
+def _comparable(
+    table: pa.Table, pairs: Sequence[ColumnPair], which: str, positions: np.ndarray
+) -> pa.Table:
+    """Return plain rows of one input ("old" or "new"): head, and a column per number of a pair."""
+    columns = {
+        str(number): pa.nulls(len(table), pair.type)
+        if (name := getattr(pair, which)) is None
+        else _as_type(_combined(table[name]), pair)
+        for number, pair in enumerate(pairs)
+    }
+    gids, names, modified = (
+        _combined(table[name]) if name in table.column_names else pa.nulls(len(table), TEXT)
+        for name in ("gid", "name", MODIFIED)
+    )
+    head = {
+        "gid": gids,
+        "key": _keys(gids, pairs, columns),
+        "position": pa.array(positions),
+        "name": texts(names),
+        MODIFIED: _times(modified),
+    }
+    return pa.table(head | columns)
+
+
+def _as_type(array: pa.Array, pair: ColumnPair) -> pa.Array:
+    if pair.typed is None:
+        return conform(array, pair.type)
+    if array.type == TEXT:
+        return respelled(array, pair.typed)
+    return texts(array, any_order=pair.any_order)
+
+
+def _times(array: pa.Array) -> pa.Array:
+    try:
+        return array.cast(TIME, safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # not times
+        return pa.nulls(len(array), TIME)
+
+
+def _combined(column: pa.ChunkedArray) -> pa.Array:
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
+
+
+def _keys(gids: pa.Array, pairs: Sequence[ColumnPair], columns: dict[str, pa.Array]) -> pa.Array:
+    """Return the gids; for a row without one, its content as JSON."""
+    missing = pc.is_null(gids)
+    if not gids.null_count:
+        return gids
+    content = {
+        pair.column: texts(columns[str(number)].filter(missing), any_order=pair.any_order)
+        for number, pair in enumerate(pairs)
+        if pair.gid is None
+    }
+    rows = pa.table(content).to_pylist() if content else [{}] * gids.null_count
+    documents = [
+        orjson.dumps({name: text for name, text in row.items() if text is not None}).decode()
+        for row in rows
+    ]
+    return pc.replace_with_mask(gids, missing, pa.array(documents, TEXT))
+
+
+def _diff(
+    old: pa.Table, new: pa.Table, pairs: Sequence[ColumnPair], *, partial: bool = False
+) -> tuple[pa.Table, int]:
+    """Return the changes between comparable rows, and the number of unchanged rows.
+
+    With `partial`, rows that only the old table has count as unchanged.
+    """
+    old, new = _without_repeats(old), _without_repeats(new)
+    index = pc.index_in(_combined(new["key"]), value_set=_combined(old["key"]))
+    match = pc.fill_null(index, -1).to_numpy().astype(np.int64)
+    new_rows = np.flatnonzero(match >= 0)
+    old_rows = match[new_rows]
+    added = new.filter(pa.array(match < 0))
+    removed = old.filter(
+        pc.invert(pc.is_in(_combined(old["key"]), value_set=_combined(new["key"])))
+    )
+    parts = [_changes(added, "added", after=_content(added))]
+    if not partial:
+        parts.append(_changes(removed, "removed", before=_content(removed)))
+    masks: dict[int, np.ndarray] = {}
+    # Gids come before their labels, which count only where the gid differs.
+    for number, pair in sorted(enumerate(pairs), key=lambda item: item[1].gid is not None):
+        before = _combined(old[str(number)]).take(pa.array(old_rows))
+        after = _combined(new[str(number)]).take(pa.array(new_rows))
+        mask = differ(before, after, any_order=pair.any_order)
+        if pair.gid is not None:
+            mask &= masks[pair.gid]
+        masks[number] = mask
+        if mask.any():
+            rows = new.select(["gid", "name", "position"]).take(pa.array(new_rows[mask]))
+            before, after = (
+                texts(array.filter(pa.array(mask)), any_order=pair.any_order)
+                for array in (before, after)
+            )
+            column = pa.array([pair.column] * len(rows), TEXT)
+            parts.append(
+                _changes(rows, "changed", number, column=column, before=before, after=after)
+            )
+    unchanged = len(new_rows) - int(np.any([*masks.values()], axis=0).sum())
+    return pa.concat_tables(parts), unchanged + (len(removed) if partial else 0)
+
+
+def _without_repeats(table: pa.Table) -> pa.Table:
+    """Keep one row per key: the one modified last, or the last in order where that is unknown."""
+    if pc.count_distinct(table["key"]).as_py() == len(table):
+        return table
+    gids, modified = _combined(table["key"]), _combined(table[MODIFIED])
+    columns = {"gid": gids, MODIFIED: modified, DIGEST: pa.nulls(len(table), pa.binary())}
+    keys = RowKeys(len(table))
+    keys.add(keys_of(pa.RecordBatch.from_pydict(columns)))
+    return table.filter(pa.array(keys.kept()))
+
+
+def _content(rows: pa.Table) -> pa.ChunkedArray:
+    """Return the content of rows without a gid as JSON."""
+    return pc.if_else(pc.is_null(rows["gid"]), rows["key"], pa.scalar(None, TEXT))
+
+
+def _changes(rows: pa.Table, change: str, order: int = -1, **cells: pa.Array) -> pa.Table:
+    """Return rows of the schema `CHANGES`; `cells` are column, before and after."""
+    missing = pa.nulls(len(rows), TEXT)
+    columns = {
+        **{name: rows[name] for name in ("gid", "name", "position")},
+        "change": pa.array(np.full(len(rows), KINDS.index(change), np.int8)),
+        "order": pa.array(np.full(len(rows), order, np.int32)),
+    }
+    return pa.table(
+        dict.fromkeys(("column", "before", "after"), missing) | columns | cells, CHANGES
     )
 
 
@@ -255,7 +400,7 @@ def _frame(changes: pa.Table) -> pd.DataFrame:
     order = [("change", "ascending"), ("position", "ascending"), ("order", "ascending")]
     rows = changes.sort_by(order)
     texts = rows.select(["gid", "name", "column", "before", "after"])
-    frame: pd.DataFrame = texts.to_pandas(types_mapper=lambda _type: TEXT)
+    frame: pd.DataFrame = texts.to_pandas(types_mapper=lambda _type: STRING)
     kinds = pd.CategoricalDtype(list(KINDS))
     frame.insert(2, "change", pd.Series(np.array(KINDS)[rows["change"].to_numpy()], dtype=kinds))
     return frame

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem, FileType, FSSpecHandler, LocalFileSystem, PyFileSystem
 
-from asana_jobs_pd._compare.cells import LABELS, TEXT, ColumnPair, common_type, plain
+from asana_jobs_pd._compare.cells import LABELS, TEXT, common_type, plain
 from asana_jobs_pd._decode.sources import StorageOptions, filesystem_of, is_url, message_of
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.read import read_asana_export
@@ -267,6 +267,22 @@ def _locate(folder: str, options: StorageOptions) -> tuple[FileSystem, str]:
         return PyFileSystem(FSSpecHandler(filesystem)), path.rstrip("/")
     absolute = Path(path).absolute()
     return LocalFileSystem(), str(set_aside(absolute) or absolute)
+
+
+class ColumnPair(NamedTuple):
+    """A column of each input (None if absent) and a type that holds both.
+
+    `gid` is the index of the pair that holds the gid of which this column is a label; `typed` is
+    the type that one column has where the other one has texts.
+    """
+
+    column: str
+    old: str | None
+    new: str | None
+    type: pa.DataType
+    any_order: bool
+    gid: int | None = None
+    typed: pa.DataType | None = None
 
 
 class Field(NamedTuple):
