@@ -317,7 +317,8 @@ def _diff(
     parts = [_changes(added, "added", after=_content(added))]
     if not partial:
         parts.append(_changes(removed, "removed", before=_content(removed)))
-    masks: dict[int, np.ndarray] = {}
+    changed = np.zeros(len(new_rows), bool)
+    masks: dict[str, np.ndarray] = {}
     # Gids come before their labels, which count only where the gid differs.
     for number, pair in sorted(enumerate(pairs), key=lambda item: item[1].gid is not None):
         before = _combined(old[str(number)]).take(pa.array(old_rows))
@@ -325,7 +326,8 @@ def _diff(
         mask = differ(before, after, any_order=pair.any_order)
         if pair.gid is not None:
             mask &= masks[pair.gid]
-        masks[number] = mask
+        masks[pair.column] = mask
+        changed |= mask
         if mask.any():
             rows = new.select(["gid", "name", "position"]).take(pa.array(new_rows[mask]))
             before, after = (
@@ -336,8 +338,8 @@ def _diff(
             parts.append(
                 _changes(rows, "changed", number, column=column, before=before, after=after)
             )
-    unchanged = len(new_rows) - int(np.any([*masks.values()], axis=0).sum())
-    return pa.concat_tables(parts), unchanged + (len(removed) if partial else 0)
+    unchanged = int((~changed).sum()) + (len(removed) if partial else 0)
+    return pa.concat_tables(parts), unchanged
 
 
 def _without_repeats(table: pa.Table) -> pa.Table:

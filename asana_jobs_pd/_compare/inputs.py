@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
@@ -190,31 +190,31 @@ class DatasetInput:
         self._role = role
         self._options = options
         self._filesystem, self._root = _locate(folder, options)
-        self._files = self._reading(self._read_manifest)
+        self._files, self.catalogue = self._reading(self._contents)
         self.types = list(self._files)
-        self.catalogue: pd.DataFrame | None = self._reading(self._read_catalogue)
 
     def rows(self, resource_type: str) -> Rows:
         """Return the rows of a type; all files of a type have the same columns."""
-        names = self._files.get(resource_type, [])
+        paths = self._files.get(resource_type, [])
         schema, size = pa.schema([]), 0
-        for name in names:
-            with self._open(name) as file:
-                schema = file.schema_arrow
-                groups = map(file.metadata.row_group, range(file.num_row_groups))
-                size += sum(group.total_byte_size for group in groups)
-        if names and "gid" not in schema.names:
+        for path in paths:
+            footer = self._reading(partial(pq.read_metadata, path, filesystem=self._filesystem))
+            groups = map(footer.row_group, range(footer.num_row_groups))
+            size += sum(group.total_byte_size for group in groups)
+            schema = footer.schema.to_arrow_schema()
+        if paths and "gid" not in schema.names:
             raise InvalidFrameError(
                 f"{self._role}: {self._shown} has no column 'gid', by which rows are matched; "
                 "convert it too."
             )
         plain_schema = pa.schema([(field.name, plain(field.type)) for field in schema])
-        return Rows(plain_schema, partial(self._read, names, plain_schema), size)
+        return Rows(plain_schema, partial(self._read, paths, plain_schema), size)
 
-    def _read(self, names: list[str], schema: pa.Schema, columns: list[str]) -> Iterator[pa.Table]:
+    def _read(self, paths: list[str], schema: pa.Schema, columns: list[str]) -> Iterator[pa.Table]:
         schema = pa.schema([schema.field(column) for column in columns])
-        for name in names:
-            with self._open(name) as file:
+        for path in paths:
+            opened = partial(pq.ParquetFile, path, filesystem=self._filesystem)
+            with self._reading(opened) as file:
                 for group in range(file.num_row_groups):  # only one is in memory at a time
                     batches = file.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns)
                     while (batch := self._reading(partial(next, batches, None))) is not None:
@@ -222,26 +222,23 @@ class DatasetInput:
                         table = pa.Table.from_batches([batch.select(columns)])
                         yield table.cast(schema, safe=False)
 
-    def _open(self, name: str) -> pq.ParquetFile:
-        path = f"{self._root}/{name}"
-        return self._reading(lambda: pq.ParquetFile(path, filesystem=self._filesystem))
-
-    def _read_manifest(self) -> dict[str, list[str]]:
-        """Return the names of the files by resource type."""
+    def _contents(self) -> tuple[dict[str, list[str]], pd.DataFrame]:
+        """Return the paths of the files by resource type, and the catalogue."""
         if reason := why_unreadable(self._exists):
             raise ExportFileError(f"{self._role}: {self._shown} {reason}.", path=self._shown)
         if self._exists(LONG_VALUES):
             raise _long_refused(self._role)
         with self._filesystem.open_input_file(f"{self._root}/{MANIFEST}") as file:
-            manifest = orjson.loads(file.read())
-        return {
-            table["resource_type"]: [f"{table['folder']}/{file['name']}" for file in table["files"]]
-            for table in manifest["tables"]
-        }
-
-    def _read_catalogue(self) -> pd.DataFrame:
+            tables = orjson.loads(file.read())["tables"]
         with self._filesystem.open_input_file(f"{self._root}/{CATALOGUE}") as file:
-            return pd.read_parquet(file, dtype_backend="pyarrow")
+            catalogue = pd.read_parquet(file, dtype_backend="pyarrow")
+        files = {
+            table["resource_type"]: [
+                f"{self._root}/{table['folder']}/{file['name']}" for file in table["files"]
+            ]
+            for table in tables
+        }
+        return files, catalogue
 
     def _exists(self, name: str) -> bool:
         info = self._filesystem.get_file_info(f"{self._root}/{name}".rstrip("/"))
@@ -272,8 +269,8 @@ def _locate(folder: str, options: StorageOptions) -> tuple[FileSystem, str]:
 class ColumnPair(NamedTuple):
     """A column of each input (None if absent) and a type that holds both.
 
-    `gid` is the index of the pair that holds the gid of which this column is a label; `typed` is
-    the type that one column has where the other one has texts.
+    `gid` is the column that holds the gid of which this one is a label; `typed` is the type that
+    one column has where the other one has texts.
     """
 
     column: str
@@ -281,7 +278,7 @@ class ColumnPair(NamedTuple):
     new: str | None
     type: pa.DataType
     any_order: bool
-    gid: int | None = None
+    gid: str | None = None
     typed: pa.DataType | None = None
 
 
@@ -349,32 +346,28 @@ def pair_columns(
     old_fields, new_fields = map(fields_of, catalogues, names)
     keys = field_keys(old_fields, new_fields), field_keys(new_fields, old_fields)
     matched = [
-        (new or old or "", old, new)
+        (old, new)
         for old, new in _match(old_names, new_names, *keys)
         if any(selection.takes(name) for name in (old, new) if name is not None)
         and not (selection.partial and new is None and _is_unknown(old or "", new_names))
     ]
-    columns = {column for column, *_ in matched}
-    matched = [each for each in matched if not _is_type_of(each[0], columns)]
-    index_of = {column: index for index, (column, *_) in enumerate(matched)}
+    columns = {new or old or "" for old, new in matched}
     pairs = []
-    for column, old, new in matched:
+    for old, new in matched:
+        column = new or old or ""
+        stem, _, leaf = column.rpartition(".")
+        gid = f"{stem}.gid" if leaf in LABELS and f"{stem}.gid" in columns else None
+        if gid is not None and leaf == "resource_type":
+            continue
         types = [
             schema.field(name).type if name else pa.null()
             for schema, name in zip(schemas, (old, new), strict=True)
         ]
         type_ = common_type(*types)
         typed = None if type_ else next(one for one in types if one != TEXT)
-        stem, _, leaf = column.rpartition(".")
-        gid = index_of.get(f"{stem}.gid") if leaf in LABELS else None
         any_order = column.startswith("custom_fields")
         pairs.append(ColumnPair(column, old, new, type_ or TEXT, any_order, gid, typed))
     return pairs
-
-
-def _is_type_of(column: str, columns: Container[str]) -> bool:
-    stem, _, leaf = column.rpartition(".")
-    return leaf == "resource_type" and f"{stem}.gid" in columns
 
 
 def _is_unknown(column: str, names: Sequence[str]) -> bool:
