@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -37,6 +38,7 @@ from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
     AuthenticationError,
+    DownloadError,
     InvalidOptionError,
     PartialDownloadError,
     ReadInterrupted,
@@ -182,7 +184,7 @@ def _finalize(
             frame=frame,
         )
     elif ending is None and errors == "raise" and missing.any():
-        failed = errors_of(frame[missing])
+        failed = session.errors()
         ending = PartialDownloadError(summary(failed, len(frame)), frame=frame, errors=failed)
     frame_or_raise(frame, ending, session.client)
     return frame[~missing] if errors == "drop" else frame
@@ -267,6 +269,10 @@ class DownloadSession:
         """Stop, and return the frame, now with one row per file, as far as it has come."""
         self._stop.set()
         return with_files(self._jobs, self._rows, self._outage or _UNFINISHED)
+
+    def errors(self) -> dict[str, DownloadError]:
+        """Return why files are missing, by their label."""
+        return errors_of(chain.from_iterable(self._rows), self._outage or _UNFINISHED)
 
     def cancel(self) -> None:
         """Cancel the download, from another thread; partial files stay on disk."""
@@ -362,11 +368,13 @@ class DownloadBars:
         self._all.tick(sum(file.done for file in files), total)
 
     def _show(self, file: ExportFile) -> None:
-        label = file.label
-        if label not in self._bars and (file.state == "running" or file.note):
+        label, note = file.label, file.note
+        if file.state in ("done", "failed"):
+            if label in self._bars:
+                self._bars.pop(label).__exit__()
+            return
+        if label not in self._bars and (file.state == "running" or note):
             self._bars[label] = Progress(None, label, self._shown, unit="B", leave=False)
         if label in self._bars:
-            self._bars[label].set_label(f"{label}: {file.note}" if file.note else label)
+            self._bars[label].set_label(f"{label}: {note}" if note else label)
             self._bars[label].tick(file.done, file.total)
-        if file.state in ("done", "failed") and label in self._bars:
-            self._bars.pop(label).__exit__()

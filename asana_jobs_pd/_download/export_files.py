@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -12,7 +12,6 @@ import pandas as pd
 
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._http.signed_urls import SignedUrl
-from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.schema import dtype_of
 from asana_jobs_pd._jobs.states import GONE
 from asana_jobs_pd.errors import DownloadError
@@ -206,15 +205,15 @@ def with_files(
     return frame
 
 
-def errors_of(rows: pd.DataFrame) -> dict[str, DownloadError]:
-    """Return the errors of rows without a file, by the file's label or the gid."""
+def errors_of(files: Iterable[ExportFile], unfinished: str) -> dict[str, DownloadError]:
+    """Return why files are missing, by the file's label or the gid."""
     errors: dict[str, DownloadError] = {}
-    columns = (as_jobs(rows)["gid"], rows["file.kind"], rows["file.error"])
-    for gid, kind, reason in zip(*columns, strict=True):
-        key = "no gid" if pd.isna(gid) else gid
-        known = None if pd.isna(kind) else kind
-        label = f"{key}-{known}" if known else key
-        errors[label] = DownloadError(f"{label}: {reason}.", gid=key, kind=known, reason=reason)
+    for file in files:
+        if file.path is None:
+            gid, reason = file.gid or "no gid", file.error or unfinished
+            label = f"{gid}-{file.kind}" if file.kind else gid
+            message = f"{label}: {reason}."
+            errors[label] = DownloadError(message, gid=gid, kind=file.kind, reason=reason)
     return errors
 
 

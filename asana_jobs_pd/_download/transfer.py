@@ -73,7 +73,7 @@ class Transfer:
         self._source = UrlSource(file, context.client, context.stop)
         self._verifier = Verifier(context.max_inflated)
         self._budget = RetryBudget(file.label, context.client.policy, context.stop)
-        self._url_dropped = self._joined = self.unanswered = False
+        self._joined = self.unanswered = False
         self._unframed = ""
 
     def run(self) -> None:
@@ -211,7 +211,7 @@ class Transfer:
         """Send one request, use its response, and return whether the file is complete."""
         url = self._source.url()
         if reason := self._context.transport.refusal(url):
-            self._drop_url(reason)
+            self._source.drop(reason)
             return False
         answer = self._context.transport.open(url, _headers(part))
         if isinstance(answer, ConnectionFailure):
@@ -296,12 +296,6 @@ class Transfer:
         self.unanswered = True  # as long as it is not retried
         self._budget.again(failure.reason, retryable=failure.retryable)
         self.unanswered = False
-
-    def _drop_url(self, reason: str) -> None:
-        if self._file.url is None or self._url_dropped:
-            raise FileFailedError(f"nothing is fetched from the URL that Asana gives: {reason}")
-        self._url_dropped = True
-        self._source.drop()
 
     def _check_stop(self) -> None:
         if self._context.stop.is_set():

@@ -78,8 +78,10 @@ class UrlSource:
                 raise FileFailedError(self._without_url())
         return self._url
 
-    def drop(self) -> None:
-        """Drop the frame's URL, from which nothing may be fetched."""
+    def drop(self, reason: str) -> None:
+        """Drop the frame's URL, from which nothing may be fetched; give up if it is Asana's."""
+        if self._renewed_at is not None:
+            raise FileFailedError(f"nothing is fetched from the URL that Asana gives: {reason}")
         self._url = None
 
     def worked(self) -> None:

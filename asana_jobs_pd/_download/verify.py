@@ -85,13 +85,12 @@ class Verifier:
     @property
     def trailing(self) -> int:
         """The number of bytes after the gzip stream, unless they are zeros (padding of tapes)."""
-        checker = self._checker if isinstance(self._checker, _GzipChecker) else None
-        return checker.trailing if checker and checker.garbage else 0
+        return self._checker.trailing if self._checker and self._checker.garbage else 0
 
     @property
     def nested(self) -> bool:
         """Whether it is gzip within gzip."""
-        return isinstance(self._checker, _GzipChecker) and self._checker.nested
+        return self._checker is not None and self._checker.nested
 
     @property
     def too_large(self) -> bool:
@@ -105,25 +104,19 @@ class Verifier:
         """Check the next bytes; raise CorruptFileError as soon as they cannot be an export's."""
         self._hash.update(data)
         self.size += len(data)
-        if self._checker is None:
-            self._head += data
-            if len(self._head) < _HEAD and not self._head.startswith(_MAGIC):
-                return
-            data = self._begin()
         if self._checker is not None:
             self._checker.feed(data)
-        self._check_limit()
+            self._check_limit()
+            return
+        self._head += data
+        if len(self._head) >= _HEAD or self._head.startswith(_MAGIC):
+            self._begin()
 
     def finish(self) -> None:
         """Raise CorruptFileError when the file cannot end here."""
         if not self.size:
             raise CorruptFileError("it is empty, not even an empty gzip file")
-        if self._checker is None:
-            data = self._begin()
-            assert self._checker is not None
-            self._checker.feed(data)
-            self._check_limit()
-        self._checker.finish()
+        (self._checker or self._begin()).finish()
 
     def is_complete(self) -> bool:
         """Tell whether the file can end here; raise CorruptFileError if it never can."""
@@ -135,14 +128,16 @@ class Verifier:
             return False
         return True
 
-    def _begin(self) -> bytes:
+    def _begin(self) -> _GzipChecker | _JsonChecker:
         head, self._head = self._head, b""
         self.format = format_of(head)
         if self.format is None:
             raise CorruptFileError(_not_an_export(head))
         is_gzip = self.format == "gzip"
-        self._checker = _GzipChecker(self._check_limit) if is_gzip else _JsonChecker()
-        return head
+        checker = self._checker = _GzipChecker(self._check_limit) if is_gzip else _JsonChecker()
+        checker.feed(head)
+        self._check_limit()
+        return checker
 
     def _check_limit(self) -> None:
         if self.too_large:
@@ -250,11 +245,14 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 class _JsonChecker:
     """Checks that the last line of a JSON file, or its one document, is whole."""
 
+    skipped = trailing = 0
+    garbage = nested = False
+
     def __init__(self) -> None:
         self._tail = b""
         self._document: _Nesting | None = None
         self._has_lines = False
-        self.inflated = self.skipped = 0
+        self.inflated = 0
 
     def feed(self, data: bytes) -> None:
         if not self.inflated and _DOCUMENT.match(data):
@@ -305,13 +303,8 @@ class _GzipChecker:
         self._members = 0
         self._size = 0
         self._first_output = b""
-        self.inflated = 0
-        self.trailing = self.skipped = 0
-        self.garbage = False
-
-    @property
-    def nested(self) -> bool:
-        return self._first_output.startswith(_MAGIC)
+        self.inflated = self.trailing = self.skipped = 0
+        self.garbage = self.nested = False
 
     def feed(self, data: bytes) -> None:
         self._size += len(data)
@@ -379,6 +372,7 @@ class _GzipChecker:
     def _count(self, output: bytes) -> None:
         if len(self._first_output) < len(_MAGIC):
             self._first_output = (self._first_output + output)[:16]
+            self.nested = self._first_output.startswith(_MAGIC)
             if self._first_output.lstrip(_BLANKS).startswith(b"<"):
                 raise CorruptFileError("it inflates to HTML or XML, not to JSON Lines")
         self.inflated += len(output)
