@@ -38,9 +38,13 @@ def test_a_run_can_be_followed(asana, lines, tmp_path, caplog):
         with pytest.warns(aj.AsanaStartWarning, match="without harm"):
             jobs = aj.export_graph([good, lost], client=client)
         gid = jobs["gid"][0]
-        asana.finish(gid)
-        asana.fault("reset", gid=gid)
+        asana.progress(gid)
         with aj.JobsMonitor([gid], client=client) as monitor:
+            until(lambda: any(line.startswith("INFO Watching: 0 of 1") for line in lines()))
+            until(lambda: "unknown" not in monitor.counts)
+            asana.finish(gid)
+            asana.fault("reset", gid=gid)
+            monitor.refresh_now()
             until(lambda: any(line.startswith("WARNING No network: 0 of 1") for line in lines()))
             monitor.refresh_now()
             until(lambda: "INFO Done: 1 of 1 jobs are finished (1 succeeded)" in lines())

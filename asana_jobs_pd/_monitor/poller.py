@@ -304,18 +304,15 @@ class Poller:
         """Log a change of the state, and write to the ledger; without the lock, as `record`."""
         if (state := self.state) != self._logged:
             self._logged = state
-            with self.lock:
-                counts = counts_by_state(self.table.counts)
             trouble = self.last_error if state in ("no_network", *FINAL_STATES) else None
-            log.log(
-                logging.WARNING if trouble else logging.INFO,
-                "%s: %d of %d jobs are finished (%s)%s",
-                state.replace("_", " ").capitalize(),
-                len(self.table.jobs) - self.table.unfinished,
-                len(self.table.jobs),
-                counts,
-                f"; {trouble}" if trouble else "",
-            )
+            level = logging.WARNING if trouble else logging.INFO
+            if log.isEnabledFor(level):
+                with self.lock:
+                    counts = counts_by_state(self.table.counts)
+                jobs, unfinished = len(self.table.jobs), self.table.unfinished
+                finished = f"{jobs - unfinished} of {jobs} jobs are finished ({counts})"
+                text = f"{state.replace('_', ' ').capitalize()}: {finished}"
+                log.log(level, "%s", f"{text}; {trouble}" if trouble else text)
         self.record()
 
 

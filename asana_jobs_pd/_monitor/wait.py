@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import get_args
@@ -102,18 +103,13 @@ def wait_asana_jobs(
     ['succeeded']
     """
     wait = _Wait(jobs, timeout, until, errors, client, notify=notify)
-    bar = wait.progress(progress)
 
     def run() -> None:
-        with bar, wait.monitor:
+        with wait.watching(progress) as bar:
             for seconds in wait.ticks(bar):
                 wait.monitor.wait(seconds)
 
-    try:
-        return run_to_end(run, wait.finish)
-    except NoThreadsError as error:
-        error.frame = wait.monitor.frame
-        raise
+    return run_to_end(run, wait.finish)
 
 
 @public
@@ -151,22 +147,19 @@ async def wait_asana_jobs_async(
     Examples
     --------
     >>> import asyncio
+    import contextlib
     >>> jobs = asyncio.run(aj.wait_asana_jobs_async(gids))  # in a notebook: await …
     >>> jobs["status"].unique().tolist()
     ['succeeded']
     """
     wait = _Wait(jobs, timeout, until, errors, client, notify=notify)
     interrupted = False
-    bar = wait.progress(progress)
     try:
-        with bar, wait.monitor:
+        with wait.watching(progress) as bar:
             for seconds in wait.ticks(bar):
                 await asyncio.sleep(seconds)
     except KeyboardInterrupt:  # at the token prompt
         interrupted = True
-    except NoThreadsError as error:
-        error.frame = wait.monitor.frame
-        raise
     return run_to_end(bool, lambda again: wait.finish(interrupted or again))
 
 
@@ -197,8 +190,15 @@ class _Wait:
         self._total = len(self.monitor.jobs)
         self._enough = max(0, self.monitor.unfinished - 1) if until == "any" else 0
 
-    def progress(self, shown: bool | ProgressCallback | None) -> Progress:
-        return Progress(self._total, "Asana jobs finished", shown)
+    @contextlib.contextmanager
+    def watching(self, shown: bool | ProgressCallback | None) -> Iterator[Progress]:
+        """Run the monitor, and show a bar."""
+        try:
+            with Progress(self._total, "Asana jobs finished", shown) as bar, self.monitor:
+                yield bar
+        except NoThreadsError as error:
+            error.frame = self.monitor.frame
+            raise
 
     def ticks(self, bar: Progress) -> Iterator[float]:
         """Yield the seconds to wait until it is over."""

@@ -18,7 +18,7 @@ from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._jobs.frame import NEVER, ReadResult, frame_of_results
 from asana_jobs_pd._jobs.gids import asana_path, parse_gids
 from asana_jobs_pd._jobs.schema import EVERYTHING
-from asana_jobs_pd._options import check_flag, is_seconds
+from asana_jobs_pd._options import check_flag, check_one_of, is_seconds
 from asana_jobs_pd._progress import check_progress
 from asana_jobs_pd._start.endpoints import Endpoint, check_text
 from asana_jobs_pd.errors import InvalidGidError, InvalidOptionError
@@ -94,19 +94,25 @@ def with_start_options(function: F) -> F:
 
 def check_options(name: str, options: StartOptions) -> None:
     """Refuse unknown options and invalid values."""
-    for option in options.keys() - StartOptions.__annotations__:
-        raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")
-    dry_run, errors = options.get("dry_run", False), options.get("errors", "coerce")
-    timeout, stop = options.get("timeout"), options.get("stop")
-    check_flag("dry_run", dry_run)
-    check_progress(options.get("progress"))
-    if not isinstance(errors, str) or errors not in get_args(StartErrors):
-        raise InvalidOptionError(f"errors={errors!r}: give 'coerce' or 'raise'.")
-    if timeout is not None and not is_seconds(timeout):
-        raise InvalidOptionError(f"timeout={timeout!r}: give seconds, or None.")
-    if stop is not None and not isinstance(stop, threading.Event):
-        raise InvalidOptionError(f"stop is a {type(stop).__name__}; give a threading.Event.")
-    check_client(options.get("client"))
+    for option, value in options.items():
+        match option:
+            case "dry_run":
+                check_flag(option, value)
+            case "progress":
+                check_progress(value)
+            case "client":
+                check_client(value)
+            case "errors":
+                check_one_of(option, value, get_args(StartErrors))
+            case "timeout":
+                if value is not None and not is_seconds(value):
+                    raise InvalidOptionError(f"timeout={value!r}: give seconds, or None.")
+            case "stop":
+                if value is not None and not isinstance(value, threading.Event):
+                    kind = type(value).__name__
+                    raise InvalidOptionError(f"stop is a {kind}; give a threading.Event.")
+            case _:
+                raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")
 
 
 @dataclass(frozen=True, slots=True)
