@@ -24,9 +24,14 @@ from asana_jobs_pd._jobs.states import is_export, is_failed, is_finished
 from asana_jobs_pd._jobs.views import results, unique_jobs
 from asana_jobs_pd._public import public
 from asana_jobs_pd._report.plot import WIDTH, svg_for_page, zone_name, zone_of
-from asana_jobs_pd._report.spans import has_value, job_spans, named_column
 from asana_jobs_pd._report.timeline import draw_timeline, timeline_height
-from asana_jobs_pd._report.timeline_layout import TimelineLayout, layout_timeline
+from asana_jobs_pd._report.timeline_data import (
+    TimelineLayout,
+    has_value,
+    job_spans,
+    layout_timeline,
+    named_column,
+)
 from asana_jobs_pd._vocabulary import (
     DARK_THEME,
     LIGHT_THEME,

@@ -27,8 +27,12 @@ from asana_jobs_pd._report.plot import (
     zone_name,
     zone_of,
 )
-from asana_jobs_pd._report.spans import job_spans, named_column
-from asana_jobs_pd._report.timeline_layout import TimelineLayout, layout_timeline
+from asana_jobs_pd._report.timeline_data import (
+    TimelineLayout,
+    job_spans,
+    layout_timeline,
+    named_column,
+)
 from asana_jobs_pd._vocabulary import (
     UNREADABLE,
     ordered_states,
