@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import time
-
 import pandas as pd
 
+from asana_jobs_pd._cli.watch_command import TICK, view_of
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._jobs.read import read_asana_jobs
 from asana_jobs_pd._jobs.views import render
 from asana_jobs_pd._monitor.monitor import JobsMonitor
 from asana_jobs_pd._report.table import job_table
-from asana_jobs_pd._vocabulary import state_label
 from asana_jobs_pd.sandbox import Sandbox
 
 _NEXT = """\
@@ -50,24 +47,8 @@ def run_tour() -> None:
 
 
 def _watch(jobs: pd.DataFrame, client: Client) -> pd.DataFrame:
-    start, live, last = time.monotonic(), bool(sys.stdout and sys.stdout.isatty()), ""
-    with JobsMonitor(jobs, client=client) as monitor:
-        ended = False
-        while not ended:
-            ended = monitor.wait(0.25)
-            bar = _bar(monitor)
-            line = f"  {time.monotonic() - start:4.1f} s  {bar}"
-            if live or bar != last:
-                print(f"\r{line}" if live else line, end="" if live else "\n", flush=True)
-            last = bar
-    if live:
-        print()
+    with JobsMonitor(jobs, client=client) as monitor, view_of(monitor) as view:
+        while not monitor.wait(TICK):
+            view.show()
+        view.end()
     return monitor.frame
-
-
-def _bar(monitor: JobsMonitor, width: int = 36) -> str:
-    total = len(monitor.jobs)
-    done = total - monitor.unfinished
-    full = width * done // total
-    counts = ", ".join(f"{count} {state_label(state)}" for state, count in monitor.counts.items())
-    return f"{'█' * full}{'░' * (width - full)} {done:2} of {total}  {counts:<58}"

@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Self, TextIO
 
 import numpy as np
@@ -75,8 +75,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     command = None if options.exec is None else _words(options.exec, parser)
     monitor = JobsMonitor(gids_of(options, parser.prog))
     deadline = math.inf if options.timeout is None else time.monotonic() + options.timeout
-    with Live(sys.stdout) if can_redraw(sys.stdout) else nullcontext() as screen:
-        view = _Lines(monitor) if screen is None else _Table(monitor, screen)
+    with view_of(monitor) as view:
 
         def follow() -> None:
             with monitor:
@@ -195,6 +194,13 @@ class Live:
     def _put(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+@contextmanager
+def view_of(monitor: JobsMonitor) -> Iterator[_Table | _Lines]:
+    """Show a monitor: as a live table on a terminal, elsewhere as a line for each change."""
+    with Live(sys.stdout) if can_redraw(sys.stdout) else nullcontext() as screen:
+        yield _Lines(monitor) if screen is None else _Table(monitor, screen)
 
 
 class _View:
