@@ -173,7 +173,7 @@ def _table(frame: pd.DataFrame) -> pd.DataFrame:
     if "source.state" in frame.columns:
         table["state"] = frame["source.state"]
     elif "resource_subtype" in frame.columns:
-        table["kind"] = kind_labels(frame["resource_subtype"])
+        table["kind"] = kind_labels(frame)
     table["status"] = state_labels(frame).where(frame["gid"].notna())
     table["file or error"] = file_names(frame).fillna(error_texts(frame))
     return table

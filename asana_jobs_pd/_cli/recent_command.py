@@ -105,6 +105,4 @@ def _where_listed(ledger: Path) -> str:
 def _table(jobs: pd.DataFrame) -> pd.DataFrame:
     table = jobs[list(_COLUMNS)].rename(columns=_COLUMNS)
     estimates = jobs["gid"].map(usual_times(jobs)).astype("string")
-    return table.assign(
-        kind=kind_labels(table["kind"]), status=state_labels(jobs), estimate=estimates
-    )
+    return table.assign(kind=kind_labels(jobs), status=state_labels(jobs), estimate=estimates)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from asana_jobs_pd._jobs.views import unique_jobs
 from asana_jobs_pd._public import public
+from asana_jobs_pd._report.table import kind_labels
 from asana_jobs_pd._vocabulary import (
     STATE_STYLES,
     is_dark,
@@ -93,9 +94,8 @@ def plot_asana_status(
 def _counts(jobs: pd.DataFrame) -> pd.DataFrame:
     """Return the number of jobs; kinds by size, states in display order."""
     rows = unique_jobs(jobs, without_gid=True)
-    missing = pd.Series(pd.NA, rows.index, "string")
-    kinds = rows.get("resource_subtype", missing).fillna("").map(kind_label).to_numpy(object)
-    counts = pd.crosstab(kinds, states_of(rows))
+    kinds = kind_labels(rows).fillna(kind_label(""))
+    counts = pd.crosstab(kinds.to_numpy(object), states_of(rows))
     counts = counts[ordered_states(list(counts.columns))]
     order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
     return counts.loc[order]

@@ -24,6 +24,7 @@ from asana_jobs_pd._jobs.states import is_export, is_failed, is_finished
 from asana_jobs_pd._jobs.views import results, unique_jobs
 from asana_jobs_pd._public import public
 from asana_jobs_pd._report.plot import WIDTH, svg_for_page, zone_name, zone_of
+from asana_jobs_pd._report.table import kind_labels, texts_of
 from asana_jobs_pd._report.timeline import draw_timeline, timeline_height
 from asana_jobs_pd._report.timeline_data import (
     TimelineLayout,
@@ -213,10 +214,8 @@ def _failures(spans: pd.DataFrame, own: Callable[[pd.Index], Columns]) -> Sectio
     if not len(rows):
         return Section("Failures", notes=["No failures."])
     columns = ("source.state", "error.status", "error.message", "error.phrase")
-    causes = [
-        _cause(state, cells)
-        for state, *cells in zip(rows["state"], *_optional(rows, columns), strict=True)
-    ]
+    cells = (texts_of(rows, name).fillna("") for name in columns)
+    causes = [_cause(*row) for row in zip(rows["state"], *cells, strict=True)]
     frequent = Counter(reason for reason, _ in causes).most_common(3)
     notes = [f"{format_count(count, 'job')}: {reason}" for reason, count in frequent]
     shown = rows.head(MAX_ROWS)
@@ -230,22 +229,19 @@ def _failures(spans: pd.DataFrame, own: Callable[[pd.Index], Columns]) -> Sectio
     return _section("Failures", table, len(rows), notes if len(rows) > MAX_ROWS else [])
 
 
-def _cause(state: str, cells: Sequence[object]) -> tuple[str, str]:
+def _cause(state: str, source: str, status: str, message: str, phrase: str) -> tuple[str, str]:
     """Return why a job failed, and what to do about it."""
-    source, status, message, phrase = cells
-    http_status = int(str(status)) if has_value(status) else 0
+    http_status = int(status or 0)
     meaning = NO_ACCESS.get(http_status) if state == UNREADABLE else None
-    parts = (status, meaning or message)
-    reason = clean(" ".join(str(part) for part in parts if has_value(part)))
-    reason = reason or "Asana gives no reason"
+    reason = clean(f"{status} {meaning or message}") or "Asana gives no reason"
     if state in _STEPS:
         return reason, _STEPS[state]
-    if has_value(source) and source == "unknown":
+    if source == "unknown":
         step = "Look in Asana whether it was created before you start it again"
         return reason, f"{step}; an export does no harm twice."
     if http_status in NO_ACCESS:
         return reason, "Read it with the token of the user who started it."
-    quote = f" Asana's support asks for: {clean(str(phrase))}" if has_value(phrase) else ""
+    quote = f" Asana's support asks for: {clean(phrase)}" if phrase else ""
     return reason, f"Read it again: jobs.asana.refresh().{quote}"
 
 
@@ -278,11 +274,15 @@ def _created(
     by_gid = pd.Series(spans.index, spans["gid"])[spans["state"].to_numpy(object) == "succeeded"]
     listed = objects["gid"].isin(by_gid.index) & ~objects["kind"].str.endswith("_export")
     shown = objects[listed].head(MAX_ROWS)
-    names = []
-    for kind, gid, name in zip(shown["kind"], shown["new.gid"], shown["new.name"], strict=True):
-        has_page = has_value(gid) and re.fullmatch("[0-9]{1,100}", gid) is not None
-        text = clean(str(name)) if has_value(name) else "no name"
-        names.append(Cell(text, "text", url=asana_url(kind, gid) if has_page else ""))
+    cells = (shown[name].fillna("") for name in ("kind", "new.gid", "new.name"))
+    names = [
+        Cell(
+            clean(name) or "no name",
+            "text",
+            url=asana_url(kind, gid) if re.fullmatch("[0-9]{1,100}", gid) else "",
+        )
+        for kind, gid, name in zip(*cells, strict=True)
+    ]
     table: Columns = [
         ("Name", names),
         ("Kind", [Cell(kind_label(kind), "kind") for kind in shown["kind"]]),
@@ -295,12 +295,12 @@ def _created(
 def _files(jobs: pd.DataFrame, spans: pd.DataFrame, folder: Path) -> Section:
     columns = ("gid", "file.kind", "file.path", "file.bytes", "file.sha256", "file.error")
     frame = as_jobs(jobs)
-    rows = pd.concat(_optional(frame, columns), axis=1, keys=columns)
+    rows = pd.DataFrame({name: texts_of(frame, name) for name in columns})
     rows = rows[rows["file.path"].notna() | (rows["file.error"].notna() & is_export(frame))]
     ready = spans["gid"][is_export(spans) & (spans["state"] == "succeeded").to_numpy(bool)]
     waiting = len(ready) - int(ready.isin(rows["gid"][rows["file.error"].isna()]).sum())
     notes = [f"{format_count(waiting, 'export')} ready to download."] if waiting else []
-    shown = rows.head(MAX_ROWS).map(lambda cell: str(cell) if has_value(cell) else "")
+    shown = rows.head(MAX_ROWS).fillna("")
     sizes = [format_size(float(size)) if size else _NOTHING for size in shown["file.bytes"]]
     names = zip(shown["file.path"], shown["file.error"], strict=True)
     table: Columns = [
@@ -333,23 +333,13 @@ def _section(title: str, columns: Columns, total: int, notes: Sequence[str] = ()
 
 def _identity(rows: pd.DataFrame) -> Columns:
     """Return which job it is: by its gid, else by what it was to be started from."""
-    (sources,) = _optional(rows, ("source.gid",))
-    gids = []
-    for gid, source in zip(rows["gid"], sources, strict=True):
-        origin = clean(f"of {source}") if has_value(source) else "none"
-        gids.append(Cell(str(gid) if has_value(gid) else origin, "code"))
+    origins = ("of " + texts_of(rows, "source.gid")).fillna("none")
+    gids = [Cell(clean(gid), "code") for gid in rows["gid"].fillna(origins)]
     return [("Job", gids), ("Kind", [Cell(kind, "kind") for kind in _kinds(rows)])]
 
 
 def _kinds(rows: pd.DataFrame) -> np.ndarray:
-    (kinds,) = _optional(rows, ("resource_subtype",))
-    return kinds.astype("string").fillna("").map(kind_label).to_numpy(object)
-
-
-def _optional(rows: pd.DataFrame, names: Sequence[str]) -> list[pd.Series]:
-    """Return columns as objects; those that the frame lacks are missing."""
-    missing = pd.Series(pd.NA, rows.index, "string")
-    return [rows.get(name, missing).astype(object) for name in names]
+    return kind_labels(rows).fillna(kind_label("")).to_numpy(object)
 
 
 def _own_columns(

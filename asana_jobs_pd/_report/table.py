@@ -22,9 +22,7 @@ def job_table(jobs: pd.DataFrame, estimates: Mapping[str, str] | None = None) ->
 
     `estimates` say by gid how long unfinished jobs usually take.
     """
-    table = pd.DataFrame({"gid": jobs["gid"]})
-    if "resource_subtype" in jobs.columns:
-        table["kind"] = kind_labels(jobs["resource_subtype"])
+    table = pd.DataFrame({"gid": jobs["gid"], "kind": kind_labels(jobs)})
     if "status" in jobs.columns:
         table["status"] = state_labels(jobs)
     created = pd.Series(pd.NA, jobs.index, "string")
@@ -44,24 +42,26 @@ def job_table(jobs: pd.DataFrame, estimates: Mapping[str, str] | None = None) ->
 
 def file_names(jobs: pd.DataFrame) -> pd.Series:
     """Return the names of downloaded files; missing where there is none."""
-    paths = _texts(jobs, "file.path")
+    paths = texts_of(jobs, "file.path")
     return paths.map(lambda path: Path(path).name, na_action="ignore").astype("string")
 
 
 def error_texts(jobs: pd.DataFrame) -> pd.Series:
     """Return why a row has no job or no file: status and message; missing where it has."""
-    status = _texts(jobs, "error.status") + " "
-    error = status.fillna("") + _texts(jobs, "error.message")
-    return error.fillna(_texts(jobs, "file.error"))
+    status = texts_of(jobs, "error.status") + " "
+    error = status.fillna("") + texts_of(jobs, "error.message")
+    return error.fillna(texts_of(jobs, "file.error"))
 
 
-def _texts(jobs: pd.DataFrame, name: str) -> pd.Series:
+def texts_of(jobs: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column as text; missing if the frame does not have it."""
     return jobs.get(name, pd.Series(pd.NA, jobs.index)).astype("string")
 
 
-def kind_labels(subtypes: pd.Series) -> pd.Series:
-    """Return the labels of kinds; missing ones stay missing."""
-    return subtypes.astype("string").map(kind_label, na_action="ignore").astype("string")
+def kind_labels(jobs: pd.DataFrame) -> pd.Series:
+    """Return the label of each row's kind; missing where it has none."""
+    kinds = texts_of(jobs, "resource_subtype")
+    return kinds.map(kind_label, na_action="ignore").astype("string")
 
 
 def state_labels(jobs: pd.DataFrame) -> pd.Series:

@@ -12,6 +12,7 @@ from asana_jobs_pd._jobs.as_jobs import as_times, cast_column
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES, dtype_of
 from asana_jobs_pd._jobs.states import is_finished, kinds_of
 from asana_jobs_pd._jobs.views import unique_jobs
+from asana_jobs_pd._report.table import kind_labels, texts_of
 from asana_jobs_pd._vocabulary import UNREADABLE, kind_label, states_of
 from asana_jobs_pd.errors import InvalidFrameError
 
@@ -146,9 +147,8 @@ def layout_timeline(
     own = ["kind", "line"]  # the user's columns may have these names, even twice
     shown = spans[spans["start"].notna()].drop(columns=own, errors="ignore")
     dense = len(shown) > MAX_LABELED
-    missing = pd.Series(pd.NA, shown.index, "string")
-    kinds = shown.get("resource_subtype", missing).astype("string").fillna("").map(kind_label)
-    shown = shown.assign(kind=_largest(kinds.astype(object)) if dense else kinds.astype(object))
+    kinds = kind_labels(shown).fillna(kind_label("")).astype(object)
+    shown = shown.assign(kind=_largest(kinds) if dense else kinds)
     shown = shown.sort_values(["kind", "start", "end"], kind="stable")
     lines, kinds_at, height = _lines(shown["kind"], dense=dense, narrow=narrow)
     shown = shown.assign(line=lines)
@@ -194,25 +194,22 @@ def job_labels(
 ) -> list[str]:
     """Return a short, masked label per job: a name, else the created object's, and the gid."""
     names = _created_names(rows) if names is None else names[rows.index]
-    sources = rows.get("source.gid", pd.Series(pd.NA, rows.index, "string"))
+    gids, sources = (texts_of(rows, name).fillna("") for name in ("gid", "source.gid"))
     labels = []
-    for name, gid, source in zip(names, rows["gid"], sources, strict=True):
+    for name, gid, source in zip(names, gids, sources, strict=True):
         prefix = clean(str(name), limit=max_name) + "  " if has_value(name) else ""
-        labels.append(prefix + short_name(gid, source))
+        origin = f"of {short_gid(clean(source))}" if source else "no gid"
+        labels.append(prefix + (short_gid(gid) or origin))
     return labels
 
 
-def short_name(gid: object, source: object) -> str:
+def short_gid(gid: str) -> str:
     """Return what tells a job from its neighbors: of its gid the start and the end."""
-    if has_value(gid):
-        text = str(gid)
-        return text if len(text) <= _MAX_GID else f"{text[:4]}…{text[-4:]}"
-    return f"of {short_name(clean(str(source)), None)}" if has_value(source) else "no gid"
+    return gid if len(gid) <= _MAX_GID else f"{gid[:4]}…{gid[-4:]}"
 
 
 def _created_names(rows: pd.DataFrame) -> pd.Series:
     names = pd.Series(pd.NA, rows.index, "string")
     for kind in kinds_of(rows):
-        if (name := f"new_{kind}.name") in rows.columns:
-            names = names.fillna(rows[name].astype("string"))
+        names = names.fillna(texts_of(rows, f"new_{kind}.name"))
     return names

@@ -18,7 +18,7 @@ from asana_jobs_pd._report.timeline_data import (
     job_labels,
     job_spans,
     layout_timeline,
-    short_name,
+    short_gid,
 )
 from asana_jobs_pd.errors import InvalidFrameError
 
@@ -252,5 +252,5 @@ def test_in_a_narrow_picture_kinds_have_lines_of_their_own():
 
 def test_short_gids_stay_whole():
     """Only long ones lose their middle."""
-    assert short_name("123", None) == "123"
-    assert short_name("1208000000004806", None) == "1208…4806"
+    assert short_gid("123") == "123"
+    assert short_gid("1208000000004806") == "1208…4806"
