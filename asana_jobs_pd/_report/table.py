@@ -28,9 +28,8 @@ def job_table(jobs: pd.DataFrame, estimates: Mapping[str, str] | None = None) ->
     created = pd.Series(pd.NA, jobs.index, "string")
     for kind in kinds_of(jobs):
         for leaf in ("name", "gid"):
-            if (column := f"new_{kind}.{leaf}") in jobs.columns:
-                objects = kind_label(kind) + " " + jobs[column].astype("string")
-                created = created.fillna(objects)
+            objects = kind_label(kind) + " " + texts_of(jobs, f"new_{kind}.{leaf}")
+            created = created.fillna(objects)
     table["created"] = created
     if estimates:
         unfinished = ~is_finished(jobs)
