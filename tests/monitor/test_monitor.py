@@ -572,10 +572,11 @@ def test_an_hour_of_ticks_leaves_memory_flat(client, clock):
     def tick(times):
         for _ in range(times):
             clock.advance(1)
-            poller._dispatch()
-            while not poller._todo.empty():
-                gid = poller._todo.get()
-                poller._take_over(gid, ask(gid))
+            with poller.lock:
+                poller._dispatch()
+                while not poller._todo.empty():
+                    gid = poller._todo.get()
+                    poller._take_over(gid, ask(gid))
             while not poller.signals.empty():
                 poller.signals.get()
             if poller.notifier._woken:
