@@ -241,11 +241,16 @@ class Start:
             self._poll(client, posted.record["gid"])
 
     def _poll(self, client: Client, gid: str) -> None:
-        with contextlib.suppress(Cancelled):
+        try:
             job = read_one(gid, EVERYTHING, client, stop=self._stop, background=True)
             with self._noting() as in_time:
                 if in_time:
                     self._note_polled(gid, job)
+        except Cancelled:
+            pass
+        except BaseException as error:  # noqa: BLE001  as above
+            with self._noting():
+                self._failure = self._failure or error
 
     # With the lock held
 

@@ -578,6 +578,16 @@ def test_an_answer_after_the_end_is_logged(caplog):
     assert "Parent 7: job 12039" in caplog.text
 
 
+def test_a_client_that_is_closed_meanwhile_ends_it_with_the_frame(asana, start):
+    """Neither the polls nor what waits goes on; what was started has its row."""
+    with aj.Client(TOKEN, base_url=asana.base_url) as client:
+        when(lambda: len(polled(asana)) == 5, client.close)
+        with pytest.raises(StartStoppedError, match="closed") as caught:
+            start("export_graph", asana.parents(9), client=client, clock=Hasty())
+    states = caught.value.frame["source.state"].tolist()
+    assert states == ["started"] * 5 + ["not_sent"] * 4
+
+
 def test_a_closed_client_is_told_with_the_frame(asana):
     """Closing it loses nothing."""
     client = aj.Client(TOKEN, base_url=asana.base_url)
