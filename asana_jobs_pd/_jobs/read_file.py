@@ -20,7 +20,7 @@ import pyarrow as pa
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._jobs.as_jobs import EXACT, as_jobs
 from asana_jobs_pd._jobs.frame import asana_jobs_from_records
-from asana_jobs_pd._jobs.gids import gid_name, parse_column
+from asana_jobs_pd._jobs.gids import gid_name, gid_series, parse_column
 from asana_jobs_pd._jobs.schema import COLUMNS, is_ours
 from asana_jobs_pd._options import check_one_of
 from asana_jobs_pd._public import public
@@ -128,9 +128,17 @@ def read_jobs_file(
         )
     if not file.exists():
         raise FileNotFoundError(errno.ENOENT, "There is no file", str(file))
-    notes: list[str] = []
     frame = _read(file, suffix, column)
-    jobs = as_jobs(_checked(frame, column, file.name, suffix, errors=errors, notes=notes))
+    rows = frame
+    notes: list[str] = []
+    if not any(name is not None for name in frame.index.names):
+        rows = _without_empty_rows(frame, file.name, notes)
+        if not pd.api.types.is_float_dtype(gid_series(rows).dtype):
+            rows = _with_valid_gids(rows, column, suffix in _WITH_LINES, errors, notes)
+        if suffix in _WITH_LINES or len(rows) < len(frame):
+            rows = rows.reset_index(drop=True)
+        rows = rows.infer_objects().assign(gid=rows["gid"])  # numbers beside a gap become floats
+    jobs = as_jobs(rows)
     for note in notes:
         warn_user(note, AsanaValueWarning, frame=jobs)
     return jobs
@@ -139,48 +147,46 @@ def read_jobs_file(
 def _read(file: Path, suffix: str, column: str | None) -> pd.DataFrame:
     """Return the file as it is, with the column of the gids under its name."""
     try:
-        return _with_gid(_READERS[suffix](file, column), column)
+        frame = _READERS[suffix](file, column)
     except (FileNotFoundError, PermissionError, IsADirectoryError, MemoryError, AsanaJobsError):
         raise
     except Exception as error:  # noqa: BLE001  the readers raise whatever their parsers do
         empty = isinstance(error, pd.errors.EmptyDataError)
         reason = "it is empty" if empty else f"{type(error).__name__}: {error}".rstrip(".")
+    else:
+        return _with_gid(frame, column, file.name)
     raise InvalidFrameError(f"{file.name} cannot be read: {reason}.")
 
 
-def _checked(
-    frame: pd.DataFrame,
-    column: str | None,
-    name: str,
-    suffix: str,
-    *,
-    errors: Errors,
-    notes: list[str],
-) -> pd.DataFrame:
-    """Return the rows with content, gids as text; `notes` gets what to warn of."""
-    if len(frame.columns) == 1 and re.fullmatch("[1-9][0-9]*", str(frame.columns[0])):
+def _with_gid(frame: pd.DataFrame, column: str | None, file: str) -> pd.DataFrame:
+    names = [*frame.columns, *(name for name in frame.index.names if name is not None)]
+    found = _gid_column(names, column)
+    if found is not None:
+        return frame if found in frame.index.names else frame.rename(columns={found: "gid"})
+    if len(names) == 1 and re.fullmatch("[1-9][0-9]*", str(names[0])):
         raise InvalidFrameError(
-            f"{name}: the header seems to be missing, because the first line is "
-            f"{str(frame.columns[0])!r}. Insert a line 'gid' before it."
+            f"{file}: the header seems to be missing, because the first line is "
+            f"{str(names[0])!r}. Insert a line 'gid' before it."
         )
-    if any(level is not None for level in frame.index.names):
-        return frame.infer_objects()
-    if len(frame.columns) and "gid" not in frame.columns:
-        raise InvalidFrameError(
-            f"{name} has no column 'gid'; there is {', '.join(map(repr, frame.columns))}. Name the "
-            "one with the gids of the jobs: column='…'."
-        )
+    hint = "" if column else " Name the one with the gids of the jobs: column='…'."
+    known = ", ".join(map(repr, names)) or "none"
+    raise InvalidFrameError(f"{file} has no column {column or 'gid'!r}; there is {known}.{hint}")
+
+
+def _gid_column(names: Collection[object], column: str | None) -> object | None:
+    """Return the name of the column with the gids, None without one."""
+    if column is not None or "gid" in names:
+        column = column or "gid"
+        return column if column in names else None
+    return next(iter(gid_name(names)), None)
+
+
+def _without_empty_rows(frame: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
     filled = frame[~_is_empty(frame)]
     if left_out := len(frame) - len(filled):
         rows = "1 empty row was" if left_out == 1 else f"{left_out} empty rows were"
         notes.append(f"{rows} left out of {name}.")
-    inferred = filled.infer_objects()
-    if list(frame.columns).count("gid") == 1:
-        inferred["gid"] = filled["gid"]  # pandas makes floats of numbers beside a gap
-        if not pd.api.types.is_float_dtype(filled["gid"].dtype):
-            inferred = _with_valid_gids(inferred, column, suffix in _WITH_LINES, errors, notes)
-    has_own_index = suffix not in _WITH_LINES and len(inferred) == len(frame)
-    return inferred if has_own_index else inferred.reset_index(drop=True)
+    return filled
 
 
 def _with_valid_gids(
@@ -197,21 +203,6 @@ def _with_valid_gids(
         notes.append(f"{error} {result}.")
         return frame[~bad] if errors == "drop" else frame.assign(gid=frame["gid"].mask(bad))
     return frame
-
-
-def _with_gid(frame: pd.DataFrame, column: str | None) -> pd.DataFrame:
-    levels = [name for name in frame.index.names if name is not None]
-    return frame.rename(columns=_gid_name(dict.fromkeys([*frame.columns, *levels]), column))
-
-
-def _gid_name(names: Collection[object], column: str | None) -> dict[object, str]:
-    """Return the rename of the column with the gids."""
-    if column is None:
-        return gid_name(names)
-    if column not in names:
-        known = ", ".join(map(repr, names))
-        raise InvalidFrameError(f"The file has no column {column!r}; there is {known}.")
-    return {column: "gid"}
 
 
 def _is_empty(frame: pd.DataFrame) -> np.ndarray:
@@ -245,17 +236,15 @@ def _decoded(file: Path) -> str:
 
 def _read_csv(file: Path, column: str | None) -> pd.DataFrame:
     text = _read_text(file)
-    before = 1 if text.startswith("sep=") else 0  # for Excel
-    text = text.partition("\n")[2] if before else text
+    if text.startswith("sep="):  # for Excel
+        text = "\n" + text.partition("\n")[2]
     header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
-    separators = {mark: _fields(header, mark) for mark in ",;\t|"}
-    mark = max(
-        separators, key=lambda mark: (_has_gid(separators[mark], column), len(separators[mark]))
-    )
-    names = separators[mark]
-    new_name = _gid_name(names, column)
-    texts = {name for name in names if _is_text(new_name.get(name, name))}
-    lines = _lines(text, mark, names, file.name) if _has_gid(names, column) else []
+    headers = {mark: next(csv.reader([header], delimiter=mark), []) for mark in ",;\t|"}
+    with_gids = [mark for mark in headers if _gid_column(headers[mark], column) is not None]
+    mark = max(with_gids or headers, key=lambda mark: len(headers[mark]))
+    names, gids = headers[mark], _gid_column(headers[mark], column)
+    texts = {name for name in names if name == gids or is_ours(name.removesuffix(" (UTC)"))}
+    lines = _lines(text, mark, names, file.name) if gids is not None else []
     frame = pd.read_csv(
         io.StringIO(text),
         sep=mark,
@@ -265,7 +254,7 @@ def _read_csv(file: Path, column: str | None) -> pd.DataFrame:
         na_values={name: [""] if name in texts else list(_BLANKS) for name in names},
         keep_default_na=False,
     )
-    return frame.set_axis([line + before for line in lines]) if lines else frame
+    return frame.set_axis(lines) if lines else frame
 
 
 def _lines(text: str, mark: str, names: Sequence[str], file: str) -> list[int]:
@@ -284,18 +273,6 @@ def _lines(text: str, mark: str, names: Sequence[str], file: str) -> list[int]:
     return lines[1:]
 
 
-def _fields(header: str, mark: str) -> list[str]:
-    return next(csv.reader([header], delimiter=mark), [])
-
-
-def _has_gid(names: Collection[object], column: str | None) -> bool:
-    return column in names if column else "gid" in names or bool(gid_name(names))
-
-
-def _is_text(name: str) -> bool:
-    return is_ours(name.removesuffix(" (UTC)"))
-
-
 def _read_excel(file: Path, column: str | None) -> pd.DataFrame:
     try:
         import openpyxl as _  # noqa: F401, PLC0415  an extra
@@ -307,24 +284,22 @@ def _read_excel(file: Path, column: str | None) -> pd.DataFrame:
             frame = pd.read_excel(
                 book, sheet_name=sheet, dtype=object, keep_default_na=False, na_values=[""]
             )
-        _refuse_rounded(_with_gid(frame, column), column or "gid")
+        if (gids := _gid_column(frame.columns, column)) is not None:
+            _refuse_rounded(frame[gids])
         return frame.set_axis(range(2, len(frame) + 2))
     raise MissingExtraError(
         "Excel files need openpyxl: pip install 'asana_jobs_pd[excel]' installs it."
     )
 
 
-def _refuse_rounded(frame: pd.DataFrame, column: str) -> None:
+def _refuse_rounded(gids: pd.Series) -> None:
     """Refuse gids that Excel rounded: those with 15 digits and then zeros, or read as floats."""
-    if "gid" not in frame.columns:
-        return
-    numbers = [value for value in frame["gid"] if isinstance(value, int) and value > 0]
-    long = [number for number in numbers if number >= 10**_EXCEL_DIGITS]
+    long = [value for value in gids if isinstance(value, int) and value >= 10**_EXCEL_DIGITS]
     if long and all(map(_is_rounded, long)):
         raise InvalidFrameError(
-            f"The column {column!r} holds numbers such as {long[0]}: Excel keeps {_EXCEL_DIGITS} "
-            "digits of a number, so the last ones are lost. Format the column as text before "
-            "pasting gids, or export them again."
+            f"The column {gids.name!r} holds numbers such as {long[0]}: Excel keeps "
+            f"{_EXCEL_DIGITS} digits of a number, so the last ones are lost. Format the column as "
+            "text before pasting gids, or export them again."
         )
 
 
@@ -366,7 +341,7 @@ def _from_json(data: Any, column: str | None) -> pd.DataFrame:
         if any(isinstance(value, dict) for record in data for value in record.values()):
             return asana_jobs_from_records(data)
         return pd.DataFrame(data, dtype=object)
-    if _has_gid(data, column):
+    if _gid_column(data, column) is not None:
         columns = {name: list(values.values()) for name, values in data.items()}
         return pd.DataFrame(columns, dtype=object)
     return pd.DataFrame(list(data.values()), dtype=object)
