@@ -193,11 +193,6 @@ class Recorder:
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._jobs: dict[tuple[str, bool, Start | None], tuple[Mapping[str, Any], int]] = {}
 
-    @property
-    def wanted(self) -> bool:
-        """Whether there is to be a ledger."""
-        return self._path is not None
-
     def add(self, gid: str, record: Mapping[str, Any], at: int, start: Start | None = None) -> None:
         """Note that a job was seen at a time (microseconds since 1970).
 
@@ -208,18 +203,6 @@ class Recorder:
             finished = record.get("status") in FINAL_STATUSES
             with self._lock:
                 self._jobs[gid, finished, start] = record, at
-
-    def started(self, requests: Sequence[str], since: int) -> dict[str, list[str]]:
-        """Return the gids of jobs that were started here by requests, the latest first.
-
-        By the hash of the request; jobs that were completed before a time are left out.
-        """
-        jobs: dict[str, list[str]] = {}
-        with _reported(str(self._path)):
-            rows = LedgerFile(self._path).started(requests, self._base_url, since)
-            for request, gid in rows:
-                jobs.setdefault(request, []).append(gid)
-        return jobs
 
     def write(self) -> None:
         """Write everything noted so far."""
@@ -247,6 +230,23 @@ def record_file(client: Client, gid: str, path: str, size: int | None) -> None:
     if place := _place_for(client):
         with _reported(str(place)):
             LedgerFile(place).write([], [SeenFile(client.base_url, gid, path, size)])
+
+
+def started_jobs(
+    client: Client, requests: Sequence[str], since: int
+) -> dict[str, list[str]] | None:
+    """Return the gids of jobs that were started here by requests, the latest first.
+
+    By the hash of the request; jobs that were completed before a time are left out. None without
+    a ledger; never raises, as a `Recorder`.
+    """
+    if (place := _place_for(client)) is None:
+        return None
+    jobs: dict[str, list[str]] = {}
+    with _reported(str(place)):
+        for request, gid in LedgerFile(place).started(requests, client.base_url, since):
+            jobs.setdefault(request, []).append(gid)
+    return jobs
 
 
 def _place_for(client: Client) -> Path | None:

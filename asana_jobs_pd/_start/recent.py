@@ -13,7 +13,7 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._jobs.frame import ReadResult
-from asana_jobs_pd._jobs.ledger import Recorder
+from asana_jobs_pd._jobs.ledger import started_jobs
 from asana_jobs_pd._jobs.read import read_one
 from asana_jobs_pd._jobs.schema import EVERYTHING
 from asana_jobs_pd._options import is_seconds
@@ -37,9 +37,8 @@ class RecentJobs:
     def __init__(self, requests: Sequence[StartRequest], client: Client, max_age: float) -> None:
         self._client, self._max_age = client, max_age
         since = round((client.server_time() - max_age) * 1e6)
-        recorder = Recorder(client)
-        self.known = recorder.wanted
-        self._gids = recorder.started([each.fingerprint for each in requests], since)
+        gids = started_jobs(client, [each.fingerprint for each in requests], since)
+        self.known, self._gids = gids is not None, gids or {}
 
     def find(self, request: StartRequest, stop: threading.Event) -> ReadResult | None:
         """Return the latest job of the same request that this token can read and is recent.
