@@ -18,7 +18,7 @@ def check_flag(name: str, value: object, *, optional: bool = False) -> None:
 
 def check_one_of(option: str, value: object, choices: Sequence[str]) -> None:
     """Refuse an option that has none of the values it may have."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InvalidOptionError(
             f"{option}={value!r}: give one of {', '.join(map(repr, choices))}."
         )
