@@ -309,16 +309,7 @@ class _GzipChecker:
     def feed(self, data: bytes) -> None:
         self._size += len(data)
         while data:
-            if self.garbage:
-                self._skip(len(data))
-                return
-            if self._member is None:
-                data = self._begin(data)
-                continue
-            self._inflate(data)
-            data = b""
-            if self._member.eof:
-                data, self._member = self._member.unused_data, None
+            data = self._begin(data) if self._member is None else self._inflate(data)
 
     def finish(self) -> None:
         if self._member is not None or self._head:
@@ -328,6 +319,9 @@ class _GzipChecker:
 
     def _begin(self, data: bytes) -> bytes:
         """Begin a member once its first two bytes are there; zeros may stand between members."""
+        if self.garbage:
+            self._skip(len(data))
+            return b""
         if self._members and not self._head:
             rest = data.lstrip(b"\0")
             self._skip(len(data) - len(rest))
@@ -353,7 +347,8 @@ class _GzipChecker:
                 f"more than {_MAX_TRAILING:,} bytes follow the end of its gzip stream"
             )
 
-    def _inflate(self, data: bytes) -> None:
+    def _inflate(self, data: bytes) -> bytes:
+        """Inflate a piece of a member; return what follows the member."""
         member, output = self._member, b""
         try:
             while data or len(output) == _OUTPUT:
@@ -363,7 +358,9 @@ class _GzipChecker:
         except (zlib.error, _zlib.error) as error:
             message = str(error)
         else:
-            return
+            self._member = None if member.eof else member
+            rest: bytes = member.unused_data
+            return rest
         raise CorruptFileError(
             f"its gzip stream is broken near byte {self._size:,} (after "
             f"{self.inflated:,} inflated bytes): {_gzip_error_words(message)}"

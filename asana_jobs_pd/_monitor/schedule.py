@@ -156,7 +156,7 @@ class Schedule:
 
 
 class NetworkBackoff:
-    """Counts consecutive polls without a response; falsy while there are none."""
+    """Counts consecutive attempts without a response; falsy while there are none."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -169,10 +169,9 @@ class NetworkBackoff:
         """Note a poll; without a response, the wait doubles from 2 s to 60 s."""
         if answered:
             self._failures = 0
-            return
-        until = now + backoff(self._failures + 1, 0.0, first=MIN_DELAY, most=MAX_DELAY)
-        self._until = max(self._until, until) if self._failures else until
-        self._failures += 1
+        elif not self.left(now):  # otherwise it was sent before the wait began
+            self._failures += 1
+            self._until = now + backoff(self._failures, 0.0, first=MIN_DELAY, most=MAX_DELAY)
 
     def left(self, now: float) -> float:
         """Return the seconds until the next attempt."""

@@ -175,6 +175,16 @@ def test_demand_is_what_is_in_the_schedule(steps):
         assert wait is None if not inside else 0 <= wait < math.inf
 
 
+def test_what_was_in_flight_when_an_outage_began_counts_once():
+    """Otherwise 25 polls that fail together would end a short outage after a minute only."""
+    outage = NetworkBackoff()
+    for _ in range(25):
+        outage.note(100.0, answered=False)
+    assert outage.left(100.0) == 2
+    outage.note(101.0, answered=False)
+    assert outage.left(101.0) == 1
+
+
 def test_an_outage_holds_back_longer_and_longer():
     """2 s, doubling up to 60 s; one response ends it."""
     outage, now, waits = NetworkBackoff(), 100.0, []
