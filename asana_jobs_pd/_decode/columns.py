@@ -27,6 +27,7 @@ from asana_jobs_pd._decode.decoders import (
     mended,
     needs_repair,
     repaired,
+    unspelled,
 )
 from asana_jobs_pd._decode.scan_result import abbreviate
 from asana_jobs_pd._decode.schema import Node, observe
@@ -131,7 +132,7 @@ class Rows:
 def type_of(node: Node) -> pa.DataType:
     """Return the Arrow type of a field."""
     if node.kind == "object":
-        return pa.struct([(key, type_of(child)) for key, child in node.keys.items()])
+        return pa.struct([(unspelled(key), type_of(child)) for key, child in node.keys.items()])
     if node.kind == "list":
         assert node.item is not None
         return pa.list_(type_of(node.item))
@@ -163,7 +164,7 @@ def _objects(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa
         array_of(inner, list(map(attrgetter(name), there)), f"{column}.{key}", rows)
         for key, (name, inner) in shape.children.items()
     ]
-    return pa.StructArray.from_arrays(children, list(shape.children), mask=missing)
+    return pa.StructArray.from_arrays(children, list(map(unspelled, shape.children)), mask=missing)
 
 
 def _mask(values: Sequence[Any]) -> pa.Array | None:

@@ -7,8 +7,9 @@ does not fit that type and is decoded as `AnyField`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import accumulate, chain
 from operator import attrgetter, itemgetter
 from typing import Any, Literal, Union
@@ -70,13 +71,6 @@ class _Codes(dict[_Description, int]):
         return code
 
 
-class _ExactTypes(dict[type, int]):
-    """The codes of the fields that have a type of their own; -1 for any other type."""
-
-    def __missing__(self, _type: type) -> int:
-        return -1
-
-
 class CustomFields:
     """Turns the custom fields of rows into arrays, and learns their definitions.
 
@@ -88,11 +82,9 @@ class CustomFields:
         self.known = KnownFields()
         self._always_display = always_display
         self._codes = _Codes(self.known.definitions)
-        self._option_names: dict[tuple[str, bytes], list[str]] = {}
         self._latest: dict[str, int] = {}
         self._expected: dict[str, int] = {}
-        self._types: dict[int, type | None] = {}
-        self._exact = _ExactTypes()
+        self._exact: dict[type, int] = defaultdict(lambda: -1)
         self.shape = self._shape(list[AnyField] | None)  # type: ignore[valid-type]
         self.exact_shape: Shape | None = None
 
@@ -102,21 +94,18 @@ class CustomFields:
         if latest == self._expected:
             return False
         self._expected = dict(latest)
-        types = {self._exact_type(code): code for code in latest.values()}
-        types.pop(None, None)
-        self._exact = _ExactTypes(types)  # type: ignore[arg-type]
+        types: dict[type, int] = {}
+        for code in latest.values():
+            kind = self.known.definitions[code].kind
+            if (type_ := _exact_type(self._codes.descriptions[code], kind)) is not None:
+                types[type_] = code
+        self._exact = defaultdict(lambda: -1, types)
         union = list[Union[tuple(types)]] | None if types else None  # type: ignore[misc]  # noqa: UP007
         self.exact_shape = self._shape(union) if types else None
         return True
 
     def _shape(self, type_: Any) -> Shape:
         return Shape(Node("custom_fields"), type_, builder=self._build, maker=self.array)
-
-    def _exact_type(self, code: int) -> type | None:
-        if code not in self._types:
-            description = self._codes.descriptions[code]
-            self._types[code] = _exact_type(description, self.known.definitions[code].kind)
-        return self._types[code]
 
     def array(self, values: Sequence[Any], rows: Rows) -> pa.Array:
         """Return the interim array: for each row, a list of definition codes and values."""
@@ -277,17 +266,10 @@ class CustomFields:
             key = self.known.definitions[code].key
             for index in _ends_of_runs(_pick(lists, positions)):
                 position = int(positions[index])
-                self._note_options(key, lists[position], rows.line(position))
-
-    def _note_options(self, key: str, options: msgspec.Raw, line: tuple[int, int]) -> None:
-        text = bytes(options)
-        names = self._option_names.get((key, text))
-        if names is None:
-            known = (option.name for option in known_options(text))
-            names = list(dict.fromkeys(name for name in known if name is not None))
-            self._option_names[key, text] = names
-        if names:
-            self.known.note_options(key, names, line)
+                known = known_options(bytes(lists[position]))
+                names = dict.fromkeys(option.name for option in known if option.name is not None)
+                if names:
+                    self.known.note_options(key, list(names), rows.line(position))
 
     def _build(self, text: bytes, column: str, report: Report) -> list[Any] | None:
         """Return custom fields without the parts that do not fit."""
@@ -358,6 +340,7 @@ def _inferred_kind(values: Sequence[tuple[str, Any]], *, stated: bool) -> str | 
     return candidates[0] if len(candidates) == 1 else None
 
 
+@lru_cache(maxsize=1000)
 def _exact_type(description: _Description, kind: str) -> type | None:
     """Return a type for a field of this description, None where none is possible.
 

@@ -231,7 +231,7 @@ def _name(
     return None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1000)
 def known_options(text: bytes) -> list[_Option]:
     """Return the options that a field lists; plain texts are names, anything else is left out."""
     options: list[_Option | None] = []

@@ -21,7 +21,7 @@ from asana_jobs_pd._decode.decoders import (
     unspelled,
 )
 from asana_jobs_pd._decode.field_values import INTERIM, VALUE_KEYS, stand_in_value
-from asana_jobs_pd._decode.scan import LINE, Batch
+from asana_jobs_pd._decode.scan import DIGEST, LINE, Batch
 from asana_jobs_pd._decode.scan_result import (
     Definition,
     Issue,
@@ -43,17 +43,7 @@ _VALUES = {kind: type_ for kind, type_ in INTERIM.items() if kind != "stand_in"}
 _FIELDS_TYPE = pa.list_(pa.struct([("field", pa.int32()), *_VALUES.items()]))
 _NO_VALUE = (None, None)
 _MAX_BINS = 1 << 22
-_LONG = {
-    "text": "text_value",
-    "number": "number_value",
-    "enum": "enum_value",
-    "multi_enum": "multi_enum_values",
-    "date": "date_value",
-    "date_time": "date_value.date_time",
-    "people": "people_value",
-    "reference": "reference_value",
-    "display": "display_value",
-}
+_LONG = VALUE_KEYS | {"date_time": "date_value.date_time", "display": "display_value"}
 
 
 def conformed(
@@ -76,6 +66,7 @@ def conformed(
         ),
     )
     given = dict(zip(table.schema.names, table.columns, strict=True))
+    del given[DIGEST]  # bytes that are not JSON
     root = schema.roots[name]
     if root.wide:
         given[OTHER_KEYS] = _other_keys(root, given, len(lines))
@@ -85,10 +76,7 @@ def conformed(
             arrays.append(pool.array([name] * len(lines), pa.string()))
         elif node.kind != "custom_fields":
             arrays += _leaves(_conform(node, given.get(key), len(lines), key, rows))
-    columns = {
-        column: _unspelled(array)
-        for (column, _), array in zip(plain_columns(root), arrays, strict=True)
-    }
+    columns = dict(zip((column for column, _ in plain_columns(root)), arrays, strict=True))
     if any(node.kind == "custom_fields" for node in root.keys.values()):
         fields = given.get("custom_fields")
         columns[FIELDS] = _recoded(fields, len(lines), definitions, schema, rows)
@@ -103,25 +91,6 @@ def _leaves(array: pa.Array) -> Iterator[pa.Array]:
         yield from _leaves(child)
 
 
-def _unspelled(array: pa.Array) -> pa.Array:
-    """Return an array whose objects have their keys spelled as in the file."""
-    if not _has_spelled(array.type):
-        return array
-    mask = array.is_null() if array.null_count else None
-    if pa.types.is_list(array.type):
-        return pa.ListArray.from_arrays(array.offsets, _unspelled(array.values), mask=mask)
-    names = [unspelled(field.name) for field in array.type]
-    return pa.StructArray.from_arrays(list(map(_unspelled, array.flatten())), names, mask=mask)
-
-
-def _has_spelled(type_: pa.DataType) -> bool:
-    if pa.types.is_list(type_):
-        return _has_spelled(type_.value_type)
-    return pa.types.is_struct(type_) and any(
-        field.name != unspelled(field.name) or _has_spelled(field.type) for field in type_
-    )
-
-
 def _conform(node: Node, array: pa.Array | None, length: int, column: str, rows: Rows) -> pa.Array:
     if array is None:
         return pool.nulls(length, type_of(node))
@@ -132,11 +101,12 @@ def _conform(node: Node, array: pa.Array | None, length: int, column: str, rows:
         if node.wide:
             given[OTHER_KEYS] = _other_keys(node, given, length)
         children = [
-            _conform(child, given.get(key), length, f"{column}.{key}", rows)
+            _conform(child, given.get(unspelled(key)), length, f"{column}.{key}", rows)
             for key, child in node.keys.items()
         ]
         mask = array.is_null() if array.null_count else None
-        return pa.StructArray.from_arrays(children, list(node.keys), mask=mask)
+        names = list(map(unspelled, node.keys))
+        return pa.StructArray.from_arrays(children, names, mask=mask)
     if node.kind == "list" and array.type != type_of(node):
         assert node.item is not None
         offsets = array.offsets
@@ -156,7 +126,7 @@ def _other_keys(node: Node, given: dict[str, pa.Array], length: int) -> pa.Array
         return given[REST]
     objects: list[dict[str, bytes]] = [{} for _ in range(length)]
     for key in sorted(given.keys() - (node.keys.keys() - {OTHER_KEYS})):
-        if given[key].type == TYPES["raw"] and not key.startswith('"'):
+        if given[key].type == TYPES["raw"]:
             for parts, text in zip(objects, given[key].to_pylist(), strict=True):
                 if text is not None:
                     parts[key] = text
@@ -389,8 +359,8 @@ def long_values(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> 
     for name, attribute in (("gid", "gid"), ("name", "name"), ("type", "kind")):
         texts = pool.array([getattr(field, attribute) for field in schema.fields], pa.string())
         columns[f"custom_field.{name}"] = pool.take(texts, numbers)
-    for kind, name in _LONG.items():
-        columns[name] = pool.filter_rows(items.field(kind), is_field)
+    for kind in _VALUES:
+        columns[_LONG[kind]] = pool.filter_rows(items.field(kind), is_field)
     return pa.table(columns)
 
 

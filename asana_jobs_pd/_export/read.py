@@ -64,19 +64,7 @@ def read_asana_export(
 def read_asana_export(
     paths: ExportPaths,
     *,
-    engine: Literal["arrow"],
-    workers: int | None = None,
-    blocksize: None = None,
-    progress: bool | ProgressCallback | None = None,
-    **options: Unpack[LoadOptions],
-) -> AsanaArrowExport[Any]: ...
-
-
-@overload
-def read_asana_export(
-    paths: ExportPaths,
-    *,
-    engine: Literal["polars"],
+    engine: Literal["arrow", "polars"],
     workers: int | None = None,
     blocksize: None = None,
     progress: bool | ProgressCallback | None = None,
@@ -241,8 +229,6 @@ def assemble(
     }[engine]
     frames = {}
     batches = by_type(parts)
-    for part in parts:
-        part.batches.clear()
     while batches:
         name = min(batches)
         table = assembly.table(name, batches.pop(name))
@@ -294,7 +280,7 @@ class Assembly:
             start = end
         final = pa.concat_tables(finals)
         duplicates = rows - int(kept.sum())
-        self.counts.add_facts(name, Facts(0, final.num_columns, duplicates, pd.NaT))
+        self.counts.add_facts(name, Facts(0, final.num_columns, duplicates))
         return final
 
     def long_table(self) -> pa.Table | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -125,8 +125,8 @@ class Facts(NamedTuple):
 
     rows: int
     columns: int
-    duplicates: int
-    latest: Time
+    duplicates: int = 0
+    latest: datetime | None = None
 
 
 class Counts:
@@ -151,12 +151,12 @@ class Counts:
 
     def add_facts(self, name: str, facts: Facts) -> None:
         """Add facts about rows of a type to those that are known."""
-        known = self.facts.get(name, Facts(0, 0, 0, pd.NaT))
+        known = self.facts.get(name, Facts(0, 0))
         self.facts[name] = Facts(
             known.rows + facts.rows,
             facts.columns,
             known.duplicates + facts.duplicates,
-            later(known.latest, facts.latest),
+            max(filter(None, (known.latest, facts.latest)), default=None),
         )
 
     def add(self, other: Counts) -> None:
@@ -169,20 +169,13 @@ class Counts:
             self.files[name] = sorted([*self.files.get(name, ()), *files])
 
 
-def latest_of(table: pa.Table) -> Time:
+def latest_of(table: pa.Table) -> datetime | None:
     """Return when the last row was modified; created, for rows that do not say."""
     for name in ("modified_at", "created_at"):
-        if name in table.column_names:
-            value = pc.max(table[name]).as_py()
-            return pd.NaT if value is None else pd.Timestamp(value)
-    return pd.NaT
-
-
-def later(first: Time, second: Time) -> Time:
-    """Return the later of two times; either may be missing."""
-    if pd.isna(first) or pd.isna(second):
-        return second if pd.isna(first) else first
-    return max(first, second)
+        if name in table.column_names and pa.types.is_timestamp(table.schema.field(name).type):
+            latest: datetime | None = pc.max(table[name]).as_py()
+            return latest
+    return None
 
 
 def summary(facts: dict[str, Facts], issues: Issues, window: Window) -> pd.DataFrame:
@@ -203,14 +196,8 @@ def summary(facts: dict[str, Facts], issues: Issues, window: Window) -> pd.DataF
     )
 
 
-def _times(times: list[Time]) -> pd.DatetimeIndex:
-    moments = [
-        np.datetime64("NaT", "us")
-        if pd.isna(time)
-        else pd.Timestamp(time).as_unit("us").tz_convert(None).to_datetime64()
-        for time in times
-    ]
-    return pd.DatetimeIndex(np.array(moments, "datetime64[us]"), tz="UTC")
+def _times(times: list[Any]) -> Any:
+    return pa.array(times, pa.timestamp("us", "UTC"), from_pandas=True).to_pandas().array
 
 
 class ByType(Mapping[str, F]):

@@ -79,12 +79,13 @@ class Share(NamedTuple, Generic[B]):
 
 
 def by_type(shares: Iterable[Share[B]]) -> dict[str, list[Defined[B]]]:
-    """Return the batches of each type of row, in the order of the files."""
+    """Return the batches of each type of row, in the order of the files; consumes the shares."""
     found: dict[str, list[Defined[B]]] = {}
     for share in shares:
         for batch in share.batches:
             definitions = share.scan_result.known[batch.resource_type].definitions
             found.setdefault(batch.resource_type, []).append((batch, definitions))
+        share.batches.clear()
     for batches in found.values():
         batches.sort(key=lambda item: item[0].place)
     return found
@@ -192,8 +193,6 @@ def scanned(
         parts = [Share(scanner.scan_result, batches)]
         parts += [_mapped(share, stack) for share in shares]
         yield parts
-        for part in parts:
-            part.batches.clear()
 
 
 def spooled(

@@ -156,7 +156,7 @@ def write_dataset(
             with DatasetWriter(stage.dataset / folder_of(name), rows.schema) as writer:
                 writer.write(rows)
             repeated = int(duplicates.get(name, 0))
-            counts.add_facts(name, Facts(len(rows), rows.num_columns, repeated, pd.NaT))
+            counts.add_facts(name, Facts(len(rows), rows.num_columns, repeated))
             counts.files[name] = writer.files
         manifest = {
             "sources": [],

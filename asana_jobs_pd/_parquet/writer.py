@@ -226,7 +226,7 @@ class Conversion:
     ) -> None:
         kept, schema = self._kept_rows(name, batches), schema_of(self._schema, name)
         duplicates = len(kept) - int(kept.sum())
-        self._counts.add_facts(name, Facts(0, len(schema), duplicates, pd.NaT))
+        self._counts.add_facts(name, Facts(0, len(schema), duplicates))
         writer = DatasetWriter(self._folder / folder_of(name), schema)
         for table in row_groups(self._conformed(batches, kept)):
             final = pivoted(table, self._schema, name)
