@@ -108,13 +108,15 @@ class Scanner:
     def _file_ended(self, file: int, end: FileEnd) -> None:
         """Raise an error that a file ends early, or note it."""
         if end.line and self.options.on_bad_lines == "error":
-            path = str(self._paths[file])
-            message = f"{path}: {end.reason}. Download it again."
-            raise ExportFileError(message, path=path, line=end.line)
+            raise self._error(file, end.line, f"{end.reason}. Download it again.")
         value = abbreviate(end.text) if end.text else None
         self.scan_result.issues.add(Issue(file, end.line, None, None, None, value, end.reason))
         if end.line:
             self.scan_result.ended_early.append(file)
+
+    def _error(self, file: int, line: int, what: str) -> ExportFileError:
+        path = str(self._paths[file])
+        return ExportFileError(f"{path}: {what}", path=path, line=line)
 
     def batches(self, chunk: Chunk) -> list[Batch]:
         """Return the rows of a chunk, by type."""
@@ -128,33 +130,29 @@ class Scanner:
                 start += size
                 self._bundle = size * _GROWTH
                 for name, (numbers, texts) in self._sorted(chunk.file, first_line, lines).items():
-                    table = self._reader(name).read(chunk.file, numbers, texts)
+                    issues, table = self._reader(name).read(chunk.file, numbers, texts)
+                    for issue in issues:
+                        self._note(issue)
                     if table is not None:
                         batches.append(Batch(name, table, (chunk.file, chunk.number, order)))
                         order += 1
         return batches
 
-    def note(self, issue: Issue) -> None:
-        """Keep an issue; one without a type of row means a line that was left out."""
+    def _note(self, issue: Issue) -> None:
+        """Keep an issue; one without a type of row means a line that cannot be read."""
+        if issue.resource_type is None:
+            if self.options.on_bad_lines == "error":
+                what = f"line {issue.line} cannot be read: {issue.reason}; it begins "
+                hint = "on_bad_lines='skip' leaves such lines out."
+                value = (issue.value or "")[:60]
+                raise self._error(issue.file, issue.line, f"{what}{value!r}. {hint}")
+            self.scan_result.skipped += 1
         self.scan_result.issues.add(issue)
-        self.scan_result.skipped += issue.resource_type is None
-
-    def bad_line(self, file: int, number: int, line: bytes, reason: str) -> Issue:
-        """Raise an error for a line that cannot be read, or return it as an issue."""
-        if self.options.on_bad_lines != "error":
-            return Issue(file, number, None, None, None, abbreviate(line), reason)
-        path = str(self._paths[file])
-        raise ExportFileError(
-            f"{path}: line {number} cannot be read: {reason}; it begins "
-            f"{line[:60].decode('utf-8', 'replace')!r}. on_bad_lines='skip' leaves such lines out.",
-            path=path,
-            line=number,
-        )
 
     def _reader(self, name: str) -> RowReader:
         reader = self._readers.get(name)
         if reader is None:
-            reader = self._readers[name] = RowReader(name, self.options, self.note, self.bad_line)
+            reader = self._readers[name] = RowReader(name, self.options)
             self.scan_result.roots[name] = reader.root
             self.scan_result.known[name] = reader.fields.known
         return reader
@@ -196,7 +194,7 @@ class Scanner:
                 reason += "; an organization export has other rows and cannot be read"
         except MALFORMED as error:
             reason = str(error)
-        self.note(self.bad_line(file, number, line, reason))
+        self._note(_bad_line(file, number, line, reason))
         return None
 
 
@@ -221,21 +219,10 @@ def resource_type_of(line: bytes) -> str | None:
 
 
 class RowReader:
-    """Decodes the lines of one type of row; learns new keys as they appear.
+    """Decodes the lines of one type of row; learns new keys as they appear."""
 
-    `note` keeps an issue; `bad_line` raises that a line cannot be read, or returns it as an issue.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        options: ReadOptions,
-        note: Callable[[Issue], None],
-        bad_line: Callable[[int, int, bytes, str], Issue],
-    ) -> None:
+    def __init__(self, name: str, options: ReadOptions) -> None:
         self.name = name
-        self._note = note
-        self._bad_line = bad_line
         self.fields = CustomFields(always_display=options.custom_fields == "long")
         self.spec = spec_of(name, options)
         self.root = root_of(name)
@@ -251,14 +238,14 @@ class RowReader:
             exact = shape_of(self.root, self.name, self.fields.exact_shape)
             self._decoders.insert(0, msgspec.json.Decoder(exact.struct).decode)
 
-    def read(self, file: int, numbers: list[int], lines: list[bytes]) -> pa.RecordBatch | None:
-        """Return the rows of these lines as a batch, None if there are none."""
-        issues, table = self._read(file, numbers, lines)
-        for issue in issues:
-            self._note(issue)
+    def read(
+        self, file: int, numbers: list[int], lines: list[bytes]
+    ) -> tuple[list[Issue], pa.RecordBatch | None]:
+        """Return the issues of these lines, and their rows as a batch, None if there are none."""
+        read = self._read(file, numbers, lines)
         if self.fields.expect_latest():
             self._rebuild()
-        return table
+        return read
 
     def _read(
         self, file: int, numbers: list[int], lines: list[bytes]
@@ -351,7 +338,7 @@ class RowReader:
                 raise msgspec.DecodeError(f"it has two resource types, {self.name} and {actual}")
             row = build(self._shape, line, "", lambda *misfit: misfits.append(misfit))
         except MALFORMED as error:
-            issues.append(self._bad_line(file, number, line, str(error)))
+            issues.append(_bad_line(file, number, line, str(error)))
             return None
         where = (file, number, self.name, self._gid(row))
         issues += [Issue(*where, *misfit) for misfit in misfits]
@@ -391,6 +378,10 @@ class RowReader:
                     columns[DIGEST] = _digests(values, lines)
         columns[KEYS] = pool.array(present)
         return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+def _bad_line(file: int, number: int, line: bytes, reason: str) -> Issue:
+    return Issue(file, number, None, None, None, abbreviate(line), reason)
 
 
 def _absent(shape: Shape, values: list[Any]) -> np.ndarray | int:

@@ -385,6 +385,7 @@ def _environment() -> dict[str, str]:
 def decode_chunks() -> None:
     """Decode the chunks that come in, as a worker process, and end it."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # for whatever prints
 
     def answer(content: Share[Stored] | Exception | None) -> None:
         answers.write(pickle.dumps(content))
