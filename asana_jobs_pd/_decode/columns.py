@@ -221,14 +221,6 @@ def _salvaged(text: bytes, position: int, column: str, rows: Rows) -> tuple[byte
     return None, None
 
 
-def _texts(_shape: Shape, values: Sequence[Any], _column: str, _rows: Rows) -> pa.Array:
-    return pool.array([_text(value) for value in values], TYPES["json"])
-
-
-def _times(shape: Shape, values: Sequence[Any], column: str, rows: Rows) -> pa.Array:
-    return parsed_texts(values, shape.node.kind, column, rows)
-
-
 def parsed_texts(texts: Sequence[str | None], kind: str, column: str, rows: Rows) -> pa.Array:
     """Return texts as times or dates."""
     return _cast(pool.array(texts, pa.string()), kind, column, rows)
@@ -293,10 +285,6 @@ def _integers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.A
     return pool.array(fitting, TYPES[kind])
 
 
-def _floats(_shape: Shape, values: Sequence[Any], _column: str, rows: Rows) -> pa.Array:
-    return float_array(values, rows)
-
-
 def float_array(values: Sequence[float | None], rows: Rows) -> pa.Array:
     """Return numbers as floats; raise `Doubtful` if some may have been rounded."""
     with suppress(*MISFITS):
@@ -322,8 +310,8 @@ _MAKERS: dict[str, Callable[[Shape, Sequence[Any], str, Rows], pa.Array]] = {
     "object": _objects,
     "list": _lists,
     "raw": _raws,
-    "json": _texts,
-    "float": _floats,
-    "time": _times,
-    "date": _times,
+    "json": lambda _shape, values, *_: pool.array(list(map(_text, values)), TYPES["json"]),
+    "float": lambda _shape, values, _column, rows: float_array(values, rows),
+    "time": lambda _shape, values, column, rows: parsed_texts(values, "time", column, rows),
+    "date": lambda _shape, values, column, rows: parsed_texts(values, "date", column, rows),
 }
