@@ -13,12 +13,6 @@ def statuses(ask, n):
     return [ask.job(gid).status for _ in range(n)]
 
 
-def test_there_are_no_limits_by_default(asana, ask):
-    """A sandbox takes what comes."""
-    assert set(statuses(ask, 100)) == {200}
-    assert asana.stats.throttled == 0
-
-
 def test_a_window_takes_so_many_requests(sandbox):
     """What exceeds the window is a 429 in Asana's envelope."""
     ask = Asker(sandbox(requests_per_minute=3))

@@ -12,7 +12,6 @@ from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 from driven import until
 
 import asana_jobs_pd.sandbox
@@ -97,20 +96,6 @@ def test_the_environment_leads_a_client_here():
             "ASANA_ACCESS_TOKEN": "hush",
             "ASANA_BASE_URL": asana.base_url,
         }
-
-
-def test_requests_is_content_with_it(asana):
-    """The library that most clients use sees nothing unusual."""
-    with requests.Session() as session:
-        session.trust_env = False
-        session.headers["Authorization"] = f"Bearer {asana.token}"
-        asana.finish(*asana.gids(5))
-        for gid in asana.gids(5):
-            answer = session.get(f"{asana.base_url}/jobs/{gid}", timeout=5)
-            assert answer.json()["data"]["gid"] == gid
-        url = answer.json()["data"]["new_resource_export"]["download_url"]
-        assert session.get(url, timeout=5).status_code == 400
-        assert requests.get(url, timeout=5).status_code == 200
 
 
 def test_latency_delays_every_answer_of_the_api(sandbox):

@@ -66,12 +66,6 @@ def test_a_post_starts_a_job(asana, ask, subtype):
     assert (asana.stats.jobs_started, asana.stats.most_running) == (1, 1)
 
 
-def test_every_start_is_another_job(ask):
-    """Sending the same twice starts two: it is for the client not to."""
-    gids = {begin(ask, "duplicate_task").data["gid"] for _ in range(4)}
-    assert len(gids) == 4
-
-
 def test_opt_fields_select_of_the_job_too(ask):
     """As in reading it; an unknown one starts nothing."""
     (task,) = ask.asana.parents(1, "task")

@@ -1,7 +1,6 @@
 """The server survives whatever arrives over the wire."""
 
 import socket
-import time
 
 import pytest
 from driven import until
@@ -171,9 +170,3 @@ def test_a_client_may_stop_reading_a_download(asana):
 def test_unknown_places_are_404(ask, path):
     """Whatever is outside the API is not there."""
     assert fetch(ask.asana.base_url.removesuffix("/api/1.0") + path).status == 404
-
-
-def test_every_answer_has_a_date(ask, gid):
-    """In the one form HTTP allows."""
-    date = ask.job(gid).headers["Date"]
-    assert time.strptime(date, "%a, %d %b %Y %H:%M:%S GMT")
