@@ -34,7 +34,10 @@ def _beside(
 
 
 def _times(texts: pd.Series) -> pd.Series:
-    return pd.to_datetime(texts, utc=True, format="ISO8601").dt.as_unit("us")
+    """Return ISO 8601 as times, of any year; other texts are missing."""
+    iso = texts.str.extract(r"^(\d{4}-\d\d-\d\d(?:T[\d:.]+)?)Z?$", expand=False)
+    times = np.array([None if pd.isna(text) else text for text in iso], "M8[us]")
+    return pd.Series(times, texts.index).dt.tz_localize("UTC")
 
 
 class _Object(msgspec.Struct):

@@ -67,8 +67,6 @@ Cell: TypeAlias = str | bool | int | float | dt.datetime | dt.date | None
 
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NEEDS_CHANGE = re.compile(_ILLEGAL.pattern + "|\r")
-_SUPPLEMENTARY = 0x10000
-"""From here on, a character takes two UTF-16 code units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,19 +165,13 @@ def _text(value: object) -> str:
 
 
 def _is_long(text: str) -> bool:
-    return len(text) > MAX_CELL_TEXT // 2 and _units(text) > MAX_CELL_TEXT
+    return len(text) > MAX_CELL_TEXT // 2 and len(text.encode("utf-16-le")) > 2 * MAX_CELL_TEXT
 
 
 def _cut(text: str) -> str:
     """Return a text as long as a cell can hold."""
-    kept = text[: MAX_CELL_TEXT - 1]
-    while _units(kept) >= MAX_CELL_TEXT:
-        kept = kept[: len(kept) - max((_units(kept) - MAX_CELL_TEXT + 1) // 2, 1)]
-    return f"{kept}…"
-
-
-def _units(text: str) -> int:
-    return len(text) + sum(ord(character) >= _SUPPLEMENTARY for character in text)
+    kept = text.encode("utf-16-le")[: 2 * (MAX_CELL_TEXT - 1)]
+    return f"{kept.decode('utf-16-le', 'ignore')}…"
 
 
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 16_384

@@ -202,6 +202,17 @@ def test_closed_moved_rescheduled_reassigned(load):
     assert counts[["rescheduled", "reassigned"]].tolist() == [2, 2]
 
 
+def test_any_date_can_be_rescheduled(load):
+    """Also one that nanoseconds cannot count; a text that is no date is missing there."""
+    old, new = load(task("1"), task("2")), load(task("1", due_on="0001-01-01"), task("2"))
+    dates = compare_asana_exports(old, new).rescheduled
+    assert dates["after"].dt.year.tolist() == [1]
+    assert dates.dtypes["after"] == "datetime64[us, UTC]"
+    texts = new["task"].assign(due_on=["soon", "2024-09-16"]).astype({"due_on": "string"})
+    dates = compare_asana_exports(old, {"task": texts}).rescheduled
+    assert dates["days"].tolist() == [pd.NA, 1.0]
+
+
 def test_projects_say_where_a_task_went_when_there_are_no_memberships(load):
     """`projects` is used if an export has no memberships."""
     options = {"columns": ["gid", "name", "projects"]}
