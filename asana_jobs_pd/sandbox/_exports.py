@@ -50,10 +50,10 @@ def export_rows(
     world = World(seed, max(50, count), weeks=weeks)
     if resource_type == "graph_export":
         first = takewhile(lambda number: number < world.first_tasks, world.in_graph())
-        rows = _mixed(rng, (structure_rows(world), None), (_task_rows(world, first), 100))
+        rows = _mixed(rng, (structure_rows(world), None), (_task_rows(world, first), 50))
         return chain(islice(rows, count), _task_rows(world, world.in_graph(world.first_tasks)))
     teams, tasks, messages = (resource_rows(world, kind) for kind in ("team", "task", "message"))
-    return islice(_repeated(_mixed(rng, (teams, None), (tasks, 150), (messages, 10))), count)
+    return islice(_repeated(_mixed(rng, (teams, None), (tasks, 45), (messages, 3))), count)
 
 
 def _task_rows(world: World, numbers: Iterator[int]) -> Iterator[Json]:
