@@ -189,15 +189,23 @@ class Limiter:
 
         ``wake`` makes waiting threads check it.
         """
+        share = BACKGROUND_SHARE if background else 1.0
+        lane = self._posts if post else self._background if background else self._foreground
+        turn = threading.Condition(self._lock)
         with self._lock:
-            if stop.is_set():
+            lane.append(turn)
+            try:
+                while not stop.is_set():
+                    now = self._clock()
+                    delay = self._delay(turn, now, share, post=post)
+                    if delay <= 0:
+                        self.budget.start(post=post)
+                        return now
+                    turn.wait(None if delay == math.inf else delay)
                 raise Cancelled
-            now = self._clock()
-            share = BACKGROUND_SHARE if background else 1.0
-            if self._others_wait(now, post=post) or self.budget.delay(now, share, post=post) > 0:
-                now = self._wait_in_line(stop, share, post=post)
-            self.budget.start(post=post)
-            return now
+            finally:
+                lane.remove(turn)
+                self._call_next()
 
     def release(
         self,
@@ -244,46 +252,18 @@ class Limiter:
         with self._lock:
             return max(0.0, self.budget.opens_at - self._clock())
 
-    def _wait_in_line(self, stop: threading.Event, share: float, *, post: bool) -> float:
-        lane = self._posts if post else self._foreground if share == 1.0 else self._background
-        turn = threading.Condition(self._lock)
-        lane.append(turn)
-        try:
-            while True:
-                now = self._clock()
-                first = turn is (self._posts[0] if post else self._first())
-                if not post and self._post_may_start(now):
-                    first = False
-                delay = self.budget.delay(now, share, post=post) if first else math.inf
-                if delay <= 0:
-                    return now
-                turn.wait(None if delay == math.inf else delay)
-                if stop.is_set():
-                    raise Cancelled
-        finally:
-            lane.remove(turn)
-            # Only now may the next one look: this one has not started yet.
-            self._call_next()
-
-    def _others_wait(self, now: float, *, post: bool) -> bool:
-        if post:
-            return bool(self._posts)
-        return bool(self._foreground or self._background) or self._post_may_start(now)
-
-    def _post_may_start(self, now: float) -> bool:
-        return bool(self._posts) and self.budget.delay(now, post=True) <= 0
-
-    def _first(self) -> threading.Condition | None:
-        for lane in (self._foreground, self._background):
-            if lane:
-                return lane[0]
-        return None
+    def _delay(self, turn: threading.Condition, now: float, share: float, *, post: bool) -> float:
+        """Return the seconds until a turn; inf while another one goes first."""
+        lane = self._posts if post else self._foreground or self._background
+        post_may_start = self._posts and self.budget.delay(now, post=True) <= 0
+        if turn is not lane[0] or (not post and post_may_start):
+            return math.inf
+        return self.budget.delay(now, share, post=post)
 
     def _call_next(self) -> None:
-        if (turn := self._first()) is not None:
-            turn.notify()
-        if self._posts:
-            self._posts[0].notify()
+        for lane in (self._posts, self._foreground or self._background):
+            if lane:
+                lane[0].notify()
 
 
 _all: weakref.WeakSet[Limiter] = weakref.WeakSet()

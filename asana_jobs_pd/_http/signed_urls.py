@@ -121,8 +121,6 @@ def _expiry(query: str) -> float | None:
 _LOCAL_NAME = re.compile(
     r"(?:.*\.)?localhost\d?(?:\.localdomain\d?)?|(?:.*\.)?localdomain\d?|ip6-(?:localhost|loopback)"
 )
-_EMBEDDED_IPV4 = (0, 0xFFFF, 0xFFFF0000, 0x64FF9B << 64)
-"""The upper 96 bits of IPv6 addresses that embed an IPv4 address."""
 
 
 def leads_to_this_machine(url: str) -> bool:
@@ -135,18 +133,8 @@ def leads_to_this_machine(url: str) -> bool:
     except (OSError, ValueError):
         return False
     address = ipaddress.ip_address(resolved[0][4][0])
-    if isinstance(address, ipaddress.IPv4Address):
-        return _is_local_ipv4(int(address))
-    upper, lower = divmod(int(address), 2**32)
-    if upper in _EMBEDDED_IPV4:
-        return _is_local_ipv4(lower)
-    inner = address.sixtofour
-    return address.is_link_local or (inner is not None and _is_local_ipv4(int(inner)))
-
-
-def _is_local_ipv4(address: int) -> bool:
-    """Tell whether an address is loopback, unspecified or link-local."""
-    return address >> 24 in {0, 127} or address >> 16 == 0xA9FE  # noqa: PLR2004
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified or address.is_link_local
 
 
 CHUNK = 256 * 1024

@@ -30,8 +30,8 @@ LAST_TIME = np.datetime64("9999-12-31T23:59:59.999999", "us")
 EXACT = 2**53
 """The largest float below which every whole number is exact."""
 _TEXT, _TIME = dtype_of("text"), dtype_of("time")
-_IN_UTC = " (UTC)"
-"""The suffix of time columns in Excel files of `asana_jobs_to_excel`."""
+_EXCEL_NAMES = {f"{name} (UTC)": name for name in COLUMNS if COLUMNS[name].kind == "time"}
+"""Names of time columns in Excel files of `asana_jobs_to_excel`."""
 
 
 def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
@@ -92,13 +92,9 @@ def _is_moved(name: object, frame: pd.DataFrame) -> bool:
 def _without_units(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with the names that its time columns had before an Excel file."""
     names = {
-        name: bare
-        for name in frame.columns
-        if isinstance(name, str)
-        and (bare := name.removesuffix(_IN_UTC)) != name
-        and bare in COLUMNS
-        and COLUMNS[bare].kind == "time"
-        and bare not in frame.columns
+        old: new
+        for old, new in _EXCEL_NAMES.items()
+        if old in frame.columns and new not in frame.columns
     }
     return frame.rename(columns=names) if names else frame
 
