@@ -7,7 +7,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
 from importlib.metadata import version
@@ -396,6 +396,7 @@ def _chain(error: BaseException) -> list[BaseException]:
     return links
 
 
+@lru_cache(maxsize=1)
 def user_agent() -> str:
     """Return the User-Agent header."""
     return f"asana_jobs_pd/{version('asana_jobs_pd')} requests/{requests.__version__}"
