@@ -69,11 +69,23 @@ def common_type(old: pa.DataType, new: pa.DataType) -> pa.DataType | None:
 
 
 def conform(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Cast an array to a type returned by `plain` or `common_type`."""
-    try:
+    """Cast an array of a plain type to one that `common_type` returned.
+
+    Objects may have fewer keys, or in another order: Arrow casts them only since version 20.
+    """
+    if array.type == type_ or not pa.types.is_nested(array.type):
         return array.cast(type_, safe=False)
-    except pa.ArrowTypeError:  # before Arrow 18: objects with fewer keys, or in another order
-        return pa.array(array.to_pylist(), type_)
+    mask = array.is_null() if array.null_count else None
+    if pa.types.is_struct(type_):
+        keys = [field.name for field in array.type]
+        by_key = dict(zip(keys, array.flatten(), strict=True))
+        children = [
+            conform(by_key.get(field.name, pa.nulls(len(array))), field.type) for field in type_
+        ]
+        return pa.StructArray.from_arrays(children, fields=list(type_), mask=mask)
+    items = conform(array.values, type_.value_type)
+    offsets = pa.array(array.offsets.to_numpy())  # a mask needs offsets that are no slice
+    return pa.ListArray.from_arrays(offsets, items, type_, mask=mask)
 
 
 def differ(old: pa.Array, new: pa.Array, *, any_order: bool = False) -> np.ndarray:
