@@ -347,7 +347,9 @@ def update_rows(frame: pd.DataFrame, rows: np.ndarray, fresh: pd.DataFrame) -> p
     asked = (fresh["fetched_at"].notna() | fresh["error.kind"].notna()).to_numpy(bool)
     read = asked & fresh["error.kind"].isna().to_numpy(bool)
     new = [name for name in fresh.columns if name not in frame.columns]
-    updated = join_columns(frame, fresh.iloc[:0][new].reindex(range(len(frame))))
+    empty = fresh.iloc[:0][new].reindex(range(len(frame))).set_axis(frame.index)
+    updated: pd.DataFrame = pd.concat([frame, empty], axis=1).__finalize__(frame)  # type: ignore[operator]
+    updated.columns.name = frame.columns.name
     for name in fresh.columns.drop("gid"):
         changed = asked if name in _ALWAYS_UPDATED else read
         if name not in COLUMNS:  # it may be missing because Asana refused the field
@@ -358,14 +360,6 @@ def update_rows(frame: pd.DataFrame, rows: np.ndarray, fresh: pd.DataFrame) -> p
         column[rows[changed]] = fresh[name].array[changed]
         updated[name] = column
     return updated
-
-
-def join_columns(frame: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with more columns; its class, attrs and columns' name are kept."""
-    joined = pd.concat([frame, more.set_axis(frame.index)], axis=1)
-    joined.columns.name = frame.columns.name
-    finalized: pd.DataFrame = joined.__finalize__(frame)  # type: ignore[operator]
-    return finalized
 
 
 def run_to_end(run: Callable[[], object], finish: Callable[[bool], T]) -> T:
