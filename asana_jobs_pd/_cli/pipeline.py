@@ -83,9 +83,8 @@ def run_steps(options: argparse.Namespace, first: Callable[[], pd.DataFrame]) ->
     """
     frame: pd.DataFrame | None = None
     try:
-        for frame in _steps(options, first):  # noqa: B007  the last one is used
-            pass
-        code = FAILED if frame is None or _has_failures(frame) else SUCCESS
+        for frame in _steps(options, first):
+            code = FAILED if _has_failures(frame) else SUCCESS
     except (AsanaJobsError, OSError, KeyboardInterrupt) as ending:
         frame = last_frame(ending, frame)
         code = INTERRUPTED
