@@ -86,9 +86,9 @@ def sheet_column(column: pd.Series) -> SheetColumn:
     illegal characters are replaced.
     """
     name = str(column.name)
-    if (times := _utc_times(column)) is not None:
-        cells = _time_cells(times)
-        name += " (UTC)" if _is_aware(column.dtype) else ""
+    if (times := _times(column)) is not None:
+        cells = _time_cells(np.asarray(times.cast(pa.timestamp("us"), safe=False)))
+        name += " (UTC)" if times.type.tz is not None else ""
     else:
         to_cell = _text if name == "gid" or name.endswith(".gid") else _cell
         values = zip(column, column.isna(), strict=True)
@@ -100,22 +100,12 @@ def sheet_column(column: pd.Series) -> SheetColumn:
     return SheetColumn(_cut(header) if _is_long(header) else header, cells, len(long))
 
 
-def _utc_times(column: pd.Series) -> np.ndarray | None:
-    """Return a column of times, of whatever dtype, as UTC in microseconds; None for others."""
-    dtype = column.dtype
-    if isinstance(dtype, np.dtype) and dtype.kind == "M":
-        return column.to_numpy("M8[us]")
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return np.asarray(column.dt.tz_convert(None), "M8[us]")
-    if isinstance(dtype, pd.ArrowDtype) and pa.types.is_timestamp(dtype.pyarrow_dtype):
-        return np.asarray(pa.array(column).cast(pa.timestamp("us"), safe=False))
-    return None
-
-
-def _is_aware(dtype: Any) -> bool:
-    return isinstance(dtype, pd.DatetimeTZDtype) or (
-        isinstance(dtype, pd.ArrowDtype) and dtype.pyarrow_dtype.tz is not None
-    )
+def _times(column: pd.Series) -> pa.Array | None:
+    """Return a column of times, of whatever dtype; None for others."""
+    if getattr(column.dtype, "kind", "") != "M":
+        return None
+    array = pa.array(column, from_pandas=True)
+    return array if pa.types.is_timestamp(array.type) else None  # dates of Arrow
 
 
 def _time_cells(times: np.ndarray) -> list[Cell]:
