@@ -107,20 +107,12 @@ class JobTable:
 
     def frame(self) -> pd.DataFrame:
         """Return all rows, with the index and the other columns of the input."""
-        new = self._records.keys() | self._errors.keys()
-        self._frame = self._updated(self._frame, {gid: self.jobs[gid].rows for gid in new})
-        self._records.clear()
-        self._errors.clear()
-        return with_index_of(self._frame.copy(), self._shape)
+        return with_index_of(self._updated().copy(), self._shape)
 
     def rows(self, gids: Iterable[str]) -> pd.DataFrame:
         """Return the rows of some jobs, in the order of the frame."""
-        pairs = sorted((row, gid) for gid in gids for row in self.jobs[gid].rows)
-        positions: dict[str, list[int]] = {}
-        for position, (_, gid) in enumerate(pairs):
-            positions.setdefault(gid, []).append(position)
-        rows = self._updated(self._frame.iloc[[row for row, _ in pairs]], positions)
-        return with_index_of(rows, self._shape)
+        rows = sorted(row for gid in gids for row in self.jobs[gid].rows)
+        return with_index_of(self._updated().iloc[rows], self._shape)
 
     def history_frame(self) -> pd.DataFrame:
         """Return the observed changes of status: ``gid``, ``status``, ``at``."""
@@ -129,18 +121,16 @@ class JobTable:
         data = {"gid": gids, "status": statuses, "at": at}
         return pd.DataFrame(data).astype({"gid": self._text, "status": self._text})
 
-    def _updated(self, frame: pd.DataFrame, rows: dict[str, list[int]]) -> pd.DataFrame:
-        """Return a frame updated with the responses received; `rows` are the positions of jobs."""
+    def _updated(self) -> pd.DataFrame:
+        """Return the frame with the responses received so far."""
         for results in (self._records, self._errors):  # an error is newer than a record beside it
-            gids = [gid for gid in rows if gid in results]
-            if gids:
-                news = frame_of_results(gids, [results[gid] for gid in gids], self.plan)
-                counts = [len(rows[gid]) for gid in gids]
-                positions = np.array([row for gid in gids for row in rows[gid]])
-                frame = update_rows(
-                    frame, positions, news.take(np.repeat(range(len(gids)), counts))
-                )
-        return frame
+            if results:
+                rows = [self.jobs[gid].rows for gid in results]
+                news = frame_of_results(list(results), list(results.values()), self.plan)
+                news = news.take(np.repeat(range(len(rows)), [len(each) for each in rows]))
+                self._frame = update_rows(self._frame, np.concatenate(rows), news)
+                results.clear()
+        return self._frame
 
 
 def _note_error(job: JobState, error: RequestError) -> None:
