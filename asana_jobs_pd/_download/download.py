@@ -181,11 +181,10 @@ def _finalize(
             f"Interrupted: {int((~missing).sum())} of {len(frame)} files were downloaded. Partial "
             "results are in .frame (in a notebook: sys.last_value.frame); the next download "
             "resumes.",
-            frame=frame,
         )
     elif ending is None and errors == "raise" and missing.any():
         failed = session.errors()
-        ending = PartialDownloadError(summary(failed, len(frame)), frame=frame, errors=failed)
+        ending = PartialDownloadError(summary(failed, len(frame)), errors=failed)
     frame_or_raise(frame, ending, session.client)
     return frame[~missing] if errors == "drop" else frame
 

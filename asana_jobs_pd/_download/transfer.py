@@ -230,7 +230,7 @@ class Transfer:
             case "complete":
                 return True
             case "renew":
-                self._source.refused(step.reason)
+                self._source.refused(status, step.reason)
             case "restart":
                 self._budget.restart(f"the file store contradicts itself: {step.reason}")
                 self._restart(part, None)

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from asana_jobs_pd._download.export_files import (
     REQUESTED_FIELDS,
@@ -32,6 +33,8 @@ _MAX_EMPTY = 3
 _MAX_RESTARTS = 2
 _MAX_RENEWALS = 2
 """Consecutive URLs without a single byte, after which no other is requested."""
+_MISSING = frozenset({404, 410})
+_MAYBE_LATER = frozenset({403, 404, 409})
 _DELETED = "Asana deletes export files 30 days after they were completed; start the export again"
 _LATER = "Download again later, or start the export again"
 
@@ -89,7 +92,7 @@ class UrlSource:
         self._renewals = self._waits = 0
         self._missed_at = None
 
-    def refused(self, reason: str) -> None:
+    def refused(self, status: int, reason: str) -> None:
         """Note that the file store refused the URL: a new one is needed.
 
         Waits when the file is so new that it may still appear.
@@ -97,16 +100,11 @@ class UrlSource:
         if self._renewed_at is None:  # it came from the frame
             self._url = None
             return
-        gone, missing = reason.startswith("410"), reason.startswith("404")
-        waited = reason.startswith(("403", "404", "409")) and self._wait(reason)
-        if (gone or missing) and not waited:
-            raise FileFailedError(f"the file is gone: {reason} for a fresh URL. {_DELETED}")
-        if not waited and self._renewals >= _MAX_RENEWALS:
-            raise FileFailedError(
-                f"the file is gone, or something in between refuses it: {reason} for a fresh "
-                f"URL. {_DELETED}"
-            )
-        if not missing:  # otherwise the URL is not at fault
+        waited = status in _MAYBE_LATER and self._wait(reason)
+        if not waited and (status in _MISSING or self._renewals >= _MAX_RENEWALS):
+            doubt = "" if status in _MISSING else ", or something in between refuses it"
+            raise FileFailedError(f"the file is gone{doubt}: {reason} for a fresh URL. {_DELETED}")
+        if status != HTTPStatus.NOT_FOUND:  # otherwise the URL is not at fault
             self._url = None
 
     def empty(self) -> bool:

@@ -225,9 +225,9 @@ class _Wait:
         failed = {gid: job.error for gid, job in monitor.jobs.items() if job.error is not None}
         ending: BaseException | None
         if interrupted:
-            ending = ReadInterrupted(f"Interrupted: {self._so_far(_IN_NOTEBOOK)}", frame=frame)
+            ending = ReadInterrupted(f"Interrupted: {self._so_far(_IN_NOTEBOOK)}")
         else:
-            ending = self._error(frame, failed)
+            ending = self._error(failed)
         if failed and self._errors == "drop":
             frame = frame[~as_jobs(frame)["gid"].isin(list(failed)).to_numpy(bool)]
         done = monitor.refused is None and monitor.unfinished <= self._enough
@@ -243,19 +243,17 @@ class _Wait:
             return [(f"notify= raised {type(error).__name__}: {error}", UserWarning)]
         return []
 
-    def _error(self, frame: pd.DataFrame, failed: dict[str, RequestError]) -> AsanaJobsError | None:
+    def _error(self, failed: dict[str, RequestError]) -> AsanaJobsError | None:
         monitor = self.monitor
         if monitor.refused is not None:
             return monitor.refused
         if monitor.unfinished > self._enough and monitor.failed:
             text = f"The wait ended early: {monitor.last_error} {self._so_far()}"
-            return PartialReadError(text, frame=frame, errors=failed)
+            return PartialReadError(text, errors=failed)
         if monitor.unfinished > self._enough:
-            text = f"Not finished within {self._timeout:g} s: {self._so_far()}"
-            return WaitTimeoutError(text, frame=frame)
+            return WaitTimeoutError(f"Not finished within {self._timeout:g} s: {self._so_far()}")
         if failed and self._errors == "raise":
-            text = summary_of(failed, self._total)
-            return PartialReadError(text, frame=frame, errors=failed)
+            return PartialReadError(summary_of(failed, self._total), errors=failed)
         return None
 
     def _so_far(self, where: str = "") -> str:

@@ -362,19 +362,19 @@ class Start:
         errors = {error.gid: error for result in self.results if (error := result.job.error)}
         summary = self._summary(frame)
         if interrupted:
-            return StartInterrupted(f"Interrupted: {summary}", frame=frame)
+            return StartInterrupted(f"Interrupted: {summary}")
         if isinstance(self._failure, AuthenticationError):
             if self._client is not None:
                 forget_default(self._client)
             return self._failure
         if self._failure is not None:
             kind, reason = type(self._failure).__name__, clean(str(self._failure)).rstrip(".")
-            return StartStoppedError(f"{kind}: {reason}. {summary}", frame=frame, errors=errors)
+            return StartStoppedError(f"{kind}: {reason}. {summary}", errors=errors)
         if self._ending:
-            return StartStoppedError(f"{self._ending}: {summary}", frame=frame, errors=errors)
+            return StartStoppedError(f"{self._ending}: {summary}", errors=errors)
         if self._options.get("errors") == "raise" and not _all_there(frame):
             summary = self._summary(frame, examples=True)
-            return PartialStartError(summary, frame=frame, errors=errors)
+            return PartialStartError(summary, errors=errors)
         return None
 
     def _summary(self, frame: pd.DataFrame, *, examples: bool = False) -> str:

@@ -104,7 +104,7 @@ def test_a_new_file_that_the_store_refuses_is_waited_for(reason):
     source = world.source()
     for _ in range(4):
         assert source.url().reveal() == URL
-        source.refused(reason)
+        source.refused(int(reason[:3]), reason)
     assert world.notes[0].startswith(f"not there yet ({reason}), trying again in ")
     assert world.seconds > 4
     assert world.asked == (1 if reason.startswith("404") else 4)
@@ -118,7 +118,7 @@ def test_it_is_gone_when_the_store_says_so_after_ten_minutes(reason, words):
     with pytest.raises(FileFailedError, match=words):
         for _ in range(999):
             source.url()
-            source.refused(reason)
+            source.refused(int(reason[:3]), reason)
     assert NEW_FILE - 2 <= world.seconds <= NEW_FILE
 
 
@@ -128,7 +128,7 @@ def test_410_is_gone_at_once():
     source = world.source()
     source.url()
     with pytest.raises(FileFailedError, match="is gone: 410"):
-        source.refused("410")
+        source.refused(410, "410")
     assert world.seconds == 0
 
 
@@ -137,18 +137,18 @@ def test_an_expired_token_gets_a_new_url_at_once():
     world = World(record())
     source = world.source()
     source.url()
-    source.refused("400 ExpiredToken")
+    source.refused(400, "400 ExpiredToken")
     source.url()
     assert (world.asked, world.seconds) == (2, 0)
     with pytest.raises(FileFailedError, match="400 ExpiredToken"):
-        source.refused("400 ExpiredToken")
+        source.refused(400, "400 ExpiredToken")
 
 
 def test_the_url_of_the_frame_is_renewed_without_waiting():
     """It may be old, whatever the store says."""
     world = World(record())
     source = world.source(URL)
-    source.refused("404")
+    source.refused(404, "404")
     source.url()
     assert (world.asked, world.seconds) == (1, 0)
 
@@ -186,7 +186,7 @@ def test_bytes_start_the_count_anew():
     source = world.source()
     for _ in range(5):
         source.url()
-        source.refused("403")
+        source.refused(403, "403")
         source.url()
         source.worked()
     assert world.seconds == 0
