@@ -51,7 +51,7 @@ from asana_jobs_pd.errors import (
     StartInterrupted,
     StartStoppedError,
 )
-from asana_jobs_pd.typing import Gids
+from asana_jobs_pd.typing import Gids, StartState
 
 log = logging.getLogger("asana_jobs_pd")
 
@@ -59,6 +59,8 @@ TICK = 0.1
 GRACE = 0.15
 """Seconds allowed for responses on their way when it is stopped."""
 MAX_SHOWN = 3
+_NOT_SENT = (Cancelled, ClientClosedError, NoThreadsError)
+"""What is raised instead of sending a request."""
 _PARENTS = 'frame.loc[frame["source.state"] == "{}", "source.gid"]'
 
 _running: weakref.WeakKeyDictionary[Limiter, tuple[str, ...]] = weakref.WeakKeyDictionary()
@@ -107,13 +109,14 @@ class Start:
         self._requests = requests
         self._name = requests[0].endpoint.name
         self._options, self._max_age, self._clock = options, max_age, clock
-        self._client = options.get("client")
+        self._client: Client | None = None
         self._bar = Progress(len(requests), self._name, options.get("progress"))
         self.results = [StartResult() for _ in requests]
         self._queue = StartQueue(len(requests))
         self._recent: RecentJobs | None = None
         self._items_of: dict[str, list[int]] = {}
         self._unsent: set[int] = set()
+        self._lost: set[int] = set()
         self._busy = 0
         self._obstacle = self._ending = ""
         self._failure: BaseException | None = None
@@ -123,33 +126,21 @@ class Start:
 
     def run(self) -> None:
         """Send the requests until all are decided, it is stopped, or its time is up."""
-        client = self._client = self._client or default_client()
-        self._recorder = Recorder(client)
+        client = self._options.get("client") or default_client()
         if self._max_age is not None:
             self._recent = RecentJobs(self._requests, client, self._max_age)
+        self._recorder = Recorder(client)
         self._queue = StartQueue(len(self._requests), running=_running.get(client.limiter, ()))
-        try:
-            with self._bar:
-                self._run(client)
-        except Exception as error:  # noqa: BLE001  no gid may be lost, whatever it is
-            self._failure = self._failure or error
-
-    def _run(self, client: Client) -> None:
+        self._client = client
         timeout, shown = self._options.get("timeout"), None
         deadline = math.inf if timeout is None else self._clock.now() + timeout
         try:
-            while not self._is_over(deadline):
-                self._clock.wait(self._signals, self._dispatch(client))
-                shown = self._show(shown)
-        finally:
-            self._stop.set()
-            client.limiter.wake()
-            try:
-                self._wait_for_responses()
-            finally:
-                with self._lock:
-                    self._close(client)
-                self._recorder.write()
+            with self._bar:
+                while not self._is_over(deadline):
+                    self._clock.wait(self._signals, self._dispatch(client))
+                    shown = self._show(shown)
+        except Exception as error:  # noqa: BLE001  no gid may be lost, whatever it is
+            self._failure = self._failure or error
 
     def _is_over(self, deadline: float) -> bool:
         with self._lock:
@@ -183,7 +174,8 @@ class Start:
             now = self._clock.now()
             while self._failure is None and (item := self._queue.take(now)) is not None:
                 self._busy += 1
-                self._unsent.add(item)
+                if self._recent is not None:
+                    self._unsent.add(item)
                 try:
                     start_thread(self._take_or_post, "asana-jobs-start", client, item)
                 except NoThreadsError as error:
@@ -208,15 +200,8 @@ class Start:
     def _take_or_post(self, client: Client, item: int) -> None:
         """Take a recent job, or start one."""
         try:
-            request, found = self._requests[item], None
-            if self._recent is not None:
-                found = self._recent.find(request, self._stop)
-            with self._noting() as in_time:
-                if found is not None and in_time:
-                    self._note_found(item, found)
-                self._unsent.discard(item)
-            if found is None and in_time:
-                self._post(client, item, request)
+            if self._recent is None or self._find_none(item, self._recent):
+                self._post(client, item, self._requests[item])
         except BaseException as error:  # noqa: BLE001  it is raised again by the caller
             with self._noting() as in_time:
                 if in_time:
@@ -224,6 +209,15 @@ class Start:
         finally:
             with self._noting():
                 self._busy -= 1
+
+    def _find_none(self, item: int, recent: RecentJobs) -> bool:
+        """Take a recent job if there is one; return whether one is to be started instead."""
+        found = recent.find(self._requests[item], self._stop)
+        with self._noting() as in_time:
+            self._unsent.discard(item)
+            if found is not None and in_time:
+                self._note_found(item, found)
+        return found is None and in_time
 
     def _post(self, client: Client, item: int, request: StartRequest) -> None:
         posted = client.post_job(
@@ -304,7 +298,7 @@ class Start:
             self._failure = self._failure or job.error
 
     def _note_exception(self, item: int, error: BaseException) -> None:
-        if item in self._unsent or isinstance(error, Cancelled | ClientClosedError):
+        if item in self._unsent or isinstance(error, _NOT_SENT):
             self._unsent.discard(item)
             self._queue.withdraw(item)
         if not isinstance(error, Cancelled):
@@ -312,32 +306,44 @@ class Start:
 
     # At the end
 
-    def _wait_for_responses(self) -> None:
+    def _close(self) -> None:
+        """Stop, wait a moment for responses on their way, and decide what is still open."""
+        if self._client is None:  # an interrupt at the prompt for a token
+            return
+        self._stop.set()
+        self._client.limiter.wake()
         deadline = time.monotonic() + GRACE
         while self._queue.sending and (left := deadline - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
                 self._signals.get(timeout=left)
+        with self._lock:
+            self._closed = True
+            for item in self._unsent & self._queue.sending:
+                self._queue.withdraw(item)
+            self._lost |= self._queue.sending
+            for item, state in enumerate(self._queue.close()):
+                self._decide(item, state)
+            _running[self._client.limiter] = tuple(self._queue.running)
+        self._recorder.write()
 
-    def _close(self, client: Client) -> None:
-        self._closed = True
-        for item in self._unsent:
-            self._queue.withdraw(item)
-        lost = self._queue.sending.copy()
-        for item, state in enumerate(self._queue.close()):
-            result, request = self.results[item], self._requests[item]
-            result.state = state
-            if item in lost:
-                reason = f"stopped before a response came; {UNKNOWN}"
-            elif state == "not_sent" and result.job.error is None and self._queue.gave_up:
-                reason = f"not sent: {MAX_UNCLEAR} requests in a row had no clear response"
-            else:
-                continue
-            message = f"{request.subject} {request.gid}: {reason}."
-            result.job = ReadResult(error=NetworkError(message, gid=request.gid, reason=reason))
-        _running[client.limiter] = tuple(self._queue.running)
+    def _decide(self, item: int, state: StartState) -> None:
+        result, request = self.results[item], self._requests[item]
+        result.state = state
+        if item in self._lost:
+            reason = f"stopped before a response came; {UNKNOWN}"
+        elif state == "not_sent" and result.job.error is None and self._queue.gave_up:
+            reason = f"not sent: {MAX_UNCLEAR} requests in a row had no clear response"
+        else:
+            return
+        message = f"{request.subject} {request.gid}: {reason}."
+        result.job = ReadResult(error=NetworkError(message, gid=request.gid, reason=reason))
 
     def finish(self, rows: Sequence[StartRequest], interrupted: bool) -> pd.DataFrame:
-        """Return one row per parent, with warnings of what matters, or raise how it ended."""
+        """Return one row per parent, with warnings of what matters, or raise how it ended.
+
+        It may be called again, when an interrupt strikes in the middle.
+        """
+        self._close()
         results = dict(zip(self._requests, self.results, strict=True))
         frame = started_frame(rows, [results[row] for row in rows])
         error, texts = self._error(frame, interrupted), []
