@@ -239,7 +239,7 @@ def _disk_error(error: OSError) -> ExportWriteError:
 def _comparable(
     table: pa.Table, pairs: Sequence[ColumnPair], which: str, positions: np.ndarray
 ) -> pa.Table:
-    """Return plain rows of one input ("old" or "new"): head, and a column per number of a pair."""
+    """Return rows of the "old" or "new" input with keys; a column has the number of its pair."""
     columns = {
         str(number): pa.nulls(len(table), pair.type)
         if (name := getattr(pair, which)) is None

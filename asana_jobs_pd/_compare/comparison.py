@@ -28,7 +28,7 @@ _MOVED = [
 def _beside(
     rows: pd.DataFrame, cells: pd.DataFrame, column: str, names: dict[str, str]
 ) -> pd.DataFrame:
-    """Return rows with what another changed column of the same object was, and is."""
+    """Add the values of another changed column of the same objects; `names` renames them."""
     others = cells[cells["column"] == column].rename(columns=names)
     return rows.merge(others[["resource_type", "gid", *names.values()]], "left")
 
@@ -46,7 +46,7 @@ class _Object(msgspec.Struct):
 
 
 class _Membership(_Object):
-    """A task's place in a project; in `projects` there is only the project, with gid and name."""
+    """A task's place in a project, or an item of `projects`: gid and name of the project."""
 
     project: _Object | None = None
     section: _Object | None = None
@@ -69,7 +69,7 @@ def _moves(
     """Yield the moves of a task, from its memberships or projects as JSON."""
     try:
         old, new = _places(before), _places(after)
-    except msgspec.MsgspecError:  # other texts, as in a CSV file
+    except msgspec.MsgspecError:  # other texts, such as those of a CSV file
         return
     for gid in [gid for gid in old if gid not in new]:
         project, section = old[gid]

@@ -72,9 +72,10 @@ class Destination:
 
 
 class Stage(NamedTuple):
-    """Folders to work in, and where the dataset will be found, as people are told.
+    """Folders to work in.
 
-    `remote` is where other processes put files in a remote destination.
+    `place` is the path or URL of the finished dataset, without secrets; `remote` is where other
+    processes put files in a remote destination.
     """
 
     dataset: Path
@@ -282,7 +283,7 @@ def _remotely(dest: Destination, call: Callable[[], T], note: str = "") -> T:
 
 @contextmanager
 def _owner() -> Iterator[str]:
-    """Yield what a folder of unfinished files is named after."""
+    """Yield an owner, after which a folder of unfinished files is named."""
     owner = new_owner()
     try:
         yield owner
@@ -313,7 +314,7 @@ def _work_folder(place: Path) -> Iterator[Path]:
 
 
 def _work_stem(place: Path) -> Path:
-    """Return the path of work folders, without the owner that it ends with."""
+    """Return the path of work folders up to the owner, which comes last."""
     parent = next(folder for folder in place.parents if folder.exists())
     return parent / f".{place.name[:50]}.part-"
 
