@@ -152,38 +152,50 @@ def _state_counts(spans: pd.DataFrame) -> dict[str, int]:
 
 
 class Cell(NamedTuple):
-    """A cell of a table; `look` is a CSS class, `state` gives it a mark and a color."""
+    """A cell that is more than text: `state` gives it a mark and a color."""
 
     text: str
-    look: str = ""
     state: str = ""
     url: str = ""
+
+
+class Column(NamedTuple):
+    """A column of a table; `look` is a CSS class, `state` gives its head a mark and a color."""
+
+    head: str
+    cells: Sequence[Cell | str]
+    look: str = ""
+    state: str = ""
 
 
 class Section(NamedTuple):
     """A part of the report; its pictures are safe as they are, `states` is their legend."""
 
     title: str
-    heads: Sequence[Cell] = ()
-    rows: Sequence[Sequence[Cell]] = ()
+    columns: Sequence[Column] = ()
     notes: Sequence[str] = ()
     more: str = ""
     pictures: Sequence[tuple[str, str]] = ()
     states: Sequence[tuple[str, int]] = ()
 
+    @property
+    def rows(self) -> list[tuple[Cell | str, ...]]:
+        """The rows of the table; it ends with the shortest column, of the rows that are shown."""
+        return list(zip(*(column.cells for column in self.columns), strict=False))
 
-Columns: TypeAlias = list[tuple[str, list[Cell]]]
-"""The columns of a table: heads and cells."""
+
+OwnColumns: TypeAlias = Callable[[pd.Index], list[Column]]
+"""Returns the user's columns for some rows of `job_spans`."""
 
 
 def _sections(
     jobs: pd.DataFrame,
     spans: pd.DataFrame,
-    own: Callable[[pd.Index], Columns],
+    own: OwnColumns,
     zone: tzinfo,
     folder: Path,
 ) -> list[Section]:
-    """Return the parts that have something to say; `own` has the user's columns for some rows."""
+    """Return the parts that have something to say."""
     if not len(spans):
         return [Section("Summary", notes=["No jobs."])]
     sections = [
@@ -201,32 +213,29 @@ def _summary(spans: pd.DataFrame) -> Section:
     states = list(_state_counts(spans))
     given = _kinds(spans), spans["state"].to_numpy(object)
     counts = pd.crosstab(*given, margins=True, margins_name="Total")[[*states, "Total"]]
-    heads = [Cell(state_label(state), "num", state) for state in states]
-    rows = [
-        [Cell(str(kind)), *(Cell(f"{count:,}" if count else _NOTHING, "num") for count in row)]
-        for kind, *row in counts.itertuples()
-    ]
-    return Section("Summary", [Cell("Kind"), *heads, Cell("Total", "num")], rows)
+    texts = counts.map(lambda count: f"{count:,}" if count else _NOTHING)
+    columns = [Column(state_label(state), list(texts[state]), "num", state) for state in states]
+    total = Column("Total", list(texts["Total"]), "num")
+    return Section("Summary", [Column("Kind", list(counts.index)), *columns, total])
 
 
-def _failures(spans: pd.DataFrame, own: Callable[[pd.Index], Columns]) -> Section:
+def _failures(spans: pd.DataFrame, own: OwnColumns) -> Section:
     rows = spans[is_failed(spans) | (spans["state"] == UNREADABLE).to_numpy(bool)]
     if not len(rows):
         return Section("Failures", notes=["No failures."])
-    columns = ("source.state", "error.status", "error.message", "error.phrase")
-    cells = (texts_of(rows, name).fillna("") for name in columns)
+    names = ("source.state", "error.status", "error.message", "error.phrase")
+    cells = (texts_of(rows, name).fillna("") for name in names)
     causes = [_cause(*row) for row in zip(rows["state"], *cells, strict=True)]
     frequent = Counter(reason for reason, _ in causes).most_common(3)
     notes = [f"{format_count(count, 'job')}: {reason}" for reason, count in frequent]
     shown = rows.head(MAX_ROWS)
-    table: Columns = [
+    columns = [
         *_identity(shown),
-        ("State", [Cell(state_label(state), "", state) for state in shown["state"]]),
-        ("Reason", [Cell(reason, "text") for reason, _ in causes]),
-        ("Next step", [Cell(step, "text") for _, step in causes]),
+        Column("Reason", [reason for reason, _ in causes], "text"),
+        Column("Next step", [step for _, step in causes], "text"),
         *own(shown.index),
     ]
-    return _section("Failures", table, len(rows), notes if len(rows) > MAX_ROWS else [])
+    return _section("Failures", columns, len(rows), notes if len(rows) > MAX_ROWS else [])
 
 
 def _cause(state: str, source: str, status: str, message: str, phrase: str) -> tuple[str, str]:
@@ -253,22 +262,15 @@ _STEPS = {
 """What to do about a state."""
 
 
-def _unfinished(spans: pd.DataFrame, own: Callable[[pd.Index], Columns], zone: tzinfo) -> Section:
+def _unfinished(spans: pd.DataFrame, own: OwnColumns, zone: tzinfo) -> Section:
     rows = spans[~is_finished(spans) & (spans["state"] != UNREADABLE).to_numpy(bool)]
     shown = rows.head(MAX_ROWS)
     since = [format_time(time, zone) if has_value(time) else _NOTHING for time in shown["start"]]
-    table: Columns = [
-        *_identity(shown),
-        ("State", [Cell(state_label(state), "", state) for state in shown["state"]]),
-        ("Since", [Cell(text, "time") for text in since]),
-        *own(shown.index),
-    ]
-    return _section("Unfinished", table, len(rows))
+    columns = [*_identity(shown), Column("Since", since, "time"), *own(shown.index)]
+    return _section("Unfinished", columns, len(rows))
 
 
-def _created(
-    jobs: pd.DataFrame, spans: pd.DataFrame, own: Callable[[pd.Index], Columns]
-) -> Section:
+def _created(jobs: pd.DataFrame, spans: pd.DataFrame, own: OwnColumns) -> Section:
     """List the objects of jobs that succeeded; exports are among the files."""
     objects = results(jobs)
     by_gid = pd.Series(spans.index, spans["gid"])[spans["state"].to_numpy(object) == "succeeded"]
@@ -278,86 +280,79 @@ def _created(
     names = [
         Cell(
             clean(name) or "no name",
-            "text",
             url=asana_url(kind, gid) if re.fullmatch("[0-9]{1,100}", gid) else "",
         )
         for kind, gid, name in zip(*cells, strict=True)
     ]
-    table: Columns = [
-        ("Name", names),
-        ("Kind", [Cell(kind_label(kind), "kind") for kind in shown["kind"]]),
-        ("Job", [Cell(gid, "code") for gid in shown["gid"]]),
+    columns = [
+        Column("Name", names, "text"),
+        Column("Kind", [kind_label(kind) for kind in shown["kind"]], "kind"),
+        Column("Job", list(shown["gid"]), "code"),
         *own(pd.Index(by_gid[shown["gid"]])),
     ]
-    return _section("Created", table, int(listed.sum()))
+    return _section("Created", columns, int(listed.sum()))
 
 
 def _files(jobs: pd.DataFrame, spans: pd.DataFrame, folder: Path) -> Section:
-    columns = ("gid", "file.kind", "file.path", "file.bytes", "file.sha256", "file.error")
+    names = ("gid", "file.kind", "file.path", "file.bytes", "file.sha256", "file.error")
     frame = as_jobs(jobs)
-    rows = pd.DataFrame({name: texts_of(frame, name) for name in columns})
+    rows = pd.DataFrame({name: texts_of(frame, name) for name in names})
     rows = rows[rows["file.path"].notna() | (rows["file.error"].notna() & is_export(frame))]
     ready = spans["gid"][is_export(spans) & (spans["state"] == "succeeded").to_numpy(bool)]
     waiting = len(ready) - int(ready.isin(rows["gid"][rows["file.error"].isna()]).sum())
     notes = [f"{format_count(waiting, 'export')} ready to download."] if waiting else []
     shown = rows.head(MAX_ROWS).fillna("")
     sizes = [format_size(float(size)) if size else _NOTHING for size in shown["file.bytes"]]
-    names = zip(shown["file.path"], shown["file.error"], strict=True)
-    table: Columns = [
-        ("Job", [Cell(gid, "code") for gid in shown["gid"]]),
-        ("Kind", [Cell(kind_label(kind) if kind else "", "kind") for kind in shown["file.kind"]]),
-        ("File", [_file_cell(path, error, folder) for path, error in names]),
-        ("Size", [Cell(size, "num") for size in sizes]),
-        ("SHA-256", [Cell(clean(digest) or _NOTHING, "hash") for digest in shown["file.sha256"]]),
+    files = zip(shown["file.path"], shown["file.error"], strict=True)
+    columns = [
+        Column("Job", list(shown["gid"]), "code"),
+        Column("Kind", [kind_label(kind) if kind else "" for kind in shown["file.kind"]], "kind"),
+        Column("File", [_file_cell(path, error, folder) for path, error in files], "text"),
+        Column("Size", sizes, "num"),
+        Column("SHA-256", [clean(digest) or _NOTHING for digest in shown["file.sha256"]], "hash"),
     ]
-    return _section("Files", table, len(rows), notes)
+    return _section("Files", columns, len(rows), notes)
 
 
-def _file_cell(path: str, error: str, folder: Path) -> Cell:
+def _file_cell(path: str, error: str, folder: Path) -> Cell | str:
     """Name a file from the report's folder, if it is in there: a report may be sent elsewhere."""
     if error:
-        return Cell(clean(error), "text", "failed")
+        return Cell(clean(error), "failed")
     file = Path(path)
     inside = path and file.is_relative_to(folder)
     # The frame may come from another system.
     name = file.relative_to(folder).as_posix() if inside else re.split(r"[/\\]", path)[-1]
-    return Cell(clean(name), "text")
+    return clean(name)
 
 
-def _section(title: str, columns: Columns, total: int, notes: Sequence[str] = ()) -> Section:
-    heads = [Cell(name, cells[0].look if cells else "") for name, cells in columns]
-    rows = list(zip(*(cells for _, cells in columns), strict=False))  # which ends with the shown
+def _section(title: str, columns: list[Column], total: int, notes: Sequence[str] = ()) -> Section:
     more = f"… and {total - MAX_ROWS:,} more." if total > MAX_ROWS else ""
-    return Section(title, heads, rows, notes, more)
+    return Section(title, columns, notes, more)
 
 
-def _identity(rows: pd.DataFrame) -> Columns:
-    """Return which job it is: by its gid, else by what it was to be started from."""
+def _identity(rows: pd.DataFrame) -> list[Column]:
+    """Return which job it is, by its gid or what it was to be started from, its kind and state."""
     origins = ("of " + texts_of(rows, "source.gid")).fillna("none")
-    gids = [Cell(clean(gid), "code") for gid in rows["gid"].fillna(origins)]
-    return [("Job", gids), ("Kind", [Cell(kind, "kind") for kind in _kinds(rows)])]
+    return [
+        Column("Job", [clean(gid) for gid in rows["gid"].fillna(origins)], "code"),
+        Column("Kind", list(_kinds(rows)), "kind"),
+        Column("State", [Cell(state_label(state), state) for state in rows["state"]]),
+    ]
 
 
 def _kinds(rows: pd.DataFrame) -> np.ndarray:
     return kind_labels(rows).fillna(kind_label("")).to_numpy(object)
 
 
-def _own_columns(
-    jobs: pd.DataFrame, names: str | Sequence[str], zone: tzinfo
-) -> Callable[[pd.Index], Columns]:
-    """Return a function that gives the user's columns for some rows of `job_spans`."""
+def _own_columns(jobs: pd.DataFrame, names: str | Sequence[str], zone: tzinfo) -> OwnColumns:
     rows = unique_jobs(jobs, without_gid=True)
     wanted: list[Any] = list(names) if pd.api.types.is_list_like(names) else [names]
     found = [named_column(rows, name) for name in wanted]
     columns = [(column, _decimals(column)) for column in found]
 
-    def own(index: pd.Index) -> Columns:
-        return [
-            (clean(str(column.name)), [_own_cell(cell, decimals, zone) for cell in column[index]])
-            for column, decimals in columns
-        ]
-
-    return own
+    return lambda index: [
+        _own_column(column[index], decimals, zone) for column, decimals in columns
+    ]
 
 
 def _decimals(column: pd.Series) -> int | None:
@@ -371,19 +366,25 @@ def _decimals(column: pd.Series) -> int | None:
 _MAX_DECIMALS = 4
 
 
-def _own_cell(value: object, decimals: int | None, zone: tzinfo) -> Cell:
-    if isinstance(value, pd.Timestamp) and value.tzinfo:
-        return Cell(format_time(value, zone), "time")
-    text = _NOTHING
-    if has_value(value):
-        text = clean(f"{value:.{decimals}f}" if decimals else str(value))
-    if decimals is not None:
-        return Cell(text, "num")
-    return Cell(text, "text" if max(map(len, text.split()), default=0) > _MAX_WORD else "")
+def _own_column(column: pd.Series, decimals: int | None, zone: tzinfo) -> Column:
+    texts = [_own_text(value, decimals, zone) for value in column]
+    longest = max((len(word) for text in texts for word in text.split()), default=0)
+    look = "text" if longest > _MAX_WORD else ""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        look = "time"
+    return Column(clean(str(column.name)), texts, look if decimals is None else "num")
 
 
 _MAX_WORD = 24
 """Up to so many characters, words of the user's columns are not broken."""
+
+
+def _own_text(value: object, decimals: int | None, zone: tzinfo) -> str:
+    if not has_value(value):
+        return _NOTHING
+    if isinstance(value, pd.Timestamp) and value.tzinfo:
+        return format_time(value, zone)
+    return clean(f"{value:.{decimals}f}" if decimals else str(value))
 
 
 def _timeline(spans: pd.DataFrame, zone: tzinfo) -> Section:
