@@ -147,7 +147,6 @@ async def wait_asana_jobs_async(
     Examples
     --------
     >>> import asyncio
-    import contextlib
     >>> jobs = asyncio.run(aj.wait_asana_jobs_async(gids))  # in a notebook: await …
     >>> jobs["status"].unique().tolist()
     ['succeeded']
