@@ -94,7 +94,7 @@ class Network:
 
     def close(self) -> None:
         """Close the connections; other ones are made when they are needed."""
-        for adapter in self._adapters.values():
+        for adapter in list(self._adapters.values()):
             adapter.close()
 
     def forget(self) -> None:

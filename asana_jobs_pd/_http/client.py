@@ -302,9 +302,9 @@ class Client:
         """Return the record of one job, or the error that says why there is none.
 
         Without `opt_fields` Asana returns its compact record. Those that are `optional` are left
-        out once Asana has refused them. `stop`, set by another thread,
-        raises ``Cancelled``. A `background` request lets others go first and is not retried: a
-        poller polls again anyway, and wants to know now what is wrong.
+        out once Asana has refused them. `stop`, set by another thread, raises ``Cancelled``. A
+        `background` request lets others go first and is not retried: a poller polls again anyway,
+        and wants to know now what is wrong.
         """
 
         def ask(without: frozenset[str]) -> Record | RequestError:
@@ -370,9 +370,7 @@ class Client:
             took = time.monotonic() - began
             if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
                 accepted, closed_for = False, retry_after_of(answer)
-                # That of a POST without a time is a limit on what runs at once: no business of
-                # the others.
-                if closed_for is None and not post:
+                if closed_for is None and not post:  # a POST's: perhaps a limit on running jobs
                     closed_for = backoff(3 + self.limiter.refusals)
         finally:
             self.limiter.release(started, accepted=accepted, closed_for=closed_for, post=post)
