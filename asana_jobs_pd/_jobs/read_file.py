@@ -30,7 +30,7 @@ from asana_jobs_pd.errors import (
     InvalidFrameError,
     InvalidGidError,
     InvalidOptionError,
-    MissingExtraError,
+    require_extra,
     warn_user,
 )
 from asana_jobs_pd.typing import Errors
@@ -274,22 +274,15 @@ def _lines(text: str, mark: str, names: Sequence[str], file: str) -> list[int]:
 
 
 def _read_excel(file: Path, column: str | None) -> pd.DataFrame:
-    try:
-        import openpyxl as _  # noqa: F401, PLC0415  an extra
-    except ImportError:
-        pass
-    else:
-        with pd.ExcelFile(file, engine="openpyxl") as book:
-            sheet = "Jobs" if "Jobs" in book.sheet_names else 0
-            frame = pd.read_excel(
-                book, sheet_name=sheet, dtype=object, keep_default_na=False, na_values=[""]
-            )
-        if (gids := _gid_column(frame.columns, column)) is not None:
-            _refuse_rounded(frame[gids])
-        return frame.set_axis(range(2, len(frame) + 2))
-    raise MissingExtraError(
-        "Excel files need openpyxl: pip install 'asana_jobs_pd[excel]' installs it."
-    )
+    require_extra("openpyxl", "excel", "Excel files need openpyxl")
+    with pd.ExcelFile(file, engine="openpyxl") as book:
+        sheet = "Jobs" if "Jobs" in book.sheet_names else 0
+        frame = pd.read_excel(
+            book, sheet_name=sheet, dtype=object, keep_default_na=False, na_values=[""]
+        )
+    if (gids := _gid_column(frame.columns, column)) is not None:
+        _refuse_rounded(frame[gids])
+    return frame.set_axis(range(2, len(frame) + 2))
 
 
 def _refuse_rounded(gids: pd.Series) -> None:
