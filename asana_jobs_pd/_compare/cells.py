@@ -88,22 +88,40 @@ def conform(array: pa.Array, type_: pa.DataType) -> pa.Array:
     return pa.ListArray.from_arrays(offsets, items, type_, mask=mask)
 
 
-def differ(old: pa.Array, new: pa.Array, *, any_order: bool = False) -> np.ndarray:
-    """Return a mask of the rows in which two arrays of one plain type differ.
+def combined(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays([pa.nulls(0, column.type), *column.chunks])
 
-    `any_order` also ignores the order of lists of texts.
+
+def differ(
+    columns: tuple[pa.ChunkedArray, pa.ChunkedArray],
+    rows: tuple[np.ndarray, np.ndarray],
+    *,
+    any_order: bool = False,
+) -> np.ndarray:
+    """Return a mask of the rows in which two columns of one plain type differ.
+
+    `rows` says which row of the one belongs to which of the other. `any_order` also ignores the
+    order of lists of texts.
     """
     unequal: np.ndarray
+    old, new = columns
+    if pa.types.is_nested(old.type) or pa.types.is_null(old.type):
+        codes = _codes(combined(pa.chunked_array([*old.chunks, *new.chunks], old.type)), any_order)
+        unequal = codes[rows[0]] != codes[rows[1] + len(old)]
+        return unequal
+    before, after = (
+        combined(column).take(pa.array(numbers))
+        for column, numbers in zip(columns, rows, strict=True)
+    )
     if pa.types.is_floating(old.type):
-        before, after = (pc.fill_null(array, np.nan).to_numpy() for array in (old, new))
+        before, after = (pc.fill_null(array, np.nan).to_numpy() for array in (before, after))
         unequal = ~np.isclose(before, after, rtol=TOLERANCE, atol=0.0, equal_nan=True)
-    elif pa.types.is_nested(old.type) or pa.types.is_null(old.type):
-        codes = _codes(pa.concat_arrays([old, new]), any_order)
-        unequal = codes[: len(old)] != codes[len(old) :]
     else:
-        same = pc.or_(
-            pc.fill_null(pc.equal(old, new), False), pc.and_(old.is_null(), new.is_null())
-        )
+        equal = pc.fill_null(pc.equal(before, after), False)
+        same = pc.or_(equal, pc.and_(before.is_null(), after.is_null()))
         unequal = ~same.to_numpy(zero_copy_only=False)
     return unequal
 

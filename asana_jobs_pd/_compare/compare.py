@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_jobs_pd._compare.cells import TEXT, TIME, conform, differ, respelled, texts
+from asana_jobs_pd._compare.cells import TEXT, TIME, combined, conform, differ, respelled, texts
 from asana_jobs_pd._compare.comparison import ExportComparison
 from asana_jobs_pd._compare.inputs import (
     ColumnPair,
@@ -243,11 +243,11 @@ def _comparable(
     columns = {
         str(number): pa.nulls(len(table), pair.type)
         if (name := getattr(pair, which)) is None
-        else _as_type(_combined(table[name]), pair)
+        else _as_type(combined(table[name]), pair)
         for number, pair in enumerate(pairs)
     }
     gids, names, modified = (
-        _combined(table[name]) if name in table.column_names else pa.nulls(len(table), TEXT)
+        combined(table[name]) if name in table.column_names else pa.nulls(len(table), TEXT)
         for name in ("gid", "name", MODIFIED)
     )
     head = {
@@ -273,11 +273,6 @@ def _times(array: pa.Array) -> pa.Array:
         return array.cast(TIME, safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # not times
         return pa.nulls(len(array), TIME)
-
-
-def _combined(column: pa.ChunkedArray) -> pa.Array:
-    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
 
 
 def _keys(gids: pa.Array, pairs: Sequence[ColumnPair], columns: dict[str, pa.Array]) -> pa.Array:
@@ -306,14 +301,12 @@ def _diff(
     With `partial`, rows that only the old table has count as unchanged.
     """
     old, new = _without_repeats(old), _without_repeats(new)
-    index = pc.index_in(_combined(new["key"]), value_set=_combined(old["key"]))
+    index = pc.index_in(combined(new["key"]), value_set=combined(old["key"]))
     match = pc.fill_null(index, -1).to_numpy().astype(np.int64)
     new_rows = np.flatnonzero(match >= 0)
     old_rows = match[new_rows]
     added = new.filter(pa.array(match < 0))
-    removed = old.filter(
-        pc.invert(pc.is_in(_combined(old["key"]), value_set=_combined(new["key"])))
-    )
+    removed = old.filter(pc.invert(pc.is_in(combined(old["key"]), value_set=combined(new["key"]))))
     parts = [_changes(added, "added", after=_content(added))]
     if not partial:
         parts.append(_changes(removed, "removed", before=_content(removed)))
@@ -321,9 +314,8 @@ def _diff(
     masks: dict[str, np.ndarray] = {}
     # Gids come before their labels, which count only where the gid differs.
     for number, pair in sorted(enumerate(pairs), key=lambda item: item[1].gid is not None):
-        before = _combined(old[str(number)]).take(pa.array(old_rows))
-        after = _combined(new[str(number)]).take(pa.array(new_rows))
-        mask = differ(before, after, any_order=pair.any_order)
+        columns = old[str(number)], new[str(number)]
+        mask = differ(columns, (old_rows, new_rows), any_order=pair.any_order)
         if pair.gid is not None:
             mask &= masks[pair.gid]
         masks[pair.column] = mask
@@ -331,8 +323,8 @@ def _diff(
         if mask.any():
             rows = new.select(["gid", "name", "position"]).take(pa.array(new_rows[mask]))
             before, after = (
-                texts(array.filter(pa.array(mask)), any_order=pair.any_order)
-                for array in (before, after)
+                texts(combined(column).take(pa.array(numbers[mask])), any_order=pair.any_order)
+                for column, numbers in zip(columns, (old_rows, new_rows), strict=True)
             )
             column = pa.array([pair.column] * len(rows), TEXT)
             parts.append(
@@ -346,7 +338,7 @@ def _without_repeats(table: pa.Table) -> pa.Table:
     """Keep one row per key: the one modified last, or the last in order where that is unknown."""
     if pc.count_distinct(table["key"]).as_py() == len(table):
         return table
-    gids, modified = _combined(table["key"]), _combined(table[MODIFIED])
+    gids, modified = combined(table["key"]), combined(table[MODIFIED])
     columns = {"gid": gids, MODIFIED: modified, DIGEST: pa.nulls(len(table), pa.binary())}
     keys = RowKeys(len(table))
     keys.add(keys_of(pa.RecordBatch.from_pydict(columns)))

@@ -21,8 +21,9 @@ PEOPLE = pa.list_(PERSON)
 
 def differs(old, new, type_, *, any_order=False):
     """Whether one value differs from another."""
-    one, other = (pa.array([value], type_) for value in (old, new))
-    return bool(differ(one, other, any_order=any_order)[0])
+    columns = tuple(pa.chunked_array([pa.array([value], type_)]) for value in (old, new))
+    first = np.array([0])
+    return bool(differ(columns, (first, first), any_order=any_order)[0])
 
 
 def person(gid, name="Ana"):
@@ -97,9 +98,13 @@ def _key(value):
 @given(st.lists(st.tuples(_VALUES, _VALUES), max_size=20), st.integers(0, 3))
 def test_lists_of_people_differ_when_their_gids_do(pairs, skip):
     """Whatever the other rows are, and in slices of arrays too."""
-    old, new = (pa.array([pair[side] for pair in pairs], PEOPLE).slice(skip) for side in (0, 1))
+    columns = tuple(
+        pa.chunked_array([pa.array([pair[side] for pair in pairs], PEOPLE).slice(skip)])
+        for side in (0, 1)
+    )
+    rows = np.arange(len(columns[0]))[::-1]
     expected = [_key(one) != _key(other) for one, other in pairs[skip:]]
-    assert differ(old, new).tolist() == expected
+    assert differ(columns, (rows, rows)).tolist() == expected[::-1]
 
 
 @pytest.mark.parametrize(
