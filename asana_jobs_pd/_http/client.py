@@ -371,7 +371,7 @@ class Client:
             if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
                 accepted, closed_for = False, retry_after_of(answer)
                 if closed_for is None and not post:  # a POST's: perhaps a limit on running jobs
-                    closed_for = backoff(3 + self.limiter.refusals)
+                    closed_for = backoff(3 + self.limiter.budget.refusals)
         finally:
             self.limiter.release(started, accepted=accepted, closed_for=closed_for, post=post)
         if isinstance(answer, Response):

@@ -226,16 +226,6 @@ class Limiter:
         if closed:
             log.info("Rate limited (429): no request for %.1f s", closed_for)
 
-    @property
-    def refusals(self) -> int:
-        """How often the gate has closed since a request was last accepted."""
-        return self.budget.refusals
-
-    @property
-    def waiting(self) -> int:
-        """How many requests are waiting for their turn."""
-        return len(self._foreground) + len(self._background) + len(self._posts)
-
     def wake(self) -> None:
         """Make all waiting threads check whether they were stopped."""
         with self._lock:

@@ -191,6 +191,11 @@ def eventually(true, seconds=60.0):
         time.sleep(0.001)
 
 
+def waiting(limiter):
+    """Return how many requests wait for their turn."""
+    return sum(map(len, (limiter._foreground, limiter._background, limiter._posts)))
+
+
 class Line:
     """Threads that acquire in turn, and the order in which they succeeded.
 
@@ -213,7 +218,7 @@ class Line:
 
     @property
     def waiting(self):
-        return self.limiter.waiting
+        return waiting(self.limiter)
 
     def _wait(self, name, **how):
         try:

@@ -25,7 +25,7 @@ from asana_jobs_pd.errors import (
     TokenError,
 )
 
-from .conftest import GID, TOKEN, Hasty, failure, http, told
+from .conftest import GID, TOKEN, Hasty, failure, http, told, waiting
 
 RECORD = json.dumps({"data": {"gid": GID}})
 NO_ROOM = http(429, "", "Retry-After: 0")
@@ -257,7 +257,7 @@ def test_polls_wait_for_readers(client, scripted):
     threads = [threading.Thread(target=ask, args=(background,)) for background in (True, False)]
     for position, thread in enumerate(threads):
         thread.start()
-        while mine.limiter.waiting <= position:
+        while waiting(mine.limiter) <= position:
             time.sleep(0.001)
     mine.limiter.release(started)
     for thread in threads:

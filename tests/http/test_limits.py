@@ -10,7 +10,7 @@ from forked import in_child
 
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter, limiter_for
 
-from .conftest import Line, Now, eventually
+from .conftest import Line, Now, eventually, waiting
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -265,7 +265,7 @@ def test_a_fork_while_others_wait_and_hold_the_lock(never, own):
     def child():
         mine = limiter if own else limiter_for("token", "https://a", 10, 1)
         mine.release(mine.acquire(threading.Event()))
-        return mine.budget.in_flight, mine.waiting
+        return mine.budget.in_flight, waiting(mine)
 
     with limiter._lock, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
