@@ -347,7 +347,7 @@ class Start:
         results = dict(zip(self._requests, self.results, strict=True))
         frame = started_frame(rows, [results[row] for row in rows])
         error, texts = self._error(frame, interrupted), []
-        if error is None and not _all_there(frame):
+        if error is None and not self._complete:
             texts.append(self._summary(frame, examples=True))
         if (cached := int(is_cached(frame).sum())) > 0:
             texts.append(
@@ -364,6 +364,10 @@ class Start:
         warnings = [(text, AsanaStartWarning) for text in texts]
         return frame_or_raise(frame, error, self._client, warnings)
 
+    @property
+    def _complete(self) -> bool:
+        return all(result.state in ("started", "taken") for result in self.results)
+
     def _error(self, frame: pd.DataFrame, interrupted: bool) -> BaseException | None:
         errors = {error.gid: error for result in self.results if (error := result.job.error)}
         summary = self._summary(frame)
@@ -378,7 +382,7 @@ class Start:
             return StartStoppedError(f"{kind}: {reason}. {summary}", errors=errors)
         if self._ending:
             return StartStoppedError(f"{self._ending}: {summary}", errors=errors)
-        if self._options.get("errors") == "raise" and not _all_there(frame):
+        if self._options.get("errors") == "raise" and not self._complete:
             summary = self._summary(frame, examples=True)
             return PartialStartError(summary, errors=errors)
         return None
@@ -405,10 +409,6 @@ class Start:
             errors = [result.job.error for result in self.results if result.job.error]
             lines += [f"  {error}" for error in errors[:MAX_SHOWN]]
         return "\n".join(lines)
-
-
-def _all_there(frame: pd.DataFrame) -> bool:
-    return bool(frame["source.state"].isin(["started", "taken"]).all())
 
 
 _IN_PROGRESS = re.compile(r"in[ -]progress|concurrent", re.IGNORECASE)
