@@ -51,7 +51,9 @@ def export_rows(
     if resource_type == "graph_export":
         first = takewhile(lambda number: number < world.first_tasks, world.in_graph())
         rows = _mixed(rng, (structure_rows(world), None), (_task_rows(world, first), 50))
-        return chain(islice(rows, count), _task_rows(world, world.in_graph(world.first_tasks)))
+        return chain(
+            islice(rows, count), _task_rows(world, world.in_graph(first=world.first_tasks))
+        )
     teams, tasks, messages = (resource_rows(world, kind) for kind in ("team", "task", "message"))
     return islice(_repeated(_mixed(rng, (teams, None), (tasks, 45), (messages, 3))), count)
 

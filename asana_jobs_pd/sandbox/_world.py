@@ -216,7 +216,7 @@ class World:
             return not projects or not projects <= self.hidden
         return not projects <= self.hidden or self.is_visible(parent)
 
-    def in_graph(self, first: int = 0, parent: str | None = None) -> Iterator[int]:
+    def in_graph(self, parent: str | None = None, *, first: int = 0) -> Iterator[int]:
         """Yield the tasks in the graph export of a portfolio or project; None for everything.
 
         It has the tasks of the visible projects, and of subtasks only the first level.

@@ -29,7 +29,7 @@ def resource_rows(
 def graph_rows(world: World, parent: str | None = None) -> Iterator[Json]:
     """Yield the rows of the graph export of a portfolio, project or team; None for everything."""
     yield from structure_rows(world, parent)
-    for number in world.in_graph(parent=parent):
+    for number in world.in_graph(parent):
         yield from graph_task_rows(world, number)
 
 
