@@ -53,10 +53,11 @@ def main() -> None:
         asana.finish(gid)
         pair = asana.gids(2)
         export = aj.read_asana_jobs(gid, client=client)
-        file = aj.download_asana_exports(export, folder, client=client)
+        files = aj.download_asana_exports(export, folder, client=client)
+        (path,) = files["file.path"]
         calls: dict[str, Callable[[], object]] = {
             "read one job": lambda: aj.read_asana_jobs(pair[0], client=client),
-            "load one file": lambda: aj.read_asana_export(file, workers=1),
+            "load one file": lambda: aj.read_asana_export(path, workers=1),
             "start an export": lambda: aj.export_graph(asana.parents(1), client=client),
             "wait for two jobs": lambda: aj.wait_asana_jobs(pair, client=client),
             "download one export": lambda: aj.download_asana_exports(
