@@ -28,6 +28,7 @@ from asana_jobs_pd._parquet.destination import (
     CATALOGUE,
     LONG_VALUES,
     MANIFEST,
+    files_by_type,
     set_aside,
     why_unreadable,
 )
@@ -229,16 +230,10 @@ class DatasetInput:
         if self._exists(LONG_VALUES):
             raise _long_refused(self._role)
         with self._filesystem.open_input_file(f"{self._root}/{MANIFEST}") as file:
-            tables = orjson.loads(file.read())["tables"]
+            manifest = orjson.loads(file.read())
         with self._filesystem.open_input_file(f"{self._root}/{CATALOGUE}") as file:
             catalogue = pd.read_parquet(file, dtype_backend="pyarrow")
-        files = {
-            table["resource_type"]: [
-                f"{self._root}/{table['folder']}/{file['name']}" for file in table["files"]
-            ]
-            for table in tables
-        }
-        return files, catalogue
+        return files_by_type(self._root, manifest), catalogue
 
     def _exists(self, name: str) -> bool:
         info = self._filesystem.get_file_info(f"{self._root}/{name}".rstrip("/"))

@@ -25,6 +25,7 @@ from asana_jobs_pd._parquet.destination import (
     ISSUES,
     MANIFEST,
     destination,
+    files_by_type,
     staged,
     why_unreadable,
 )
@@ -82,14 +83,15 @@ def read_asana_dataset(
         manifest = json.loads((root / MANIFEST).read_bytes())
         catalogue = to_frame(_table([root / CATALOGUE]), "numpy_nullable")
         issues = to_frame(_table([root / ISSUES]), "numpy_nullable")
+        files = files_by_type(root, manifest)
         frames, facts, values = {}, {}, None
         for table in manifest["tables"]:
             name = table["resource_type"]
-            files = [root / table["folder"] / file["name"] for file in table["files"]]
+            paths = files[name]
             if name is None:
-                values = to_frame(_table(files), dtype_backend)
+                values = to_frame(_table(paths), dtype_backend)
             elif wanted is None or name in wanted:
-                rows = _table(files)
+                rows = _table(paths)
                 facts[name] = Facts(
                     len(rows), rows.num_columns, table["duplicates"], latest_of(rows)
                 )
@@ -123,7 +125,7 @@ def dataset_folder(folder: str | os.PathLike[str]) -> Path:
     raise ExportFileError(f"{hide_query(str(folder))} {reason}.", path=hide_query(str(folder)))
 
 
-def _table(files: Sequence[Path]) -> pa.Table:
+def _table(files: Sequence[str | Path]) -> pa.Table:
     tables = [pq.read_table(file, partitioning=None) for file in files]
     return pa.concat_tables(tables).replace_schema_metadata(None)
 

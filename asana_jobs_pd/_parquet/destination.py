@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -121,6 +121,16 @@ def why_unreadable(exists: Callable[[str], bool]) -> str | None:
             "asana_export_to_parquet(…), or load them with read_asana_export(…)"
         )
     return None if exists(SUCCESS) else "is an unfinished dataset; convert the export again"
+
+
+def files_by_type(root: str | Path, manifest: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the paths of a dataset's files by type of row, as its manifest has them."""
+    return {
+        table["resource_type"]: [
+            f"{root}/{table['folder']}/{file['name']}" for file in table["files"]
+        ]
+        for table in manifest["tables"]
+    }
 
 
 def keep_existing(dest: Destination, reason: str) -> None:

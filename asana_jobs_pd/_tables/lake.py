@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asana_jobs_pd._parquet.dataset import dataset_folder
-from asana_jobs_pd._parquet.destination import CATALOGUE, MANIFEST
+from asana_jobs_pd._parquet.destination import CATALOGUE, MANIFEST, files_by_type
 from asana_jobs_pd._tables.relations import BRIDGES, value_column
 from asana_jobs_pd._tables.source import LINK_TYPES, LINKS, REFERENCES, ROWS_OF
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
@@ -67,10 +67,8 @@ class Lake:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._root = dataset_folder(folder)
-        self._files: dict[str, list[Path]] = {}
-        for table in json.loads((self._root / MANIFEST).read_bytes())["tables"]:
-            place = self._root / table["folder"]
-            self._files[table["resource_type"]] = [place / file["name"] for file in table["files"]]
+        manifest = json.loads((self._root / MANIFEST).read_bytes())
+        self._files = files_by_type(self._root, manifest)
         tasks = self._schema("task").names
         for name in ("gid", "memberships") if tasks else ():
             if name not in tasks:
@@ -254,12 +252,12 @@ class _Contents(NamedTuple):
     has_gids: bool
 
 
-def _contents(file: Path) -> _Contents:
-    return _read_footer(file, file.stat().st_mtime_ns)
+def _contents(file: str) -> _Contents:
+    return _read_footer(file, Path(file).stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=10_000)
-def _read_footer(file: Path, _modified: int) -> _Contents:
+def _read_footer(file: str, _modified: int) -> _Contents:
     footer = pq.read_metadata(file)
     schema = footer.schema.to_arrow_schema()
     paths = [footer.schema.column(place).path for place in range(len(footer.schema))]
@@ -284,7 +282,7 @@ def _part(keys: Sequence[str]) -> str:
     return ".".join(map(_id, ("item", *keys)))
 
 
-def _parquet(files: Sequence[Path]) -> str:
+def _parquet(files: Sequence[str | Path]) -> str:
     return f"read_parquet([{', '.join(map(_text, files))}])"
 
 
