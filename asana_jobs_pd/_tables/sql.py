@@ -82,7 +82,7 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
             table = pa.table({}) if result is None else result.to_arrow_table()
         except duckdb.Error as error:
             raise InvalidOptionError(f"The query failed: {error}") from None
-    return to_frame(_plain(table), backend)
+        return to_frame(_plain(table), backend)  # closing evicts caches: convert before it
 
 
 def write_duckdb(export: ExportAnswers, path: str | os.PathLike[str]) -> Path:
