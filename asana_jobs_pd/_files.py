@@ -229,7 +229,7 @@ def machine_id() -> str:
     """Return what tells apart machines, their boots, and containers, whose pids differ."""
     facts = [platform.node()]
     with contextlib.suppress(OSError):
-        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii"))
         facts.append(str(Path("/proc/self/ns/pid").readlink()))
     return hashlib.sha256("|".join(facts).encode()).hexdigest()[:8]
 
@@ -237,9 +237,9 @@ def machine_id() -> str:
 def started_at(pid: int) -> int:
     """Return when a process started, which tells its pid from a reused one; 0 if unknown."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except (OSError, ValueError):
         return 0
-    if fields[0] in "ZX":  # it has ended, and its parent does not know yet
+    if fields[0] in (b"Z", b"X"):  # it has ended, and its parent does not know yet
         raise ProcessLookupError
     return int(fields[19])

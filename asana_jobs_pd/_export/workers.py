@@ -279,7 +279,7 @@ def processors(groups: Path = Path("/sys/fs/cgroup")) -> int:
     count = len(os.sched_getaffinity(0))
     for names in _QUOTA_AND_PERIOD:
         with suppress(OSError, ValueError, ZeroDivisionError):  # "max" is none
-            quota, period = " ".join((groups / name).read_text() for name in names).split()
+            quota, period = " ".join((groups / name).read_text("ascii") for name in names).split()
             if int(quota) > 0:
                 count = max(1, min(count, math.ceil(int(quota) / int(period))))
     return count
