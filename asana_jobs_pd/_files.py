@@ -1,4 +1,4 @@
-"""Local paths as users give them, files written whole and by whom, and disk errors in words."""
+"""Local paths, replacing files atomically, owners of unfinished files, and disk errors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import platform
 import re
 import secrets
 import shutil
-import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -19,13 +18,13 @@ from typing import Literal, TypeAlias
 from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError, InvalidOptionError
 
 _URL = re.compile(r"\s*(?:[A-Za-z0-9]+::)*([A-Za-z][A-Za-z0-9+.-]+):/")
-"""A scheme has two letters or more (`C:/` is a drive); a `Path` made of a URL keeps one slash."""
+"""Schemes have two or more letters (`C:/` is a drive); a `Path` made from a URL keeps one slash."""
 
 
 def local_path(path: object, option: str, example: str = "folder") -> Path:
     """Return the absolute path of a file or folder on this machine, with ``~`` expanded.
 
-    The one rule for every option that names a place to write to. It need not exist.
+    Every option that says where to write is checked here. The path need not exist.
     """
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(text, str) or not text or "\0" in text:
@@ -51,7 +50,7 @@ def local_path(path: object, option: str, example: str = "folder") -> Path:
 
 
 def replace_file(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
-    """Write a file beside the one that it then replaces."""
+    """Write to a temporary file in the same folder, then rename it to `path`."""
     target = _file_in_a_folder(path)
     part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
     try:
@@ -64,7 +63,7 @@ def replace_file(path: str | os.PathLike[str], write: Callable[[Path], object]) 
 
 
 def _file_in_a_folder(path: str | os.PathLike[str]) -> Path:
-    """Return where a file is to be written, links resolved; its folder must exist."""
+    """Return the path to write to, with links resolved; its folder must exist."""
     absolute = local_path(path, "path", "file")
     try:
         target = absolute.resolve()
@@ -96,50 +95,6 @@ def _write_error(path: Path, error: OSError) -> ExportWriteError:
     return ExportWriteError(f"Cannot write {path}: {os_error_reason(error)}.", path=str(path))
 
 
-def sync_folder(folder: Path) -> None:
-    """Bring a new name to the disk, where folders can be synced."""
-    if os.name != "posix":
-        return
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def is_plain_file(path: Path) -> bool:
-    """Tell whether it is a regular file that has no other name."""
-    found = path.lstat()
-    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
-
-
-def move_file(source: Path, target: Path) -> bool:
-    """Rename a file, and tell whether it existed."""
-    try:
-        source.replace(target)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def remove_file(path: Path) -> None:
-    """Remove a file if that is possible."""
-    with contextlib.suppress(OSError):
-        path.unlink()
-
-
-@contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an OSError of a descriptor name the file."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise
-
-
 OS_ERRORS = {
     getattr(errno, "EDQUOT", errno.ENOSPC): "your disk quota is used up",
     errno.ENOSPC: "the disk is full",
@@ -162,7 +117,7 @@ OS_ERRORS = {
 
 
 def os_error_reason(error: OSError, remedies: Mapping[int, str] | None = None) -> str:
-    """Return what went wrong and, as far as there is one for it, the remedy."""
+    """Return what went wrong, and the remedy if `remedies` has one for it."""
     number = error.errno or 0
     reason = OS_ERRORS.get(number) or error.strerror or str(error) or type(error).__name__
     remedy = (remedies or {}).get(number)
@@ -181,19 +136,19 @@ _REMEDIES = dict.fromkeys(
 
 
 def explain_os_error(error: OSError) -> str:
-    """Return what went wrong with which file of a download, and what helps."""
+    """Return which file of a download failed, why, and what to do about it."""
     reason = os_error_reason(error, _REMEDIES)
     return f"{os.fsdecode(error.filename)}: {reason}" if error.filename else reason
 
 
 OWNER = re.compile(r"([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-[0-9a-f]{8}", re.ASCII)
-"""The process that writes an unfinished file: a part of its name, so that no lock is needed."""
+"""Identifies the process that writes a file: as part of its name, so that no lock is needed."""
 OwnerState: TypeAlias = Literal["alive", "dead", "unknown"]
 _held: set[str] = set()
 
 
 def new_owner() -> str:
-    """Return an owner that lives until it is released, or this process ends."""
+    """Return an owner that is alive until it is released or this process ends."""
     pid = os.getpid()
     owner = f"{machine_id()}-{pid}-{started_at(pid)}-{secrets.token_hex(4)}"
     _held.add(owner)
@@ -205,14 +160,14 @@ def release_owner(owner: str) -> None:
 
 
 def owner_state(owner: str) -> OwnerState:
-    """Return whether an owner lives; ``"unknown"`` on another machine, and on Windows."""
+    """Return whether an owner is alive: ``"unknown"`` if on another machine or on Windows."""
     match = OWNER.fullmatch(owner)
     if match is None or match[1] != machine_id():
         return "unknown"
     pid, started = int(match[2]), int(match[3])
     if pid == os.getpid():
         return "alive" if owner in _held else "dead"
-    if os.name != "posix":  # there, os.kill ends a process whatever the signal
+    if os.name != "posix":  # on Windows, os.kill ends a process whatever the signal
         return "unknown"
     try:
         os.kill(pid, 0)
@@ -226,7 +181,7 @@ def owner_state(owner: str) -> OwnerState:
 
 @lru_cache(maxsize=1)
 def machine_id() -> str:
-    """Return what tells apart machines, their boots, and containers, whose pids differ."""
+    """Return an id that differs wherever pids do: by machine, boot and container."""
     facts = [platform.node()]
     with contextlib.suppress(OSError):
         facts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii"))
@@ -235,11 +190,11 @@ def machine_id() -> str:
 
 
 def started_at(pid: int) -> int:
-    """Return when a process started, which tells its pid from a reused one; 0 if unknown."""
+    """Return when a process started, to recognize a reused pid; 0 if unknown."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except (OSError, ValueError):
         return 0
-    if fields[0] in (b"Z", b"X"):  # it has ended, and its parent does not know yet
+    if fields[0] in (b"Z", b"X"):  # it has ended, but its parent has not collected it yet
         raise ProcessLookupError
     return int(fields[19])

@@ -55,11 +55,11 @@ def test_a_run_can_be_followed(asana, lines, tmp_path, caplog):
         f"INFO Parent {good}: job {gid} was started",
         f"WARNING Parent {lost}: ",
         "INFO Watching: 0 of 1 jobs are finished (",
-        f"INFO {gid}-graph: download begun",
+        f"INFO {gid}-graph: download started",
         f"INFO {gid}-graph: {files['file.bytes'][0]} bytes in {tmp_path}",
     ):
         assert line in text
-    assert text.count("download begun") == 1
+    assert text.count("download started") == 1
     assert "source.state is unknown" in files["file.error"][1]
     for secret in (TOKEN, "Signature", str(files["new_graph_export.download_url"][0])):
         assert secret not in caplog.text

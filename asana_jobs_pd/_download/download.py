@@ -1,4 +1,4 @@
-"""Download the files of exports: resumed, verified, a few at a time."""
+"""Download the files of exports: several at once, resumed and verified."""
 
 from __future__ import annotations
 
@@ -65,71 +65,71 @@ def download_asana_exports(
 ) -> pd.DataFrame:
     """Download the files of succeeded exports, resumed and verified.
 
-    Sends one ``GET`` to the signed URL of each file, and one to its job where the frame has no
-    URL, or one that has expired. A file already on disk needs no request if the frame says its
-    export succeeded. The token goes to Asana only.
+    Sends one ``GET`` to the signed URL of each file, and one for its job if the frame has no
+    URL or an expired one. A file already on disk needs no request if the frame says that its
+    export succeeded. The token is sent only to Asana.
 
     Parameters
     ----------
     jobs
-        A frame of jobs, or gids as `read_asana_jobs` takes them. It is
-        not changed. A repeated gid is downloaded once.
+        A frame of jobs, which is not changed, or gids in any form that `read_asana_jobs` takes.
+        A repeated gid is downloaded once.
     dest
-        A local folder for the files, made when it does not exist. They are named
-        ``<job gid>-graph.jsonl.gz`` and ``<job gid>-resource.jsonl.gz``, or ``….jsonl`` when
-        something on the way has unpacked them, and are readable by you alone. Until a file is
-        complete and verified its name ends in ``.part``; companion files with the same prefix
+        A local folder for the files, created if needed. They are named
+        ``<job gid>-graph.jsonl.gz`` and ``<job gid>-resource.jsonl.gz``, or ``….jsonl`` if a
+        proxy or server has decompressed them, and only you can read them. Until a file is
+        complete and verified, its name ends in ``.part``; companion files with the same prefix
         record its version and the downloading process.
     overwrite
         Whether to fetch a file again if it already exists. If not, its ``file.sha256`` is
-        computed and compared with what the download left with it (an extended attribute); where
-        there is none the file is inflated. A file with different content, an incomplete file or
-        a symbolic link is replaced.
+        computed and compared with the one that the download stored in an extended attribute; a
+        file without that attribute is decompressed and checked. A file with different content,
+        an incomplete file or a symbolic link is replaced.
     max_workers
-        How many files to download at once; each takes about 1 MiB.
+        How many files to download at once; each takes about 1 MiB of memory.
     max_inflated
-        Give up on a file that inflates to more bytes than this; None for no limit. Inflating
-        needs time, but hardly any memory.
+        Give up on a file that decompresses to more bytes than this; None for no limit.
+        Decompressing takes time, but hardly any memory.
     errors
-        What becomes of rows without a file, because the job is not an export, is unfinished or
-        failed, or the download failed. ``"coerce"``: ``file.error`` says why. ``"raise"``:
-        everything is downloaded first, then a `PartialDownloadError` carries the frame.
-        ``"drop"``: they are left out.
+        What to do with rows without a file, because the job is not an export, is unfinished or
+        failed, or because the download failed. ``"coerce"``: ``file.error`` says why.
+        ``"raise"``: everything is downloaded first, then a `PartialDownloadError` carries the
+        frame. ``"drop"``: they are left out.
     client
         The client to use; None takes the one of the last `connect`, else the environment's.
     progress
-        Whether to show bars, one for all and one per file. None shows them after a second,
-        unless ``ASANA_JOBS_PROGRESS=0``. A callable gets ``(done, total, what)`` instead: the
-        bytes of all files.
+        Whether to show bars, one for all files and one per file. None shows them after a
+        second, unless ``ASANA_JOBS_PROGRESS=0``. A callable is called with
+        ``(done, total, what)`` instead, in bytes of all files.
 
     Returns
     -------
     pandas.DataFrame
         A new frame with the rows of `jobs` in their order and with their index; a job with two
-        exports has two rows, the graph export first. Our columns are cast to their dtypes; the
-        signed URLs in it stay as they were, and renewed ones are not kept. Added, or replaced,
-        are ``file.kind`` (``graph`` or ``resource``), ``file.path`` (absolute),
-        ``file.bytes`` (on disk, ``Int64``), ``file.sha256`` (hexadecimal) and ``file.error``;
-        the others are ``string``.
+        exports has two rows, the graph export first. Our columns are cast to their dtypes;
+        signed URLs stay as they were, and renewed ones are not kept. These columns are added or
+        replaced: ``file.kind`` (``graph`` or ``resource``), ``file.path`` (absolute),
+        ``file.bytes`` (size on disk, ``Int64``), ``file.sha256`` (hexadecimal) and
+        ``file.error``; all but ``file.bytes`` are ``string``.
 
     Raises
     ------
     InvalidFrameError, InvalidGidError, InvalidOptionError
-        Before any request is made; InvalidOptionError also when `dest` is a URL.
+        Before any request is made; InvalidOptionError also if `dest` is a URL.
     PartialDownloadError
-        With ``errors="raise"``, when a row has no file.
+        With ``errors="raise"``, if a row has no file.
     AuthenticationError
-        When the token is not accepted: at once, with the frame in ``.frame``.
+        If the token is not accepted: at once, with the frame in ``.frame``.
     ReadInterrupted
-        A KeyboardInterrupt with ``.frame``; what is on disk stays there, and the next download
-        resumes it.
+        A KeyboardInterrupt with ``.frame``; partial files stay on disk, and the next download
+        resumes them.
 
     Warns
     -----
     AsanaChangeWarning
-        When Asana announces a change of its API; turned into an error, it carries ``.frame``.
+        If Asana announces a change to its API; turned into an error, it carries ``.frame``.
     AsanaLedgerWarning
-        When the ledger could not be written; likewise.
+        If the ledger could not be written; turned into an error, it carries ``.frame``, too.
 
     See Also
     --------
@@ -138,11 +138,11 @@ def download_asana_exports(
 
     Notes
     -----
-    A file gets its name once its length, the CRC of its content and the end of its gzip stream
-    are right. A part is resumed if its ETag has not changed, also by another process or on
-    another machine; two downloads of one file wait for each other. A file that is not there yet
-    is waited for until ten minutes after its export was completed, by the server's clock. Asana
-    deletes export files after 30 days.
+    A file gets its final name once its length, the CRC of its content and the end of its gzip
+    stream are right. A partial file is resumed if its ETag has not changed, even by another
+    process or on another machine; two downloads of the same file wait for each other. If a file
+    is not there yet, the download waits for it until ten minutes after the export was completed,
+    by the server's clock. Asana deletes export files after 30 days.
     https://developers.asana.com/reference/creategraphexport
 
     Examples
@@ -173,7 +173,7 @@ def download_asana_exports(
 def _finalize(
     frame: pd.DataFrame, session: DownloadSession, errors: Errors, interrupted: bool
 ) -> pd.DataFrame:
-    """Return the frame, or raise how the download ended."""
+    """Return the frame, or raise the error that ended the download."""
     missing = frame["file.path"].isna().to_numpy(bool)
     ending: BaseException | None = session.failure
     if interrupted:
@@ -200,23 +200,23 @@ def _check(errors: str, max_workers: object, max_inflated: object, client: Clien
 
 _UNFINISHED = "not finished when the download ended; download again to resume"
 ShowProgress = Callable[[Sequence[ExportFile]], object]
-"""Called about ten times a second with the files, which say how far they are."""
+"""Called about ten times a second with the files, which hold their own progress."""
 
 
 class DownloadSession:
-    """One download of the files of a checked frame, in threads that nobody has to wait for.
+    """One download of the files of a checked frame, in daemon threads.
 
-    `run` blocks; another thread may call `cancel`. What is on disk then stays there, and the next
-    download resumes it.
+    `run` blocks; another thread may call `cancel`. Partial files then stay on disk, and the next
+    download resumes them.
 
     Attributes
     ----------
     client : Client or None
         The client, once it is known.
     wanted : list of ExportFile
-        The files to download, which say how far they are.
+        The files to download, which hold their own progress.
     failure : BaseException or None
-        What ended it early, such as the answer that the token is not accepted.
+        What ended it early, such as a rejected token.
     cancelled : bool
         Whether `cancel` ended it.
     """
@@ -265,12 +265,12 @@ class DownloadSession:
             self._download(context, max_workers)
 
     def files(self) -> pd.DataFrame:
-        """Stop, and return the frame, now with one row per file, as far as it has come."""
+        """Stop, and return the frame with one row per file and what has been downloaded so far."""
         self._stop.set()
         return with_files(self._jobs, self._rows, self._outage or _UNFINISHED)
 
     def errors(self) -> dict[str, DownloadError]:
-        """Return why files are missing, by their label."""
+        """Return why files are missing, by label."""
         return errors_of(chain.from_iterable(self._rows), self._outage or _UNFINISHED)
 
     def cancel(self) -> None:
@@ -281,7 +281,7 @@ class DownloadSession:
             self.client.limiter.wake()
 
     def _read_jobs(self, gids: Sequence[str]) -> dict[str, tuple[ExportFile, ...]]:
-        """Read the jobs whose rows do not say enough."""
+        """Read the jobs whose rows do not say where their files are."""
         if not gids:
             return {}
         read = Read(gids, plan_fields(list(REQUESTED_FIELDS), strict=True), self._need_client())
@@ -316,7 +316,7 @@ class DownloadSession:
         self._note_end(batch.failure)
 
     def _transfer(self, file: ExportFile, context: TransferContext) -> None:
-        began = time.monotonic()
+        started = time.monotonic()
         transfer = Transfer(file, context)
         transfer.run()
         if file.path is not None:
@@ -324,8 +324,8 @@ class DownloadSession:
             record_file(context.client, file.gid, file.path, file.size)
             return
         log.warning("%s: download failed: %s", file.label, file.error)
-        if transfer.unanswered and (outage := context.client.outage_since(began)):
-            self._outage = f"given up: {outage}"  # it concerns all files
+        if transfer.unanswered and (outage := context.client.outage_since(started)):
+            self._outage = f"given up: {outage}"  # no other file would get a response either
             self._stop.set()
 
     def _need_client(self) -> Client:
@@ -339,9 +339,9 @@ class DownloadSession:
 
 
 class DownloadBars:
-    """Bars in bytes, one for all and one per file; as a context manager they close themselves.
+    """Progress bars in bytes, one for all files and one per file; a context manager.
 
-    `shown` as in `Progress`: True at once, False never, None after a second.
+    `shown` is as in `Progress`: True shows them at once, False never, None after a second.
     """
 
     def __init__(self, shown: bool | ProgressCallback | None) -> None:

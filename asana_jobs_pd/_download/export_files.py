@@ -19,16 +19,16 @@ from asana_jobs_pd.errors import DownloadError
 Kind: TypeAlias = Literal["graph", "resource"]
 
 KINDS: dict[Kind, str] = {"graph": "new_graph_export", "resource": "new_resource_export"}
-"""The kinds of export, and the object of a job's record that each is in."""
+"""The kinds of export, and the key of a job's record that describes each."""
 
 
 @dataclass(eq=False, slots=True)
 class ExportFile:
-    """One row of a download: which file it is, how far it is, and what came of it.
+    """One row of a download: the file, its progress and its result.
 
-    One thread writes it, others read it. `total` is None while it is not known; `note` says what
-    it is waiting for, if anything. In the end there is a `path` (absolute, set last) with its size
-    on disk and SHA-256, or an `error`, which a row that has no file carries from the beginning.
+    One thread writes it, others read it. `total` is None while it is unknown; `note` says what
+    it is waiting for, if anything. The result is an absolute `path` (set last) with the size on
+    disk and the SHA-256, or an `error`. A row that cannot have a file starts with the error.
     """
 
     gid: str
@@ -50,7 +50,7 @@ class ExportFile:
 
     @property
     def name(self) -> str:
-        """The file's name on disk: made from the gid, never from what a server says."""
+        """The file's name on disk: made from the gid, never from what a server sends."""
         return f"{self.label}.jsonl.gz"
 
     @property
@@ -98,9 +98,9 @@ def _files_of_row(row: Mapping[str, Any]) -> tuple[ExportFile, ...]:
 
 
 def files_of_record(gid: str, record: Mapping[str, Any]) -> tuple[ExportFile, ...]:
-    """Return the files named in a job's record, or why there is none.
+    """Return the files named in a job's record, or one with the error that says why there is none.
 
-    A file may have no URL yet: its object, or the URL in it, can come after the status.
+    A file may have no URL yet: Asana can add the export, or its URL, after the status.
     """
     if problem := _unsuccessful(record.get("status")):
         return (ExportFile(gid, error=problem),)
@@ -117,7 +117,7 @@ def files_of_record(gid: str, record: Mapping[str, Any]) -> tuple[ExportFile, ..
 
 
 def completed_at_of(kind: Kind, record: Mapping[str, Any]) -> float | None:
-    """Return when Asana completed an export, in seconds since 1970; None if it does not say."""
+    """Return when Asana completed an export, in seconds since 1970; None if the record lacks it."""
     export = record.get(KINDS[kind])
     text = export.get("completed_at") if isinstance(export, Mapping) else None
     try:
@@ -141,7 +141,7 @@ def _unread(row: Mapping[str, Any]) -> str | None:
 
 
 def _without_gid(row: Mapping[str, Any]) -> str:
-    """Return why there is no gid, such as that of a job that was not started."""
+    """Return why a row has no gid, such as one whose job was not started."""
     state, reason = row.get("source.state"), row.get("error.message")
     text = "the row has no gid" + (f" (source.state is {state})" if state else "")
     return clean(f"{text}: {reason}" if reason else text)
@@ -156,7 +156,7 @@ def _unsuccessful(status: str | None) -> str | None:
 
 
 def _kind_of(row: Mapping[str, Any]) -> Kind | None:
-    """Return the only kind of export a row can have, by its subtype or by what was created."""
+    """Return the only kind of export a row can have; None if it has none or could have both."""
     subtype = _SUBTYPES.get(row.get("resource_subtype") or "")
     created = [kind for kind, parent in KINDS.items() if row.get(f"{parent}.gid")]
     if len(created) == 1 and subtype in (None, created[0]):
@@ -188,7 +188,7 @@ _MAX_LISTED = 3
 def with_files(
     frame: pd.DataFrame, files_of_row: Sequence[Sequence[ExportFile]], unfinished: str
 ) -> pd.DataFrame:
-    """Return the rows of the frame, which may be changed: one per file, with what came of it."""
+    """Return the frame with one row per file and the results; may change `frame` in place."""
     counts = [len(files) for files in files_of_row]
     if set(counts) - {1}:
         frame = frame.take(np.repeat(np.arange(len(frame)), counts))
@@ -218,7 +218,7 @@ def errors_of(files: Iterable[ExportFile], unfinished: str) -> dict[str, Downloa
 
 
 def summary(errors: dict[str, DownloadError], rows: int) -> str:
-    """Describe in a few lines which of so many rows failed."""
+    """Return a message about the first errors; `rows` is the number of rows in all."""
     lines = [f"{len(errors)} of {rows} rows have no file:"]
     lines += [f"  {error}" for error in list(errors.values())[:_MAX_LISTED]]
     if len(errors) > _MAX_LISTED:

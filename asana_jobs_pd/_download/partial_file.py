@@ -1,10 +1,10 @@
 """``<name>.part``: a partial file, claimed by one process until it gets its final name.
 
-``<name>.part.etag`` beside it says which content its bytes belong to. A process claims both by
-renaming that file to ``<name>.part.<owner>.etag``: the system lets only one succeed. No lock is
-needed, which network file systems may lack. An owner shows that it is alive by touching its
-claim. The part of a process that was killed is resumed; where nobody can tell, as on another
-machine, a copy of it is: two processes never write to one file.
+``<name>.part.etag`` beside it holds the ETag of the content that its bytes belong to. A process
+claims both by renaming that file to ``<name>.part.<owner>.etag``: only one process can succeed, and
+no lock is needed, which network file systems may lack. An owner shows that it is alive by touching
+its claim. If the owner was killed, its part is resumed. If nobody can tell, as on another machine,
+a copy of the part is resumed, so that two processes never write to the same file.
 """
 
 from __future__ import annotations
@@ -22,14 +22,9 @@ from asana_jobs_pd._download.verify import FileRecord, strong_etag
 from asana_jobs_pd._files import (
     OWNER,
     OwnerState,
-    is_plain_file,
-    move_file,
-    naming,
     new_owner,
     owner_state,
     release_owner,
-    remove_file,
-    sync_folder,
 )
 
 STALE = 60.0
@@ -42,7 +37,7 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
 
 
 class Claims:
-    """The claims on one part, watched over time: an owner is alive while its claim changes."""
+    """The claims on one part, watched over time: an owner that touches its claim is alive."""
 
     def __init__(self, target: Path) -> None:
         self._part = part_of(target)
@@ -52,7 +47,7 @@ class Claims:
         return self._part.with_name(f"{self._part.name}.{owner}.etag")
 
     def data_path_of(self, owner: str) -> Path:
-        """Return where an owner keeps bytes that are about to be renamed."""
+        """Return the path of an owner's own copy, before it is renamed."""
         return self._part.with_name(f"{self._part.name}.{owner}")
 
     @property
@@ -82,54 +77,54 @@ class Claims:
         return "unknown" if time.monotonic() - since > STALE else "alive"
 
     def take(self, owner: str, others: Mapping[str, OwnerState]) -> bool:
-        """Claim the part, and tell whether nobody else can be writing to it.
+        """Claim the part, and return whether it is certain that no other process writes to it.
 
-        Raises FileNotFoundError when another was faster.
+        Raises FileNotFoundError if another process was faster.
         """
         mine = self.path_of(owner)
         adopted = [other for other in others if _read_etag(self.path_of(other)) is not None]
         if len(adopted) == 1:
             self.path_of(adopted[0]).rename(mine)
-        elif adopted or not move_file(self.unowned, mine):
+        elif adopted or not _move_file(self.unowned, mine):
             os.close(os.open(mine, _NEW, 0o600))
-        if not is_plain_file(mine):  # its target must not be written to
+        if not _is_plain_file(mine):  # a link: the file it leads to must not be written to
             etag = _read_etag(mine) or ""
-            remove_file(mine)
+            _remove_file(mine)
             mine.write_text(etag, "ascii")
         for other in others:
-            remove_file(self.path_of(other))
-            if self._part.exists() or not move_file(self.data_path_of(other), self._part):
-                remove_file(self.data_path_of(other))
+            _remove_file(self.path_of(other))
+            if self._part.exists() or not _move_file(self.data_path_of(other), self._part):
+                _remove_file(self.data_path_of(other))
         if any(state == "alive" for other, state in self.states().items() if other != owner):
             self.release(owner, keep=True)
-            raise FileNotFoundError  # both came at the same moment
+            raise FileNotFoundError  # both claimed it at the same moment
         return "unknown" not in others.values()
 
     def sweep(self) -> None:
-        """Remove leftovers of processes killed just after the file got its name."""
+        """Remove what processes left that were killed just after naming the file."""
         if not self._part.exists():
             for owner in [owner for owner, state in self.states().items() if state == "dead"]:
-                remove_file(self.path_of(owner))
-                remove_file(self.data_path_of(owner))
+                _remove_file(self.path_of(owner))
+                _remove_file(self.data_path_of(owner))
 
     def release(self, owner: str, *, keep: bool) -> None:
         """Release the part; keep its ETag for the next owner if it can be resumed."""
         mine = self.path_of(owner)
-        if not keep or _read_etag(mine) is None or not move_file(mine, self.unowned):
-            remove_file(mine)
+        if not keep or _read_etag(mine) is None or not _move_file(mine, self.unowned):
+            _remove_file(mine)
 
 
 class PartialFile:
     """A part that this process owns; a context manager that releases it.
 
-    Raises OSError for what the system does not allow, with the path.
+    Its methods raise OSError, with the path, for what the system does not allow.
 
     Attributes
     ----------
     size : int
         Bytes on disk.
     etag : str or None
-        What content they belong to; without one, nothing can be appended.
+        The ETag of the content they belong to; without one, nothing can be appended.
     """
 
     def __init__(self, target: Path, claims: Claims, owner: str, *, in_place: bool) -> None:
@@ -139,7 +134,7 @@ class PartialFile:
         self._beaten_at = time.monotonic()
         self.etag = _read_etag(claims.path_of(owner))
         self._descriptor, is_ours = self._open(in_place=in_place)
-        self._place, self._touched, self._stat = self._path, False, self._look()
+        self._place, self._touched, self._stat = self._path, False, self._stat_now()
         self.size = self._stat.size
         try:
             if not is_ours:
@@ -154,7 +149,7 @@ class PartialFile:
     def try_open(cls, target: Path, claims: Claims | None = None) -> PartialFile | None:
         """Return the part of a file, created if needed; None while another process owns it.
 
-        Pass the same `claims` as long as you wait for it.
+        While you wait for it, pass the same `claims` each time.
         """
         claims = claims or Claims(target)
         others = claims.states()
@@ -175,7 +170,7 @@ class PartialFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Release the part; one that cannot be resumed is removed."""
+        """Release the part, and remove it if it cannot be resumed."""
         keep = self.size > 0 and self.etag is not None and self._is_in_place()
         if not keep:
             self.discard()
@@ -192,31 +187,31 @@ class PartialFile:
                 os.utime(self._claims.path_of(self._owner))
 
     def restart(self, etag: str | None) -> None:
-        """Drop the bytes so far; the next ones belong to this ETag."""
+        """Discard the bytes so far; the next ones belong to this ETag."""
         if not self._is_untouched():
             self.rewrite(())
-        with naming(self._path):
+        with _path_in_errors(self._path):
             os.ftruncate(self._descriptor, 0)
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-        self.size, self._stat = 0, self._look()
+        self.size, self._stat = 0, self._stat_now()
         self._keep_etag(etag)
 
     def write(self, data: bytes) -> None:
         """Append bytes; on a full disk, those that fit are kept."""
-        self._touched |= self._look() != self._stat
+        self._touched |= self._stat_now() != self._stat
         rest = memoryview(data)
-        with naming(self._path):
+        with _path_in_errors(self._path):
             try:
                 while rest:
                     written = os.write(self._descriptor, rest)
                     self.size += written
                     rest = rest[written:]
             finally:
-                self._stat = self._look()
+                self._stat = self._stat_now()
 
     def read(self) -> Iterator[bytes]:
         """Yield the bytes so far."""
-        with naming(self._path):
+        with _path_in_errors(self._path):
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             while data := os.read(self._descriptor, _READ):
                 yield data
@@ -227,45 +222,45 @@ class PartialFile:
         return os.fdopen(os.dup(self._descriptor), "rb")
 
     def rewrite(self, chunks: Iterable[bytes]) -> None:
-        """Replace its content, in a new file; nothing can be appended to it."""
+        """Replace the content with a new file, to which nothing can be appended."""
         self._keep_etag(None)
         self._write_own(chunks)
         self._rename_to(self._path)
 
     def commit(self, target: Path, record: FileRecord) -> bool:
-        """Give the file its name; return whether its bytes are those that were verified.
+        """Give the file its final name; return whether its bytes are those that were verified.
 
-        When another program may have changed them, they are read again, into a new file.
+        If another program may have changed them, they are copied to a new file and checked again.
         """
-        with naming(self._path):
+        with _path_in_errors(self._path):
             os.fsync(self._descriptor)
         before = self._stat
         if not (self._is_untouched() and self._move_out()):
             self._write_own(self.read())
             if not record.matches(self.read()):
-                remove_file(self._own_path)
+                _remove_file(self._own_path)
                 return False
-            with naming(self._own_path):
+            with _path_in_errors(self._own_path):
                 os.fsync(self._descriptor)
             if _is_file(self._path, before):
-                remove_file(self._path)
+                _remove_file(self._path)
         record.leave(self._descriptor)
         self._rename_to(target)
-        sync_folder(target.parent)
+        _sync_folder(target.parent)
         self.size = 0
         return True
 
     def discard(self) -> None:
-        """Remove it."""
+        """Remove the part."""
         if self._is_in_place():
             self._close()
-            remove_file(self._path)
-        remove_file(self._own_path)
+            _remove_file(self._path)
+        _remove_file(self._own_path)
         self.size, self.etag = 0, None
 
     def _open(self, *, in_place: bool) -> tuple[int, bool]:
         """Return a descriptor of the part, and whether it may be written to."""
-        with naming(self._path):
+        with _path_in_errors(self._path):
             try:
                 found = self._path.lstat()
             except FileNotFoundError:
@@ -275,29 +270,29 @@ class PartialFile:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "this is not a regular file; move it away")
-            if self.etag is None:  # nobody knows of what content
+            if self.etag is None:  # nobody knows which content the bytes belong to
                 self._path.unlink()
                 return os.open(self._path, _NEW, 0o600), True
-            is_ours = in_place and is_plain_file(self._path)
+            is_ours = in_place and _is_plain_file(self._path)
             descriptor = os.open(self._path, (os.O_RDWR if is_ours else os.O_RDONLY) | _NOFOLLOW)
             if _POSIX and is_ours:
                 os.fchmod(descriptor, 0o600)
             return descriptor, is_ours
 
-    def _look(self) -> _Stat:
+    def _stat_now(self) -> _Stat:
         found = os.fstat(self._descriptor)
         return _Stat(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_nlink)
 
     def _is_in_place(self) -> bool:
-        return self._descriptor >= 0 and _is_file(self._path, self._look())
+        return self._descriptor >= 0 and _is_file(self._path, self._stat_now())
 
     def _is_untouched(self) -> bool:
-        """Tell whether it is as it was last written, under its one name."""
-        self._touched |= self._look() != self._stat or self._stat.links != 1
+        """Return whether nobody else has changed, moved or linked the part since the last write."""
+        self._touched |= self._stat_now() != self._stat or self._stat.links != 1
         return not self._touched and self._is_in_place()
 
     def _move_out(self) -> bool:
-        """Move it to a name that nobody else uses; return whether it was still this file."""
+        """Move the part to a name nobody else uses; return whether it was still the same file."""
         self._rename_to(self._own_path)
         if _is_file(self._own_path, self._stat):
             return True
@@ -305,11 +300,11 @@ class PartialFile:
         return False
 
     def _write_own(self, chunks: Iterable[bytes]) -> None:
-        """Copy it to a new file, and continue with that one."""
-        remove_file(self._own_path)
-        with naming(self._own_path), contextlib.ExitStack() as undo:
+        """Write the chunks to a new file of our own, and continue with that one."""
+        _remove_file(self._own_path)
+        with _path_in_errors(self._own_path), contextlib.ExitStack() as undo:
             descriptor = os.open(self._own_path, _NEW, 0o600)
-            undo.callback(remove_file, self._own_path)
+            undo.callback(_remove_file, self._own_path)
             undo.callback(os.close, descriptor)
             for data in chunks:
                 rest = memoryview(data)
@@ -318,24 +313,24 @@ class PartialFile:
             undo.pop_all()
         self._close()
         self._descriptor, self._place = descriptor, self._own_path
-        self._touched, self._stat = False, self._look()
+        self._touched, self._stat = False, self._stat_now()
         self.size = self._stat.size
 
     def _rename_to(self, path: Path) -> None:
-        with naming(path):
+        with _path_in_errors(path):
             if not _POSIX:  # Windows cannot rename an open file
                 self._close()
             self._place.replace(path)
             if not _POSIX:
                 self._descriptor = os.open(path, os.O_RDWR | _NOFOLLOW)
         self._place = path
-        self._stat = self._look()
+        self._stat = self._stat_now()
 
     def _keep_etag(self, etag: str | None) -> None:
         self.etag = etag
-        with contextlib.suppress(FileNotFoundError):  # another process presumes that we are dead
+        with contextlib.suppress(FileNotFoundError):  # taken by a process that presumes us dead
             descriptor = os.open(self._claims.path_of(self._owner), os.O_WRONLY | _NOFOLLOW)
-            with naming(self._path):
+            with _path_in_errors(self._path):
                 try:
                     os.ftruncate(descriptor, 0)
                     os.write(descriptor, (etag or "").encode("ascii"))
@@ -349,7 +344,7 @@ class PartialFile:
 
 
 class _Stat(NamedTuple):
-    """What shows whether another program has changed a file since we wrote to it."""
+    """What changes when another program writes to a file, replaces it or links to it."""
 
     device: int
     inode: int
@@ -359,7 +354,7 @@ class _Stat(NamedTuple):
 
 
 def _is_file(path: Path, known: _Stat) -> bool:
-    """Tell whether a path is that of a regular file."""
+    """Return whether a path leads to a known file."""
     with contextlib.suppress(OSError):
         found = path.lstat()
         return (found.st_dev, found.st_ino) == known[:2]
@@ -367,7 +362,7 @@ def _is_file(path: Path, known: _Stat) -> bool:
 
 
 def part_of(target: Path) -> Path:
-    """Return the path of a file's bytes until it is complete."""
+    """Return the path of a file while it is incomplete."""
     return target.with_name(f"{target.name}.part")
 
 
@@ -379,3 +374,47 @@ def _read_etag(path: Path) -> str | None:
     except OSError:
         return None
     return strong_etag({"ETag": text})
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make sure that a rename has reached the disk, where the system can do that."""
+    if not _POSIX:
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_plain_file(path: Path) -> bool:
+    """Return whether it is a regular file without hard links."""
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+
+
+def _move_file(source: Path, target: Path) -> bool:
+    """Rename a file, and return whether it existed."""
+    try:
+        source.replace(target)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _remove_file(path: Path) -> None:
+    """Remove a file if possible."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+@contextlib.contextmanager
+def _path_in_errors(path: Path) -> Iterator[None]:
+    """Add the path to an OSError raised for a file descriptor."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise

@@ -1,4 +1,4 @@
-"""The transfer of one file: from its URL to its final name, in as many requests as it takes."""
+"""The transfer of one file, from its URL to its final name, in as many requests as it takes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _POLL_INTERVAL = 0.1
 class TransferContext:
     """What all transfers of a download share.
 
-    `parts` are the open ones, whose owner must show regularly that it is alive.
+    `parts` are the open partial files; their owner must show regularly that it is alive.
     """
 
     client: Client
@@ -57,7 +57,7 @@ class TransferContext:
 
 
 class Transfer:
-    """Downloads one file, in one thread, and keeps it up to date.
+    """Downloads one file, in one thread, and keeps the state in its `ExportFile` up to date.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Transfer:
         self._unframed = ""
 
     def run(self) -> None:
-        """Download the file, or note why that is not possible."""
+        """Download the file, or record why that is not possible."""
         try:
             self._run()
             self._file.state = "done"
@@ -86,7 +86,7 @@ class Transfer:
         except OSError as error:
             self._file.error, self._file.state = explain_os_error(error), "failed"
 
-    def _done(self, path: Path, size: int, sha256: str) -> None:
+    def _set_result(self, path: Path, size: int, sha256: str) -> None:
         self._file.done = self._file.total = self._file.size = size
         self._file.sha256 = sha256
         self._file.path = str(path)  # last, since other threads read it
@@ -94,13 +94,13 @@ class Transfer:
     def _run(self) -> None:
         self._context.folder.mkdir(parents=True, exist_ok=True)
         before = self._identities()
-        if not self._context.overwrite and self._take_finished():
+        if not self._context.overwrite and self._use_existing():
             return
         with self._open_part() as part:
-            if self._identities() != before and self._take_finished():
+            if self._identities() != before and self._use_existing():
                 return  # another download has just finished it
             self._file.state = "running"
-            log.info("%s: download begun", self._file.label)
+            log.info("%s: download started", self._file.label)
             self._context.parts.add(part)
             try:
                 self._fetch(part)
@@ -108,17 +108,17 @@ class Transfer:
                 self._context.parts.discard(part)
 
     def _identities(self) -> list[tuple[int, int, int] | None]:
-        """Return what identifies the files at these paths (to notice a replacement)."""
+        """Return what identifies the existing files, to notice when they are replaced."""
         return [_identity_of(path) for path in (self._target, self._unpacked)]
 
-    def _take_finished(self) -> bool:
-        """Take an existing file, if it is the one we left there, or complete."""
+    def _use_existing(self) -> bool:
+        """Use a file already on disk if an earlier download left it there or it is complete."""
         self._file.state = "running"
         for path in (self._target, self._unpacked):
             record = check_finished(path, self._context.max_inflated, self._check_stop)
             if record is not None:
                 Claims(self._target).sweep()
-                self._done(path, record.size, record.sha256)
+                self._set_result(path, record.size, record.sha256)
                 return True
         return False
 
@@ -135,27 +135,36 @@ class Transfer:
 
     def _fetch(self, part: PartialFile) -> None:
         self._verify_resumed(part)
-        while True:
-            try:
-                while not self._attempt(part):
-                    self._check_stop()
-                self._verifier.finish()
-            except CorruptFileError as error:
-                if not self._joined or self._verifier.too_large:
-                    if not self._verifier.too_large:
-                        part.discard()
-                    raise
-                self._budget.restart(str(error))
-            else:
-                trailing = self._verifier.trailing
-                if not (trailing and self._joined) and self._commit(part):
-                    return
-                if not trailing:
-                    self._budget.restart("another program changes the part")
-            self._restart(part, None)  # perhaps the pieces come from different files
+        while not self._fetch_whole(part):
+            self._restart(part, None)
+
+    def _fetch_whole(self, part: PartialFile) -> bool:
+        """Fetch, verify and name the file; return False if it must be fetched from the start.
+
+        That helps if the bytes were joined from several responses: those may come from different
+        files.
+        """
+        try:
+            while not self._attempt(part):
+                self._check_stop()
+            self._verifier.finish()
+        except CorruptFileError as error:
+            if self._verifier.too_large:
+                raise
+            if not self._joined:
+                part.discard()
+                raise
+            self._budget.restart(str(error))
+            return False
+        if self._verifier.trailing and self._joined:
+            return False
+        if self._commit(part):
+            return True
+        self._budget.restart("another program is changing the partial file")
+        return False
 
     def _commit(self, part: PartialFile) -> bool:
-        """Give the part its name, unless its bytes are not those that were verified."""
+        """Give the part its final name; return False if its bytes are not the verified ones."""
         etag = part.etag
         layers = 1
         while self._verifier.nested:
@@ -169,14 +178,14 @@ class Transfer:
         if not part.commit(target, FileRecord(verifier.size, verifier.sha256, etag)):
             return False
         if not packed:
-            self._target.unlink(missing_ok=True)  # it was not the verified content
+            self._target.unlink(missing_ok=True)  # an earlier file with other content
         if verifier.trailing:
             log.warning(
                 "%s: %d bytes follow the end of its gzip stream; they are kept",
                 self._file.label,
                 verifier.trailing,
             )
-        self._done(target, verifier.size, verifier.sha256)
+        self._set_result(target, verifier.size, verifier.sha256)
         return True
 
     def _unpack(self, part: PartialFile) -> None:
@@ -195,7 +204,7 @@ class Transfer:
         self._verifier = verifier
 
     def _verify_resumed(self, part: PartialFile) -> None:
-        """Read an earlier part once, so that the rest can be verified as it arrives."""
+        """Verify the bytes that an earlier download left; the rest is verified as it arrives."""
         self._joined = part.size > 0
         try:
             for data in part.read():
@@ -208,23 +217,23 @@ class Transfer:
             self._restart(part, None)
 
     def _attempt(self, part: PartialFile) -> bool:
-        """Send one request, use its response, and return whether the file is complete."""
+        """Send one request, act on its response, and return whether the file is complete."""
         url = self._source.url()
         if reason := self._context.transport.refusal(url):
             self._source.drop(reason)
             return False
-        answer = self._context.transport.open(url, _headers(part))
-        if isinstance(answer, ConnectionFailure):
-            self._no_answer(answer)
+        response = self._context.transport.open(url, _headers(part))
+        if isinstance(response, ConnectionFailure):
+            self._retry_connection(response)
             return False
-        with answer:
-            step = _next_step(answer, part)
+        with response:
+            step = _next_step(response, part)
             if step.action in ("fresh", "append"):
-                return self._receive(answer, part, step)
-        return self._take(step, answer.status, part)
+                return self._receive(response, part, step)
+        return self._act_on(step, response.status, part)
 
-    def _take(self, step: NextStep, status: int, part: PartialFile) -> bool:
-        """Take the step that a response without content requires."""
+    def _act_on(self, step: NextStep, status: int, part: PartialFile) -> bool:
+        """Act on a response without content; return whether the file is complete."""
         reason = f"the file store answered {step.reason}"
         match step.action:
             case "complete":
@@ -235,15 +244,16 @@ class Transfer:
                 self._budget.restart(f"the file store contradicts itself: {step.reason}")
                 self._restart(part, None)
             case "retry":
-                # For any other status, it was the error code that said so.
+                # With any other status, the error code in the body is the reason to retry.
                 known = status if status in RETRIED else None
                 self._budget.again(reason, status=known, retry_after=step.retry_after)
             case _:
                 raise FileFailedError(reason)
         return False
 
-    def _receive(self, answer: Stream, part: PartialFile, step: NextStep) -> bool:
-        data = answer.read()
+    def _receive(self, response: Stream, part: PartialFile, step: NextStep) -> bool:
+        """Write and verify the body of a response; return whether the file is complete."""
+        data = response.read()
         if data == b"" and step.action == "fresh" and not step.total and self._source.empty():
             return False
         if step.action == "fresh" and not isinstance(data, ConnectionFailure):
@@ -257,19 +267,22 @@ class Transfer:
         while data:
             self._check_stop()
             if isinstance(data, ConnectionFailure):
-                self._no_answer(data)
+                self._retry_connection(data)
                 return False
             part.write(data)
             self._verifier.feed(data)
             self._file.done = part.size
             if self._budget.advance(part.size):
                 self._source.worked()
-            data = answer.read()
+            data = response.read()
         self._check_stop()
-        return self._is_whole(part.size, step.total, framed=answer.is_chunked)
+        return self._is_whole(part.size, step.total, framed=response.is_chunked)
 
     def _is_whole(self, size: int, total: int | None, *, framed: bool) -> bool:
-        """Tell whether the file is complete; lines without a stated length are fetched twice."""
+        """Return whether the file is complete.
+
+        Plain JSON Lines of unknown length are fetched twice: nothing shows that they were cut off.
+        """
         if total is None and self._verifier.is_complete():
             digest = self._verifier.sha256
             if framed or self._verifier.format == "gzip" or digest == self._unframed:
@@ -280,7 +293,7 @@ class Transfer:
         if size == total:
             return True
         if total is not None and size > total:
-            raise CorruptFileError(f"more than the announced {total:,} bytes came")
+            raise CorruptFileError(f"more bytes arrived than the announced {total:,}")
         end = "bytes, in the middle of the file" if total is None else f"of {total:,} bytes"
         self._budget.again(f"the connection ended after {size:,} {end}")
         return False
@@ -291,7 +304,7 @@ class Transfer:
         self._joined = False
         self._file.done = 0
 
-    def _no_answer(self, failure: ConnectionFailure) -> None:
+    def _retry_connection(self, failure: ConnectionFailure) -> None:
         self._check_stop()
         self.unanswered = True  # as long as it is not retried
         self._budget.again(failure.reason, retryable=failure.retryable)
@@ -320,12 +333,12 @@ def _headers(part: PartialFile) -> dict[str, str]:
     return {"Range": f"bytes={part.size}-", "If-Range": part.etag}
 
 
-def _next_step(answer: Stream, part: PartialFile) -> NextStep:
+def _next_step(response: Stream, part: PartialFile) -> NextStep:
     code = None
-    if answer.status not in (200, 206):
-        body = answer.read(_MAX_ERROR_BODY)
+    if response.status not in (200, 206):
+        body = response.read(_MAX_ERROR_BODY)
         code = None if isinstance(body, ConnectionFailure) else error_code(body)
-    return next_step(answer.status, answer.headers, code, part.size, part.etag)
+    return next_step(response.status, response.headers, code, part.size, part.etag)
 
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
@@ -359,7 +372,7 @@ _STEP_OF_CODE: dict[str, Action] = {
     "TemporaryRedirect": "fail",
     "TokenRefreshRequired": "renew",
 }
-"""S3's error codes, which say more than the status: there are a 400 and a 503 for SlowDown.
+"""S3's error codes, which say more than the status: SlowDown comes with 400 and with 503.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
@@ -369,9 +382,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 class NextStep:
     """What to do with a response.
 
-    ``fresh``: the body is the whole file. ``append``: it is the missing rest. ``restart``: drop
-    the part and ask for the whole file. ``complete``: nothing is missing. ``renew``: ask Asana
-    for another URL. ``retry``: ask again later. ``fail``: give up.
+    ``fresh``: the body is the whole file. ``append``: the body is the missing rest. ``restart``:
+    discard the part and request the whole file. ``complete``: nothing is missing. ``renew``: ask
+    Asana for another URL. ``retry``: try again later. ``fail``: give up.
     """
 
     action: Action
@@ -384,7 +397,7 @@ class NextStep:
 def next_step(
     status: int, headers: Mapping[str, str], code: str | None, size: int, etag: str | None
 ) -> NextStep:
-    """Return what to do with a response of the file store."""
+    """Return what to do with a response from the file store."""
     reason = f"{status} {code}" if code else str(status)
     if status == HTTPStatus.OK:
         return NextStep("fresh", _length(headers), strong_etag(headers), reason)
@@ -415,7 +428,7 @@ def _continue(headers: Mapping[str, str], reason: str, size: int, etag: str | No
     if not size and match and match[1] == "0" and match[3] == str(int(match[2]) + 1):
         return NextStep("fresh", int(match[3]), strong_etag(headers), reason)
     if not size or match is None or int(match[1]) != size:
-        # Not the requested bytes: with a part, try without it; otherwise give up.
+        # Not the requested bytes: discard the part and try again; without a part, give up.
         reason = f"{reason} with other bytes than requested"
         return NextStep("restart" if size else "fail", reason=reason)
     if headers.get("ETag") not in (None, etag):
@@ -424,7 +437,7 @@ def _continue(headers: Mapping[str, str], reason: str, size: int, etag: str | No
 
 
 def error_code(body: bytes) -> str | None:
-    """Return S3's code for an error; nothing else of its XML is shown, since it repeats keys."""
+    """Return S3's code for an error; the rest of its XML is never shown, as it repeats keys."""
     match = _CODE.search(body)
     code = match[1].decode() if match else None
     return code if code in _STEP_OF_CODE else None

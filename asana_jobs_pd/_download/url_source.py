@@ -24,7 +24,7 @@ from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestErr
 log = logging.getLogger("asana_jobs_pd")
 
 NEW_FILE = 600.0
-"""Seconds after completion during which a missing file may still appear."""
+"""Seconds after the export's completion during which a missing file may still appear."""
 UNKNOWN_AGE = 30.0
 """Seconds to wait for a missing file whose completion time is unknown."""
 LIFETIME = 30 * 86_400.0
@@ -32,7 +32,7 @@ _MAX_DELAY = 15.0
 _MAX_EMPTY = 3
 _MAX_RESTARTS = 2
 _MAX_RENEWALS = 2
-"""Consecutive URLs without a single byte, after which no other is requested."""
+"""How many URLs in a row may fail to deliver a single byte before the download gives up."""
 _MISSING = frozenset({404, 410})
 _MAYBE_LATER = frozenset({403, 404, 409})
 _DELETED = "Asana deletes export files 30 days after they were completed; start the export again"
@@ -40,16 +40,16 @@ _LATER = "Download again later, or start the export again"
 
 
 class FileFailedError(AsanaJobsError):
-    """Why there is no file, without secrets."""
+    """The reason why there is no file, without secrets."""
 
 
 def reason_of(error: RequestError) -> str:
-    """Describe briefly what Asana answered, or why it did not."""
+    """Return Asana's status and reason in brief, or why there was no response."""
     return f"{error.status} {error.reason}" if error.status else error.reason
 
 
 def seconds_until_there(age: float | None, waited: float) -> float:
-    """Return the seconds for which a missing file may still appear; 0 if it will not."""
+    """Return for how many seconds a missing file may still appear; 0 if it no longer can."""
     limit = UNKNOWN_AGE if age is None else NEW_FILE
     return max(0.0, limit - max(age or 0.0, waited))
 
@@ -74,7 +74,7 @@ class UrlSource:
         self._waits = 0
 
     def url(self) -> SignedUrl:
-        """Return a URL that has not expired, as far as it says."""
+        """Return a URL that has not expired, according to its own expiry date."""
         while self._url is None or self._url.is_stale(time.time(), self._renewed_at):
             self._url = self._ask()
             if self._url is None and not self._wait("Asana gives no URL for it"):
@@ -82,9 +82,9 @@ class UrlSource:
         return self._url
 
     def drop(self, reason: str) -> None:
-        """Drop the frame's URL, from which nothing may be fetched; give up if it is Asana's."""
+        """Discard a URL that may not be fetched; give up if it was not the frame's but Asana's."""
         if self._renewed_at is not None:
-            raise FileFailedError(f"nothing is fetched from the URL that Asana gives: {reason}")
+            raise FileFailedError(f"Asana's URL may not be fetched: {reason}")
         self._url = None
 
     def worked(self) -> None:
@@ -93,9 +93,9 @@ class UrlSource:
         self._missed_at = None
 
     def refused(self, status: int, reason: str) -> None:
-        """Note that the file store refused the URL: a new one is needed.
+        """Note that the file store refused the URL, so that a new one is needed.
 
-        Waits when the file is so new that it may still appear.
+        Waits if the file is so new that it may still appear.
         """
         if self._renewed_at is None:  # it came from the frame
             self._url = None
@@ -109,7 +109,7 @@ class UrlSource:
 
     def empty(self) -> bool:
         """Note that an empty file arrived; return whether its content may still appear."""
-        if self._renewed_at is None:  # its age is not known
+        if self._renewed_at is None:  # the file's age is not known
             self._url = None
             return True
         return self._waits < _MAX_EMPTY and self._wait("it is empty")
@@ -120,7 +120,7 @@ class UrlSource:
         if isinstance(record, AuthenticationError):
             raise record
         if isinstance(record, RequestError):
-            raise FileFailedError(f"the job could not be asked for its URL: {reason_of(record)}")
+            raise FileFailedError(f"could not ask Asana for the URL: {reason_of(record)}")
         files = files_of_record(gid, record)
         file = next((file for file in files if file.kind == kind), files[0])
         if file.error is not None or file.kind is None or file.kind != kind:
@@ -136,7 +136,7 @@ class UrlSource:
         return self._client.server_time() - self._completed_at
 
     def _wait(self, reason: str) -> bool:
-        """Wait for a file that is not there yet; return whether it may still appear."""
+        """Wait for a file that is not there yet; return False once it can no longer appear."""
         now = self._monotonic()
         self._missed_at = now if self._missed_at is None else self._missed_at
         left = seconds_until_there(self._age(), now - self._missed_at)
@@ -160,7 +160,7 @@ class UrlSource:
 
 
 class RetryBudget:
-    """Counts the attempts since bytes last arrived fast enough."""
+    """Counts a file's attempts since bytes last arrived fast enough, and its fresh starts."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class RetryBudget:
         self._began = self._tried_at = monotonic()
 
     def advance(self, size: int) -> bool:
-        """Note the size; return whether it is a new maximum."""
+        """Record the bytes so far; return whether they are more than ever before."""
         if size <= self._largest:
             return False
         self._largest = size
@@ -190,7 +190,7 @@ class RetryBudget:
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        """Wait for the next attempt."""
+        """Wait for the next attempt; raise FileFailedError if there should be none."""
         now = self._monotonic()
         gained = self._largest - self._largest_before
         if gained and gained >= MIN_RATE * (now - self._tried_at):
@@ -212,7 +212,7 @@ class RetryBudget:
         self._tried_at = self._monotonic()
 
     def restart(self, reason: str) -> None:
-        """Note that all bytes were dropped; raise FileFailedError if that happens too often."""
+        """Count a fresh start, without the bytes so far; raise FileFailedError after too many."""
         self._restarts += 1
         if self._restarts > _MAX_RESTARTS:
             raise FileFailedError(f"given up after {_MAX_RESTARTS} fresh starts: {reason}")

@@ -37,11 +37,11 @@ _ROW = re.compile(rb'"(?:gid|resource_type)"\s*:|"data"\s*:\s*\[|\A\s*\[\s*\]')
 
 
 class CorruptFileError(AsanaJobsError):
-    """What is wrong with a file, in words."""
+    """The reason why a file is not a valid export."""
 
 
 def format_of(head: bytes) -> Format | None:
-    """Return the format of a file that begins like this; None when it cannot be an export."""
+    """Return the format of a file by its first bytes; None if it cannot be an export."""
     if head and _MAGIC.startswith(head[: len(_MAGIC)]):
         return "gzip"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANKS)
@@ -51,10 +51,10 @@ def format_of(head: bytes) -> Format | None:
 class Verifier:
     """Checks an export file as its bytes arrive.
 
-    Of a gzip file: the header, CRC and length of every member, and the end. What it inflates to
-    is counted and dropped, 256 KiB at a time, so that a file that inflates to a thousand times
-    its size takes time, but no memory. Of a file that was unpacked on its way: whether it
-    begins and ends like JSON.
+    In a gzip file it checks the header, CRC and length of every member, and the end. The inflated
+    bytes are counted and discarded, 256 KiB at a time, so that a file that inflates to a thousand
+    times its size takes time, but no memory. In a file that was decompressed on the way, it
+    checks that the beginning and the end look like JSON.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Verifier:
 
     @property
     def trailing(self) -> int:
-        """The number of bytes after the gzip stream, unless they are zeros (padding of tapes)."""
+        """The number of bytes after the gzip stream, unless they are zeros (tape padding)."""
         return self._checker.trailing if self._checker and self._checker.garbage else 0
 
     @property
@@ -96,7 +96,7 @@ class Verifier:
     def too_large(self) -> bool:
         """Whether there is more than `max_inflated` allows."""
         skipped = self._checker.skipped if self._checker else 0
-        # Compressed bytes are at least as many when they are inflated.
+        # Bytes that are compressed inflate to about as many, or more.
         packed = self.size - self.size // 100 - _OUTPUT
         return self._limit is not None and max(self.inflated + skipped, packed) > self._limit
 
@@ -113,13 +113,13 @@ class Verifier:
             self._begin()
 
     def finish(self) -> None:
-        """Raise CorruptFileError when the file cannot end here."""
+        """Raise CorruptFileError if the file cannot end here."""
         if not self.size:
             raise CorruptFileError("it is empty, not even an empty gzip file")
         (self._checker or self._begin()).finish()
 
     def is_complete(self) -> bool:
-        """Tell whether the file can end here; raise CorruptFileError if it never can."""
+        """Return whether the file can end here; raise CorruptFileError if it never can."""
         try:
             self.finish()
         except CorruptFileError:
@@ -147,7 +147,7 @@ class Verifier:
 
 
 def strong_etag(headers: Mapping[str, str]) -> str | None:
-    """Return an ETag by which a part can be resumed; None if it is weak or malformed."""
+    """Return the ETag if a part can be resumed with it; None if it is weak or malformed."""
     etag = headers.get("ETag") or ""
     return etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,200}"', etag) else None
 
@@ -159,7 +159,7 @@ _ATTRIBUTE = "user.asana_jobs_pd.export"
 class FileRecord:
     """What a download stores in a file's extended attribute to recognize it next time.
 
-    File systems without them keep none; the file is then verified from beginning to end.
+    Where the file system has no such attributes, the file is verified from beginning to end.
     """
 
     size: int
@@ -181,7 +181,7 @@ class FileRecord:
             return None
 
     def matches(self, chunks: Iterable[bytes]) -> bool:
-        """Tell whether these bytes are the recorded ones."""
+        """Return whether these bytes are the recorded ones."""
         digest, size = hashlib.sha256(), 0
         for data in chunks:
             digest.update(data)
@@ -195,7 +195,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 def check_finished(
     path: Path, max_inflated: int | None, check_stop: Callable[[], None]
 ) -> FileRecord | None:
-    """Return the record of a file that is the one we left, or is whole; None for any other.
+    """Return the record of a file that an earlier download left or that is complete, else None.
 
     `check_stop` is called regularly.
     """
@@ -243,7 +243,7 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 class _JsonChecker:
-    """Checks that the last line of a JSON file, or its one document, is whole."""
+    """Checks that a JSON document, or the last line of JSON Lines, is complete."""
 
     skipped = trailing = 0
     garbage = nested = False
@@ -318,7 +318,7 @@ class _GzipChecker:
             )
 
     def _begin(self, data: bytes) -> bytes:
-        """Begin a member once its first two bytes are there; zeros may stand between members."""
+        """Begin a member once its first two bytes are there; skip zeros between members."""
         if self.garbage:
             self._skip(len(data))
             return b""
@@ -348,7 +348,7 @@ class _GzipChecker:
             )
 
     def _inflate(self, data: bytes) -> bytes:
-        """Inflate a piece of a member; return what follows the member."""
+        """Inflate a piece of a member; return the bytes that follow the member."""
         member, output = self._member, b""
         try:
             while data or len(output) == _OUTPUT:
@@ -396,8 +396,8 @@ def _gzip_error_words(message: str) -> str:
 def _not_an_export(head: bytes) -> str:
     first = head.lstrip(_BLANKS)[:1]
     looks = {
-        b"{": ", it looks like JSON, but not like an export",
-        b"[": ", it looks like JSON, but not like an export",
-        b"<": ", it looks like XML",
+        b"{": "; it looks like JSON, but not like an export",
+        b"[": "; it looks like JSON, but not like an export",
+        b"<": "; it looks like XML",
     }
     return f"it is not gzip{looks.get(first, '')}"
