@@ -1,6 +1,6 @@
-"""How the widget appears: our script where a front end has it, else a plain live table.
+"""How the widget appears: drawn by our script if the front end has it, else as a plain live table.
 
-A front end gets the script from our extension of JupyterLab and Notebook, or from anywidget.
+Front ends get the script from our extension for JupyterLab and Notebook, or from anywidget.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ FRONT_END_VERSION = "1.0.0"
 """The version of the traits and messages; the same number is in ``static/``."""
 STATIC = Path(__file__).parent / "static"
 HELLO_TIMEOUT = 6.0
-"""Seconds of an idle kernel after which a front end that says nothing lacks our script."""
+"""Seconds in which a front end with our script says hello to an idle kernel."""
 DEAF_TIMEOUT = 2.5
-"""Seconds after an answer in which a page that heard it does not repeat its hello."""
+"""A page that repeats its hello this many seconds after the answer has not heard the answer."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class _OwnWidget(w.DOMWidget):  # type: ignore[misc]  # ipywidgets has no types
-    """A widget whose script a front end has from our extension."""
+    """A widget whose script comes from our extension."""
 
     _model_name = t.Unicode("JobsModel").tag(sync=True)
     _view_name = t.Unicode("JobsView").tag(sync=True)
@@ -43,9 +43,9 @@ class _OwnWidget(w.DOMWidget):  # type: ignore[misc]  # ipywidgets has no types
 
 
 def base_widget() -> Any:
-    """Return the class that brings the script to this front end.
+    """Return the base class that delivers the script to this front end.
 
-    Colab and marimo have no extensions: there, anywidget sends the script, if it is installed.
+    Colab and marimo do not load our extension: there, anywidget sends the script if installed.
     """
     if not {"google.colab", "marimo"} & sys.modules.keys() or find_spec("anywidget") is None:
         return _OwnWidget
@@ -56,7 +56,7 @@ def base_widget() -> Any:
 
 
 def in_kernel() -> bool:
-    """Tell whether a front end may show this process's output, and changes of it."""
+    """Return whether this process has a front end that can show output and update it."""
     return getattr(get_ipython(), "kernel", None) is not None
 
 
@@ -76,12 +76,12 @@ class _Cells:
 
 
 class Display:
-    """Shows the widget in cells, and a plain live table where our script does not say hello.
+    """Shows the widget in cells, or a plain live table if our script does not say hello.
 
-    The outputs are replaced through their display ids; a widget inside another one has none, so
-    it stays as the front end shows it. `bundle` returns what shows the widget, and metadata;
-    `static_face` the table as HTML and text with a hint; `reopen` gives the page a new model,
-    where a page may be deaf.
+    Outputs are replaced by display id. A widget inside another one has none, so it stays as the
+    front end shows it. `bundle` returns the widget's MIME bundle and metadata; `static_table`
+    returns the table as HTML and text, with a hint; `reopen` gives a page that hears nothing a
+    new model, and is None where that cannot happen.
     """
 
     _cells: _Cells | None = None
@@ -89,10 +89,10 @@ class Display:
     def __init__(
         self,
         bundle: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
-        static_face: Callable[[str], dict[str, str]],
+        static_table: Callable[[str], dict[str, str]],
         reopen: Callable[[], None] | None,
     ) -> None:
-        self._bundle, self._static_face, self._reopen = bundle, static_face, reopen
+        self._bundle, self._static_table, self._reopen = bundle, static_table, reopen
         self._lock = threading.Lock()
         self._handles: list[tuple[Any, contextvars.Context]] = []
         self._heard = threading.Event()
@@ -112,32 +112,32 @@ class Display:
             start_thread(self._await_hello, "asana-jobs-hello")
 
     def hello(self, series: object) -> None:
-        """Note that a page has our script; it repeats a series of hellos until it is answered.
+        """Note that a page has our script; the page repeats its hello until it hears an answer.
 
-        anywidget gives up a model that takes 2 s to load, which then hears nothing: a page that
-        says hello although it was answered gets a new one. Elsewhere such a page is just slow.
+        anywidget gives up on a model that takes 2 s to load, and that model then hears nothing: a
+        page that says hello again after the answer gets a new model. Elsewhere it is just slow.
         """
         now, (last, answered_at) = time.monotonic(), self._last_hello
         repeated = series is not None and series == last and now - answered_at > DEAF_TIMEOUT
         self._last_hello = series, now
         self._heard.set()
         if is_deaf := repeated and self._reopen is not None:
-            self._replace(self._static_face(""), {})  # JupyterLab hides an output without view
+            self._replace(self._static_table(""), {})  # JupyterLab hides outputs without a view
             self._reopen()
         if is_deaf or self._is_plain:
             self._is_plain = False
             self._replace(*self._bundle())
 
     def update(self) -> None:
-        """Bring the plain table up to date, where it is shown.
+        """Bring the plain table up to date, if it is shown.
 
-        As an output: where Jupyter has no ipywidgets either, no widget would show it.
+        It is an output and not a widget, since Jupyter may lack ipywidgets as well.
         """
         if self._is_plain:
-            self._replace(self._static_face(_plain_hint()), {})
+            self._replace(self._static_table(_plain_hint()), {})
 
     def close(self) -> None:
-        """Wait for no hello, and take the plain table off the page."""
+        """Stop waiting for a hello, and remove the plain table from the page."""
         self._heard.set()
         if self._is_plain:
             self._is_plain = False
@@ -162,7 +162,7 @@ class Display:
 
 
 def _plain_hint() -> str:
-    """Say what to install where."""
+    """Return a hint that says what to install, and where."""
     if "google.colab" in sys.modules:
         remedy = "run `%pip install anywidget`, restart the session and run this cell again"
     else:

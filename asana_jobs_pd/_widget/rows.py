@@ -1,4 +1,4 @@
-"""The rows of the widget's table, and how the browser gets them: all at once, then what changes."""
+"""The rows of the widget's table, and the messages that send them: first all, then the changes."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ _MAX_TEXT = 120
 _MAX_STATE = 40
 _MICRO = 1_000_000
 CREATED, READY, NAMED = 1, 2, 4
-"""Flags of a row: its age counts from its creation; it has an export to download; its text begins
-with a name.
+"""Flags of a row: its time of creation is known; its export can be downloaded; its text begins with
+a name.
 """
 MAX_TABLE = 580_000
-"""The most bytes of the rows in a message of all; what else it holds takes some thousands."""
+"""The most bytes of rows in a message with all rows; the rest takes a few thousand bytes."""
 MAX_ROWS = 1_000
-"""The most rows in a message of changes."""
+"""The most rows in a message with changes."""
 _SHORT = 4
-"""How many values a row has without its text and what follows."""
+"""The number of values in a row that come before its text."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
     """One job as the table shows it; texts are not cleaned yet.
 
-    `error` says why it could not be read; `note` stands in place of a name, and is shared by many
-    rows; `usual` says how long such jobs took. `since` and `ended` are in microseconds since 1970;
-    `since` is when the job was created or, unless `created`, first seen.
+    `error` says why the job could not be read; `note` is shown in place of a name, and is the same
+    in many rows; `usual` says how long such jobs took. `since` and `ended` are in microseconds
+    since 1970; `since` is the time of creation if `created`, else when the job was first seen.
     """
 
     gid: str
@@ -96,13 +96,13 @@ class JobRow:
 
 
 def rows_message(rows: Iterable[JobRow], *, version: int, epoch: int, at: float) -> dict[str, Any]:
-    """Return rows as the browser gets them: short lists.
+    """Return the message that sends rows to the browser, each as a short list.
 
-    Each has the gid, the position of its look, since when it counts, when it ended, its text, the
-    gid of the created object and how long such jobs took; what is missing at the end is left out.
-    A look is what many rows share: state, kind, note, flags and the pattern of links. `version`
-    grows by one with each message, so that the browser notices when it missed one. Times are in
-    seconds: that of the message, `at`, since 1970, the others since `epoch`, which never changes.
+    A row has the gid, the index of its look, `since`, `ended`, its text, the gid of the created
+    object and `usual`; missing values at the end are left out. A look is what many rows share:
+    state, kind, note, flags and the pattern of links. `version` grows by one with each message
+    with changes, so that the browser notices if it missed one. Times are in seconds: `at`, the
+    time of the message, since 1970; the others since `epoch`, which never changes.
     """
     looks: dict[tuple[str, str, str, int, str], int] = {}
 
@@ -131,20 +131,20 @@ def rows_message(rows: Iterable[JobRow], *, version: int, epoch: int, at: float)
 
 
 def shorten(message: dict[str, Any], limit: int) -> list[str]:
-    """Take texts and links from the last rows of a message until it is short enough.
+    """Remove texts and links from the last rows of a message until it is short enough.
 
-    `limit` is in bytes of JSON; it counts the rows only. Returns the gids of these rows, whose
-    texts must be sent later.
+    `limit` is for the rows, in bytes of JSON. Returns the gids of the shortened rows, which must
+    be sent again later.
     """
     rows, gids = message["rows"], []
     excess = sum(map(_size, rows)) - limit
-    for place in range(len(rows) - 1, -1, -1):
+    for index in range(len(rows) - 1, -1, -1):
         if excess <= 0:
             break
-        row, rows[place] = rows[place], _trimmed(rows[place][:_SHORT])
+        row, rows[index] = rows[index], _trimmed(rows[index][:_SHORT])
         if len(row) > _SHORT:
             gids.append(row[0])
-            excess -= _size(row) - _size(rows[place])
+            excess -= _size(row) - _size(rows[index])
     return gids[::-1]
 
 
@@ -163,13 +163,13 @@ _FIELDS = (
     *("new_graph_export.created_at", "new_graph_export.completed_at"),
     *("new_resource_export.created_at", "new_resource_export.completed_at"),
 )
-"""What a `JobRow` is made of, besides name and gid of created objects."""
+"""The columns that a `JobRow` is made from, besides the name and gid of created objects."""
 
 
 def first_seen(jobs: pd.DataFrame, now: int, client: Client | None = None) -> dict[str, int]:
-    """Return when each job was first seen, by the ledger or this frame, or else `now`.
+    """Return when each job was first seen, in microseconds since 1970.
 
-    In microseconds since 1970.
+    The ledger and the frame know; if neither does, it is `now`.
     """
     jobs = as_jobs(jobs)
     try:
@@ -191,13 +191,13 @@ def rows_of(
     unreadable: Collection[str] = (),
     usual: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, JobRow]:
-    """Return the jobs of a frame by gid, in its order, without rows that have none.
+    """Return the jobs of a frame by gid, in its order, without rows that have no gid.
 
-    `seen` says when each job was first seen; `unreadable` has the gids that the monitor gave up;
-    `usual` says how long unfinished jobs usually take.
+    `seen` says when each job was first seen; `unreadable` are the gids that the monitor has given
+    up on; `usual` says how long unfinished jobs usually take.
     """
     jobs = unique_jobs(jobs)
-    kinds = [kind for kind in kinds_of(jobs) if not kind.endswith("_export")]  # which have a page
+    kinds = [kind for kind in kinds_of(jobs) if not kind.endswith("_export")]  # no page in Asana
     rows: dict[str, JobRow] = {}
     for job, export in zip(_records(jobs, kinds), is_export(jobs).tolist(), strict=True):
         gid = job["gid"]
@@ -224,7 +224,7 @@ def rows_of(
 
 
 def _records(jobs: pd.DataFrame, kinds: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Return of each row what its `JobRow` is made of."""
+    """Return for each row the values that its `JobRow` is made from."""
     parts = (f"new_{kind}.{leaf}" for kind in kinds for leaf in ("name", "gid"))
     names = [name for name in (*_FIELDS, *parts) if name in jobs.columns]
     columns = [_cells(jobs[name]) for name in names]
@@ -252,7 +252,7 @@ def _note(state: str, *, export: bool) -> str:
 def _created_object(
     job: dict[str, Any], kinds: Iterable[str]
 ) -> tuple[str | None, str, str | None]:
-    """Return the name, the kind and the gid of what a job created."""
+    """Return the name, kind and gid of the object that a job created."""
     for kind in kinds:
         name, gid = job.get(f"new_{kind}.name"), job.get(f"new_{kind}.gid")
         if name or gid:
@@ -267,7 +267,7 @@ def _export_time(job: dict[str, Any], leaf: str) -> int | None:
 
 
 def _cells(column: pd.Series) -> list[Any]:
-    """Return the values of a column, times in microseconds, None for what is missing."""
+    """Return the values of a column: times in microseconds, None if missing."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         times = column.dt.as_unit("us").astype("int64").tolist()
         return [None if time == _NAT else time for time in times]
@@ -275,7 +275,7 @@ def _cells(column: pd.Series) -> list[Any]:
 
 
 class RowTable:
-    """The jobs of a monitor as rows, by gid; `version` counts the messages of changes.
+    """The jobs of a monitor as rows, by gid; `version` counts the messages with changes.
 
     `now` returns the time in seconds since 1970. Callers hold a lock.
     """
@@ -299,28 +299,28 @@ class RowTable:
 
     @property
     def all_read(self) -> bool:
-        """Whether there is a state of each job."""
+        """Whether the state of every job is known."""
         return all(row.state != UNKNOWN for row in self.rows.values())
 
     @property
     def has_changes(self) -> bool:
-        """Whether the page must get something."""
+        """Whether there are rows to send to the page."""
         return bool(self._changed)
 
     def update(self, changed: pd.DataFrame) -> None:
-        """Take over rows that have changed."""
+        """Update the rows that have changed."""
         rows = self._rows_of(changed)
         self.rows |= rows
         self._changed |= dict.fromkeys(rows)
 
     def message(self) -> dict[str, Any]:
-        """Return all rows for the page; long names of large tables follow as changes."""
+        """Return the message with all rows; texts that do not fit follow as changes."""
         message = self._message(self.rows.values())
         self._changed |= dict.fromkeys(shorten(message, MAX_TABLE))
         return message
 
     def changes(self) -> dict[str, Any] | None:
-        """Return the next rows that the page has not got; None if it has all."""
+        """Return the message with the next changed rows; None if the page has them all."""
         if self._usual is None and self._look_up_usual_times(frame := self._monitor.frame):
             rows = self._rows_of(frame)
             self._changed |= {gid: None for gid in rows if rows[gid] != self.rows[gid]}
@@ -337,7 +337,7 @@ class RowTable:
         return rows_message(rows, version=self.version, epoch=self._epoch, at=self._now())
 
     def _look_up_usual_times(self, frame: pd.DataFrame) -> bool:
-        """Ask the ledger how long the jobs take, once all are read; return whether it knows."""
+        """Look up in the ledger how long the jobs take, once all are read; return if it knows."""
         if UNKNOWN not in self._monitor.counts:
             self._usual = usual_times(frame, self._client or self._monitor.client)
         return bool(self._usual)

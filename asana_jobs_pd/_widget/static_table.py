@@ -1,6 +1,6 @@
 """The table as HTML and text, for saved notebooks, terminals and pages without our script.
 
-Front ends style plain tables by themselves.
+It has few styles of its own: front ends have styles for plain tables.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _HEADS = ("State", "Kind", "Created object", "Job", "Since (UTC)", "Took")
 _WRAPPED = "Created object"
 
 
-def static_face(
+def static_table(
     rows: Sequence[JobRow], monitor: JobsMonitor, at: int, hint: str = "", text_hint: str = ""
 ) -> dict[str, str]:
     """Return the first rows as HTML and text, with counts as of a time in microseconds since 1970.
 
-    The hints say what to do for a live table; commands in HTML stand between backticks.
+    The hints say how to get a live table; text between backticks becomes code in the HTML.
     """
     total, summary, time = (
         format_count(len(monitor.jobs), "job"),

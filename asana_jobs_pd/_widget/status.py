@@ -1,4 +1,4 @@
-"""What the widget says about its monitor: a notice, and when the next check is."""
+"""What the widget says about its monitor: a notice, the next check, the request budget."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from asana_jobs_pd._vocabulary import UNKNOWN
 
 _MAX_ERROR = 600
 _DUE_NOW = 1.5
-"""A check that is due within so many seconds is one that is happening now."""
+"""A check that is due within this many seconds is shown as happening now."""
 _JOB_ERROR = re.compile("Job ([0-9]+):", re.ASCII)
 _PYTHON_HINT = re.compile(r"\s*[^.]*\brefresh\(\)[^.]*\.|\s*Asana's help: .*", re.DOTALL)
-"""What to call next: here, polling continues by itself. And where Asana describes all errors."""
+"""Parts of errors that the widget leaves out: what to call (it polls by itself), and links."""
 _CONTINUES = "Nothing is lost; polling continues automatically."
 _RATE_LIMITED = (
     "429 Too Many Requests: the token's request limit is used up, possibly by another program. "
@@ -26,7 +26,7 @@ _RATE_LIMITED = (
 
 
 class Notice(NamedTuple):
-    """What the widget says besides the counts."""
+    """What the widget says above the table, besides the counts."""
 
     title: str = ""
     tone: str = "wait"
@@ -56,7 +56,7 @@ def notice_of(monitor: JobsMonitor) -> Notice:
 
 
 def _error(monitor: JobsMonitor) -> str:
-    """Return the last error, unless it ended a job: then that job's row shows it."""
+    """Return the last error, unless the row of a finished job already shows it."""
     error = monitor.last_error or ""
     gid = _JOB_ERROR.match(error)
     job = monitor.jobs.get(gid[1]) if gid else None
@@ -87,7 +87,7 @@ def _done(monitor: JobsMonitor) -> Notice:
 def status_message(monitor: JobsMonitor, at: float) -> dict[str, Any]:
     """Return what the browser shows above the table, at a time in seconds since 1970.
 
-    `due` is when the next check is, 0 for now: the browser counts down by itself.
+    `due` is the time of the next check, 0 for now; the browser counts down by itself.
     """
     state, used = monitor.state, monitor.requests_used
     ended = state in FINAL_STATES
@@ -105,9 +105,10 @@ def status_message(monitor: JobsMonitor, at: float) -> dict[str, Any]:
 def is_news(
     new: Mapping[str, Any], shown: Mapping[str, Any], allowed: int | None, at: float
 ) -> bool:
-    """Tell whether a status is worth a message at a time: the passing of time alone is not.
+    """Return whether a status is worth sending.
 
-    Nor is a check a second earlier or later, or a fiftieth of the request budget.
+    It is not if only time has passed, if the next check moved by about a second, or if no more
+    than a fiftieth of the request budget was used.
     """
     slack = 0 if new["ended"] else 0.02 * (allowed or 0)
     return (
@@ -124,7 +125,7 @@ def _reschedules(due: float | None, shown: float | None, at: float) -> bool:
 
 
 def format_budget(used: int, allowed: int | None) -> str:
-    """Return how much of the request budget is used, or nothing."""
+    """Return how much of the request budget is used; empty if there is nothing to say."""
     if allowed is None:
         return f"{format_count(used, 'request')} in the last minute" if used else ""
     return f"{used:,} of {format_count(allowed, 'request')} per minute"

@@ -1,4 +1,4 @@
-"""The thread of a widget: it sends what has changed, and ends when nothing can change any more."""
+"""A widget's thread, which sends what has changed, and ends once nothing can change any more."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Ticker:
 
     INTERVAL = 1.0
     MIN_INTERVAL = 0.15
-    """Seconds between two calls at least: changes in between are sent together."""
+    """The least seconds between two calls; changes in between are sent together."""
 
     def __init__(self, tick: Callable[[], bool]) -> None:
         self._tick = weakref.WeakMethod(tick)
@@ -29,7 +29,7 @@ class Ticker:
         self._woken, self._stop = threading.Event(), threading.Event()
 
     def wake(self) -> None:
-        """Call soon; start again if the thread has ended."""
+        """Call the method soon; start a new thread if the last one has ended."""
         with self._lock:
             self._woken.set()
             start, self._running = not (self._running or self._stop.is_set()), True
@@ -37,12 +37,12 @@ class Ticker:
             start_thread(_run, "asana-jobs-send", self)
 
     def stop(self) -> None:
-        """Call no more."""
+        """Stop calling the method."""
         self._stop.set()
         self._woken.set()
 
     def run_once(self) -> bool:
-        """Wait, call, and return whether to continue."""
+        """Wait, call the method, and return whether to continue."""
         self._woken.wait(self.INTERVAL)
         self._woken.clear()
         more, tick = False, self._tick()
@@ -59,5 +59,5 @@ class Ticker:
 
 
 def _run(ticker: Ticker) -> None:
-    while ticker.run_once():  # holds no reference to the widget while it waits
+    while ticker.run_once():  # the thread must not keep the widget alive while it waits
         pass

@@ -1,4 +1,4 @@
-"""Downloads and loads that the widget runs in threads, and what it says about them."""
+"""The widget's downloads and loads, which run in threads, and what the widget says about them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from asana_jobs_pd._vocabulary import kind_label
 from asana_jobs_pd.errors import AsanaJobsError, NoThreadsError
 
 MAX_FILE_LINES = 8
-"""How many files get a bar of their own."""
+"""The most files that have a bar of their own."""
 _MIN_INTERVAL = 0.3
-"""Seconds between two messages about progress at least."""
+"""The least seconds between two messages about progress."""
 _MAX_ERRORS, _MAX_ERROR = 6, 500
 _MAX_LINKS = 20
 _SPEED_SAMPLES = 12
@@ -35,7 +35,7 @@ _PRIORITY = {"running": 0, "failed": 1, "done": 2, "waiting": 3}
 
 
 class Line(NamedTuple):
-    """A line with a bar; `state` is that of an `ExportFile`, or "stopped"."""
+    """A line with a progress bar; `state` is that of an `ExportFile`, or "stopped"."""
 
     label: str
     text: str
@@ -45,21 +45,21 @@ class Line(NamedTuple):
 
 
 class Bars:
-    """The lines of a download, with the speed of each file and of all over the last seconds."""
+    """The lines of a download, with the recent speed of each file and of all files."""
 
     def __init__(self) -> None:
         self._samples: dict[str, deque[tuple[float, int]]] = {}
         self._drawn_at = 0.0
 
     def is_due(self, files: Sequence[ExportFile], at: float) -> bool:
-        """Tell whether the lines are worth a message again: not too often."""
+        """Return whether to send the lines again: when all have ended, else not too often."""
         all_ended = all(file.state in ("done", "failed") for file in files)
         return all_ended or at - self._drawn_at >= _MIN_INTERVAL
 
     def lines(self, files: Sequence[ExportFile], at: float, *, ended: bool = False) -> list[Line]:
-        """Return a line for all files, then one per file: the most interesting of many.
+        """Return a line for all files, then one for each of the files that matter most.
 
-        `at` is in seconds; `ended` says that the download has ended, whatever the files' state.
+        `at` is in seconds; `ended` says that the download has ended, whatever the files' states.
         """
         self._drawn_at = at
         shown = list(files)
@@ -69,7 +69,7 @@ class Bars:
         return total + [self._file_line(file, at, ended=ended) for file in shown]
 
     def speed(self, label: str, done: int, at: float) -> float:
-        """Record the bytes done at a time, and return the bytes per second."""
+        """Record the number of bytes at a time, and return the bytes per second."""
         samples = self._samples.setdefault(label, deque(maxlen=_SPEED_SAMPLES))
         if samples and done < samples[-1][1]:  # it started over
             samples.clear()
@@ -116,7 +116,7 @@ def _fraction(file: ExportFile) -> float:
 
 
 def result_messages(files: pd.DataFrame, *, cancelled: bool, folder: str) -> list[tuple[str, str]]:
-    """Return what a download has led to, as tones and texts: how many files, and what failed."""
+    """Return the result of a download as tones and texts: how many files, and what failed."""
     count = int(files["file.path"].notna().sum())
     messages = []
     if count:
@@ -136,9 +136,9 @@ def result_messages(files: pd.DataFrame, *, cancelled: bool, folder: str) -> lis
 
 
 def file_links(paths: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the text of each file and its path as seen from the notebook's folder, "" if outside.
+    """Return for each file a text, and its path relative to the notebook's folder, "" if outside.
 
-    Only files in that folder can be linked to: the server shows no others.
+    Only files in that folder can be linked to: the server does not serve others.
     """
     links = []
     for path in paths[:_MAX_LINKS]:
@@ -166,16 +166,16 @@ class Transfers:
 
     @property
     def message(self) -> dict[str, Any]:
-        """What the browser shows: what is in progress, bars, messages with their tone, links."""
+        """What the browser shows: the current action, bars, messages with their tone, links."""
         return dict(self._shown)
 
     def download(
         self,
         request: Callable[[], tuple[pd.DataFrame, Client]],
         dest: str,
-        done: Callable[[pd.DataFrame], object],
+        on_done: Callable[[pd.DataFrame], object],
     ) -> None:
-        """Start a download into a folder as it was typed; `done` gets the frame of files.
+        """Start a download to a folder as the user typed it; `on_done` gets the frame of files.
 
         `request` returns the jobs and the client; it is called in the thread.
         """
@@ -198,7 +198,7 @@ class Transfers:
             else:
                 messages = result_messages(files, cancelled=session.cancelled, folder=str(folder))
             self._show(messages=messages, links=file_links(files["file.path"].dropna().tolist()))
-            done(files)
+            on_done(files)
 
         self._start("downloading", work, lines=[], messages=[], links=[])
 
@@ -209,8 +209,8 @@ class Transfers:
         if session is not None:
             session.cancel()
 
-    def load(self, files: pd.DataFrame, done: Callable[[Any], object]) -> None:
-        """Start to read downloaded files; `done` gets their export."""
+    def load(self, files: pd.DataFrame, on_done: Callable[[Any], object]) -> None:
+        """Start loading downloaded files; `on_done` gets the export."""
 
         def work() -> None:
             from asana_jobs_pd._export.read import read_asana_export  # noqa: PLC0415  heavy
@@ -221,12 +221,12 @@ class Transfers:
             ]
             text = f"Loaded {', '.join(counts) or 'no rows'} into widget.data."
             self._show(messages=[("ok", text)])
-            done(data)
+            on_done(data)
 
         self._start("loading", work, messages=[])
 
     def close(self) -> None:
-        """Cancel everything, and start nothing more."""
+        """Cancel what is in progress, and start nothing more."""
         self._closed = True
         self.cancel()
 

@@ -26,7 +26,7 @@ from asana_jobs_pd._widget.display import (
     in_kernel,
 )
 from asana_jobs_pd._widget.rows import RowTable
-from asana_jobs_pd._widget.static_table import static_face
+from asana_jobs_pd._widget.static_table import static_table
 from asana_jobs_pd._widget.status import is_news, status_message
 from asana_jobs_pd._widget.ticker import Ticker
 from asana_jobs_pd._widget.transfers import Transfers
@@ -36,9 +36,9 @@ from asana_jobs_pd.typing import Gids
 log = logging.getLogger("asana_jobs_pd")
 
 HEARTBEAT = 10.0
-"""Seconds between two messages at most, while jobs are watched: the page sees we are alive."""
+"""The most seconds between two messages while jobs are watched: they show that we are alive."""
 FIRST_ANSWERS_TIMEOUT = 1.0
-"""Seconds that the static table waits for jobs that have not been read yet."""
+"""The most seconds that the static table waits for jobs that have not been read yet."""
 _MAX_PATH = 4096
 _MAX_ID = 64
 
@@ -50,7 +50,7 @@ _NOTEBOOK_HINT = "For a live table, run this cell in Jupyter."
 
 
 class _FrameTrait(t.TraitType[pd.DataFrame, pd.DataFrame]):
-    """A frame of jobs as they are when it is accessed."""
+    """A frame of jobs in their state at the time of access."""
 
     info_text = "a frame of jobs"
 
@@ -66,10 +66,10 @@ class _FrameTrait(t.TraitType[pd.DataFrame, pd.DataFrame]):
 class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no types
     """A live table of jobs that can download and load the exports among them.
 
-    The browser draws, sorts, filters and selects, with the script that this package installs for
-    JupyterLab and Notebook; marimo and Colab need the extra ``anywidget``. Where the script is
-    missing, a plain live table says what to install. In a terminal, the widget says how to watch
-    the jobs there.
+    A script in the browser draws, sorts, filters and selects. This package installs it for
+    JupyterLab and Notebook; marimo and Colab need the extra ``anywidget``. Without the script,
+    the widget is a plain live table that says what to install. In a terminal, it says how to
+    watch the jobs there.
 
     Like `JobsMonitor`, it polls each unfinished job. Polling continues while other cells run
     and after a kernel interrupt; it stops when all jobs are finished, when the widget is closed,
@@ -78,10 +78,10 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     Parameters
     ----------
     jobs
-        A frame of jobs, gids as in `read_asana_jobs`, or a `JobsMonitor`, which the widget
-        starts but does not stop.
+        A frame of jobs, gids in any form that `read_asana_jobs` takes, or a `JobsMonitor`, which
+        the widget starts but does not stop.
     client
-        The client to use; by default that of the last `connect`, or one configured by the
+        The client to use; by default the one of the last `connect`, or one configured by the
         environment. If there is no token, the widget says so.
     dest
         The initial folder for downloads.
@@ -94,7 +94,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         All rows in their current state, as `refresh_asana_jobs` would return them. Like the
         other traits, it can be observed but not set.
     selected : pandas.DataFrame
-        The rows selected for download, in their current state, too.
+        The rows selected for download, also in their current state.
     files : pandas.DataFrame or None
         The result of the last download; see `download_asana_exports`.
     data : AsanaExport or None
@@ -109,8 +109,8 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
 
     See Also
     --------
-    AsanaAccessor.watch : Makes one of a frame.
-    JobsMonitor : The same without a picture.
+    AsanaAccessor.watch : Create a widget from a frame.
+    JobsMonitor : The same without a display.
 
     Notes
     -----
@@ -129,11 +129,11 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     files = t.Instance(pd.DataFrame, allow_none=True, read_only=True)
     data = t.Any(read_only=True)
 
-    # What the browser gets. The rows are kept once, in Python, and written out on demand.
+    # Sent to the browser. The rows are stored only once, in Python, and serialized on demand.
     _rows = t.Any().tag(sync=True, to_json=lambda _, widget: widget._all_rows())  # noqa: SLF001
     _status = t.Dict().tag(sync=True)
     _transfer = t.Dict().tag(sync=True)
-    # What it may set, too.
+    # Sent to the browser and set by it.
     _selected = t.List(t.Unicode()).tag(sync=True)
     _dest = t.Unicode().tag(sync=True)
 
@@ -163,7 +163,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
             _transfer=self._transfers.message,
         )
         reopen = self._reopen if self.has_trait("_esm") else None  # with anywidget
-        self._display = Display(self._bundle, self._static_face, reopen)
+        self._display = Display(self._bundle, self._static_table, reopen)
         self._ticker = Ticker(self._tick)
         self.on_msg(self._handle_command)
         self._unsubscribe = (
@@ -191,23 +191,23 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         self._display.show()
 
     def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what shows the widget, with a static table beside it, and metadata."""
+        """Return the MIME bundle that shows the widget, static table included, and its metadata."""
         inherited: Any = getattr(super(), "_repr_mimebundle_", dict)()
         metadata = inherited[1] if isinstance(inherited, tuple) else {}  # for Colab
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {WIDGET_VIEW: view, **self._static_face()}, metadata
+        return {WIDGET_VIEW: view, **self._static_table()}, metadata
 
-    def _static_face(self, hint: str = "") -> dict[str, str]:
-        """Return the current table as HTML and as text, with a hint what to do for a live one."""
+    def _static_table(self, hint: str = "") -> dict[str, str]:
+        """Return the current table as HTML and text, with a hint on how to get a live one."""
         with self._lock:
             rows = list(self._table.rows.values())
-        in_text = hint
+        text_hint = hint
         if self.monitor.unfinished and not hint:
-            hint, in_text = _NOTEBOOK_HINT, _NOTEBOOK_HINT if in_kernel() else _TERMINAL_HINT
-        return static_face(rows, self.monitor, int(self._now() * 1e6), hint, in_text)
+            hint, text_hint = _NOTEBOOK_HINT, _NOTEBOOK_HINT if in_kernel() else _TERMINAL_HINT
+        return static_table(rows, self.monitor, int(self._now() * 1e6), hint, text_hint)
 
     def _reopen(self) -> None:
-        """Give the page a new model of the widget."""
+        """Give the page a new model of this widget."""
         comm: Any = self.comm  # a trait of ipywidgets
         self.comm: Any = None
         comm.close()
@@ -273,20 +273,20 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         return status_message(self.monitor, self._now())
 
     def _update(self, changed: pd.DataFrame) -> None:
-        """Take over rows that have changed; called by the monitor."""
+        """Update the rows that have changed; called by the monitor."""
         with self._lock:
             self._table.update(changed)
         self._ticker.wake()
         self._notify("jobs")
 
     def _notify(self, name: str) -> None:
-        """Call the observers of a frame, which is made only if there are any."""
+        """Call the observers of a frame; the frame is made only if there are any."""
         if {name, t.All} & self._observed:
             new = getattr(self, name)
             self.notify_change(t.Bunch(name=name, old=None, new=new, owner=self, type="change"))
 
     def _tick(self) -> bool:
-        """Send what has changed; return whether anything may change by itself."""
+        """Send what has changed; return whether more may change without a call."""
         with self._lock:
             if self._closed:
                 return False
@@ -321,7 +321,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     # From the browser, in any thread: whatever a page sends is checked here
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
-        """Take over what a page may set: the selection and the folder.
+        """Set what a page may set: the selection and the folder.
 
         Parameters
         ----------
@@ -330,7 +330,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
 
         See Also
         --------
-        JobsWidget.observe : Hear of changes.
+        JobsWidget.observe : Be notified of changes.
 
         Examples
         --------
@@ -376,7 +376,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
         return frame[as_jobs(frame)["gid"].isin(gids).to_numpy(bool)]
 
     def _downloadable(self, gids: Any) -> list[str]:
-        """Return those of some gids that have an export to download."""
+        """Return the gids that have an export to download."""
         if not isinstance(gids, list):
             return []
         texts = [gid for gid in gids if isinstance(gid, str)]
@@ -387,7 +387,7 @@ class JobsWidget(base_widget()):  # type: ignore[misc]  # ipywidgets has no type
     def _start(self) -> None:
         try:
             self.monitor.start(ask=False)  # a prompt would block the cell, and so the widget
-        except TokenError:  # the monitor's state says so
+        except TokenError:  # the monitor's state shows it
             log.debug("No token; the widget says so")
         self._ticker.wake()
 

@@ -531,7 +531,7 @@ def test_reopened_without_its_state(server, open_page, asana, shoot):
 
 
 @LAB
-def test_a_page_without_a_kernel_shows_the_static_face(notebook, asana, server, context):
+def test_a_page_without_a_kernel_shows_the_static_table(notebook, asana, server, context):
     """What nbconvert makes of a saved notebook is a table, and nothing runs in it."""
     name = "<script>window.hacked=1</script>"
     [gid] = asana.gids(1, "duplicate_task")

@@ -20,7 +20,7 @@ from asana_jobs_pd._vocabulary import DARK_THEME, LIGHT_THEME, STATE_STYLES, con
 from asana_jobs_pd._widget import display as module
 from asana_jobs_pd._widget.display import FRONT_END_VERSION, STATIC, Display, base_widget
 from asana_jobs_pd._widget.rows import JobRow
-from asana_jobs_pd._widget.static_table import static_face
+from asana_jobs_pd._widget.static_table import static_table
 
 NOW = 1_767_225_600_000_000
 TAGS = {"table", "thead", "tbody", "tr", "th", "td", "a", "div", "p", "b", "code"}
@@ -79,7 +79,7 @@ ROWS = st.lists(
 def test_static_tables_hold_no_markup_but_their_own(rows):
     """Whatever names, kinds and states are, tags, attributes and links are ours."""
     now = Watched("watching", counts={"<b>": 1, "succeeded": 2})
-    markup, text = static_face(rows, now, NOW, "Do `<this>`.").values()
+    markup, text = static_table(rows, now, NOW, "Do `<this>`.").values()
     seen = Seen(markup)
     assert seen.tags <= TAGS
     assert seen.attributes <= ATTRIBUTES
@@ -95,12 +95,12 @@ def test_static_tables_say_of_when_they_are():
     """And how to get a live one; the first 25 rows are shown, the others counted."""
     rows = [JobRow(str(n), "in_progress") for n in range(30)]
     now = Watched("paused", counts={"in_progress": 30})
-    for shown in static_face(rows, now, NOW, "Run this cell.", "Run this cell.").values():
+    for shown in static_table(rows, now, NOW, "Run this cell.", "Run this cell.").values():
         assert "30 in progress, Paused, as of 2026-01-01 00:00:00 UTC." in shown
         assert "Run this cell." in shown
         assert "… and 5 more" in shown
     done = Watched("done", dict.fromkeys("12"), {"succeeded": 2})
-    assert "2 jobs: 2 succeeded, as of" in static_face([], done, NOW)["text/plain"]
+    assert "2 jobs: 2 succeeded, as of" in static_table([], done, NOW)["text/plain"]
 
 
 def colors(theme):
@@ -178,13 +178,13 @@ class Shown:
 
     def display(self, *, reopens=True):
         reopen = self.reopen if reopens else None
-        return Display(self.widget_bundle, self.static_face, reopen)
+        return Display(self.widget_bundle, self.static_table, reopen)
 
-    def static_face(self, hint=""):
+    def static_table(self, hint=""):
         return {"text/html": f"<p>{self.rows}</p>", "text/plain": f"{self.rows} {hint}"}
 
     def widget_bundle(self):
-        return {module.WIDGET_VIEW: {"model_id": "ours"}, **self.static_face()}, {}
+        return {module.WIDGET_VIEW: {"model_id": "ours"}, **self.static_table()}, {}
 
     def reopen(self):
         self.reopened += 1

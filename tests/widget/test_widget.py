@@ -381,7 +381,7 @@ def test_unfinished_jobs_say_how_long_they_usually_take(
     (gid,) = jobs["gid"]
     widget = show(jobs)
     assert usual(widget)[gid].endswith("(1 run)")
-    assert "(1 run)" in widget._static_face()["text/html"]
+    assert "(1 run)" in widget._static_table()["text/html"]
     unread = show([gid, *first["gid"]])
     until(lambda: "(1 run)" in wire.text() and usual(unread).keys() == {gid})
     asana.finish(gid)
