@@ -74,7 +74,7 @@ _CLI_TERMS: dict[str, str | Callable[[re.Match[str]], str]] = {
     r"To read a file, pass aj\.read_jobs_file\(path\)": "To read a file, give it with --file",
     r": \.errors lists them by gid\.": "",
     r"a string of digits, or a positive int\b": "a whole number, all digits",
-    r"\bexport_graph(?= needs )": "this command",
+    r"\bexport_(?:graph|resources)(?= needs )": "this command",
     r"\brecent_jobs\(\)": "asana-jobs recent",
     r"\bin the frame\b": "in the table",
     r"\boverwrite=True\b": "--overwrite",

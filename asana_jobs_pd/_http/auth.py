@@ -114,7 +114,7 @@ class Token:
         assert self._provider is not None
         try:
             value = self._provider.reveal()()
-        except Exception as error:  # noqa: BLE001  the user's code may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001  the user's code may raise anything
             reason = self.hide(clean, str(error)).rstrip(".")
             return Secret(""), f"raised {type(error).__name__}: {reason}"
         if isinstance(value, Coroutine):

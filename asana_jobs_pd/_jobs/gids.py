@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,6 @@ from asana_jobs_pd._http.redaction import redact
 from asana_jobs_pd.errors import InvalidFrameError, InvalidGidError
 from asana_jobs_pd.typing import Gids
 
-ReadUrl: TypeAlias = Callable[[str], str | None]
-"""Returns the gid in a URL, or None when the URL is not of the wanted kind."""
-
 FLOATS = (
     "Floats lose the last digits of a gid. Read them as text: aj.read_jobs_file(path), or "
     'pd.read_csv(path, dtype={"gid": "string"}).'
@@ -26,6 +23,7 @@ MAX_DIGITS = 100
 MAX_SHOWN = 3
 _NOT_SENT = "No request was made."
 
+_URL = re.compile(r"(?i)([a-z][a-z0-9+.-]*://|(www\.|app\.)?asana\.com).*", re.DOTALL)
 _ASANA_URL = re.compile(
     r"(?:https?://)?app\.asana\.com(?::(?:443|80))?/([^?#\s]*)(?:[?#]\S*)?", re.IGNORECASE
 )
@@ -45,10 +43,6 @@ _HINTS = (
         "Remove thousands separators.",
     ),
     (
-        re.compile(r"(?i)([a-z][a-z0-9+.-]*://|(www\.|app\.)?asana\.com).*", re.DOTALL),
-        "That URL cannot be read here; the URL of a job is https://app.asana.com/api/1.0/jobs/GID.",
-    ),
-    (
         re.compile(r"(?i).*\.(csv|tsv|txt|xls[xm]|jsonl?|ndjson|parquet|pq)(\.(gz|bz2|zst))?"),
         "To read a file, pass aj.read_jobs_file(path).",
     ),
@@ -64,21 +58,46 @@ _HINTS = (
 """What a text that is not a gid looks like, and the advice."""
 
 
-def parse_gids(gids: Gids, *, read_url: ReadUrl | None = None) -> list[str]:
+def job_url_gid(url: str) -> str | None:
+    """Return the gid in a job's URL, of the web app or of the API."""
+    match = _JOB_PATH.fullmatch(asana_path(url))
+    return match[1] if match else None
+
+
+class Urls(NamedTuple):
+    """Which URLs may stand for a gid.
+
+    `gid` returns the gid in a URL, or None for a URL of anything else; then `advice` says which
+    URL is needed.
+    """
+
+    gid: Callable[[str], str | None]
+    advice: Callable[[str], str]
+
+
+JOB_URLS = Urls(
+    job_url_gid,
+    lambda _: (
+        "That URL cannot be read here; the URL of a job is https://app.asana.com/api/1.0/jobs/GID."
+    ),
+)
+NO_URLS = Urls(lambda _: None, lambda _: "That URL cannot be read here; give the gid.")
+
+
+def parse_gids(gids: Gids, *, urls: Urls = JOB_URLS) -> list[str]:
     """Return the gids of any accepted form as text, in order, repeats kept."""
-    read_url = read_url or job_url_gid
     if advice := foreign_frame(gids):
         raise InvalidGidError(f"{advice} {_NOT_SENT}")
     if isinstance(gids, pd.DataFrame):
         gids = gid_series(gids.rename(columns=gid_name(gids.columns)))
     if isinstance(gids, str | int | np.integer) or not isinstance(gids, Iterable):
-        return [parse_gid(gids, "gid", read_url=read_url)]
+        return [parse_gid(gids, "gid", urls=urls)]
     name = getattr(gids, "name", None) if isinstance(gids, pd.Series | pd.Index) else None
     values = _values(gids)
     if _are_digits(values):
         return values
-    texts = [_read(value, read_url) for value in values]
-    return _checked(values, texts, [text is None for text in texts], name)
+    texts = [_read(value, urls) for value in values]
+    return _checked(values, texts, [text is None for text in texts], name, urls=urls)
 
 
 def parse_column(column: pd.Series, *, in_file: bool = False) -> list[str | None]:
@@ -89,20 +108,17 @@ def parse_column(column: pd.Series, *, in_file: bool = False) -> list[str | None
     values = list(column.array)
     if _are_digits(values):
         return values
-    texts = [_read(value, job_url_gid) for value in values]
+    texts = [_read(value, JOB_URLS) for value in values]
     bad = [text is None and not _is_blank(value) for value, text in zip(values, texts, strict=True)]
-    return _checked(values, texts, bad, column.name, list(column.index) if in_file else None)
+    lines = list(column.index) if in_file else None
+    return _checked(values, texts, bad, column.name, lines, urls=JOB_URLS)
 
 
-def no_url(_url: str) -> None:
-    """Accept no URL: the default `read_url`."""
-
-
-def parse_gid(value: object, where: str, *, read_url: ReadUrl = no_url) -> str:
+def parse_gid(value: object, where: str, *, urls: Urls = NO_URLS) -> str:
     """Return one gid as text; `where` names it in the error."""
-    text = _read(value, read_url)
+    text = _read(value, urls)
     if text is None:
-        message = f"{where} = {_shown(value)} is not a gid. {_advice([value])} {_NOT_SENT}"
+        message = f"{where} = {_shown(value)} is not a gid. {_advice([value], urls)} {_NOT_SENT}"
         raise InvalidGidError(message, bad={0: _kept(value)})
     return text
 
@@ -111,12 +127,6 @@ def asana_path(url: str) -> str:
     """Return the path in a URL of Asana, web app or API, in lower case; empty for other URLs."""
     match = _ASANA_URL.fullmatch(url)
     return match[1].rstrip("/").lower() if match else ""
-
-
-def job_url_gid(url: str) -> str | None:
-    """Return the gid in a job's URL, of the web app or of the API."""
-    match = _JOB_PATH.fullmatch(asana_path(url))
-    return match[1] if match else None
 
 
 def gid_series(frame: pd.DataFrame) -> pd.Series:
@@ -159,7 +169,7 @@ def foreign_frame(value: object) -> str:
 def _values(gids: Iterable[Any]) -> list[Any]:
     if _is_buffer(gids) or (isinstance(gids, np.ndarray) and gids.ndim > 1):
         raise InvalidGidError(
-            f"gids = {_shown(gids)} is not a list of gids. {_advice([gids])} {_NOT_SENT}"
+            f"gids = {_shown(gids)} is not a list of gids. {_advice([gids], NO_URLS)} {_NOT_SENT}"
         )
     if isinstance(gids, np.ndarray):
         return list(gids.ravel())
@@ -189,14 +199,14 @@ def _are_digits(values: list[Any]) -> bool:
     return digits.isascii() and digits.isdigit() and len(max(values, key=len)) <= MAX_DIGITS
 
 
-def _read(value: object, read_url: ReadUrl) -> str | None:
+def _read(value: object, urls: Urls) -> str | None:
     if isinstance(value, pa.Scalar):
         value = value.as_py()
     if isinstance(value, str):
         text = _clean(value)
         if _is_digits(text):
             return text
-        return read_url(text) if text else None
+        return urls.gid(text) if text else None
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return str(int(value)) if 0 < value < 10**MAX_DIGITS else None
     return None
@@ -230,12 +240,14 @@ def _checked(
     bad: Sequence[bool],
     name: object,
     lines: Sequence[int] | None = None,
+    *,
+    urls: Urls,
 ) -> list[Any]:
     positions = [position for position, wrong in enumerate(bad) if wrong]
     if not positions:
         return texts
     if len(values) == 1 and name is None:
-        parse_gid(values[0], "gids[0]")
+        parse_gid(values[0], "gids[0]", urls=urls)
     column = "" if name is None else f" in the column {str(name)!r}"
     where = "line {}" if lines else "gids[{}]"
     places = {(lines[row] if lines else row): values[row] for row in positions}
@@ -244,22 +256,23 @@ def _checked(
     verb = "is not a gid" if len(positions) == 1 else "are not gids"
     raise InvalidGidError(
         f"{len(positions)} of {len(values)} values{column} {verb}: "
-        f"{', '.join(first[:MAX_SHOWN])}{more}. {_advice(list(places.values()))}"
+        f"{', '.join(first[:MAX_SHOWN])}{more}. {_advice(list(places.values()), urls)}"
         + ("" if lines else f" {_NOT_SENT}"),
         bad={place: _kept(value) for place, value in places.items()},
     )
 
 
-def _advice(values: Sequence[object]) -> str:
+def _advice(values: Sequence[object], urls: Urls) -> str:
     """Say what to do about values that are not gids."""
-    hints = list(dict.fromkeys(hint for value in values if (hint := _hint(value))))
+    hints = list(dict.fromkeys(hint for value in values if (hint := _hint(value, urls))))
     general = "A gid is a string of digits, or a positive int."
     return " ".join(hints[:MAX_SHOWN] or [general])
 
 
-def _hint(value: object) -> str:
+def _hint(value: object, urls: Urls) -> str:
     if isinstance(value, str) and (text := _clean(value)):
-        return next((hint for pattern, hint in _HINTS if pattern.fullmatch(text)), "")
+        hints = (hint for pattern, hint in _HINTS if pattern.fullmatch(text))
+        return urls.advice(text) if _URL.fullmatch(text) else next(hints, "")
     if value is None or isinstance(value, str):
         condition = "gid.strip()" if value else "gid"
         return f"Leave out blank values, for example with [gid for gid in gids if {condition}]."

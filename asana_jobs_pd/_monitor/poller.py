@@ -226,10 +226,10 @@ class Poller:
                         self.signals.put("response")
             except Cancelled:
                 return
-            except Exception as error:  # noqa: BLE001  as above
+            except BaseException as error:  # noqa: BLE001  or nobody would hear of this job again
                 self._give_up(error, stop)
 
-    def _give_up(self, error: Exception, stop: threading.Event) -> None:
+    def _give_up(self, error: BaseException, stop: threading.Event) -> None:
         text = clean(str(error))
         with self.lock:
             if not stop.is_set():

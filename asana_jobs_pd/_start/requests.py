@@ -16,12 +16,12 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client
 from asana_jobs_pd._jobs.frame import NEVER, ReadResult, frame_of_results
-from asana_jobs_pd._jobs.gids import asana_path, parse_gids
+from asana_jobs_pd._jobs.gids import Urls, asana_path, parse_gids
 from asana_jobs_pd._jobs.schema import EVERYTHING
 from asana_jobs_pd._options import check_flag, check_one_of, is_seconds
 from asana_jobs_pd._progress import check_progress
 from asana_jobs_pd._start.endpoints import Endpoint, check_text
-from asana_jobs_pd.errors import InvalidGidError, InvalidOptionError
+from asana_jobs_pd.errors import InvalidOptionError
 from asana_jobs_pd.typing import Gids, ProgressCallback, StartErrors, StartState
 
 F = TypeVar("F", bound=Callable[..., pd.DataFrame])
@@ -229,24 +229,20 @@ def _check_schedule(given: Mapping[str, Any]) -> None:
 
 def parse_parents(endpoint: Endpoint, parents: Gids) -> list[str]:
     """Return the gids of what jobs are started from, given as gids or as their web URLs."""
-    others: list[str] = []
-
-    def read_url(url: str) -> str | None:
-        kinds, gid = _object_in(url)
-        if not kinds or set(kinds) & set(endpoint.parents):
-            return gid
-        others.append(f"{re.split('[?#]', url)[0]} is the URL of a {' or '.join(kinds)}")
-        return None
-
-    try:
-        return parse_gids(parents, read_url=read_url)
-    except InvalidGidError as error:
-        if not others:
-            raise
-        wrong = str(error)
     *rest, last = endpoint.parents
     needed = f"{', '.join(rest)} or {last}" if rest else last
-    raise InvalidGidError(f"{others[0]}; {endpoint.name} needs a {needed}. {wrong}")
+
+    def gid(url: str) -> str | None:
+        kinds, found = _object_in(url)
+        return found if set(kinds) & set(endpoint.parents) else None
+
+    def advice(url: str) -> str:
+        kinds, _ = _object_in(url)
+        if kinds:
+            return f"That is the URL of a {' or '.join(kinds)}; {endpoint.name} needs a {needed}."
+        return f"That URL cannot be read here; {endpoint.name} needs the gid or URL of a {needed}."
+
+    return parse_gids(parents, urls=Urls(gid, advice))
 
 
 _KINDS: dict[str, tuple[str, ...]] = {

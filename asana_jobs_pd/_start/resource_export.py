@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Self, get_args
 
-from asana_jobs_pd._jobs.gids import no_url, parse_gids
+from asana_jobs_pd._jobs.gids import NO_URLS, parse_gids
 from asana_jobs_pd._options import check_flag
 from asana_jobs_pd._public import public
 from asana_jobs_pd._start.endpoints import check_choice, iso_instant
@@ -288,7 +288,7 @@ def _filters(resource_type: str, given: object) -> dict[str, Any]:
 
 def _people(value: Any, where: str) -> list[str]:
     try:
-        gids = list(dict.fromkeys(parse_gids(value, read_url=no_url)))
+        gids = list(dict.fromkeys(parse_gids(value, urls=NO_URLS)))
     except InvalidGidError as error:
         reason = str(error)
     else:

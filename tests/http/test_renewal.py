@@ -33,7 +33,7 @@ class Provider:
     def __call__(self):
         self.calls += 1
         given = self.given.pop(0) if len(self.given) > 1 else self.given[0]
-        if isinstance(given, Exception):
+        if isinstance(given, BaseException):
             raise given
         return given
 
@@ -104,6 +104,7 @@ def test_a_token_of_a_string_is_not_renewed(asana, client):
     ("given", "words"),
     [
         (ValueError(f"no luck with {TOKEN}"), "raised ValueError: no luck with …"),
+        (SystemExit("log in first"), "raised SystemExit: log in first"),
         (7, "not a string but of type int"),
         (b"2/12", "not a string but of type bytes"),
         (None, "not a string but of type NoneType"),

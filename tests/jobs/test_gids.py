@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asana_jobs_pd._jobs.gids import no_url, parse_gids
+from asana_jobs_pd._jobs.gids import NO_URLS, parse_gids
 from asana_jobs_pd.errors import InvalidFrameError, InvalidGidError
 
 LONG = "12036541234567890123456"
@@ -124,7 +124,7 @@ def test_no_other_url_is_read(url):
     with pytest.raises(InvalidGidError):
         parse_gids([url])
     with pytest.raises(InvalidGidError):
-        parse_gids([f"https://app.asana.com/jobs/{G}"], read_url=no_url)
+        parse_gids([f"https://app.asana.com/jobs/{G}"], urls=NO_URLS)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from asana_jobs_pd.errors import (
     ReadInterrupted,
     WaitTimeoutError,
 )
+from asana_jobs_pd.testing import MockTransport
 
 
 @pytest.fixture
@@ -148,6 +149,17 @@ def test_a_wait_that_cannot_go_on_says_so(asana, stuck):
     with pytest.raises(PartialReadError, match="closed") as caught:
         stuck[["gid"]].asana.wait(client=client)
     assert len(caught.value.frame) == 3
+
+
+def test_a_test_that_fails_in_its_transport_ends_the_wait():
+    """``pytest.fail`` raises no Exception; a poller that died of it would be waited for."""
+
+    def handler(_request):
+        pytest.fail("unexpected")
+
+    with aj.Client(transport=MockTransport(handler)) as client:
+        with pytest.raises(PartialReadError, match="unexpected"):
+            aj.wait_asana_jobs(["12"], client=client)
 
 
 @pytest.mark.parametrize(

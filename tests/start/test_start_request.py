@@ -359,6 +359,7 @@ def test_a_url_that_shows_no_certain_object_is_refused(url):
         with pytest.raises(InvalidGidError) as caught:
             getattr(aj, verb)(url, dry_run=True, **NEEDED.get(verb, {}))
         assert "secret" not in str(caught.value)
+        assert "URL of a job" not in str(caught.value)
 
 
 @given(
