@@ -1,4 +1,4 @@
-"""Custom fields: what msgspec decodes them into, and the interim array they become.
+"""Custom fields: what msgspec decodes them into, and the Arrow array they are scanned into.
 
 A field that is known has a type of its own in which its definition stands as literals: msgspec
 compares them while decoding and creates no objects. A field that is described in any other way
@@ -29,8 +29,8 @@ from asana_jobs_pd._decode.field_values import (
     DESCRIPTION,
     FIELD_DEFAULTS,
     FIELD_TYPES,
-    INTERIM,
     ITEM_TYPES,
+    SCAN_TYPES,
     VALUE_KEYS,
     AnyField,
     arrays_of_kind,
@@ -108,7 +108,7 @@ class CustomFields:
         return Shape(Node("custom_fields"), type_, builder=self._build, maker=self.array)
 
     def array(self, values: Sequence[Any], rows: Rows) -> pa.Array:
-        """Return the interim array: for each row, a list of definition codes and values."""
+        """Return the scanned array: for each row, a list of definition codes and values."""
         offsets = list(accumulate([len(value) if value else 0 for value in values], initial=0))
         fields = list(chain.from_iterable(filter(None, values)))
         inside = rows.inside(offsets)
@@ -184,7 +184,7 @@ class CustomFields:
             arrays["display"] = [(positions, pool.array(texts, pa.string()))]
         return {
             column: _spread(arrays.get(column, ()), type_, len(fields))
-            for column, type_ in INTERIM.items()
+            for column, type_ in SCAN_TYPES.items()
         }
 
     def _columns_of_kind(

@@ -97,7 +97,7 @@ _PEOPLE = pa.list_(pa.struct([("gid", pa.string()), ("name", pa.string()), ("ema
 _LINKS = pa.list_(
     pa.struct([("gid", pa.string()), ("resource_type", pa.string()), ("name", pa.string())])
 )
-INTERIM: dict[str, pa.DataType] = {
+SCAN_TYPES: dict[str, pa.DataType] = {
     "text": pa.string(),
     "number": pa.float64(),
     "enum": pa.string(),
@@ -109,8 +109,11 @@ INTERIM: dict[str, pa.DataType] = {
     "display": pa.string(),
     "stand_in": pa.string(),
 }
-"""The columns of the interim array. The one of a field's kind is filled, or `stand_in`: the text
-that Asana displays where the key of the value is absent. Dates may have a time of day as well."""
+"""The types of values while files are scanned, before the schema is resolved: one column for each
+kind of field. That of the field's kind is filled, or `stand_in`: the text that Asana displays where
+the key of the value is absent. Dates may have a time of day as well.
+
+The dtype of a field's column in a frame follows from `Field.type` in `resolve_schema.py`."""
 
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 DESCRIPTION: dict[str, Any] = {
@@ -154,7 +157,7 @@ Misfit: TypeAlias = Callable[[int, Any, str], None]
 def arrays_of_kind(
     kind: str, values: Sequence[Any], options: Sequence[msgspec.Raw], rows: Rows
 ) -> dict[str, pa.Array]:
-    """Return the interim columns of values of one kind; misfits become null and are reported.
+    """Return the scanned columns of values of one kind; misfits become null and are reported.
 
     `options` are the `enum_options` beside each value of an enum.
     """
@@ -164,7 +167,7 @@ def arrays_of_kind(
         rows.misfit(position, "", abbreviate(text), reason)
 
     if kind == "text":
-        return {kind: pool.array(values, INTERIM[kind])}
+        return {kind: pool.array(values, SCAN_TYPES[kind])}
     if kind == "number":
         return {kind: _numbers(values, rows, misfit)}
     if kind == "date":
@@ -246,12 +249,12 @@ def _names(values: Sequence[Any], options: Sequence[msgspec.Raw], misfit: Misfit
     if set(map(type, values)) <= {_Option, NoneType}:
         names = [value and value.name for value in values]
         if names.count(None) == values.count(None):
-            return pool.array(names, INTERIM["enum"])
+            return pool.array(names, SCAN_TYPES["enum"])
     names = [
         value and (value if type(value) is str else _name(value, options, position, misfit))
         for position, value in enumerate(values)
     ]
-    return pool.array(names, INTERIM["enum"])
+    return pool.array(names, SCAN_TYPES["enum"])
 
 
 def _option_names(
@@ -276,7 +279,7 @@ def _option_names(
             if name is not None:
                 kept.append(name)
         names.append(kept)
-    return pool.array(names, INTERIM["multi_enum"])
+    return pool.array(names, SCAN_TYPES["multi_enum"])
 
 
 def _list_array(lists: Sequence[list[Any] | None], items: pa.Array) -> pa.ListArray:

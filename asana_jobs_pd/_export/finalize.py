@@ -20,7 +20,7 @@ from asana_jobs_pd._decode.decoders import (
     shape_of,
     unspelled,
 )
-from asana_jobs_pd._decode.field_values import INTERIM, VALUE_KEYS, stand_in_value
+from asana_jobs_pd._decode.field_values import SCAN_TYPES, VALUE_KEYS, stand_in_value
 from asana_jobs_pd._decode.scan import DIGEST, LINE, Batch
 from asana_jobs_pd._decode.scan_result import (
     Definition,
@@ -39,7 +39,7 @@ from asana_jobs_pd._export.resolve_schema import (
 
 FIELDS = '"custom_fields"'
 """No key of a row can have quotes."""
-_VALUES = {kind: type_ for kind, type_ in INTERIM.items() if kind != "stand_in"}
+_VALUES = {kind: type_ for kind, type_ in SCAN_TYPES.items() if kind != "stand_in"}
 _FIELDS_TYPE = pa.list_(pa.struct([("field", pa.int32()), *_VALUES.items()]))
 _NO_VALUE = (None, None)
 _MAX_BINS = 1 << 22

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from asana_jobs_pd._decode.columns import type_of
 from asana_jobs_pd._decode.decoders import unspelled
-from asana_jobs_pd._decode.field_values import INTERIM, VALUE_KEYS
+from asana_jobs_pd._decode.field_values import SCAN_TYPES, VALUE_KEYS
 from asana_jobs_pd._decode.scan_result import (
     Definition,
     Issue,
@@ -44,7 +44,7 @@ class Field(msgspec.Struct):
 
     @property
     def source(self) -> str:
-        """Which of the interim columns holds its values."""
+        """Which of the scanned columns holds its values."""
         return self.kind if self.kind in VALUE_KEYS else "display"
 
     @property
@@ -52,7 +52,7 @@ class Field(msgspec.Struct):
         """The type of its column."""
         if self.kind == "enum":
             return pa.dictionary(pa.int32(), pa.string())
-        return INTERIM[self.source]
+        return SCAN_TYPES[self.source]
 
 
 class ResolvedSchema(msgspec.Struct):
@@ -271,7 +271,7 @@ def schema_of(schema: ResolvedSchema, resource_type: str) -> pa.Schema:
             field = schema.fields[number]
             columns[field.column] = field.type
             if field.time_column is not None:
-                columns[field.time_column] = INTERIM["date_time"]
+                columns[field.time_column] = SCAN_TYPES["date_time"]
     requested = [name for name in columns if is_requested(name, schema)]
     order = in_order(requested, schema.options.columns)
     return pa.schema([(name, columns[name]) for name in order])
