@@ -30,6 +30,7 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
             Its name, its gid, or the name of its column.
         resource_type
             Whose: ``"task"``, ``"project"``, …; None for tasks, or else the first that have it.
+            Fields of that name that only other types of row have do not count.
         merge
             Of several fields with this name, which must be of one type, the first value in each
             row.
@@ -43,6 +44,8 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         ------
         InvalidFieldError
             When there is no such field, or more than one; the message lists the choices.
+        InvalidOptionError
+            When custom fields were not loaded as columns.
 
         See Also
         --------

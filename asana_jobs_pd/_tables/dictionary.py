@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from html import escape
 from typing import Any, Final
 
@@ -107,7 +106,9 @@ def dictionary_of(export: ExportAnswers) -> AsanaDictionary:
     """Return one row for each column of the frames of an export."""
     catalogue: Any = export.custom_fields.itertuples(index=False)
     fields: dict[str, Any] = {field.column: field for field in catalogue}
-    shared = Counter(field.name for field in fields.values())
+    by_name: dict[str, list[str]] = {}
+    for field in fields.values():
+        by_name.setdefault(field.name, []).append(field.column)
     projects = _Projects(export)
     rows = []
     for resource_type in export:
@@ -122,9 +123,8 @@ def dictionary_of(export: ExportAnswers) -> AsanaDictionary:
                 field = fields[column]
                 row["type"], row["meaning"] = field.type, _meaning_of_field(field)
                 row["projects"] = projects.using(values) if resource_type == "task" else None
-                if shared[field.name] > 1:
-                    others = [other for other in fields if fields[other].name == field.name]
-                    row["same_name"] = ", ".join(name for name in others if name != column)
+                others = [other for other in by_name[field.name] if other != column]
+                row["same_name"] = ", ".join(others) or None
             rows.append(row)
     columns = ["resource_type", "column", "type", "meaning", "filled", "options", "projects"]
     frame = pd.DataFrame(rows, columns=[*columns, "same_name"])
@@ -145,7 +145,8 @@ def _meaning(column: str) -> str:
 def _meaning_of_field(field: Any) -> str:
     notes = (field.representation_type, field.format, field.currency_code)
     known = [note for note in notes if pd.notna(note) and note not in (field.type, "none")]
-    return ", ".join([f"custom field {field.name}", *known])
+    name = field.gid if pd.isna(field.name) else field.name
+    return ", ".join([f"custom field {name}", *known])
 
 
 def _kind(values: pd.Series) -> str:

@@ -22,8 +22,9 @@ from asana_jobs_pd._tables.arrays import (
     texts,
     unique_rows,
 )
+from asana_jobs_pd._tables.fields import check_fields_are_columns
 from asana_jobs_pd._tables.source import LINKS, REFERENCES, ROWS_OF, Source
-from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
+from asana_jobs_pd.errors import InvalidFrameError
 
 TABLES: Final = (
     *("task", "project", "section", "person", "tag", "portfolio", "custom_field", "option"),
@@ -147,11 +148,7 @@ def check_complete(export: ExportAnswers) -> None:
                 f"The tasks have no column {name!r}, without which they are in no project: load "
                 f"it too (columns=), or export it (fields= of export_resources)."
             )
-    nested = "custom_fields" in getattr(export.get("task"), "columns", ())
-    if nested or export.custom_field_values is not None:
-        raise InvalidOptionError(
-            "The custom fields are not columns: load the export with custom_fields='columns'."
-        )
+    check_fields_are_columns(export)
 
 
 def _entity(source: Source, kind: str) -> pd.DataFrame:

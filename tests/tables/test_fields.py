@@ -54,21 +54,59 @@ def test_merged_enums_have_the_options_of_both(load):
     assert set(merged.cat.categories) == {"High", "Low", "Urgent"}
 
 
-def test_an_unknown_field_says_what_is_near(namesakes, graph):
-    with pytest.raises(InvalidFieldError, match="Did you mean one of 'Note'"):
-        namesakes.field("Notes")
-    with pytest.raises(InvalidFieldError, match="task have it"):
+def test_an_unknown_field_says_what_is_near(namesakes):
+    for name in ("Notes", "NOTE"):
+        with pytest.raises(InvalidFieldError, match="Did you mean 'Note'"):
+            namesakes.field(name)
+    with pytest.raises(InvalidFieldError, match="It has 'Cost', 'Size', 'Note'"):
+        namesakes.field("Priority")
+    with pytest.raises(InvalidFieldError, match=r"'project' have no column .* of type 'task'"):
         namesakes.field("Note", resource_type="project")
-    with pytest.raises(InvalidOptionError):
-        namesakes.field(5)
+    for name in (5, "", None):
+        with pytest.raises(InvalidOptionError, match="as text"):
+            namesakes.field(name)
 
 
-def test_a_field_whose_column_was_not_loaded_says_so(load):
-    data = load(
-        [task("1", custom_fields=[field("11", "number", 1, "Cost")])],
-        columns=["gid", "custom_fields.Cost"],
+@pytest.fixture
+def two_types(load):
+    """A field called Cost of tasks, and another of projects."""
+    project = {"gid": "8", "resource_type": "project"}
+    return load(
+        [
+            task("1", memberships=[], custom_fields=[field("11", "number", 1, "Cost")]),
+            project | {"custom_fields": [field("12", "number", 2, "Cost")]},
+        ]
     )
-    assert data.field("Cost").tolist() == [1]
+
+
+def test_a_field_of_the_same_name_elsewhere_does_not_count(two_types):
+    assert two_types.field("Cost").tolist() == [1]
+    assert two_types.field("Cost", resource_type="project").tolist() == [2]
+    assert two_types.field("12").tolist() == [2]
+    with pytest.raises(InvalidFieldError, match="'team' have no column"):
+        two_types.field("Cost", resource_type="team")
+
+
+def test_what_was_not_loaded_is_not_left_out_of_a_merge(load):
+    """Its values would be missing from a total."""
+    rows = [task("1", custom_fields=[field(gid, "number", 1, "Cost")]) for gid in ("11", "12")]
+    data = load(rows, columns=["gid", "custom_fields.Cost [11]"])
+    assert data.field("11").name == "custom_fields.Cost [11]"
+    with pytest.raises(InvalidFieldError, match=r"2 custom fields"):
+        data.field("Cost")
+    with pytest.raises(InvalidFieldError, match=r"Cost \[12\]' was not loaded; add it to columns="):
+        data.field("Cost", merge=True)
+    with pytest.raises(InvalidFieldError, match=r"No custom fields were loaded.*columns="):
+        load(rows, columns="gid").field("Cost")
+
+
+@pytest.mark.parametrize("custom_fields", ["raw", "long"])
+def test_fields_have_to_be_columns(load, custom_fields):
+    data = load(
+        [task("1", custom_fields=[field("11", "number", 1, "Cost")])], custom_fields=custom_fields
+    )
+    with pytest.raises(InvalidOptionError, match="custom_fields='columns'"):
+        data.field("Cost")
 
 
 def test_types_are_attributes_and_complete_with_tab(graph):
@@ -107,6 +145,17 @@ def test_the_dictionary_says_which_projects_use_a_field(load):
     )
     found = data.dictionary().set_index("column")["projects"].dropna()
     assert found.to_dict() == {"custom_fields.Cost": "Web"}
+
+
+def test_the_dictionary_has_fields_without_a_name(load):
+    """Beside fields that share one."""
+    fields = [field("11", "text", "a", "Cost"), field("12", "number", 1, "Cost")]
+    nameless = field("13", "text", "a") | {"name": None}
+    data = load([task("1", memberships=[], custom_fields=[*fields, nameless])])
+    found = data.dictionary().set_index("column")
+    assert found.loc["custom_fields.Cost [11]", "same_name"] == "custom_fields.Cost [12]"
+    assert found.loc["custom_fields [13]", "meaning"] == "custom field 13"
+    assert found.loc["custom_fields [13]", "same_name"] is pd.NA
 
 
 def test_the_dictionary_is_a_page_in_a_notebook(load):

@@ -177,7 +177,7 @@ def test_a_load_without_stories_says_where_they_are(graph, load):
 
 
 def test_unknown_and_ambiguous_fields_say_what_there_is(resource):
-    with pytest.raises(InvalidFieldError, match=r"Did you mean one of 'Priority'.*section"):
+    with pytest.raises(InvalidFieldError, match=r"Did you mean 'Priority'.*section"):
         resource.history("Prioritaet")
     with pytest.raises(InvalidFieldError, match="2 custom fields are called 'Priority'"):
         resource.history("Priority")
