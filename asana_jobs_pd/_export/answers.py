@@ -227,6 +227,8 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
             When it exists already or cannot be written.
         InvalidOptionError
             When `dest` is not a local folder, or custom fields were loaded as ``"long"``.
+        InvalidFrameError
+            When you added a column that Parquet cannot hold.
 
         See Also
         --------

@@ -31,7 +31,7 @@ from asana_jobs_pd._parquet.destination import (
 )
 from asana_jobs_pd._parquet.writer import DatasetWriter, folder_of
 from asana_jobs_pd._public import public
-from asana_jobs_pd.errors import ExportFileError, InvalidOptionError
+from asana_jobs_pd.errors import ExportFileError, InvalidFrameError, InvalidOptionError
 from asana_jobs_pd.typing import DtypeBackend
 
 
@@ -154,7 +154,7 @@ def write_dataset(
     with staged(target, None, progress=False) as stage:
         counts, duplicates = Counts(), export.report()["duplicates"]
         for name in export:
-            rows = _plain(pa.Table.from_pandas(export[name], preserve_index=False))
+            rows = _rows_of(export, name)
             with DatasetWriter(stage.dataset / folder_of(name), rows.schema) as writer:
                 writer.write(rows)
             repeated = int(duplicates.get(name, 0))
@@ -170,16 +170,23 @@ def write_dataset(
     return Path(target.path)
 
 
-def _plain(table: pa.Table) -> pa.Table:
-    """Return a table with the types that a conversion writes; pandas has larger ones."""
-    fields = []
-    for field in table.schema:
-        type_ = field.type
-        if pa.types.is_large_string(type_):
-            type_ = pa.string()
-        elif pa.types.is_dictionary(type_):
-            type_ = pa.dictionary(pa.int32(), pa.string())
-        elif pa.types.is_timestamp(type_) and type_.tz is None:
-            type_ = pa.date32()
-        fields.append(pa.field(field.name, type_))
-    return table.cast(pa.schema(fields))
+def _rows_of(export: ExportAnswers, name: str) -> pa.Table:
+    """Return a frame with the types that a conversion writes; pandas has larger ones."""
+    try:
+        table = pa.Table.from_pandas(export[name], preserve_index=False)
+        types = [_plain_type(column) for column in table.columns]
+        return table.cast(pa.schema(zip(table.column_names, types, strict=True)))
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise InvalidFrameError(f"data[{name!r}] cannot be written as Parquet: {error}.") from None
+
+
+def _plain_type(column: pa.ChunkedArray) -> pa.DataType:
+    type_ = column.type
+    if pa.types.is_large_string(type_):
+        return pa.string()
+    if pa.types.is_dictionary(type_):
+        return pa.dictionary(pa.int32(), pa.string())
+    if pa.types.is_timestamp(type_) and type_.tz is None:
+        days = column.cast(pa.date32(), safe=False)
+        return pa.date32() if days.cast(type_, safe=False).equals(column) else type_
+    return type_

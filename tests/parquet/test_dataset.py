@@ -3,11 +3,17 @@
 import pandas as pd
 import pandas.testing as tm
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rows import GRAPH_FIELDS, field, task, write
 
 import asana_jobs_pd as aj
-from asana_jobs_pd.errors import ExportFileError, ExportWriteError, InvalidOptionError
+from asana_jobs_pd.errors import (
+    ExportFileError,
+    ExportWriteError,
+    InvalidFrameError,
+    InvalidOptionError,
+)
 from asana_jobs_pd.sandbox._world import World
 from asana_jobs_pd.sandbox._world_rows import graph_rows, resource_rows
 
@@ -104,8 +110,37 @@ def test_what_cannot_be_written_or_read_says_why(tmp_path):
         aj.read_asana_dataset(tmp_path / "long")
 
 
-def test_pandas_own_parquet_reads_back_with_pyarrow_dtypes(tmp_path):
-    data = aj.read_asana_export(write(tmp_path / "a", [task("1", due_on="2026-01-02")]))
+def test_columns_of_your_own_are_written(tmp_path):
+    """A time without a zone stays one; only dates become dates."""
+    rows = [task("1", due_on="2026-01-02"), task("2", due_on=None)]
+    data = aj.read_asana_export(write(tmp_path / "a", rows), progress=False)
+    data.task["seen"] = pd.Series(pd.to_datetime(["2026-01-02T12:34:56", None]))
+    data.task["late"] = [True, False]
+    back = aj.read_asana_dataset(data.to_parquet(tmp_path / "lake"))["task"]
+    assert back["seen"].iloc[0] == pd.Timestamp("2026-01-02T12:34:56")
+    assert back["late"].tolist() == [True, False]
+    assert (
+        pq.read_schema(tmp_path / "lake/task/part-00000.parquet").field("due_on").type == "date32"
+    )
+    data.task["mixed"] = pd.Series([1, "a"], dtype=object)
+    with pytest.raises(InvalidFrameError, match=r"data\['task'\] cannot be written.*mixed"):
+        data.to_parquet(tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("dtype_backend", ["numpy_nullable", "pyarrow"])
+def test_what_pandas_writes_reads_back_as_documented(dtype_backend, tmp_path):
+    """With `dtype_backend="pyarrow"` where pyarrow has it, else past the metadata of pandas."""
+    row = task("1", due_on="2026-01-02", tags=[{"gid": "2", "name": "a"}])
+    path = write(tmp_path / "a", [row, task("2", tags=[])])
+    data = aj.read_asana_export(path, dtype_backend=dtype_backend, progress=False)
     data["task"].to_parquet(tmp_path / "task.parquet")
-    back = pd.read_parquet(tmp_path / "task.parquet", dtype_backend="numpy_nullable")
-    assert back["gid"].tolist() == ["1"]
+    table = pq.read_table(tmp_path / "task.parquet")
+    frames = [table.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)]
+    if int(pa.__version__.partition(".")[0]) >= 19:
+        frames.append(pd.read_parquet(tmp_path / "task.parquet", dtype_backend="pyarrow"))
+    for back in frames:
+        assert back["gid"].tolist() == ["1", "2"]
+        assert str(back["due_on"].iloc[0])[:10] == "2026-01-02"
+        names = [[tag["name"] for tag in tags] for tags in back["tags"]]
+        assert names == [["a"], []]
