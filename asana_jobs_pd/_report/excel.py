@@ -1,4 +1,4 @@
-"""`asana_jobs_to_excel`: jobs as an Excel file in which every value stays what it was."""
+"""`asana_jobs_to_excel`: jobs as an Excel file that does not change their values."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _MAY_HAVE_FORMULA = f"(?:^|[;\t\r\n]){_BLANKS}{_FORMULA_SIGNS}"
 
 
 def is_formula(text: str) -> bool:
-    """Tell whether a spreadsheet would run a cell with this text as a formula."""
+    """Return whether a spreadsheet would run a cell with this text as a formula."""
     return _FORMULA.match(text) is not None
 
 
 def escape_formula(text: str) -> str:
-    """Return a text with an apostrophe before every formula, also after other separators."""
+    """Return a text with an apostrophe before every formula, also after separators within it."""
     return _FORMULA_IN_CSV.sub(r"\1\2'", text)
 
 
@@ -59,9 +59,9 @@ def escape_formulas(frame: pd.DataFrame) -> pd.DataFrame:
 MAX_CELL_TEXT = 32_767
 """The most characters in a cell, counted as UTF-16 code units."""
 EXACT_LIMIT = 10**15
-"""From here on, Excel loses digits of a number."""
+"""Excel loses digits of numbers from here on."""
 FIRST_TIME, LAST_TIME = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)  # noqa: DTZ001  Excel has no zones
-"""Before the first, Excel counts days differently; it knows none after the last."""
+"""Excel counts days before the first differently, and has no days after the last."""
 
 Cell: TypeAlias = str | bool | int | float | dt.datetime | dt.date | None
 
@@ -71,7 +71,7 @@ _NEEDS_CHANGE = re.compile(_ILLEGAL.pattern + "|\r")
 
 @dataclass(frozen=True, slots=True)
 class SheetColumn:
-    """A column of a sheet: header, cells, and how many texts were cut."""
+    """A column of a sheet: header, cells, and the number of texts that were cut."""
 
     header: str
     cells: list[Cell]
@@ -79,10 +79,10 @@ class SheetColumn:
 
 
 def sheet_column(column: pd.Series) -> SheetColumn:
-    """Return a column as a sheet can hold it.
+    """Return a column with values that a sheet can hold.
 
-    Times become UTC without a zone, to the millisecond. Gids, times that Excel cannot hold, and
-    whole numbers of which it would lose digits become text. Texts that are too long are cut, and
+    Times become UTC without a zone, to the millisecond. Gids, times that Excel cannot represent,
+    and whole numbers that would lose digits become text. Texts that are too long are cut, and
     illegal characters are replaced.
     """
     name = str(column.name)
@@ -101,11 +101,11 @@ def sheet_column(column: pd.Series) -> SheetColumn:
 
 
 def _times(column: pd.Series) -> pa.Array | None:
-    """Return a column of times, of whatever dtype; None for others."""
+    """Return a column of times, of any dtype, as an Arrow array; None for other columns."""
     if getattr(column.dtype, "kind", "") != "M":
         return None
     array = pa.array(column, from_pandas=True)
-    return array if pa.types.is_timestamp(array.type) else None  # dates of Arrow
+    return array if pa.types.is_timestamp(array.type) else None  # Arrow dates have kind "M" too
 
 
 def _time_cells(times: np.ndarray) -> list[Cell]:
@@ -146,7 +146,7 @@ def _cell(value: Any) -> Cell:
 
 
 def _text(value: object) -> str:
-    """Return a text with line ends and characters that a sheet may have."""
+    """Return a text with only the line ends and characters that a sheet may contain."""
     text = str(value)
     if _NEEDS_CHANGE.search(text) is None:
         return text
@@ -159,7 +159,7 @@ def _is_long(text: str) -> bool:
 
 
 def _cut(text: str) -> str:
-    """Return a text as long as a cell can hold."""
+    """Return a text cut to the length that a cell can hold."""
     kept = text.encode("utf-16-le")[: 2 * (MAX_CELL_TEXT - 1)]
     return f"{kept.decode('utf-16-le', 'ignore')}…"
 
@@ -173,18 +173,18 @@ _OPTIONS = {
 }
 _TIME_FORMAT, _DATE_FORMAT = "yyyy-mm-dd hh:mm:ss.000", "yyyy-mm-dd"
 _MAX_WIDTH, _WIDTH_ROWS = 44, 200
-"""The widest column, and how many rows decide how wide a column is."""
+"""The most characters of a column's width, and the rows that decide about it."""
 _PAGE_WIDTH = 200
-"""The most characters side by side on a printed page: more could not be read."""
+"""The most characters side by side on a printed page: more would be too small to read."""
 
 
 @public
 def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """Write jobs to an Excel file.
 
-    All columns are written, including your own. Gids stay text; times become UTC without a
-    zone, to the millisecond, and their header says so; no text runs as a formula or becomes a
-    link; signed URLs are masked. A second sheet, ``About``, explains this.
+    All columns are written, including your own. Gids stay text. Times become UTC without a
+    zone, to the millisecond, and their header says so. No text runs as a formula or becomes a
+    link, and signed URLs are masked. A second sheet, ``About``, explains this.
 
     Parameters
     ----------
@@ -231,14 +231,14 @@ def asana_jobs_to_excel(jobs: pd.DataFrame, path: str | os.PathLike[str]) -> Pat
 
 
 def check_path(path: str | os.PathLike[str]) -> None:
-    """Raise if an Excel file cannot be written, or not there."""
+    """Raise an error if Excel files cannot be written, or not to this path."""
     require_extra("xlsxwriter", "excel", "Excel files need XlsxWriter")
     if local_path(path, "path", "file").suffix.lower() != ".xlsx":
         raise InvalidOptionError(f"path={str(path)!r}: the name of an Excel file ends in .xlsx.")
 
 
 def check_size(frame: pd.DataFrame, name: str) -> None:
-    """Raise if a frame is larger than a sheet."""
+    """Raise an error if a frame is larger than a sheet."""
     if len(frame) >= MAX_ROWS or len(frame.columns) > MAX_COLUMNS:
         raise InvalidFrameError(
             f"{name} has {len(frame):,} rows and {len(frame.columns):,} columns; a sheet can "
@@ -247,7 +247,7 @@ def check_size(frame: pd.DataFrame, name: str) -> None:
 
 
 def write_book(path: str | os.PathLike[str], sheets: Mapping[str, Sequence[SheetColumn]]) -> Path:
-    """Write sheets, and one about them; warn of what had to be cut."""
+    """Write sheets, and one that explains them; warn about texts that had to be cut."""
     columns = [column for sheet in sheets.values() for column in sheet]
     rows = sum(len(sheet[0].cells) for sheet in sheets.values() if sheet)
     about = _about(columns, rows)
@@ -284,7 +284,7 @@ def _about(columns: Sequence[SheetColumn], rows: int) -> list[tuple[str, Cell]]:
 def _write(
     part: Path, sheets: Mapping[str, Sequence[SheetColumn]], about: Sequence[tuple[str, Cell]]
 ) -> None:
-    """Write the book; XlsxWriter's temporary files are removed, also after a failure."""
+    """Write the workbook, and remove XlsxWriter's temporary files, even after a failure."""
     import xlsxwriter  # noqa: PLC0415  an extra
 
     with tempfile.TemporaryDirectory(prefix="asana_jobs_") as tmpdir, part.open("wb") as file:
@@ -307,17 +307,17 @@ def _fill(
     header = book.add_format({"bold": True, "num_format": "@"})
     for name, columns in sheets.items():
         sheet = book.add_worksheet(name)
-        _arrange(sheet, columns)
-        for place, column in enumerate(columns):
-            sheet.write_string(0, place, column.header, header)
+        _set_layout(sheet, columns)
+        for index, column in enumerate(columns):
+            sheet.write_string(0, index, column.header, header)
         for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True), 1):
-            for place, cell in enumerate(cells):
+            for index, cell in enumerate(cells):
                 if cell is not None:
-                    write(sheet, row, place, cell)
+                    write(sheet, row, index, cell)
     notes = book.add_worksheet("About")
     notes.set_column(0, 0, 16)
     notes.set_column(1, 1, 60)
-    _print(notes, 1)
+    _set_printing(notes, 1)
     for row, (name, value) in enumerate(about):
         notes.write_string(row, 0, name, header)
         write(notes, row, 1, value)
@@ -337,21 +337,20 @@ def _cell_writer(book: Any) -> Callable[[Any, int, int, Cell], None]:
         elif isinstance(cell, bool):
             sheet.write_boolean(row, column, cell)
         elif isinstance(cell, dt.date):
-            look = time if isinstance(cell, dt.datetime) else date
-            sheet.write_datetime(row, column, cell, look)
+            sheet.write_datetime(row, column, cell, time if isinstance(cell, dt.datetime) else date)
         else:
             sheet.write_number(row, column, cell)
 
     return write
 
 
-def _arrange(sheet: Any, columns: Sequence[SheetColumn]) -> None:
-    """Set widths, filters and pages: a wide sheet takes several, each with the first column."""
+def _set_layout(sheet: Any, columns: Sequence[SheetColumn]) -> None:
+    """Set widths, filters and pages; each page of a wide sheet repeats the first column."""
     widths = [_width(column) for column in columns]
-    for place, width in enumerate(widths):
-        sheet.set_column(place, place, width)
+    for index, width in enumerate(widths):
+        sheet.set_column(index, index, width)
     sheet.freeze_panes(1, 1)
-    _print(sheet, _pages(widths))
+    _set_printing(sheet, _pages(widths))
     sheet.repeat_rows(0)
     sheet.repeat_columns(0)
     sheet.print_across()
@@ -368,7 +367,7 @@ def _width(column: SheetColumn) -> int:
 
 
 def _pages(widths: Sequence[int]) -> int:
-    """Return how many pages side by side the columns need, the first column on each."""
+    """Return how many pages side by side the columns need, with the first column on each."""
     pages, used = 1, 0
     for width in widths[1:]:
         if used and widths[0] + used + width > _PAGE_WIDTH:
@@ -377,8 +376,8 @@ def _pages(widths: Sequence[int]) -> int:
     return pages
 
 
-def _print(sheet: Any, pages: int) -> None:
-    """Print in landscape, as wide as so many pages, with the name of the sheet and page numbers."""
+def _set_printing(sheet: Any, pages: int) -> None:
+    """Print in landscape on `pages` pages side by side, with sheet name and page numbers."""
     sheet.set_landscape()
     sheet.fit_to_pages(pages, 0)
     sheet.set_footer("&L&A&R&P / &N")

@@ -1,4 +1,4 @@
-"""Any frames as an Excel file, a sheet for each: what is loaded, answers, comparisons."""
+"""Frames as an Excel file with a sheet for each: loaded exports, answers, comparisons."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ _MAX_NAME = 31
 def frames_to_excel(
     frames: Mapping[str, pd.DataFrame | pd.Series], path: str | os.PathLike[str]
 ) -> Path:
-    """Write any frames to an Excel file, a sheet for each: answers, tables, a comparison.
+    """Write any frames to an Excel file, with a sheet for each: answers, tables, a comparison.
 
-    Gids stay text, lists become text (names, separated by commas), times become UTC without a
-    zone, to the millisecond, and durations become days; no text runs as a formula or becomes a
-    link; signed URLs are masked. The index is written, too, unless it only counts. A last sheet,
-    ``About``, explains this.
+    Gids stay text, lists become text (names separated by commas), times become UTC without a
+    zone, to the millisecond, and durations become days. No text runs as a formula or becomes a
+    link, and signed URLs are masked. The index is written, too, unless it only counts rows. A
+    last sheet, ``About``, explains this.
 
     Parameters
     ----------
     frames
-        What to write, by the name of its sheet; a series is a sheet with one column.
+        The frames by the names of their sheets; a series becomes a sheet with one column.
     path
         The file, ``….xlsx``; an existing file is replaced atomically.
 
@@ -58,18 +58,18 @@ def frames_to_excel(
     Raises
     ------
     MissingExtraError
-        When XlsxWriter is not installed.
+        If XlsxWriter is not installed.
     InvalidFrameError
-        When there is no frame, or one is larger than a sheet: 1,048,575 rows, 16,384 columns.
+        If there is no frame, or one is larger than a sheet: 1,048,575 rows, 16,384 columns.
     InvalidOptionError
-        When the suffix is not ``.xlsx``, or `path` is not a local file in an existing folder.
+        If the suffix is not ``.xlsx``, or `path` is not a local file in an existing folder.
     ExportWriteError
-        When the file cannot be written, for example because the disk is full.
+        If the file cannot be written, for example because the disk is full.
 
     Warns
     -----
     AsanaValueWarning
-        When a text is longer than 32,767 characters, the limit of a cell: it is cut.
+        If a text is longer than 32,767 characters, the limit of a cell: it is cut.
 
     See Also
     --------
@@ -99,7 +99,7 @@ def export_to_excel(export: ExportAnswers, path: str | os.PathLike[str]) -> Path
 
 
 def comparison_to_excel(comparison: ExportComparison, path: str | os.PathLike[str]) -> Path:
-    """Write what changed between two exports to an Excel file, what is most readable first."""
+    """Write the changes between two exports to an Excel file, the most readable sheets first."""
     views = ("closed", "reopened", "moved", "rescheduled", "reassigned")
     frames = {view: getattr(comparison, view) for view in views}
     frames["rescheduled"] = _with_dates(frames["rescheduled"])
@@ -110,7 +110,7 @@ def comparison_to_excel(comparison: ExportComparison, path: str | os.PathLike[st
 
 
 def _with_dates(rescheduled: pd.DataFrame) -> pd.DataFrame:
-    """Return dates without a zone, unless there are times among them."""
+    """Return dates without a zone, unless some of them have a time."""
     if not rescheduled["column"].isin(["due_on", "start_on"]).all():
         return rescheduled
     dates = {name: rescheduled[name].dt.tz_localize(None) for name in ("before", "after")}
@@ -118,7 +118,7 @@ def _with_dates(rescheduled: pd.DataFrame) -> pd.DataFrame:
 
 
 def _readable(changes: pd.DataFrame) -> pd.DataFrame:
-    """Return changes without stories, gids beside names, and what the sheet ``moved`` has."""
+    """Return changes without stories, gids that have a name, and what the sheet ``moved`` shows."""
     names = changes["column"].str.replace(r"\.gid$", ".name", regex=True)
     cells = pd.MultiIndex.from_frame(changes[["gid", "column"]])
     is_named = (names != changes["column"]).fillna(False).to_numpy(bool)
@@ -129,7 +129,7 @@ def _readable(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _list_text(cell: Any) -> Any:
-    """Return a list of objects, which comparisons write as JSON, as people read it."""
+    """Return readable text for a list of objects, which comparisons write as JSON."""
     if isinstance(cell, str) and cell.startswith(("[{", "[]")):
         with contextlib.suppress(orjson.JSONDecodeError):
             return _text(orjson.loads(cell))
@@ -137,20 +137,20 @@ def _list_text(cell: Any) -> Any:
 
 
 def _write(
-    frames: Mapping[str, pd.DataFrame | pd.Series], path: str | os.PathLike[str], of: str
+    frames: Mapping[str, pd.DataFrame | pd.Series], path: str | os.PathLike[str], owner: str
 ) -> Path:
     check_path(path)
     sheets: dict[str, list[SheetColumn]] = {}
     for name, frame in frames.items():
         flat = _flat(frame)
-        check_size(flat, f"{of}[{name!r}]")
+        check_size(flat, f"{owner}[{name!r}]")
         columns = [_sheet_column(column) for _, column in masked(flat).items()]
         sheets[_sheet_name(str(name), {"about", *map(str.lower, sheets)})] = columns
     return write_book(path, sheets)
 
 
 def _flat(frame: pd.DataFrame | pd.Series) -> pd.DataFrame:
-    """Return a frame with its index as columns, unless that only counts rows."""
+    """Return a frame with its index as columns, unless the index only counts rows."""
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("value" if frame.name is None else frame.name)
     frame = frame.set_axis(
@@ -166,7 +166,7 @@ def _header(name: object) -> str:
 
 
 def _sheet_name(name: str, taken: set[str]) -> str:
-    """Return a name that Excel takes for a sheet, which no other has in any case of letters."""
+    """Return a name that Excel accepts for a sheet, and that differs from others ignoring case."""
     plain = _FORBIDDEN.sub("_", name)[:_MAX_NAME] or "_"
     number = 2
     unique = plain
@@ -177,7 +177,7 @@ def _sheet_name(name: str, taken: set[str]) -> str:
 
 
 def _sheet_column(column: pd.Series) -> SheetColumn:
-    """Return a column as a sheet can hold it: lists as text, naive times as the dates they are."""
+    """Return a column for a sheet: lists as text, naive times at midnight as dates."""
     dtype = column.dtype
     if isinstance(dtype, pd.ArrowDtype) and pa.types.is_list(dtype.pyarrow_dtype):
         texts = [None if items is None else _text(items) for items in pa.array(column).to_pylist()]
@@ -185,8 +185,8 @@ def _sheet_column(column: pd.Series) -> SheetColumn:
     if getattr(dtype, "kind", "") == "m":
         days = column.dt.total_seconds() / 86_400
         return sheet_column(days.rename(f"{column.name} (days)"))
-    found = sheet_column(column)
-    return replace(found, cells=[*map(_date, found.cells)]) if _has_dates(column) else found
+    result = sheet_column(column)
+    return replace(result, cells=[*map(_date, result.cells)]) if _has_dates(column) else result
 
 
 def _has_dates(column: pd.Series) -> bool:
@@ -200,7 +200,7 @@ def _date(cell: Any) -> Cell:
 
 
 def _text(items: list[Any]) -> str:
-    """Return a list as people read it: names; a project with its section."""
+    """Return a list as readable text: names; a project with its section."""
     return ", ".join(map(_name, items))
 
 

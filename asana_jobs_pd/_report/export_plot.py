@@ -1,4 +1,4 @@
-"""`data.plot`: pictures of a loaded export, in the manner of pandas."""
+"""`data.plot`: charts of a loaded export, in the style of pandas' own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts with matplotlib in the manner of pandas: how many jobs are in which state."""
+"""`plot_asana_status`, and what all our matplotlib charts share."""
 
 from __future__ import annotations
 
@@ -102,28 +102,28 @@ def _counts(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_stacks(ax: Axes, counts: pd.DataFrame, style: dict[str, Any]) -> list[Any]:
-    """Draw the bars; counts without room in them follow the total, in their state's color."""
+    """Draw the bars; a count that does not fit into its bar follows the total, in its color."""
     dark = has_dark_background(ax)
     totals = counts.sum(axis=1).to_numpy()
     width = float(ax.get_window_extent().width / ax.figure.dpi) / (totals.max() * 1.08)
     left, handles = np.zeros(len(counts)), []
     ends = [_append_text(ax, (total, line), f"{total:,}") for line, total in enumerate(totals)]
     for state in counts.columns:
-        look, values = state_style(state), counts[state].to_numpy()
-        color = look.color(dark=dark)
+        shown, values = state_style(state), counts[state].to_numpy()
+        color = shown.color(dark=dark)
         options: dict[str, Any] = {
             "height": 0.62,
             "color": color,
             "linewidth": 1.2,
             "edgecolor": ax.get_facecolor(),
-            "label": f"{drawable(look.label)} ({values.sum():,})",
+            "label": f"{drawable(shown.label)} ({values.sum():,})",
             **style,
         }
         bars = ax.barh(np.arange(len(counts)), values, left=left, **options)
         texts = [f"{value:,}" if value else "" for value in values]
         for line, (value, text) in enumerate(zip(values, texts, strict=True)):
             if text and value * width < _MIN_ROOM + _DIGIT_WIDTH * len(text):
-                ends[line] = _append_text(ax, ends[line], f"{look.mark} {text}", color=color)
+                ends[line] = _append_text(ax, ends[line], f"{shown.mark} {text}", color=color)
                 texts[line] = ""
         inside = "#111111" if dark else "#ffffff"
         ax.bar_label(bars, texts, label_type="center", color=inside, fontsize="small")
@@ -134,11 +134,11 @@ def _draw_stacks(ax: Axes, counts: pd.DataFrame, style: dict[str, Any]) -> list[
 
 
 _MIN_ROOM, _DIGIT_WIDTH = 0.1, 0.08
-"""Inches that a count needs in its bar: at all, and for each digit."""
+"""The inches that a count needs in its bar: a minimum, and for each digit."""
 
 
 def _append_text(ax: Axes, before: Any, text: str, **options: Any) -> Any:
-    """Write behind a point, or behind another text."""
+    """Write a text to the right of a point or of another text."""
     point = isinstance(before, tuple)
     return ax.annotate(
         text,
@@ -165,11 +165,11 @@ def _label_stacks(ax: Axes, counts: pd.DataFrame, longest: int) -> None:
 
 _OPAQUE = 0.5
 _LEGEND_ENTRY = 1.4
-"""The width of a legend's entry in inches."""
+"""The width of a legend entry in inches."""
 
 
 def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    """Return the caller's Axes, or those of a new figure of a size in inches."""
+    """Return the caller's Axes, or those of a new figure; `size` is in inches."""
     from matplotlib.axes import Axes  # noqa: PLC0415  an extra
 
     if ax is None:
@@ -182,7 +182,7 @@ def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
 
 
 def has_dark_background(ax: Axes) -> bool:
-    """Tell whether the Axes, or the figure behind them, are dark."""
+    """Return whether the Axes, or the figure behind them, are dark."""
     from matplotlib.colors import to_hex, to_rgba  # noqa: PLC0415  an extra
 
     for background in (ax.get_facecolor(), ax.figure.get_facecolor()):
@@ -192,7 +192,7 @@ def has_dark_background(ax: Axes) -> bool:
 
 
 def simplify(ax: Axes) -> None:
-    """Keep of the frame only the lower edge and thin vertical grid lines."""
+    """Remove everything around the plot but the lower edge and thin vertical grid lines."""
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_alpha(0.3)
@@ -243,7 +243,7 @@ _FONTS = (
     *("Noto Sans Thai", "Noto Emoji", "Segoe UI Emoji", "Segoe UI Symbol", "Symbola"),
     "DejaVu Sans",
 )
-"""Fonts for scripts that the font of the plot may lack; the installed ones are used."""
+"""Fonts for scripts that the plot's own font may lack; those that are installed are used."""
 _MISSING_GLYPH = "□"
 
 
@@ -256,12 +256,12 @@ def fonts() -> tuple[str, ...]:
 
 
 def plain_text() -> dict[str, Any]:
-    """Return options of texts with foreign names: a dollar is a dollar, with TeX too."""
+    """Return options for texts from outside: a dollar sign never starts a formula."""
     return {"fontfamily": fonts(), "parse_math": False, "usetex": False}
 
 
 def drawable(text: str) -> str:
-    """Return a text without characters that no font has: matplotlib would warn of each."""
+    """Return a text without characters that no font has: matplotlib would warn about each."""
     glyphs = _glyphs(fonts())
     if all(ord(character) in glyphs for character in text):
         return text
@@ -275,7 +275,7 @@ def drawable(text: str) -> str:
 
 @functools.lru_cache(maxsize=8)
 def _glyphs(families: tuple[str, ...]) -> frozenset[int]:
-    """Return the characters that a family has in normal and in bold."""
+    """Return the characters that a family has in both normal and bold."""
     from matplotlib import font_manager  # noqa: PLC0415  an extra
 
     glyphs: set[int] = set()
@@ -293,7 +293,7 @@ _WEIGHTS = ("normal", "bold")
 
 
 def show_message(ax: Axes, text: str) -> None:
-    """Say why there is nothing to see."""
+    """Show a message in place of a chart."""
     options: dict[str, Any] = {"ha": "center", "va": "center", "alpha": 0.75, "fontfamily": fonts()}
     ax.text(0.5, 0.5, text, transform=ax.transAxes, **options)
     ax.set_xticks([])
@@ -310,10 +310,9 @@ _BOX = re.compile(r"M (\S+) (\S+) L \1 (\S+) L (\S+) \3 L \4 \2 z")
 
 
 def svg_for_page(svg: str, prefix: str, label: str) -> str:
-    """Return matplotlib's SVG as part of a page: nothing but its shapes and texts.
+    """Return matplotlib's SVG for use in a page: only its shapes and texts, in the page's style.
 
-    They have the page's font and colors. Ids begin with `prefix`; links become tooltips, and the
-    links of texts their text.
+    Ids begin with `prefix`. Links become tooltips; the link of a text replaces the text.
     """
     source = ET.fromstring(svg)  # noqa: S314  it is matplotlib's
     view_box = source.get("viewBox", "")
@@ -344,7 +343,7 @@ def svg_for_page(svg: str, prefix: str, label: str) -> str:
 
 
 def _shapes(group: ET.Element, tip: str = "") -> Iterator[tuple[str, ET.Element, str]]:
-    """Return the shapes of a drawing in order, each with its tag and the link around it."""
+    """Yield the shapes of a drawing in order, each with its tag and the link around it."""
     for element in group:
         tag = element.tag.rpartition("}")[2]
         if tag in ("path", "use", "text"):
@@ -360,7 +359,7 @@ def _page_style(style: str) -> str:
 
 
 def _short(path: str) -> str:
-    """Return a path, or a number, with two decimals; boxes take half the space."""
+    """Return a path, or a number, with two decimals; boxes are written in half the space."""
     rounded = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.2f}", path)
     return _BOX.sub(r"M\1 \2V\3H\4V\2z", " ".join(rounded.split()))
 

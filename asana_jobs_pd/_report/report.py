@@ -49,7 +49,7 @@ from asana_jobs_pd._vocabulary import (
 from asana_jobs_pd.errors import require_extra
 
 MAX_ROWS = 50
-"""The most rows of a table; the number of the others is shown below it."""
+"""The most rows of a table; below it, the report says how many there are besides."""
 _NOTHING = "–"  # noqa: RUF001  an empty cell
 
 
@@ -67,22 +67,23 @@ def asana_jobs_report(
 ) -> Path:
     """Write a report on jobs to one HTML file.
 
-    It has a summary, failures with their next step, unfinished jobs, a timeline, what was created
-    with links into Asana, and files. The file is self-contained: it has no scripts and loads no
-    fonts or images. It follows the reader's light or dark theme, fits phones and can be printed.
-    All names are escaped, and signed URLs are masked; files outside the report's folder are
-    listed by name only. The timeline needs matplotlib; without it there is none.
+    It has a summary, failures with their next step, unfinished jobs, a timeline, the created
+    objects with links to Asana, and files. The file is self-contained: it has no scripts and
+    loads no fonts or images. It follows the reader's light or dark theme, fits phones and can be
+    printed. All names are escaped, and signed URLs are masked; files outside the report's folder
+    are listed by name only. Without matplotlib, the report has no timeline.
 
     Parameters
     ----------
     jobs
-        A frame of jobs, with files if `download_asana_exports` returned it; it is not changed.
+        A frame of jobs, which is not changed; one that `download_asana_exports` returned also
+        has files.
     path
         The file; an existing file is replaced atomically.
     title
         The heading of the report.
     columns
-        Columns of `jobs` to show with each job that is listed, such as your own.
+        Columns of `jobs`, such as your own, to show with each listed job.
     history, start, end, tz
         As in `plot_asana_timeline`: times of jobs for which Asana reports none, and the time
         zone.
@@ -138,7 +139,7 @@ def asana_jobs_report(
 
 
 def _times(spans: pd.DataFrame, zone: tzinfo) -> str:
-    """Say when the jobs were read and the report was written."""
+    """Return when the jobs were read and the report was written."""
     read = spans["fetched_at"].dropna() if "fetched_at" in spans.columns else pd.Series()
     ends = [format_time(time, zone) for time in (read.min(), read.max())] if len(read) else []
     prefix = f"read {' to '.join(dict.fromkeys(ends))} · " if ends else ""
@@ -152,7 +153,7 @@ def _state_counts(spans: pd.DataFrame) -> dict[str, int]:
 
 
 class Cell(NamedTuple):
-    """A cell that is more than text: `state` gives it a mark and a color."""
+    """A cell with a link, or with a state, which gives it a mark and a color."""
 
     text: str
     state: str = ""
@@ -160,16 +161,16 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column of a table; `look` is a CSS class, `state` gives its head a mark and a color."""
+    """A column of a table; `state` gives its head a mark and a color."""
 
     head: str
     cells: Sequence[Cell | str]
-    look: str = ""
+    css_class: str = ""
     state: str = ""
 
 
 class Section(NamedTuple):
-    """A part of the report; its pictures are safe as they are, `states` is their legend."""
+    """A part of the report. `pictures` are safe HTML, and `states` is their legend."""
 
     title: str
     columns: Sequence[Column] = ()
@@ -180,12 +181,12 @@ class Section(NamedTuple):
 
     @property
     def rows(self) -> list[tuple[Cell | str, ...]]:
-        """The rows of the table; it ends with the shortest column, of the rows that are shown."""
+        """The rows of the table, as many as its shortest column has cells."""
         return list(zip(*(column.cells for column in self.columns), strict=False))
 
 
 OwnColumns: TypeAlias = Callable[[pd.Index], list[Column]]
-"""Returns the user's columns for some rows of `job_spans`."""
+"""Returns the user's own columns for some rows of `job_spans`."""
 
 
 def _sections(
@@ -195,7 +196,7 @@ def _sections(
     zone: tzinfo,
     folder: Path,
 ) -> list[Section]:
-    """Return the parts that have something to say."""
+    """Return the sections that are not empty."""
     if not len(spans):
         return [Section("Summary", notes=["No jobs."])]
     sections = [
@@ -259,7 +260,7 @@ _STEPS = {
     "refused": "Resolve the reason, then start it again.",
     "not_sent": "Start it again; no request was made.",
 }
-"""What to do about a state."""
+"""The next step for each state that has one."""
 
 
 def _unfinished(spans: pd.DataFrame, own: OwnColumns, zone: tzinfo) -> Section:
@@ -271,7 +272,7 @@ def _unfinished(spans: pd.DataFrame, own: OwnColumns, zone: tzinfo) -> Section:
 
 
 def _created(jobs: pd.DataFrame, spans: pd.DataFrame, own: OwnColumns) -> Section:
-    """List the objects of jobs that succeeded; exports are among the files."""
+    """List the objects that succeeded jobs created, except exports: those are among the files."""
     objects = results(jobs)
     by_gid = pd.Series(spans.index, spans["gid"])[spans["state"].to_numpy(object) == "succeeded"]
     listed = objects["gid"].isin(by_gid.index) & ~objects["kind"].str.endswith("_export")
@@ -315,7 +316,10 @@ def _files(jobs: pd.DataFrame, spans: pd.DataFrame, folder: Path) -> Section:
 
 
 def _file_cell(path: str, error: str, folder: Path) -> Cell | str:
-    """Name a file from the report's folder, if it is in there: a report may be sent elsewhere."""
+    """Return the path of a file in the report's folder, or else its name alone.
+
+    A report may be sent elsewhere, and must not show the folders of this machine.
+    """
     if error:
         return Cell(clean(error), "failed")
     file = Path(path)
@@ -331,7 +335,7 @@ def _section(title: str, columns: list[Column], total: int, notes: Sequence[str]
 
 
 def _identity(rows: pd.DataFrame) -> list[Column]:
-    """Return which job it is, by its gid or what it was to be started from, its kind and state."""
+    """Return the columns that identify a job: its gid (or its source's), kind and state."""
     origins = ("of " + texts_of(rows, "source.gid")).fillna("none")
     return [
         Column("Job", [clean(gid) for gid in rows["gid"].fillna(origins)], "code"),
@@ -369,14 +373,14 @@ _MAX_DECIMALS = 4
 def _own_column(column: pd.Series, decimals: int | None, zone: tzinfo) -> Column:
     texts = [_own_text(value, decimals, zone) for value in column]
     longest = max((len(word) for text in texts for word in text.split()), default=0)
-    look = "text" if longest > _MAX_WORD else ""
+    css_class = "text" if longest > _MAX_WORD else ""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        look = "time"
-    return Column(clean(str(column.name)), texts, look if decimals is None else "num")
+        css_class = "time"
+    return Column(clean(str(column.name)), texts, css_class if decimals is None else "num")
 
 
 _MAX_WORD = 24
-"""Up to so many characters, words of the user's columns are not broken."""
+"""Longer words in the user's columns may be broken."""
 
 
 def _own_text(value: object, decimals: int | None, zone: tzinfo) -> str:
@@ -409,7 +413,7 @@ def _timeline(spans: pd.DataFrame, zone: tzinfo) -> Section:
 
 
 _NARROW_WIDTH = 4.0
-"""The width in inches of the picture for phones."""
+"""The width in inches of the picture that phones show."""
 
 
 def _picture(layout: TimelineLayout, zone: tzinfo, width: float) -> str:

@@ -1,4 +1,4 @@
-"""The few columns of jobs that people read: on the command line, and as ``df.asana``."""
+"""Jobs as a short table to read: on the command line, and as the repr of ``df.asana``."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from asana_jobs_pd._jobs.views import masked, render
 from asana_jobs_pd._vocabulary import kind_label, state_label, states_of
 
 MAX_ROWS = 25
-"""How many rows of a frame are shown."""
+"""The most rows of a frame that are shown."""
 
 
 def job_table(jobs: pd.DataFrame, estimates: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Return what people read: gid, kind, status, created object, estimate, file, error.
+    """Return the columns that people read: gid, kind, status, created object, file, error.
 
-    `estimates` say by gid how long unfinished jobs usually take.
+    `estimates` says by gid how long unfinished jobs usually take.
     """
     table = pd.DataFrame({"gid": jobs["gid"], "kind": kind_labels(jobs)})
     if "status" in jobs.columns:
@@ -40,20 +40,20 @@ def job_table(jobs: pd.DataFrame, estimates: Mapping[str, str] | None = None) ->
 
 
 def file_names(jobs: pd.DataFrame) -> pd.Series:
-    """Return the names of downloaded files; missing where there is none."""
+    """Return the names of downloaded files; missing where there is no file."""
     paths = texts_of(jobs, "file.path")
     return paths.map(lambda path: Path(path).name, na_action="ignore").astype("string")
 
 
 def error_texts(jobs: pd.DataFrame) -> pd.Series:
-    """Return why a row has no job or no file: status and message; missing where it has."""
+    """Return why a row has no job or no file; missing where there is no error."""
     status = texts_of(jobs, "error.status") + " "
     error = status.fillna("") + texts_of(jobs, "error.message")
     return error.fillna(texts_of(jobs, "file.error"))
 
 
 def texts_of(jobs: pd.DataFrame, name: str) -> pd.Series:
-    """Return a column as text; missing if the frame does not have it."""
+    """Return a column as text; all missing if the frame does not have it."""
     return jobs.get(name, pd.Series(pd.NA, jobs.index)).astype("string")
 
 

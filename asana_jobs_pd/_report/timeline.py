@@ -1,4 +1,4 @@
-"""`plot_asana_timeline`: a bar per job over time."""
+"""`plot_asana_timeline`: one bar per job over time."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def plot_asana_timeline(
     title: str | None = None,
     **kwargs: Any,
 ) -> Axes:
-    """Draw a bar per job over time, grouped by kind and colored by state.
+    """Draw one bar per job over time, grouped by kind and colored by state.
 
     Asana reports times for exports only: their bars are solid, from ``created_at`` to
-    ``completed_at``. Other jobs get a pale bar from the times at which they were observed
-    (`history`, `start`, `end`). Unfinished jobs fade out where they were last observed, at
-    ``fetched_at`` at least. The end of a finished job is never guessed: jobs without known times
-    are counted below the axis. Up to 40 jobs are labeled; more are grouped by kind, a thin line
-    each.
+    ``completed_at``. Other jobs get a pale bar that covers the times at which they were observed
+    (`history`, `start`, `end`). Unfinished jobs fade out where they were last observed, which is
+    ``fetched_at`` or later. The end of a finished job is never guessed: jobs without known times
+    are counted below the axis. Up to 40 jobs are labeled; more are drawn as thin lines, grouped
+    by kind.
 
     Parameters
     ----------
@@ -77,15 +77,15 @@ def plot_asana_timeline(
     history
         The ``history`` of a monitor, with ``gid``, ``status`` and ``at``.
     start, end
-        Columns of `jobs` with times of jobs for which Asana reports none.
+        Columns of `jobs` with the times of jobs for which Asana reports none.
     label
-        The column with the labels; by default the created object's name, and the gid.
+        The column with the labels; by default the created object's name and the gid.
     tz
         The time zone of the axis, shown in its label; UTC by default.
     ax
         The Axes to draw on; by default those of a new figure.
     figsize
-        The size of the new figure in inches; by default 10 wide, and as high as the jobs need.
+        The size of the new figure in inches; by default 10 wide and as high as needed.
     legend
         Whether to add a legend of the states with their counts.
     title
@@ -111,7 +111,7 @@ def plot_asana_timeline(
     See Also
     --------
     plot_asana_status : How many are in each state.
-    JobsMonitor.history : Times of jobs that are not exports.
+    JobsMonitor.history : The times of jobs that are not exports.
 
     Examples
     --------
@@ -145,7 +145,7 @@ _FAILURES = ("failed", UNREADABLE)
 _MIN_WIDTH = 60.0 / _DAY
 """The width in days of a timeline whose times are all the same."""
 _FIRST_DAY, _LAST_DAY = -719_160.0, 2_932_894.0
-"""Two days after the year 1 begins, and before 9999 ends: a zone may shift times."""
+"""Two days after the start of year 1 and before the end of 9999: a zone may shift times."""
 _FIRST_SAFE_DAY, _LAST_SAFE_DAY = -354_285.0, 2_567_652.0
 """The years 1000 and 9000: matplotlib may look for ticks far outside the axis."""
 
@@ -165,7 +165,7 @@ def draw_timeline(
 ) -> list[Artist]:
     """Draw the jobs and return the handles for a legend, one per state.
 
-    With `tooltips`, one per job, bars and marks have them as their URL, labels their whole text.
+    With `tooltips`, one per job, they are the URLs of bars and marks; labels have their whole text.
     """
     simplify(ax)
     dark, handles = has_dark_background(ax), []
@@ -191,7 +191,7 @@ def draw_timeline(
 def _draw_bars(
     ax: Axes, rows: pd.DataFrame, color: str, *, dense: bool, label: str, style: dict[str, Any]
 ) -> None:
-    """Draw solid bars for times that Asana reports, pale ones for observed times."""
+    """Draw solid bars for times that Asana reports, and pale ones for observed times."""
     for pale, bars in rows[rows["right"] > rows["left"]].groupby("observed"):
         face = _rgba(color, _OBSERVED_ALPHA if pale else _REPORTED_ALPHA)
         options: dict[str, Any] = {
@@ -206,7 +206,7 @@ def _draw_bars(
 
 
 def _draw_fades(ax: Axes, running: pd.DataFrame, color: str, *, dense: bool, length: float) -> None:
-    """Let running jobs fade out after the time when they were last observed."""
+    """Make running jobs fade out after they were last observed."""
     if not len(running):
         return
     slices = 3 if dense else 10
@@ -224,7 +224,7 @@ def _draw_fades(ax: Axes, running: pd.DataFrame, color: str, *, dense: bool, len
 
 
 def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, *, dense: bool, failed: bool) -> None:
-    """Mark failures, and jobs of which one time is known, with shapes."""
+    """Mark failures, and jobs with only one known time, with shapes."""
     marked = rows if failed else rows[rows["left"] == rows["right"]]
     if len(marked):
         ax.scatter(
@@ -254,7 +254,7 @@ def _add_boxes(ax: Axes, rows: pd.DataFrame, options: dict[str, Any], *, dense: 
 
 
 def _urls(rows: pd.DataFrame) -> list[str | None]:
-    return [*rows["tip"], None]  # matplotlib 3.8 writes no URL if there is only one
+    return [*rows["tip"], None]  # matplotlib 3.8 ignores a list with a single URL
 
 
 def _rgba(color: str, alpha: float) -> tuple[float, float, float, float]:

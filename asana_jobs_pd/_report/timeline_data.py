@@ -1,4 +1,4 @@
-"""The data of a timeline: when each job ran, as far as that is known, and on which line it is."""
+"""The data of a timeline: when each job ran, as far as known, and the line it is drawn on."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _MIN_TIME, _MAX_TIME = (
 _ENDED = (*FINAL_STATUSES, UNREADABLE)
 _HISTORY = ("gid", "status", "at")
 MAX_LABELED = 40
-"""Up to so many jobs are labeled one by one."""
+"""The most jobs that have a label each."""
 MAX_KINDS = 12
-"""The most kinds that many jobs are grouped by; the smallest share a last group."""
+"""The most groups in a dense timeline; the smallest kinds share the last group."""
 
 _MAX_NAME = 28
 _NARROW_NAME = 10
@@ -64,7 +64,7 @@ def job_spans(
 
 
 def named_column(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Return a column that the user named; there must be one."""
+    """Return a column that the user named; there must be exactly one."""
     if list(rows.columns).count(name) == 1:
         column: pd.Series = rows[name]
         return column
@@ -72,7 +72,7 @@ def named_column(rows: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _reported(rows: pd.DataFrame, leaf: str) -> pd.DataFrame:
-    """Return Asana's times of exports; other objects are older or younger than their job."""
+    """Return Asana's times of exports; those of other objects do not tell when their job ran."""
     kinds = [kind for kind in kinds_of(rows) if kind.endswith("_export")]
     names = [name for kind in kinds if (name := f"new_{kind}.{leaf}") in rows.columns]
     missing = pd.Series(pd.NaT, rows.index, _TIME)
@@ -118,13 +118,13 @@ def _observations(
 
 
 def has_value(value: object) -> bool:
-    """Tell whether a cell has a value; a list is one."""
+    """Return whether a cell has a value; a list counts as one."""
     return not (pd.api.types.is_scalar(value) and pd.isna(value))  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineLayout:
-    """The lines of a timeline, from the top; `untimed` counts the jobs that are not on it."""
+    """The lines of a timeline, from the top; `untimed` is the number of jobs without times."""
 
     rows: pd.DataFrame
     kinds: list[tuple[float, str]]
@@ -140,9 +140,9 @@ def layout_timeline(
 ) -> TimelineLayout:
     """Place the jobs with known times by kind, then by time.
 
-    A few jobs get a line and a label each, under the label of their kind; of many, each gets a
-    thin line. `names` are other names than those of created objects. In a narrow picture the kinds
-    are headings.
+    A few jobs get a line and a label each, under the label of their kind; many jobs get a thin
+    line each. `names` replaces the names of created objects. In a narrow picture, the kinds are
+    headings.
     """
     own = ["kind", "line"]  # the user's columns may have these names, even twice
     shown = spans[spans["start"].notna()].drop(columns=own, errors="ignore")
@@ -165,7 +165,7 @@ def layout_timeline(
 
 
 def _largest(kinds: pd.Series) -> pd.Series:
-    """Return kinds of which the smallest share a name, so that each has room for its label."""
+    """Return kinds with one name for the smallest, so that each has room for its label."""
     others = kinds.value_counts().index[MAX_KINDS - 1 :]
     return kinds if len(others) < 2 else kinds.where(~kinds.isin(others), "other kinds")  # noqa: PLR2004
 
@@ -173,7 +173,7 @@ def _largest(kinds: pd.Series) -> pd.Series:
 def _lines(
     kinds: pd.Series, *, dense: bool, narrow: bool
 ) -> tuple[list[float], list[tuple[float, str]], float]:
-    """Return the line of each job, the place of each label of a kind, and the height of all."""
+    """Return the line of each job, the position of each kind's label, and the total height."""
     scale = len(kinds) if dense else 1
     gap = 0.015 * scale if dense else 0.4
     heading = (0.045 if narrow else 0.0) * scale if dense else 1.0
@@ -192,7 +192,7 @@ def _lines(
 def job_labels(
     rows: pd.DataFrame, names: pd.Series | None = None, max_name: int = _MAX_NAME
 ) -> list[str]:
-    """Return a short, masked label per job: a name, else the created object's, and the gid."""
+    """Return a short, masked label for each job: its name or its created object's, and the gid."""
     names = _created_names(rows) if names is None else names[rows.index]
     gids, sources = (texts_of(rows, name).fillna("") for name in ("gid", "source.gid"))
     labels = []
@@ -204,7 +204,7 @@ def job_labels(
 
 
 def short_gid(gid: str) -> str:
-    """Return what tells a job from its neighbors: of its gid the start and the end."""
+    """Return the start and end of a gid, which tell a job from its neighbors."""
     return gid if len(gid) <= _MAX_GID else f"{gid[:4]}…{gid[-4:]}"
 
 
