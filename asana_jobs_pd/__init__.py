@@ -113,7 +113,7 @@ _NAMES = {
         "PartialReadError PartialStartError ReadInterrupted StartInterrupted WaitTimeoutError"
     ),
 }
-"""What each module brings; it is imported when one of its names is first used."""
+"""The public names of each module, which is imported when one of them is first used."""
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 _SUBMODULES = ("errors", "ledger", "sandbox", "testing", "typing")
 __all__ = sorted((*_MODULES, *_SUBMODULES))  # noqa: PLE0605  the imports above say it statically
@@ -121,7 +121,7 @@ __all__ = sorted((*_MODULES, *_SUBMODULES))  # noqa: PLE0605  the imports above 
 logging.getLogger("asana_jobs_pd").addHandler(logging.NullHandler())
 
 
-if not TYPE_CHECKING:  # which see the imports above
+if not TYPE_CHECKING:  # type checkers see the imports above
 
     def __getattr__(name: str) -> object:
         if name == "__version__":
@@ -138,7 +138,7 @@ if not TYPE_CHECKING:  # which see the imports above
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Bring the magic ``%asana_jobs``: what ``%load_ext asana_jobs_pd`` calls."""
+    """Register the magic ``%asana_jobs``; called by ``%load_ext asana_jobs_pd``."""
     from asana_jobs_pd._cli.magic import load
 
     load(shell)

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run a command, or the tour without arguments; errors are raised."""
+    """Run a command, or the tour if there are no arguments; errors are raised."""
     if not arguments:
         from asana_jobs_pd._cli.tour import run_tour
 

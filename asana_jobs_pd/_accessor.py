@@ -41,9 +41,10 @@ R = TypeVar("R")
 
 
 class _Verb(Generic[P, R]):
-    """A method that calls a public function with the frame, under its signature and docstring.
+    """A method that calls a public function with the frame, with its signature and docstring.
 
-    The function is imported when the method is first looked up: importing the package stays cheap.
+    The function is imported when the method is first looked up, so that importing the package is
+    fast.
     """
 
     def __init__(self, function: Callable[[], Callable[Concatenate[Any, P], R]]) -> None:
@@ -85,7 +86,7 @@ class AsanaPlot:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
-    # mypy: their **kwargs could hold another `jobs`
+    # mypy: their **kwargs could contain another `jobs`
     timeline = _Verb(lambda: aj.plot_asana_timeline)  # type: ignore[arg-type,return-value]
     status = _Verb(lambda: aj.plot_asana_status)  # type: ignore[arg-type,return-value]
 
@@ -95,9 +96,9 @@ class AsanaPlot:
 class AsanaAccessor:
     """Asana jobs in a DataFrame: ``df.asana``.
 
-    Works on any frame with job gids in ``gid``, as a column or an index level. Our columns are
-    recognized by name; other columns are left alone. No method changes the frame in place. It is
-    shown as the few columns that people read, those of the command line.
+    Works on any frame with job gids in ``gid``, a column or an index level. Our columns are
+    recognized by name; other columns are left alone. No method changes the frame in place. Its
+    repr is a short table of the jobs, as on the command line.
 
     Type checkers see ``df.asana`` as ``Any``; `accessor` returns it typed.
 
@@ -118,7 +119,7 @@ class AsanaAccessor:
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        # pandas caches this object: a check here would speak of a frame that has changed since.
+        # pandas caches this object: the frame can change after a check made here.
         self._frame = frame
 
     def __repr__(self) -> str:
@@ -126,7 +127,7 @@ class AsanaAccessor:
 
         try:
             return table_text(self._frame)
-        except aj.AsanaJobsError:  # a frame without gids, say
+        except aj.AsanaJobsError:  # such as a frame without gids
             return f"<AsanaAccessor: {len(self._frame):,} rows>"
 
     def _repr_html_(self) -> str | None:
@@ -146,7 +147,7 @@ class AsanaAccessor:
     report = _Verb(lambda: aj.asana_jobs_report)
     to_excel = _Verb(lambda: aj.asana_jobs_to_excel)
 
-    if TYPE_CHECKING:  # which cannot bind the overloads of a function
+    if TYPE_CHECKING:  # type checkers cannot bind the overloads of a function to a method
 
         @overload
         def load(
@@ -198,7 +199,7 @@ class AsanaAccessor:
 
         See Also
         --------
-        JobsWidget : All about it.
+        JobsWidget : The widget and its attributes.
         AsanaAccessor.wait : Wait without a widget.
 
         Examples
@@ -209,29 +210,28 @@ class AsanaAccessor:
         return aj.JobsWidget(self._frame, client=client, dest=dest)
 
     def changes(self, previous: pd.DataFrame) -> pd.DataFrame:
-        """Return what is different from an earlier frame of the same jobs.
+        """Return the values that differ from an earlier frame of the same jobs.
 
         Parameters
         ----------
         previous
-            The frame before a refresh, say. Rows are matched by gid; jobs that only one of
-            the frames has are left out.
+            The earlier frame, such as the one before a refresh. Rows are matched by gid; jobs
+            that are in only one of the frames are left out.
 
         Returns
         -------
         pandas.DataFrame
             One row per changed value: ``gid``, ``column``, ``before``, ``after``, all ``string``,
-            times in ISO 8601. ``fetched_at`` is not compared, and of a signed URL only what
-            comes before its signature.
+            times in ISO 8601. ``fetched_at`` and the signatures of signed URLs are not compared.
 
         Raises
         ------
         InvalidFrameError
-            When one of them is not a frame of jobs.
+            If one of them is not a frame of jobs.
 
         See Also
         --------
-        AsanaAccessor.refresh : Ask for what is new.
+        AsanaAccessor.refresh : Fetch the current state.
 
         Examples
         --------
@@ -245,14 +245,15 @@ class AsanaAccessor:
         return changes(self._frame, previous)
 
     def summary(self) -> pd.DataFrame:
-        """Return how many jobs there are of each kind in each state.
+        """Return how many jobs of each kind are in each state.
 
         Returns
         -------
         pandas.DataFrame
-            One row per ``resource_subtype`` by name, then ``total``; one column per status in the
-            order of a job's life, others by name, ``unknown`` for jobs that could not be read,
-            then ``total``. Counts are ``int64``; a repeated gid counts once.
+            One row per ``resource_subtype``, sorted by name, then ``total``. One column per
+            status, in the order of a job's life, then other statuses by name, ``unknown`` for
+            jobs that could not be read, and ``total``. Counts are ``int64``; a repeated gid
+            counts once.
 
         See Also
         --------
@@ -268,14 +269,14 @@ class AsanaAccessor:
         return summary(self._frame)
 
     def results(self) -> pd.DataFrame:
-        """Return what the jobs created: one row per object, whichever ``new_*`` it is.
+        """Return what the jobs created: one row per object, from whichever ``new_*`` it is in.
 
         Returns
         -------
         pandas.DataFrame
             ``gid`` (of the job), ``kind`` (``task``, ``graph_export``, …), ``new.gid``,
-            ``new.name``, ``new.created_at``, ``new.completed_at``, in the order of the jobs; a
-            repeated gid gives its rows once. Until a job has succeeded, its object may be
+            ``new.name``, ``new.created_at``, ``new.completed_at``, in the order of the jobs. The
+            rows of a repeated gid appear once. Until a job has succeeded, its object may be
             inconsistent.
 
         See Also
@@ -315,7 +316,7 @@ class AsanaAccessor:
 
         See Also
         --------
-        AsanaAccessor.refresh : Ask for them again.
+        AsanaAccessor.refresh : Fetch them again.
 
         Examples
         --------
@@ -328,11 +329,11 @@ class AsanaAccessor:
 
     @property
     def failed(self) -> pd.DataFrame:
-        """The rows without success: failed, answered by 403 or 404, or never started.
+        """The rows whose jobs failed, cannot be read (403 or 404), or were never started.
 
         See Also
         --------
-        AsanaAccessor.report : Lists them with the next step.
+        AsanaAccessor.report : List them with the next step.
 
         Examples
         --------
@@ -345,7 +346,7 @@ class AsanaAccessor:
 
     @property
     def exports(self) -> pd.DataFrame:
-        """The rows of graph and resource exports, ready or not.
+        """The rows of graph and resource exports, whether ready or not.
 
         See Also
         --------
@@ -362,9 +363,9 @@ class AsanaAccessor:
 
     @property
     def cached(self) -> pd.DataFrame:
-        """The rows whose graph export Asana had ready before it was requested here.
+        """The rows whose graph export Asana had completed before it was requested here.
 
-        Of more than 1,000 tasks it keeps one for 4 hours: what is in it may be stale.
+        Asana keeps a graph export of more than 1,000 tasks for 4 hours, so it may be stale.
 
         See Also
         --------

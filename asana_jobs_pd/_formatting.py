@@ -13,11 +13,11 @@ _LARGEST_FIRST = (
     (_MINUTE, "min", 1, "s"),
 )
 _MANY = 20
-"""From so many of a unit on, the smaller one is left out."""
+"""With this many of a unit or more, the smaller unit is left out."""
 _ROUNDED = 1.5
-"""From so many of a unit on, it is the unit of a range."""
+"""A range is in the largest unit of which its end has at least this many."""
 _TENTHS = 10
-"""Below so many seconds a duration has tenths."""
+"""Durations of fewer seconds are shown with tenths."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -38,7 +38,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_range(low: float, high: float) -> str:
-    """Return a range of seconds in the unit that fits its end: ``4 to 9 min``, ``up to 2 h``."""
+    """Return a range of seconds, in the unit that suits its end: ``4 to 9 min``, ``up to 2 h``."""
     size, unit = next(
         ((size, unit) for size, unit, *_ in _LARGEST_FIRST if high >= _ROUNDED * size), (1, "s")
     )
@@ -57,7 +57,7 @@ def format_epoch(microseconds: int) -> str:
 
 
 def format_size(size: float) -> str:
-    """Return bytes in decimal units: ``812 B``, ``1.2 MB``, ``96 MB``."""
+    """Return a number of bytes in decimal units: ``812 B``, ``1.2 MB``, ``96 MB``."""
     power = 0
     while size >= 999.5 and power < len(_UNITS) - 1:  # noqa: PLR2004  it would be rounded to 1000
         size, power = size / 1000, power + 1
@@ -66,7 +66,7 @@ def format_size(size: float) -> str:
 
 
 def format_progress(size: int, total: int | None) -> str:
-    """Return bytes out of a total: ``412 of 654 MB``; without a total, ``412 MB``."""
+    """Return a number of bytes out of a total: ``412 of 654 MB``; without a total, ``412 MB``."""
     if not total:
         return format_size(size)
     done, of = format_size(size), format_size(total)
@@ -80,9 +80,9 @@ def format_count(count: int, noun: str, plural: str = "") -> str:
 
 
 def format_time(time: pd.Timestamp, zone: tzinfo) -> str:
-    """Return a time to the second in a zone, which is not named.
+    """Return a time to the second in a zone, without the zone's name.
 
-    A time that would be before the year 1 or after 9999 there is in UTC, and says so.
+    Times that would be before the year 1 or after 9999 in that zone are given in UTC, with "UTC".
     """
     try:
         local = time.to_pydatetime(warn=False).astimezone(zone)

@@ -10,14 +10,14 @@ from asana_jobs_pd.errors import InvalidOptionError
 
 
 def check_flag(name: str, value: object, *, optional: bool = False) -> None:
-    """Refuse an option that is neither True nor False, nor None where it is optional."""
+    """Raise unless an option is True or False, or None if it is optional."""
     if not isinstance(value, bool) and not (optional and value is None):
         choices = "True, False or None" if optional else "True or False"
         raise InvalidOptionError(f"{name}={value!r}: give {choices}.")
 
 
 def check_one_of(option: str, value: object, choices: Sequence[str]) -> None:
-    """Refuse an option that has none of the values it may have."""
+    """Raise unless an option has one of the values in `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise InvalidOptionError(
             f"{option}={value!r}: give one of {', '.join(map(repr, choices))}."
@@ -25,12 +25,12 @@ def check_one_of(option: str, value: object, choices: Sequence[str]) -> None:
 
 
 def is_whole(value: object, least: int) -> bool:
-    """Whether a value is a whole number of at least this much; booleans are none."""
+    """Return whether a value is a whole number of at least `least`; booleans are not."""
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def is_seconds(value: object) -> bool:
-    """Whether a value is a finite number of seconds, 0 or more; booleans are none."""
+    """Return whether a value is a finite number of seconds, 0 or more; booleans are not."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     return number and 0 <= value < math.inf  # type: ignore[operator]
 
@@ -43,7 +43,7 @@ def check_client_options(  # noqa: PLR0917  as the client has them
     opt_pretty: bool,
     ledger: bool | None,
 ) -> None:
-    """Refuse an invalid option of a client, by name and value."""
+    """Raise an error that names the first invalid option of a client and its value."""
     check_flag("opt_pretty", opt_pretty)
     check_flag("ledger", ledger, optional=True)
     if requests_per_minute is not None and not is_whole(requests_per_minute, 1):

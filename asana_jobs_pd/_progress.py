@@ -1,4 +1,4 @@
-"""Progress of a call: a bar when it takes longer than a second, or a callable of the user's."""
+"""The progress of a call: a bar if it takes longer than a second, or the user's own callable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DELAY = 1.0
 
 
 def check_progress(progress: object) -> None:
-    """Refuse what is neither True, False, None nor a callable."""
+    """Raise unless an option is True, False, None or a callable."""
     if not (progress is None or isinstance(progress, bool) or callable(progress)):
         raise InvalidOptionError(
             f"progress={progress!r}: give True, False, None, or a callable(done, total, what)."
@@ -24,7 +24,7 @@ def check_progress(progress: object) -> None:
 
 
 class Progress:
-    """A tqdm bar that appears after a second, or calls of a callable; a context manager."""
+    """A tqdm bar that appears after a second, or calls to a callable; a context manager."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Progress:
     ) -> None:
         check_progress(shown)
         self._callback = shown if callable(shown) else None
-        self._told: tuple[object, ...] = ()
+        self._reported: tuple[object, ...] = ()
         self._total = total
         self._label = label
         self._options = {"unit": unit, "unit_scale": unit == "B", **options}
@@ -65,7 +65,7 @@ class Progress:
         """Show how many items are done."""
         self._total = self._total if total is None else total
         if self._callback is not None:
-            self._tell(self._callback, done)
+            self._call(self._callback, done)
             return
         elapsed = time.monotonic() - self._started
         if self._off or (self._bar is None and elapsed < self._delay):
@@ -79,17 +79,17 @@ class Progress:
         except Exception:  # noqa: BLE001  a closed standard error must not cost the results
             self._off = True
 
-    def _tell(self, callback: ProgressCallback, done: int) -> None:
-        now = (int(done), None if self._total is None else int(self._total), self._label)
-        if self._off or now == self._told:
+    def _call(self, callback: ProgressCallback, done: int) -> None:
+        progress = (int(done), None if self._total is None else int(self._total), self._label)
+        if self._off or progress == self._reported:
             return
-        self._told = now
+        self._reported = progress
         try:
-            callback(*now)
+            callback(*progress)
         except Exception as error:  # noqa: BLE001  the user's code must not cost the results
             self._off = True
             with contextlib.suppress(UserWarning):
-                text = f"progress= raised {type(error).__name__}: {error}. It is not called again."
+                text = f"progress= raised {type(error).__name__}: {error}. It will not be called again."
                 warn_user(text, UserWarning)
 
     def _make(self, elapsed: float) -> Any:

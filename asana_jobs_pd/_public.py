@@ -1,4 +1,4 @@
-"""Decorators of what users can import from the package itself."""
+"""Decorators for what users import from the package itself."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 def public(item: T) -> T:
-    """Set ``__module__``, so that help and tracebacks show a name that can be imported."""
+    """Set ``__module__``, so that help and tracebacks show where a name can be imported from."""
     item.__module__ = "asana_jobs_pd"
     return item
 
 
 def options_of(model: Callable[P, T]) -> Callable[[Callable[..., T]], Callable[P, T]]:
-    """Give a function the signature and ``Parameters`` of a class: options are written once."""
+    """Give a function the signature and ``Parameters`` of a class, to write options only once."""
 
     def decorate(function: Callable[..., T]) -> Callable[P, T]:
         signature = inspect.signature(model).replace(return_annotation=model)

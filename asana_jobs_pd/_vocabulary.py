@@ -1,4 +1,4 @@
-"""What people read for each state and kind of job: labels, marks, colors and links.
+"""How states and kinds of jobs are shown to people: labels, marks, colors and links.
 
 Used by the widget, the report, the plots and the command line; described in docs/columns.md.
 """
@@ -21,7 +21,7 @@ NO_ACCESS = {
     403: "not yours: only a job's creator can read it",
     404: "not found, or not yours: only a job's creator can read it",
 }
-"""What an HTTP status means that a job's row keeps for good."""
+"""What the HTTP statuses mean after which a job is not read again."""
 
 LIGHT_THEME = {
     "bg": "#ffffff",
@@ -33,9 +33,10 @@ LIGHT_THEME = {
     "accent": "#0b5fcc",
     "hover": "#eef3fb",
 }
-"""Colors of the widget and the report; `fg`, `dim`, `accent` are read on `bg`, `soft`, `hover`.
+"""The colors of the widget and the report.
 
-So are the colors of states, with a contrast of at least 4.5:1.
+`fg`, `dim`, `accent` and the colors of states have a contrast of at least 4.5:1 on `bg`, `soft` and
+`hover`.
 """
 DARK_THEME = {
     "bg": "#111111",
@@ -83,14 +84,14 @@ _KIND_LABELS = {
     "graph": "graph export",
     "resource": "resource export",
 }
-"""Kinds whose label is not their name: values of ``resource_subtype`` and ``file.kind``."""
+"""Labels that differ from the name in ``resource_subtype`` or ``file.kind``."""
 _MAX_LABEL = 30
 _PATHS = {
     "project": "0/{gid}/list",
     "portfolio": "0/portfolio/{gid}/list",
     "project_template": "0/project-templates/{gid}/list",
 }
-"""Pages of Asana's web app that show a created object; other kinds are shown as tasks are."""
+"""The pages of created objects in Asana's web app; other kinds have the same page as tasks."""
 
 
 def state_style(state: str) -> StateStyle:
@@ -119,7 +120,7 @@ def kind_label(kind: str) -> str:
 
 
 def asana_url(kind: str, gid: str) -> str:
-    """Return the page of the web app for an object: its `kind` in ``results()``, a checked gid."""
+    """Return an object's page in the web app; `kind` is as in ``results()``, `gid` is checked."""
     return "https://app.asana.com/" + _PATHS.get(kind, "0/0/{gid}").format(gid=gid)
 
 
@@ -132,10 +133,9 @@ def ordered_states(states: Iterable[str]) -> list[str]:
 
 
 def states_of(jobs: pd.DataFrame) -> np.ndarray:
-    """Return the state of each row as objects.
+    """Return the state of each row, as an array of objects.
 
-    That is its status; for a row without a job, its ``source.state``; else ``unreadable`` or
-    ``unknown``.
+    It is the status, or ``source.state`` if there is no job, or else ``unreadable`` or ``unknown``.
     """
     missing = pd.Series(pd.NA, jobs.index, "string")
     status = jobs.get("status", missing).astype("string").fillna(UNKNOWN).to_numpy(object)
@@ -154,7 +154,7 @@ def contrast(color: str, other: str) -> float:
 
 
 def is_dark(background: str) -> bool:
-    """Tell whether light text is easier to read on a background ``#rrggbb``."""
+    """Return whether light text is easier to read on a background ``#rrggbb``."""
     return contrast(background, "#ffffff") > contrast(background, "#000000")
 
 

@@ -1,4 +1,4 @@
-"""The file of job gids that this machine has seen: where it is, and how to make it forget."""
+"""The ledger, a file of the job gids that this machine has seen: read it, find it, clear it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools for tests of code that uses this package: answers without a network, and a clean slate.
+"""Tools for testing code that uses this package: responses without a network, and a clean slate.
 
 >>> import asana_jobs_pd as aj
 >>> from asana_jobs_pd.testing import MockTransport, Response, reset
@@ -10,8 +10,8 @@
 ['in_progress', 'in_progress']
 >>> reset()
 
-``reset()`` forgets the default client of the process and what was learned about rate limits: call
-it between tests, for example in a pytest fixture with ``autouse=True``.
+``reset()`` forgets the process's default client and what it has learned about rate limits: call it
+between tests, for example in a pytest fixture with ``autouse=True``.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ __all__ = ["MockTransport", "Request", "Response", "Transport", "reset"]
 
 
 class MockTransport:
-    """A transport that answers with a function instead of a network: for tests.
+    """A transport for tests that gets its responses from a function instead of a network.
 
     Parameters
     ----------
     handler
-        Gets each `Request` and returns its `Response`.
+        A function that gets each `Request` and returns its `Response`.
 
     Attributes
     ----------
     requests : list of Request
-        What was sent so far.
+        The requests sent so far.
 
     See Also
     --------
-    Response.from_json : Make an answer.
-    connect : Takes it as ``transport=``.
+    Response.from_json : Create a response.
+    connect : Pass the transport as ``transport=``.
 
     Examples
     --------
@@ -61,21 +61,21 @@ class MockTransport:
         self.requests: list[Request] = []
 
     def send(self, request: Request, /) -> Response:
-        """Keep the request and return the handler's answer.
+        """Store the request and return the handler's response.
 
         Parameters
         ----------
         request
-            What to answer.
+            The request to respond to.
 
         Returns
         -------
         Response
-            What the handler returned.
+            The response that the handler returned.
 
         See Also
         --------
-        Request : What it gets.
+        Request : The request.
 
         Examples
         --------
@@ -89,9 +89,9 @@ class MockTransport:
 
 
 def reset() -> None:
-    """Forget the default client, learned rate limits, and failures of the ledger.
+    """Forget the default client, what was learned about rate limits, and failures of the ledger.
 
-    Clients that are still in use go on as before.
+    Clients that are still in use are not affected.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""Types for annotations: statuses, fields and options."""
+"""Types for annotations of statuses, fields and options."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ MonitorState: TypeAlias = Literal[
     "done",
     "stopped",
 ]
-"""State of a `JobsMonitor`; after the last three it sends no more requests."""
+"""The states of a `JobsMonitor`; in the last three it no longer sends requests."""
 
 Gid: TypeAlias = str | int | np.integer
 Gids: TypeAlias = Gid | Iterable[Gid] | pd.Series | pd.Index | np.ndarray | pd.DataFrame
@@ -114,7 +114,7 @@ Fields: TypeAlias = JobField | str | Iterable[JobField | str]
 """One field or many."""
 
 Until: TypeAlias = Literal["all", "any"]
-"""What to wait for: all jobs, or one more than have finished already."""
+"""What to wait for: until all jobs have finished, or one more than at the start."""
 
 ProjectPart: TypeAlias = Literal[
     "allocations",
@@ -134,7 +134,7 @@ ProjectPart: TypeAlias = Literal[
     "task_templates",
     "task_type_default",
 ]
-"""What to include when a project is duplicated; tasks, views and rules always are."""
+"""What to include when a project is duplicated; tasks, views and rules always are included."""
 
 TaskPart: TypeAlias = Literal[
     "assignee",
@@ -159,10 +159,10 @@ PortfolioPart: TypeAlias = Literal[
     "child_projects",
     "child_portfolios",
 ]
-"""What to include when a portfolio is duplicated; fields and views always are."""
+"""What to include when a portfolio is duplicated; fields and views always are included."""
 
 PrivacySetting: TypeAlias = Literal["public_to_workspace", "private_to_team", "private"]
-"""Who sees a project; Asana has deprecated ``private_to_team``."""
+"""Who can see a project; Asana has deprecated ``private_to_team``."""
 
 Day: TypeAlias = str | date
 """``"2026-05-21"``, a date, a datetime or a Timestamp."""
@@ -198,7 +198,7 @@ ExportFilters = TypedDict(
     },
     total=False,
 )
-"""Filters of a resource export, by Asana's names; the first two are for tasks only."""
+"""Filters of a resource export, with Asana's names; the first two are for tasks only."""
 
 TaskExportField: TypeAlias = Literal[
     "actual_time_minutes",
@@ -295,10 +295,10 @@ MaxAge: TypeAlias = str | timedelta | float
 """How old an export may be: a text such as ``"4h"``, a timedelta, or seconds."""
 
 StartErrors: TypeAlias = Literal["coerce", "raise"]
-"""What to do when jobs were not started; every parent has its row in either case."""
+"""What to do if jobs were not started; every parent has its row in either case."""
 
 StartState: TypeAlias = Literal["started", "taken", "refused", "unknown", "not_sent"]
 """Values of ``source.state``: the outcome of the request to start a job."""
 
 ProgressCallback: TypeAlias = Callable[[int, int | None, str], object]
-"""Called with how much is done, the total, and what of: ``(3, 50, "Asana jobs")``."""
+"""Called with the amount done, the total, and what is counted: ``(3, 50, "Asana jobs")``."""

@@ -1,12 +1,13 @@
-"""Cells of two tables: their common type, whether they differ, and their text.
+"""The cells of two tables: their common type, whether they differ, and their text.
 
-Two cells are equal, whatever the engine or `dtype_backend` of their columns, when both are
+Two cells are equal, whatever the engine or `dtype_backend` of their columns, if both are
 
 - missing, `nan` or an empty list;
 - the same instant, to the microsecond; the same date; the same category name;
-- numbers that differ by less than a billionth of themselves;
-- objects with the same gid: a renamed person or project is still the same one;
-- lists of such objects, or of a multi-enum field's options, in any order. Other lists are ordered.
+- numbers that differ by less than a billionth of their value;
+- objects with the same gid: a renamed person or project is still the same;
+- lists of such objects, or of a multi-enum field's options, in any order. In other lists, order
+  matters.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LABELS = ("name", "email", "resource_type", "resource_subtype")
 """Keys that describe an object with a gid; they are ignored when gids are compared."""
 TOLERANCE = 1e-9
 TEXT = pa.large_string()
-"""64-bit offsets: texts of a large frame exceed 2 GiB."""
+"""With 64-bit offsets, since the texts of a large frame exceed 2 GiB."""
 TIME = pa.timestamp("us", "UTC")
 _PLAIN = (
     (pa.types.is_string, TEXT),
@@ -47,7 +48,7 @@ _SPELLINGS: tuple[tuple[Callable[[pa.DataType], bool], str, str], ...] = (
 
 
 def plain(type_: pa.DataType) -> pa.DataType:
-    """Return the type that stands for all types that hold the same values."""
+    """Return the one type that represents all types for the same values."""
     if pa.types.is_dictionary(type_):
         return plain(type_.value_type)
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
@@ -58,7 +59,7 @@ def plain(type_: pa.DataType) -> pa.DataType:
 
 
 def common_type(old: pa.DataType, new: pa.DataType) -> pa.DataType | None:
-    """Return a plain type that holds the values of two plain types, or None."""
+    """Return a plain type for the values of two plain types; None if there is none."""
     if {old, new} == {pa.date32(), TIME}:
         return TIME
     schemas = [pa.schema([("", type_)]) for type_ in (new, old)]
@@ -71,7 +72,7 @@ def common_type(old: pa.DataType, new: pa.DataType) -> pa.DataType | None:
 def conform(array: pa.Array, type_: pa.DataType) -> pa.Array:
     """Cast an array of a plain type to one that `common_type` returned.
 
-    Objects may have fewer keys, or in another order: Arrow casts them only since version 20.
+    Objects may have fewer keys, or keys in another order: Arrow casts those only since version 20.
     """
     if array.type == type_ or not pa.types.is_nested(array.type):
         return array.cast(type_, safe=False)
@@ -84,7 +85,7 @@ def conform(array: pa.Array, type_: pa.DataType) -> pa.Array:
         ]
         return pa.StructArray.from_arrays(children, fields=list(type_), mask=mask)
     items = conform(array.values, type_.value_type)
-    offsets = pa.array(array.offsets.to_numpy())  # a mask needs offsets that are no slice
+    offsets = pa.array(array.offsets.to_numpy())  # with a mask, offsets must not be a slice
     return pa.ListArray.from_arrays(offsets, items, type_, mask=mask)
 
 
@@ -101,10 +102,10 @@ def differ(
     *,
     any_order: bool = False,
 ) -> np.ndarray:
-    """Return a mask of the rows in which two columns of one plain type differ.
+    """Return a mask of the rows in which two columns of the same plain type differ.
 
-    `rows` says which row of the one belongs to which of the other. `any_order` also ignores the
-    order of lists of texts.
+    `rows` has the numbers of the matching rows in each column. With `any_order`, the order of
+    lists of texts does not matter, either.
     """
     unequal: np.ndarray
     old, new = columns
@@ -137,7 +138,7 @@ def _codes(array: pa.Array, any_order: bool) -> np.ndarray:
     else:
         plain_codes: np.ndarray = pc.fill_null(array.dictionary_encode().indices, -1).to_numpy()
         return plain_codes
-    # The codes in each value are one binary value, of which Arrow makes one code.
+    # The codes in each value become one binary value, which Arrow encodes as one code.
     buffers = [
         None,
         pa.py_buffer(np.ascontiguousarray(offsets * 4, np.int64)),
@@ -173,7 +174,7 @@ def _codes_in_lists(array: pa.Array, any_order: bool) -> tuple[np.ndarray, ...]:
 
 
 def is_set(type_: pa.DataType) -> bool:
-    """Whether the items of a list have gids, or hold objects that do, as memberships do."""
+    """Return whether a list's items have gids, or contain objects that do, as memberships do."""
     item = type_.value_type
     if not pa.types.is_struct(item):
         return False
@@ -182,7 +183,7 @@ def is_set(type_: pa.DataType) -> bool:
 
 
 def texts(array: pa.Array, *, any_order: bool = False) -> pa.Array:
-    """Return values of a plain type as lossless text: ISO 8601, shortest numbers, JSON."""
+    """Return values of a plain type as lossless text: ISO 8601, numbers in short form, JSON."""
     if pa.types.is_timestamp(array.type):
         times = array.cast(pa.timestamp("us")).cast(pa.string())
         times = pc.binary_join_element_wise(times, "Z", "")

@@ -1,4 +1,4 @@
-"""`compare_asana_exports`: two exports, row by row."""
+"""`compare_asana_exports`: compare two exports row by row."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from asana_jobs_pd.errors import (
 )
 
 PARTITION_BYTES = 32 << 20
-"""The uncompressed Parquet bytes compared at a time; they take several times that in memory."""
+"""The uncompressed Parquet bytes compared at a time; in memory they take several times that."""
 MAX_PARTITIONS = 256
 """The most partitions: all their files are open at the same time."""
 
@@ -79,10 +79,10 @@ def compare_asana_exports(
     and type. Rows without a gid, such as the links of graph exports, are compared as sets.
 
     These count as equal: a missing value, an absent column and an empty list; times that are the
-    same instant, whatever their dtype; numbers that differ by less than a billionth of themselves;
-    categories with the same name; objects with the same gid, such as an assignee who was renamed;
-    lists of objects with gids (memberships, followers, tags, …) and multi-enum values in any
-    order. An empty text is not missing.
+    same instant, whatever their dtype; numbers that differ by less than a billionth of their
+    value; categories with the same name; objects with the same gid, such as an assignee who was
+    renamed; lists of objects with gids (memberships, followers, tags, …) and multi-enum values in
+    any order. An empty text is not a missing value.
 
     Parameters
     ----------
@@ -91,22 +91,22 @@ def compare_asana_exports(
         which are loaded: a path, a list of paths, a folder or a pattern; or the folder of a
         Parquet dataset that `asana_export_to_parquet` wrote (a local path, or a URL for fsspec).
         The two may be of different kinds and have different dtypes. DataFrames are not modified.
-        Datasets are read in batches and partitioned by gid into temporary files, so that only the
-        result and a fraction of the rows are in memory. Of several rows with one gid the one
-        modified last counts; if that is equal or unknown, the last one.
+        Large datasets are read in batches and partitioned by gid into temporary files, so that
+        only the result and a fraction of the rows are in memory. If several rows have the same
+        gid, the one modified last counts; if that is unknown, or the same, the last one.
     resource_types
         Compare only these types of rows; None for all.
     columns
-        Compare only these columns: ``"due_on"``, ``"assignee"`` for everything in it,
-        ``"custom_fields"``.
+        Compare only these columns, such as ``"due_on"``, ``"custom_fields"``, or ``"assignee"``
+        for everything in it.
     ignore
-        Columns to leave out. `modified_at` only repeats what other columns say.
+        Columns to leave out. `modified_at` only says that other columns have changed.
     partial
-        True when `new` contains only what was modified since `old`, such as an incremental export:
+        True if `new` contains only what was modified since `old`, such as an incremental export:
         objects, columns and definitions of custom fields that it lacks count as unchanged, not as
         removed. A custom field that is gone from a row is a change, unless no row has any.
     storage_options
-        For URLs: what fsspec needs to open them.
+        The options that fsspec needs to open URLs.
 
     Returns
     -------
@@ -117,23 +117,23 @@ def compare_asana_exports(
     Raises
     ------
     InvalidOptionError
-        When an input cannot be compared, or an option is invalid.
+        If an input cannot be compared, or an option is invalid.
     InvalidFrameError
-        When a DataFrame or a dataset has no gids.
+        If a DataFrame or a dataset has no gids.
     ExportFileError
-        When a folder does not hold a dataset, or a file or folder cannot be read.
+        If a folder does not contain a dataset, or a file or folder cannot be read.
     ExportWriteError
-        When temporary files cannot be written: the disk is full, permission denied.
+        If temporary files cannot be written, for example because the disk is full.
 
     Warns
     -----
     AsanaValueWarning
-        When export files have values that could not be read.
+        If export files have values that could not be read.
 
     See Also
     --------
     read_asana_export : Load an export.
-    asana_export_to_parquet : Make a dataset of it.
+    asana_export_to_parquet : Convert an export to a dataset.
 
     Examples
     --------
@@ -192,7 +192,7 @@ def _compare(
 
 
 def _comparable_rows(which: str, rows: Rows, pairs: Sequence[ColumnPair]) -> Iterator[pa.Table]:
-    """Yield the comparable rows of an input in batches; the first is empty, for the schema."""
+    """Yield the comparable rows of an input in batches; the first is empty and has the schema."""
     needed = {"gid", "name", MODIFIED, *(getattr(pair, which) for pair in pairs)}
     columns = [column for column in rows.schema.names if column in needed]
     start = 0
@@ -202,7 +202,7 @@ def _comparable_rows(which: str, rows: Rows, pairs: Sequence[ColumnPair]) -> Ite
 
 
 def _partitioned(tables: Iterator[pa.Table], folder: Path, count: int) -> list[Path]:
-    """Write rows to files by their keys, in order."""
+    """Write rows to one file per partition of their keys, in order."""
     folder.mkdir()
     paths = [folder / f"{number}.arrow" for number in range(count)]
     schema = next(tables).schema
@@ -239,7 +239,7 @@ def _disk_error(error: OSError) -> ExportWriteError:
 def _comparable(
     table: pa.Table, pairs: Sequence[ColumnPair], which: str, positions: np.ndarray
 ) -> pa.Table:
-    """Return rows of the "old" or "new" input with keys; a column has the number of its pair."""
+    """Return rows of the "old" or "new" input with keys; columns are named by number of pair."""
     columns = {
         str(number): pa.nulls(len(table), pair.type)
         if (name := getattr(pair, which)) is None
@@ -276,7 +276,7 @@ def _times(array: pa.Array) -> pa.Array:
 
 
 def _keys(gids: pa.Array, pairs: Sequence[ColumnPair], columns: dict[str, pa.Array]) -> pa.Array:
-    """Return the gids; for a row without one, its content as JSON."""
+    """Return the gids, or a row's content as JSON if it has no gid."""
     missing = pc.is_null(gids)
     if not gids.null_count:
         return gids
@@ -312,7 +312,7 @@ def _diff(
         parts.append(_changes(removed, "removed", before=_content(removed)))
     changed = np.zeros(len(new_rows), bool)
     masks: dict[str, np.ndarray] = {}
-    # Gids come before their labels, which count only where the gid differs.
+    # Gids come before their labels: a label counts as changed only if its gid has changed.
     for number, pair in sorted(enumerate(pairs), key=lambda item: item[1].gid is not None):
         columns = old[str(number)], new[str(number)]
         mask = differ(columns, (old_rows, new_rows), any_order=pair.any_order)
@@ -335,7 +335,7 @@ def _diff(
 
 
 def _without_repeats(table: pa.Table) -> pa.Table:
-    """Keep one row per key: the one modified last, or the last in order where that is unknown."""
+    """Keep one row per key: the one modified last, or the last in order if that is unknown."""
     if pc.count_distinct(table["key"]).as_py() == len(table):
         return table
     gids, modified = combined(table["key"]), combined(table[MODIFIED])
@@ -384,7 +384,7 @@ def _compare_catalogues(
 
 
 def _definitions(*catalogues: pd.DataFrame) -> pd.DataFrame:
-    """Return the first catalogue with the keys of its fields as gids."""
+    """Return the first of two catalogues, with the keys of its fields as gids."""
     fields, _ = catalogues
     keys = field_keys(*(fields_of(each, each["column"]) for each in catalogues))
     return fields.drop(columns=["column", "rows"]).assign(gid=fields["column"].map(keys))

@@ -1,4 +1,4 @@
-"""The result of a comparison: changes by resource type, and views of them."""
+"""`ExportComparison`: the changes by resource type, and views of them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _MOVED = [
 def _beside(
     rows: pd.DataFrame, cells: pd.DataFrame, column: str, names: dict[str, str]
 ) -> pd.DataFrame:
-    """Add the values of another changed column of the same objects; `names` renames them."""
+    """Add the values of another changed column of the same objects, renamed by `names`."""
     others = cells[cells["column"] == column].rename(columns=names)
     return rows.merge(others[["resource_type", "gid", *names.values()]], "left")
 
 
 def _times(texts: pd.Series) -> pd.Series:
-    """Return ISO 8601 as times, of any year; other texts are missing."""
+    """Return texts in ISO 8601 as times of any year; other texts become missing."""
     iso = texts.str.extract(r"^(\d{4}-\d\d-\d\d(?:T[\d:.]+)?)Z?$", expand=False)
     times = np.array([None if pd.isna(text) else text for text in iso], "M8[us]")
     return pd.Series(times, texts.index).dt.tz_localize("UTC")
@@ -46,21 +46,21 @@ class _Object(msgspec.Struct):
 
 
 class _Membership(_Object):
-    """A task's place in a project, or an item of `projects`: gid and name of the project."""
+    """An item of `memberships`, or of `projects`, which has the project's own gid and name."""
 
     project: _Object | None = None
     section: _Object | None = None
 
 
-def _places(text: str) -> dict[str, tuple[_Object, _Object]]:
-    """Return the project and the section of each membership, by the gid of the project."""
-    memberships = msgspec.json.decode(text, type=list[_Membership | None])
-    places = {}
-    for membership in filter(None, memberships):
-        project = membership.project or membership
+def _memberships(text: str) -> dict[str, tuple[_Object, _Object]]:
+    """Return the project and section of each membership, by the project's gid."""
+    items = msgspec.json.decode(text, type=list[_Membership | None])
+    memberships = {}
+    for item in filter(None, items):
+        project = item.project or item
         if project.gid is not None:
-            places[project.gid] = project, membership.section or _Object()
-    return places
+            memberships[project.gid] = project, item.section or _Object()
+    return memberships
 
 
 def _moves(
@@ -68,8 +68,8 @@ def _moves(
 ) -> Iterator[tuple[str, str, str | None, str | None, str | None]]:
     """Yield the moves of a task, from its memberships or projects as JSON."""
     try:
-        old, new = _places(before), _places(after)
-    except msgspec.MsgspecError:  # other texts, such as those of a CSV file
+        old, new = _memberships(before), _memberships(after)
+    except msgspec.MsgspecError:  # not JSON: the frame may come from a CSV file
         return
     for gid in [gid for gid in old if gid not in new]:
         project, section = old[gid]
@@ -87,12 +87,12 @@ class ExportComparison(ByType[pd.DataFrame]):
 
     Each frame has one row per object that was added or removed, and one per cell that changed:
 
-    - `gid`, `name`: the object, as the new export calls it;
+    - `gid`, `name`: the object, with its name in the new export;
     - `change`: ``"added"``, ``"removed"`` or ``"changed"``, a category;
-    - `column`: the column of a changed cell, as the new export calls it; missing for added and
-      removed objects;
-    - `before`, `after`: as text, whatever the dtype: dates and times in ISO 8601 (UTC), numbers in
-      their shortest form, ``true`` and ``false``, lists as JSON; missing where there was no value.
+    - `column`: the column of a changed cell, with its name in the new export; missing for added
+      and removed objects;
+    - `before`, `after`: text, whatever the dtype: dates and times in ISO 8601 (UTC), numbers in
+      their shortest form, ``true`` and ``false``, lists as JSON; missing if there was no value.
       For added and removed rows without a gid (links), their content as JSON.
 
     All columns but `change` are `string`. Added rows come first, in the order of the new export;
@@ -101,13 +101,13 @@ class ExportComparison(ByType[pd.DataFrame]):
     Parameters
     ----------
     frames, unchanged, custom_fields
-        What was compared; `compare_asana_exports` makes it.
+        The results of the comparison; `compare_asana_exports` passes them.
 
     Attributes
     ----------
     custom_fields : pandas.DataFrame
-        The same for the definitions of custom fields: a new name, another type, other options.
-        Empty unless both inputs have a catalogue.
+        The changes in the definitions of custom fields, in the same form: a new name, another
+        type, other options. Empty unless both inputs have a catalogue.
 
     See Also
     --------
@@ -119,7 +119,7 @@ class ExportComparison(ByType[pd.DataFrame]):
     >>> len(diff["task"])
     0
 
-    Numbers are text like everything else; this is by how much costs have changed:
+    Numbers are text like everything else; this is how much the costs have changed:
 
     >>> cost = diff["task"].query("column == 'custom_fields.Cost'")[["before", "after"]]
     >>> float(cost.astype("Float64").diff(axis="columns")["after"].sum())
@@ -155,7 +155,7 @@ class ExportComparison(ByType[pd.DataFrame]):
 
     @property
     def reopened(self) -> pd.DataFrame:
-        """Objects no longer completed; as `closed`, with the earlier `completed_at`.
+        """Objects that are no longer completed; like `closed`, with the earlier `completed_at`.
 
         See Also
         --------
@@ -319,8 +319,8 @@ class ExportComparison(ByType[pd.DataFrame]):
 
         The sheets are ``summary``; ``closed``, ``reopened``, ``moved``, ``rescheduled`` and
         ``reassigned``; the changes of each type of row; and ``custom_fields``. All but the
-        first are left out where nothing changed. The changes of a type are those that people
-        read: without stories, gids that have a name beside them, and what ``moved`` has.
+        first are left out if nothing changed. The changes of a type are limited to what people
+        read: they omit stories, gids that have a name beside them, and what ``moved`` shows.
         ``frames_to_excel(diff, path)`` writes every cell.
 
         Parameters
@@ -336,16 +336,16 @@ class ExportComparison(ByType[pd.DataFrame]):
         Raises
         ------
         MissingExtraError
-            When XlsxWriter is not installed.
+            If XlsxWriter is not installed.
         InvalidFrameError
-            When there are more changes than a sheet has rows.
+            If there are more changes than a sheet has rows.
         InvalidOptionError
-            When the suffix is not ``.xlsx``, or `path` is not a local file in an existing folder.
+            If the suffix is not ``.xlsx``, or `path` is not a local file in an existing folder.
 
         Warns
         -----
         AsanaValueWarning
-            When a text is longer than 32,767 characters, the limit of a cell: it is cut.
+            If a text is longer than 32,767 characters, the limit of a cell: it is cut.
 
         See Also
         --------

@@ -52,9 +52,10 @@ T = TypeVar("T")
 
 
 class Rows(NamedTuple):
-    """The rows of a type in one export, in plain types; `read` yields some columns, in order.
+    """The rows of one type in an export, in plain types.
 
-    `size` is in bytes, of what is not in memory yet.
+    `read` yields the given columns, in batches and in order; `size` is how many bytes of them are
+    not in memory yet.
     """
 
     schema: pa.Schema
@@ -83,7 +84,7 @@ def _loaded(
         first = export.issues.iloc[0]
         where = "" if pd.isna(first["column"]) else f"{first['column']}, "
         warn_user(
-            f"{role} has {format_count(export.issue_count, 'issue')} such as values that do not "
+            f"{role} has {format_count(export.issue_count, 'issue')}, such as values that do not "
             f"fit their column, which are not compared; the first: {where}{first['reason']}. "
             "Load it with read_asana_export: .issues lists them.",
             AsanaValueWarning,
@@ -92,7 +93,7 @@ def _loaded(
 
 
 class FramesInput:
-    """DataFrames in memory; `role` is "old" or "new", for messages."""
+    """DataFrames in memory; `role` is "old" or "new" and appears in messages."""
 
     def __init__(self, frames: Mapping[str, pd.DataFrame], role: str) -> None:
         self._frames = _checked(frames, role)
@@ -101,7 +102,7 @@ class FramesInput:
         self.catalogue = frames.custom_fields if isinstance(frames, AsanaExport) else None
 
     def rows(self, resource_type: str) -> Rows:
-        """Return the rows of a type; none if there is no frame."""
+        """Return the rows of a type; empty if there is no such frame."""
         table = pa.table({})
         if resource_type in self._frames:
             name = f"{self._role}[{resource_type!r}]"
@@ -173,7 +174,7 @@ def _arrow_array(column: pd.Series) -> pa.Array:
 
 
 def _all_midnight(array: pa.Array) -> bool:
-    """Whether naive times are dates, for which pandas has no dtype."""
+    """Return whether all naive times are at midnight: pandas has no dtype for dates."""
     return bool(pc.all(pc.equal(array, pc.floor_temporal(array, unit="day"))).as_py() is not False)
 
 
@@ -195,7 +196,7 @@ class DatasetInput:
         self.types = list(self._files)
 
     def rows(self, resource_type: str) -> Rows:
-        """Return the rows of a type; all files of a type have the same columns."""
+        """Return the rows of a type, whose files all have the same columns."""
         paths = self._files.get(resource_type, [])
         schema, size = pa.schema([]), 0
         for path in paths:
@@ -219,7 +220,7 @@ class DatasetInput:
                 for group in range(file.num_row_groups):  # only one is in memory at a time
                     batches = file.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns)
                     while (batch := self._reading(partial(next, batches, None))) is not None:
-                        # Parquet takes the name a.b for the field b of a column a as well.
+                        # The name a.b also selects the field b of a column a; select() does not.
                         table = pa.Table.from_batches([batch.select(columns)])
                         yield table.cast(schema, safe=False)
 
@@ -240,7 +241,7 @@ class DatasetInput:
         return info.type is not FileType.NotFound
 
     def _reading(self, read: Callable[[], T]) -> T:
-        """Call a function; raise its errors as our own, without secrets."""
+        """Call a function, and raise its errors as our own, without secrets."""
         try:
             return read()
         except AsanaJobsError:
@@ -253,7 +254,7 @@ class DatasetInput:
 
 
 def _locate(folder: str, options: StorageOptions) -> tuple[FileSystem, str]:
-    """Return the file system, and the path of the dataset in it."""
+    """Return the file system, and the dataset's path in it."""
     filesystem, path = filesystem_of(folder, options) if is_url(folder) else (None, folder)
     if filesystem is not None:
         return PyFileSystem(FSSpecHandler(filesystem)), path.rstrip("/")
@@ -262,10 +263,10 @@ def _locate(folder: str, options: StorageOptions) -> tuple[FileSystem, str]:
 
 
 class ColumnPair(NamedTuple):
-    """A column of each input (None if absent) and a type that holds both.
+    """A column of each input (None if absent), and a type for the values of both.
 
-    `gid` is the column that holds the gid of which this one is a label; `typed` is the type that
-    one column has where the other one has texts.
+    If the column is a label of an object, `gid` is the column with that object's gid; if only one
+    of the columns has texts, `typed` is the type of the other.
     """
 
     column: str
@@ -278,7 +279,7 @@ class ColumnPair(NamedTuple):
 
 
 class Field(NamedTuple):
-    """What an export tells of a custom field; exports without gids have the others."""
+    """What identifies a custom field; in exports without gids, its name and type."""
 
     gid: str | None
     name: str | None = None
@@ -298,10 +299,10 @@ def fields_of(catalogue: pd.DataFrame | None, columns: Iterable[str]) -> dict[st
 
 
 def field_keys(fields: Mapping[str, Field], others: Mapping[str, Field]) -> dict[str, str]:
-    """Return by column what identifies each custom field in both exports.
+    """Return by column a key that identifies each custom field in both exports.
 
-    Its gid; without one, that of the other export's only field of that name and type, or else
-    name and type as JSON.
+    It is the gid; without one, the gid of the other export's only field with that name and type;
+    or else name and type as JSON.
     """
     own = {field.gid for field in fields.values()}
     gids: dict[tuple[str | None, ...], list[str | None]] = {}
@@ -317,14 +318,14 @@ def field_keys(fields: Mapping[str, Field], others: Mapping[str, Field]) -> dict
 
 
 class Selection(NamedTuple):
-    """Which columns are compared, and whether the new input holds only what changed."""
+    """Which columns are compared, and whether the new input contains only what changed."""
 
     columns: Sequence[str] | None = None
     ignore: Sequence[str] = ()
     partial: bool = False
 
     def takes(self, column: str) -> bool:
-        """Whether a column is compared."""
+        """Return whether a column is compared."""
         if column in ("gid", "resource_type") or _is_within(column, self.ignore):
             return False
         return self.columns is None or _is_within(column, self.columns)
@@ -333,9 +334,9 @@ class Selection(NamedTuple):
 def pair_columns(
     catalogues: Sequence[pd.DataFrame | None], schemas: Sequence[pa.Schema], selection: Selection
 ) -> list[ColumnPair]:
-    """Match the columns of both inputs: in the order of the new one, then of the old one.
+    """Match the columns of both inputs, in the order of the new one, then of the old one.
 
-    If the new input is partial, columns it says nothing about are left out.
+    If the new input is partial, columns that it does not mention are left out.
     """
     names = old_names, new_names = [schema.names for schema in schemas]
     old_fields, new_fields = map(fields_of, catalogues, names)
@@ -366,9 +367,10 @@ def pair_columns(
 
 
 def _is_unknown(column: str, names: Sequence[str]) -> bool:
-    """Whether an input without this column says nothing about it.
+    """Return whether an input that lacks a column says nothing about its values.
 
-    Custom fields have columns only if a row has them: rows without one deny it if they have others.
+    Custom fields have a column only if a row has them: rows that have only other custom fields say
+    that they do not have this one.
     """
     of_field = _is_within(column, ["custom_fields"])
     return bool(names) and not (
@@ -397,5 +399,5 @@ def _match(
 
 
 def _is_within(column: str, names: Iterable[str]) -> bool:
-    """Whether a column is one of these names or nested in one: ``assignee.gid`` in ``assignee``."""
+    """Return whether a column is, or is in, one of `names`: ``assignee.gid`` is in ``assignee``."""
     return any(column == name or column.startswith(f"{name}.") for name in names)
