@@ -89,7 +89,8 @@ class Progress:
         except Exception as error:  # noqa: BLE001  the user's code must not cost the results
             self._off = True
             with contextlib.suppress(UserWarning):
-                text = f"progress= raised {type(error).__name__}: {error}. It will not be called again."
+                name = type(error).__name__
+                text = f"progress= raised {name}: {error}. It will not be called again."
                 warn_user(text, UserWarning)
 
     def _make(self, elapsed: float) -> Any:

@@ -1,4 +1,4 @@
-"""The commands by name, and ``asana-jobs completion SHELL``, which completes all of them."""
+"""The commands by name, and ``asana-jobs completion SHELL``, which completes them in a shell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS = {
     "recent": "recent_command.recent_parser",
     "completion": "commands.completion_parser",
 }
-"""What makes the parser of each command; the parser's default ``run`` runs the command."""
+"""The function that makes each command's parser; the parser's default ``run`` runs the command."""
 _SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 _EPILOG = """\
 Bash:  echo 'eval "$(asana-jobs completion bash)"' >> ~/.bashrc
@@ -50,11 +50,11 @@ def completion_parser() -> argparse.ArgumentParser:
 
 def _complete(options: argparse.Namespace, _: argparse.ArgumentParser) -> int:
     shtab = require_extra("shtab", "completion", "Shell completion needs shtab")
-    everything = argparse.ArgumentParser("asana-jobs")  # one parser, as shtab needs it
-    commands = everything.add_subparsers()
+    main_parser = argparse.ArgumentParser("asana-jobs")  # shtab needs all commands in one parser
+    commands = main_parser.add_subparsers()
     for name in COMMANDS:
         parser = parser_of(name)
         text = (parser.description or "").partition(".")[0].replace("\n", " ")
         commands.add_parser(name, parents=[parser], add_help=False, help=text)
-    print(shtab.complete(everything, options.shell))
+    print(shtab.complete(main_parser, options.shell))
     return SUCCESS

@@ -1,4 +1,4 @@
-"""What commands share: arguments, messages, exit codes and output formats."""
+"""What all commands share: arguments, messages, exit codes and output formats."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from asana_jobs_pd.errors import (
 
 SUCCESS, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE, TERMINATED = 141, 143
-"""What a shell reports when nobody reads the output any more, as in ``… | head``; and SIGTERM."""
+"""What a shell reports after SIGPIPE, as in ``… | head``, and after SIGTERM."""
 AUTHENTICATION = "The token is read from ASANA_ACCESS_TOKEN, the keyring, or a prompt."
 EXIT_CODES = (
     "Exit codes: 0 success, 1 {failed},\n"
@@ -63,7 +63,7 @@ _UNPRINTABLE = re.compile(
     "\ud800-\udfff]"  # halves of surrogate pairs
 )
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
-"""What a text file in UTF-8 cannot hold."""
+"""Characters that a text file in UTF-8 cannot or should not contain."""
 
 _TEXT_FILE = re.compile(r"(?!.*://).*\.(?:csv|tsv|txt)", re.IGNORECASE)
 
@@ -92,14 +92,14 @@ _CLI_TERMS: dict[str, str | Callable[[re.Match[str]], str]] = {
     r"\bpath=": "--output ",
     r"\bcolumn=": "--column ",
 }
-"""What only Python has, as patterns, and what it is called on the command line."""
+"""Patterns of Python terms in our messages, and the corresponding terms of the command line."""
 _PYTHON_ONLY = re.compile(
     r"\.\w+\(|\w\(\)|\.frame\b|\.errors\b|\bframe\.|\baj\.|\bgid for gid\b|\bas a list\b"
     r"|\b(?:custom_fields|engine|errors|finished|max_line_bytes|on_bad_lines|strict|workers)="
 )
-"""Sentences and clauses that still hold one of these say how to go on in Python.
+"""Sentences and clauses that still match this say how to continue in Python, and are left out.
 
-Calls and options of ours only: what Asana says may hold brackets and ``=`` as well.
+It matches only our own calls and options: Asana's messages may contain brackets and ``=``, too.
 """
 
 
@@ -114,7 +114,7 @@ def say_error(error: BaseException | Warning | str) -> None:
 
 
 def in_cli_terms(message: str) -> str:
-    """Return a message of the package without what only a Python program can do."""
+    """Return a message of the package without the parts that only make sense in Python."""
     text = message
     for pattern, replacement in _CLI_TERMS.items():
         text = re.sub(pattern, replacement, text)
@@ -128,7 +128,7 @@ def _printable(text: str) -> str:
 
 
 def create_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """Return a parser that keeps the line breaks of its texts."""
+    """Return a parser that keeps the line breaks in its description and epilog."""
     return argparse.ArgumentParser(
         prog=prog,
         description=description,
@@ -143,7 +143,7 @@ def exit_code_of(error: Exception) -> int:
 
 
 def last_frame(ending: BaseException, frame: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Return the frame that an ending carries, else the one of the step before."""
+    """Return the frame that an error carries, or else the frame of the step before."""
     carried: pd.DataFrame | None = getattr(ending, "frame", None)
     return frame if carried is None else carried
 
@@ -167,16 +167,16 @@ def run_guarded(command: Callable[[], int]) -> int:
 
 
 def _end_without_reader() -> int:
-    with open(os.devnull, "w") as devnull:  # noqa: PTH123  else Python complains at exit
+    with open(os.devnull, "w") as devnull:  # noqa: PTH123  or Python would complain at exit
         os.dup2(devnull.fileno(), sys.stdout.fileno())
     return BROKEN_PIPE
 
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[list[int]]:
-    """Let SIGTERM end a command as Ctrl-C does, so that it prints what it has; yield the signals.
+    """Make SIGTERM act like Ctrl-C, so that partial results are printed; yield received signals.
 
-    Services and containers are stopped by it; without this, the gids of started jobs would be lost.
+    It stops services and containers: otherwise, the gids of started jobs would be lost.
     """
     received: list[int] = []
 
@@ -184,7 +184,7 @@ def _sigterm_as_interrupt() -> Iterator[list[int]]:
         received.append(number)
         raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():  # others cannot set it
+    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
         yield received
         return
     before = signal.signal(signal.SIGTERM, interrupt)
@@ -196,7 +196,7 @@ def _sigterm_as_interrupt() -> Iterator[list[int]]:
 
 @contextmanager
 def _warnings_as_messages() -> Iterator[None]:
-    """Print our own warnings without the line of code that Python would show."""
+    """Print our own warnings without the line of code that Python would add."""
     with warnings.catch_warnings():
         for category in _WARNINGS:
             warnings.simplefilter("always", category)
@@ -216,7 +216,7 @@ FORMATS = ("table", "csv", "json", "parquet")
 
 
 def add_gids(parser: argparse.ArgumentParser) -> None:
-    """Add the gids of jobs as arguments, and a file with more."""
+    """Add arguments for job gids, and options for a file with more."""
     parser.add_argument(
         "gids",
         nargs="*",
@@ -226,10 +226,10 @@ def add_gids(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--file",
         metavar="FILE",
-        help="read the column gid of a CSV, Excel, JSON or Parquet file, too",
+        help="also read the column gid of a CSV, Excel, JSON or Parquet file",
     )
     parser.add_argument(
-        "--column", metavar="NAME", help="the column of --file that has the gids, if not gid"
+        "--column", metavar="NAME", help="the column of --file with the gids, if it is not gid"
     )
 
 
@@ -239,7 +239,7 @@ def add_timeout(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
-    """Add the option that hides progress bars; `progress` is what functions take."""
+    """Add the option that hides progress bars, with the value that functions take."""
     parser.add_argument(
         "--quiet", dest="progress", action="store_const", const=False, help="show no progress bar"
     )
@@ -258,7 +258,7 @@ def _seconds(text: str) -> float:
 
 
 def gids_of(options: argparse.Namespace, prog: str = "asana-jobs") -> list[str]:
-    """Return the gids that `add_gids` asks for."""
+    """Return the gids from the arguments and options of `add_gids`."""
     if options.file is None and not options.gids:
         raise InvalidGidError("Give GIDs, or a file with --file.")
     if options.file is None and options.column is not None:
@@ -276,7 +276,7 @@ def gids_of(options: argparse.Namespace, prog: str = "asana-jobs") -> list[str]:
 
 
 def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
-    """Return the gids of arguments, split at blanks and commas; ``-`` is standard input."""
+    """Return the gids in arguments, split at whitespace and commas; ``-`` is standard input."""
     gids: list[str] = []
     for argument in arguments:
         if _TEXT_FILE.fullmatch(argument):
@@ -293,14 +293,14 @@ def split_gids(arguments: Sequence[str], prog: str = "asana-jobs") -> list[str]:
 
 
 def split(text: str) -> list[str]:
-    """Return the parts of a text between blanks and commas."""
+    """Return the parts of a text between whitespace and commas."""
     return [part for part in re.split(r"[\s,]+", text) if part]
 
 
 def _standard_input() -> list[str]:
     """Return the gids on standard input, without a header line such as ``gid``.
 
-    A line is split only if all its parts may be gids: of ``1,2E+15``, the ``1`` would pass.
+    A line is split only if all its parts may be gids: the ``1`` in ``1,2E+15`` is not one.
     """
     if sys.stdin is None:
         raise OSError("Standard input is closed: give the gids as arguments.")
@@ -327,7 +327,7 @@ def _is_gid_or_url(text: str) -> bool:
 
 
 def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
-    """Add the options for the output format, with further formats, and the output file."""
+    """Add the options for the output file and its format, which may be one of `formats`, too."""
     parser.add_argument(
         "--format",
         choices=(*FORMATS, *formats),
@@ -339,7 +339,7 @@ def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
 
 
 def check_output(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Complete the output format and file; end with a usage error if it could not be written."""
+    """Set the output file and format; exit with a usage error if they cannot be written."""
     if options.output is not None:
         try:
             options.output = local_path(options.output, "path", "file")
@@ -361,7 +361,7 @@ def check_output(options: argparse.Namespace, parser: argparse.ArgumentParser) -
 def write(frame: pd.DataFrame, table: pd.DataFrame, kind: str, output: Path | None) -> None:
     """Write a frame to a file or to standard output, with signed URLs masked.
 
-    CSV, JSON and Parquet hold `frame`; people see `table`, without its empty columns.
+    CSV, JSON and Parquet contain `frame`; the format for people has `table` without empty columns.
     """
     if kind == "parquet" and output is not None:
         replace_file(output, lambda path: masked(frame).to_parquet(path, index=False))
@@ -392,7 +392,7 @@ def _text(frame: pd.DataFrame, table: pd.DataFrame, kind: str) -> str:
 
 
 def _without_lists(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with a line of text per item of a list."""
+    """Return the frame with each list as text, one item per line."""
     if "file.paths" not in frame.columns:
         return frame
     return frame.assign(**{"file.paths": frame["file.paths"].map("\n".join)})

@@ -1,4 +1,4 @@
-"""``asana-jobs download GID…``: download the files of exports, and convert them."""
+"""``asana-jobs download GID…``: download the files of exports and convert them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from asana_jobs_pd._cli.pipeline import add_steps, check_steps, run_steps
 from asana_jobs_pd._jobs.read import read_asana_jobs
 
 _DESCRIPTION = """\
-Download the files of completed exports, resumed and verified. --wait waits for the others first,
---to parquet converts the files.\
+Download the files of completed exports, resumed and verified. --wait waits for unfinished jobs
+first, --to parquet converts the files.\
 """
 _EPILOG = f"""\
-A file that is already there and whole is not fetched again; an interrupted download resumes.
+A complete file that is already there is not fetched again; an interrupted download resumes.
 
 {AUTHENTICATION}
 {EXIT_CODES.format(failed="a job has no file, or it took too long")}

@@ -1,4 +1,4 @@
-"""``asana-jobs export`` and ``export-resources``: start exports, download and convert them."""
+"""``asana-jobs export`` and ``export-resources``: start, download and convert exports."""
 
 from __future__ import annotations
 
@@ -35,24 +35,32 @@ Start an export of the tasks, teams or messages of a workspace and wait until it
 --download fetches the file, --to parquet converts it.\
 """
 _GRAPH_NOTES = """\
-Asana runs five jobs per user at a time; with more parents, the next one starts when one ends. Graph
+Asana runs five jobs per user at a time; with more parents, the next job starts when one ends. Graph
 exports require an Enterprise plan; with more than 1,000 tasks, they may come from Asana's cache
 and be up to 4 hours old.\
 """
 _RESOURCES_NOTES = """\
-Asana runs one per workspace at a time; while another one is running, this waits. Resource exports
-are for service accounts only. Filters apply to tasks and messages; a time is a day, which begins
-at midnight UTC, or has a time zone, as in 2026-05-21T09:30:00Z.\
+Asana runs one resource export per workspace at a time; while another one is running, this command
+waits. Resource exports are for service accounts only. Filters apply to tasks and messages; a time
+is a day, which begins at midnight UTC, or has a time zone, as in 2026-05-21T09:30:00Z.\
 """
 _EPILOG = f"""\
 {{notes}}
 
-An export is never requested twice, unless it is certain that the first request started nothing.
+An export is requested again only if it is certain that the first request started nothing.
 Whatever happens, the table has a row for each parent, with the gid of its job.
 {AUTHENTICATION}
 {EXIT_CODES.format(failed="a parent, a job or a file failed, or it took too long")}
 """
-_PEOPLE = ("assignee", "assigned-by", "created-by", "commented-on-by", "followers", "liked-by")
+_ROLES = {
+    "assignee": "assigned to",
+    "assigned-by": "assigned by",
+    "created-by": "created by",
+    "commented-on-by": "commented on by",
+    "followers": "followed by",
+    "liked-by": "liked by",
+}
+"""The options that filter by people, and what each says about them."""
 _TIMES = ("created-after", "created-before", "modified-after", "modified-before")
 
 
@@ -72,18 +80,18 @@ def resources_parser() -> argparse.ArgumentParser:
     for kind in ("tasks", "teams", "messages"):
         parser.add_argument(f"--{kind}", action="store_true", help=f"export {kind}")
     add_fields(
-        parser, "fields to export of the one kind, such as name,assignee.name (default: Asana's)"
+        parser, "fields to export, such as name,assignee.name; for one kind only (default: Asana's)"
     )
-    for name in _PEOPLE:
+    for name, role in _ROLES.items():
         parser.add_argument(
             f"--{name}",
             action="append",
             metavar="GID",
-            help=f"only with one of these users as {name.replace('-', ' ')}; may be repeated",
+            help=f"only objects {role} this user; may be repeated",
         )
     for name in _TIMES:
         parser.add_argument(
-            f"--{name}", metavar="TIME", help=f"only {name.replace('-', ' ')} a time"
+            f"--{name}", metavar="TIME", help=f"only objects {name.replace('-', ' ')} this time"
         )
     _add_parents(parser, "WORKSPACE", "workspace gids or URLs")
     parser.set_defaults(run=_run_resources)
@@ -103,8 +111,8 @@ def _add_parents(parser: argparse.ArgumentParser, metavar: str, what: str) -> No
     parser.add_argument(
         "--max-age",
         metavar="AGE",
-        help="take an export of the same instead that this machine has started, if it is running "
-        "or was completed at most so long ago, such as 4h or 30min",
+        help="use an export of the same that this machine has already started, if it is running "
+        "or was completed no longer ago than this, such as 4h or 30min",
     )
     parser.add_argument(
         "--download", dest="folder", metavar="DIR", help="download the files to this folder"
@@ -140,10 +148,10 @@ def _resources(
     if options.fields and len(kinds) > 1:
         parser.error("--fields needs one of --tasks, --teams and --messages, not several")
     filters: dict[str, Any] = {}
-    for name in (*_PEOPLE, *_TIMES):
+    for name in (*_ROLES, *_TIMES):
         key = name.replace("-", "_")
         if (value := getattr(options, key)) is not None:
-            filters[key] = split_gids(value, parser.prog) if name in _PEOPLE else value
+            filters[key] = split_gids(value, parser.prog) if name in _ROLES else value
     if "teams" in kinds and filters:
         parser.error(f"--{next(iter(filters)).replace('_', '-')}: Asana has no filters for teams")
     of_tasks = [name for name in filters if name.startswith("assign")]
@@ -166,7 +174,7 @@ def _run(
 
     def first() -> pd.DataFrame:
         with warnings.catch_warnings():
-            # The table and the steps say the rest.
+            # The table and the next steps show what these warnings say.
             warnings.filterwarnings("ignore", "(?!max_age)", AsanaStartWarning)
             return start(
                 timeout=options.timeout, progress=options.progress, max_age=options.max_age

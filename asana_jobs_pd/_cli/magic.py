@@ -1,4 +1,4 @@
-"""``%asana_jobs``: read jobs in a line or a cell of a notebook."""
+"""``%asana_jobs``: read jobs with a line or cell magic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BRACES = {"{": 1, "}": -1}
 
 
 class Parser(argparse.ArgumentParser):
-    """Parses the line of a magic; never ends the kernel."""
+    """A parser for the line of a magic, which raises errors instead of exiting."""
 
     def error(self, message: str) -> NoReturn:
         """Raise an `InvalidOptionError`."""
@@ -33,9 +33,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def split_words(text: str, look_up: Callable[[str], object]) -> list[Any]:
-    """Return the words of a line; ``{expression}`` and ``$name`` become their values.
+    """Return the words of a line, with ``{expression}`` and ``$name`` replaced by their values.
 
-    A word that consists of one of these becomes the value itself, such as a list, a Series or a
+    A word that is just one of these becomes the value itself, such as a list, a Series or a
     frame. Inside a longer word, the value becomes text.
     """
     words: list[Any] = []
@@ -96,8 +96,8 @@ As a cell magic it takes one gid per line; a # starts a comment:
   12080000000004913
 
 {expression} and $name are replaced by their values: gids, lists, Series, or frames of jobs.
-The token is that of asana_jobs_pd.connect(), or read from ASANA_ACCESS_TOKEN, the keyring, or a
-prompt.
+The token is the one of asana_jobs_pd.connect(), or is read from ASANA_ACCESS_TOKEN, the keyring,
+or a prompt.
 """
 
 

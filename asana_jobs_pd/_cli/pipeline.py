@@ -1,4 +1,4 @@
-"""What follows the start of exports: wait, download, convert, and show what became of each."""
+"""The steps that commands share: wait for exports, download and convert them, show the result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError, InvalidOption
 
 
 def add_steps(parser: argparse.ArgumentParser, timeout: str) -> None:
-    """Add the options for what follows a download, for the time, the bar and the output."""
+    """Add the options for converting files, the time limit, the progress bar and the output."""
     parser.add_argument("--to", choices=("parquet",), help="convert the files to DIR/parquet")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an existing dataset in DIR/parquet"
@@ -46,9 +46,9 @@ def add_steps(parser: argparse.ArgumentParser, timeout: str) -> None:
 
 
 def check_steps(options: argparse.Namespace, parser: argparse.ArgumentParser, name: str) -> None:
-    """End with a usage error before anything is sent whose result could not be written.
+    """Exit with a usage error, before any request is made, if results could not be written.
 
-    `name` is the option that names the folder of files; it is a path from here on.
+    `name` is the option for the folder of files, whose value becomes a path here.
     """
     if options.to and not options.folder:
         parser.error(f"--to parquet needs {name} DIR: the dataset is written to DIR/parquet")
@@ -77,9 +77,9 @@ def _dataset(folder: Path) -> Path:
 
 
 def run_steps(options: argparse.Namespace, first: Callable[[], pd.DataFrame]) -> int:
-    """Take the first step and those that follow, write the table and return the exit code.
+    """Run all steps, write the table and return the exit code.
 
-    The table is that of the last step, whatever happens.
+    Whatever happens, the table shows the result of the last step.
     """
     frame: pd.DataFrame | None = None
     try:
@@ -103,10 +103,10 @@ def _steps(
     options: argparse.Namespace, first: Callable[[], pd.DataFrame]
 ) -> Iterator[pd.DataFrame]:
     """Yield the frame after each step."""
-    ends = None if options.timeout is None else time.monotonic() + options.timeout
+    deadline = None if options.timeout is None else time.monotonic() + options.timeout
     yield (frame := first())
     if options.wait:
-        left = None if ends is None else max(0.0, ends - time.monotonic())
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
         yield (frame := wait_asana_jobs(frame, timeout=left, progress=options.progress))
     if options.folder is not None:
         yield (frame := download_asana_exports(frame, options.folder, progress=options.progress))

@@ -1,4 +1,4 @@
-"""``asana-jobs GID…``: read jobs as a table."""
+"""``asana-jobs GID…``, or ``asana-jobs read GID…``: read jobs as a table."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ asana-jobs [read] GID… [options]   read jobs
        asana-jobs watch GID…              follow jobs until they are finished
        asana-jobs download GID…           download the files of exports
        asana-jobs export PARENT…          start graph exports, wait, download, convert
-       asana-jobs export-resources WORKSPACE --tasks   the same with resource exports
+       asana-jobs export-resources WORKSPACE --tasks   the same for resource exports
        asana-jobs recent                  list the jobs known on this machine
        asana-jobs completion SHELL        complete commands and options in a shell
        asana-jobs                         take the tour\
@@ -55,7 +55,7 @@ output, control characters are replaced.
 
 
 def read_parser() -> argparse.ArgumentParser:
-    """Return the parser of ``asana-jobs``, whose first command is ``read``."""
+    """Return the parser of ``asana-jobs read``, which also describes the other commands."""
     parser = create_parser("asana-jobs", "Read Asana's asynchronous jobs as a table.", _EPILOG)
     parser.usage = _USAGE
     add_gids(parser)

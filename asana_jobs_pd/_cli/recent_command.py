@@ -24,11 +24,11 @@ from asana_jobs_pd._jobs.ledger import SETTING, path, recent_jobs
 from asana_jobs_pd._report.table import kind_labels, state_labels
 
 _DESCRIPTION = """\
-List the jobs that were read or started on this machine, latest first. Asana cannot list jobs.
-They are shown as last seen: no request is made, and no token is needed.\
+List the jobs that were read or started on this machine, latest first: Asana itself cannot list
+jobs. They are shown as last seen; no request is made, and no token is needed.\
 """
 _EPILOG = """\
-To watch those that were unfinished:
+To watch the jobs that were unfinished:
 
   asana-jobs recent --status not_started --status in_progress --format gids | asana-jobs watch -
 

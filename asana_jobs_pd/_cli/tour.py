@@ -1,4 +1,4 @@
-"""The tour: read, watch and sum up a dozen jobs of a mock Asana server."""
+"""The tour: read, watch and summarize a dozen jobs of a mock Asana server."""
 
 from __future__ import annotations
 

@@ -42,17 +42,17 @@ from asana_jobs_pd._vocabulary import counts_by_state
 
 TICK = 0.2
 _DESCRIPTION = """\
-Follow jobs until all are finished. A terminal shows a live table; elsewhere, each change of a
-status is printed as a line.\
+Follow jobs until all are finished. A terminal shows a live table; elsewhere, each status change
+is printed as a line.\
 """
 _EPILOG = f"""\
-Each job is polled after 2 s, then less and less often, at most every 60 s. Ctrl-C leaves the
-table as it is; the jobs continue at Asana.
+Each job is polled after 2 s, then less and less often, down to once every 60 s. Ctrl-C leaves the
+table on the screen; the jobs continue at Asana.
 
 --exec runs a command once all jobs are finished, however they ended. It is split into words as
-by a shell, but no shell runs it. Its standard input has the gids, one per line; its environment
-has ASANA_JOBS_TOTAL, ASANA_JOBS_SUCCEEDED, ASANA_JOBS_FAILED (failed or unreadable) and
-ASANA_JOBS_SUMMARY, such as "3 of 3 finished: 3 succeeded":
+in a shell, but runs without one. It gets the gids on standard input, one per line, and these
+environment variables: ASANA_JOBS_TOTAL, ASANA_JOBS_SUCCEEDED, ASANA_JOBS_FAILED (failed or
+unreadable) and ASANA_JOBS_SUMMARY, such as "3 of 3 finished: 3 succeeded":
 
   asana-jobs watch 12080000000004806 --exec "asana-jobs download - --dest exports"
 
@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _words(command: str, parser: argparse.ArgumentParser) -> list[str]:
-    """Return the words of a command that can be run, else end with a usage error."""
+    """Return the words of a command; exit with a usage error if it cannot be run."""
     try:
         words = shlex.split(command, posix=os.name == "posix")
     except ValueError as error:
@@ -144,13 +144,13 @@ _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[K", "\x1b[J"
 
 
 def can_redraw(stream: TextIO | None) -> bool:
-    """Tell whether a stream is a terminal with a movable cursor."""
+    """Return whether a stream is a terminal with a movable cursor."""
     modern = os.name != "nt" or bool({"WT_SESSION", "ANSICON", "TERM"} & set(os.environ))
     return stream is not None and stream.isatty() and modern and os.environ.get("TERM") != "dumb"
 
 
 class Live:
-    """Lines at the end of a terminal that are redrawn in place; hides the cursor meanwhile."""
+    """Lines at the end of a terminal that are redrawn in place, with the cursor hidden."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -180,13 +180,16 @@ class Live:
         self._put(text + _REST_OF_SCREEN)
 
     def leave(self, lines: Sequence[str]) -> None:
-        """Print all lines, however many, for good."""
+        """Replace the lines drawn last with the final ones, however many."""
         text = self._back() + _REST_OF_SCREEN + "".join(f"{line}\n" for line in lines)
         self._drawn = []
         self._put(text)
 
     def _back(self) -> str:
-        """Return what moves the cursor to the first line; long lines may have been wrapped."""
+        """Return the codes that move the cursor to the first line drawn.
+
+        Lines take more rows if the terminal has become narrower.
+        """
         columns, lines = self.size
         rows = sum(max(1, -(-length // columns)) for length in self._drawn)
         return f"\r\x1b[{min(rows, lines - 1)}A" if rows else "\r"
@@ -204,7 +207,7 @@ def view_of(monitor: JobsMonitor) -> Iterator[_Table | _Lines]:
 
 
 class _View:
-    """What people see of a monitor."""
+    """Shows the progress of a monitor."""
 
     def __init__(self, monitor: JobsMonitor) -> None:
         self._monitor = monitor
@@ -212,7 +215,7 @@ class _View:
 
     @property
     def estimates(self) -> dict[str, str]:
-        """How long the jobs usually take; looked up once all of them are known."""
+        """How long the jobs usually take; looked up once all of them have been read."""
         if self._estimates is None and "unknown" not in self._monitor.counts:
             self._estimates = usual_times(self._monitor.frame, self._monitor.client)
         return self._estimates or {}

@@ -63,7 +63,7 @@ def describe_change(header: str) -> str:
     values = {key.strip(): clean(value) for key, _, value in pairs}
     name = values.get("name") or clean(header)
     affected = {"true": "it affects this request", "false": "it does not affect this request"}
-    words = [f"Asana announces a change of its API, {name!r}"]
+    words = [f"Asana announces a change to its API, {name!r}"]
     if text := affected.get(values.get("affected", "")):
         words.append(text)
     if info := values.get("info"):

@@ -12,7 +12,7 @@
     ├── ClientClosedError                  the client is closed
     ├── ExportFileError (ValueError)       an export file that cannot be read     .path .line
     ├── ExportWorkerError                  a worker process died
-    ├── ExportWriteError (OSError)         a dataset that cannot be written       .path
+    ├── ExportWriteError (OSError)         a file or dataset cannot be written    .path
     ├── RequestError                       one request failed     .gid .kind
     │   ├── StatusError                    Asana responded with an error status     .status
     │   │   └── AuthenticationError        401: the token was rejected   .frame
@@ -23,14 +23,14 @@
     ├── LedgerError                        the ledger of known jobs cannot be used
     ├── PartialReadError                   some jobs could not be read    .frame .errors
     ├── DownloadError                      one file could not be downloaded  .gid .kind .reason
-    ├── PartialDownloadError               some files could not be    .frame .errors
+    ├── PartialDownloadError               some files are missing     .frame .errors
     ├── WaitTimeoutError (TimeoutError)    jobs did not finish in time    .frame
     └── PartialStartError                  some jobs were not started    .frame .errors
         └── StartStoppedError              stopped before all were started
 
     ReadInterrupted (KeyboardInterrupt)    Ctrl-C, or a kernel interrupt    .frame
     └── StartInterrupted                   the same, while jobs were being started
-    AsanaChangeWarning (FutureWarning)     Asana announces a change of its API
+    AsanaChangeWarning (FutureWarning)     Asana announces a change to its API
     AsanaLedgerWarning (UserWarning)       the ledger of known jobs cannot be written
     AsanaStartWarning (UserWarning)        jobs not started, or a cached export
     AsanaValueWarning (UserWarning)        a value that does not fit its column
@@ -121,4 +121,4 @@ __all__ = [
 
 for _name in __all__:
     if globals()[_name].__module__ != "asana_jobs_pd":
-        globals()[_name].__module__ = "asana_jobs_pd.errors"  # where it can be imported from
+        globals()[_name].__module__ = "asana_jobs_pd.errors"  # where users import it from

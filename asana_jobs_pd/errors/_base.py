@@ -1,4 +1,4 @@
-"""The base of all errors, and errors about what was passed or is missing."""
+"""The base of all errors, and errors about invalid arguments and missing requirements."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @public
 class AsanaJobsError(Exception):
-    """Base of all errors of this package.
+    """Base class of all errors of this package.
 
     See Also
     --------
-    errors : All of them, as a tree.
+    errors : All errors, as a tree.
 
     Examples
     --------
@@ -38,14 +38,14 @@ class InvalidGidError(AsanaJobsError, ValueError):
     Parameters
     ----------
     message
-        What is wrong, in words; what follows is an attribute, too.
+        What is wrong, and the remedy.
     bad : dict of int to str
-        The values that are not gids, as text: by their line in a file of `read_jobs_file`, else
-        by their position, from 0.
+        Also an attribute: the values that are not gids, as text, by line number in a file of
+        `read_jobs_file`, else by position, from 0.
 
     See Also
     --------
-    read_jobs_file : Reads files with gids as text, so that they stay exact.
+    read_jobs_file : Reads gids in files as text, so that they stay exact.
 
     Examples
     --------
@@ -148,7 +148,7 @@ class ClientClosedError(AsanaJobsError):
 
     See Also
     --------
-    connect : Make a new one.
+    connect : Create a new one.
 
     Examples
     --------
@@ -193,7 +193,7 @@ class LedgerError(AsanaJobsError):
 
 
 def require_extra(module: str, extra: str, message: str) -> Any:
-    """Return an optional module, or raise an error that names the extra that brings it."""
+    """Return an optional module; raise an error that names its extra if it is not installed."""
     with contextlib.suppress(ImportError):
         return importlib.import_module(module)
     raise MissingExtraError(f"{message}: pip install 'asana_jobs_pd[{extra}]'.")

@@ -1,4 +1,4 @@
-"""Errors of export files and datasets."""
+"""Errors about export files and datasets."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ class ExportFileError(AsanaJobsError, ValueError):
     Parameters
     ----------
     message
-        What is wrong, in words; what follows is an attribute, too.
+        What is wrong, and the remedy; the other parameters are also attributes.
     path : str
         The file.
     line : int or None
-        Number of the malformed line, from 1, where it is one line that cannot be read.
+        The number of the malformed line, from 1; None if the whole file is the problem.
 
     See Also
     --------
-    read_asana_export : With ``on_bad_lines``, what to do about such lines.
+    read_asana_export : Its option ``on_bad_lines``.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class ExportFileError(AsanaJobsError, ValueError):
 
 
 class ExportWorkerError(AsanaJobsError):
-    """A worker process died; ``workers=1`` needs none.
+    """A worker process died; ``workers=1`` works without worker processes.
 
     See Also
     --------
@@ -50,14 +50,14 @@ class ExportWorkerError(AsanaJobsError):
 
 
 class ExportWriteError(AsanaJobsError, OSError):
-    """A dataset that cannot be written: it exists, the disk is full, or permission is denied.
+    """A file or dataset cannot be written: it exists, the disk is full, permission is denied.
 
     Parameters
     ----------
     message
-        What is wrong, in words; what follows is an attribute, too.
+        What is wrong, and the remedy.
     path : str
-        The folder, or the URL without credentials.
+        Also an attribute: the file or folder, or the URL without credentials.
 
     See Also
     --------
@@ -84,17 +84,17 @@ class DownloadError(AsanaJobsError):
     Parameters
     ----------
     message
-        What went wrong, in words; what follows is an attribute, too.
+        What went wrong; the other parameters are also attributes.
     gid : str
         The job's gid.
     kind : {"graph", "resource"} or None
-        Which of its exports, where known.
+        The kind of export, if known.
     reason : str
-        The reason: the frame's ``file.error``.
+        The reason, as in the frame's ``file.error``.
 
     See Also
     --------
-    PartialDownloadError : Has one for each file.
+    PartialDownloadError : Has one of these for each missing file.
 
     Examples
     --------

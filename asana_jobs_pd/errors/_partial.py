@@ -1,4 +1,4 @@
-"""Errors that carry what was done before: some of many failed, or it ended early."""
+"""Errors that carry partial results: some requests failed, or the call ended early."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ E = TypeVar("E")
 
 
 class _PartialError(AsanaJobsError, Generic[E]):
-    """Some of many requests failed."""
+    """Some requests failed, but not all."""
 
     def __init__(
         self,
@@ -32,12 +32,12 @@ class _PartialError(AsanaJobsError, Generic[E]):
 
 @public
 class PartialStartError(_PartialError[RequestError]):
-    """Some jobs were not started, or it is unknown; every parent has its row in ``.frame``.
+    """Some jobs were not started, or may not have been; ``.frame`` has a row for every parent.
 
     Parameters
     ----------
     message
-        How many jobs were not started, and why; what follows is an attribute, too.
+        How many jobs were not started, and why; the other parameters are also attributes.
     frame : pandas.DataFrame
         What ``errors="coerce"`` would have returned; ``source.state`` says what happened to
         each parent.
@@ -90,7 +90,7 @@ class PartialReadError(_PartialError[RequestError]):
     Parameters
     ----------
     message
-        How many jobs could not be read, and why; what follows is an attribute, too.
+        How many jobs could not be read, and why; the other parameters are also attributes.
     frame : pandas.DataFrame
         What ``errors="coerce"`` would have returned.
     errors : dict of str to RequestError
@@ -117,12 +117,12 @@ class PartialDownloadError(_PartialError[DownloadError]):
     Parameters
     ----------
     message
-        How many rows have no file, and why; what follows is an attribute, too.
+        How many rows have no file, and why; the other parameters are also attributes.
     frame : pandas.DataFrame
         What ``errors="coerce"`` would have returned.
     errors : dict of str to DownloadError
-        By file name without suffixes (``"1208…-graph"``), or by gid where the kind of file is
-        unknown.
+        The errors by file name without suffixes (``"1208…-graph"``), or by gid if the kind of
+        file is unknown.
 
     See Also
     --------
@@ -145,9 +145,9 @@ class WaitTimeoutError(AsanaJobsError, TimeoutError):
     Parameters
     ----------
     message
-        What went wrong, in words.
+        What went wrong.
     frame
-        Also an attribute: what was read before.
+        Also an attribute: the results so far.
 
     See Also
     --------
@@ -174,14 +174,14 @@ class WaitTimeoutError(AsanaJobsError, TimeoutError):
 class ReadInterrupted(KeyboardInterrupt):
     """A read, wait or download was interrupted; partial results are in ``.frame``.
 
-    In a notebook: ``sys.last_value.frame``.
+    In a notebook, they are in ``sys.last_value.frame``.
 
     Parameters
     ----------
     message
-        What went wrong, in words.
+        What was interrupted.
     frame
-        Also an attribute: what was read before.
+        Also an attribute: the results so far.
 
     See Also
     --------
@@ -207,9 +207,9 @@ class StartInterrupted(ReadInterrupted):
     Parameters
     ----------
     message
-        What went wrong, in words.
+        What was interrupted.
     frame
-        Also an attribute: what was read before.
+        Also an attribute: the results so far.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""Errors of one request."""
+"""Errors of a single request."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ if TYPE_CHECKING:
 
 
 class RequestError(AsanaJobsError):
-    """One request failed, retries included.
+    """A request failed, and so did its retries.
 
     Parameters
     ----------
     message
-        What went wrong, in words, with the gid and the status; what follows is an attribute, too.
+        What went wrong, with gid and status; the other parameters are also attributes.
     gid : str
         The requested gid.
     status : int or None
         The HTTP status, if there was a response.
     reason : str
-        Asana's message, or what went wrong: the frame's ``error.message``.
+        Asana's message, or what went wrong, as in the frame's ``error.message``.
     help, phrase : str or None
-        Asana's help text, and the phrase that its support asks for.
+        Asana's help text, and the phrase that Asana's support asks for.
 
     Attributes
     ----------
     kind : {"http", "network", "timeout", "body"}
-        What failed: the frame's ``error.kind``.
+        What failed, as in the frame's ``error.kind``.
 
     See Also
     --------
-    PartialReadError : Has one for each gid that failed.
+    PartialReadError : Has one of these for each gid that failed.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class StatusError(RequestError):
 
     See Also
     --------
-    RequestError : What it carries.
+    RequestError : Its attributes.
 
     Examples
     --------
@@ -115,7 +115,7 @@ class AuthenticationError(StatusError):
 
 
 class NetworkError(RequestError):
-    """No response: the connection could not be made, or broke.
+    """No response: the connection could not be made, or was lost.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ class BodyError(RequestError):
 
     See Also
     --------
-    RequestError : What it carries.
+    RequestError : Its attributes.
 
     Examples
     --------

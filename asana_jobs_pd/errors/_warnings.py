@@ -1,4 +1,4 @@
-"""Warnings, and how they are shown."""
+"""Warnings, and the function that issues them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class AsanaChangeWarning(FutureWarning):
 
     See Also
     --------
-    connect : Clients collect them.
+    connect : Clients collect the announcements.
 
     Examples
     --------
     >>> import warnings
-    >>> warnings.simplefilter("error", aj.AsanaChangeWarning)  # to hear of it in tests
+    >>> warnings.simplefilter("error", aj.AsanaChangeWarning)  # to notice it in tests
     """
 
 
@@ -80,7 +80,7 @@ class AsanaValueWarning(UserWarning):
 
 
 def warn_user(message: str, category: type[Warning], *, frame: pd.DataFrame | None = None) -> None:
-    """Warn at the caller's line; a warning that is turned into an error carries ``.frame``."""
+    """Warn, at the user's line; if the warning is turned into an error, it carries ``.frame``."""
     caller, level = sys._getframe(), 1  # noqa: SLF001  as warnings does
     while caller.f_back is not None and caller.f_code.co_filename.startswith(_PACKAGE):
         caller, level = caller.f_back, level + 1

@@ -871,7 +871,7 @@ def test_values_that_cannot_be_compared_are_told(tmp_path):
         row = {"gid": "1", "resource_type": "task", "custom_fields": [field]}
         (tmp_path / f"{name}.jsonl").write_text(json.dumps(row))
     with pytest.warns(
-        AsanaValueWarning, match=r"(old|new) has 1 issue .*F, undocumented key 'stars'"
+        AsanaValueWarning, match=r"(old|new) has 1 issue, .*F, undocumented key 'stars'"
     ) as told:
         aj.compare_asana_exports(tmp_path / "old.jsonl", tmp_path / "new.jsonl")
     assert len(told) == 2

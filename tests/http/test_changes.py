@@ -15,20 +15,20 @@ INFO = "https://forum.asana.com/t/1"
         (
             f"name=new_ids;info={INFO};affected=true",
             (
-                "Asana announces a change of its API, 'new_ids'; it affects this request; "
+                "Asana announces a change to its API, 'new_ids'; it affects this request; "
                 f"read {INFO}."
             ),
         ),
         (
             f" name = new_ids ; info={INFO} ;affected=false",
             (
-                "Asana announces a change of its API, 'new_ids'; it does not affect this request; "
+                "Asana announces a change to its API, 'new_ids'; it does not affect this request; "
                 f"read {INFO}."
             ),
         ),
-        ("name=a;affected=perhaps", "Asana announces a change of its API, 'a'."),
-        ("something else", "Asana announces a change of its API, 'something else'."),
-        ("", "Asana announces a change of its API, ''."),
+        ("name=a;affected=perhaps", "Asana announces a change to its API, 'a'."),
+        ("something else", "Asana announces a change to its API, 'something else'."),
+        ("", "Asana announces a change to its API, ''."),
     ],
 )
 def test_a_header_in_words(header, words):

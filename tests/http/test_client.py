@@ -325,7 +325,7 @@ def test_changes_do_not_tell_the_token(client, scripted, token):
     mine.get_job(GID)
     (news,) = mine.changes.take()
     assert token not in news
-    assert news == "Asana announces a change of its API, '…'; read https://x/…."
+    assert news == "Asana announces a change to its API, '…'; read https://x/…."
 
 
 def test_a_closed_client_sends_nothing(asana, client):
