@@ -19,6 +19,7 @@ from asana_jobs_pd._tables.stories import (
     Tracked,
     Values,
     events_of,
+    joined,
     present_of,
     tracked_field,
     unknown_stories,
@@ -34,21 +35,21 @@ def history_of(export: ExportAnswers, field: str) -> pd.DataFrame:
     tracked = tracked_field(export, field)
     source = Source(export)
     events, present = events_of(source, tracked), present_of(source, tracked)
-    projects = pc.unique(_joined(events.project, present.project)).drop_null()
+    projects = pc.unique(joined(events.project, present.project)).drop_null()
     pool = _Pool(events.new, events.old, present.now)
     moments = _moments(source, events, present, projects)
     intervals = _replay(moments, pool, tracked)
-    _warn(source, field, moments, intervals, pool)
-    by = _joined(events.by, source.text("task", "created_by.gid"))
+    _warn(source, field, moments, intervals, pool, untimed=events.untimed)
+    by = joined(events.by, source.text("task", "created_by.gid"))
     origin = np.where(intervals["unknown"], "unknown", "story")
     columns = {
         "task": source.text("task", "gid").take(_places(intervals["task"])),
         "project": projects.take(_places(intervals["project"])),
-        "value": pool.shown.take(_places(intervals["value"])),
-        "value.gid": pool.gid.take(_places(intervals["value"])),
+        "value": pool.shown.take(_places(pool.last[intervals["value"]])),
+        "value.gid": pool.key.take(_places(intervals["value"])),
         "from": _times(intervals["start"]),
         "to": _times(intervals["end"]),
-        "by": by.take(_places(intervals["by"])),
+        "by": by.take(_places(intervals["by"].mask(intervals["unknown"], -1))),
         "origin": np.where(intervals["created"] & ~intervals["unknown"], "creation", origin),
     }
     if not tracked.per_project:
@@ -58,12 +59,9 @@ def history_of(export: ExportAnswers, field: str) -> pd.DataFrame:
     return source.frame(pa.table(columns))
 
 
-def _joined(*columns: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
-
-
-def _places(places: pd.Series) -> pa.Array:
-    return pa.array(places.to_numpy(), mask=(places < 0).to_numpy())
+def _places(places: pd.Series | np.ndarray) -> pa.Array:
+    places = np.asarray(places)
+    return pa.array(places, mask=places < 0)
 
 
 def _times(times: pd.Series) -> pa.Array:
@@ -73,16 +71,26 @@ def _times(times: pd.Series) -> pa.Array:
 
 
 class _Pool:
-    """All values of a field: equal values have equal `codes`, missing ones -1."""
+    """All values of a field: equal values have equal `codes`, missing ones -1.
+
+    `last` is the last place of an equal value: what was renamed, such as a section, is shown by its
+    last name.
+    """
 
     def __init__(self, *values: Values) -> None:
         type_ = values[-1].shown.type
         shown = [chunk for part in values for chunk in part.shown.cast(type_).chunks]
         self.shown = pa.chunked_array(shown, type_)
-        self.gid = _joined(*(part.gid for part in values))
-        keys = pc.coalesce(self.gid, self.shown) if pa.types.is_string(type_) else self.shown
+        self.key = joined(*(part.key for part in values))
+        keys = pc.coalesce(self.key, self.shown) if pa.types.is_string(type_) else self.shown
         unique = pc.unique(keys).drop_null()
-        self.codes = np.append(codes_of(keys, unique), -1)  # the last is that of place -1
+        codes = codes_of(keys, unique)
+        named = pc.fill_null(pc.not_equal(self.shown, keys), fill_value=False)
+        last = np.full(len(unique) + 1, -1)
+        for places in map(np.flatnonzero, (codes >= 0, named)):
+            last[codes[places]] = places
+        self.codes = np.append(codes, -1)  # the last is that of place -1
+        self.last = last[self.codes]
         is_flag = pa.types.is_boolean(type_)
         empty = pc.index(unique, pa.scalar(value=False)).as_py() if is_flag else -1
         self.filled = (self.codes >= 0) & (self.codes != empty)
@@ -93,7 +101,8 @@ def _moments(source: Source, events: Events, present: Present, projects: pa.Arra
 
     A `group` is a task, or a task in a project. Values are places in the pool, -1 for a missing
     one: `value` after the moment and `before` it, if they are `told`, and `now`, that of the group
-    at the end. `first` is a story before which the field was empty.
+    at the end. `first` is a story before which the field was empty, `silent` a task whose stories
+    were not exported.
     """
     size, count = len(projects) + 1, len(events.row)
     of_events, of_present = (
@@ -131,6 +140,7 @@ def _moments(source: Source, events: Events, present: Present, projects: pa.Arra
     order = np.lexsort((moments["at"], ~moments["created"], moments["group"]))
     moments = moments.take(order).reset_index(drop=True)
     moments["task"], moments["project"] = moments["group"] // size, moments["group"] % size - 1
+    moments["silent"] = ~np.asarray(source.text("task", "stories").is_valid())[moments["task"]]
     moments["now"] = now[np.searchsorted(groups, moments["group"])]
     return moments
 
@@ -151,14 +161,14 @@ def _replay(moments: pd.DataFrame, values: _Pool, tracked: Tracked) -> pd.DataFr
     unknown = follows & ~told_later & ~later["first"]
     if tracked.starts_empty:
         unknown |= values.filled[value]
-    unknown &= moments["created"]
+    unknown = (unknown | moments["silent"]) & moments["created"]
     at = moments["at"]
     # a creation without a time, or after the first story, is as early as that
     first = later["at"].where(at == NEVER, np.minimum(at, later["at"]))
     start = first.where(moments["created"] & follows, at)
     kept = ~(follows & (start == start.shift(-1, fill_value=0)))
     if tracked.per_project:  # before it came into the project
-        kept &= ~moments["created"] | values.filled[value]
+        kept &= ~moments["created"] | values.filled[value] | unknown
     intervals = moments.assign(value=value, unknown=unknown, start=start)[kept]
     code = pd.Series(values.codes[intervals["value"]], intervals.index)
     again = (intervals["group"] == intervals["group"].shift()) & (code == code.shift())
@@ -179,7 +189,13 @@ def _is_followed(moments: pd.DataFrame) -> pd.Series:
 
 
 def _warn(
-    source: Source, field: str, moments: pd.DataFrame, intervals: pd.DataFrame, values: _Pool
+    source: Source,
+    field: str,
+    moments: pd.DataFrame,
+    intervals: pd.DataFrame,
+    values: _Pool,
+    *,
+    untimed: int,
 ) -> None:
     """Warn of unknown kinds of story, and of stories that disagree with others or the task."""
     notes = []
@@ -187,6 +203,8 @@ def _warn(
     if unknown:
         shown = ", ".join(f"{name} ({count})" for name, count in list(unknown.items())[:5])
         notes.append(f"stories of unknown kinds were not taken into account: {shown}")
+    if untimed:
+        notes.append(f"stories without a time were not taken into account: {untimed}")
     last = intervals[~_is_followed(intervals)]
     stale = last[values.codes[last["value"]] != values.codes[last["now"]]]
     if len(stale):

@@ -24,12 +24,17 @@ _KNOWN_STORIES: Final = re.compile(
     |(date|enum|multi_enum|number|people|reference|text)_custom_field_changed
     |(approval_status|due_date|name|notes|resource_subtype|section|start_date)_changed
     |dependency_(due_date_changed|duplicated|marked_complete|marked_incomplete)
+    |approved|changes_requested|rejected
     |assigned|unassigned|completion_liked|due_today|duplicated(_from|_to)?|mentioned
     |(un)?marked_duplicate|marked_(in)?complete|message_(comment_added|edited)
     |task_(created|liked)""",
     re.VERBOSE,
 )
 """The known kinds of story; any other might be a change that we would miss."""
+
+
+_NAMES: Final = ("name", "email", "gid")
+"""What lists show of their items: the first that is there."""
 
 
 class Tracked(NamedTuple):
@@ -39,8 +44,9 @@ class Tracked(NamedTuple):
     ----------
     subtypes
         The kinds of story that change it.
-    path
-        Where stories have its values, after ``old_`` and ``new_``.
+    paths
+        Where stories may have its values, after ``old_`` and ``new_``; of dates with a time, only
+        the time may be there.
     column
         Where tasks have its value now.
     is_object
@@ -53,23 +59,27 @@ class Tracked(NamedTuple):
         Whether a task that is created with a value has a story that says so.
     custom_field
         The gid of the custom field, or its name if it has no gid.
+    item_keys
+        What tells the items of lists apart; the options in tasks have only names.
     """
 
     subtypes: tuple[str, ...]
-    path: str
+    paths: tuple[str, ...]
     column: str
     is_object: bool = False
     per_project: bool = False
     one_path: bool = False
     starts_empty: bool = False
     custom_field: tuple[str, str] | None = None
+    item_keys: tuple[str, ...] = _NAMES
 
 
+_APPROVALS = ("approved", "rejected", "changes_requested", "approval_status_changed")
 _DATES = ("due_date_changed", "start_date_changed")
 TRACKED: Final[Mapping[str, Tracked]] = {
     "section": Tracked(
         ("section_changed", "added_to_project", "removed_from_project"),
-        "section",
+        ("section",),
         "memberships",
         is_object=True,
         per_project=True,
@@ -77,35 +87,35 @@ TRACKED: Final[Mapping[str, Tracked]] = {
     ),
     "assignee": Tracked(
         ("assigned", "unassigned"),
-        "assignee",
+        ("assignee",),
         "assignee",
         is_object=True,
         one_path=True,
         starts_empty=True,
     ),
     "completed": Tracked(
-        ("marked_complete", "marked_incomplete"), "", "completed", starts_empty=True
+        ("marked_complete", "marked_incomplete", *_APPROVALS), (), "completed", starts_empty=True
     ),
-    "due_on": Tracked(_DATES, "dates.due_on", "due_on"),
-    "start_on": Tracked(_DATES, "dates.start_on", "start_on"),
-    "name": Tracked(("name_changed",), "name", "name"),
+    "due_on": Tracked(_DATES, ("dates.due_on", "dates.due_at"), "due_on"),
+    "start_on": Tracked(_DATES, ("dates.start_on", "dates.start_at"), "start_on"),
+    "name": Tracked(("name_changed",), ("name",), "name"),
 }
 _PATHS: Final = {
-    "text": "text_value",
-    "number": "number_value",
-    "enum": "enum_value.name",
-    "multi_enum": "multi_enum_values",
-    "date": "date_value.due_on",
-    "people": "people_value",
+    "text": ("text_value",),
+    "number": ("number_value",),
+    "enum": ("enum_value.name",),
+    "multi_enum": ("multi_enum_values",),
+    "date": tuple(f"date_value.{key}" for key in ("due_on", "date", "due_at", "date_time")),
+    "people": ("people_value",),
 }
 """The keys of stories with the value of a custom field, by its type."""
 
 
 class Values(NamedTuple):
-    """Values of a field as text, and their gids if they are objects."""
+    """Values of a field, and what equal ones have in common, if not that: the gid, or gids."""
 
     shown: pa.ChunkedArray
-    gid: pa.ChunkedArray
+    key: pa.ChunkedArray
 
 
 class Events(NamedTuple):
@@ -113,6 +123,7 @@ class Events(NamedTuple):
 
     `told` and `old_told` say whether a story gives the new and the old value: one that adds a task
     to a project does not name the section, and one that assigns it may not name the old assignee.
+    `untimed` is the number of stories that are left out, because they have no time.
     """
 
     row: np.ndarray
@@ -124,6 +135,7 @@ class Events(NamedTuple):
     old: Values
     told: np.ndarray
     old_told: np.ndarray
+    untimed: int
 
 
 class Present(NamedTuple):
@@ -162,58 +174,132 @@ def _custom_field(export: ExportAnswers, field: str) -> Tracked:
         )
     found = fields.iloc[0]
     if found["type"] not in _PATHS:
-        raise InvalidFieldError(f"Stories do not tell of custom fields of type {found['type']!r}.")
+        raise InvalidFieldError(
+            f"Stories do not say how custom fields of type {found['type']!r} change."
+        )
     key = "name" if pd.isna(found["gid"]) else "gid"
     subtypes = (f"{found['type']}_custom_field_changed",)
     return Tracked(
-        subtypes, _PATHS[found["type"]], found["column"], custom_field=(key, str(found[key]))
+        subtypes,
+        _PATHS[found["type"]],
+        found["column"],
+        custom_field=(key, str(found[key])),
+        item_keys=("gid", *_NAMES) if found["type"] == "people" else _NAMES,
     )
 
 
 def events_of(source: Source, tracked: Tracked) -> Events:
     """Return the stories that change a field; those without a time are left out."""
     rows, stories = source.items("task", "stories")
-    subtypes = texts(stories, "resource_subtype")
+    subtypes = _required(stories, "resource_subtype")
     picked = pc.is_in(subtypes, value_set=pa.array(tracked.subtypes))
-    if tracked.custom_field is not None:
+    if tracked.custom_field is not None and pc.any(picked).as_py():
         key, value = tracked.custom_field
-        field = pc.equal(texts(stories, f"custom_field.{key}"), value)
+        field = pc.equal(_required(stories, f"custom_field.{key}"), value)
         picked = pc.fill_null(pc.and_(picked, field), fill_value=False)
-    times = child(stories, "created_at")
-    times = missing(len(stories), pa.int64()) if times is None else times.cast(pa.int64())
+    times = _required(stories, "created_at").cast(pa.int64())
     chosen = np.flatnonzero(np.asarray(pc.and_(picked, times.is_valid())))
-    taken = pa.array(chosen)
-    subtype = np.asarray(subtypes.take(taken)).astype(object)
-    cleared = np.isin(subtype, ("removed_from_project", "unassigned"))
-    prefixes = ("", "") if tracked.one_path else ("new_", "old_")
-    new, old = (_values(stories, taken, tracked, prefix) for prefix in prefixes)
-    if not tracked.path:  # completed, or not
-        done = subtype == "marked_complete"
-        new, old = (_flags(flags) for flags in (done, ~done))
-    old_told = ~np.isin(subtype, ("removed_from_project", "assigned"))
-    if tracked.one_path:  # the earlier assignee, if the story names one
-        old_told &= np.asarray(old.shown.is_valid())
-    new = Values(*(_cleared(values, cleared) for values in new))
+    taken = _Chosen(stories, pa.array(chosen))
+    subtype = np.asarray(taken.text("resource_subtype")).astype(object)
+    new, old, old_told = (_changes if tracked.paths else _completions)(taken, subtype, tracked)
     return Events(
         rows[chosen],
-        texts(stories, "project.gid").take(taken) if tracked.per_project else missing(len(chosen)),
-        np.asarray(times.take(taken)),
-        texts(stories, "created_by.gid").take(taken),
+        _projects(source, taken) if tracked.per_project else missing(len(chosen)),
+        np.asarray(times.take(taken.places)),
+        taken.text("created_by.gid"),
         subtype,
         new,
         old,
         subtype != "added_to_project",
         old_told,
+        (pc.sum(picked).as_py() or 0) - len(chosen),
     )
 
 
-def _values(stories: pa.ChunkedArray, taken: pa.Array, tracked: Tracked, prefix: str) -> Values:
-    name, _, rest = f"{prefix}{tracked.path}".partition(".")
+def _required(stories: pa.ChunkedArray, path: str) -> pa.ChunkedArray:
+    """Return a field of all stories; an export may have been told to leave it out."""
+    found = child(stories, path)
+    if found is None and len(stories):
+        raise InvalidFrameError(
+            f"The stories have no {path!r}, which their history needs: if fields= of "
+            f"export_resources names fields of stories, add 'stories.{path}'."
+        )
+    return missing(0) if found is None else found
+
+
+class _Chosen(NamedTuple):
+    """Some of the stories: to take whole ones, with a hundred fields each, would be slow."""
+
+    stories: pa.ChunkedArray
+    places: pa.Array
+
+    def column(self, path: str) -> pa.ChunkedArray | None:
+        """Return a field, or None if there is no such field."""
+        found = child(self.stories, path)
+        return None if found is None else found.take(self.places)
+
+    def text(self, path: str) -> pa.ChunkedArray:
+        """Return a field as text; missing if there is no such field."""
+        return texts(self.stories, path).take(self.places)
+
+
+def _changes(
+    stories: _Chosen, subtype: np.ndarray, tracked: Tracked
+) -> tuple[Values, Values, np.ndarray]:
+    """Return new and old values, and which of the old ones are told."""
+    prefixes = ("", "") if tracked.one_path else ("new_", "old_")
+    new, old = (_values(stories, tracked, prefix) for prefix in prefixes)
+    cleared = np.isin(subtype, ("removed_from_project", "unassigned"))
+    new = Values(*(_cleared(values, cleared) for values in new))
+    old_told = ~np.isin(subtype, ("removed_from_project", "assigned"))
+    if tracked.one_path:  # the earlier assignee, if the story names one
+        old_told &= np.asarray(old.shown.is_valid())
+    return new, old, old_told
+
+
+def _completions(
+    stories: _Chosen, subtype: np.ndarray, _: Tracked
+) -> tuple[Values, Values, np.ndarray]:
+    """Return like `_changes` whether tasks are completed: approvals are unless they are pending."""
+    status, before = (stories.text(f"{prefix}_approval_status") for prefix in ("new", "old"))
+    approval = np.isin(subtype, _APPROVALS)
+    decided = subtype != "marked_incomplete"
+    done = np.where(subtype == _APPROVALS[-1], _is_decided(status), decided)
+    was_done = np.where(approval, _is_decided(before), ~done)
+    told = ~approval | np.asarray(before.is_valid())
+    new, old = (
+        Values(pa.chunked_array([pa.array(flags)]), missing(len(flags)))
+        for flags in (done, was_done)
+    )
+    return new, old, told
+
+
+def _is_decided(status: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(pc.fill_null(pc.not_equal(status, "pending"), fill_value=False))
+
+
+def _values(stories: _Chosen, tracked: Tracked, prefix: str) -> Values:
+    paths = [prefix + path for path in tracked.paths]
     if tracked.is_object:
-        return _objects(*(texts(stories, f"{name}.{key}").take(taken) for key in ("name", "gid")))
-    found = child(stories, f"{name}.{rest}" if rest else name)
-    shown = missing(len(taken)) if found is None else shown_values(found.take(taken))
-    return Values(shown, missing(len(taken)))
+        return _objects(*(stories.text(f"{paths[0]}.{key}") for key in ("name", "gid")))
+    found = [column for column in map(stories.column, paths) if column is not None]
+    if len(paths) > 1:
+        found = [_days(column) for column in found]
+    return (
+        _shown(pc.coalesce(*found), tracked)
+        if found
+        else Values(*[missing(len(stories.places))] * 2)
+    )
+
+
+def _days(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the dates of times; the schema knows no times of some fields and leaves texts."""
+    if pa.types.is_string(times.type):
+        dates = pc.utf8_slice_codeunits(times, 0, 10)
+        return pc.strptime(dates, format="%Y-%m-%d", unit="us", error_is_null=True)
+    if pa.types.is_timestamp(times.type):
+        times = pc.floor_temporal(times, unit="day")
+    return times.cast(pa.timestamp("us"))
 
 
 def _objects(names: pa.ChunkedArray, gids: pa.ChunkedArray) -> Values:
@@ -221,14 +307,36 @@ def _objects(names: pa.ChunkedArray, gids: pa.ChunkedArray) -> Values:
     return Values(pc.coalesce(names, gids), gids)
 
 
-def _flags(flags: np.ndarray) -> Values:
-    return Values(pa.chunked_array([pa.array(flags)]), missing(len(flags)))
-
-
 def _cleared(values: pa.ChunkedArray, cleared: np.ndarray) -> pa.ChunkedArray:
     if not cleared.any():
         return values
     return pc.if_else(pa.array(cleared), pa.scalar(None, values.type), values)
+
+
+def _projects(source: Source, stories: _Chosen) -> pa.ChunkedArray:
+    """Return the projects of stories; one that moves a task may name only the sections."""
+    found = stories.text("project.gid")
+    if not found.null_count:
+        return found
+    sections = [stories.text(f"{prefix}_section.gid") for prefix in ("new", "old")]
+    of_sections = [stories.text(f"{prefix}_section.project.gid") for prefix in ("new", "old")]
+    _, members = source.items("task", "memberships")
+    keys = [texts(members, "section.gid"), source.text("section", "gid")]
+    homes = [texts(members, "project.gid"), source.text("section", "project.gid")]
+    found, unresolved = pc.coalesce(found, *of_sections), len(found) + 1
+    while 0 < found.null_count < unresolved:  # a section that is known makes the other one known
+        unresolved = found.null_count
+        known, home = joined(*keys, *sections), joined(*homes, found, found)
+        usable = pc.and_(known.is_valid(), home.is_valid())
+        known, home = known.filter(usable), home.filter(usable)
+        places = [pc.index_in(section, value_set=known) for section in sections]
+        found = pc.coalesce(found, *(home.take(place) for place in places))
+    return found
+
+
+def joined(*columns: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return columns of text, one after the other."""
+    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
 
 
 def present_of(source: Source, tracked: Tracked) -> Present:
@@ -243,36 +351,45 @@ def present_of(source: Source, tracked: Tracked) -> Present:
         return Present(np.arange(count), missing(count), _objects(*pair))
     column = source.column("task", tracked.column)
     assert column is not None
-    return Present(np.arange(count), missing(count), Values(shown_values(column), missing(count)))
+    return Present(np.arange(count), missing(count), _shown(column, tracked))
 
 
-def shown_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _shown(column: pa.ChunkedArray, tracked: Tracked) -> Values:
     """Return comparable values: dates as times, lists as the names in them."""
     if pa.types.is_list(column.type):
-        return pa.chunked_array([_joined(chunk) for chunk in column.chunks], pa.string())
+        return Values(*(_joined(column, keys) for keys in (_NAMES, tracked.item_keys)))
     if pa.types.is_dictionary(column.type):
-        return column.cast(pa.string())
-    return column.cast(pa.timestamp("us")) if pa.types.is_date(column.type) else column
+        column = column.cast(pa.string())
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("us"))
+    if pa.types.is_string(column.type):  # a text field is emptied to "" or to null
+        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    return Values(column, missing(len(column)))
 
 
-def _joined(lists: pa.ListArray) -> pa.Array:
-    names = lists.flatten()
-    if pa.types.is_struct(names.type):
-        names = pc.struct_field(names, "name")
+def _joined(lists: pa.ChunkedArray, keys: tuple[str, ...]) -> pa.ChunkedArray:
+    """Return what the items of lists have under the first of some keys, as one text for each."""
+    return pa.chunked_array([_joined_chunk(chunk, keys) for chunk in lists.chunks], pa.string())
+
+
+def _joined_chunk(lists: pa.ListArray, keys: tuple[str, ...]) -> pa.Array:
+    items = lists.flatten()
+    if pa.types.is_struct(items.type):
+        known = [key for key in keys if items.type.get_field_index(key) >= 0]
+        items = pc.coalesce(*(pc.struct_field(items, key).cast(pa.string()) for key in known), "?")
     lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-    filled = pa.ListArray.from_arrays(pa.array(offsets), pc.fill_null(names.cast(pa.string()), "?"))
-    return pc.if_else(
-        pa.array(lengths > 0), pc.binary_join(filled, ", "), pa.scalar(None, pa.string())
-    )
+    items = pc.fill_null(items.cast(pa.string()), "?")
+    text = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), items), ", ")
+    return pc.if_else(pa.array(lengths > 0), text, pa.scalar(None, pa.string()))
 
 
 def unknown_stories(source: Source) -> dict[str, int]:
     """Return the unknown kinds of story with their counts."""
     subtypes = texts(source.items("task", "stories").values, "resource_subtype")
-    counts = pc.value_counts(subtypes).to_pylist()
+    counts = pc.value_counts(pc.fill_null(subtypes, "without a kind")).to_pylist()
     return {
-        str(count["values"]): count["counts"]
+        count["values"]: count["counts"]
         for count in counts
-        if not _KNOWN_STORIES.fullmatch(str(count["values"]))
+        if not _KNOWN_STORIES.fullmatch(count["values"])
     }

@@ -130,7 +130,6 @@ def _core(world: World, number: int) -> Json:
     """Return the keys that task rows have in both kinds of export."""
     task, last = world.task(number), world.task(number).last
     rng = Random(f"{world.seed}/row/{number}")
-    due_on = last["due_on"]
     done = [change for change in task.changes if change.field == "completed" and change.new]
     completed = last["completed"]
     subtype = rng.choice(("default_task", "default_task", "milestone", "approval"))
@@ -146,9 +145,7 @@ def _core(world: World, number: int) -> Json:
         "created_at": _time(task.created_at),
         "created_by": world.users[task.created_by],
         "modified_at": _time(task.modified_at),
-        "due_at": f"{due_on}T15:00:00.000Z" if due_on and rng.random() < 1 / 5 else None,
-        "due_on": due_on,
-        "start_on": due_on if due_on and rng.random() < 1 / 3 else None,
+        **(_task_dates(number, last["due_on"]) or _NO_DATES),
         "followers": rng.sample(world.users, rng.randrange(4)),
         "likes": [
             {"gid": world.gid("like", number), "user": user}
@@ -212,13 +209,14 @@ def _stories(world: World, task: Task) -> Iterator[Json]:
     for place, change in enumerate(task.changes):
         if not (change.field[0] == "section" and change.field[1] in world.hidden):
             by = world.users[change.by]
-            yield story(place, change.at, by, type="system", **_story(world, change))
+            keys = _story(world, task.number, change)
+            yield story(place, change.at, by, type="system", **keys)
     if rng.random() < 1 / 3:
         kind = {"type": "comment", "resource_subtype": "comment_added"}
         yield story(31, task.modified_at, rng.choice(world.users), **kind, text=text(rng))
 
 
-def _story(world: World, change: Change) -> Json:
+def _story(world: World, number: int, change: Change) -> Json:
     """Return the keys of a story that describe its change."""
     field, old, new = change.field, change.old, change.new
     if field == "completed":
@@ -231,8 +229,8 @@ def _story(world: World, change: Change) -> Json:
     if field == "due_on":
         return {
             "resource_subtype": "due_date_changed",
-            "old_dates": _dates(old),
-            "new_dates": _dates(new),
+            "old_dates": _task_dates(number, old),
+            "new_dates": _task_dates(number, new),
         }
     return _move(world, int(field[1]), old, new) if field[0] == "section" else _edit(old, new)
 
@@ -285,7 +283,10 @@ def _edit(old: Json, new: Json) -> Json:
     keys = ("gid", "resource_type", "name", "type", "resource_subtype")
     values = [field[VALUES[kind]] for field in (old, new)]
     if kind == "date":
-        values = [_dates(value and value["date"]) for value in values]
+        values = [
+            value and _NO_DATES | {"due_on": value["date"], "due_at": value["date_time"]}
+            for value in values
+        ]
     return {
         "resource_subtype": f"{kind}_custom_field_changed",
         "custom_field": {key: new[key] for key in keys},
@@ -294,8 +295,12 @@ def _edit(old: Json, new: Json) -> Json:
     }
 
 
-def _dates(day: str | None) -> Json | None:
-    return None if day is None else {"start_on": None, "due_at": None, "due_on": day}
+def _task_dates(number: int, day: str | None) -> Json | None:
+    """Return the dates of a task that is due on a day; some have a start, some a time of day."""
+    if day is None:
+        return None
+    due_at = f"{day}T15:00:00.000Z" if number % 5 == 0 else None
+    return {"start_on": day if number % 3 == 0 else None, "due_at": due_at, "due_on": day}
 
 
 def _of(items: Sequence[Json], number: int | None) -> Json | None:
@@ -308,6 +313,7 @@ def _time(millis: int) -> str:
     return f"{moment}.{millis % 1000:03d}Z" if millis % 1000 else f"{moment}Z"
 
 
+_NO_DATES: Json = dict.fromkeys(("start_on", "due_at", "due_on"))
 _WHO: Mapping[str, Callable[[Json], list[Json | None]]] = {
     "assignee.any": lambda row: [row.get("assignee")],
     "assigned_by.any": lambda row: _tellers(row, "assigned"),

@@ -1,5 +1,7 @@
 """`data.history()`: what the stories say is what happened in the generated world."""
 
+import itertools
+
 import pandas as pd
 import pytest
 from rows import task
@@ -58,9 +60,13 @@ def test_a_replay_is_what_happened(seed, load):
     assert shown(data.history("assignee"), "task", "value.gid", "from") == expected(
         world, "assignee", lambda user: None if user is None else world.gid("user", user)
     )
-    assert shown(data.history("due_on"), "task", "value", "from") == expected(
-        world, "due_on", lambda day: None if day is None else pd.Timestamp(day)
-    )
+    for field, every in (("due_on", 1), ("start_on", 3)):  # a third of the tasks has a start
+        due = expected(world, "due_on", lambda day: None if day is None else pd.Timestamp(day))
+        dated = {world.gid("task", number) for number in range(0, world.tasks, every)}
+        history = data.history(field)
+        found = shown(history[history["task"].isin(dated)], "task", "value", "from")
+        assert found == [row for row in due if row[0] in dated]
+        assert history.loc[~history["task"].isin(dated), "value"].isna().all()
     assert shown(data.history("name"), "task", "value", "from") == expected(world, "name")
     options = [field for field in world.fields if field["type"] == "enum"]
     number = world.fields.index(options[0])
@@ -126,6 +132,115 @@ def test_stories_that_do_not_reach_back_say_so(load):
     ]
 
 
+def test_tasks_without_stories_say_so(load):
+    """A graph export has none: nothing is known of what such a task was created with."""
+    rows = [
+        task("1", stories=None, due_on="2026-01-05", created_at=CREATED, created_by=ANA),
+        task("2", stories=[], due_on="2026-01-06", created_at=CREATED, created_by=ANA),
+    ]
+    history = load(rows).history("due_on")
+    assert shown(history, "task", "by", "origin") == [
+        ("1", None, "unknown"),
+        ("2", "91", "creation"),
+    ]
+
+
+def test_a_task_that_left_a_project_was_in_it(load):
+    web = {"gid": "9", "name": "Web"}
+    history = one(load, [story("removed_from_project", 4, project=web)]).history("section")
+    assert shown(history, "value", "origin") == [(None, "unknown"), (None, "story")]
+
+
+WEB, TO_DO, DOING, DONE = (
+    {"gid": gid, "name": name}
+    for gid, name in (("9", "Web"), ("10", "To do"), ("11", "Doing"), ("12", "Done"))
+)
+
+
+@pytest.mark.parametrize("keys", [{}, {"project": WEB}])
+def test_a_project_follows_from_its_sections(keys, load):
+    """Stories that move a task name the project, or only the sections, one of them known."""
+    moves = [
+        story("section_changed", day, old_section=old | keys, new_section=new | keys)
+        for day, old, new in ((3, TO_DO, DOING), (5, DOING, DONE))
+    ]
+    memberships = [{"project": WEB, "section": DONE}]
+    data = one(load, [story("added_to_project", 2, project=WEB), *moves], memberships=memberships)
+    assert shown(data.history("section"), "project", "value", "origin") == [
+        ("9", "To do", "story"),
+        ("9", "Doing", "story"),
+        ("9", "Done", "story"),
+    ]
+
+
+def test_sections_have_their_present_names(load):
+    before = story("section_changed", 3, project=WEB, old_section=TO_DO, new_section=DOING)
+    now = {"project": WEB, "section": DOING | {"name": "In progress"}}
+    history = one(load, [before], memberships=[now]).history("section")
+    assert shown(history, "value") == [("To do",), ("In progress",)]
+
+
+@pytest.mark.parametrize("status", ["approved", "rejected", "changes_requested"])
+def test_an_approval_is_completed_with_any_decision(status, load):
+    undone = {"old_approval_status": status, "new_approval_status": "pending"}
+    stories = [
+        story(status, 3, old_approval_status="pending", new_approval_status=status),
+        story("approval_status_changed", 4, **undone),
+        story(
+            "approval_status_changed", 5, old_approval_status="pending", new_approval_status=status
+        ),
+    ]
+    history = one(load, stories, completed=True).history("completed")
+    assert shown(history, "value") == [(False,), (True,), (False,), (True,)]
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        {"due_on": "2026-02-01", "due_at": "2026-02-01T15:00:00Z"},
+        {"due_at": "2026-02-01T15:00:00Z"},
+        {"date": "2026-02-01"},
+    ],
+)
+def test_dates_with_a_time_are_days(dates, load):
+    launch = {"gid": "5", "name": "Launch", "type": "date"}
+    change = {"custom_field": launch, "old_date_value": None, "new_date_value": dates}
+    stories = [story("date_custom_field_changed", 3, **change)]
+    if "date" not in dates:
+        stories.append(story("due_date_changed", 3, old_dates=None, new_dates=dates))
+    values = [launch | {"date_value": {"date": "2026-02-01", "date_time": None}}]
+    data = one(load, stories, due_on="2026-02-01" if stories[1:] else None, custom_fields=values)
+    for field in ["Launch"] + ["due_on"] * len(stories[1:]):
+        assert shown(data.history(field), "value") == [(None,), (pd.Timestamp("2026-02-01"),)]
+
+
+def test_people_are_told_apart_by_gid_and_need_no_name(load):
+    owners = {"gid": "6", "name": "Owners", "type": "people"}
+    other, nameless = {"gid": "93", "name": "Ana"}, {"gid": "94", "name": None}
+    steps = [[], [ANA], [other], [ANA, BO], [nameless]]
+    stories = [
+        story(
+            "people_custom_field_changed",
+            day + 2,
+            custom_field=owners,
+            old_people_value=old,
+            new_people_value=new,
+        )
+        for day, (old, new) in enumerate(itertools.pairwise(steps))
+    ]
+    history = one(load, stories, custom_fields=[owners | {"people_value": [nameless]}])
+    values = [value for (value,) in shown(history.history("Owners"), "value")]
+    assert values == [None, "Ana", "Ana", "Ana, Bo", "94"]
+
+
+def test_an_emptied_text_is_missing(load):
+    note = {"gid": "1", "name": "Note", "type": "text"}
+    change = {"custom_field": note, "old_text_value": "a", "new_text_value": ""}
+    stories = [story("text_custom_field_changed", 3, **change)]
+    history = one(load, stories, custom_fields=[note | {"text_value": None}]).history("Note")
+    assert shown(history, "value") == [("a",), (None,)]
+
+
 def test_by_is_who_began_an_interval(load):
     data = one(load, [story("assigned", 3, assignee=ANA)], assignee=ANA)
     history = data.history("assignee")
@@ -160,6 +275,9 @@ def test_unknown_and_contradicting_stories_are_reported(load):
     assert len(caught) == 1
     with pytest.warns(AsanaValueWarning, match="disagrees with the task, such as 1"):
         one(load, [story("marked_complete", 3)], completed=False).history("completed")
+    stories = [story("marked_complete", 3), story("marked_incomplete", 4, created_at=None)]
+    with pytest.warns(AsanaValueWarning, match="without a time were not taken into account: 1"):
+        one(load, stories, completed=True).history("completed")
     stories = [
         story("name_changed", 3, old_name="A", new_name="B"),
         story("name_changed", 4, old_name="X", new_name="C"),
@@ -174,6 +292,10 @@ def test_a_load_without_stories_says_where_they_are(graph, load):
     data = load([task("1", memberships=[], stories=[])], columns=["gid", "stories"])
     with pytest.raises(InvalidFrameError, match="'created_at'"):
         data.history("section")
+    untold = {"gid": "8", "resource_subtype": "marked_complete", "text": "done"}
+    data = one(load, [untold], completed=True)
+    with pytest.raises(InvalidFrameError, match=r"add 'stories\.created_at'"):
+        data.history("completed")
 
 
 def test_unknown_and_ambiguous_fields_say_what_there_is(resource):
