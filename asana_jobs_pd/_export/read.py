@@ -31,6 +31,7 @@ from asana_jobs_pd._export.resolve_schema import ResolvedSchema, check_columns, 
 from asana_jobs_pd._export.results import (
     Counts,
     Facts,
+    arrow_table,
     catalogue,
     issues_frame,
     polars_frame,
@@ -222,11 +223,12 @@ def assemble(
     schema = resolve_schema(scan_result, request.options)
     check_columns(schema)
     assembly = Assembly(schema)
-    convert: Callable[[pa.Table], Any] = {
-        "pandas": lambda table: to_frame(table, backend),
+    converters: dict[str, Callable[[pa.Table], Any]] = {
+        "pandas": partial(to_frame, backend=backend),
         "polars": polars_frame,
-        "arrow": lambda table: table,
-    }[engine]
+        "arrow": arrow_table,
+    }
+    convert = converters[engine]
     frames = {}
     batches = by_type(parts)
     while batches:

@@ -6,6 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -58,6 +59,11 @@ def _nullable(type_: pa.DataType) -> Any:
     if pa.types.is_floating(type_):
         return pd.Float64Dtype()
     return pd.ArrowDtype(type_) if pa.types.is_nested(type_) else None
+
+
+def arrow_table(table: pa.Table) -> pa.Table:
+    """Return a table as it is."""
+    return table
 
 
 def polars_frame(table: pa.Table) -> pl.DataFrame:
@@ -233,7 +239,8 @@ class ByType(Mapping[str, F]):
         raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *(name for name in self._frames if name.isidentifier())]
+        names = {name for name in self._frames if name.isidentifier() and not iskeyword(name)}
+        return sorted(names.union(super().__dir__()))
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self._frames)
@@ -322,7 +329,11 @@ class InMemoryExport(LoadedExport[F]):
         return f"<{type(self).__name__}: {'; '.join([rows or 'no rows', *self._notes()])}>"
 
     def _repr_html_(self) -> str:
-        return f"{self._summary.to_html(escape=True)}<p>{'; '.join(self._notes())}</p>"
+        summary = self._summary.drop(columns=["as_of.from", "as_of.to"]).rename_axis(None)
+        summary["latest"] = [_minute(time) if pd.notna(time) else "" for time in summary["latest"]]
+        table = summary.to_html(escape=True, formatters={"rows": "{:,}".format})
+        notes = ["no rows"] * summary.empty + self._notes()
+        return f"{table}<p>{'; '.join(notes)}</p>"
 
     def _notes(self) -> list[str]:
         """Return how current the export is, and how many issues it has."""
@@ -330,10 +341,14 @@ class InMemoryExport(LoadedExport[F]):
         for name, label in (("as_of.to", "as of"), ("latest", "last change")):
             time = self._summary[name].max()
             if pd.notna(time) and not notes:
-                notes.append(f"{label} {format_time(time, UTC)[:16]} UTC")
+                notes.append(f"{label} {_minute(time)}")
         early = len(self.incomplete_files)
         if early:
             notes.append(format_count(early, "incomplete file"))
         count = self.issue_count
         notes.append(f"{format_count(count, 'issue')}, see .issues" if count else "no issues")
         return notes
+
+
+def _minute(time: pd.Timestamp) -> str:
+    return f"{format_time(time, UTC)[:16]} UTC"

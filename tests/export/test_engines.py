@@ -1,5 +1,6 @@
 """`engine="arrow"` and `"polars"`: the columns and issues of pandas, without pandas."""
 
+import pickle
 import sys
 
 import pandas as pd
@@ -78,6 +79,13 @@ def test_the_repr_says_what_there_is(path, engine):
     assert repr(data).startswith("<AsanaArrowExport: task 2 x ")
     assert "last change 2026-05-01 10:00 UTC; 1 issue, see .issues" in repr(data)
     assert "<table" in data._repr_html_()
+
+
+def test_tables_can_be_pickled(path, engine):
+    data = aj.read_asana_export(path, engine=engine, progress=False)
+    again = pickle.loads(pickle.dumps(data))
+    assert again.task.equals(data.task)
+    assert again["project"].shape == data["project"].shape
 
 
 def test_a_frame_of_downloads_loads_with_each_engine(path, engine):

@@ -117,6 +117,28 @@ def test_types_are_attributes_and_complete_with_tab(graph):
         graph.goals  # noqa: B018
 
 
+def test_types_that_are_no_attributes_are_completed_as_keys_alone(load):
+    """Keywords of Python and what is no identifier; a method keeps its name."""
+    names = ["class", "field", "two words"]
+    data = load([task("1"), *({"gid": "2", "resource_type": name} for name in names)])
+    assert data._ipython_key_completions_() == ["class", "field", "task", "two words"]
+    assert "class" not in dir(data)
+    assert "two words" not in dir(data)
+    assert len(dir(data)) == len(set(dir(data)))
+    assert callable(data.field)
+    assert len(data["field"]) == 1
+
+
+def test_a_notebook_shows_what_an_export_holds_and_how_current_it_is(load):
+    page = load([task("1", modified_at="2026-05-01T10:00:59.9Z"), task("2", due_on="soon")])
+    html = page._repr_html_()
+    assert "<th>task</th>" in html
+    assert "2026-05-01 10:00 UTC</td>" in html
+    assert "NaT" not in html
+    assert "<p>last change 2026-05-01 10:00 UTC; 1 issue, see .issues" in html
+    assert "no rows; no issues" in load([])._repr_html_()
+
+
 def test_the_dictionary_has_a_row_for_each_column(resource):
     found = resource.dictionary()
     columns = [(kind, column) for kind in resource for column in resource[kind].columns]
