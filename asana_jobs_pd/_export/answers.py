@@ -248,8 +248,8 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         """Write what is loaded to an Excel file, a sheet for each type of row.
 
         Gids stay text, lists become text (names, separated by commas), times become UTC without a
-        zone, to the millisecond; no text runs as a formula or becomes a link. The issues have a
-        sheet, too, and ``About`` explains this.
+        zone, to the millisecond; no text runs as a formula or becomes a link. The issues, and the
+        values of ``custom_fields="long"``, have a sheet, too, and ``About`` explains this.
 
         Parameters
         ----------

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._files import local_path, replace_file
+from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._http.redaction import redact
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.views import change_texts, each_column, masked
@@ -65,8 +66,8 @@ FIRST_TIME, LAST_TIME = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)  # no
 
 Cell: TypeAlias = str | bool | int | float | dt.datetime | dt.date | None
 
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_NEEDS_CHANGE = re.compile(_ILLEGAL.pattern + "|\r")
+ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_NEEDS_CHANGE = re.compile(ILLEGAL.pattern + "|\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def _text(value: object) -> str:
     if _NEEDS_CHANGE.search(text) is None:
         return text
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", lines)
+    return ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", lines)
 
 
 def _is_long(text: str) -> bool:
@@ -240,9 +241,10 @@ def check_path(path: str | os.PathLike[str]) -> None:
 def check_size(frame: pd.DataFrame, name: str) -> None:
     """Raise an error if a frame is larger than a sheet."""
     if len(frame) >= MAX_ROWS or len(frame.columns) > MAX_COLUMNS:
+        rows, columns = format_count(len(frame), "row"), format_count(len(frame.columns), "column")
         raise InvalidFrameError(
-            f"{name} has {len(frame):,} rows and {len(frame.columns):,} columns; a sheet can "
-            f"hold {MAX_ROWS - 1:,} and {MAX_COLUMNS:,}. Write a part of it, or use to_parquet()."
+            f"{name} has {rows} and {columns}; a sheet can hold {MAX_ROWS - 1:,} and "
+            f"{MAX_COLUMNS:,}. Write a part of it, or use to_parquet()."
         )
 
 
@@ -328,6 +330,8 @@ def _cell_writer(book: Any) -> Callable[[Any, int, int, Cell], None]:
     text = book.add_format({"num_format": "@"})
     # The prefix keeps it text when the cell is edited or the sheet is saved again.
     formula = book.add_format({"num_format": "@", "quote_prefix": True})
+    # LibreOffice shows 0 and 1 without it.
+    boolean = book.add_format({"num_format": '"TRUE";"TRUE";"FALSE"', "align": "left"})
     time = book.add_format({"num_format": _TIME_FORMAT, "align": "left"})
     date = book.add_format({"num_format": _DATE_FORMAT, "align": "left"})
 
@@ -335,7 +339,7 @@ def _cell_writer(book: Any) -> Callable[[Any, int, int, Cell], None]:
         if isinstance(cell, str):
             sheet.write_string(row, column, cell, formula if is_formula(cell) else text)
         elif isinstance(cell, bool):
-            sheet.write_boolean(row, column, cell)
+            sheet.write_boolean(row, column, cell, boolean)
         elif isinstance(cell, dt.date):
             sheet.write_datetime(row, column, cell, time if isinstance(cell, dt.datetime) else date)
         else:

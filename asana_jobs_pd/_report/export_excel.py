@@ -19,6 +19,7 @@ from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._jobs.views import masked
 from asana_jobs_pd._public import public
 from asana_jobs_pd._report.excel import (
+    ILLEGAL,
     Cell,
     SheetColumn,
     check_path,
@@ -28,7 +29,8 @@ from asana_jobs_pd._report.excel import (
 )
 from asana_jobs_pd.errors import InvalidFrameError
 
-_FORBIDDEN = re.compile(r"[\[\]:*?/\\]|^'|'$")
+_FORBIDDEN = re.compile(rf"[\[\]:*?/\\\t\n\r]|{ILLEGAL.pattern}")
+_APOSTROPHE_AT_AN_END = re.compile("^'|'$")
 _MAX_NAME = 31
 
 
@@ -93,6 +95,8 @@ def frames_to_excel(
 def export_to_excel(export: ExportAnswers, path: str | os.PathLike[str]) -> Path:
     """Write the frames of an export, and its issues, to an Excel file."""
     frames = dict(export)
+    if export.custom_field_values is not None:
+        frames["custom_field_values"] = export.custom_field_values
     if len(export.issues):
         frames["issues"] = export.issues
     return _write(frames, path, "data")
@@ -167,13 +171,18 @@ def _header(name: object) -> str:
 
 def _sheet_name(name: str, taken: set[str]) -> str:
     """Return a name that Excel accepts for a sheet, and that differs from others ignoring case."""
-    plain = _FORBIDDEN.sub("_", name)[:_MAX_NAME] or "_"
+    plain = _APOSTROPHE_AT_AN_END.sub("_", _cut(_FORBIDDEN.sub("_", name), _MAX_NAME)) or "_"
     number = 2
     unique = plain
     while unique.lower() in taken or unique.lower() == "history":
-        unique = f"{plain[: _MAX_NAME - 5]} ({number})"
+        unique = f"{_cut(plain, _MAX_NAME - 5)} ({number})"
         number += 1
     return unique
+
+
+def _cut(name: str, length: int) -> str:
+    """Return the first characters of a name, as Excel counts them."""
+    return name.encode("utf-16-le")[: 2 * length].decode("utf-16-le", "ignore")
 
 
 def _sheet_column(column: pd.Series) -> SheetColumn:

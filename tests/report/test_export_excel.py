@@ -74,6 +74,41 @@ def test_issues_have_a_sheet_and_names_are_what_excel_takes(load, tmp_path):
     assert issue["value"] == "soon"
 
 
+@pytest.mark.parametrize(
+    ("name", "sheet"),
+    [
+        ("bell\x07", "bell_"),
+        ("two\nlines", "two_lines"),
+        ("\ud800", "_"),
+        ("'quoted'", "_quoted_"),
+        ("x" * 30 + "'s", "x" * 30 + "_"),
+        ("\N{ROCKET}" * 31, "\N{ROCKET}" * 15),
+        ("Bo's", "Bo's"),
+        ("", "_"),
+    ],
+)
+def test_a_sheet_has_a_name_that_excel_takes(name, sheet, tmp_path):
+    """Of at most 31 characters as Excel counts them, those of XML, no apostrophe at an end."""
+    path = aj.frames_to_excel({name: pd.DataFrame({"a": [1]})}, tmp_path / "any.xlsx")
+    assert openpyxl.load_workbook(path).sheetnames == [sheet, "About"]
+
+
+def test_values_of_custom_fields_have_a_sheet(tmp_path):
+    row = task("1", custom_fields=[field("1", "number", 5.5, "Cost")])
+    data = aj.read_asana_export(write(tmp_path / "export.gz", [row]), custom_fields="long")
+    book = openpyxl.load_workbook(data.to_excel(tmp_path / "data.xlsx"))
+    assert book.sheetnames == ["task", "custom_field_values", "About"]
+    (value,) = cells(book, "custom_field_values")
+    assert (value["custom_field.name"], value["number_value"]) == ("Cost", 5.5)
+
+
+def test_true_and_false_are_shown_as_such_everywhere(tmp_path):
+    """LibreOffice shows 1 and 0 in cells without a format."""
+    path = aj.frames_to_excel({"a": pd.DataFrame({"done": [True, None]})}, tmp_path / "a.xlsx")
+    cell = openpyxl.load_workbook(path)["a"]["A2"]
+    assert (cell.value, cell.data_type, cell.number_format) == (True, "b", '"TRUE";"TRUE";"FALSE"')
+
+
 def test_any_frames_can_be_written(tmp_path):
     """Index and durations stay readable; nothing runs; times of a zone are no obstacle."""
     frame = pd.DataFrame(
