@@ -1,10 +1,10 @@
 """A mock Asana API server on 127.0.0.1, for notebooks, tests and benchmarks.
 
-It imports nothing else of `asana_jobs_pd`, so that it checks the client independently.
+It imports nothing else from `asana_jobs_pd`, so that it is an independent check of the client.
 """
 
-from ._answers import Fault
 from ._clock import Clock
+from ._responses import Fault
 from ._sandbox import Sandbox
 from ._site import SeenRequest, Stats
 

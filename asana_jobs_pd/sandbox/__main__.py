@@ -17,7 +17,7 @@ _GIDS_SHOWN = 5
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line; options that are not given keep the defaults of `Sandbox`."""
+    """Parse the command line; options that are not given are left to the defaults of `Sandbox`."""
     parser = argparse.ArgumentParser(
         prog="python -m asana_jobs_pd.sandbox",
         description="Run a mock Asana server on 127.0.0.1 until Ctrl-C.",
@@ -40,7 +40,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add("--url-lifetime", type=float, help="seconds until a signed URL expires")
     add("--export-rows", type=int, help="rows in an export file")
-    add("--weeks", type=int, help="how many weeks later its exports are: compare 0 with 1")
+    add("--weeks", type=int, help="weeks of changes in the exports (default: 0); compare 0 with 1")
     return parser.parse_args(arguments)
 
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"# a week later: python -m asana_jobs_pd.sandbox --weeks {week}")
         print("# to record its jobs: export ASANA_JOBS_LEDGER=sandbox.sqlite3")
         sys.stdout.flush()
-        # An endless wait cannot be interrupted on Windows.
+        # On Windows, a wait without a timeout cannot be interrupted.
         while not ended.wait(0.2):
             pass
 

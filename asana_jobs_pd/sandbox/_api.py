@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
-from ._answers import Answer, Headers, RefusedError, error, json_answer
+from ._responses import Headers, RefusedError, Response, error, json_response
 from ._starts import STARTS, data_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _KNOWN_FIELDS |= _LEAVES_OF.keys()
 _ALWAYS = {"gid", "resource_type"}
 _LEAVES = _ALWAYS.union(*_LEAVES_OF.values())
 _COMPACT = ""
-"""Stands for an object's leaves without details."""
+"""In a selection, it stands for all leaves of an object but `_DETAIL`."""
 _DETAIL = "created_by"
 
 Selection = dict[str, set[str]]
@@ -51,7 +51,7 @@ class Fields:
         self.selection = lru_cache(maxsize=1024)(self._selection)
 
     def _selection(self, names: tuple[str, ...]) -> Selection:
-        """Return the leaves that some names select; none select the compact record."""
+        """Return the leaves that names select, by object; without names, those of all fields."""
         leaves: Selection = defaultdict(set)
         for name in names or self._tops:
             if names and name not in self._known:
@@ -95,14 +95,14 @@ def parse_query(query: str) -> Query:
 
 
 class Target(NamedTuple):
-    """What a request is about: a job, or the parent of a job to start; no gid for neither."""
+    """The job that a request is about, or the parent of a job to start; no gid if neither."""
 
     gid: str
     start: Start | None
 
 
 def target_of(request: Request) -> Target:
-    """Return what a request is about."""
+    """Return the job or parent that a request is about."""
     top, *rest = request.path.removeprefix(PREFIX).split("/")
     if top == "jobs" and len(rest) == 1:
         return Target(unquote(rest[0]), None)
@@ -117,7 +117,7 @@ def target_of(request: Request) -> Target:
 
 
 class Api:
-    """Responds to API requests as Asana does."""
+    """Responds to API requests like Asana."""
 
     def __init__(
         self, token: str, fields: Fields, jobs: Jobs, starts: Starts, changes: Iterable[str]
@@ -125,21 +125,21 @@ class Api:
         self.token = token
         self.jobs = jobs
         self.refusals: dict[str, tuple[int, str | None]] = {}
-        """The errors that gids get: a status, or 200 for none, and the words."""
+        """The status and message to send for a gid; a status of 200 means no error."""
         self._fields = fields
         self._starts = starts
         self._headers: Headers = tuple(("Asana-Change", change) for change in changes)
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Return the response to a request."""
         try:
-            answer = self._route(request)
+            response = self._route(request)
         except RefusedError as refused:
-            answer = refused.answer
-        answer.headers += self._headers
-        return answer
+            response = refused.response
+        response.headers += self._headers
+        return response
 
-    def _route(self, request: Request) -> Answer:
+    def _route(self, request: Request) -> Response:
         gid, start = target_of(request)
         self._check(request, gid, start)
         query = parse_query(request.query)
@@ -150,10 +150,10 @@ class Api:
             gid = self._starts.start(start, gid, data_of(request))
         content = {"data": self._fields.select(self.jobs.record(gid), selection)}
         status = 200 if start is None else 201
-        return json_answer(content, status, pretty=query.opt_pretty == "true")
+        return json_response(content, status, pretty=query.opt_pretty == "true")
 
     def _check(self, request: Request, gid: str, start: Start | None) -> None:
-        """Refuse strangers, unknown places, other methods, and what `refusals` say."""
+        """Refuse a wrong token, path or method, and gids in `refusals`."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or token != self.token:
             raise RefusedError(error(401))
@@ -161,13 +161,13 @@ class Api:
             raise RefusedError(error(404, "No matching route for request"))
         allowed = "GET" if start is None else "POST"
         if request.method != allowed:
-            message = f"{request.method}: Method Not Allowed"
-            raise RefusedError(error(405, message, (("Allow", allowed),)))
-        status, words = self.refusals.get(gid, (200, None))
+            not_allowed = f"{request.method}: Method Not Allowed"
+            raise RefusedError(error(405, not_allowed, (("Allow", allowed),)))
+        status, message = self.refusals.get(gid, (200, None))
         if status != 200:  # noqa: PLR2004
             noun = "job" if start is None else start.parents[0]
             defaults = {
                 403: f"Forbidden: you do not have access to this {noun}",
                 404: f"{noun}: Unknown object: {gid}",
             }
-            raise RefusedError(error(status, words or defaults.get(status)))
+            raise RefusedError(error(status, message or defaults.get(status)))

@@ -1,4 +1,4 @@
-"""The sandbox's clock: advanced by hand, or running."""
+"""The sandbox's clock: one that is advanced by hand, and one that runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Clock:
 
     See Also
     --------
-    Sandbox : Takes it as ``clock``.
+    Sandbox : Pass the clock as ``clock``.
 
     Examples
     --------
@@ -31,11 +31,11 @@ class Clock:
         self._seconds = 0.0
 
     def begin(self) -> None:
-        """Start running; does nothing here.
+        """Start running; does nothing for this clock.
 
         See Also
         --------
-        Clock.advance : Move it.
+        Clock.advance : Advance the clock.
 
         Examples
         --------
@@ -43,12 +43,12 @@ class Clock:
         """
 
     def now(self) -> float:
-        """Return the seconds since the start; jobs progress and URLs expire by these.
+        """Return the seconds since the start, by which jobs progress and URLs expire.
 
         Returns
         -------
         float
-            Seconds.
+            The seconds.
 
         See Also
         --------
@@ -62,16 +62,16 @@ class Clock:
         return self._seconds
 
     def client_now(self) -> float:
-        """Return the unscaled seconds since the start; rate limits count by these.
+        """Return the unscaled seconds since the start, by which rate limits count.
 
         Returns
         -------
         float
-            Seconds.
+            The seconds.
 
         See Also
         --------
-        Clock.now : The scaled ones.
+        Clock.now : The scaled seconds.
 
         Examples
         --------
@@ -81,12 +81,12 @@ class Clock:
         return self._seconds
 
     def advance(self, seconds: float) -> None:
-        """Advance.
+        """Advance the clock.
 
         Parameters
         ----------
         seconds
-            By how much, 0 or more.
+            How far, 0 or more.
 
         See Also
         --------
@@ -102,17 +102,17 @@ class Clock:
         self._seconds += seconds
 
     def instant(self, seconds: float) -> datetime:
-        """Return a time.
+        """Return the time that is a number of seconds after the start.
 
         Parameters
         ----------
         seconds
-            Seconds after the start.
+            The seconds after the start.
 
         Returns
         -------
         datetime.datetime
-            In UTC.
+            The time in UTC.
 
         See Also
         --------
@@ -148,7 +148,7 @@ class RunningClock(Clock):
         return time.monotonic() - self._zero
 
     def advance(self, seconds: float) -> None:
-        """Raise: a running clock cannot be advanced."""
+        """Raise an error: a running clock cannot be advanced."""
         raise RuntimeError(
             f"the clock follows real time and cannot be advanced by {seconds} s; "
             "use Sandbox(clock=Clock())"

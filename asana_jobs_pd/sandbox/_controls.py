@@ -1,10 +1,10 @@
-"""What a test can do to a running sandbox, and what it can learn from it."""
+"""The methods with which tests control a running sandbox and inspect it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from ._answers import Fault, FaultKind, FaultOptions
+from ._responses import Fault, FaultKind, FaultOptions
 from ._site import SeenRequest, Site, Stats
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Controls:
-    """The levers and counters of a `Sandbox`."""
+    """The part of a `Sandbox` that controls jobs, files and faults, and counts requests."""
 
     _site: Site
     _tokens: Iterator[str]
@@ -26,11 +26,11 @@ class Controls:
         Parameters
         ----------
         seconds
-            By how much, 0 or more.
+            How far, 0 or more.
 
         See Also
         --------
-        Sandbox.finish : Make jobs succeed without it.
+        Sandbox.finish : Make jobs succeed without advancing the clock.
 
         Examples
         --------
@@ -86,20 +86,20 @@ class Controls:
     def answer(self, gid: str, status: int, message: str | None = None) -> None:
         """Respond with an error to requests for this job, or to start one from this parent.
 
-        Holds until it is called again with status 200.
+        It applies until it is called again with status 200.
 
         Parameters
         ----------
         gid
             The job, or the parent.
         status
-            The HTTP status; 200 makes it as it was.
+            The HTTP status; 200 removes the error.
         message
-            What the error says; None for what Asana says.
+            The error message; None for Asana's own.
 
         See Also
         --------
-        Sandbox.fault : Faults of the network, and for a number of requests.
+        Sandbox.fault : Network faults, and errors for a number of requests.
 
         Examples
         --------
@@ -114,19 +114,19 @@ class Controls:
     def record(self, gid: str, data: dict[str, Any]) -> None:
         """Serve this record for a gid from now on, whatever it looks like.
 
-        `opt_fields` select from it as from any other; undocumented keys are always included.
-        `export_url` makes signed URLs for it.
+        `opt_fields` select from it as usual; undocumented keys are always included. `export_url`
+        makes signed URLs for it.
 
         Parameters
         ----------
         gid
             The job.
         data
-            What to serve as ``data``.
+            The record to serve as ``data``.
 
         See Also
         --------
-        Sandbox.progress : Only the status.
+        Sandbox.progress : Change only the status.
 
         Examples
         --------
@@ -165,9 +165,10 @@ class Controls:
             return self._site.exports.url(gid, resource_type)
 
     def expire_token(self) -> str:
-        """Reject `token` from now on; another one is accepted instead.
+        """Reject `token` from now on, and accept a new one instead.
 
-        As when an OAuth token expires: requests with the old one get a 401. `token` is the new one.
+        As when an OAuth token expires, requests with the old token get a 401. `token` becomes the
+        new one.
 
         Returns
         -------
@@ -176,7 +177,7 @@ class Controls:
 
         See Also
         --------
-        connect : Takes a callable that renews a token.
+        connect : Its option ``token`` can be a callable that renews a token.
 
         Examples
         --------
@@ -189,14 +190,13 @@ class Controls:
         return self.token
 
     def next_week(self) -> None:
-        """Let a week go by for what exports contain: tasks change, and some are added.
+        """Change what exports contain as a week would: tasks change, and some are added.
 
-        Exports whose URL has been given out keep their content. Jobs and the clock stay as they
-        are.
+        Exports whose URL has been served keep their content. Jobs and the clock are not affected.
 
         See Also
         --------
-        asana_jobs_pd.compare_asana_exports : What changed in that week.
+        asana_jobs_pd.compare_asana_exports : Find what has changed.
 
         Examples
         --------
@@ -223,7 +223,7 @@ class Controls:
 
         See Also
         --------
-        Sandbox.publish : Serve bytes of your own.
+        Sandbox.publish : Serve your own bytes.
 
         Examples
         --------
@@ -244,7 +244,7 @@ class Controls:
 
         See Also
         --------
-        Sandbox.republish : Change the file somehow.
+        Sandbox.republish : Serve other rows, with another ETag.
 
         Examples
         --------
@@ -257,7 +257,7 @@ class Controls:
     def expire_export(self, gid: str) -> None:
         """Delete a job's export files, as Asana does 30 days after completion.
 
-        The job's record no longer has a URL, and URLs signed before lead to a 404.
+        The job's record no longer has a URL, and requests to earlier URLs get a 404.
 
         Parameters
         ----------
@@ -282,13 +282,13 @@ class Controls:
         Parameters
         ----------
         kind
-            What happens, as in `Fault`.
+            The kind of fault, as in `Fault`.
         **options
             The other parameters of `Fault`.
 
         See Also
         --------
-        Fault : What they mean.
+        Fault : The kinds and options.
         Sandbox.answer : Errors until further notice.
 
         Examples
@@ -307,7 +307,7 @@ class Controls:
 
         See Also
         --------
-        Sandbox.requests : The requests themselves.
+        Sandbox.requests : The individual requests.
 
         Examples
         --------

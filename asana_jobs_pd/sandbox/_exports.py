@@ -1,4 +1,4 @@
-"""Export files at signed URLs, served as S3 does."""
+"""Export files at signed URLs, served in the way that S3 does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from ._answers import Answer, xml_error
+from ._responses import Response, xml_error
 from ._world import World
 from ._world_rows import (
     graph_rows,
@@ -40,11 +40,11 @@ _REPEAT_EVERY = 50
 def export_rows(
     resource_type: str, count: int, seed: str, order: str = "", *, weeks: int = 0
 ) -> Iterator[Json]:
-    """Yield so many rows of a `graph_export` or an `export_request` of a generated world.
+    """Yield `count` rows of a `graph_export` or an `export_request` of a generated world.
 
     The first rows are one of each type; the order of the others also depends on `order`.
     Every fiftieth row of an `export_request` repeats an earlier one, as overlapping filters do.
-    The tasks that `weeks` add to a `graph_export` come on top.
+    In a `graph_export`, the tasks that `weeks` add are yielded in addition.
     """
     rng = Random(f"{seed}/{order}")
     world = World(seed, max(50, count), weeks=weeks)
@@ -63,7 +63,10 @@ def _task_rows(world: World, numbers: Iterator[int]) -> Iterator[Json]:
 
 
 def _mixed(rng: Random, *kinds: tuple[Iterator[Json], int | None]) -> Iterator[Json]:
-    """Mix rows in blocks that have so many of each kind, None for all; one of each type first."""
+    """Yield one row of each type, then all rows in shuffled blocks.
+
+    Each kind has its rows, and how many of them a block takes; None for all.
+    """
     first: Json = {}
     while block := [row for rows, size in kinds for row in islice(rows, size)]:
         rng.shuffle(block)
@@ -86,7 +89,7 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 def gid_of_file(path: str) -> str | None:
-    """Return the gid of the job whose file a path names, or None for any other path."""
+    """Return the gid of the job whose export file is at a path; None if it is no such path."""
     match = _PATH.fullmatch(path)
     return match and match[2]
 
@@ -99,7 +102,7 @@ class File(NamedTuple):
 
 
 class Exports:
-    """All export files of a sandbox, each made when it is first requested."""
+    """All export files of a sandbox, each generated when it is first requested."""
 
     def __init__(self, seed: int, clock: Clock, lifetime: float, rows: int, weeks: int) -> None:
         self.origin = ""
@@ -112,7 +115,7 @@ class Exports:
         self._weeks_of: dict[str, int] = {}
         self._editions: Counter[str] = Counter()
         self._published: dict[str, File | None] = {}
-        self._asked: dict[str, tuple[list[Json] | None, tuple[str, int] | None]] = {}
+        self._contents: dict[str, tuple[list[Json] | None, tuple[str, int] | None]] = {}
         self._made = lru_cache(maxsize=256)(self._make)
 
     def url(self, gid: str, resource_type: str) -> str:
@@ -132,18 +135,20 @@ class Exports:
         """Change the content, and so the ETag, of a job's files."""
         self._editions[gid] += 1
 
-    def ask(self, gid: str, parameters: list[Json] | None, parent: tuple[str, int] | None) -> None:
-        """Record what an export that is started is of: parameters, or a parent, its n-th of a kind.
+    def set_content(
+        self, gid: str, parameters: list[Json] | None, parent: tuple[str, int] | None
+    ) -> None:
+        """Record what an export contains: by its parameters, or a parent, as the n-th of a kind.
 
-        Exports of one parent differ only in what has changed.
+        Two exports of the same parent differ only by what has changed in between.
         """
-        self._asked[gid] = (parameters, parent)
+        self._contents[gid] = (parameters, parent)
 
     def publish(self, gid: str, content: bytes | None) -> None:
         """Serve these bytes as a job's files from now on; None deletes them."""
         self._published[gid] = None if content is None else _file(content)
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Return the response to a request for a file."""
         refusal = self._refusal(request)
         file = self._find(request.path) if refusal is None else None
@@ -151,7 +156,7 @@ class Exports:
             return refusal or xml_error(404, "NoSuchKey", "The specified key does not exist.")
         return serve(file, request.headers)
 
-    def _refusal(self, request: Request) -> Answer | None:
+    def _refusal(self, request: Request) -> Response | None:
         if "authorization" in request.headers:
             return xml_error(400, "InvalidArgument", "Only one auth mechanism allowed")
         if request.method not in ("GET", "HEAD"):
@@ -186,13 +191,13 @@ class Exports:
     def _make(self, gid: str, resource_type: str, edition: int) -> File:
         weeks = self._weeks_of.get(gid, 0)
         world = World(self._seed, max(50, self._rows), weeks=weeks)
-        parameters, parent = self._asked.get(gid, (None, None))
+        parameters, parent = self._contents.get(gid, (None, None))
         if parent:
             rows = graph_rows(world, world.nth(*parent))
         elif parameters:
-            rows = chain.from_iterable(resource_rows(world, **asked) for asked in parameters)
+            rows = chain.from_iterable(resource_rows(world, **item) for item in parameters)
         else:
-            order = "" if gid in self._asked else gid
+            order = "" if gid in self._contents else gid
             rows = export_rows(resource_type, self._rows, self._seed, order, weeks=weeks)
         moved = list(islice(rows, edition))  # a later edition has the same rows in another order
         rows = chain(rows, moved)
@@ -205,23 +210,23 @@ def _file(content: bytes) -> File:
     return File(content, f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"')
 
 
-def serve(file: File, asked: Mapping[str, str]) -> Answer:
-    """Return a file, or the requested range of it; the whole file for ranges that make no sense."""
+def serve(file: File, requested: Mapping[str, str]) -> Response:
+    """Return a file, or the range in the request's headers; invalid ranges get the whole file."""
     content, size = file.content, len(file.content)
     headers = (
         ("Content-Type", "application/gzip"),
         ("ETag", file.etag),
         ("Accept-Ranges", "bytes"),
     )
-    wanted = asked.get("range", "") if asked.get("if-range") in (None, file.etag) else ""
-    match = _RANGE.fullmatch(wanted)
+    is_current = requested.get("if-range") in (None, file.etag)
+    match = _RANGE.fullmatch(requested.get("range", "")) if is_current else None
     first, last = (int(match[1]), int(match[2] or 10**18)) if match else (0, -1)
     if last < first:
-        return Answer(200, content, headers, export=True)
+        return Response(200, content, headers, export=True)
     if first >= size:
         refusal = xml_error(416, "InvalidRange", "The requested range is not satisfiable")
         refusal.headers += (("Content-Range", f"bytes */{size}"),)
         return refusal
     part = content[first : last + 1]
-    place = ("Content-Range", f"bytes {first}-{first + len(part) - 1}/{size}")
-    return Answer(206, part, (*headers, place), export=True)
+    content_range = ("Content-Range", f"bytes {first}-{first + len(part) - 1}/{size}")
+    return Response(206, part, (*headers, content_range), export=True)

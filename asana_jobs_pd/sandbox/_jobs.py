@@ -1,4 +1,4 @@
-"""Jobs as a function of seed, gid and time."""
+"""Jobs, each a function of the seed, its gid and the time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ._answers import RefusedError, error
+from ._responses import RefusedError, error
 from ._workspace import gid as make_gid
 from ._workspace import title
 
@@ -51,12 +51,12 @@ KINDS = (
 )
 _SUBTYPES = [kind.resource_subtype for kind in KINDS]
 _LIFETIME = 31 * 86_400.0
-"""Seconds after which an export is gone."""
+"""Seconds after which an export file has been deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The life of a job; times are in seconds after the sandbox's start."""
+    """The life of a job; times are in seconds since the sandbox started."""
 
     kind: Kind
     created: float
@@ -66,7 +66,7 @@ class Plan:
     fraction: bool
     result: dict[str, Any]
     has_file: bool = True
-    """Whether the file of an export is still there."""
+    """Whether the file of an export still exists."""
 
     def status(self, now: float) -> Status:
         """Return the job's status at a time."""
@@ -76,7 +76,7 @@ class Plan:
 
 
 def gid_at(position: int, kind: str | None = None) -> str:
-    """Return the n-th gid of all jobs, whose kinds take turns, or of one kind."""
+    """Return the n-th gid of one kind of job, or of all jobs, which cycle through the kinds."""
     if kind is None:
         index, number = divmod(position, len(KINDS))
         return f"12{number:02d}{index:012d}"
@@ -99,7 +99,7 @@ def plan(seed: int, gid: str) -> Plan | None:
     else:
         created, started = 0.0, max(0.0, rng.uniform(-1, 2))
         ended = started + rng.uniform(0.5, 4)
-    # About one in twelve fails: the twelfth of all, and no other of the first few of a kind.
+    # About one job in twelve fails: the twelfth of all, but no other among the first of a kind.
     fails = position == 11 or (index > 2 and rng.random() < 1 / 12)  # noqa: PLR2004
     outcome: Status = "failed" if fails else "succeeded"
     kind, fraction = KINDS[number], rng.random() < 0.7  # noqa: PLR2004
@@ -118,7 +118,7 @@ def _result(kind: Kind, rng: Random) -> dict[str, Any]:
 
 
 class Jobs:
-    """All jobs of a sandbox, with the overrides of its owner."""
+    """All jobs of a sandbox, with the changes made by its user."""
 
     def __init__(
         self, seed: int, clock: Clock, objects: Iterable[str], sign: Callable[[str, str], str]
@@ -154,7 +154,7 @@ class Jobs:
         return record
 
     def start(self, kind: str, *, like: str | None = None) -> str:
-        """Start a job and return its gid; `like` is a job whose cached export it returns."""
+        """Start a job and return its gid; `like` is an earlier job whose cached export it gets."""
         number, now = _SUBTYPES.index(kind), self._clock.now()
         gid = f"12{number:02d}9{self.started:011d}"
         rng = Random(f"{self._seed}/started/{gid}")
@@ -167,7 +167,7 @@ class Jobs:
         return gid
 
     def age(self, gid: str) -> float:
-        """Return how many seconds ago a started job was created; infinite for any other."""
+        """Return how many seconds ago a started job was created; infinite for other jobs."""
         job = self._plans.get(gid)
         return inf if job is None else self._clock.now() - job.created
 
@@ -184,7 +184,7 @@ class Jobs:
         self._records[gid] = json.loads(json.dumps(record))
 
     def forget_url(self, gid: str) -> None:
-        """Serve a job's record without its download URL, as long after its export as Asana does."""
+        """Serve a job's record as Asana does when the file is gone: old, and without a URL."""
         job = self._job(gid)
         if job is not None:
             times = (job.created, job.started, min(job.ended, self._clock.now()))
@@ -213,7 +213,7 @@ class Jobs:
         return self._plans.get(gid) or plan(self._seed, gid)
 
     def _new(self, gid: str, job: Plan, status: Status) -> dict[str, Any] | None:
-        """Return the object: exports exist from the start, others once the job runs."""
+        """Return the created object; exports exist from the start, others once the job runs."""
         if not job.kind.exports:
             return job.result if status in ("in_progress", "succeeded") else None
         done = status == "succeeded"

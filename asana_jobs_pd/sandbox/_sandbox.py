@@ -1,4 +1,4 @@
-"""The public face of the sandbox."""
+"""The `Sandbox` itself: its options, and how it starts and stops."""
 
 from __future__ import annotations
 
@@ -17,62 +17,65 @@ from ._starts import Starts, parent_at
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._answers import Lane
+    from ._responses import Lane
 
 
 class Sandbox(Controls):
     """A mock Asana server on 127.0.0.1, with jobs that progress and export files.
 
     It serves `GET /jobs/{gid}`, the POSTs that start jobs, and the signed URLs of export files.
-    Every job and every file is a function of the seed, the gid and the clock. A graph export of a
-    portfolio or a team is cached for 4 hours. All methods are thread-safe and take effect at once.
+    Every job and every file is a function of the seed, the gid and the clock. Graph exports of
+    portfolios and teams are cached for 4 hours. All methods are thread-safe and take effect at
+    once.
 
     Parameters
     ----------
     seed
-        Seed of all names, durations, outcomes and rows.
+        The seed of all names, durations, outcomes and rows.
     token
         The accepted access token, until `expire_token`.
     port
-        Port to listen on; 0 picks a free one.
+        The port to listen on; 0 picks a free one.
     latency
         Real seconds before each API response.
     clock
-        A `Clock()` stands still until `advance` is called; None means real time.
+        A `Clock()` that stands still until `advance` is called; None for real time.
     time_scale
         How many times faster than real time jobs progress and URLs expire; ignored with `clock`.
     requests_per_minute
-        Requests accepted per window; None for no limit. Rejected requests count.
+        How many requests are accepted per window; None for no limit. Rejected requests count.
     window
-        Length of the window in seconds of real time, whatever the scale, or of a given clock.
+        The length of the window in seconds of real time, whatever the scale, or of a given clock.
     max_in_flight
-        GET requests served concurrently; None for no limit.
+        How many GET requests are served concurrently; None for no limit.
     max_posts_in_flight
         The same for other methods.
     max_jobs
-        Jobs started by a POST that may run concurrently, else the response is 429; None for
+        How many jobs started by a POST may run concurrently, else the response is 429; None for
         no limit. One resource export may run per workspace, else the response is 403.
     retry_after
-        The `Retry-After` of a 429 of the window: True for whole seconds, False for none,
-        `"text"` for a value that is not a number. A 429 for too many in flight never has one.
+        The `Retry-After` header of a 429 from the rate limit: True for whole seconds, False for
+        no header, `"text"` for a value that is not a number. A 429 for too many requests in
+        flight never has one.
     known_fields
-        Accepted `opt_fields`; None for those that Asana documents. A request for any other
+        The accepted `opt_fields`; None for those that Asana documents. A request for any other
         gets a 400.
     url_lifetime
         Seconds until a signed URL expires, rounded up.
     export_rows
-        Rows in an export file: a workspace of that many tasks, the same for all jobs. A resource
-        export that was started here has all tasks that its `fields` and `filters` ask for, a
-        graph export what is in its project, portfolio or team. A file is generated when it is
-        first requested, at about 0.3 ms per row, during which nothing else is served.
+        The number of rows in an export file, and of tasks in the workspace, which is the same for
+        all jobs. A resource export that was started here has all tasks that match its `filters`,
+        with its `fields`; a graph export has the contents of its project, portfolio or team. A
+        file is generated when it is first requested, at about 0.3 ms per row, and nothing else
+        is served meanwhile.
     weeks
-        How many weeks have gone by, as with `next_week`.
+        How many weeks have passed, as with `next_week`.
     changes
         `Asana-Change` headers to send with every API response.
 
     See Also
     --------
-    testing.MockTransport : Answers without a server.
+    testing.MockTransport : Responses without a server.
 
     Examples
     --------
@@ -131,7 +134,7 @@ class Sandbox(Controls):
 
         See Also
         --------
-        Sandbox.stop : End it; ``with`` does both.
+        Sandbox.stop : Stop it; ``with`` does both.
 
         Examples
         --------
@@ -173,7 +176,7 @@ class Sandbox(Controls):
 
         See Also
         --------
-        connect : Takes it as ``base_url``.
+        connect : Pass the URL as ``base_url``.
 
         Examples
         --------
@@ -219,7 +222,7 @@ class Sandbox(Controls):
 
         See Also
         --------
-        Sandbox.parents : What to start jobs from.
+        Sandbox.parents : Objects to start jobs from.
 
         Examples
         --------
@@ -248,7 +251,7 @@ class Sandbox(Controls):
 
         See Also
         --------
-        Sandbox.gids : Jobs that exist already.
+        Sandbox.gids : Jobs that already exist.
 
         Examples
         --------

@@ -17,7 +17,7 @@ from math import ceil
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from ._answers import Answer, error, reason
+from ._responses import Response, error, reason
 
 if TYPE_CHECKING:
     from ._site import Site
@@ -30,9 +30,9 @@ _LENGTH = re.compile(r"[0-9]{1,6}")
 _CHUNK = 64 * 1024
 _PIECES = 20
 _HANG_UP_CHECK = 0.02
-"""Seconds after which a delayed response looks whether its client is still there."""
+"""Seconds between checks whether the client of a delayed response has hung up."""
 _RESET_DELAY = 0.05
-"""Seconds until what was sent has been read: a reset may discard it."""
+"""Seconds for the client to read what was sent, since a reset may discard it."""
 _NO_BODY = (204, 304)
 
 
@@ -49,14 +49,14 @@ class Request:
 
 
 class BadRequestError(Exception):
-    """The input is not a valid request; the connection is closed."""
+    """The input is not a valid request, so the connection is closed."""
 
 
 async def _read_request(reader: StreamReader) -> Request | None:
-    """Return the next request; None when the client sends no more, or not all of it."""
+    """Return the next request; None if the client hangs up before or during it."""
     try:
         first = await reader.readexactly(1)
-        if not first.isalpha():  # TLS, for example, which would wait forever
+        if not first.isalpha():  # such as TLS, whose client would wait forever
             raise BadRequestError
         request = _parse(first + await reader.readuntil(b"\r\n\r\n"))
         length = request.headers.get("content-length", "0")
@@ -94,7 +94,7 @@ class Server:
 
     def start(self, port: int) -> int:
         """Start listening and return the port; 0 picks a free one."""
-        if not 0 <= port < 2**16:  # create_server would raise too, and leak its socket
+        if not 0 <= port < 2**16:  # create_server would also raise, but leak its socket
             raise OverflowError(f"port must be 0 to 65535, not {port}")
         listener = socket.create_server(("127.0.0.1", port), backlog=1024)
         # The same loop on all platforms: others accept and reset differently.
@@ -109,19 +109,19 @@ class Server:
         """Close all sockets and wait for the thread. May be called again."""
         if self._thread is None:
             return
-        with suppress(RuntimeError):  # the loop has ended before
+        with suppress(RuntimeError):  # the loop has already ended
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
     def _run(self, listener: socket.socket) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve(listener))  # and then cancels what serves connections
+            runner.run(self._serve(listener))  # then the runner cancels the open connections
 
     async def _serve(self, listener: socket.socket) -> None:
         server = await asyncio.start_server(self._connected, sock=listener, limit=_MAX_HEAD)
         await self._stopping.wait()
         self._loop.remove_reader(listener)
-        for _ in range(5):  # connections just accepted get a task, which closes them
+        for _ in range(5):  # let new connections start the tasks that will close them
             await asyncio.sleep(0)
         server.close()
 
@@ -140,51 +140,51 @@ class Server:
             writer.close()
 
     async def _exchange(self, reader: StreamReader, writer: StreamWriter) -> bool:
-        """Respond to a request; tell whether the connection stays open for another one."""
+        """Respond to a request; return whether the connection stays open for another one."""
         request = await _read_request(reader)
         if request is None:
             return False
-        answer = self._site.handle(request)
+        response = self._site.handle(request)
         try:
-            await _delay(reader, answer.delay)
+            await _delay(reader, response.delay)
         finally:
-            if answer.in_flight:
-                self._site.leave(answer.in_flight)
-        keep_alive = request.keep_alive and answer.ending == "keep"
-        if not answer.never_starts:
-            bodiless = request.method == "HEAD" or answer.status in _NO_BODY
-            body = memoryview(b"" if bodiless else answer.body)[: answer.cut]
-            await self._send(writer, answer, self._head(answer, keep_alive=keep_alive), body)
-        if answer.ending == "reset":
-            await asyncio.sleep(0 if answer.never_starts else _RESET_DELAY)
+            if response.in_flight:
+                self._site.leave(response.in_flight)
+        keep_alive = request.keep_alive and response.ending == "keep"
+        if not response.never_starts:
+            bodiless = request.method == "HEAD" or response.status in _NO_BODY
+            body = memoryview(b"" if bodiless else response.body)[: response.cut]
+            await self._send(writer, response, self._head(response, keep_alive=keep_alive), body)
+        if response.ending == "reset":
+            await asyncio.sleep(0 if response.never_starts else _RESET_DELAY)
             _reset_on_close(writer)
         return keep_alive
 
-    def _head(self, answer: Answer, *, keep_alive: bool) -> bytes:
+    def _head(self, response: Response, *, keep_alive: bool) -> bytes:
         now = self._site.instant().replace(microsecond=0)
         lines = [
-            f"HTTP/1.1 {answer.status} {reason(answer.status)}",
+            f"HTTP/1.1 {response.status} {reason(response.status)}",
             f"Date: {_http_date(now, usegmt=True)}",
             f"Connection: {'keep-alive' if keep_alive else 'close'}",
-            f"Content-Length: {len(answer.body)}",
-            *(f"{name}: {value}" for name, value in answer.headers),
+            f"Content-Length: {len(response.body)}",
+            *(f"{name}: {value}" for name, value in response.headers),
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     async def _send(
-        self, writer: StreamWriter, answer: Answer, head: bytes, body: memoryview
+        self, writer: StreamWriter, response: Response, head: bytes, body: memoryview
     ) -> None:
-        """Write a response as fast as the client reads it, or spread over a time."""
-        size = max(1, ceil(len(body) / _PIECES)) if answer.spread else _CHUNK
-        for place in range(0, len(body) or 1, size):
-            piece = body[place : place + size]
+        """Write a response as fast as the client reads it, or spread over `spread` seconds."""
+        size = max(1, ceil(len(body) / _PIECES)) if response.spread else _CHUNK
+        for start in range(0, len(body) or 1, size):
+            piece = body[start : start + size]
             writer.write(head + piece)
             head = b""
-            if answer.export:
+            if response.export:
                 self._site.count("export_bytes", len(piece))
             await writer.drain()
-            if answer.spread:
-                await asyncio.sleep(answer.spread / _PIECES)
+            if response.spread:
+                await asyncio.sleep(response.spread / _PIECES)
 
 
 async def _delay(reader: StreamReader, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Request handling: the API under its rate limits, export files, counters."""
+"""Request handling: the API with its rate limits, export files, and counters."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from math import ceil
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._answers import Answer, Fault, Headers, Lane, apply_fault, error, json_answer
 from ._api import PREFIX, Query, parse_query, target_of
 from ._exports import gid_of_file
+from ._responses import Fault, Headers, Lane, Response, apply_fault, error, json_response
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,20 +31,20 @@ class Stats:
     Parameters
     ----------
     requests
-        API requests, rejected ones included.
+        API requests, including rejected ones.
     by_status
-        Their number per status; 0 stands for a connection reset before the response.
+        Their number by status; 0 stands for a connection reset before the response.
     throttled_rate, throttled_in_flight
-        429 responses of either limit.
+        429 responses from each limit.
     most_in_flight
-        Maximum of API requests in flight.
+        The most API requests in flight.
     most_in_window
-        Maximum of requests in one window, rejected ones included; 0 without
+        The most requests in one window, including rejected ones; 0 without
         `requests_per_minute`.
     jobs_started
         Jobs started by a POST.
     most_running
-        Maximum of concurrently running jobs that were started by a POST.
+        The most concurrently running jobs that were started by a POST.
     downloads
         Requests for export files.
     export_bytes
@@ -52,7 +52,7 @@ class Stats:
     authorization_on_exports
         Requests for export files that carried an Authorization header.
     connections
-        Accepted connections, those for `/sandbox/stats` included.
+        Accepted connections, including those for `/sandbox/stats`.
     bad_requests
         Requests that were not valid HTTP.
 
@@ -82,7 +82,7 @@ class Stats:
 
     @property
     def throttled(self) -> int:
-        """429 responses of both limits.
+        """429 responses from both limits.
 
         See Also
         --------
@@ -96,7 +96,7 @@ class Stats:
         return self.throttled_rate + self.throttled_in_flight
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the counters for JSON, `throttled` included.
+        """Return the counters for JSON, including `throttled`.
 
         Returns
         -------
@@ -135,28 +135,28 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """One received request; its Authorization header is not kept.
+    """One received request, without its Authorization header.
 
     Parameters
     ----------
     method, path
-        As sent; the query of an export URL is a credential and not kept.
+        As sent; the query of an export URL is a credential and is not kept.
     opt_fields
-        The requested fields, in order; empty when there were none.
+        The requested fields, in order; empty if there were none.
     opt_pretty
         The value as sent, or None.
     range
         The `Range` header, or None.
     at
-        Seconds of the sandbox's clock.
+        The time in seconds of the sandbox's clock.
     status
-        Status of the response; 0 for a connection reset before it.
+        The status of the response; 0 for a connection reset before it.
     body
-        As sent; empty when there was none.
+        As sent; empty if there was none.
 
     See Also
     --------
-    Sandbox.requests : The last ones.
+    Sandbox.requests : The last requests.
 
     Examples
     --------
@@ -176,16 +176,16 @@ class SeenRequest:
 
 @dataclass
 class Limits:
-    """A sliding window that counts every request, rejected ones too, and slots in flight."""
+    """The rate limit, a sliding window over all requests, and the limits on requests in flight."""
 
     requests: int | None
     window: float
     max_in_flight: dict[Lane, int | None]
     retry_after: RetryAfter
     _times: deque[float] = field(default_factory=deque)
-    _now: Counter[Lane] = field(default_factory=Counter)
+    _in_flight: Counter[Lane] = field(default_factory=Counter)
 
-    def admit(self, now: float, lane: Lane, stats: Stats) -> Answer | None:
+    def admit(self, now: float, lane: Lane, stats: Stats) -> Response | None:
         """Count a request and reserve a slot, or return the rejection."""
         if self.requests is not None:
             while self._times and self._times[0] <= now - self.window:
@@ -195,20 +195,20 @@ class Limits:
             if len(self._times) > self.requests:
                 stats.throttled_rate += 1
                 return error(429, headers=self._retry_after(now, self.requests))
-        most = self.max_in_flight[lane]
-        if most is not None and self._now[lane] >= most:
+        limit = self.max_in_flight[lane]
+        if limit is not None and self._in_flight[lane] >= limit:
             stats.throttled_in_flight += 1
             return error(429)
-        self._now[lane] += 1
-        stats.most_in_flight = max(stats.most_in_flight, self._now.total())
+        self._in_flight[lane] += 1
+        stats.most_in_flight = max(stats.most_in_flight, self._in_flight.total())
         return None
 
     def leave(self, lane: Lane) -> None:
         """Release the slot of an admitted request."""
-        self._now[lane] -= 1
+        self._in_flight[lane] -= 1
 
     def _retry_after(self, now: float, allowed: int) -> Headers:
-        """Return when the window has room, if nothing else is sent until then."""
+        """Return the header that says when the window has room, if nothing is sent until then."""
         if self.retry_after == "text":
             return (("Retry-After", "soon"),)
         blocking = self._times[-allowed] if allowed else now
@@ -218,7 +218,7 @@ class Limits:
 
 @dataclass
 class Site:
-    """Handles requests one at a time and counts them; hold `lock` to change anything."""
+    """Handles requests one at a time and counts them; hold `lock` to change its state."""
 
     api: Api
     exports: Exports
@@ -231,17 +231,17 @@ class Site:
     def __post_init__(self) -> None:
         self.reset()
 
-    def handle(self, request: Request) -> Answer:
+    def handle(self, request: Request) -> Response:
         """Return the response to a request."""
         with self.lock:
             if request.path.startswith(PREFIX):
-                return self._ask_api(request)
+                return self._handle_api(request)
             if request.path.startswith("/exports/"):
-                return self._ask_exports(request)
-            return self._ask_sandbox(request)
+                return self._handle_exports(request)
+            return self._handle_sandbox(request)
 
     def leave(self, lane: Lane) -> None:
-        """Release the in-flight slot of a response that is sent, or never will be."""
+        """Release the in-flight slot of a response that has been sent or has failed."""
         with self.lock:
             self.limits.leave(lane)
 
@@ -250,7 +250,7 @@ class Site:
         return self.clock.instant(self.clock.now())
 
     def reset(self) -> None:
-        """Set all counters to 0 and forget the requests."""
+        """Reset all counters and forget the requests."""
         self.stats = Stats()
         self.seen: deque[SeenRequest] = deque(maxlen=10_000)
 
@@ -259,52 +259,53 @@ class Site:
         with self.lock:
             setattr(self.stats, what, getattr(self.stats, what) + number)
 
-    def _ask_api(self, request: Request) -> Answer:
+    def _handle_api(self, request: Request) -> Response:
         stats, jobs = self.stats, self.api.jobs
         stats.requests += 1
         lane: Lane = "reads" if request.method == "GET" else "writes"
-        answer = self.limits.admit(self.clock.client_now(), lane, stats)
-        if answer is None:
+        response = self.limits.admit(self.clock.client_now(), lane, stats)
+        if response is None:
             before = jobs.started
-            answer = self._under_faults(self.api, request, "api", target_of(request).gid)
-            answer.in_flight = lane
+            response = self._respond(self.api, request, "api", target_of(request).gid)
+            response.in_flight = lane
             stats.jobs_started += jobs.started - before
             stats.most_running = max(stats.most_running, len(jobs.running()))
-        answer.delay += self.latency
-        status = self._record(request, answer, parse_query(request.query))
+        response.delay += self.latency
+        status = self._record(request, response, parse_query(request.query))
         stats.by_status[status] = stats.by_status.get(status, 0) + 1
-        return answer
+        return response
 
-    def _ask_exports(self, request: Request) -> Answer:
+    def _handle_exports(self, request: Request) -> Response:
         self.stats.downloads += 1
         self.stats.authorization_on_exports += "authorization" in request.headers
-        answer = self._under_faults(self.exports, request, "exports", gid_of_file(request.path))
-        self._record(request, answer, parse_query(""))  # the query is a credential
-        return answer
+        response = self._respond(self.exports, request, "exports", gid_of_file(request.path))
+        self._record(request, response, parse_query(""))  # the query is a credential
+        return response
 
-    def _ask_sandbox(self, request: Request) -> Answer:
+    def _handle_sandbox(self, request: Request) -> Response:
         match request.method, request.path:
             case "GET", "/sandbox/stats":
-                return json_answer(self.stats.copy().as_dict())
+                return json_response(self.stats.copy().as_dict())
             case "POST", "/sandbox/reset":
                 self.reset()
-                return json_answer({})
+                return json_response({})
         return error(404, "No matching route for request")
 
-    def _under_faults(
+    def _respond(
         self, part: Api | Exports, request: Request, where: str, gid: str | None
-    ) -> Answer:
+    ) -> Response:
+        """Return the response of a part of the site, with the next fault that applies to it."""
         fault = self._take_fault(where, gid, request.method)
         if fault is None:
-            return part.answer(request)
+            return part.respond(request)
         if fault.early:
             return apply_fault(fault, error(fault.status or 503), where)
         if fault.kind == "whole":
             request = replace(request, headers={**request.headers, "range": ""})
-        return apply_fault(fault, part.answer(request), where)
+        return apply_fault(fault, part.respond(request), where)
 
     def _take_fault(self, where: str, gid: str | None, method: str) -> Fault | None:
-        """Return the first queued fault that applies to a request, and use it up by one."""
+        """Return the first queued fault that applies to a request, and count it as used once."""
         for position, fault in enumerate(self.faults):
             if fault.applies(where, gid, method):
                 left = replace(fault, times=fault.times - 1)
@@ -312,8 +313,8 @@ class Site:
                 return fault
         return None
 
-    def _record(self, request: Request, answer: Answer, query: Query) -> int:
-        """Keep what is shown of a request; return the status that its client sees."""
+    def _record(self, request: Request, response: Response, query: Query) -> int:
+        """Record a request for `Sandbox.requests`; return the status that its client sees."""
         seen = SeenRequest(
             method=request.method,
             path=request.path,
@@ -321,7 +322,7 @@ class Site:
             opt_pretty=query.opt_pretty,
             range=request.headers.get("range"),
             at=self.clock.now(),
-            status=0 if answer.never_starts else answer.status,
+            status=0 if response.never_starts else response.status,
             body=request.body.decode(errors="replace"),
         )
         self.seen.append(seen)

@@ -1,4 +1,4 @@
-"""The endpoints that start jobs, within Asana's limits on concurrent jobs."""
+"""The endpoints that start jobs, with Asana's limits on concurrent jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from ._answers import RefusedError, error
+from ._responses import RefusedError, error
 
 if TYPE_CHECKING:
     from ._exports import Exports
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 Members: TypeAlias = "dict[str, Any]"
 Spec: TypeAlias = "str | tuple[str, ...] | frozenset[str] | list[Any] | Members"
-"""The specification of a value: a type, a choice, words separated by commas, items, or members.
+"""The specification of a value.
 
-A name that ends in ``!`` is required. ``"filters"`` stands for what the exported type allows.
+It is a type, a tuple of choices, a set of words (the value has some, separated by commas), a list
+with the specification of its items, or members by name, where ``!`` marks required ones.
+``"filters"`` stands for the filters of the exported type.
 """
 
 
@@ -53,7 +55,7 @@ _FILTERS_OF: dict[str, Members] = {
 
 
 def check(name: str, value: Any, spec: Spec) -> None:
-    """Refuse the request unless a value meets its specification."""
+    """Refuse the request unless a value matches its specification."""
     match spec:
         case dict():
             _check_members(name, value, spec)
@@ -68,9 +70,9 @@ def check(name: str, value: Any, spec: Spec) -> None:
         case tuple():
             _require(value in spec, f"{name}: Not a valid value: {value}")
         case _:
-            words, kind, is_good = _TYPES[spec]
-            good = isinstance(value, kind) and is_good(value)
-            _require(good, f"{name}: Not a {words}: {value}")
+            description, kind, is_valid = _TYPES[spec]
+            valid = isinstance(value, kind) and is_valid(value)
+            _require(valid, f"{name}: Not a {description}: {value}")
 
 
 def _check_members(name: str, value: Any, specs: Members) -> None:
@@ -86,23 +88,23 @@ def _check_members(name: str, value: Any, specs: Members) -> None:
             check(key, value[key], allowed)
 
 
-def _require(good: object, message: str) -> None:
-    if not good:
+def _require(condition: object, message: str) -> None:
+    if not condition:
         raise RefusedError(error(400, message))
 
 
 _PARENTS = "project task portfolio team goal project_template task_template workspace"
 PARENTS = _PARENTS.split()
 _LARGE = ("portfolio", "team")
-"""Parents with more than 1,000 tasks: their graph exports are cached."""
+"""The kinds of parents with more than 1,000 tasks, whose graph exports are cached."""
 _SCOPES = ("project", *_LARGE)
-"""Parents whose graph exports have what is in them; others have the whole workspace."""
+"""The kinds of parents whose graph exports have their contents; others have all tasks."""
 _CACHED_FOR = 4 * 3600.0
 _PARENT = re.compile(r"11([0-9]{2})[0-9]{12}")
 
 
 class Start(NamedTuple):
-    """An endpoint that starts jobs; `member` of the body names the parent, else the path does."""
+    """An endpoint that starts jobs; the parent is in `member` of the body, or in the path."""
 
     resource_subtype: str
     parents: tuple[str, ...]
@@ -207,20 +209,19 @@ def parent_at(position: int, kind: str) -> str:
 
 
 def _kind_of(gid: str) -> str:
-    """Return the kind of parent that has this gid, or nothing."""
+    """Return the kind of parent that has this gid; "" if there is none."""
     match = _PARENT.fullmatch(gid)
     return dict(enumerate(PARENTS)).get(int(match[1]), "") if match else ""
 
 
 class Starts:
-    """Starts jobs."""
+    """Starts jobs, and knows the latest export of each parent."""
 
     def __init__(self, jobs: Jobs, exports: Exports, max_jobs: int | None) -> None:
         self._jobs = jobs
         self._exports = exports
         self._max_jobs = max_jobs
         self._latest: dict[str, str] = {}
-        """The latest export of each parent."""
 
     def start(self, start: Start, parent: str, data: Any) -> str:
         """Start a job and return its gid."""
@@ -233,24 +234,24 @@ class Starts:
             raise RefusedError(error(404, f"{name}: Unknown object: {parent}"))
         latest = self._latest.get(parent, "")
         if kind == "workspace" and latest in running:
-            words = "An export request is already in progress for this workspace"
-            raise RefusedError(error(403, words))
+            message = "An export request is already in progress for this workspace"
+            raise RefusedError(error(403, message))
         if self._max_jobs is not None and len(running) >= self._max_jobs:
-            words = "You have too many duplication, instantiation or export jobs"
-            raise RefusedError(error(429, words))
+            message = "You have too many duplication, instantiation or export jobs"
+            raise RefusedError(error(429, message))
         cached = start.member and kind in _LARGE and self._jobs.age(latest) < _CACHED_FOR
         gid = self._jobs.start(start.resource_subtype, like=latest if cached else None)
         if start.member:
             self._latest[parent] = gid
             scope = (kind, int(parent[4:])) if kind in _SCOPES else None
-            self._exports.ask(gid, data.get("export_request_parameters"), scope)
+            self._exports.set_content(gid, data.get("export_request_parameters"), scope)
         return gid
 
 
 def _check_schedule(data: Members) -> None:
     schedule = data.get("schedule_dates")
     if schedule is not None:
-        words = "Must specify either start_on or due_on, but not both"
-        _require(len(schedule) == 2, f"schedule_dates: {words}")  # noqa: PLR2004
+        message = "schedule_dates: Must specify either start_on or due_on, but not both"
+        _require(len(schedule) == 2, message)  # noqa: PLR2004
         included = "task_dates" in data.get("include", "").split(",")
         _require(included, "schedule_dates: task_dates must be included")

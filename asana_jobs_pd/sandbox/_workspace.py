@@ -1,4 +1,4 @@
-"""A workspace of people, projects and custom fields that export rows are made of."""
+"""The names, texts and custom fields that generated jobs and export rows are made of."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ana Bo Carla Dmitri Eve Fatima Greg Hiro Inés José Kai Lena Nora Omar Priya Ro
 Víctor Wen Yara Zoë
 """
 _LAST_NAMES = "Abe Costa Dvořák Haddad Kim Müller Nkosi O'Neil Øster Sanchez Silva Zhang"
-_SPICES = """
+_UNUSUAL = """
 café|Zürich|日本語のメモ|задача|✅ done|🚀|\N{EN DASH} see §4|“quoted”|مرحبا|Straße|한국어
 <b>bold</b> & co.|back\\slash "q"|=1+1|a,b;c
 """
@@ -24,7 +24,7 @@ café|Zürich|日本語のメモ|задача|✅ done|🚀|\N{EN DASH} see §4|
 WORDS = _WORDS.split()
 FIRST_NAMES = _FIRST_NAMES.split()
 LAST_NAMES = _LAST_NAMES.split()
-SPICES = _SPICES.strip().replace("\n", "|").split("|")
+UNUSUAL = _UNUSUAL.strip().replace("\n", "|").split("|")
 COLORS = ("red", "orange", "green", "aqua", "blue", "purple", "none")
 
 
@@ -35,10 +35,10 @@ def gid(rng: Random) -> str:
 
 
 def title(rng: Random, most: int = 4) -> str:
-    """Return a title of a few words; every third has something beyond ASCII letters."""
+    """Return a title of a few words; one in three has something besides ASCII letters."""
     words = rng.sample(WORDS, rng.randint(2, most))
     if rng.random() < 1 / 3:
-        words.append(rng.choice(SPICES))
+        words.append(rng.choice(UNUSUAL))
     return " ".join(words).capitalize()
 
 
@@ -54,7 +54,7 @@ def person(rng: Random) -> str:
 
 Json = dict[str, Any]
 
-# Names are labels: two different fields are called "Priority".
+# Names are not unique: two different fields are called "Priority".
 _DEFINITIONS: tuple[tuple[str, str, Json], ...] = (
     ("Notes", "text", {}),
     ("Cost", "number", {"precision": 2, "format": "currency", "currency_code": "EUR"}),
@@ -130,7 +130,7 @@ def filled(definition: Json, rng: Random, users: list[Json]) -> Json:
 
 
 def _value(definition: Json, rng: Random, users: list[Json]) -> tuple[Any, str]:
-    """Return a value and how it is displayed."""
+    """Return a value, and the text that displays it."""
     match definition:
         case {"type": "text", "id_prefix": prefix}:
             text = f"{prefix}-{rng.randrange(1, 5000)}" if prefix else title(rng)

@@ -1,7 +1,7 @@
 """A workspace whose exports agree with each other, generated from a seed.
 
-Every task is a function of the seed and its number, so that a world of a million tasks is
-generated as a stream, in constant memory, and any part of it can be asked for alone.
+Every task is a function of the seed and its number, so that a world of a million tasks can be
+generated as a stream, in constant memory, and any part of it on its own.
 """
 
 from __future__ import annotations
@@ -18,29 +18,32 @@ from ._workspace import definitions, filled, person, title
 
 Json: TypeAlias = dict[str, Any]
 Field: TypeAlias = str | tuple[str, int]
-"""A field: "assignee", "completed", "due_on", "name", ("section", project), ("field", n)."""
+"""One of "assignee", "completed", "due_on", "name", ("section", project), ("field", n)."""
 
 START, NOW = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1000 for year in (2024, 2026))
-"""The first task is created at the start of the period; only `weeks` bring what is after `NOW`.
+"""Tasks are created and changed from `START` to `NOW`, and after that only with `weeks`.
 
 Times are in milliseconds since 1970.
 """
 _WEEK = 7 * 86_400_000
 SECTIONS = ("To do", "Doing", "Review", "Done")
 CHANGING = ("text", "number", "enum", "multi_enum", "date", "people")
-"""Types of custom fields that people change; others are computed, or set once."""
+"""The types of custom fields that people change; others are computed, or set once."""
 _KINDS = (
     *("workspace", "user", "team", "tag", "portfolio", "project", "section", "task", "story"),
     *("message", "time_tracking_entry", "allocation", "like"),
 )
 _PARENTS = {6: 6, 7: 1, 8: 1, 9: 9}
-"""Of every ten tasks, which are subtasks, and how far back their parents are: three levels."""
+"""The subtasks among every ten tasks, by last digit, and how far before them their parents are.
+
+They form three levels.
+"""
 _WITHOUT_PROJECT = (6, 7, 8)
-"""Subtasks are in projects only if somebody added them."""
+"""The subtasks that are in no project: they are only in one if somebody adds them."""
 
 
 class Change(NamedTuple):
-    """A change of a task; `at` is in milliseconds since 1970, `by` the number of a user."""
+    """A change to a task; `at` is in milliseconds since 1970, `by` is the number of a user."""
 
     at: int
     by: int
@@ -50,7 +53,7 @@ class Change(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """How long a field of a task had a value; `to` and `by` are None for "until now", "unknown"."""
+    """A period in which a field had a value; `to` is None for now, `by` is None if unknown."""
 
     value: Any
     start: int
@@ -60,7 +63,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A task: its initial state, its changes, and its present state, by field."""
+    """A task: its initial state, its changes, and its current state, by field."""
 
     number: int
     created_at: int
@@ -84,7 +87,7 @@ class Task:
         }
 
     def intervals(self, field: Field) -> list[Interval]:
-        """Return the values of a field, from the creation or its first value until now."""
+        """Return the values of a field, from the task's creation until now."""
         changes = [change for change in self.changes if change.field == field]
         begins: list[tuple[Any, int, int | None]] = [(self.first.get(field), self.created_at, None)]
         begins += [(change.new, change.at, change.by) for change in changes]
@@ -102,17 +105,17 @@ class World:
     Parameters
     ----------
     seed
-        Equal seeds give equal worlds.
+        The same seed gives the same world.
     tasks
-        How many tasks there are, 50 to 1,000,000; everything else grows with them, within limits.
+        The number of tasks, 50 to 1,000,000; everything else grows with it, within limits.
     field_gids
-        Whether custom fields of graph exports have gids; Asana does not document it.
+        Whether custom fields in graph exports have gids; Asana does not document whether they do.
     hidden
-        The share of projects that the user of the exports cannot see: they, and what is only in
+        The share of projects that the user of the exports cannot see: these, and what is only in
         them, are left out, while links to them remain.
     weeks
-        How many weeks have passed since `NOW`: in each, a tenth of the tasks changes, and some
-        are added.
+        How many weeks have passed since `NOW`: in each of them, a tenth of the tasks changes, and
+        some are added.
     """
 
     def __init__(
@@ -168,7 +171,7 @@ class World:
         """Return a section of a project in compact form."""
         return self.compact("section", project * len(SECTIONS) + number, SECTIONS[number])
 
-    # What there is
+    # Objects and their relations
 
     def parent(self, number: int) -> int | None:
         """Return the parent of a subtask."""
@@ -186,7 +189,7 @@ class World:
         return [later for later in near if self.parent(later) == number]
 
     def _dependencies(self, number: int) -> list[int]:
-        """Return the tasks that a task depends on; all are earlier ones."""
+        """Return the tasks that a task depends on; all of them are earlier ones."""
         rng = Random(f"{self.seed}/waits/{number}")
         near = range(max(0, number - 6), number)
         return rng.sample(near, 1 + (len(near) > 1)) if near and rng.random() < 1 / 4 else []
@@ -197,19 +200,19 @@ class World:
         return [later for later in near if number in self.dependencies(later)]
 
     def portfolio_links(self) -> list[tuple[int, int]]:
-        """Return the pairs of a portfolio and one in it; the first portfolio contains all."""
+        """Return pairs of a portfolio and one within it; the first portfolio contains all."""
         links = [((number - 1) // 3, number) for number in range(1, len(self.portfolios))]
         return links + [(1, number) for number in range(8, len(self.portfolios), 7)]
 
     def project_links(self) -> list[tuple[int, int]]:
-        """Return the pairs of a portfolio and a project in it; some projects are in two."""
+        """Return pairs of a portfolio and a project in it; some projects are in two."""
         count = len(self.portfolios)
         numbers = range(len(self.projects))
         links = [(number % count, number) for number in numbers]
         return links + [((number + 1) % count, number) for number in numbers[3::5]]
 
     def is_visible(self, number: int) -> bool:
-        """Whether the user of the exports sees a task: through a project, or its parent."""
+        """Return whether the user of the exports can see a task, via a project or its parent."""
         projects = self.task(number).memberships.keys()
         parent = self.parent(number)
         if parent is None:
@@ -219,7 +222,7 @@ class World:
     def in_graph(self, parent: str | None = None, *, first: int = 0) -> Iterator[int]:
         """Yield the tasks in the graph export of a portfolio or project; None for everything.
 
-        It has the tasks of the visible projects, and of subtasks only the first level.
+        It has the tasks of the visible projects, and only the first level of subtasks.
         """
         projects = self.projects_below(parent) - self.hidden
         for number in range(first, self.tasks):
@@ -233,7 +236,7 @@ class World:
         return self.teams[project % len(self.teams)]
 
     def nth(self, kind: str, number: int) -> str:
-        """Return the gid of a project, portfolio or team; the numbers begin again at the end."""
+        """Return the gid of the n-th project, portfolio or team, starting over at the end."""
         objects = {"project": self.projects, "portfolio": self.portfolios, "team": self.teams}[kind]
         gid: str = objects[number % len(objects)]["gid"]
         return gid
@@ -256,16 +259,16 @@ class World:
             if parent in (project["gid"], self.team_of(number)["gid"])
         }
 
-    # What happened
+    # Changes of tasks
 
     def _period(self, number: int) -> tuple[int, int]:
-        """Return when a task begins, and when its first period ends: at `NOW`, or after a week."""
-        begin, end, place, count = START, NOW, number, self.first_tasks
+        """Return a task's time of creation, and the end of its first period: `NOW`, or a week."""
+        begin, end, index, count = START, NOW, number, self.first_tasks
         if number >= count:
-            week, place = divmod(number - count, self._added)
+            week, index = divmod(number - count, self._added)
             begin, count = end + week * _WEEK, self._added
             end = begin + _WEEK
-        return begin + place * ((end - begin) * 19 // 20) // count, end
+        return begin + index * ((end - begin) * 19 // 20) // count, end
 
     def _task(self, number: int) -> Task:
         rng = Random(f"{self.seed}/task/{number}")
@@ -323,12 +326,12 @@ class World:
 
 
 def _next_section(rng: Random, old: int | None) -> int | None:
-    """Return usually the next section, sometimes another or none; the first in a new project."""
+    """Return the next section as a rule, sometimes another or none; in a new project, the first."""
     if old is None:
         return 0
     following = min(old + 1, len(SECTIONS) - 1)
-    places: list[int | None] = [*range(len(SECTIONS)), None, *[following] * 8]
-    return rng.choice([place for place in places if place != old])
+    sections: list[int | None] = [*range(len(SECTIONS)), None, *[following] * 8]
+    return rng.choice([section for section in sections if section != old])
 
 
 def _other(old: Any, draw: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The export rows of a generated workspace, as Asana documents them."""
+"""The export rows of a generated workspace, in the form that Asana documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def resource_rows(
     rows = {"task": _tasks, "team": _teams, "message": _messages}[resource_type](world)
     wanted = {} if fields is None else _tree(["resource_type", *fields])
     for row in rows:
-        if all(_passes(row, name, value) for name, value in (filters or {}).items()):
+        if all(_matches(row, name, value) for name, value in (filters or {}).items()):
             yield _pick(row, wanted) if wanted else row
 
 
@@ -34,7 +34,7 @@ def graph_rows(world: World, parent: str | None = None) -> Iterator[Json]:
 
 
 def structure_rows(world: World, parent: str | None = None) -> Iterator[Json]:
-    """Yield the rows of a graph export that are not of tasks."""
+    """Yield the rows of a graph export that do not belong to tasks."""
     portfolios = sorted(world.portfolios_below(parent))
     projects = sorted(world.projects_below(parent) - world.hidden)
     for number in portfolios:
@@ -78,9 +78,9 @@ def _project(world: World, number: int) -> Iterator[Json]:
         "owner": rng.choice(world.users),
         "team": world.team_of(number),
     }
-    for place in range(len(SECTIONS)):
+    for section in range(len(SECTIONS)):
         yield {
-            **world.section(number, place),
+            **world.section(number, section),
             "created_at": _time(START),
             "project": project,
         }
@@ -200,17 +200,17 @@ def _tasks(world: World) -> Iterator[Json]:
 
 
 def _stories(world: World, task: Task) -> Iterator[Json]:
-    def story(place: int, at: int, by: Json, **keys: Any) -> Json:
-        gid = world.gid("story", task.number * 32 + place)
+    def story(index: int, at: int, by: Json, **keys: Any) -> Json:
+        gid = world.gid("story", task.number * 32 + index)
         created = {"created_at": _time(at), "created_by": by}
         return {"gid": gid, "resource_type": "story", **created, **keys}
 
     rng = Random(f"{world.seed}/comments/{task.number}")
-    for place, change in enumerate(task.changes):
+    for index, change in enumerate(task.changes):
         if not (change.field[0] == "section" and change.field[1] in world.hidden):
             by = world.users[change.by]
             keys = _story(world, task.number, change)
-            yield story(place, change.at, by, type="system", **keys)
+            yield story(index, change.at, by, type="system", **keys)
     if rng.random() < 1 / 3:
         kind = {"type": "comment", "resource_subtype": "comment_added"}
         yield story(31, task.modified_at, rng.choice(world.users), **kind, text=text(rng))
@@ -308,31 +308,32 @@ def _of(items: Sequence[Json], number: int | None) -> Json | None:
 
 
 def _time(millis: int) -> str:
-    """Return a time as Asana writes it, without a zero fraction."""
+    """Return a time in Asana's format, without the fraction if it is zero."""
     moment = datetime.fromtimestamp(millis // 1000, UTC).isoformat()[:19]
     return f"{moment}.{millis % 1000:03d}Z" if millis % 1000 else f"{moment}Z"
 
 
 _NO_DATES: Json = dict.fromkeys(("start_on", "due_at", "due_on"))
-_WHO: Mapping[str, Callable[[Json], list[Json | None]]] = {
+_PEOPLE: Mapping[str, Callable[[Json], list[Json | None]]] = {
     "assignee.any": lambda row: [row.get("assignee")],
-    "assigned_by.any": lambda row: _tellers(row, "assigned"),
-    "commented_on_by.any": lambda row: _tellers(row, "comment_added"),
+    "assigned_by.any": lambda row: _authors(row, "assigned"),
+    "commented_on_by.any": lambda row: _authors(row, "comment_added"),
     "created_by.any": lambda row: [row.get("created_by")],
     "followers.any": lambda row: row.get("followers", []),
     "liked_by.any": lambda row: [like["user"] for like in row.get("likes", [])],
 }
 
 
-def _tellers(row: Json, subtype: str) -> list[Json | None]:
+def _authors(row: Json, subtype: str) -> list[Json | None]:
+    """Return who created the stories of a subtype."""
     stories = row.get("stories", [])
     return [story["created_by"] for story in stories if story["resource_subtype"] == subtype]
 
 
-def _passes(row: Json, name: str, value: Any) -> bool:
-    """Whether a row passes a filter of a resource export."""
-    if name in _WHO:
-        return any(user and user["gid"] in value for user in _WHO[name](row))
+def _matches(row: Json, name: str, value: Any) -> bool:
+    """Return whether a row matches a filter of a resource export."""
+    if name in _PEOPLE:
+        return any(user and user["gid"] in value for user in _PEOPLE[name](row))
     key, _, side = name.partition(".")
     time, limit = datetime.fromisoformat(row[key]), datetime.fromisoformat(value)
     return time > limit if side == "after" else time < limit

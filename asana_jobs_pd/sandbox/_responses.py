@@ -1,4 +1,4 @@
-"""Responses: Asana's envelopes, errors of S3 and proxies, and what faults make of them."""
+"""Responses: Asana's envelopes, errors from S3 and proxies, and the faults applied to them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HELP = (
     "read the docs on errors: https://developers.asana.com/docs/errors"
 )
 PHRASE = "6 sad squid snuggle softly"
-"""What Asana's support asks for after a 500."""
+"""The phrase in a 500 that Asana's support asks for."""
 MESSAGES = {
     401: "Not Authorized",
     402: "This feature is only available to premium users",
@@ -32,7 +32,7 @@ _JSON: Headers = (("Content-Type", "application/json; charset=UTF-8"),)
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """One response and how it is delivered."""
 
     status: int
@@ -43,10 +43,10 @@ class Answer:
     spread: float = 0.0
     """Seconds over which the body is spread."""
     cut: int | None = None
-    """Bytes of the body after which the connection ends, as `ending` says."""
+    """Bytes of the body after which the connection ends, in the way that `ending` says."""
     ending: Literal["keep", "close", "reset"] = "keep"
     in_flight: Lane | None = None
-    """The in-flight limit whose slot it holds until it is sent."""
+    """The in-flight limit in which it takes a slot until it is sent."""
     export: bool = False
     """Whether the body is an export file."""
 
@@ -57,14 +57,14 @@ class Answer:
 
 
 class RefusedError(Exception):
-    """A request that cannot be served; `answer` says why."""
+    """A request that cannot be served; `response` is sent instead."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
-def json_answer(content: Any, status: int = 200, *, pretty: bool = False) -> Answer:
+def json_response(content: Any, status: int = 200, *, pretty: bool = False) -> Response:
     """Return a JSON response, indented if `pretty`."""
     text = json.dumps(
         content,
@@ -72,27 +72,27 @@ def json_answer(content: Any, status: int = 200, *, pretty: bool = False) -> Ans
         indent=2 if pretty else None,
         separators=None if pretty else (",", ":"),
     )
-    return Answer(status, text.encode(), _JSON)
+    return Response(status, text.encode(), _JSON)
 
 
-def error(status: int, message: str | None = None, headers: Headers = ()) -> Answer:
+def error(status: int, message: str | None = None, headers: Headers = ()) -> Response:
     """Return Asana's error envelope."""
     detail = {"message": message or MESSAGES.get(status) or reason(status), "help": HELP}
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         detail["phrase"] = PHRASE
-    answer = json_answer({"errors": [detail]}, status)
-    answer.headers += headers
-    return answer
+    response = json_response({"errors": [detail]}, status)
+    response.headers += headers
+    return response
 
 
-def xml_error(status: int, code: str, message: str) -> Answer:
+def xml_error(status: int, code: str, message: str) -> Response:
     """Return an S3 error document."""
     document = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{code}</Code><Message>{message}</Message>"
         "<RequestId>SANDBOX</RequestId><HostId>127.0.0.1</HostId></Error>"
     )
-    return Answer(status, document.encode(), (("Content-Type", "application/xml"),))
+    return Response(status, document.encode(), (("Content-Type", "application/xml"),))
 
 
 def reason(status: int) -> str:
@@ -109,7 +109,7 @@ _GARBAGE = b'\xff\xfe{"data": {"gid": '
 
 
 class FaultOptions(TypedDict, total=False):
-    """What a `Fault` takes besides its kind."""
+    """The options of a `Fault` besides its kind."""
 
     times: int
     gid: str | None
@@ -138,11 +138,12 @@ class Fault:
     times
         How many requests it applies to.
     gid
-        The job, or the parent of a job to start, to whose requests it applies; None for any.
+        The fault only applies to requests for this job, or to start one from this parent; None
+        for any.
     status
-        Of `status`, `html` and `empty`: the status.
+        The status of `status`, `html` and `empty`.
     seconds, bytes, location
-        What the kinds above need.
+        Options of the kinds above.
     where
         Whether it applies to API requests, to requests for export files, or to both.
     method
@@ -153,7 +154,7 @@ class Fault:
 
     See Also
     --------
-    Sandbox.fault : Queues one.
+    Sandbox.fault : Queue a fault.
 
     Examples
     --------
@@ -181,69 +182,69 @@ class Fault:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
     def applies(self, where: str, gid: str | None, method: str) -> bool:
-        """Tell whether the fault applies to a request.
+        """Return whether the fault applies to a request.
 
         Parameters
         ----------
         where, gid, method
-            Where the request goes, about which job or parent, and by which method.
+            Where the request goes, the job or parent it is about, and its method.
 
         Returns
         -------
         bool
-            Whether it does.
+            Whether it applies.
 
         See Also
         --------
-        Sandbox.fault : Queues one.
+        Sandbox.fault : Queue a fault.
 
         Examples
         --------
         >>> Fault(kind="reset", gid="12").applies("api", "13", "GET")
         False
         """
-        right = self.where in (where, "any") and self.method in (None, method)
-        return right and self.gid in (None, gid)
+        matches = self.where in (where, "any") and self.method in (None, method)
+        return matches and self.gid in (None, gid)
 
 
-def apply_fault(fault: Fault, answer: Answer, where: str) -> Answer:
-    """Return what a fault makes of the intended response; `whole` has changed the request."""
+def apply_fault(fault: Fault, response: Response, where: str) -> Response:
+    """Return the intended response with a fault; `whole` has already changed the request."""
     seconds = 1.0 if fault.seconds is None else fault.seconds
     match fault.kind:
         case "delay":
-            answer.delay = seconds
+            response.delay = seconds
         case "slow":
-            answer.spread = seconds
+            response.spread = seconds
         case "truncate":
-            answer.cut = len(answer.body) // 2 if fault.bytes is None else fault.bytes
-            answer.ending = "close"
+            response.cut = len(response.body) // 2 if fault.bytes is None else fault.bytes
+            response.ending = "close"
         case "reset":
-            answer.cut, answer.ending = fault.bytes, "reset"
+            response.cut, response.ending = fault.bytes, "reset"
         case "status" | "html" | "empty" | "garbage" | "redirect":
-            return _replacement(fault, answer.headers, where)
-    return answer
+            return _replacement(fault, response.headers, where)
+    return response
 
 
-def _replacement(fault: Fault, headers: Headers, where: str) -> Answer:
-    """Return a response that takes the place of the intended one."""
+def _replacement(fault: Fault, headers: Headers, where: str) -> Response:
+    """Return a response that replaces the intended one."""
     match fault.kind:
         case "status" if where == "exports":
-            words = "Please reduce your request rate."
-            return xml_error(fault.status or 503, "SlowDown", words)
+            message = "Please reduce your request rate."
+            return xml_error(fault.status or 503, "SlowDown", message)
         case "status":
             return error(fault.status or 500)
         case "html":
             return _html(fault.status or 502)
         case "garbage":
-            return Answer(fault.status or 200, _GARBAGE, headers)
+            return Response(fault.status or 200, _GARBAGE, headers)
         case "redirect":
             location = fault.location or "https://elsewhere.invalid/"
-            return Answer(fault.status or 302, headers=(("Location", location),))
-    return Answer(fault.status or 502)
+            return Response(fault.status or 302, headers=(("Location", location),))
+    return Response(fault.status or 502)
 
 
-def _html(status: int) -> Answer:
+def _html(status: int) -> Response:
     """Return the error page of a proxy."""
-    head = f"{status} {reason(status)}"
-    page = f"<html>\n<head><title>{head}</title></head>\n<body><h1>{head}</h1></body>\n</html>\n"
-    return Answer(status, page.encode(), (("Content-Type", "text/html"),))
+    title = f"{status} {reason(status)}"
+    page = f"<html>\n<head><title>{title}</title></head>\n<body><h1>{title}</h1></body>\n</html>\n"
+    return Response(status, page.encode(), (("Content-Type", "text/html"),))
