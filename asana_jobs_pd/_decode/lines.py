@@ -24,6 +24,13 @@ _DOCUMENT = re.compile(
 _ROW_OF_ITS_OWN = re.compile(rb"\n\s*\{[^\n]*\"resource_type\"[^\n]*\}\s*(?:\n|$)")
 _document_starts = re.compile(_DOCUMENT.pattern.encode()).match
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_OTHER_FORMATS = {
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x28\xb5\x2f\xfd": "compressed with Zstandard",
+    b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ\x00": "compressed with xz",
+}
+"""How files begin that have to be decompressed first."""
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 _SAMPLE = 1000
 
@@ -51,6 +58,7 @@ class FileEnd(NamedTuple):
     reason: str
     line: int = 0
     text: bytes = b""
+    remedy: str = "Download it again."
 
 
 class Lines:
@@ -67,6 +75,9 @@ class Lines:
         first = next(blocks, b"").removeprefix(BOM)
         if _document_starts(first):
             yield from self._document(chain([first], blocks))
+        elif format_ := next(filter(first.startswith, _OTHER_FORMATS), None):
+            reason = f"the file is {_OTHER_FORMATS[format_]}, which is not supported"
+            self.end = FileEnd(reason, line=1, remedy="Decompress it first.")
         elif _is_binary(first):
             reason = "the file is damaged: it is neither gzip nor JSON text"
             self.end = FileEnd(reason, line=1)

@@ -108,7 +108,7 @@ class Scanner:
     def _file_ended(self, file: int, end: FileEnd) -> None:
         """Raise an error that a file ends early, or note it."""
         if end.line and self.options.on_bad_lines == "error":
-            raise self._error(file, end.line, f"{end.reason}. Download it again.")
+            raise self._error(file, end.line, f"{end.reason}. {end.remedy}")
         value = abbreviate(end.text) if end.text else None
         self.scan_result.issues.add(Issue(file, end.line, None, None, None, value, end.reason))
         if end.line:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import zlib
 
 import pytest
@@ -257,3 +259,22 @@ def test_a_damaged_file_behind_a_url(tmp_path, content):
     assert gids(remote) == gids(local)
     assert list(remote.issues["reason"]) == list(local.issues["reason"])
     assert len(remote.incomplete_files) == len(local.incomplete_files)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"PK\3\4" + TEXT, "a ZIP archive"),
+        (bz2.compress(TEXT), "compressed with bzip2"),
+        (lzma.compress(TEXT), "compressed with xz"),
+        (b"\x28\xb5\x2f\xfd" + TEXT, "compressed with Zstandard"),
+    ],
+)
+def test_other_formats_are_named(tmp_path, content, what):
+    """Also where the content of an archive is not compressed, so that it looks like lines."""
+    path = tmp_path / "x.jsonl.gz"
+    path.write_bytes(content)
+    with pytest.raises(ExportFileError, match=f"the file is {what}, .* Decompress it first"):
+        load(path)
+    data = load(path, on_bad_lines="skip")
+    assert (data.issue_count, list(data)) == (1, [])
