@@ -87,7 +87,7 @@ _CLI_TERMS: dict[str, str | Callable[[re.Match[str]], str]] = {
     r", a day, or a datetime with a time zone": " or a day",
     r", as in '(\S+)' or datetime\([^)]*\)": r", as in '\1'",
     r"\bmax_age(?:=| (?=has))": "--max-age ",
-    r", a timedelta, or None(?=\.)": "",
+    r", seconds, a timedelta, or None(?=\.)": "",
     r"\bdest[=.](?=\S)": "--download ",
     r"\bpath=": "--output ",
     r"\bcolumn=": "--column ",

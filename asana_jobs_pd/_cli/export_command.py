@@ -111,8 +111,8 @@ def _add_parents(parser: argparse.ArgumentParser, metavar: str, what: str) -> No
     parser.add_argument(
         "--max-age",
         metavar="AGE",
-        help="use an export of the same that this machine has already started, if it is running "
-        "or was completed no longer ago than this, such as 4h or 30min",
+        help="instead of starting another, use an export of the same that this machine started, "
+        "if it is running or was completed no longer ago than this, such as 4h or 30min",
     )
     parser.add_argument(
         "--download", dest="folder", metavar="DIR", help="download the files to this folder"

@@ -106,7 +106,7 @@ def _steps(
     deadline = None if options.timeout is None else time.monotonic() + options.timeout
     yield (frame := first())
     if options.wait:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        left = None if deadline is None else round(max(0.0, deadline - time.monotonic()), 1)
         yield (frame := wait_asana_jobs(frame, timeout=left, progress=options.progress))
     if options.folder is not None:
         yield (frame := download_asana_exports(frame, options.folder, progress=options.progress))

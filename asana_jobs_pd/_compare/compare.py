@@ -26,19 +26,19 @@ from asana_jobs_pd._compare.inputs import (
     compare_input,
     field_keys,
     fields_of,
+    is_within,
     pair_columns,
 )
 from asana_jobs_pd._decode.scan import DIGEST
+from asana_jobs_pd._decode.schema import SCHEMA
 from asana_jobs_pd._decode.sources import StorageOptions
 from asana_jobs_pd._export.deduplicate import MODIFIED, RowKeys, keys_of
-from asana_jobs_pd._export.request import names_of
+from asana_jobs_pd._export.request import names_of, types_of
+from asana_jobs_pd._export.resolve_schema import not_a_column
 from asana_jobs_pd._export.results import TEXT as STRING
 from asana_jobs_pd._files import os_error_reason
 from asana_jobs_pd._public import public
-from asana_jobs_pd.errors import (
-    ExportWriteError,
-    InvalidOptionError,
-)
+from asana_jobs_pd.errors import ExportWriteError, InvalidFieldError, InvalidOptionError
 
 PARTITION_BYTES = 32 << 20
 """The uncompressed Parquet bytes compared at a time; in memory they take several times that."""
@@ -116,8 +116,8 @@ def compare_asana_exports(
 
     Raises
     ------
-    InvalidOptionError
-        If an input cannot be compared, or an option is invalid.
+    InvalidOptionError, InvalidFieldError
+        If an input cannot be compared, an option is invalid, or no row has a column of `columns`.
     InvalidFrameError
         If a DataFrame or a dataset has no gids.
     ExportFileError
@@ -148,16 +148,36 @@ def compare_asana_exports(
         compare_input(old, "old", storage_options),
         compare_input(new, "new", storage_options),
     )
-    wanted = names_of("resource_types", resource_types)
+    wanted = types_of(resource_types)
+    types = [
+        name
+        for name in sorted({*inputs[0].types, *inputs[1].types})
+        if wanted is None or name in wanted
+    ]
     selection = Selection(
         names_of("columns", columns), names_of("ignore", ignore or None) or (), partial
     )
+    _check_columns(inputs, types, selection)
     frames, unchanged = {}, {}
-    for name in sorted({*inputs[0].types, *inputs[1].types}):
-        if wanted is None or name in wanted:
-            changes, unchanged[name] = _compare(inputs, name, selection)
-            frames[name] = _frame(changes)
+    for name in types:
+        changes, unchanged[name] = _compare(inputs, name, selection)
+        frames[name] = _frame(changes)
     return ExportComparison(frames, unchanged, _compare_catalogues(inputs, partial=partial))
+
+
+def _check_columns(
+    inputs: Sequence[FramesInput | DatasetInput], types: Sequence[str], selection: Selection
+) -> None:
+    """Raise if a requested column is in neither input: nothing would seem to have changed."""
+    if selection.columns is None or not types:
+        return
+    existing = {"custom_fields"}.union(
+        *(SCHEMA.get(name, ()) for name in types),
+        *(each.columns(name) for each in inputs for name in types),
+    )
+    for column in selection.columns:
+        if not any(is_within(name, [column]) for name in existing):
+            raise InvalidFieldError(f"columns: {not_a_column(column, existing)}")
 
 
 def _compare(

@@ -101,6 +101,11 @@ class FramesInput:
         self.types = list(self._frames)
         self.catalogue = frames.custom_fields if isinstance(frames, AsanaExport) else None
 
+    def columns(self, resource_type: str) -> list[str]:
+        """Return the columns of the rows of a type."""
+        frame = self._frames.get(resource_type)
+        return [] if frame is None else list(map(str, frame.columns))
+
     def rows(self, resource_type: str) -> Rows:
         """Return the rows of a type; empty if there is no such frame."""
         table = pa.table({})
@@ -194,6 +199,10 @@ class DatasetInput:
         self._filesystem, self._root = _locate(folder, options)
         self._files, self.catalogue = self._reading(self._contents)
         self.types = list(self._files)
+
+    def columns(self, resource_type: str) -> list[str]:
+        """Return the columns of the rows of a type."""
+        return list(self.rows(resource_type).schema.names)
 
     def rows(self, resource_type: str) -> Rows:
         """Return the rows of a type, whose files all have the same columns."""
@@ -326,9 +335,9 @@ class Selection(NamedTuple):
 
     def takes(self, column: str) -> bool:
         """Return whether a column is compared."""
-        if column in ("gid", "resource_type") or _is_within(column, self.ignore):
+        if column in ("gid", "resource_type") or is_within(column, self.ignore):
             return False
-        return self.columns is None or _is_within(column, self.columns)
+        return self.columns is None or is_within(column, self.columns)
 
 
 def pair_columns(
@@ -372,9 +381,9 @@ def _is_unknown(column: str, names: Sequence[str]) -> bool:
     Custom fields have a column only if a row has them: rows that have only other custom fields say
     that they do not have this one.
     """
-    of_field = _is_within(column, ["custom_fields"])
+    of_field = is_within(column, ["custom_fields"])
     return bool(names) and not (
-        of_field and any(_is_within(name, ["custom_fields"]) for name in names)
+        of_field and any(is_within(name, ["custom_fields"]) for name in names)
     )
 
 
@@ -398,6 +407,6 @@ def _match(
     yield from ((column, None) for column in unmatched)
 
 
-def _is_within(column: str, names: Iterable[str]) -> bool:
+def is_within(column: str, names: Iterable[str]) -> bool:
     """Return whether a column is, or is in, one of `names`: ``assignee.gid`` is in ``assignee``."""
     return any(column == name or column.startswith(f"{name}.") for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterable, Sequence
 from functools import reduce
@@ -13,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, Unpack, get_a
 import pandas as pd
 
 from asana_jobs_pd._decode.scan_result import ReadOptions
+from asana_jobs_pd._decode.schema import SCHEMA
 from asana_jobs_pd._decode.sources import File, StorageOptions, is_url, located
 from asana_jobs_pd._export.results import Window
 from asana_jobs_pd._export.workers import processors
@@ -37,6 +39,8 @@ MAX_LINE_BYTES = 64 << 20
 MIN_BYTES_PER_WORKER = 3 << 20
 """Bytes on disk; smaller files are mostly read before another process has started."""
 MAX_WORKERS = 4
+_NEARLY = 0.85
+"""How similar a name is to its plural, at least."""
 _STARTS = ("new_graph_export.created_at", "new_resource_export.created_at")
 _ENDS = ("new_graph_export.completed_at", "new_resource_export.completed_at")
 _LABELS = ("gid", "source.gid")
@@ -97,7 +101,7 @@ def check_request(
     if workers is not None:
         check_whole("workers", workers)
     read_options = ReadOptions(
-        names_of("resource_types", options["resource_types"]),
+        types_of(options["resource_types"]),
         names_of("columns", options["columns"]),
         options["custom_fields"],
         options["on_bad_lines"],
@@ -251,6 +255,19 @@ def names_of(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] 
     if not names:
         raise InvalidOptionError(f"{option} is empty: give at least one, or None for all.")
     return tuple(dict.fromkeys(names))
+
+
+def types_of(resource_types: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return types of rows as `names_of` does; one that is nearly Asana's is an error.
+
+    Any other name may be a type that Asana does not document.
+    """
+    names = names_of("resource_types", resource_types)
+    for name in names or ():
+        near = difflib.get_close_matches(name, SCHEMA, 1, _NEARLY)
+        if near and name not in SCHEMA:
+            raise InvalidOptionError(f"resource_types: no row is a {name!r}; give {near[0]!r}.")
+    return names
 
 
 def check_whole(option: str, value: Any) -> None:

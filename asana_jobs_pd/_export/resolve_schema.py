@@ -307,10 +307,10 @@ def check_columns(schema: ResolvedSchema) -> None:
         existing |= {*schema_of(schema, name).names, *SCHEMA.get(name, {})}
     for column in schema.options.columns:
         if not any(_is_in(name, column) for name in existing):
-            raise InvalidFieldError(f"columns: {_not_a_column(column, schema.fields, existing)}")
+            raise InvalidFieldError(f"columns: {not_a_column(column, existing, schema.fields)}")
 
 
-def _not_a_column(column: str, fields: Sequence[Field], existing: Collection[str]) -> str:
+def not_a_column(column: str, existing: Collection[str], fields: Sequence[Field] = ()) -> str:
     """Say that there is no such column, and suggest the nearest."""
     named = [repr(field.column) for field in fields if column == f"custom_fields.{field.name}"]
     if named:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -219,7 +220,7 @@ class ByType(Mapping[str, F]):
         if frame is None:
             frame = self._without_rows(resource_type)
         if frame is None:
-            available = ", ".join(map(repr, self._frames)) or "nothing"
+            available = ", ".join(map(repr, self)) or "nothing"
             raise KeyError(f"{resource_type!r} {self._absent}; there is {available}")
         return frame
 
@@ -233,10 +234,13 @@ class ByType(Mapping[str, F]):
         return len(self._frames)
 
     def __getattr__(self, name: str) -> F:
+        hint = ""
         if not name.startswith("_"):
             with contextlib.suppress(KeyError):
                 return self[name]
-        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+            if near := difflib.get_close_matches(name, dir(self), 1):
+                hint = f". Did you mean {near[0]!r}?"
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}{hint}")
 
     def __dir__(self) -> list[str]:
         names = {name for name in self._frames if name.isidentifier() and not iskeyword(name)}

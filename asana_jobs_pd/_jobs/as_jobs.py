@@ -44,7 +44,9 @@ def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
     gids = gid_series(frame)
     if pd.api.types.is_float_dtype(gids.dtype) and gids.notna().any():
         first = gids.dropna().iloc[0]
-        raise InvalidFrameError(f"The column 'gid' holds floats, such as {first!r}. {FLOATS}")
+        raise InvalidFrameError(
+            f"The column 'gid' holds floats, such as {float(first)!r}. {FLOATS}"
+        )
     frame["gid"] = text_column(parse_column(gids))
     for name in _ours(frame):
         if name != "gid" and (cast := cast_column(column := frame[name], name)) is not column:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._jobs.as_jobs import EXACT, as_jobs
 from asana_jobs_pd._jobs.frame import asana_jobs_from_records
-from asana_jobs_pd._jobs.gids import gid_name, gid_series, parse_column
+from asana_jobs_pd._jobs.gids import MAX_SHOWN, gid_name, gid_series, parse_column
 from asana_jobs_pd._jobs.schema import COLUMNS, is_ours
 from asana_jobs_pd._options import check_one_of
 from asana_jobs_pd._public import public
@@ -258,18 +258,22 @@ def _read_csv(file: Path, column: str | None) -> pd.DataFrame:
 
 
 def _lines(text: str, mark: str, names: Sequence[str], file: str) -> list[int]:
-    """Return the line of each row after the header; raise if one has too many fields."""
-    lines, line = [], 1
+    """Return the line of each row after the header; raise if some have too many fields."""
+    lines, longer, line = [], [], 1
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     for row in rows:
         if any(map(str.strip, row[len(names) :])):
-            raise InvalidFrameError(
-                f"{file}: a line has more fields than the header names columns. Quote values "
-                f"that contain {mark!r}, or complete the header."
-            )
+            longer.append(f"line {line} ({len(row)} instead of {len(names)})")
         if row and not (len(row) == 1 and row[0].isspace()):  # which pandas leaves out
             lines.append(line)
         line = rows.line_num + 1
+    if longer:
+        what = "a line has" if len(longer) == 1 else f"{len(longer)} lines have"
+        where = ", ".join([*longer[:MAX_SHOWN], "…"] if longer[MAX_SHOWN:] else longer)
+        raise InvalidFrameError(
+            f"{file}: {what} more fields than the header names columns: {where}. Quote values "
+            f"that contain {mark!r}, or complete the header."
+        )
     return lines[1:]
 
 

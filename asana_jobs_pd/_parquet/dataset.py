@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from asana_jobs_pd._decode.scan_result import Issues, ReadOptions
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.export import AsanaExport
-from asana_jobs_pd._export.request import names_of
+from asana_jobs_pd._export.request import types_of
 from asana_jobs_pd._export.results import Counts, Facts, latest_of, summary, to_frame
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._options import check_one_of
@@ -77,7 +77,7 @@ def read_asana_dataset(
     True
     """
     check_one_of("dtype_backend", dtype_backend, ("numpy_nullable", "pyarrow"))
-    wanted = names_of("resource_types", resource_types)
+    wanted = types_of(resource_types)
     root = dataset_folder(folder)
     try:
         manifest = json.loads((root / MANIFEST).read_bytes())

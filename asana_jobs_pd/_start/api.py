@@ -312,9 +312,9 @@ def export_graph(
         such as ``https://app.asana.com/1/…/project/…/list``. A repeated one is started once.
     max_age
         Take an export of the same parent instead of starting another, if the ledger of this
-        machine knows one that runs, or was completed at most so long ago, such as ``"4h"`` or a
-        timedelta, and a GET shows that it can be read with this token. Without a clear response
-        to that GET nothing is started (``not_sent``). None always starts one.
+        machine knows one that runs, or was completed at most so long ago, such as ``"4h"``, a
+        timedelta or seconds, and a GET shows that it can be read with this token. Without a clear
+        response to that GET nothing is started (``not_sent``). None always starts one.
 
     Returns
     -------

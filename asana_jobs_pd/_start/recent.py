@@ -54,8 +54,15 @@ class RecentJobs:
                 return ReadResult(error=_unchecked(request, job.error))
             if is_recent(job.record, self._client.server_time(), self._max_age):
                 return ReadResult(job.asked_at, {**job.record, "gid": gid})
-            log.info("%s %s: job %s is not taken: not recent", request.subject, request.gid, gid)
+            why = _why_not(job)
+            log.info("%s %s: job %s is not taken: %s", request.subject, request.gid, gid, why)
         return None
+
+
+def _why_not(job: ReadResult) -> str:
+    if job.error is not None:
+        return job.error.reason
+    return "it failed" if job.record.get("status") == "failed" else "not recent"
 
 
 def _unchecked(request: StartRequest, error: RequestError) -> RequestError:
@@ -89,5 +96,5 @@ def parse_max_age(value: object) -> float:
     if is_seconds(seconds) and seconds:
         return float(seconds)  # type: ignore[arg-type]
     raise InvalidOptionError(
-        f"max_age={value!r}: give a time such as '4h' or '30min', a timedelta, or None."
+        f"max_age={value!r}: give a time such as '4h' or '30min', seconds, a timedelta, or None."
     )

@@ -14,7 +14,7 @@ def time_in_of(export: ExportAnswers, field: str, *, until: str = "completion") 
     """Return how long each task had each value of a field."""
     if until not in ("completion", "export"):
         raise InvalidOptionError(f"until={until!r}: give 'completion' or 'export'.")
-    history = history_of(export, field)
+    history = history_of(export, field, ("completed_at",) if until == "completion" else ())
     keys = [name for name in ("task", "project", "value") if name in history.columns]
     end = history["to"].fillna(_as_of(export, history))
     history = history.assign(ended=history["to"].notna())
@@ -71,7 +71,7 @@ def _in_order(history: pd.DataFrame) -> list[object]:
 
 def cycle_time_of(export: ExportAnswers, start: str | None = None) -> pd.DataFrame:
     """Return how long each completed task took."""
-    completed = history_of(export, "completed")
+    completed = history_of(export, "completed", ("memberships",) if start is not None else ())
     done = completed[completed["to"].isna() & completed["value"].fillna(value=False)]
     work = completed if start is None else history_of(export, "section")
     if start is not None:
@@ -95,7 +95,7 @@ def flow_of(
     tz: str = "UTC",
 ) -> pd.DataFrame:
     """Return how many tasks had each value of a field, at the end of each day."""
-    history = _of_project(export, history_of(export, field), project)
+    history = _of_project(export, field, project)
     counts = _counts(history, _as_of(export, history), freq, tz)
     return counts.reindex(columns=_in_order(history)).rename_axis(columns=field)
 
@@ -104,7 +104,7 @@ def burnup_of(
     export: ExportAnswers, *, project: str | None = None, freq: str = "D", tz: str = "UTC"
 ) -> pd.DataFrame:
     """Return how many tasks there were, and how many of them completed, at the end of each day."""
-    history = _of_project(export, history_of(export, "completed"), project)
+    history = _of_project(export, "completed", project)
     created = history.drop_duplicates("task").assign(value="created", to=None)
     done = history[history["value"].fillna(value=False)].assign(value="completed")
     both = pd.concat([created.astype({"to": history["to"].dtype}), done])
@@ -112,9 +112,11 @@ def burnup_of(
     return counts.reindex(columns=["created", "completed"], fill_value=0).rename_axis(columns=None)
 
 
-def _of_project(export: ExportAnswers, history: pd.DataFrame, project: str | None) -> pd.DataFrame:
+def _of_project(export: ExportAnswers, field: str, project: str | None) -> pd.DataFrame:
+    """Return the history of a field, of one project or all."""
     if project is None:
-        return history
+        return history_of(export, field)
+    history = history_of(export, field, ("memberships",))
     tables = tables_of(export)
     known = tables["project"]
     gids = known.loc[(known["gid"] == project) | (known["name"] == project), "gid"]

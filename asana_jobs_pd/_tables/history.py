@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -30,9 +31,12 @@ NEVER: Final = np.iinfo(np.int64).min
 _TIME: Final = pa.timestamp("us", "UTC")
 
 
-def history_of(export: ExportAnswers, field: str) -> pd.DataFrame:
-    """Return what a field of every task was, from its creation until the export."""
-    tracked = tracked_field(export, field)
+def history_of(export: ExportAnswers, field: str, also: Sequence[str] = ()) -> pd.DataFrame:
+    """Return what a field of every task was, from its creation until the export.
+
+    `also` are columns of tasks that the caller needs.
+    """
+    tracked = tracked_field(export, field, also)
     source = Source(export)
     events, present = events_of(source, tracked), present_of(source, tracked)
     projects = pc.unique(joined(events.project, present.project)).drop_null()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -146,19 +146,24 @@ class Present(NamedTuple):
     now: Values
 
 
-def tracked_field(export: ExportAnswers, field: str) -> Tracked:
-    """Return how stories record a field; a custom field is given by name, gid or column."""
+def tracked_field(export: ExportAnswers, field: str, also: Sequence[str] = ()) -> Tracked:
+    """Return how stories record a field; a custom field is given by name, gid or column.
+
+    An error names all columns of tasks that are missing, those that the caller needs `also`, too:
+    another export may take hours.
+    """
     tracked = TRACKED.get(field) or _custom_field(export, field)
-    column = tracked.column
-    if field == "assignee":
-        column = "assignee.gid"
-    for name in ("gid", "created_at", "stories", column):
-        if "task" not in export or name not in export["task"].columns:
-            raise InvalidFrameError(
-                f"The history of {field!r} needs tasks with the column {name!r}. Stories are in "
-                "resource exports (aj.export_resources), not in graph exports; if columns= or "
-                f"fields= leave something out, add {name!r}."
-            )
+    column = "assignee.gid" if field == "assignee" else tracked.column
+    loaded = export["task"].columns if "task" in export else ()
+    needed = [name for name in ("gid", "created_at", "stories", column) if name not in loaded]
+    if needed:
+        needed += [name for name in also if name not in loaded]
+        names = ", ".join(map(repr, needed))
+        raise InvalidFrameError(
+            f"The history of {field!r} needs tasks with the column{'s' * (len(needed) > 1)} "
+            f"{names}. Stories are in resource exports (aj.export_resources), not in graph "
+            f"exports; if columns= or fields= leave something out, add {names}."
+        )
     return tracked
 
 

@@ -591,7 +591,10 @@ def test_an_export_of_the_same_is_taken(asana, ledger, capsys):
             ],
             "--created-after = '2026-01-02T00:00:00Z' is not before --created-before",
         ),
-        (["export", "12", "--max-age", "soon"], "--max-age 'soon': give a time such as '4h' or"),
+        (
+            ["export", "12", "--max-age", "soon"],
+            "--max-age 'soon': give a time such as '4h' or '30min'.",
+        ),
         (["watch", "12", "--exec", "no-such-command x"], "there is no such command"),
         (["watch", "12", "--exec", "'"], "--exec"),
         (["watch", "12", "--exec", ""], "there is no such command"),

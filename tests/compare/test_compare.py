@@ -23,7 +23,7 @@ from asana_jobs_pd._compare import compare, inputs
 from asana_jobs_pd._compare.compare import PARTITION_BYTES
 from asana_jobs_pd._decode import sources
 from asana_jobs_pd._parquet import writer as parquet
-from asana_jobs_pd.errors import AsanaValueWarning
+from asana_jobs_pd.errors import AsanaValueWarning, InvalidFieldError
 
 ANA = {"gid": "12", "resource_type": "user", "name": "Ana"}
 WEB = {"gid": "9", "resource_type": "project", "name": "Web"}
@@ -265,6 +265,19 @@ def test_what_is_asked_for(load):
     found = compare_asana_exports(old, new, resource_types="team", ignore="name")
     assert list(found) == ["team"]
     assert cells(found["team"]) == []
+
+
+def test_a_column_that_no_row_has_is_an_error(load, convert):
+    """Otherwise a misspelled column would mean that nothing has changed."""
+    old, new = load(task("1")), load(task("1", name="B"))
+    for columns, hint in {
+        "asignee": "Did you mean 'assignee'",
+        "Cost": r"give 'custom_fields\.Cost'",
+    }.items():
+        for pair in ((old, new), (dict(old), dict(new)), (convert(task("1")), new)):
+            with pytest.raises(InvalidFieldError, match=hint):
+                compare_asana_exports(*pair, columns=["name", columns])
+    assert cells(compare_asana_exports(old, new, columns=["parent", "custom_fields"])["task"]) == []
 
 
 def test_links_are_compared_as_sets(load):

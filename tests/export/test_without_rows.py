@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from export_fixtures import task
 
 import asana_jobs_pd as aj
 from asana_jobs_pd._decode.schema import SCHEMA
+from asana_jobs_pd.errors import InvalidOptionError
 
 
 def load(path, **options):
@@ -55,7 +57,7 @@ def test_only_types_with_rows_are_listed(export):
     with pytest.raises(KeyError, match="'tasks' is not in this export; there is 'task'"):
         data["tasks"]
     assert data.project.equals(data["project"])  # as an attribute, too
-    with pytest.raises(AttributeError, match="has no attribute 'tasks'"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'tasks'\. Did you mean 'task'"):
         data.tasks  # noqa: B018
     assert data.get("tasks") is None
     assert len(pickle.loads(pickle.dumps(data))["team"]) == 0
@@ -71,6 +73,21 @@ def test_options_of_the_load_are_kept(export):
     assert len(data["project"]) == 0
     with pytest.raises(KeyError, match="there is nothing"):
         data["task"]
+
+
+def test_a_plural_is_not_a_type_without_rows(export, tmp_path):
+    """It would load nothing, convert nothing, and mean that nothing has changed."""
+    files, dataset = export(task()), tmp_path / "dataset"
+    aj.asana_export_to_parquet(files, dataset)
+    for use in (
+        partial(aj.read_asana_export, files),
+        partial(aj.asana_export_to_parquet, files, tmp_path / "new"),
+        partial(aj.read_asana_dataset, dataset),
+        partial(aj.compare_asana_exports, dataset, dataset),
+    ):
+        with pytest.raises(InvalidOptionError, match="no row is a 'tasks'; give 'task'"):
+            use(resource_types=["project", "tasks"])
+        use(resource_types="new_in_asana")  # not documented, perhaps not there yet
 
 
 def test_raw_custom_fields_without_rows(export):

@@ -292,7 +292,11 @@ def test_an_index_of_gids_is_not_empty(tmp_path):
 def test_a_field_too_many_does_not_shift_the_gids(tmp_path):
     """A decimal comma in a file with commas made an index of the gids."""
     (tmp_path / "a.csv").write_text("gid,cost\n1208000000000001,1,5\n1208000000000002,2,5\n")
-    with pytest.raises(InvalidFrameError, match=r"a\.csv: a line has more fields than the header"):
+    told = r"a\.csv: 2 lines have more fields .*: line 2 \(3 instead of 2\), line 3 \(3 instead"
+    with pytest.raises(InvalidFrameError, match=told):
+        aj.read_jobs_file(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text('gid,x\n12,"a\nb"\n\n13,1\n' + "14,1,5\n" + "15,1\n" * 3)
+    with pytest.raises(InvalidFrameError, match=r"a line has more fields .*: line 6 \(3 instead"):
         aj.read_jobs_file(tmp_path / "a.csv")
     (tmp_path / "b.csv").write_text("gid,cost\n1208000000000001,1\n1208000000000002,1,,\n")
     assert list(aj.read_jobs_file(tmp_path / "b.csv")["cost"]) == [1, 1]

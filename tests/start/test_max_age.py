@@ -89,14 +89,16 @@ def test_nothing_is_started_while_the_known_job_cannot_be_checked(sandbox, statu
         assert export(asana, client)["source.state"].tolist() == ["taken"]
 
 
-def test_a_failed_export_is_not_taken(asana, client):
+def test_a_failed_export_is_not_taken(asana, client, caplog):
     """Known from the ledger, or seen only now."""
     (gid,) = export(asana, client)["gid"]
     asana.progress(gid, status="failed")
-    for _ in range(2):
-        frame = export(asana, client)
-        assert frame["source.state"].tolist() == ["started"]
-        asana.progress(frame["gid"][0], status="failed")
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            frame = export(asana, client)
+            assert frame["source.state"].tolist() == ["started"]
+            asana.progress(frame["gid"][0], status="failed")
+    assert f"job {gid} is not taken: it failed" in caplog.text
 
 
 def test_a_resource_export_is_taken_only_for_the_same_resources(asana, client):

@@ -298,6 +298,20 @@ def test_a_load_without_stories_says_where_they_are(graph, load):
         data.history("completed")
 
 
+def test_an_export_of_some_fields_says_all_that_is_missing_at_once(load):
+    """Another export takes long: nobody should need one for each column."""
+    data = load([task("1")], columns=["gid", "name"])
+    for answer, columns in {
+        data.time_in: "'created_at', 'stories', 'memberships', 'completed_at'",
+        lambda: data.history("assignee"): "'created_at', 'stories', 'assignee.gid'",
+        lambda: data.cycle_time("Doing"): "'created_at', 'stories', 'completed', 'memberships'",
+        lambda: data.burnup(project="1"): "'created_at', 'stories', 'completed', 'memberships'",
+        data.burnup: "'created_at', 'stories', 'completed'",
+    }.items():
+        with pytest.raises(InvalidFrameError, match=f"the columns {columns}\\."):
+            answer()
+
+
 def test_unknown_and_ambiguous_fields_say_what_there_is(resource):
     with pytest.raises(InvalidFieldError, match=r"Did you mean 'Priority'.*section"):
         resource.history("Prioritaet")

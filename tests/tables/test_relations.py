@@ -224,9 +224,9 @@ def test_tables_are_attributes_and_complete_with_tab(graph):
     assert "task_project" in tables._ipython_key_completions_()
     assert f"task {len(tables.task)}, project 7" in repr(tables)
     assert "<table" in tables._repr_html_()
-    with pytest.raises(KeyError, match="not one of the tables"):
+    with pytest.raises(KeyError, match=r"not one of the tables; there is 'task', .* 'story'"):
         tables["tasks"]
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match="Did you mean 'task'"):
         tables.tasks  # noqa: B018
 
 
