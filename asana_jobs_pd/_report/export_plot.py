@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._report.plot import MATPLOTLIB, add_legend, axes_for, drawable, simplify
+from asana_jobs_pd._report.plot import (
+    MATPLOTLIB,
+    add_legend,
+    axes_for,
+    drawable,
+    fonts,
+    has_dark_background,
+    show_message,
+    simplify,
+)
 from asana_jobs_pd._tables.flow import burnup_of, flow_of
 from asana_jobs_pd.errors import require_extra
 
@@ -35,6 +47,9 @@ class ExportPlot:
     ) -> Axes:
         """Draw a cumulative flow diagram of ``data.flow(field)``.
 
+        The values that tasks reach last are at the bottom. The colors go from dark to light, so
+        that they differ in print and for color-blind people, too.
+
         Parameters
         ----------
         field, project, freq, tz
@@ -46,12 +61,18 @@ class ExportPlot:
         """
         require_extra(*MATPLOTLIB)
         counts = flow_of(self._export, field, project=project, freq=freq, tz=tz).iloc[:, ::-1]
-        axes = axes_for(ax, figsize)
-        labels = [drawable(str(name)) for name in counts.columns]
-        if len(counts):
-            areas = axes.stackplot(counts.index, counts.to_numpy().T, labels=labels, **kwargs)
-            return _finished(axes, areas[::-1])
-        return axes
+        axes, areas = axes_for(ax, figsize), []
+        if counts.size:
+            counts = _from_zero(counts)
+            labels = [drawable(_short(str(name))) for name in counts.columns]
+            style: dict[str, Any] = {
+                "colors": _shades(axes, len(labels)),
+                "edgecolor": axes.get_facecolor(),
+                "linewidth": min(0.5, 10 / len(labels)),
+                **kwargs,
+            }
+            areas = axes.stackplot(counts.index, counts.to_numpy().T, labels=labels, **style)
+        return _finished(axes, areas[::-1])
 
     def burnup(
         self,
@@ -76,17 +97,61 @@ class ExportPlot:
         """
         require_extra(*MATPLOTLIB)
         counts = burnup_of(self._export, project=project, freq=freq, tz=tz)
-        axes = axes_for(ax, figsize)
-        lines = [
-            axes.plot(counts.index, counts[name], style, label=name, **kwargs)[0]
-            for name, style in (("created", "--"), ("completed", "-"))
-        ]
+        axes, lines = axes_for(ax, figsize), []
+        if len(counts):
+            counts = _from_zero(counts)
+            lines = [
+                axes.plot(counts.index, counts[name], style, label=name, **kwargs)[0]
+                for name, style in (("created", "--"), ("completed", "-"))
+            ]
         return _finished(axes, lines)
 
 
+_MAX_ENTRIES, _MAX_NAME, _MARGIN, _CHARACTER = 24, 30, 0.5, 0.07
+"""Of a legend: how many entries, how many characters in each; inches beside and for each."""
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…"
+
+
+def _from_zero(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return counts that can be drawn: a single day begins with none on the day before."""
+    if len(counts) > 1:
+        return counts
+    before = pd.DatetimeIndex(counts.index).shift(-1)
+    return pd.concat([pd.DataFrame(0, before, counts.columns), counts])
+
+
+def _shades(axes: Axes, count: int) -> np.ndarray:
+    from matplotlib import colormaps  # noqa: PLC0415  an extra
+
+    low, high = (0.25, 1.0) if has_dark_background(axes) else (0.05, 0.93)
+    return np.asarray(colormaps["viridis"](np.linspace(low, high, count)))
+
+
 def _finished(axes: Axes, handles: Sequence[Artist]) -> Axes:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415  an extra
+    from matplotlib.lines import Line2D  # noqa: PLC0415  an extra
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  an extra
+
     simplify(axes)
+    if not handles:
+        show_message(axes, "no tasks")
+        return axes
+    days = int(axes.dataLim.width)
+    locator = AutoDateLocator(minticks=min(4, max(1, days)), maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.set_ylim(bottom=0)
+    axes.margins(x=0)
     axes.grid(visible=True, axis="y", alpha=0.25, linewidth=0.6)
-    axes.set_ylabel("tasks")
-    add_legend(axes, handles, None)
+    axes.set_ylabel("tasks", fontfamily=fonts())
+    shown = list(handles[:_MAX_ENTRIES])
+    if len(handles) > len(shown):
+        rest = f"and {len(handles) - len(shown):,} more"
+        shown.append(Line2D([], [], linestyle="none", label=rest))
+    longest = max(len(str(handle.get_label())) for handle in shown)
+    add_legend(axes, shown, None, entry=_MARGIN + _CHARACTER * longest)
     return axes

@@ -203,12 +203,14 @@ def simplify(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
-def add_legend(ax: Axes, handles: Sequence[Artist], title: str | None) -> None:
-    """Put a legend above the Axes, and the title above it."""
+def add_legend(
+    ax: Axes, handles: Sequence[Artist], title: str | None, *, entry: float = _LEGEND_ENTRY
+) -> None:
+    """Put a legend above the Axes, with entries of a width in inches, and the title above it."""
     longest = max((len(label.get_text()) for label in ax.get_yticklabels()), default=0)
     inches = [box.width / ax.figure.dpi for box in (ax.get_window_extent(), ax.figure.bbox)]
     width = min(inches[0], inches[1] - longest * _DIGIT_WIDTH)
-    columns = max(1, min(len(handles), int(width / _LEGEND_ENTRY)))
+    columns = max(1, min(len(handles), int(width / entry)))
     rows = -(-len(handles) // columns)
     if handles:
         legend = ax.legend(

@@ -154,11 +154,14 @@ def _counts(history: pd.DataFrame, end: pd.Timestamp, freq: str, tz: str) -> pd.
         days = pd.date_range(begins.min(), _local(pd.Series([end]), tz).iloc[0], unit="us")
         table = table.reindex(days, fill_value=0)
     try:
-        return table.cumsum().astype("int64").resample(freq).last().rename_axis(index="day")
+        counts = table.cumsum().astype("int64").resample(freq).last()
     except ValueError:
+        counts = None
+    if counts is None or counts.isna().any(axis=None):  # nothing is counted within a day
         raise InvalidOptionError(
-            f"freq={freq!r}: give an offset of pandas, such as 'D', 'W' or 'ME'."
-        ) from None
+            f"freq={freq!r}: give an offset of pandas of a day or more, such as 'D', 'W' or 'ME'."
+        )
+    return counts.rename_axis(index="day")
 
 
 def _local(times: pd.Series, tz: str) -> pd.Series:

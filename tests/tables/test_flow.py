@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from rows import task
 
 from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
 from asana_jobs_pd.sandbox._world import SECTIONS
@@ -146,11 +147,81 @@ def test_options_that_make_no_sense_are_refused(resource, options):
         resource.flow(**options)
 
 
+@pytest.fixture
+def pyplot():
+    """Pictures that are not shown, and closed afterwards."""
+    pytest.importorskip("matplotlib").use("agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    yield pyplot
+    pyplot.close("all")
+
+
+@pytest.mark.usefixtures("pyplot")
 def test_pictures(resource):
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("agg")
     axes = resource.plot.flow("completed")
     assert len(axes.collections) == 2
     assert resource.plot.burnup(ax=axes) is axes
     assert [line.get_label() for line in axes.lines] == ["created", "completed"]
-    matplotlib.pyplot.close("all")
+    assert axes.get_ylabel() == "tasks"
+
+
+@pytest.mark.usefixtures("pyplot")
+def test_the_colors_of_sections_differ_in_lightness(resource):
+    axes = resource.plot.flow()
+    areas = [area.get_facecolor()[0][:3] for area in axes.collections]
+    lightness = [0.3 * red + 0.6 * green + 0.1 * blue for red, green, blue in areas]
+    assert lightness == sorted(lightness)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["To do", "Doing", "Review", "Done"]
+    axes = resource.plot.flow(colors=["red", "blue"])
+    assert len({tuple(area.get_facecolor()[0]) for area in axes.collections}) == 2
+
+
+def started(count, day="2026-01-01T08:00:00Z"):
+    """Return rows of tasks that were assigned, each to somebody else."""
+    who = [{"gid": str(50 + number), "name": f"Person {number}"} for number in range(count)]
+    return [
+        task(
+            str(number),
+            created_at=day,
+            completed=False,
+            assignee=person,
+            stories=[{"resource_subtype": "assigned", "created_at": day, "assignee": person}],
+            memberships=[],
+            created_by=person,
+            modified_at=day,
+        )
+        for number, person in enumerate(who)
+    ]
+
+
+@pytest.mark.usefixtures("pyplot")
+def test_a_single_day_is_drawn(load):
+    data = load(started(3))
+    for axes in (data.plot.flow("assignee"), data.plot.burnup()):
+        assert axes.dataLim.width == 1  # from none on the day before
+        assert axes.dataLim.ymax == 3
+        assert all(tick == int(tick) for tick in axes.get_yticks())
+
+
+@pytest.mark.usefixtures("pyplot")
+def test_a_legend_leaves_room_for_the_picture(load):
+    axes = load(started(60)).plot.flow("assignee")
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert len(labels) == 25
+    assert labels[-1] == "and 36 more"
+    axes.figure.canvas.draw()
+    assert axes.get_window_extent().height > axes.figure.bbox.height / 2
+
+
+@pytest.mark.parametrize("field", ["section", "due_on"])
+@pytest.mark.usefixtures("pyplot")
+def test_without_values_a_picture_says_so(field, load):
+    rows = [row | {"due_on": None} for row in started(2)]
+    axes = load(rows).plot.flow(field)
+    assert [text.get_text() for text in axes.texts] == ["no tasks"]
+
+
+def test_nothing_is_counted_within_a_day(resource):
+    with pytest.raises(InvalidOptionError, match="of a day or more"):
+        resource.flow(freq="h")
