@@ -1,4 +1,4 @@
-"""Pages of the reference that are made from the code: columns of exports, commands, errors."""
+"""Reference pages that are generated from the code: columns of exports, commands, errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asana_jobs_pd._decode.schema import SCHEMA
 
 
 def write(folder: Path) -> None:
-    """Write all pages into a folder; one that has not changed keeps its time."""
+    """Write all pages to a folder; a page that has not changed keeps its modification time."""
     folder.mkdir(exist_ok=True)
     pages = {"export-columns": export_columns, "command-line": command_line, "errors": error_tree}
     for name, lines in pages.items():
@@ -32,9 +32,9 @@ def export_columns() -> Iterator[str]:
     yield "# Columns of a loaded export\n"
     yield (
         "The documented columns of each resource type and their dtypes, with the default "
-        '`dtype_backend`: those of `data["task"]` when an export has no task. '
-        "[What is in a loaded export](../../exports.md) says what comes on top: custom fields, "
-        "and fields that Asana does not document.\n"
+        '`dtype_backend`. An export without tasks has exactly these columns in `data["task"]`. '
+        "[What is in a loaded export](../../exports.md) explains the others: custom fields, and "
+        "fields that Asana does not document.\n"
     )
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "rows.jsonl"
@@ -50,7 +50,7 @@ def export_columns() -> Iterator[str]:
 
 
 def short(dtype: object) -> str:
-    """Return the name of a dtype; of structs, only the names of their fields."""
+    """Return the name of a dtype; structs are shortened to the names of their fields."""
     arrow = getattr(dtype, "pyarrow_dtype", None)
     return str(dtype) if arrow is None else f"{_fields_of(arrow)}[pyarrow]"
 
@@ -64,9 +64,12 @@ def _fields_of(dtype: pa.DataType) -> str:
 
 
 def command_line() -> Iterator[str]:
-    """Yield what the parsers of the command line know."""
+    """Yield the commands with their arguments, from their parsers."""
     yield "# Command line\n"
-    yield "`asana-jobs`, or `python -m asana_jobs_pd`. Without arguments it gives a tour.\n"
+    yield (
+        "Every command and its options. Run `asana-jobs` or `python -m asana_jobs_pd`; without "
+        "arguments, it is a tour.\n"
+    )
     for parser in map(parser_of, COMMANDS):
         yield f"## {'asana-jobs GID…' if parser.prog == 'asana-jobs' else parser.prog}\n"
         yield f"{parser.description}\n"
@@ -95,7 +98,7 @@ def meaning(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
 
 
 def error_tree() -> Iterator[str]:
-    """Yield the errors as a tree with links, then each with what it carries."""
+    """Yield the errors as a tree with links, then each with its attributes."""
     yield "# Errors and warnings\n"
     yield (
         "Every error of the package is an `AsanaJobsError`; all of them live in `aj.errors`. "
@@ -107,7 +110,7 @@ def error_tree() -> Iterator[str]:
     warnings = [kind for kind in kinds if issubclass(kind, Warning)]
     for kind in warnings:
         yield _leaf(kind, 0)
-    yield "\n## Each of them\n"
+    yield "\n## Details\n"
     yield "```{eval-rst}\n.. currentmodule:: asana_jobs_pd.errors\n"
     for name in errors.__all__:
         yield f".. autoclass:: {name}\n   :members:\n   :show-inheritance:\n"

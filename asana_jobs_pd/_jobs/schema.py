@@ -75,7 +75,7 @@ def _export(parent: str, what: str) -> tuple[Column, ...]:
         Column(
             f"{parent}.download_url",
             "text",
-            "signed URL of the file: a credential while it lives; missing until it succeeded",
+            "signed URL, a credential until it expires; missing until the export has succeeded",
             f"{parent}.download_url",
         ),
     )
@@ -117,20 +117,23 @@ FIELDS: tuple[Column, ...] = (
 """The documented fields of a job, in the order of the columns."""
 
 BOOKKEEPING: tuple[Column, ...] = (
-    Column("fetched_at", "time", "when the row was asked for", None),
-    Column("error.status", "number", "HTTP status of the answer, when it was an error", None),
+    Column("fetched_at", "time", "when the row was requested", None),
+    Column("error.status", "number", "HTTP status of the response, if it was an error", None),
     Column("error.kind", "text", "`http`, `network`, `timeout` or `body`", None),
-    Column("error.message", "text", "what Asana said, or what went wrong", None),
+    Column("error.message", "text", "Asana's message, or what went wrong", None),
     Column("error.help", "text", "further help from Asana", None),
-    Column("error.phrase", "text", "what Asana's support asks for after a 500", None),
+    Column("error.phrase", "text", "the phrase that Asana's support asks for after a 500", None),
 )
 """The last columns of every frame: when a row was fetched, and why it is empty."""
 
 SOURCE: tuple[Column, ...] = (
     Column(
-        "source.gid", "text", "gid of what the job was started from: a parent, a template", None
+        "source.gid",
+        "text",
+        "gid of the object that the job was started from: a parent or a template",
+        None,
     ),
-    Column("source.action", "text", "what was to be done with it, such as `export_graph`", None),
+    Column("source.action", "text", "the requested action, such as `export_graph`", None),
     Column("source.state", "text", "`started`, `taken`, `refused`, `unknown` or `not_sent`", None),
     Column("source.requested_at", "time", "when it was requested, by Asana's clock", None),
 )
