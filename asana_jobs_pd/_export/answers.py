@@ -226,7 +226,7 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         ExportWriteError
             When it exists already or cannot be written.
         InvalidOptionError
-            When `dest` is not a local folder, or custom fields were loaded as ``"long"``.
+            When `dest` is not a local folder.
         InvalidFrameError
             When you added a column that Parquet cannot hold.
 

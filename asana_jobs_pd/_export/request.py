@@ -248,7 +248,7 @@ def names_of(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] 
     """Return names given as one or several, each once; None for all."""
     if value is None:
         return None
-    names = (value,) if isinstance(value, str) else tuple(value)
+    names = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
     for name in names:
         if not isinstance(name, str) or not name:
             raise InvalidOptionError(f"{option}: {name!r} is not a name.")

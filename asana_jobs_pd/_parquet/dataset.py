@@ -17,19 +17,21 @@ from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.request import types_of
 from asana_jobs_pd._export.results import Counts, Facts, latest_of, summary, to_frame
+from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._options import check_one_of
 from asana_jobs_pd._parquet.convert import describe
 from asana_jobs_pd._parquet.destination import (
     CATALOGUE,
     ISSUES,
+    LONG_VALUES,
     MANIFEST,
     destination,
     files_by_type,
     staged,
     why_unreadable,
 )
-from asana_jobs_pd._parquet.writer import DatasetWriter, folder_of
+from asana_jobs_pd._parquet.writer import DatasetWriter, WrittenFile, folder_of
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import ExportFileError, InvalidFrameError, InvalidOptionError
 from asana_jobs_pd.typing import DtypeBackend
@@ -143,23 +145,18 @@ def write_dataset(
     export: ExportAnswers, dest: str | os.PathLike[str], *, overwrite: bool = False
 ) -> Path:
     """Write a loaded export as a dataset; return its folder."""
-    if export.custom_field_values is not None:
-        raise InvalidOptionError(
-            "An export that was loaded with custom_fields='long' cannot be written; convert its "
-            "files: aj.asana_export_to_parquet(paths, dest, custom_fields='long')."
-        )
+    local_path(dest, "dest")  # URLs are refused before their file system is asked for
     target = destination(dest, overwrite=overwrite)
-    if target.filesystem is not None:
-        raise InvalidOptionError(f"dest={str(target)!r}: give a local folder.")
     with staged(target, None, progress=False) as stage:
         counts, duplicates = Counts(), export.report()["duplicates"]
         for name in export:
-            rows = _rows_of(export, name)
-            with DatasetWriter(stage.dataset / folder_of(name), rows.schema) as writer:
-                writer.write(rows)
+            rows = _rows_of(export[name], name)
             repeated = int(duplicates.get(name, 0))
             counts.add_facts(name, Facts(len(rows), rows.num_columns, repeated))
-            counts.files[name] = writer.files
+            counts.files[name] = _written(rows, stage.dataset / folder_of(name))
+        if export.custom_field_values is not None:
+            rows = _rows_of(export.custom_field_values, "custom_field_values")
+            counts.files[LONG_VALUES] = _written(rows, stage.dataset / LONG_VALUES)
         manifest = {
             "sources": [],
             "incomplete_sources": export.incomplete_files,
@@ -170,10 +167,16 @@ def write_dataset(
     return Path(target.path)
 
 
-def _rows_of(export: ExportAnswers, name: str) -> pa.Table:
+def _written(rows: pa.Table, folder: Path) -> list[WrittenFile]:
+    with DatasetWriter(folder, rows.schema) as writer:
+        writer.write(rows)
+    return writer.files
+
+
+def _rows_of(frame: pd.DataFrame, name: str) -> pa.Table:
     """Return a frame with the types that a conversion writes; pandas has larger ones."""
     try:
-        table = pa.Table.from_pandas(export[name], preserve_index=False)
+        table = pa.Table.from_pandas(frame, preserve_index=False)
         types = [_plain_type(column) for column in table.columns]
         return table.cast(pa.schema(zip(table.column_names, types, strict=True)))
     except (pa.ArrowException, ValueError, TypeError) as error:

@@ -36,6 +36,7 @@ from asana_jobs_pd._files import (
     release_owner,
 )
 from asana_jobs_pd._http.redaction import hide_query
+from asana_jobs_pd._options import check_flag
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd.errors import ExportWriteError, InvalidOptionError
 from asana_jobs_pd.typing import ProgressCallback
@@ -88,6 +89,7 @@ def destination(
     dest: str | os.PathLike[str], options: StorageOptions = None, *, overwrite: bool = False
 ) -> Destination:
     """Check a destination before any work is done."""
+    check_flag("overwrite", overwrite)
     filesystem = None
     if isinstance(dest, str) and is_url(dest):
         if "::" in dest:

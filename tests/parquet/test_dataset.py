@@ -93,21 +93,34 @@ def test_what_exists_is_replaced_only_on_demand(tmp_path):
 
 
 def test_what_cannot_be_written_or_read_says_why(tmp_path):
-    fields = [field("1", "number", 5)]
-    path = write(tmp_path / "a", [task("1", custom_fields=fields)])
-    data = aj.read_asana_export(path, custom_fields="long", progress=False)
-    with pytest.raises(InvalidOptionError, match="asana_export_to_parquet"):
-        data.to_parquet(tmp_path / "lake")
+    path = write(tmp_path / "a", [task("1")])
+    data = aj.read_asana_export(path, progress=False)
     with pytest.raises(ExportFileError, match="not a dataset"):
         aj.read_asana_dataset(tmp_path)
+    for url in ("s3://bucket/lake?token=x", "https://store.example/lake?token=x"):
+        with pytest.raises(InvalidOptionError, match=r"://…' is a URL\. Give .* local folder"):
+            data.to_parquet(url)
+    with pytest.raises(InvalidOptionError, match="overwrite='no': give True or False"):
+        aj.asana_export_to_parquet(path, tmp_path / "lake", overwrite="no")
+    with pytest.raises(InvalidOptionError, match="resource_types: 5 is not a name"):
+        aj.read_asana_export(path, resource_types=5)
     with pytest.raises(ExportFileError, match="copy the dataset"):
         aj.read_asana_dataset("s3://bucket/lake?token=x")
-    aj.asana_export_to_parquet(path, tmp_path / "long", custom_fields="long", progress=False)
-    read = aj.read_asana_dataset(tmp_path / "long")
-    tm.assert_frame_equal(read.custom_field_values, data.custom_field_values)
-    (tmp_path / "long" / "task" / "part-00000.parquet").write_bytes(b"damaged")
+    lake = data.to_parquet(tmp_path / "lake")
+    (lake / "task" / "part-00000.parquet").write_bytes(b"damaged")
     with pytest.raises(ExportFileError, match="cannot be read"):
-        aj.read_asana_dataset(tmp_path / "long")
+        aj.read_asana_dataset(lake)
+
+
+@pytest.mark.parametrize("fields", [[field("1", "number", 5), field("2", "date", None)], []])
+def test_values_of_custom_fields_in_one_frame_come_back(fields, tmp_path):
+    path = write(tmp_path / "a", [task("1", custom_fields=fields)])
+    data = aj.read_asana_export(path, custom_fields="long", progress=False)
+    aj.asana_export_to_parquet(path, tmp_path / "long", custom_fields="long", progress=False)
+    for lake in (data.to_parquet(tmp_path / "lake"), tmp_path / "long"):
+        read = aj.read_asana_dataset(lake)
+        assert_same(read, data)
+        tm.assert_frame_equal(read.custom_field_values, data.custom_field_values)
 
 
 def test_columns_of_your_own_are_written(tmp_path):
