@@ -172,9 +172,10 @@ class ExportComparison(ByType[pd.DataFrame]):
     def moved(self) -> pd.DataFrame:
         """Tasks that changed project or section, one row per project.
 
-        `gid`, `name`, `move` (a category: ``"added"`` to the project, ``"removed"`` from it, or
-        ``"section"``), `project.gid`, `project.name`, `section.before`, `section.after`. Without
-        `memberships` in the export, `projects` is used and sections are missing.
+        `resource_type`, `gid`, `name`, `move` (a category: ``"added"`` to the project,
+        ``"removed"`` from it, or ``"section"``), `project.gid`, `project.name`, `section.before`,
+        `section.after`. Without `memberships` in the export, `projects` is used and sections are
+        missing.
 
         See Also
         --------

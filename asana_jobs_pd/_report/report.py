@@ -248,7 +248,7 @@ def _cause(state: str, source: str, status: str, message: str, phrase: str) -> t
         return reason, _STEPS[state]
     if source == "unknown":
         step = "Look in Asana whether it was created before you start it again"
-        return reason, f"{step}; an export does no harm twice."
+        return reason, f"{step}; starting an export twice does no harm."
     if http_status in NO_ACCESS:
         return reason, "Read it with the token of the user who started it."
     quote = f" Asana's support asks for: {clean(phrase)}" if phrase else ""
