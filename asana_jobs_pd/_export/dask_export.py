@@ -167,6 +167,11 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
             backend=self.backend,
         )
 
+    def __getattr__(self, name: str) -> dd.DataFrame:
+        if not name.startswith("_") and hasattr(AsanaExport, name):
+            raise AttributeError(f"{name!r} needs the pandas engine: compute() loads the export.")
+        return super().__getattr__(name)
+
     def _without_rows(self, resource_type: str) -> dd.DataFrame | None:
         import dask.dataframe as dd  # noqa: PLC0415  there, since its frames are
 

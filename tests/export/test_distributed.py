@@ -278,6 +278,10 @@ def test_how_it_shows(files, threads):
     assert len(found) == len(list(found))
     with pytest.raises(KeyError, match="'nope' is not in this export; there is 'message'"):
         found["nope"]
+    with pytest.raises(AttributeError, match=r"'tables' needs the pandas engine: compute\(\)"):
+        found.tables()
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        found.nope  # noqa: B018
 
 
 def test_a_damaged_file(files, small, threads):
