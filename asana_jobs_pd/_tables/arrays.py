@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -19,12 +20,15 @@ class Items(NamedTuple):
 
 
 def arrow_column(frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
-    """Return a column of a frame as an Arrow array; dates become naive timestamps."""
+    """Return a column of a frame as an Arrow array, with the types that exports have."""
     array = pa.array(frame[name], from_pandas=True)
     column = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
     if pa.types.is_large_string(column.type):  # as pandas has it; objects in lists have the other
         return column.cast(pa.string())
-    return column.cast(pa.timestamp("us")) if pa.types.is_date(column.type) else column
+    if pa.types.is_timestamp(column.type) and column.type.tz is None:
+        with contextlib.suppress(pa.ArrowInvalid):  # a column that a user added, with times
+            return column.cast(pa.date32())
+    return column
 
 
 def items_of(lists: pa.ChunkedArray) -> Items:
@@ -80,16 +84,19 @@ def codes_of(values: pa.ChunkedArray, among: pa.ChunkedArray | pa.Array) -> np.n
 
 
 def distinct(columns: Mapping[str, pa.ChunkedArray], key: str) -> pa.Table:
-    """Return one row per value of a key; other columns have their first non-missing value."""
+    """Return one row per value of a key; of different values beside it, the least counts."""
     unique = pc.unique(columns[key]).drop_null()
     codes = codes_of(columns[key], unique)
-    table: dict[str, pa.Array] = {}
-    for name, column in columns.items():
-        rows = np.flatnonzero((codes >= 0) & np.asarray(column.is_valid()))[::-1]
-        first = np.full(len(unique), -1, np.int64)
-        first[codes[rows]] = rows
-        table[name] = column.take(pa.array(first, mask=first < 0))
-    return pa.table(table)
+    table: dict[str, pa.Array] = {key: unique}
+    for name in columns.keys() - {key}:
+        values = pc.unique(columns[name]).drop_null()
+        values = values.take(pc.sort_indices(values))
+        ranks = codes_of(columns[name], values)
+        rows = np.flatnonzero((codes >= 0) & (ranks >= 0))
+        least = np.full(len(unique), len(values), np.int64)
+        np.minimum.at(least, codes[rows], ranks[rows])
+        table[name] = values.take(pa.array(least, mask=least == len(values)))
+    return pa.table({name: table[name] for name in columns})
 
 
 def unique_rows(table: pa.Table, *keys: str) -> pa.Table:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.results import TEXT
-from asana_jobs_pd._tables.arrays import codes_of, distinct, texts
+from asana_jobs_pd._tables.arrays import codes_of, distinct
 from asana_jobs_pd._tables.relations import check_complete
 from asana_jobs_pd._tables.source import REFERENCES, ROWS_OF, Reference, Source, has_rows
 
@@ -39,11 +39,7 @@ def _missing_of(source: Source, reference: Reference) -> pd.DataFrame:
     absent = (codes_of(referred["gid"], rows) < 0) & np.asarray(referred["gid"].is_valid())
     if not absent.any():
         return _frame(reference, pa.table({name: pa.array([], pa.string()) for name in referred}))
-    missing = pa.table(referred)
-    if reference.kind == "section":
-        _, memberships = source.items("task", "memberships")
-        missing = missing.append_column("project", texts(memberships, "project.gid"))
-    missing = missing.filter(pa.array(absent))
+    missing = pa.table(referred).filter(pa.array(absent))
     objects = distinct({name: missing[name] for name in missing.column_names}, "gid")
     counts = np.bincount(codes_of(missing["gid"], objects["gid"]), minlength=len(objects))
     why = _reasons(source, reference, objects)
@@ -72,18 +68,18 @@ def _frame(
 
 def _reasons(source: Source, reference: Reference, objects: pa.Table) -> list[str]:
     """Return why objects are missing from an export, as far as it shows."""
-    if not any(name in source.export for name in _GRAPH_TYPES):
+    is_graph = any(name in source.export for name in _GRAPH_TYPES)
+    if not is_graph or reference.path.startswith("stories"):
         return ["unknown"] * len(objects)
     if reference.kind == "project":
         linked = source.text("project_to_portfolio", "project.gid")
-        in_portfolio = codes_of(objects["gid"], pc.unique(linked)) >= 0
-        return ["not visible" if inside else "other project" for inside in in_portfolio]
-    if reference.kind == "section":
-        inside = codes_of(objects["project"], source.text("project", "gid")) >= 0
-        return ["not visible" if known else "other project" for known in inside]
-    if reference.path in ("child_portfolio", "parent"):
-        return ["not visible"] * len(objects)
-    return ["unknown"] * len(objects)
+        expected = codes_of(objects["gid"], pc.unique(linked))
+    elif reference.path == "memberships[].section":
+        expected = codes_of(objects["project.gid"], source.text("project", "gid"))
+    else:
+        why = "not visible" if reference.path == "child_portfolio" else "unknown"
+        return [why] * len(objects)
+    return ["not visible" if place >= 0 else "other project" for place in expected]
 
 
 def _subtasks_missing(source: Source) -> pd.DataFrame:

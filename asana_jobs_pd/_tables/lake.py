@@ -13,6 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from asana_jobs_pd._decode.scan_result import ReadOptions
+from asana_jobs_pd._export.resolve_schema import documented_schema
 from asana_jobs_pd._parquet.dataset import dataset_folder
 from asana_jobs_pd._parquet.destination import CATALOGUE, MANIFEST, files_by_type
 from asana_jobs_pd._tables.relations import BRIDGES, value_column
@@ -24,18 +26,27 @@ _VALUES: Final = {
     "number_value": "double",
     "enum_value": "varchar",
     "multi_enum_values": "varchar[]",
-    "date_value": "timestamp",
+    "date_value": "date",
     "date_time_value": "timestamptz",
     "people_value": "struct(gid varchar, name varchar, email varchar)[]",
     "reference_value": "struct(gid varchar, resource_type varchar, name varchar)[]",
 }
 """The value columns of `task_custom_field`."""
+_TYPES: Final = {
+    "string": "varchar",
+    "bool": "boolean",
+    "int64": "bigint",
+    "double": "double",
+    "date32[day]": "date",
+    "timestamp[us, tz=UTC]": "timestamptz",
+}
+"""The types of documented columns."""
 _NOTHING: Final = "where false"
 _PERSON: Final = """
 with people as ({parts}),
-known as (select email, any_value(gid) as gid from people where gid is not null group by email)
-select coalesce(people.gid, known.gid, people.email) as gid, any_value(name) as name,
-    any_value(people.email) as email
+known as (select email, min(gid) as gid from people where gid is not null group by email)
+select coalesce(people.gid, known.gid, people.email) as gid, min(name) as name,
+    min(people.email) as email
 from people left join known on people.email = known.email
 where coalesce(people.gid, people.email) is not null group by 1"""
 _SUBTASK: Final = """
@@ -47,7 +58,7 @@ up(task, parent, root, depth) as (
     from up join tasks above on above.task = up.root
     where above.parent is not null and up.depth < 64
 )
-select task, any_value(parent) as parent, arg_max(root, depth) as root, max(depth) as depth
+select task, min(parent) as parent, arg_max(root, depth) as root, max(depth) as depth
 from up group by task"""
 _PORTFOLIO_ITEM: Final = """
 with recursive direct(portfolio, item, item_type) as ({links}),
@@ -58,7 +69,7 @@ below(portfolio, item, item_type, depth) as (
     from below join direct on direct.portfolio = below.item
     where below.item_type = 'portfolio' and below.depth < 64
 )
-select portfolio, item, any_value(item_type) as item_type, min(depth) as depth
+select portfolio, item, min(item_type) as item_type, min(depth) as depth
 from below where item <> portfolio group by portfolio, item"""
 
 
@@ -136,7 +147,7 @@ class Lake:
     def _bridge(self, name: str) -> str:
         column, paths = BRIDGES[name]
         first, *others = paths
-        more = "".join(f", any_value({other}) as {other}" for other in others)
+        more = "".join(f", min({other}) as {other}" for other in others)
         return (
             f"select row as task, {first}{more} from ({self._items('task', column, **paths)}) "
             f"where {first} is not null group by row, {first}"
@@ -144,16 +155,18 @@ class Lake:
 
     def _entity(self, kind: str) -> str:
         resource_type = ROWS_OF.get(kind, kind)
-        if resource_type not in self._files and kind not in ("task", "time_entry"):
+        if resource_type in self._files:
+            cells = [_id(field.name) for field in _without_lists(self._schema(resource_type))]
+            return f"select {', '.join(cells)} from {self._rows(resource_type)}"
+        if kind not in ("task", "time_entry"):
             return self._from_references(kind)
-        if resource_type not in self._files:
-            return self._cells(resource_type, gid="gid")
-        columns = [
-            _id(field.name)
-            for field in self._schema(resource_type)
-            if not pa.types.is_list(field.type)
+        documented = documented_schema(resource_type, ReadOptions())
+        assert documented is not None
+        cells = [
+            f"null::{_TYPES[str(field.type)]} as {_id(field.name)}"
+            for field in _without_lists(documented)
         ]
-        return f"select {', '.join(columns)} from {self._rows(resource_type)}"
+        return f"select {', '.join(cells)} {_NOTHING}"
 
     def _from_references(self, kind: str) -> str:
         more = {"section": {"project": "project.gid"}}.get(kind, {})
@@ -172,9 +185,9 @@ class Lake:
         if kind == "person":
             parts += self._people_of_fields()
             return _PERSON.format(parts=" union all by name ".join(parts))
-        project = ', any_value(project) as "project.gid"' if more else ""
+        project = ', min(project) as "project.gid"' if more else ""
         return (
-            f"select gid, any_value(name) as name{project} "
+            f"select gid, min(name) as name{project} "
             f"from ({' union all by name '.join(parts)}) where gid is not null group by gid"
         )
 
@@ -267,6 +280,10 @@ def _read_footer(file: str, _modified: int) -> _Contents:
     groups = (footer.row_group(number) for number in range(footer.num_row_groups))
     statistics = [group.column(gid).statistics for group in groups]
     return _Contents(schema, all(known and known.null_count == 0 for known in statistics))
+
+
+def _without_lists(schema: pa.Schema) -> list[pa.Field]:
+    return [field for field in schema if not pa.types.is_list(field.type)]
 
 
 def _leaves(type_: pa.DataType, *keys: str) -> Iterator[tuple[str, tuple[str, ...]]]:

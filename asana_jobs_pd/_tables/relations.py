@@ -45,7 +45,7 @@ VALUES: Final = {
     "number_value": pa.float64(),
     "enum_value": pa.string(),
     "multi_enum_values": pa.list_(pa.string()),
-    "date_value": pa.timestamp("us"),
+    "date_value": pa.date32(),
     "date_time_value": pa.timestamp("us", "UTC"),
     "people_value": _PEOPLE,
     "reference_value": _OBJECTS,
@@ -168,9 +168,6 @@ def _from_references(source: Source, kind: str) -> pa.Table:
     parts = [
         pa.table(source.referred(reference)) for reference in REFERENCES if reference.kind == kind
     ]
-    if kind == "section":
-        _, values = source.items("task", "memberships")
-        parts = [parts[0].append_column("project.gid", texts(values, "project.gid"))]
     if kind == "person":
         parts += _people_of_fields(source)
     whole = pa.concat_tables(parts, promote_options="default")

@@ -28,24 +28,42 @@ class Reference(NamedTuple):
 REFERENCES: Final = tuple(
     Reference(resource_type, path, kind)
     for kind, places in {
-        "task": ("task.parent", "task.dependencies[]", "time_tracking_entry.task"),
-        "project": (
-            *("task.memberships[].project", "task.projects[]", "section.project"),
-            *("project_to_portfolio.project", "time_tracking_entry.attributable_to"),
+        "task": (
+            *("task.parent", "task.dependencies[]", "task.dependents[]"),
+            *("task.stories[].task", "task.stories[].dependency", "task.stories[].duplicate_of"),
+            *("task.stories[].duplicated_from", "task.stories[].target"),
+            "time_tracking_entry.task",
         ),
-        "section": ("task.memberships[].section",),
+        "project": (
+            *("task.memberships[].project", "task.projects[]", "task.stories[].project"),
+            *("section.project", "project_to_portfolio.project", "allocation.parent"),
+            "time_tracking_entry.attributable_to",
+        ),
+        "section": (
+            *("task.memberships[].section", "task.assignee_section", "task.stories[].section"),
+            *("task.stories[].old_section", "task.stories[].new_section"),
+        ),
         "portfolio": (
             *("portfolio_to_portfolio.parent_portfolio", "portfolio_to_portfolio.child_portfolio"),
             "project_to_portfolio.portfolio",
         ),
-        "tag": ("task.tags[]",),
+        "tag": ("task.tags[]", "task.stories[].tag"),
         "person": (
             *("task.assignee", "task.assigned_by", "task.completed_by", "task.created_by"),
-            *("task.followers[]", "task.stories[].created_by", "project.owner"),
-            *("project.members[]", "project.followers[]", "project.completed_by"),
+            *("task.followers[]", "task.parent.created_by", "task.stories[].created_by"),
+            *("task.stories[].assignee", "task.stories[].follower"),
+            "task.stories[].story.created_by",
+            *("project.owner", "project.members[]", "project.followers[]", "project.completed_by"),
+            *("project.current_status.author", "project.current_status.created_by"),
             *("portfolio.owner", "portfolio.members[]", "portfolio.created_by"),
+            *(
+                f"{above}.current_status_update.{who}"
+                for above in ("project", "portfolio")
+                for who in ("author", "created_by")
+            ),
             *("allocation.assignee", "allocation.created_by", "time_tracking_entry.created_by"),
-            *("team.members[]", "message.created_by", "message.followers[]"),
+            *("time_tracking_entry.task.created_by", "team.members[]"),
+            *("message.created_by", "message.followers[]"),
         ),
     }.items()
     for resource_type, _, path in (place.partition(".") for place in places)
@@ -109,7 +127,10 @@ class Source:
         return self._items[key]
 
     def referred(self, reference: Reference) -> dict[str, pa.ChunkedArray]:
-        """Return references: `gid` and `name` of the object, and `by`, the gid of the row."""
+        """Return references: `gid` and `name` of the object, and `by`, the gid of the row.
+
+        Of sections also `project.gid`, where it is beside them.
+        """
         of_rows = self.text(reference.resource_type, "gid")
         name, listed, path = reference.path.partition("[]")
         if not listed:
@@ -119,4 +140,6 @@ class Source:
         rows, values = self.items(reference.resource_type, name)
         prefix = f"{path[1:]}." if path else ""
         found = {key: texts(values, prefix + key) for key in ("gid", "name")}
+        if reference.kind == "section":
+            found["project.gid"] = texts(values, "project.gid")
         return found | {"by": of_rows.take(pa.array(rows)) if len(rows) else missing(0)}

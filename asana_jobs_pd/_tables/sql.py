@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -9,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.results import to_frame
-from asana_jobs_pd._files import local_path, replace_file
+from asana_jobs_pd._files import replace_file
 from asana_jobs_pd._public import public
 from asana_jobs_pd._tables.arrays import arrow_column
 from asana_jobs_pd._tables.lake import Lake
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _DUCKDB = ("duckdb", "sql", "SQL needs DuckDB")
 _CONFIG = {"python_enable_replacements": False}
 """A name in a query is one of our tables, and never a local variable of ours."""
+_DURATION = pa.duration("us")
 
 
 @public
@@ -76,6 +79,7 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
     backend = lake.backend if isinstance(lake, ExportAnswers) else "numpy_nullable"
     duckdb = require_extra(*_DUCKDB)
     with duckdb.connect(config=_CONFIG) as connection:
+        connection.execute("set timezone = 'UTC'")
         try:
             _create_views(connection, lake, set(re.findall(r"\w+", query.lower())))
             result = connection.sql(query)
@@ -88,7 +92,6 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
 def write_duckdb(export: ExportAnswers, path: str | os.PathLike[str]) -> Path:
     """Write the tables of an export to a DuckDB file."""
     duckdb = require_extra(*_DUCKDB)
-    local_path(path, "path", "file")
 
     def write(part: Path) -> None:
         part.unlink(missing_ok=True)  # DuckDB makes its file itself
@@ -133,15 +136,30 @@ def _arrow(tables: AsanaTables, name: str) -> pa.Table:
 
 def _plain(table: pa.Table) -> pa.Table:
     """Return a result with the types of our frames."""
-    schema = pa.schema([field.with_type(_plain_type(field.type)) for field in table.schema])
-    return table if schema.equals(table.schema) else table.cast(schema)
+    return pa.table(list(map(_plain_column, table.columns)), names=table.column_names)
 
 
-def _plain_type(type_: pa.DataType) -> pa.DataType:
+def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    type_ = column.type
     if pa.types.is_large_string(type_):
-        return pa.string()
+        return column.cast(pa.string())
     if pa.types.is_decimal(type_):
-        return pa.float64()
+        if type_.scale == 0:  # such as the sum of whole numbers
+            with contextlib.suppress(pa.ArrowInvalid):
+                return column.cast(pa.int64())
+        return column.cast(pa.float64())
     if pa.types.is_timestamp(type_):
-        return pa.timestamp("us", "UTC" if type_.tz else None)
-    return type_
+        return column.cast(pa.timestamp("us", "UTC" if type_.tz else None))
+    return _durations(column) if pa.types.is_interval(type_) else column
+
+
+def _durations(intervals: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return intervals as durations, a month as 30 days, as DuckDB's own frames have it."""
+    layout = [("months", "i4"), ("days", "i4"), ("nanoseconds", "i8")]
+    chunks = []
+    for chunk in intervals.chunks:
+        parts = np.frombuffer(chunk.buffers()[1], layout, len(chunk), 16 * chunk.offset)
+        days = parts["months"].astype(np.int64) * 30 + parts["days"]
+        time = days * 86_400_000_000 + parts["nanoseconds"] // 1000
+        chunks.append(pa.array(time, mask=~np.asarray(chunk.is_valid())).cast(_DURATION))
+    return pa.chunked_array(chunks, _DURATION)
