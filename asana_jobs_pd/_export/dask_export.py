@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from asana_jobs_pd._export.export import AsanaExport
-from asana_jobs_pd._export.results import LoadedExport, empty_table, to_frame
+from asana_jobs_pd._export.export import AsanaExport, OtherEngine
+from asana_jobs_pd._export.results import empty_table, to_frame
 from asana_jobs_pd._public import public
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @public
-class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
+class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
     """Dask DataFrames of an export, by `resource_type`; ``read_asana_export(engine="dask")``.
 
     Their partitions are read from the files when they are computed, on the active
@@ -47,6 +47,8 @@ class AsanaDaskExport(LoadedExport["dd.DataFrame"]):
     >>> len(lazy["task"].compute()) == len(files.asana.load()["task"])
     True
     """
+
+    _remedy = "compute() loads the export with it"
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._export.results import F, InMemoryExport, to_frame
+from asana_jobs_pd._export.results import F, InMemoryExport, LoadedExport, to_frame
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._public import public
 
@@ -279,8 +279,19 @@ class AsanaExport(ExportAnswers):
         return [*super()._notes(), *gaps]
 
 
+class OtherEngine(LoadedExport[F]):
+    """An export whose frames are not those of pandas; what needs them says so."""
+
+    _remedy = "load the export without engine="
+
+    def __getattr__(self, name: str) -> F:
+        if not name.startswith("_") and hasattr(AsanaExport, name):
+            raise AttributeError(f"{name!r} needs the pandas engine: {self._remedy}.")
+        return super().__getattr__(name)
+
+
 @public
-class AsanaArrowExport(InMemoryExport[F]):
+class AsanaArrowExport(OtherEngine[F], InMemoryExport[F]):
     """The tables of an export; ``read_asana_export(engine="arrow")`` or ``engine="polars"``.
 
     A mapping of `resource_type` to ``pyarrow.Table`` or ``polars.DataFrame``, with the columns that
@@ -307,13 +318,6 @@ class AsanaArrowExport(InMemoryExport[F]):
     def __init__(self, frames: dict[str, F], **shared: Any) -> None:
         self._convert: Callable[[pa.Table], F] = shared.pop("convert")
         super().__init__(frames, **shared)
-
-    def __getattr__(self, name: str) -> F:
-        if not name.startswith("_") and hasattr(AsanaExport, name):
-            raise AttributeError(
-                f"{name!r} needs the pandas engine: load the export without engine=."
-            )
-        return super().__getattr__(name)
 
     def _converted(self, table: pa.Table) -> F:
         return self._convert(table)

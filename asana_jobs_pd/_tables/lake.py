@@ -52,7 +52,7 @@ where coalesce(people.gid, people.email) is not null group by 1"""
 _SUBTASK: Final = """
 with recursive tasks(task, parent) as ({tasks}),
 up(task, parent, root, depth) as (
-    select task, parent, parent, 1 from tasks where parent is not null
+    select task, parent, parent, 1::bigint from tasks where parent is not null
     union
     select up.task, up.parent, above.parent, up.depth + 1
     from up join tasks above on above.task = up.root
@@ -63,7 +63,7 @@ from up group by task"""
 _PORTFOLIO_ITEM: Final = """
 with recursive direct(portfolio, item, item_type) as ({links}),
 below(portfolio, item, item_type, depth) as (
-    select *, 1 from direct
+    select *, 1::bigint from direct
     union
     select below.portfolio, direct.item, direct.item_type, below.depth + 1
     from below join direct on direct.portfolio = below.item

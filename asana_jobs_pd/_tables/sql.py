@@ -38,7 +38,7 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
 
     The tables are those of ``data.tables()``, as views: `task`, `project`, `task_project`, …; a
     column with a dot in its name is quoted: ``select "assignee.name", count(*) from task group by
-    all``.
+    all``. Times are UTC.
 
     Parameters
     ----------
@@ -76,6 +76,11 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
     """
     if not isinstance(query, str) or not query.strip():
         raise InvalidOptionError(f"query={query!r}: give a SQL query, such as 'from task'.")
+    if not isinstance(lake, ExportAnswers | str | os.PathLike):
+        raise InvalidOptionError(
+            f"lake is of type {type(lake).__name__}: give the folder of a dataset, or an export "
+            "that was loaded with the pandas engine."
+        )
     backend = lake.backend if isinstance(lake, ExportAnswers) else "numpy_nullable"
     duckdb = require_extra(*_DUCKDB)
     with duckdb.connect(config=_CONFIG) as connection:

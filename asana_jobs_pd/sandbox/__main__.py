@@ -41,6 +41,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--url-lifetime", type=float, help="seconds until a signed URL expires")
     add("--export-rows", type=int, help="rows in an export file")
     add("--weeks", type=int, help="weeks of changes in the exports (default: 0); compare 0 with 1")
+    add("--hidden", type=float, help="share of projects that exports leave out, as not visible")
     return parser.parse_args(arguments)
 
 

@@ -34,23 +34,29 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_BLOCK = 50
 _REPEAT_EVERY = 50
 
 
 def export_rows(
-    resource_type: str, count: int, seed: str, order: str = "", *, weeks: int = 0
+    resource_type: str, count: int, seed: str, order: str = "", **options: Any
 ) -> Iterator[Json]:
     """Yield `count` rows of a `graph_export` or an `export_request` of a generated world.
 
     The first rows are one of each type; the order of the others also depends on `order`.
     Every fiftieth row of an `export_request` repeats an earlier one, as overlapping filters do.
-    In a `graph_export`, the tasks that `weeks` add are yielded in addition.
+    In a `graph_export`, the tasks that `weeks` add are yielded in addition. Options are those
+    of `World`.
     """
     rng = Random(f"{seed}/{order}")
-    world = World(seed, max(50, count), weeks=weeks)
+    world = World(seed, max(50, count), **options)
     if resource_type == "graph_export":
+        structure = list(structure_rows(world))
         first = takewhile(lambda number: number < world.first_tasks, world.in_graph())
-        rows = _mixed(rng, (structure_rows(world), None), (_task_rows(world, first), 50))
+        # cut before they are mixed: parents, and tasks of time entries, come before
+        tasks: Iterator[Json]
+        tasks = islice(_task_rows(world, first), max(_BLOCK, count - len(structure)))
+        rows = _mixed(rng, (iter(structure), None), (tasks, _BLOCK))
         return chain(
             islice(rows, count), _task_rows(world, world.in_graph(first=world.first_tasks))
         )
@@ -104,9 +110,12 @@ class File(NamedTuple):
 class Exports:
     """All export files of a sandbox, each generated when it is first requested."""
 
-    def __init__(self, seed: int, clock: Clock, lifetime: float, rows: int, weeks: int) -> None:
+    def __init__(
+        self, seed: int, clock: Clock, lifetime: float, rows: int, *, weeks: int, hidden: float
+    ) -> None:
         self.origin = ""
         self.weeks = weeks
+        self._hidden = hidden
         self._seed = str(seed)
         self._clock = clock
         self._lifetime = ceil(lifetime)
@@ -189,16 +198,15 @@ class Exports:
         return self._made(gid, resource_type, self._editions[gid])
 
     def _make(self, gid: str, resource_type: str, edition: int) -> File:
-        weeks = self._weeks_of.get(gid, 0)
-        world = World(self._seed, max(50, self._rows), weeks=weeks)
+        options: Json = {"weeks": self._weeks_of.get(gid, 0), "hidden": self._hidden}
+        world = World(self._seed, max(50, self._rows), **options)
         parameters, parent = self._contents.get(gid, (None, None))
-        if parent:
-            rows = graph_rows(world, world.nth(*parent))
+        if gid not in self._contents:
+            rows = export_rows(resource_type, self._rows, self._seed, gid, **options)
         elif parameters:
             rows = chain.from_iterable(resource_rows(world, **item) for item in parameters)
         else:
-            order = "" if gid in self._contents else gid
-            rows = export_rows(resource_type, self._rows, self._seed, order, weeks=weeks)
+            rows = graph_rows(world, world.nth(*parent) if parent else None)
         moved = list(islice(rows, edition))  # a later edition has the same rows in another order
         rows = chain(rows, moved)
         packer = zlib.compressobj(1, wbits=31)

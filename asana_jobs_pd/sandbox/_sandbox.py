@@ -70,6 +70,9 @@ class Sandbox(Controls):
         is served meanwhile.
     weeks
         How many weeks have passed, as with `next_week`.
+    hidden
+        The share of projects that the user of the token cannot see: exports leave them out, and
+        what is only in them; links to them remain.
     changes
         `Asana-Change` headers to send with every API response.
 
@@ -103,13 +106,14 @@ class Sandbox(Controls):
         url_lifetime: float = 300.0,
         export_rows: int = 200,
         weeks: int = 0,
+        hidden: float = 0.0,
         changes: Iterable[str] = (),
     ) -> None:
         self.token = token
         self._tokens = (f"{token}-{number}" for number in count(2))
         self._port = port
         clock = RunningClock(time_scale) if clock is None else clock
-        exports = Exports(seed, clock, url_lifetime, export_rows, weeks)
+        exports = Exports(seed, clock, url_lifetime, export_rows, weeks=weeks, hidden=hidden)
         fields = Fields(known_fields)
         jobs = Jobs(seed, clock, fields.objects, exports.url)
         starts = Starts(jobs, exports, max_jobs)

@@ -222,13 +222,13 @@ class World:
     def in_graph(self, parent: str | None = None, *, first: int = 0) -> Iterator[int]:
         """Yield the tasks in the graph export of a portfolio or project; None for everything.
 
-        It has the tasks of the visible projects, and only the first level of subtasks.
+        It has the tasks of the visible projects, and the first level of their subtasks.
         """
         projects = self.projects_below(parent) - self.hidden
         for number in range(first, self.tasks):
             above = self.parent(number)
-            own = number if above is None else above
-            if self.depth(number) <= 1 and projects.intersection(self.task(own).memberships):
+            either = (number,) if above is None else (number, above)
+            if any(projects.intersection(self.task(each).memberships) for each in either):
                 yield number
 
     def team_of(self, project: int) -> Json:
@@ -236,8 +236,9 @@ class World:
         return self.teams[project % len(self.teams)]
 
     def nth(self, kind: str, number: int) -> str:
-        """Return the gid of the n-th project, portfolio or team, starting over at the end."""
-        objects = {"project": self.projects, "portfolio": self.portfolios, "team": self.teams}[kind]
+        """Return the gid of the n-th visible object of a kind, starting over at the end."""
+        projects = [each for n, each in enumerate(self.projects) if n not in self.hidden]
+        objects = {"project": projects, "portfolio": self.portfolios, "team": self.teams}[kind]
         gid: str = objects[number % len(objects)]["gid"]
         return gid
 

@@ -82,6 +82,31 @@ def test_links_have_no_gid(exported):
         assert ("gid" in row) is ("_to_" not in row["resource_type"])
 
 
+def test_a_graph_export_agrees_with_itself(exported):
+    """Time entries are of tasks in the file, subtasks have parents, memberships their sections."""
+    rows = exported["graph_export"]
+    gids = {row["gid"] for row in rows if "gid" in row}
+    tasks = [row for row in rows if row["resource_type"] == "task"]
+    entries = [row["task"] for row in rows if row["resource_type"] == "time_tracking_entry"]
+    sections = [each["section"] for task in tasks for each in task["memberships"]]
+    parents = [task["parent"] for task in tasks if task["parent"]]
+    assert min(map(len, (entries, sections, parents))) > 5
+    assert {each["gid"] for each in (*entries, *sections, *parents)} <= gids
+
+
+def test_hidden_projects_are_left_out(sandbox):
+    """Of exports of everything and of what was started; links to them remain."""
+    asana = sandbox(export_rows=400, hidden=0.4)
+    rows = rows_of(asana, "graph_export")
+    linked = {
+        row["project"]["gid"] for row in rows if row["resource_type"] == "project_to_portfolio"
+    }
+    projects = {row["gid"] for row in rows if row["resource_type"] == "project"}
+    assert projects < linked
+    memberships = [each for row in rows for each in row.get("memberships", ())]
+    assert {each["project"]["gid"] for each in memberships} <= projects
+
+
 def test_some_rows_of_a_resource_export_repeat(exported):
     """Overlapping filters bring a row twice, the same both times."""
     lines = Counter(json.dumps(row) for row in exported["export_request"])

@@ -36,7 +36,14 @@ FOREIGN = {
     "task_dependency": {"task": "task", "dependency": "task"},
     "subtask": {"task": "task", "parent": "task", "root": "task"},
     "time_entry": {"task.gid": "task", "created_by.gid": "person"},
-    "story": {"task": "task", "created_by.gid": "person"},
+    "story": {
+        "task": "task",
+        "created_by.gid": "person",
+        "assignee.gid": "person",
+        "project.gid": "project",
+        "old_section.gid": "section",
+        "new_section.gid": "section",
+    },
 }
 
 
@@ -60,6 +67,35 @@ def test_every_foreign_key_is_in_its_table_or_a_gap(export):
             known = set(tables[kind][KEYS.get(kind, ["gid"])[0]])
             known |= set(gaps.loc[gaps["kind"] == kind, "gid"].dropna())
             assert set(tables[name][column].dropna()) <= known, (name, column)
+
+
+def test_what_only_a_story_or_one_column_refers_to_is_known_too(load):
+    references = {
+        "section": ("section", "old_section", "new_section"),
+        "person": ("assignee", "follower"),
+        "task": ("task", "dependency", "duplicate_of", "duplicated_from", "target"),
+        "project": ("project",),
+        "tag": ("tag",),
+    }
+    keys = [(kind, key) for kind, keys in references.items() for key in keys]
+    story = {key: {"gid": f"9{number}"} for number, (_, key) in enumerate(keys)}
+    row = task(
+        "1",
+        memberships=[],
+        assignee_section={"gid": "80", "name": "Later"},
+        parent={"gid": "1", "created_by": {"gid": "81"}},
+        dependents=[{"gid": "82"}],
+        stories=[{"gid": "5", "resource_type": "story", **story}],
+    )
+    data = load([row])
+    tables, gaps = data.tables(), data.gaps()
+    expected = {"section": {"80"}, "person": {"81"}, "task": {"1", "82"}}
+    for number, (kind, _) in enumerate(keys):
+        expected.setdefault(kind, set()).add(f"9{number}")
+    for kind, gids in expected.items():
+        known = {*tables[kind]["gid"], *gaps.loc[gaps["kind"] == kind, "gid"]}
+        assert known == gids, kind
+    assert set(gaps["why"]) == {"unknown"}
 
 
 def test_a_gap_is_not_in_the_export(export):
@@ -165,6 +201,7 @@ def test_gaps_say_why(world, graph, project):
     assert deeper["count"].tolist() == [
         sum(len(world.subtasks(n)) for n in numbers if world.parent(n) is not None)
     ]
+    assert set(gaps.query("referred_by == 'task.parent'")["why"]) <= {"unknown"}
     others = project.gaps().query("kind == 'project'")
     assert set(others["why"]) == {"other project"}
     assert set(others["name"]) <= {each["name"] for each in world.projects}

@@ -54,6 +54,44 @@ def test_a_lake_has_the_tables_of_a_load(both, tables, name):
     assert len(found) == len(expected)
 
 
+def test_the_columns_of_a_lake_have_the_types_of_a_load(both, tables):
+    """Dates are dates, so that a query gives the same from both."""
+    data, lake = both
+    for name in tables:
+        types = aj.sql(lake, f"describe {name}").set_index("column_name")["column_type"]
+        expected = data.sql(f"describe {name}").set_index("column_name")["column_type"]
+        assert types.to_dict() == expected.to_dict(), name
+    task = data.sql("describe task").set_index("column_name")["column_type"]
+    assert task[["due_on", "created_at"]].tolist() == ["DATE", "TIMESTAMP WITH TIME ZONE"]
+
+
+def test_differences_of_times_and_sums_are_what_pandas_has(both):
+    query = """
+        select completed_at - created_at as took, due_on - created_at::date as days,
+            sum(num_subtasks) over () as total, completed_at::date as day
+        from task where completed order by gid
+    """
+    data, lake = both
+    found = data.sql(query)
+    types = ["timedelta64[us]", "Int64", "Int64", "datetime64[us]"]
+    assert found.dtypes.astype(str).tolist() == types
+    done = data["task"].query("completed").sort_values("gid", ignore_index=True)
+    took = done["completed_at"] - done["created_at"]
+    assert found["took"].tolist() == took.tolist()
+    assert found["day"].tolist() == done["completed_at"].dt.tz_localize(None).dt.floor("D").tolist()
+    assert found["total"].eq(done["num_subtasks"].sum()).all()
+    pd.testing.assert_frame_equal(aj.sql(lake, query), found)
+
+
+def test_times_are_utc_wherever_a_query_runs(both, monkeypatch):
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    for data in both:
+        zone = aj.sql(data, "select current_setting('timezone') as zone from task limit 1")
+        assert zone["zone"].tolist() == ["UTC"]
+        kept = "set timezone = 'Europe/Berlin'; select current_setting('timezone') as zone"
+        assert aj.sql(data, kept)["zone"].tolist() == ["Europe/Berlin"]
+
+
 def test_a_query_joins_tables(both):
     query = """
         select project.name, sum(number_value) as cost
@@ -113,7 +151,7 @@ def test_what_is_no_dataset_is_refused(tmp_path):
         aj.sql(tmp_path, "from task")
     with pytest.raises(ExportFileError, match="local folder"):
         aj.sql("s3://bucket/lake", "from task")
-    with pytest.raises(InvalidOptionError, match="not the folder"):
+    with pytest.raises(InvalidOptionError, match=r"lake is of type int: give the folder"):
         aj.sql(5, "from task")
 
 
@@ -136,6 +174,19 @@ def test_rows_without_a_gid_and_lists_of_other_things(tmp_path):
     assert data.tables().task["gid"].tolist() == ["1", "2"]
     assert data.tables().story["gid"].tolist() == ["5"]
     assert data.tables().task_project["task"].tolist() == ["1"]
+
+
+def test_an_object_with_two_names_has_the_same_one_everywhere(tmp_path):
+    """As when it was renamed while the export ran."""
+    rows = [
+        task(str(number), memberships=[{"project": {"gid": "9", "name": name}}])
+        for number, name in enumerate(("new", "a", None, "old"), 1)
+    ]
+    path = write(tmp_path / "a.gz", rows)
+    aj.asana_export_to_parquet(path, tmp_path / "lake", progress=False)
+    data = aj.read_asana_export(path, progress=False)
+    for frame in (data.tables().project, aj.sql(tmp_path / "lake", "from project")):
+        assert frame[["gid", "name"]].to_numpy().tolist() == [["9", "a"]]
 
 
 def test_a_lake_without_memberships_is_refused(tmp_path):
