@@ -6,7 +6,12 @@ import math
 from collections.abc import Sequence
 from numbers import Integral, Real
 
+import numpy as np
+
 from asana_jobs_pd.errors import InvalidOptionError
+
+_OTHERS = bool, np.timedelta64
+"""What Python or NumPy counts among the whole numbers, and people do not."""
 
 
 def check_flag(name: str, value: object, *, optional: bool = False) -> None:
@@ -26,12 +31,12 @@ def check_one_of(option: str, value: object, choices: Sequence[str]) -> None:
 
 def is_whole(value: object, least: int) -> bool:
     """Return whether a value is a whole number of at least `least`; booleans are not."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+    return isinstance(value, Integral) and not isinstance(value, _OTHERS) and int(value) >= least
 
 
 def is_seconds(value: object) -> bool:
     """Return whether a value is a finite number of seconds, 0 or more; booleans are not."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, _OTHERS)
     return number and 0 <= value < math.inf  # type: ignore[operator]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client
@@ -89,8 +91,9 @@ def is_recent(record: dict[str, Any], now: float, max_age: float) -> bool:
 def parse_max_age(value: object) -> float:
     """Return ``max_age`` in seconds."""
     seconds: object = value
-    if isinstance(value, str | timedelta):
-        with contextlib.suppress(ValueError, OverflowError):
+    if isinstance(value, str | timedelta | np.timedelta64):
+        with contextlib.suppress(ValueError, OverflowError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of spellings that pandas will not always take
             digits = isinstance(value, str) and value.strip().isdigit()  # pandas: nanoseconds
             seconds = None if digits else pd.Timedelta(value).total_seconds()
     if is_seconds(seconds) and seconds:

@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import TOKEN
@@ -170,6 +171,7 @@ def test_a_test_that_fails_in_its_transport_ends_the_wait():
         ({"timeout": -1}, "timeout=-1"),
         ({"timeout": "60"}, "timeout='60'"),
         ({"timeout": float("nan")}, "timeout=nan"),
+        ({"timeout": np.timedelta64(5, "s")}, "timeout=np.timedelta64"),
         ({"client": "token"}, "client"),
         ({"progress": 1}, "progress=1"),
     ],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import asana_jobs_pd as aj
-from asana_jobs_pd._start.recent import is_recent
+from asana_jobs_pd._start.recent import is_recent, parse_max_age
 from asana_jobs_pd.errors import AsanaLedgerWarning, AuthenticationError, InvalidOptionError
 
 
@@ -156,13 +157,38 @@ def test_a_damaged_ledger_starts_another(asana, client, ledger):
 
 
 @pytest.mark.parametrize(
-    "max_age", ["soon", "4", "", "-4h", "0h", "NaT", 0, -1, True, float("inf"), [], pd.NaT]
+    "max_age",
+    [
+        "soon",
+        "4",
+        "",
+        "-4h",
+        "0h",
+        "NaT",
+        0,
+        -1,
+        True,
+        float("inf"),
+        [],
+        pd.NaT,
+        np.timedelta64("NaT"),
+    ],
 )
 def test_an_invalid_age_is_refused(asana, client, max_age):
     """Before any request."""
     with pytest.raises(InvalidOptionError, match="max_age="):
         export(asana, client, max_age)
     assert not asana.requests
+
+
+@pytest.mark.parametrize(
+    "max_age",
+    ["4h", "4H", " 4 hours ", "PT4H", 14400, np.int64(14400), np.timedelta64(4, "h"),
+     timedelta(hours=4), pd.Timedelta("4h")],
+)  # fmt: skip
+def test_an_age_in_any_form(max_age):
+    """As pandas reads it, without its warnings of spellings; a number counts seconds."""
+    assert parse_max_age(max_age) == 14400
 
 
 @pytest.mark.parametrize(
