@@ -154,16 +154,17 @@ def test_a_callable_is_told_wherever_a_bar_can_be_shown(verb, exported, terminal
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_callable_that_raises_is_a_warning(verb, exported):
-    """It is not called again, and the result is whole."""
+    """At the line of the call. It is not called again, and the result is whole."""
     calls = []
 
     def tell(*call):
         calls.append(call)
         raise ValueError("no room")
 
-    with pytest.warns(UserWarning, match="progress= raised ValueError: no room"):
+    with pytest.warns(UserWarning, match="progress= raised ValueError: no room") as caught:
         assert len(VERBS[verb](*exported, tell=tell))
     assert len({what for *_, what in calls}) == len(calls)
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_a_callable_may_interrupt_the_call(asana, client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -14,7 +15,8 @@ from asana_jobs_pd._public import public
 if TYPE_CHECKING:
     import pandas as pd
 
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_NOT_THE_USERS = str(Path(__file__).parents[1]) + os.sep, contextlib.__file__
+"""The beginnings of the paths of files whose lines no user has written."""
 
 
 @public
@@ -82,7 +84,7 @@ class AsanaValueWarning(UserWarning):
 def warn_user(message: str, category: type[Warning], *, frame: pd.DataFrame | None = None) -> None:
     """Warn, at the user's line; if the warning is turned into an error, it carries ``.frame``."""
     caller, level = sys._getframe(), 1  # noqa: SLF001  as warnings does
-    while caller.f_back is not None and caller.f_code.co_filename.startswith(_PACKAGE):
+    while caller.f_back is not None and caller.f_code.co_filename.startswith(_NOT_THE_USERS):
         caller, level = caller.f_back, level + 1
     try:
         warnings.warn(message, category, stacklevel=level)
