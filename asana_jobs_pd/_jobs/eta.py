@@ -79,10 +79,10 @@ def estimate_asana_jobs(jobs: pd.DataFrame, *, client: Client | None = None) -> 
     Returns
     -------
     pandas.DataFrame
-        One row per unfinished job, with the index of `jobs`: ``gid``; ``eta.text``, such as
-        ``"usually 4 to 9 min (7 runs)"``; ``eta.low`` and ``eta.high``, how long such jobs took
-        (``timedelta64[us]``), of ten jobs or more without the shortest and longest tenth;
-        ``eta.earliest`` and ``eta.latest``, the same from the creation of the job on
+        One row per unfinished job, with the index of `jobs`: ``gid``, unless the index has it;
+        ``eta.text``, such as ``"usually 4 to 9 min (7 runs)"``; ``eta.low`` and ``eta.high``, how
+        long such jobs took (``timedelta64[us]``), of ten jobs or more without the shortest and
+        longest tenth; ``eta.earliest`` and ``eta.latest``, the same from the creation of the job on
         (``datetime64[us, UTC]``); ``eta.runs`` and ``eta.bytes`` (``Int64``), how many jobs these
         were, and the median size of their downloaded files. Without earlier jobs, or without a
         ledger, all of these are missing.
@@ -105,9 +105,26 @@ def estimate_asana_jobs(jobs: pd.DataFrame, *, client: Client | None = None) -> 
     >>> jobs.asana.eta()["eta.text"][0]  # doctest: +SKIP
     'usually 4 to 9 min (7 runs)'
     """
+    estimates, chosen = _estimated(jobs, client)
+    estimates = estimates.set_axis(jobs.index[chosen])
+    return estimates.drop(columns="gid") if "gid" in jobs.index.names else estimates
+
+
+def usual_times(jobs: pd.DataFrame, client: Client | None = None) -> dict[str, str]:
+    """Return what `Estimate.text` says of the unfinished jobs that have one, by gid."""
+    try:
+        texts = _estimated(jobs, client)[0].dropna(subset="eta.text")
+    except LedgerError:  # whoever reads or writes jobs is warned of it
+        return {}
+    return dict(zip(texts["gid"], texts["eta.text"], strict=True))
+
+
+def _estimated(jobs: pd.DataFrame, client: Client | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return one row per unfinished job, and which rows of `jobs` these are."""
     check_client(client)
     frame = as_jobs(jobs, verified=True)
-    rows = frame[frame["gid"].notna().to_numpy(bool) & ~is_finished(frame)]
+    chosen = frame["gid"].notna().to_numpy(bool) & ~is_finished(frame)
+    rows = frame[chosen]
     base_url = known_base_url(client)
     gids = rows["gid"].tolist()
     with ledger_of(client) as file:
@@ -116,16 +133,7 @@ def estimate_asana_jobs(jobs: pd.DataFrame, *, client: Client | None = None) -> 
     kinds = _filled(rows, "resource_subtype", [subtype for subtype, _, _ in of_ledger])
     parents = _filled(rows, "source.gid", [source for _, source, _ in of_ledger])
     created = [NEVER if at is None else at for _, _, at in of_ledger]
-    return _frame(rows, _estimates(kinds, parents, runs), created)
-
-
-def usual_times(jobs: pd.DataFrame, client: Client | None = None) -> dict[str, str]:
-    """Return what `Estimate.text` says of the unfinished jobs that have one, by gid."""
-    try:
-        texts = estimate_asana_jobs(jobs, client=client).dropna(subset="eta.text")
-    except LedgerError:  # whoever reads or writes jobs is warned of it
-        return {}
-    return dict(zip(texts["gid"], texts["eta.text"], strict=True))
+    return _frame(rows, _estimates(kinds, parents, runs), created), chosen
 
 
 def _filled(rows: pd.DataFrame, name: str, others: list[str | None]) -> list[str | None]:

@@ -64,6 +64,17 @@ def test_a_running_export_usually_takes_as_long_as_earlier_ones(path):
     pd.testing.assert_frame_equal(jobs.asana.eta(), aj.estimate_asana_jobs(jobs))
 
 
+@pytest.mark.parametrize("levels", ["gid", ["source.gid", "gid"], "source.gid"])
+def test_estimates_join_the_jobs_by_their_index(path, levels):
+    """Also one of our own columns; a gid there is not a column as well."""
+    LedgerFile(path).write(exports(4, 9))
+    done = running("1", "78").assign(status="succeeded", fetched_at=pd.Timestamp.now("UTC"))
+    jobs = pd.concat([done, running()]).set_index(levels)
+    joined = jobs.join(jobs.asana.eta()["eta.text"])
+    assert joined["eta.text"].fillna("").tolist() == ["", "usually 4 to 9 min (2 runs)"]
+    assert ("gid" in jobs.asana.eta().columns) is (levels == "source.gid")
+
+
 def test_the_earliest_and_latest_end_count_from_the_creation_of_the_job(path):
     """As the frame has it, else as the ledger does."""
     LedgerFile(path).write(exports(4, 9))
