@@ -247,14 +247,20 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
 
 def add_fields(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the option that names fields."""
-    parser.add_argument("--fields", action="extend", type=split, metavar="F,F,…", help=what)
+    parser.add_argument("--fields", action="extend", type=_fields, metavar="F,F,…", help=what)
+
+
+def _fields(text: str) -> list[str]:
+    if fields := split(text):
+        return fields
+    raise argparse.ArgumentTypeError("give at least one field")
 
 
 def _seconds(text: str) -> float:
     with suppress(ValueError):
         if 0 < (seconds := float(text)) < math.inf:
             return seconds
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
 
 
 def gids_of(options: argparse.Namespace, prog: str = "asana-jobs") -> list[str]:

@@ -41,8 +41,9 @@ and be up to 4 hours old.\
 """
 _RESOURCES_NOTES = """\
 Asana runs one resource export per workspace at a time; while another one is running, this command
-waits. Resource exports are for service accounts only. Filters apply to tasks and messages; a time
-is a day, which begins at midnight UTC, or has a time zone, as in 2026-05-21T09:30:00Z.\
+waits. Resource exports are for service accounts only. Filters apply to tasks and messages; of a
+repeated one, any user matches. A time is a day, which begins at midnight UTC, or has a time zone,
+as in 2026-05-21T09:30:00Z.\
 """
 _EPILOG = f"""\
 {{notes}}
@@ -168,7 +169,7 @@ def _run(
     check_output(options, parser)
     check_steps(options, parser, "--download")
     if options.dry_run:
-        requests = start(dry_run=True)
+        requests = start(dry_run=True, max_age=options.max_age)
         write(requests, requests, options.format, options.output)
         return SUCCESS
 
