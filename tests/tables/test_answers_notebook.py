@@ -58,6 +58,8 @@ def test_overdue(world, tasks, found):
     gids = found["overdue"]["assignee.gid"].value_counts(dropna=False)
     assert sum(late.values()) == gids.sum()
     assert all(gids[world.gid("user", user)] == late[user] for user in late if user is not None)
+    names = [world.users[user]["name"] if user is not None else "nobody" for user in late]
+    assert sorted(found["people"].items()) == sorted(zip(names, late.values(), strict=True))
 
 
 def test_cost_by_project(world, tasks, found):
@@ -77,7 +79,18 @@ def test_tasks_in_two_projects(world, tasks, found):
 
 
 def test_throughput(tasks, found):
-    assert found["weekly"].sum() == sum(task.last["completed"] for task in tasks)
+    """Every week has a number, named by its Sunday in Berlin."""
+    weeks = Counter()
+    for task in tasks:
+        done = [change.at for change in task.changes if change.field == "completed"]
+        if task.last["completed"]:
+            day = (
+                pd.Timestamp(done[-1], unit="ms", tz="Europe/Berlin").tz_localize(None).normalize()
+            )
+            weeks[day + pd.Timedelta(days=6 - day.day_of_week)] += 1
+    weekly = found["weekly"]
+    assert weekly[weekly > 0].to_dict() == dict(weeks)
+    assert (weekly.index.to_series().diff().dropna() == pd.Timedelta(days=7)).all()
 
 
 def test_days_in_each_section(found):
@@ -116,6 +129,12 @@ def test_totals_of_portfolios(world, tasks, found):
         totals = found["totals"].loc[portfolio["gid"]]
         assert totals["tasks"] == len(inside)
         assert totals["completed"] == sum(task.last["completed"] for task in inside)
+
+
+def test_people_of_one_name_are_two(found):
+    """The recipes that count by person group by gid."""
+    entries = found["data"]["time_tracking_entry"].groupby("created_by.gid")["duration_minutes"]
+    assert found["busiest"].tolist() == (entries.sum().nlargest(10) / 60).tolist()
 
 
 def test_the_workbook(found):
