@@ -21,6 +21,7 @@ from asana_jobs_pd._decode.sources import StorageOptions, filesystem_of, is_url,
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.read import read_asana_export
 from asana_jobs_pd._export.request import matching_files
+from asana_jobs_pd._files import input_path
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._jobs.gids import gid_series
@@ -69,7 +70,7 @@ def compare_input(export: Export, role: str, options: StorageOptions) -> FramesI
         return _loaded(export, role, options)
     if not isinstance(export, str | os.PathLike):
         return FramesInput(cast("Mapping[str, pd.DataFrame]", export), role)
-    path = os.fspath(export)
+    path = input_path(export, role)
     has_files = Path(path).is_file() or matching_files(path)
     if path.endswith(_EXPORT_FILES) if is_url(path) else has_files:
         return _loaded(path, role, options)

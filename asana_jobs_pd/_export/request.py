@@ -18,6 +18,7 @@ from asana_jobs_pd._decode.schema import SCHEMA
 from asana_jobs_pd._decode.sources import File, StorageOptions, is_url, located
 from asana_jobs_pd._export.results import Window
 from asana_jobs_pd._export.workers import processors
+from asana_jobs_pd._files import input_path
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._options import check_one_of, is_whole
 from asana_jobs_pd.errors import (
@@ -130,7 +131,7 @@ def check_request(
 def export_paths(paths: ExportPaths) -> list[str]:
     """Return the files to read, each once, in order."""
     if isinstance(paths, str | os.PathLike):
-        return matching_files(paths) or [os.fspath(paths)]
+        return _files_at(paths)
     if isinstance(paths, pd.DataFrame):
         return _paths_of(paths)
     if hasattr(paths, "to_pandas"):
@@ -148,13 +149,16 @@ def export_paths(paths: ExportPaths) -> list[str]:
             raise InvalidOptionError(f"paths: {path!r} is not a path.")
     if not several:
         raise InvalidOptionError("paths is empty: give at least one file.")
-    found = (matching_files(path) or [os.fspath(path)] for path in several)
-    return list(dict.fromkeys(chain.from_iterable(found)))
+    return list(dict.fromkeys(chain.from_iterable(map(_files_at, several))))
 
 
-def matching_files(path: str | os.PathLike[str]) -> list[str]:
+def _files_at(path: str | os.PathLike[str]) -> list[str]:
+    text = input_path(path, "paths")
+    return matching_files(text) or [text]
+
+
+def matching_files(text: str) -> list[str]:
     """Return the export files in a folder, or those that match a pattern; none for other paths."""
-    text = os.fspath(path)
     if is_url(text) or Path(text).is_file():
         return []
     if Path(text).is_dir():

@@ -17,7 +17,7 @@ from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.request import types_of
 from asana_jobs_pd._export.results import Counts, Facts, latest_of, summary, to_frame
-from asana_jobs_pd._files import local_path
+from asana_jobs_pd._files import input_path, local_path
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._options import check_one_of
 from asana_jobs_pd._parquet.convert import describe
@@ -118,7 +118,7 @@ def dataset_folder(folder: str | os.PathLike[str]) -> Path:
     """Return the folder of a dataset that exists and is complete."""
     if not isinstance(folder, str | os.PathLike):
         raise InvalidOptionError(f"{folder!r} is not the folder of a dataset.")
-    root = Path(folder)
+    root = Path(input_path(folder, "folder"))
     reason = why_unreadable(lambda name: (root / name).exists())
     if reason is None:
         return root.absolute()

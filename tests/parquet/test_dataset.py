@@ -123,6 +123,29 @@ def test_values_of_custom_fields_in_one_frame_come_back(fields, tmp_path):
         tm.assert_frame_equal(read.custom_field_values, data.custom_field_values)
 
 
+def test_the_home_folder_may_be_written_with_a_tilde(tmp_path, monkeypatch):
+    """Where something is read as where it is written."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write(tmp_path / "a.jsonl", [task("1", memberships=[])])
+    data = aj.read_asana_export("~/a.jsonl", progress=False)
+    assert list(aj.read_asana_export(["~/*.jsonl"], progress=False)["task"]["gid"]) == ["1"]
+    assert data.to_parquet("~/lake") == tmp_path / "lake"
+    assert list(aj.read_asana_dataset("~/lake")["task"]["gid"]) == ["1"]
+    assert len(aj.compare_asana_exports("~/lake", "~/a.jsonl").summary()) == 1
+
+
+@pytest.mark.parametrize(
+    "read",
+    [aj.read_asana_export, aj.read_asana_dataset, lambda path: aj.compare_asana_exports(path, {})],
+)
+def test_an_empty_path_is_not_the_current_folder(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.jsonl", [task("1")])
+    with pytest.raises(InvalidOptionError, match="='': give a path"):
+        read("")
+
+
 def test_columns_of_your_own_are_written(tmp_path):
     """A time without a zone stays one; only dates become dates."""
     rows = [task("1", due_on="2026-01-02"), task("2", due_on=None)]
