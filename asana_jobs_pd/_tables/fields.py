@@ -21,7 +21,8 @@ def field_of(
     fields = find_fields(export, name, resource_type)
     one_type = len(set(fields["type"])) == 1
     if len(fields) > 1 and not (merge and one_type):
-        remedy = ", or merge=True for the first value in each row" if one_type else ""
+        comparable = one_type and len(set(fields["currency_code"].dropna())) <= 1
+        remedy = ", or merge=True for the first value in each row" if comparable else ""
         different = "" if one_type else " of different types"
         raise InvalidFieldError(
             f"{len(fields)} custom fields{different} are called {name!r}: {choices(fields)}. "
@@ -78,9 +79,11 @@ def check_fields_are_columns(export: ExportAnswers) -> None:
 
 
 def choices(fields: pd.DataFrame) -> str:
-    """Return fields as text: column and type."""
-    pairs = zip(fields["column"], fields["type"], strict=True)
-    return ", ".join(f"{column!r} ({kind})" for column, kind in pairs)
+    """Return fields as text: column and type, of amounts of money the currency."""
+    kinds = fields["type"].where(fields["currency_code"].isna(), fields["currency_code"])
+    return ", ".join(
+        f"{column!r} ({kind})" for column, kind in zip(fields["column"], kinds, strict=True)
+    )
 
 
 def _suggestion(name: str, names: Sequence[str]) -> str:

@@ -33,6 +33,17 @@ def test_an_ambiguous_name_lists_the_choices(namesakes):
         namesakes.field("Cost")
 
 
+def test_fields_in_different_currencies_are_not_said_to_be_one(load):
+    """Their sum would be of no currency."""
+    euros, dollars = (
+        field(gid, "number", 1, "Cost", currency_code=code)
+        for gid, code in (("11", "EUR"), ("12", "USD"))
+    )
+    data = load([task("1", memberships=[], custom_fields=[euros, dollars])])
+    with pytest.raises(InvalidFieldError, match=r"Cost \[11\]' \(EUR\), .* \(USD\)\. .* of one\.$"):
+        data.field("Cost")
+
+
 def test_fields_of_a_name_and_type_are_merged(namesakes):
     merged = namesakes.field("Cost", merge=True)
     assert merged.name == "custom_fields.Cost"
