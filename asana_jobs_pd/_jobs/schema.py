@@ -268,10 +268,11 @@ def _check(name: object, *, strict: bool) -> None:
             f"{redact(repr(name))} is not a field name, such as 'status' or 'new_task.name'.{hint}"
         )
     if strict:
-        nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]
+        near = difflib.get_close_matches(name, NAMES, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise InvalidFieldError(
-            f"{redact(repr(name))} is not a documented field of a job; did you mean {nearest!r}? "
-            "Pass strict=False to request it anyway."
+            f"{redact(repr(name))} is not a documented field of a job{hint} Pass strict=False to "
+            "request it anyway."
         )
 
 

@@ -60,14 +60,13 @@ def check_text(name: str, value: object) -> str:
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
-    """Return one of the choices; the error suggests the nearest."""
+    """Return one of the choices; the error suggests one that is near."""
     known = tuple(choices)
     if isinstance(value, str) and value in known:
         return value
-    nearest = difflib.get_close_matches(str(value), known, n=1, cutoff=0.0)[0]
-    raise InvalidOptionError(
-        f"{name} = {value!r}: did you mean {nearest!r}? Possible values: {', '.join(known)}."
-    )
+    near = difflib.get_close_matches(str(value), known, 1)
+    hint = f"did you mean {near[0]!r}? Possible" if near else "possible"
+    raise InvalidOptionError(f"{name} = {value!r}: {hint} values: {', '.join(known)}.")
 
 
 def iso_day(name: str, value: object) -> str:

@@ -326,8 +326,9 @@ def _check_field(resource_type: str, name: object, *, strict: bool) -> None:
         )
     known = _FIELDS[resource_type]
     if strict and name.partition(".")[0] not in known:
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise InvalidFieldError(
-            f"{name!r} is not a field of a {resource_type} in an export; did you mean {nearest!r}? "
-            "If Asana has it all the same, pass strict=False."
+            f"{name!r} is not a field of a {resource_type} in an export{hint} If Asana has it all "
+            "the same, pass strict=False."
         )

@@ -17,9 +17,9 @@ from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._export.resolve_schema import documented_schema
 from asana_jobs_pd._parquet.dataset import dataset_folder
 from asana_jobs_pd._parquet.destination import CATALOGUE, MANIFEST, files_by_type
-from asana_jobs_pd._tables.relations import BRIDGES, value_column
+from asana_jobs_pd._tables.relations import BRIDGES, check_task_columns, value_column
 from asana_jobs_pd._tables.source import LINK_TYPES, LINKS, REFERENCES, ROWS_OF
-from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError
+from asana_jobs_pd.errors import InvalidOptionError
 
 _VALUES: Final = {
     "text_value": "varchar",
@@ -81,12 +81,8 @@ class Lake:
         manifest = json.loads((self._root / MANIFEST).read_bytes())
         self._files = files_by_type(self._root, manifest)
         tasks = self._schema("task").names
-        for name in ("gid", "memberships") if tasks else ():
-            if name not in tasks:
-                raise InvalidFrameError(
-                    f"The tasks have no column {name!r}, without which they are in no project: "
-                    "convert the export with it (columns=)."
-                )
+        if tasks:
+            check_task_columns(tasks, "convert the export with {it} (columns=)")
         if None in self._files or "custom_fields" in tasks:
             raise InvalidOptionError(
                 "The custom fields are not columns: convert with custom_fields='columns'."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -142,13 +142,21 @@ def _made(source: Source, name: str) -> pd.DataFrame:
 
 def check_complete(export: ExportAnswers) -> None:
     """Raise if an export lacks the columns that relations need."""
-    for name in ("gid", "memberships") if "task" in export else ():
-        if name not in export["task"].columns:
-            raise InvalidFrameError(
-                f"The tasks have no column {name!r}, without which they are in no project: load "
-                f"it too (columns=), or export it (fields= of export_resources)."
-            )
+    if "task" in export:
+        remedy = "load {it} too (columns=), or export {it} (fields= of export_resources)"
+        check_task_columns(export["task"].columns, remedy)
     check_fields_are_columns(export)
+
+
+def check_task_columns(columns: Iterable[str], remedy: str) -> None:
+    """Raise if tasks lack columns that relations need; `remedy` has ``{it}`` for these."""
+    existing = set(columns)
+    if absent := [name for name in ("gid", "memberships") if name not in existing]:
+        names = " and no column ".join(map(repr, absent))
+        it = "it" if len(absent) == 1 else "them"
+        raise InvalidFrameError(
+            f"The tasks have no column {names}, which tables are made of: {remedy.format(it=it)}."
+        )
 
 
 def _entity(source: Source, kind: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
@@ -171,7 +172,9 @@ def _custom_field(export: ExportAnswers, field: str) -> Tracked:
     try:
         fields = find_fields(export, field)
     except InvalidFieldError as error:
-        raise InvalidFieldError(f"{error} Other fields: {', '.join(TRACKED)}.") from None
+        near = difflib.get_close_matches(field, TRACKED, 1)
+        message = f"{field!r} is not a field. Did you mean {near[0]!r}?" if near else error
+        raise InvalidFieldError(f"{message} Other fields: {', '.join(TRACKED)}.") from None
     if len(fields) > 1:
         raise InvalidFieldError(
             f"{len(fields)} custom fields are called {field!r}: {choices(fields)}. Give the gid or "

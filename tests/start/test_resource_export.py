@@ -87,6 +87,7 @@ def test_several_make_one_export():
     ("make", "error", "words"),
     [
         (lambda: aj.ResourceExport("tasks"), InvalidOptionError, "did you mean 'task'"),
+        (lambda: aj.ResourceExport("story"), InvalidOptionError, "'story': possible values: task,"),
         (lambda: export_parameters("project"), InvalidOptionError, "resources = 'project'"),
         (lambda: export_parameters([]), InvalidOptionError, "resources is empty"),
         (lambda: export_parameters(None), InvalidOptionError, "resources = None"),

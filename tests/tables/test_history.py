@@ -313,6 +313,10 @@ def test_an_export_of_some_fields_says_all_that_is_missing_at_once(load):
 
 
 def test_unknown_and_ambiguous_fields_say_what_there_is(resource):
+    with pytest.raises(
+        InvalidFieldError, match=r"'sections' is not a field. Did you mean 'section'"
+    ):
+        resource.history("sections")
     with pytest.raises(InvalidFieldError, match=r"Did you mean 'Priority'.*section"):
         resource.history("Prioritaet")
     with pytest.raises(InvalidFieldError, match="2 custom fields are called 'Priority'"):

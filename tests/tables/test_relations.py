@@ -235,8 +235,10 @@ def test_an_export_without_rows_has_empty_tables(load):
 
 def test_tasks_without_memberships_are_refused(load):
     data = load([task("1", memberships=[])], columns=["gid", "name"])
-    with pytest.raises(InvalidFrameError, match=r"no column 'memberships'.*columns="):
+    with pytest.raises(InvalidFrameError, match=r"no column 'memberships'.*load it.*columns="):
         data.tables()
+    with pytest.raises(InvalidFrameError, match=r"'gid' and no column 'memberships'.*load them"):
+        load([task("1", memberships=[])], columns=["name"]).tables()
     with pytest.raises(InvalidFrameError, match="memberships"):
         data.gaps()
 
