@@ -114,15 +114,21 @@ def _run_command(words: Sequence[str], monitor: JobsMonitor) -> int:
     }
     gids = "".join(f"{gid}\n" for gid in monitor.jobs)
     try:
-        done = subprocess.run(  # noqa: S603  the user's own command, as words
-            words, input=gids, text=True, env={**os.environ, **environment}, check=False
-        )
+        with subprocess.Popen(  # noqa: S603  the user's own command, as words
+            words, stdin=subprocess.PIPE, text=True, env={**os.environ, **environment}
+        ) as process:
+            try:
+                process.communicate(gids)
+            except KeyboardInterrupt:  # which the command got, too: it may tidy up
+                process.wait()
+                raise
     except OSError as error:
         say(f"--exec {shlex.join(words)}: {error.strerror or error}")
         return FAILED
-    if done.returncode:
-        say(f"--exec {shlex.join(words)}: ended with exit code {done.returncode}")
-    return FAILED if done.returncode else SUCCESS
+    if code := process.returncode:
+        ending = f"ended with exit code {code}" if code > 0 else f"was killed (signal {-code})"
+        say(f"--exec {shlex.join(words)}: {ending}")
+    return FAILED if code else SUCCESS
 
 
 def _exit_code(monitor: JobsMonitor, *, interrupted: bool) -> int:

@@ -646,7 +646,22 @@ def test_a_command_that_fails_is_told_and_is_1(asana, tmp_path, capsys):
     asana.finish(*gids)
     assert watched(asana, tmp_path, "raise SystemExit(7)", *gids) == 1
     assert "ended with exit code 7" in capsys.readouterr().err
+    if os.name == "posix":
+        assert watched(asana, tmp_path, "import os; os.kill(os.getpid(), 9)", *gids) == 1
+        assert "was killed (signal 9)" in capsys.readouterr().err
     assert watched(asana, tmp_path, "", *gids) == 0
+
+
+def test_an_interrupt_lets_the_command_tidy_up(asana, tmp_path):
+    """As a shell does: its own table of what it downloaded, say."""
+    gids = asana.gids(1)
+    asana.finish(*gids)
+    result = tmp_path / "result"
+    program = "import sys, time; from pathlib import Path; file = Path(sys.argv[3])\n"
+    program += "file.touch(); time.sleep(0.6); file.write_text('tidy')"
+    interrupt_when(result.exists)
+    assert watched(asana, tmp_path, program, *gids) == 130
+    assert result.read_text() == "tidy"
 
 
 def test_no_command_runs_for_what_is_not_done(asana, tmp_path):
