@@ -50,11 +50,17 @@ def completion_parser() -> argparse.ArgumentParser:
 
 def _complete(options: argparse.Namespace, _: argparse.ArgumentParser) -> int:
     shtab = require_extra("shtab", "completion", "Shell completion needs shtab")
+    paths = {"DIR": shtab.DIRECTORY, "FILE": shtab.FILE}
     main_parser = argparse.ArgumentParser("asana-jobs")  # shtab needs all commands in one parser
     commands = main_parser.add_subparsers()
     for name in COMMANDS:
         parser = parser_of(name)
         text = (parser.description or "").partition(".")[0].replace("\n", " ")
         commands.add_parser(name, parents=[parser], add_help=False, help=text)
+        for action in parser._actions:  # noqa: SLF001  shtab, too, reads them
+            if action.metavar in paths:
+                action.complete = paths[action.metavar]  # type: ignore[attr-defined]
+            if name == "read" and action.option_strings and action.dest != "help":
+                main_parser._add_action(action)  # noqa: SLF001  its name may be left out
     print(shtab.complete(main_parser, options.shell))
     return SUCCESS

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -699,6 +701,38 @@ def test_completion_prints_a_script(shell, capsys):
     out = capsys.readouterr().out
     for name in (*COMMANDS, "modified-after", "exec"):
         assert name in out
+
+
+@pytest.mark.skipif(os.name != "posix" or shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        (["ex"], "export export-resources"),
+        (["export-resources", "12", "--mod"], "--modified-after --modified-before"),
+        (["12", "--wa"], "--wait"),
+        (["--errors", ""], "raise coerce drop"),
+        (["watch", "--file", "list."], "list.csv"),
+        (["download", "--dest", "li"], "lists"),
+    ],
+)
+def test_bash_completes_commands_options_and_paths(line, offered, capsys, tmp_path):
+    """Also those of ``read``, whose name may be left out."""
+    pytest.importorskip("shtab")
+    assert main(["completion", "bash"]) == 0
+    (tmp_path / "list.csv").touch()
+    (tmp_path / "lists").mkdir()
+    script = (
+        'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+        '_shtab_asana_jobs "$1" "${COMP_WORDS[COMP_CWORD]}"; echo "${COMPREPLY[*]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", capsys.readouterr().out + script, "bash", "asana-jobs", *line],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{offered}\n"
 
 
 def test_completion_without_shtab_names_the_extra(monkeypatch, capsys):
