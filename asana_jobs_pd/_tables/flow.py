@@ -53,7 +53,7 @@ def _named(export: ExportAnswers, times: pd.DataFrame, history: pd.DataFrame) ->
         return times
     names = _by_gid(tables_of(export)["project"], "name")
     times.insert(3, "project.name", times["project"].map(names).astype(times["project"].dtype))
-    order = pd.Index(_in_order(history))
+    order = _in_order(history)
     return (
         times.assign(place=order.get_indexer(pd.Index(times["value"])))
         .sort_values(["project.name", "project", "place"], kind="stable", ignore_index=True)
@@ -61,12 +61,12 @@ def _named(export: ExportAnswers, times: pd.DataFrame, history: pd.DataFrame) ->
     )
 
 
-def _in_order(history: pd.DataFrame) -> list[object]:
+def _in_order(history: pd.DataFrame) -> pd.Index:
     """Return the values of a history, those that tasks pass first at the beginning."""
     history = history.dropna(subset="value")
     keys = [name for name in ("task", "project") if name in history.columns]
     place = history.groupby(keys, sort=False).cumcount().groupby(history["value"]).mean()
-    return place.sort_values(kind="stable").index.tolist()
+    return place.sort_values(kind="stable").index
 
 
 def cycle_time_of(export: ExportAnswers, start: str | None = None) -> pd.DataFrame:

@@ -304,10 +304,8 @@ def _days(times: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the dates of times; the schema knows no times of some fields and leaves texts."""
     if pa.types.is_string(times.type):
         dates = pc.utf8_slice_codeunits(times, 0, 10)
-        return pc.strptime(dates, format="%Y-%m-%d", unit="us", error_is_null=True)
-    if pa.types.is_timestamp(times.type):
-        times = pc.floor_temporal(times, unit="day")
-    return times.cast(pa.timestamp("us"))
+        times = pc.strptime(dates, format="%Y-%m-%d", unit="us", error_is_null=True)
+    return times.cast(pa.date32())
 
 
 def _objects(names: pa.ChunkedArray, gids: pa.ChunkedArray) -> Values:
@@ -363,13 +361,13 @@ def present_of(source: Source, tracked: Tracked) -> Present:
 
 
 def _shown(column: pa.ChunkedArray, tracked: Tracked) -> Values:
-    """Return comparable values: dates as times, lists as the names in them."""
+    """Return comparable values: dates as days, lists as the names in them."""
     if pa.types.is_list(column.type):
         return Values(*(_joined(column, keys) for keys in (_NAMES, tracked.item_keys)))
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("us"))
+    if pa.types.is_timestamp(column.type):  # as pandas has dates
+        column = column.cast(pa.date32())
     if pa.types.is_string(column.type):  # a text field is emptied to "" or to null
         column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
     return Values(column, missing(len(column)))

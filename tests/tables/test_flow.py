@@ -60,6 +60,14 @@ def test_burnup_counts_what_there_is_and_what_is_done(world, resource):
     assert (weekly.index.day_of_week == 6).all()
 
 
+@pytest.mark.parametrize("field", ["due_on", "section", "completed", "Launch"])
+def test_arrow_types_are_counted_alike(field, world, load):
+    rows = list(resource_rows(world, "task"))[:40]
+    flow, arrow = load(rows).flow(field), load(rows, dtype_backend="pyarrow").flow(field)
+    assert (flow.to_numpy() == arrow.to_numpy()).all()
+    assert flow.columns.astype(str).tolist() == arrow.columns.astype(str).tolist()
+
+
 def test_days_end_by_the_clocks_of_a_zone(resource):
     utc, tokyo = resource.burnup(), resource.burnup(tz="Asia/Tokyo")
     assert not utc.equals(tokyo)

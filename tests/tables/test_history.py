@@ -325,12 +325,14 @@ def test_unknown_and_ambiguous_fields_say_what_there_is(resource):
         resource.history("Related work")
 
 
-def test_dtypes(resource):
+def test_dtypes(resource, load):
     dtypes = resource.history("due_on").dtypes.astype(str)
     assert dtypes["from"] == dtypes["to"] == "datetime64[us, UTC]"
     assert dtypes["value"] == "datetime64[us]"
     assert resource.history("completed")["value"].dtype == "boolean"
     assert resource.history("section")["value"].dtype == "string"
+    arrow = load(resource_rows(World(0, 50), "task"), dtype_backend="pyarrow")
+    assert arrow.history("due_on")["value"].dtype == arrow["task"]["due_on"].dtype
 
 
 def test_no_tasks_have_no_history(load):
