@@ -133,7 +133,7 @@ def test_throughput(world, answers):
 
 def test_days_in_each_section(world, data, answers):
     days = answers["Days in each section"]["median"]
-    assert {name for name, _ in days.index} == {project["name"] for project in world.projects}
+    assert {name for _, name, _ in days.index} == {project["name"] for project in world.projects}
     for _, sections in days.groupby(level=0):
         assert sections.index.get_level_values("value")[:2].tolist() == list(SECTIONS[:2])
     assert days.max() <= data.time_in("section")["time"].max()
