@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,20 +28,20 @@ def change_texts(column: pd.Series, pattern: str, change: Callable[[str], str]) 
 
     The pattern has no groups and no look-around. Without a match the same column comes back.
     """
-    dtype = column.dtype
-    if not (isinstance(dtype, pd.StringDtype | pd.CategoricalDtype) or is_object_dtype(dtype)):
+    dtype: Any = column.dtype
+    is_text = dtype.type is str  # Arrow's, too
+    if not (is_text or dtype.type is pd.CategoricalDtype.type or is_object_dtype(dtype)):
         return column
-    matches = _matches(column, pattern)
+    matches = _matches(column, pattern, is_text=is_text)
     if not matches.any():
         return column
     values = column.to_numpy(object).copy()
     values[matches] = [change(text) for text in values[matches]]
-    changed_dtype = object if isinstance(dtype, pd.CategoricalDtype) else dtype
-    return pd.Series(values, column.index, changed_dtype, name=column.name)
+    return pd.Series(values, column.index, dtype if is_text else object, name=column.name)
 
 
-def _matches(column: pd.Series, pattern: str) -> np.ndarray:
-    if isinstance(column.dtype, pd.StringDtype):
+def _matches(column: pd.Series, pattern: str, *, is_text: bool) -> np.ndarray:
+    if is_text:
         contained = column.str.contains(pattern, regex=True)
         return np.asarray(contained.fillna(False).to_numpy(bool))
     compiled = re.compile(pattern)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from asana_jobs_pd._compare.comparison import ExportComparison
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._jobs.views import masked
+from asana_jobs_pd._jobs.views import each_column, masked
 from asana_jobs_pd._public import public
 from asana_jobs_pd._report.excel import (
     ILLEGAL,
@@ -148,7 +148,8 @@ def _write(
     for name, frame in frames.items():
         flat = _flat(frame)
         check_size(flat, f"{owner}[{name!r}]")
-        columns = [_sheet_column(column) for _, column in masked(flat).items()]
+        plain = masked(each_column(flat, _with_texts_for_lists))
+        columns = [_sheet_column(column) for _, column in plain.items()]
         sheets[_sheet_name(str(name), {"about", *map(str.lower, sheets)})] = columns
     return write_book(path, sheets)
 
@@ -185,13 +186,18 @@ def _cut(name: str, length: int) -> str:
     return name.encode("utf-16-le")[: 2 * length].decode("utf-16-le", "ignore")
 
 
-def _sheet_column(column: pd.Series) -> SheetColumn:
-    """Return a column for a sheet: lists as text, naive times at midnight as dates."""
+def _with_texts_for_lists(column: pd.Series) -> pd.Series:
+    """Return a column of lists as text, any other as it is."""
     dtype = column.dtype
-    if isinstance(dtype, pd.ArrowDtype) and pa.types.is_list(dtype.pyarrow_dtype):
-        texts = [None if items is None else _text(items) for items in pa.array(column).to_pylist()]
-        return sheet_column(pd.Series(texts, name=column.name, dtype="string"))
-    if getattr(dtype, "kind", "") == "m":
+    if not (isinstance(dtype, pd.ArrowDtype) and pa.types.is_list(dtype.pyarrow_dtype)):
+        return column
+    texts = [None if items is None else _text(items) for items in pa.array(column).to_pylist()]
+    return pd.Series(texts, column.index, "string", name=column.name)
+
+
+def _sheet_column(column: pd.Series) -> SheetColumn:
+    """Return a column as a sheet can hold it, naive times as the dates they are."""
+    if getattr(column.dtype, "kind", "") == "m":
         days = column.dt.total_seconds() / 86_400
         return sheet_column(days.rename(f"{column.name} (days)"))
     result = sheet_column(column)

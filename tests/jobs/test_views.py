@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from conftest import TOKEN
 from made import SIGNATURE, URL
@@ -192,7 +193,12 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["string", "object", "category"])
+ARROW_TEXTS = [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
+
+
+@pytest.mark.parametrize(
+    "dtype", ["string", "object", "category", *map(pd.ArrowDtype, ARROW_TEXTS)]
+)
 def test_signatures_are_masked_in_every_column(dtype):
     """Others than ``download_url`` too, and only what is a credential."""
     frame = pd.DataFrame({"any": pd.Series([*TEXTS, None], dtype=dtype)})

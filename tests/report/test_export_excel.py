@@ -102,6 +102,20 @@ def test_values_of_custom_fields_have_a_sheet(tmp_path):
     assert (value["custom_field.name"], value["number_value"]) == ("Cost", 5.5)
 
 
+def test_signed_urls_are_masked_whatever_the_dtype(load, tmp_path):
+    """Arrow's texts, categories and lists, too."""
+    url = "https://x.example/a?X-Amz-Signature=5ec2e7"
+    data = load(task("1", notes=url, attachments=[{"gid": None, "url": url}], links=[url]))
+    texts = data.task["notes"]
+    data.task["category"] = texts.astype("category")
+    data.task["download_url"] = texts.astype("large_string[pyarrow]")
+    book = openpyxl.load_workbook(data.to_excel(tmp_path / "data.xlsx"))
+    (row,) = cells(book, "task")
+    found = [row[name] for name in ("notes", "attachments", "links", "category", "download_url")]
+    assert all("x.example/a?" in text for text in found)
+    assert not any("5ec2e7" in text for text in found)
+
+
 def test_true_and_false_are_shown_as_such_everywhere(tmp_path):
     """LibreOffice shows 1 and 0 in cells without a format."""
     path = aj.frames_to_excel({"a": pd.DataFrame({"done": [True, None]})}, tmp_path / "a.xlsx")
