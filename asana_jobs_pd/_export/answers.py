@@ -186,8 +186,8 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         -------
         AsanaDictionary
             A DataFrame that a notebook shows as a page: `resource_type`, `column`, `type` (of a
-            custom field Asana's, of others the dtype), `meaning`, `filled` (the share of rows
-            with a value), `options` (where there are few values, each with its count),
+            custom field Asana's, of others in words), `meaning`, `filled` (the share of rows
+            with a value), `options` (those of an enum field, or few values; each with its count),
             `projects` (in whose tasks a custom field has values) and `same_name` (other fields
             of that name).
 

@@ -19,7 +19,7 @@ _LEFT: Final = "style='text-align:left'"
 MAX_PROJECTS: Final = 5
 """Of more projects than these, the others are counted."""
 MAX_VALUES: Final = 12
-"""Columns with more distinct values do not list them."""
+"""Of more options than these, the others are counted; other columns do not list so many values."""
 _MEANINGS: Final = {
     "gid": "globally unique identifier",
     "name": "name",
@@ -174,18 +174,26 @@ def _is_filled(values: pd.Series) -> np.ndarray:
 
 
 def _options(values: pd.Series) -> str | None:
-    """Return the distinct values of a column with few of them, each with its count."""
+    """Return the options of a field, or the values of a column with few, each with its count."""
     type_ = values.dtype.pyarrow_dtype if isinstance(values.dtype, pd.ArrowDtype) else pa.null()
     is_enum = isinstance(values.dtype, pd.CategoricalDtype) or pa.types.is_dictionary(type_)
-    if pa.types.is_list(type_) and pa.types.is_string(type_.value_type):
+    is_multi_enum = pa.types.is_list(type_) and pa.types.is_string(type_.value_type)
+    if is_multi_enum:
         counts = values.list.flatten().value_counts()
     elif is_enum or pd.api.types.is_bool_dtype(values.dtype) or _is_short_text(values):
         counts = values.value_counts(sort=not is_enum)
     else:
         return None
-    if not 0 < len(counts) <= MAX_VALUES:
+    if counts.empty or (len(counts) > MAX_VALUES and not (is_enum or is_multi_enum)):
         return None
-    return ", ".join(f"{value} ({count:,})" for value, count in counts.items())
+    shown = [f"{value} ({count:,})" for value, count in counts.items()]
+    return _first(shown, MAX_VALUES)
+
+
+def _first(names: list[str], limit: int) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def _is_short_text(values: pd.Series) -> bool:
@@ -209,7 +217,4 @@ class _Projects:
         """Return the names of the projects in whose tasks a column has values."""
         filled = _is_filled(values)[self._rows]
         names = sorted(set(self._names[np.unique(self._codes[filled])]) - {""})
-        if not names:
-            return None
-        more = f" and {len(names) - MAX_PROJECTS} more" if len(names) > MAX_PROJECTS else ""
-        return ", ".join(names[:MAX_PROJECTS]) + more
+        return _first(names, MAX_PROJECTS) if names else None

@@ -180,6 +180,19 @@ def test_the_dictionary_says_which_projects_use_a_field(load):
     assert found.to_dict() == {"custom_fields.Cost": "Web"}
 
 
+def test_the_dictionary_has_the_first_of_many_options(load):
+    """Of an enum field; of other columns, many values are no options."""
+    rows = [
+        task(str(number), memberships=[], approval_status=f"a{number}")
+        | {"custom_fields": [field("1", "enum", {"gid": f"9{number}", "name": f"o{number}"})]}
+        for number in range(10, 30)
+    ]
+    found = load(rows).dictionary().set_index("column")["options"]
+    assert found["custom_fields.enum"].startswith("o10 (1), o11 (1), ")
+    assert found["custom_fields.enum"].endswith("o21 (1) and 8 more")
+    assert found["approval_status"] is pd.NA
+
+
 def test_the_dictionary_has_fields_without_a_name(load):
     """Beside fields that share one."""
     fields = [field("11", "text", "a", "Cost"), field("12", "number", 1, "Cost")]
