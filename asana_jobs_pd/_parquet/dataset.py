@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,12 @@ from asana_jobs_pd._parquet.destination import (
 )
 from asana_jobs_pd._parquet.writer import DatasetWriter, WrittenFile, folder_of
 from asana_jobs_pd._public import public
-from asana_jobs_pd.errors import ExportFileError, InvalidFrameError, InvalidOptionError
+from asana_jobs_pd.errors import (
+    AsanaJobsError,
+    ExportFileError,
+    InvalidFrameError,
+    InvalidOptionError,
+)
 from asana_jobs_pd.typing import DtypeBackend
 
 
@@ -81,7 +87,7 @@ def read_asana_dataset(
     check_one_of("dtype_backend", dtype_backend, ("numpy_nullable", "pyarrow"))
     wanted = types_of(resource_types)
     root = dataset_folder(folder)
-    try:
+    with reading(root):
         manifest = json.loads((root / MANIFEST).read_bytes())
         catalogue = to_frame(_table([root / CATALOGUE]), "numpy_nullable")
         issues = to_frame(_table([root / ISSUES]), "numpy_nullable")
@@ -98,8 +104,6 @@ def read_asana_dataset(
                     len(rows), rows.num_columns, table["duplicates"], latest_of(rows)
                 )
                 frames[name] = _with_options(to_frame(rows, dtype_backend), catalogue)
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise ExportFileError(f"{root} cannot be read: {error}.", path=str(root)) from None
     counts = {str(name): count for name, count in issues["resource_type"].value_counts().items()}
     return AsanaExport(
         frames,
@@ -125,6 +129,18 @@ def dataset_folder(folder: str | os.PathLike[str]) -> Path:
     if "://" in str(folder):
         reason = "is not a local folder; copy the dataset to one"
     raise ExportFileError(f"{hide_query(str(folder))} {reason}.", path=hide_query(str(folder)))
+
+
+@contextlib.contextmanager
+def reading(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise `ExportFileError` where a dataset turns out to be damaged."""
+    try:
+        yield
+    except AsanaJobsError:
+        raise
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        reason = str(error).removesuffix(".")
+        raise ExportFileError(f"{folder} cannot be read: {reason}.", path=str(folder)) from None
 
 
 def _table(files: Sequence[str | Path]) -> pa.Table:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.results import to_frame
 from asana_jobs_pd._files import replace_file
+from asana_jobs_pd._parquet.dataset import reading
 from asana_jobs_pd._public import public
 from asana_jobs_pd._tables.arrays import arrow_column
 from asana_jobs_pd._tables.lake import Lake
@@ -121,10 +122,11 @@ def _create_views(
             if name in names:
                 connection.register(name, view())
         return
-    views = Lake(lake)
-    for name in TABLES:
-        if name in names:
-            connection.execute(f'create view "{name}" as {views.query(name)}')
+    with reading(lake):
+        views = Lake(lake)
+        for name in TABLES:
+            if name in names:
+                connection.execute(f'create view "{name}" as {views.query(name)}')
 
 
 def _frames_of(export: ExportAnswers) -> Iterator[tuple[str, Callable[[], pa.Table]]]:

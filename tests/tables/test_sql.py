@@ -155,6 +155,17 @@ def test_what_is_no_dataset_is_refused(tmp_path):
         aj.sql(5, "from task")
 
 
+@pytest.mark.parametrize("name", ["_manifest.json", "task/part-00000.parquet"])
+def test_a_damaged_dataset_is_named(tmp_path, name):
+    path = write(tmp_path / "a.gz", [task("1", memberships=[])])
+    aj.asana_export_to_parquet(path, tmp_path / "lake", progress=False)
+    (tmp_path / "lake" / name).write_bytes(b"{")
+    for read in (lambda lake: aj.sql(lake, "from task"), aj.read_asana_dataset):
+        with pytest.raises(ExportFileError, match=r"lake cannot be read: .*[^.]\.$") as caught:
+            read(tmp_path / "lake")
+        assert caught.value.path == str(tmp_path / "lake")
+
+
 def test_rows_without_a_gid_and_lists_of_other_things(tmp_path):
     """They are in no table, wherever they are; what is repeated is there once."""
     rows = [
