@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._export.answers import ExportAnswers
@@ -62,11 +63,26 @@ def _named(export: ExportAnswers, times: pd.DataFrame, history: pd.DataFrame) ->
 
 
 def _in_order(history: pd.DataFrame) -> pd.Index:
-    """Return the values of a history, those that tasks pass first at the beginning."""
-    history = history.dropna(subset="value")
+    """Return the values of a history, those that tasks reach first at the beginning.
+
+    Which of two values comes first, most of the tasks say that had both.
+    """
     keys = [name for name in ("task", "project") if name in history.columns]
-    place = history.groupby(keys, sort=False).cumcount().groupby(history["value"]).mean()
-    return place.sort_values(kind="stable").index
+    reached = history.dropna(subset="value").drop_duplicates([*keys, "value"])
+    group = reached.groupby(keys, sort=False).ngroup().to_numpy()
+    codes, values = pd.factorize(reached["value"])
+    pairs, step = [np.empty(0, np.int64)], 1
+    while (same := group[step:] == group[:-step]).any():
+        pairs.append(codes[:-step][same] * len(values) + codes[step:][same])
+        step += 1
+    pair, count = np.unique(np.concatenate(pairs), return_counts=True)
+    first, second = pair // max(1, len(values)), pair % max(1, len(values))
+    opposite = pd.Series(count, pair).reindex(second * len(values) + first, fill_value=0)
+    usual = count > opposite.to_numpy()
+    before, after = (np.bincount(code[usual], minlength=len(values)) for code in (second, first))
+    place = (before - after) / np.maximum(1, before + after)
+    ordered: pd.Index = pd.Index(values).take(np.argsort(place, kind="stable"))
+    return ordered
 
 
 def cycle_time_of(export: ExportAnswers, start: str | None = None) -> pd.DataFrame:

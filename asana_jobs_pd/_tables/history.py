@@ -29,6 +29,7 @@ from asana_jobs_pd.errors import AsanaValueWarning, warn_user
 
 NEVER: Final = np.iinfo(np.int64).min
 _TIME: Final = pa.timestamp("us", "UTC")
+_MAX_KINDS: Final = 5
 
 
 def history_of(export: ExportAnswers, field: str, also: Sequence[str] = ()) -> pd.DataFrame:
@@ -205,7 +206,10 @@ def _warn(
     notes = []
     unknown = unknown_stories(source)
     if unknown:
-        shown = ", ".join(f"{name} ({count})" for name, count in list(unknown.items())[:5])
+        kinds = [f"{name} ({count})" for name, count in unknown.items()]
+        shown = ", ".join(kinds[:_MAX_KINDS])
+        if len(kinds) > _MAX_KINDS:
+            shown += f" and {len(kinds) - _MAX_KINDS} more"
         notes.append(f"stories of unknown kinds were not taken into account: {shown}")
     if untimed:
         notes.append(f"stories without a time were not taken into account: {untimed}")

@@ -1,5 +1,7 @@
 """What follows from history, compared with counts over the generated world."""
 
+import itertools
+
 import pandas as pd
 import pytest
 from rows import task
@@ -153,6 +155,31 @@ def test_cycle_time_is_from_a_section_or_the_creation_until_done(resource):
 def test_options_that_make_no_sense_are_refused(resource, options):
     with pytest.raises(InvalidOptionError, match=next(iter(options))):
         resource.flow(**options)
+
+
+def test_sections_that_tasks_skip_keep_their_order(load):
+    """Most tasks go from To do to Done at once: Review, which few reach, is still before Done."""
+    web, day = {"gid": "9", "name": "Web"}, "2026-01-{:02}T00:00:00Z"
+    names = {"To do": "10", "Review": "11", "Done": "12"}
+    rows = []
+    for number, way in enumerate([["To do", "Done"]] * 4 + [["To do", "Review", "Done"]]):
+        sections = [{"gid": names[name], "name": name} for name in way]
+        stories = [
+            {
+                "resource_subtype": "section_changed",
+                "created_at": day.format(place + 2),
+                "project": web,
+                "old_section": old,
+                "new_section": new,
+            }
+            for place, (old, new) in enumerate(itertools.pairwise(sections))
+        ]
+        members = [{"project": web, "section": sections[-1]}]
+        times = {"created_at": day.format(1), "modified_at": day.format(9)}
+        rows.append(task(str(number), stories=stories, memberships=members, **times))
+    data = load(rows)
+    assert data.flow().columns.tolist() == ["To do", "Review", "Done"]
+    assert data.time_in(until="export")["value"].unique().tolist() == ["To do", "Review", "Done"]
 
 
 @pytest.fixture
