@@ -21,6 +21,7 @@ from asana_jobs_pd._decode.sources import StorageOptions, filesystem_of, is_url,
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.read import read_asana_export
 from asana_jobs_pd._export.request import matching_files
+from asana_jobs_pd._export.results import LoadedExport
 from asana_jobs_pd._files import input_path
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._http.redaction import hide_query
@@ -126,6 +127,10 @@ def _checked(frames: Any, role: str) -> dict[str, pd.DataFrame]:
             f"{role}: cannot compare {type(frames).__name__}. Pass the result of "
             "read_asana_export, a dict of DataFrames by resource_type, export files, or the "
             "folder of a Parquet dataset."
+        )
+    if isinstance(frames, LoadedExport) and not isinstance(frames, AsanaExport):
+        raise InvalidOptionError(
+            f"{role} is of type {type(frames).__name__}: load it with the pandas engine."
         )
     for name, frame in frames.items():
         if not isinstance(frame, pd.DataFrame):

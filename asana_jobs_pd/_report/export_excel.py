@@ -88,7 +88,11 @@ def frames_to_excel(
         raise InvalidFrameError('Give frames by the names of their sheets: {"Cost": frame, …}.')
     for name, frame in frames.items():
         if not isinstance(frame, pd.DataFrame | pd.Series):
-            raise InvalidFrameError(f"frames[{name!r}] is not a DataFrame or Series: {frame!r:.60}")
+            package = type(frame).__module__.partition(".")[0]
+            raise InvalidFrameError(
+                f"frames[{name!r}] is of type {package}.{type(frame).__name__}; give a DataFrame "
+                "or Series of pandas."
+            )
     return _write(frames, path, "frames")
 
 

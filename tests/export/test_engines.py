@@ -10,7 +10,7 @@ import pytest
 from rows import GRAPH_FIELDS, NAMESAKES, field, task, write
 
 import asana_jobs_pd as aj
-from asana_jobs_pd.errors import InvalidOptionError, MissingExtraError
+from asana_jobs_pd.errors import InvalidFrameError, InvalidOptionError, MissingExtraError
 
 pl = pytest.importorskip("polars")
 
@@ -111,3 +111,7 @@ def test_answers_need_the_pandas_engine(path, engine):
     with pytest.raises(AttributeError, match="no attribute 'goals'"):
         data.goals  # noqa: B018
     assert data.team is data["team"]
+    with pytest.raises(InvalidOptionError, match="old is of type AsanaArrowExport: load it with"):
+        aj.compare_asana_exports(data, data)
+    with pytest.raises(InvalidFrameError, match=r"frames\['team'\] is of type (pyarrow|polars)"):
+        aj.frames_to_excel({"team": data.team}, "team.xlsx")
