@@ -43,9 +43,9 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         Raises
         ------
         InvalidFieldError
-            When there is no such field, or more than one; the message lists the choices.
+            If there is no such field, or more than one; the message lists the choices.
         InvalidOptionError
-            When custom fields were not loaded as columns.
+            If custom fields were not loaded as columns.
 
         See Also
         --------
@@ -71,9 +71,9 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         Raises
         ------
         InvalidFrameError
-            When tasks were loaded or exported without `gid` or `memberships`.
+            If tasks were loaded or exported without `gid` or `memberships`.
         InvalidOptionError
-            When custom fields were not loaded as columns.
+            If custom fields were not loaded as columns.
 
         See Also
         --------
@@ -164,7 +164,7 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         Raises
         ------
         MissingExtraError
-            When DuckDB is not installed.
+            If DuckDB is not installed.
 
         See Also
         --------
@@ -224,11 +224,11 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         Raises
         ------
         ExportWriteError
-            When it exists already or cannot be written.
+            If it exists already or cannot be written.
         InvalidOptionError
-            When `dest` is not a local folder.
+            If `dest` is not a local folder.
         InvalidFrameError
-            When you added a column that Parquet cannot hold.
+            If you added a column that Parquet cannot hold.
 
         See Also
         --------
@@ -264,16 +264,16 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         Raises
         ------
         MissingExtraError
-            When XlsxWriter is not installed.
+            If XlsxWriter is not installed.
         InvalidFrameError
-            When a frame is larger than a sheet: 1,048,575 rows, 16,384 columns.
+            If a frame is larger than a sheet: 1,048,575 rows, 16,384 columns.
         InvalidOptionError
-            When the suffix is not ``.xlsx``, or `path` is not a local file in an existing folder.
+            If the suffix is not ``.xlsx``, or `path` is not a local file in an existing folder.
 
         Warns
         -----
         AsanaValueWarning
-            When a text is longer than 32,767 characters, the limit of a cell: it is cut.
+            If a text is longer than 32,767 characters, the limit of a cell: it is cut.
 
         See Also
         --------

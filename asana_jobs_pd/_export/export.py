@@ -87,14 +87,14 @@ class AsanaExport(ExportAnswers):
         Raises
         ------
         InvalidFrameError
-            When the tasks have no stories, or lack the field.
+            If the tasks have no stories, or lack the field.
         InvalidFieldError
-            When there is no such field, or more than one.
+            If there is no such field, or more than one.
 
         Warns
         -----
         AsanaValueWarning
-            When stories are of unknown kinds, or contradict each other or the tasks.
+            If stories are of unknown kinds, or contradict each other or the tasks.
 
         See Also
         --------

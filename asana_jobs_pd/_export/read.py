@@ -165,13 +165,13 @@ def read_asana_export(
     Raises
     ------
     ExportFileError
-        When a file cannot be read: missing, damaged, in another format, or with a malformed line.
+        If a file cannot be read: missing, damaged, in another format, or with a malformed line.
     ExportWorkerError
-        When a worker process was killed or failed.
+        If a worker process was killed or failed.
     MissingExtraError
-        When the engine, or a URL, needs a package that is not installed.
+        If the engine, or a URL, needs a package that is not installed.
     InvalidOptionError, InvalidFieldError, InvalidFrameError
-        When an option, a column or a frame is invalid.
+        If an option, a column or a frame is invalid.
 
     See Also
     --------

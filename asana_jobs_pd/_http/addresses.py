@@ -19,18 +19,18 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
 def check_base_url(base_url: str) -> str:
-    """Return a base URL without a trailing slash; refuse it where a token must not go."""
+    """Return a base URL without a trailing slash; raise if a token must not be sent there."""
     try:
         checked, problem = _parse_base_url(base_url)
     finally:
-        del base_url  # it may hold a password, and a traceback may show locals
+        del base_url  # it may contain a password, and tracebacks may show locals
     if problem:
         raise InvalidOptionError(problem)
     return checked
 
 
 def _parse_base_url(base_url: str) -> tuple[str, str]:
-    """Return the checked URL, or an empty string and what is wrong with it."""
+    """Return the checked URL and "", or "" and what is wrong with the URL."""
     parts = split_url(base_url)
     shown = clean(str(base_url))
     safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(base_url))
@@ -50,7 +50,7 @@ def _parse_base_url(base_url: str) -> tuple[str, str]:
 
 
 def hide_proxies(proxies: Mapping[str, str] | None) -> Proxies:
-    """Return proxies out of sight, as their URLs may hold passwords; only a mapping will do."""
+    """Return proxies hidden from reprs, since their URLs may contain passwords; check the type."""
     kind = type(proxies).__name__
     try:
         valid = isinstance(proxies, Mapping | None) and all(
@@ -69,7 +69,7 @@ def hide_proxies(proxies: Mapping[str, str] | None) -> Proxies:
 
 
 class Network:
-    """How servers are reached; keeps one adapter for each."""
+    """How servers are reached: proxies, certificates, and one adapter for each server."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Network:
         self._adapters: dict[str, OneServerAdapter] = {}
 
     def adapter(self, url: str) -> OneServerAdapter:
-        """Return the adapter of the server that a URL names."""
+        """Return the adapter for the server of a URL."""
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._adapters:
@@ -93,12 +93,12 @@ class Network:
         return self._adapters[origin]
 
     def close(self) -> None:
-        """Close the connections; other ones are made when they are needed."""
+        """Close the connections; new ones are made when needed."""
         for adapter in list(self._adapters.values()):
             adapter.close()
 
     def forget(self) -> None:
-        """Forget the connections: in a forked process they belong to the other one."""
+        """Forget the connections, which in a forked process belong to the parent."""
         self._adapters = {}
 
 
@@ -132,12 +132,12 @@ def _merge_environment(url: str, proxies: Proxies, verify: bool | str | None) ->
     except ValueError:
         return None
     if is_loopback(url):
-        merged["proxies"] = {}  # a plain http request would hand the token to the proxy
+        merged["proxies"] = {}  # the proxy of a plain http request would see the token
     return Hidden({"proxies": merged["proxies"], "verify": merged["verify"]})
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether a URL's host is certainly this machine: ``localhost`` or a loopback address."""
+    """Return whether a URL's host is this machine for sure: ``localhost`` or a loopback address."""
     host = split_url(url).hostname or ""
     if host == "localhost":
         return True
@@ -150,10 +150,10 @@ def is_loopback(url: str) -> bool:
 
 
 def split_url(url: str) -> SplitResult:
-    """Return the parts of a URL, all of them empty when it cannot be parsed."""
+    """Return the parts of a URL, all empty if it cannot be parsed."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # a bad port raises only when it is read
+        _ = parts.port  # an invalid port only raises when it is read
     except (ValueError, AttributeError, TypeError):
         return SplitResult("", "", "", "", "")
     return parts

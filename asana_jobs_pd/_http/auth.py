@@ -19,7 +19,7 @@ from asana_jobs_pd.errors import TokenError
 ENVIRONMENT = ("ASANA_ACCESS_TOKEN", "ASANA_PAT", "ASANA_TOKEN")
 KEYRING = ("asana_jobs_pd", "access_token")
 PAUSE = 10.0
-"""Seconds before a callable that had no new token is called again."""
+"""Seconds until a callable that returned no new token is called again."""
 _CALLABLE = "the callable token="
 _REPLACE = "Create a new token at https://app.asana.com/0/my-apps and set ASANA_ACCESS_TOKEN."
 _CALL = "The callable has to return a token that Asana accepts."
@@ -35,7 +35,7 @@ _HOW = (
 class Token:
     """A token that is revealed only to the request that is sent.
 
-    Of a callable it is the latest that it returned; `renew` calls it again. It has no
+    If it comes from a callable, `renew` calls that again. It has no
     ``__dict__``, refuses to be pickled or copied, and its repr names where it came from.
     """
 
@@ -70,7 +70,7 @@ class Token:
 
     @property
     def fingerprint(self) -> str:
-        """A hash that tells tokens apart."""
+        """A hash that identifies the token."""
         return hashlib.sha256(self._secrets[-1].encode()).hexdigest()
 
     def hide(self, function: Callable[..., str], text: str) -> str:
@@ -78,10 +78,10 @@ class Token:
         return function(text, *self._secrets)
 
     def renew(self, rejected: str) -> bool:
-        """Call the callable for a new token, unless the rejected header was replaced already.
+        """Call the callable for a new token, unless the rejected header has already been replaced.
 
-        One thread calls, the others wait. Returns whether there is another token now. After a
-        call in vain, it is called again only once `PAUSE` has passed.
+        One thread calls, the others wait. Returns whether there is a new token now. If the
+        callable returns no new token, it is not called again for `PAUSE` seconds.
         """
         if self._provider is None:
             return False
@@ -102,15 +102,15 @@ class Token:
             return True
 
     def reset_lock(self) -> None:
-        """Have a new lock: in a forked process nobody may be left to release the old one."""
+        """Replace the lock: in a forked process, no thread may be left to release the old one."""
         self._lock = threading.Lock()
 
     def _use(self, secret: Secret) -> None:
-        self._secrets = (*self._secrets[-1:], secret)  # responses may still echo the one before
+        self._secrets = (*self._secrets[-1:], secret)  # responses may still echo the previous one
         self.header = Secret(f"Bearer {secret}")
 
     def _ask(self) -> tuple[Secret, str]:
-        """Return what the callable returns, or a blank and what it did instead."""
+        """Return the callable's token and "", or a blank and what went wrong."""
         assert self._provider is not None
         try:
             value = self._provider.reveal()()
@@ -124,7 +124,7 @@ class Token:
 
 
 def _checked(value: object) -> tuple[Secret, str]:
-    """Return a token, or a blank and what is wrong with the value."""
+    """Return the token and "", or a blank and what is wrong with the value."""
     if not isinstance(value, str):
         return Secret(""), f"not a string but of type {type(value).__name__}"
     if not _VISIBLE.fullmatch(value):
@@ -141,7 +141,7 @@ def find_token(
     ask: bool = True,
     optional: bool = False,
 ) -> Token:
-    """Return the token of the argument, the environment, the keyring or a hidden prompt.
+    """Return the token from the argument, the environment, the keyring or a hidden prompt.
 
     Without `ask` nobody is prompted; an `optional` one that neither the argument nor the
     environment has is made up.
@@ -166,12 +166,12 @@ def find_token(
 
 
 def environment(name: str) -> Secret:
-    """Return an environment variable, empty when it is not set."""
+    """Return an environment variable, empty if it is not set."""
     return Secret(os.environ.get(name, ""))
 
 
 def keyring_token() -> Secret | None:
-    """Return the token that the system's keyring holds, if any."""
+    """Return the token in the system's keyring, if any."""
     try:
         import keyring  # noqa: PLC0415  an extra
 
@@ -182,7 +182,7 @@ def keyring_token() -> Secret | None:
 
 
 def prompt_token() -> Secret | None:
-    """Prompt for the token without showing it, where somebody can answer."""
+    """Prompt for the token without showing it, if the session is interactive."""
     if not _is_interactive():
         return None
     try:

@@ -1,4 +1,4 @@
-"""A client: one token at one server."""
+"""`Client`: one token for one server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from asana_jobs_pd.errors import ClientClosedError, InvalidOptionError, RequestE
 
 BASE_URL = "https://app.asana.com/api/1.0"
 OUTAGE = 5.0
-"""After so many seconds without any response, one request that failed for good fails all."""
+"""After this many seconds without any response, a request that fails for good ends the call."""
 
 log = logging.getLogger("asana_jobs_pd")
 _NEVER = threading.Event()
@@ -52,10 +52,10 @@ _ONE_TRY = RetryPolicy(0)
 
 @public
 class Client:
-    """Reads jobs from one Asana with one token; `connect` makes one.
+    """Reads jobs from one Asana server with one token; `connect` creates one.
 
-    Threads share it. It keeps its connections until it is closed, shows its token to nobody
-    and refuses to be pickled; after a fork it starts afresh.
+    It is thread-safe, keeps its connections until it is closed, never shows its token, and cannot
+    be pickled. After a fork, it opens new connections.
 
     Parameters
     ----------
@@ -64,50 +64,50 @@ class Client:
         the environment (``ASANA_ACCESS_TOKEN``, ``ASANA_PAT``, ``ASANA_TOKEN``), then in the
         keyring, then prompts for it in an interactive session. A callable without arguments
         that returns a token is called now, and once whenever Asana rejects the token (401), so
-        that a long wait outlives an OAuth token: from whichever thread noticed it, while the
-        others wait. It must not use this client itself.
+        that a long wait outlives an OAuth token. The thread that notices it calls, while the
+        others wait. The callable must not use this client.
     base_url
-        Where Asana is: https, or a loopback address. None takes the environment's
-        ``ASANA_BASE_URL``, or Asana's own.
+        The URL of the API: https, or a loopback address. None takes ``ASANA_BASE_URL`` from the
+        environment, or else Asana's own URL.
     requests_per_minute
-        The budget of the token, which all its clients in a process share; the newest sets it.
+        The token's budget, which all its clients in a process share; the newest client sets it.
         1,500 on paid domains, 150 on free ones; None for no limit of our own
         (https://developers.asana.com/docs/rate-limits).
     max_in_flight
-        Requests at the same time; Asana allows 50.
+        The most requests at the same time; Asana allows 50.
     timeout
         Seconds to connect, and seconds between two bytes. A complete response may take up to
         twice the second value. Looking up the server's name (DNS) is up to the operating system:
-        neither this nor an interrupt cuts it short, but nobody waits for its thread either.
+        neither this nor an interrupt can cut it short, but no call waits for it.
     max_retries
-        How often a request is tried again after a connection failure or a status of 429,
-        500, 502, 503 or 504, within ten minutes. The pauses double from half a second up to 30 s,
-        less a random half, unless Asana names them: 5 retries take 8 to 16 s, and 10 up to 2.5
+        How often a request is retried after a connection failure or a status of 429, 500, 502,
+        503 or 504, within ten minutes. The pauses double from half a second up to 30 s, minus up
+        to a random half, unless Asana sets them: 5 retries take 8 to 16 s, and 10 up to 2.5
         minutes.
     proxies, verify
-        As in requests: a mapping of proxies, a CA bundle's path or False. None takes the
-        environment's (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``, …). A loopback address is
+        As in requests: a mapping of proxies; the path of a CA bundle, or False. None takes those
+        of the environment (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``, …). Loopback addresses are
         reached without a proxy.
     opt_pretty
-        Ask for indented JSON: slower, for debugging with a proxy that shows traffic.
+        Whether to request indented JSON, which is slower, to debug with a proxy that shows traffic.
     ledger
-        Whether to record which jobs are read and started, for `recent_jobs`. None does so
-        unless Asana is at a loopback address, ``ASANA_JOBS_LEDGER=0`` or a `transport` is given.
+        Whether to record which jobs are read and started, for `recent_jobs`. None records them,
+        except with a loopback address, ``ASANA_JOBS_LEDGER=0`` or a `transport`.
     limiter
-        A limiter of your own instead of the token's.
+        Your own limiter instead of the token's.
     transport
-        An object that answers requests instead of the network: for tests without sockets. See
-        ``asana_jobs_pd.testing``. It gets the requests for export files, too, and needs no token.
+        An object that responds to requests instead of the network, for tests without sockets; see
+        ``asana_jobs_pd.testing``. It also gets the requests for export files, and needs no token.
 
     Attributes
     ----------
     policy : RetryPolicy
-        How often and how long a failed request is tried again; may be replaced.
+        How often and for how long a failed request is retried; may be replaced.
 
     See Also
     --------
-    connect : Make one, and make it the default.
-    testing.MockTransport : A `transport` made of a function.
+    connect : Create a client and make it the default.
+    testing.MockTransport : A `transport` made from a function.
 
     Examples
     --------
@@ -160,7 +160,7 @@ class Client:
         _clients.add(self)
 
     def reopen(self) -> None:
-        """Drop all connections and start again, as a forked process must."""
+        """Drop all connections and start over, as a forked process must."""
         self._transport: RequestsTransport | CustomTransport
         self._token.reset_lock()
         self._network.forget()
@@ -207,7 +207,7 @@ class Client:
 
     @property
     def max_in_flight(self) -> int:
-        """How many requests may be in flight at the same time.
+        """The most requests that may be in flight at the same time.
 
         See Also
         --------
@@ -232,14 +232,14 @@ class Client:
         )
 
     def outage_since(self, began: float) -> str:
-        """Describe an outage that has lasted a while; empty when there is none."""
+        """Return a description of an outage that has lasted a while; "" if there is none."""
         quiet = time.monotonic() - began
         if quiet < OUTAGE or self._heard_at >= began:
             return ""
         return f"nothing came from the network for {format_duration(quiet)}"
 
     def server_time(self) -> float:
-        """Return the server's time (seconds since 1970) by its last `Date` header, else our own."""
+        """Return the server's time by its last `Date` header, or ours, in seconds since 1970."""
         if self._dated is not None and (date := http_date(self._dated[0])) is not None:
             return date + time.monotonic() - self._dated[1]
         return time.time()
@@ -249,7 +249,7 @@ class Client:
 
         See Also
         --------
-        connect : Make a new one.
+        connect : Create a new one.
 
         Examples
         --------
@@ -269,12 +269,12 @@ class Client:
         gid
             The gid of the job.
         opt_fields
-            The fields to ask for; without any, Asana returns its compact record.
+            The fields to request; without any, Asana returns its compact record.
 
         Returns
         -------
         dict
-            What Asana calls ``data``.
+            The record, which Asana calls ``data``.
 
         See Also
         --------
@@ -301,10 +301,10 @@ class Client:
     ) -> Record | RequestError:
         """Return the record of one job, or the error that says why there is none.
 
-        Without `opt_fields` Asana returns its compact record. Those that are `optional` are left
-        out once Asana has refused them. `stop`, set by another thread, raises ``Cancelled``. A
+        Without `opt_fields`, Asana returns its compact record. `optional` fields are left out once
+        Asana has refused them. If another thread sets `stop`, ``Cancelled`` is raised. A
         `background` request lets others go first and is not retried: a poller polls again anyway,
-        and wants to know now what is wrong.
+        and needs to know at once what is wrong.
         """
 
         def ask(without: frozenset[str]) -> Record | RequestError:
@@ -319,7 +319,7 @@ class Client:
         refused = optional & self.refused_fields
         result = ask(refused)
         if refused < optional and _is_bad_request(result):
-            # Perhaps Asana does not know those; if the gid is at fault, fewer fields do not help.
+            # Perhaps Asana does not know these fields; if the gid is wrong, this does not help.
             fewer = ask(optional)
             if not isinstance(fewer, RequestError):
                 self.refused_fields |= optional
@@ -338,8 +338,8 @@ class Client:
     ) -> PostResult:
         """Ask Asana to start a job; the request is repeated only if it certainly did not arrive.
 
-        `body` is JSON with what Asana calls ``data``; errors speak of the `subject` (such as
-        ``"Project"``) with that `gid`. `stop`, set before it was sent, raises ``Cancelled``.
+        `body` is JSON with what Asana calls ``data``; errors name the `subject` (such as
+        ``"Project"``) and its `gid`. If `stop` is set before sending, ``Cancelled`` is raised.
         A 429 is left to the caller: it may also stand for a limit on running jobs.
         """
         url = f"{self.base_url}{path}{_query((), self.opt_pretty)}"
@@ -359,7 +359,7 @@ class Client:
         background: bool = False,
         renewed: bool = False,
     ) -> Sent:
-        """Send a request when it is its turn; again if another token replaces a rejected one."""
+        """Send a request when it is its turn, and again if its rejected token has been replaced."""
         self._check_open()
         post = method == "POST"
         started = self.limiter.acquire(stop, background=background, post=post)
@@ -387,7 +387,7 @@ class Client:
             raise ClientClosedError("This client was closed; connect() makes a new one.")
 
     def _note_headers(self, headers: Mapping[str, str]) -> None:
-        """Keep announced changes, and the date at most once a second; it is parsed when needed."""
+        """Store announced changes, and the date at most once a second; it is parsed when needed."""
         if announced := headers.get("Asana-Change"):
             self.changes.note(self._token.hide(redact, announced))
         self._heard_at = now = time.monotonic()
@@ -410,7 +410,7 @@ _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 def _reopen_after_fork() -> None:
-    # Two processes on one socket would read each other's answers.
+    # Two processes on one socket would read each other's responses.
     for client in list(_clients):
         client.reopen()
 
@@ -420,7 +420,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def check_client(client: object) -> None:
-    """Refuse anything but a client; None stands for the default one."""
+    """Raise unless it is a client or None, which stands for the default client."""
     if client is not None and not isinstance(client, Client):
         raise InvalidOptionError(
             f"client is a {type(client).__name__}, not a Client; connect() returns one."

@@ -1,4 +1,4 @@
-"""The client that verbs use when they are given none: of `connect`, or of the environment."""
+"""The default client of functions without `client=`: from `connect`, or from the environment."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ log = logging.getLogger("asana_jobs_pd")
 def connect(*token: Any, **options: Any) -> Client:
     """Create a client and make it the default for later calls.
 
-    No request is made yet; a callable `token` is called.
+    No request is made yet; if `token` is a callable, it is called.
 
     Returns
     -------
     Client
-        Also usable as a context manager, and as ``client=`` of every verb.
+        It can be used as a context manager, and passed as ``client=`` to any function.
 
     Raises
     ------
     TokenError
-        When there is no token, or a malformed one.
+        If there is no token, or a malformed one.
     InvalidOptionError
-        When an option has an invalid value.
+        If an option has an invalid value.
 
     See Also
     --------
-    Client : What it returns.
+    Client : The class, with all options.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def connect(*token: Any, **options: Any) -> Client:
     >>> client
     <Client http://127.0.0.1:.../api/1.0 ...>
 
-    An OAuth token that is renewed when it has expired:
+    An OAuth token that is renewed when it expires:
 
     >>> client = aj.connect(lambda: asana.token, base_url=asana.base_url)
     """
@@ -60,7 +60,7 @@ def connect(*token: Any, **options: Any) -> Client:
 
 @dataclass
 class _Default:
-    """The client that functions use when they are given none."""
+    """The default client, and whether `connect` made it."""
 
     client: Client | None = None
     implicit: bool = True
@@ -74,9 +74,9 @@ _default = _Default()
 
 
 def default_client(*, ask: bool = True) -> Client:
-    """Return the client of the last ``connect()``, else one made from the environment.
+    """Return the client of the last ``connect()``, or else one made from the environment.
 
-    Without `ask` nobody is prompted for a token.
+    With ``ask=False``, nobody is prompted for a token.
     """
     client = connected_client()
     if client is None or (_default.implicit and _default.environment != _environment()):
@@ -88,19 +88,19 @@ def default_client(*, ask: bool = True) -> Client:
 
 
 def connected_client() -> Client | None:
-    """Return the client of the last ``connect()`` or read, None when there is none yet."""
+    """Return the client of the last ``connect()`` or read; None if there is none yet."""
     client = _default.client
     return None if client is None or client.closed else client
 
 
 def known_base_url(client: Client | None) -> str | None:
-    """Return the base URL of a client, else of the last ``connect()`` or read; None for any."""
+    """Return the base URL of a client, or of the last ``connect()`` or read; None for any URL."""
     known = client or connected_client()
     return None if known is None else known.base_url
 
 
 def forget_default(client: Client) -> None:
-    """Drop the default client, whose token was not accepted, unless ``connect()`` made it."""
+    """Drop the default client, whose token was rejected, unless ``connect()`` made it."""
     if _default.client is client and _default.implicit:
         _default.client = None
 
@@ -111,6 +111,6 @@ def _environment() -> str:
 
 
 def forget_clients() -> None:
-    """Forget the default client, and what rate limits were learned about each token."""
+    """Forget the default client, and what was learned about the rate limit of each token."""
     _default.set(None, implicit=True)
     forget_limiters()

@@ -34,9 +34,9 @@ from asana_jobs_pd._http.redaction import Hidden, own_request
 STOP_INTERVAL = 0.2
 """Seconds between two checks of whether a waiting request was cancelled."""
 MAX_INTERIM_ANSWERS = 100
-"""Answers such as 103 Early Hints that may come before the final one."""
+"""The most interim responses, such as 103 Early Hints, before the final one."""
 MAX_IDLE = 120.0
-"""Seconds after which a firewall or proxy may have dropped an idle connection silently."""
+"""Seconds after which a firewall or proxy may have silently dropped an idle connection."""
 _MAX_HEADERS = 100
 _MAX_LINE = 65_536
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
@@ -51,10 +51,10 @@ class SlowAnswerError(TimeoutError):
 
 
 class AnswerTimeout(urllib3.Timeout):
-    """How long a request may wait: to connect, between bytes, and for its answer.
+    """How long a request may wait: to connect, between bytes, and for the whole response.
 
-    An answer, or each piece of one that is `streamed`, may take twice the second time. Once `stop`
-    is set, every wait ends soon with ``Cancelled``.
+    A response, or each piece of a `streamed` one, may take twice the time between bytes. Once
+    `stop` is set, every wait soon ends with ``Cancelled``.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class AnswerTimeout(urllib3.Timeout):
         self.streamed, self._stop = streamed, stop
 
     def step(self, until: float) -> float:
-        """Return the seconds until the next check; raise when cancelled or past the deadline."""
+        """Return the seconds until the next check; raise if cancelled or past the deadline."""
         if self._stop is not None and self._stop.is_set():
             raise Cancelled
         left = until - time.monotonic()
@@ -80,11 +80,11 @@ class AnswerTimeout(urllib3.Timeout):
 
 
 _sending = threading.local()
-"""The timeout of the request that this thread sends: connections are made far from it."""
+"""The timeout of the request that this thread is sending, for code that makes connections."""
 
 
 class _TimedReader(socket.SocketIO):
-    """Reads from a socket until the deadline of an answer."""
+    """Reads from a socket until the deadline of a response."""
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock, "r")
@@ -94,7 +94,7 @@ class _TimedReader(socket.SocketIO):
         self._deadline = time.monotonic() + self._timeout.answer
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
-        """Return a buffered file, which is all that ``HTTPResponse`` needs from a socket."""
+        """Return a buffered file: ``HTTPResponse`` needs nothing else from a socket."""
         return io.BufferedReader(self)
 
     def expect_piece(self) -> None:
@@ -122,7 +122,7 @@ class _Head(HTTPResponse):
         super().__init__(self.reader, debuglevel, method)  # type: ignore[arg-type]
 
     def begin(self) -> None:
-        """Read the head as the base class does, without email's parser: in a sixth of the time."""
+        """Read the head as the base class does, but six times as fast, without email's parser."""
         version, self.status, self.reason = self._final_status()
         if not version.startswith("HTTP/1."):
             raise UnknownProtocol(version)
@@ -154,7 +154,7 @@ class _Head(HTTPResponse):
             if len(line) > _MAX_LINE or len(pairs) >= _MAX_HEADERS:
                 raise HTTPException("the headers are too long")
             text = line.decode("latin-1")
-            if text[0] in " \t" and pairs:  # an obsolete continuation of the line before
+            if text[0] in " \t" and pairs:  # an obsolete continuation of the previous line
                 text = f"{pairs[-1][0]}:{pairs.pop()[1]} {text}"
             name, colon, value = text.partition(":")
             if colon:
@@ -218,20 +218,22 @@ def _connect_to(connection: socket.socket, address: Any) -> None:
 
 
 class _TimedPool:
-    """A connection pool that sends a request once and leaves retries and redirects to its caller.
+    """A connection pool that sends a request once; retries and redirects are up to the caller.
 
-    urllib3's `urlopen` weighs redirects, retries, the host, proxies and their headers for each
-    request, and returns a response that can do much more than be read: a third of the cost of
-    a request, and none of it is wanted here (ADR 14).
+    urllib3's `urlopen` handles redirects, retries, the host, proxies and their headers for each
+    request, and returns a response with many more features: a third of the cost of a request, for
+    nothing that is needed here (ADR 14).
     """
 
     def urlopen(
         self, method: str, url: str, *, body: Any, headers: Any, timeout: AnswerTimeout, **_: Any
     ) -> _Response:
-        """Send a request; its connection returns to the pool once the body was read."""
+        """Send a request; the connection returns to the pool once the body has been read."""
         pool: Any = self
         _sending.timeout = timeout
-        is_single = headers.get("Connection") == "close"  # then no earlier request has used it
+        is_single = (
+            headers.get("Connection") == "close"
+        )  # a connection that no earlier request has used
         connection = pool._new_conn() if is_single else pool._get_conn()  # noqa: SLF001
         connection.is_single = is_single
         try:
@@ -240,7 +242,7 @@ class _TimedPool:
             if connection.is_closed:
                 self._open(connection, timeout)
             connection.sock.settimeout(timeout.connect)
-            with suppress(BrokenPipeError):  # there may be a response nevertheless
+            with suppress(BrokenPipeError):  # there may still be a response
                 connection.sock.sendall(_request_head(method, url, self._host_header(), headers))
                 for piece in body or ():
                     connection.sock.sendall(piece)
@@ -308,7 +310,7 @@ def _timed(pool: Any) -> type:
 
 
 class _Response:
-    """A response whose status, headers and body can be read, once."""
+    """A response whose status, headers and body can be read once."""
 
     def __init__(self, pool: _TimedPool, connection: Any, response: _Head) -> None:
         self._pool, self._connection, self._response = pool, connection, response
@@ -353,9 +355,9 @@ class _PlainResponse(requests.Response):
 
 
 class OneServerAdapter(HTTPAdapter):
-    """An adapter for one server: what is the same for all its requests is worked out once.
+    """An adapter for one server, which determines only once what is the same for all requests.
 
-    It keeps no cookies, and marks the records urllib3 logs meanwhile as ours.
+    It keeps no cookies, and marks the log records of urllib3 during a request as ours.
     """
 
     def __init__(self, origin: str, settings: Settings, pool_size: int) -> None:
@@ -394,7 +396,7 @@ class OneServerAdapter(HTTPAdapter):
         return manager
 
     def get_connection_with_tls_context(self, request: Any, *_: Any, **__: Any) -> Any:
-        """Return the pool, made with the settings of this server when it is first needed."""
+        """Return the pool for this server, which is made when it is first needed."""
         if self._pool is None:
             self._pool = super().get_connection_with_tls_context(request, **self._settings.reveal())
         return self._pool
@@ -404,18 +406,18 @@ class OneServerAdapter(HTTPAdapter):
         return host, {"ssl_context": self._tls()} if host["scheme"] == "https" else {}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Do nothing: the context has the certificates."""
+        """Do nothing: the TLS context has the certificates."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         return _PlainResponse(req, resp)
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002
-        """Return the path: https goes through a proxy by CONNECT, and http never does."""
+        """Return the path only: https uses proxies by CONNECT, and http never uses a proxy."""
         path = str(request.url).removeprefix(self._origin)
         return path if path.startswith("/") else f"/{path}"
 
     def _tls(self) -> ssl.SSLContext:
-        """Return the TLS context of all connections: loading certificates is slower than a GET."""
+        """Return the TLS context that all connections share: loading certificates takes long."""
         verify = self._verify
         context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
         context.sslsocket_class = _TimedTLS

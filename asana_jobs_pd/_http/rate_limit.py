@@ -1,4 +1,4 @@
-"""The rate limiter: one for each token and process, with one gate for all threads."""
+"""The rate limiter: one per token and process, with one gate for all threads."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from collections.abc import Callable
 log = logging.getLogger("asana_jobs_pd")
 
 WINDOW = 60.0
-"""Seconds: Asana counts requests per minute."""
+"""The window in seconds: Asana counts requests per minute."""
 MAX_POSTS = 15
-"""Requests in flight other than GET that Asana allows; it counts them apart."""
+"""The most requests other than GET in flight, which Asana counts separately."""
 BACKGROUND_SHARE = 0.8
-"""How much of a window background requests may fill, so that foreground reads find room."""
+"""The share of a window for background requests, so that there is room for foreground reads."""
 
 
 class Cancelled(Exception):  # noqa: N818  not an error: the caller wants no more
-    """Raised in a worker whose read was stopped."""
+    """Raised in a thread whose work was stopped."""
 
 
 class Budget:
-    """What one token may still send in a window of so many seconds.
+    """How many requests one token may still send in a window.
 
     None means no limit. GETs and POSTs in flight are counted separately.
 
-    A 429 closes the gate for everyone until the server's time, or ours, is up. One request
-    then tries whether it is open. From a 429 on, the budget is the smaller of half of what it
-    was and what the server accepted in the last window, less a margin; it recovers by a tenth of
-    the limit at a time, and waits twice as long for the next step whenever a step proved one too
-    many. A twentieth of the limit always stays: when another program used the token up, we had
-    few requests or none in that window, so our own count says nothing about what remains.
+    A 429 closes the gate for everyone, for as long as the server says, or else for a default time.
+    Then one request probes whether it is open. After a 429, the budget is half of what it was, or
+    what the server accepted in the last window minus a margin, whichever is smaller. It recovers
+    by a tenth of the limit at a time; if a step proves one too many, the next one takes twice as
+    long. A twentieth of the limit is always kept: if another program has used up the token's
+    limit, our own count says nothing about what remains.
     """
 
     def __init__(self, limit: int | None, window: float, max_in_flight: int) -> None:
@@ -54,14 +54,14 @@ class Budget:
         self._accepted: deque[float] = deque()
 
     def configure(self, limit: int | None, max_in_flight: int) -> None:
-        """Change the limits; what was sent and learned stays."""
+        """Change the limits, and keep what was sent and learned so far."""
         self.max_in_flight = max_in_flight
         new = math.inf if limit is None else limit
         if new != self.limit:
             self.limit = self.allowed = new
 
     def delay(self, now: float, share: float = 1.0, *, post: bool = False) -> float:
-        """Return the seconds until a request may start: 0 for now, inf if it must await a response.
+        """Return the seconds until a request may start: 0 for now, inf until a response arrives.
 
         With a `share` below 1 it may only use that part of the window.
         """
@@ -82,7 +82,7 @@ class Budget:
         return self._ends[over] + self.window - now if over < len(self._ends) else math.inf
 
     def used(self, now: float) -> int:
-        """Return how many requests the window holds."""
+        """Return the number of requests in the window."""
         self._forget(now)
         return self.in_flight + self.posts_in_flight + len(self._ends)
 
@@ -91,7 +91,7 @@ class Budget:
         self._count(1, post=post)
 
     def end(self, now: float, *, accepted: bool, post: bool = False) -> None:
-        """Record a response, or that none will come."""
+        """Record the end of a request, with or without a response."""
         self._count(-1, post=post)
         self._ends.append(now)
         if accepted:
@@ -102,9 +102,9 @@ class Budget:
             self._forget(now)
 
     def close(self, now: float, wait: float, *, started: float) -> None:
-        """Close the gate for `wait` seconds, after a 429 to a request that began at `started`.
+        """Close the gate for `wait` seconds, after a 429 to a request that was sent at `started`.
 
-        Requests in flight when the gate closed, and refused later, do not close it again.
+        Requests that were in flight when the gate closed do not close it again.
         """
         self.opens_at = max(self.opens_at, now + wait)
         self._testing = True
@@ -116,7 +116,7 @@ class Budget:
         self._forget(now)
         if self.limit < math.inf:
             least = max(1, self.limit // 20)
-            # Counted by responses, it may be a few more than the server counted in any window.
+            # Counted by responses, this may be a few more than the server has counted in a window.
             accepted = len(self._accepted) * 31 // 32
             self.allowed = max(least, min(self.allowed // 2, accepted))
         self._patience = min(2 * self._patience, 16)
@@ -143,7 +143,7 @@ class Budget:
 
 
 class Limiter:
-    """Lets requests start in order, within a budget that all threads share.
+    """Lets requests start in order, within a budget shared by all threads.
 
     Foreground requests go before background ones (the polls of a monitor), each kind in order
     of arrival; background ones leave a fifth of the window free. POSTs queue separately, since
@@ -165,7 +165,7 @@ class Limiter:
         _all.add(self)
 
     def start_afresh(self) -> None:
-        """Forget who waits and what is in flight: a forked process has none of it."""
+        """Forget waiting threads and requests in flight: a forked process has neither."""
         self._lock = threading.Lock()
         self._foreground: deque[threading.Condition] = deque()
         self._background: deque[threading.Condition] = deque()
@@ -177,7 +177,7 @@ class Limiter:
         return f"<Limiter {budget.allowed} of {budget.limit} in {budget.window:g} s>"
 
     def configure(self, limit: int | None, max_in_flight: int) -> None:
-        """Change the limits, for everyone who shares this limiter."""
+        """Change the limits for all clients that share this limiter."""
         with self._lock:
             self.budget.configure(limit, max_in_flight)
             self._call_next()
@@ -215,7 +215,7 @@ class Limiter:
         closed_for: float | None = None,
         post: bool = False,
     ) -> None:
-        """Record the end of the request that began at `started`; a 429 closes the gate."""
+        """Record the end of the request that was sent at `started`; a 429 closes the gate."""
         with self._lock:
             now, closings = self._clock(), self.budget.closings
             self.budget.end(now, accepted=accepted and closed_for is None, post=post)
@@ -233,7 +233,7 @@ class Limiter:
                 turn.notify()
 
     def used(self) -> int:
-        """Return how many requests the current window holds."""
+        """Return the number of requests in the current window."""
         with self._lock:
             return self.budget.used(self._clock())
 
@@ -243,7 +243,7 @@ class Limiter:
             return max(0.0, self.budget.opens_at - self._clock())
 
     def _delay(self, turn: threading.Condition, now: float, share: float, *, post: bool) -> float:
-        """Return the seconds until a turn; inf while another one goes first."""
+        """Return the seconds until a turn; inf while another turn comes first."""
         lane = self._posts if post else self._foreground or self._background
         post_may_start = self._posts and self.budget.delay(now, post=True) <= 0
         if turn is not lane[0] or (not post and post_may_start):
@@ -262,7 +262,7 @@ _limiters_lock = threading.Lock()
 
 
 def limiter_for(fingerprint: str, origin: str, limit: int | None, max_in_flight: int) -> Limiter:
-    """Return the limiter of a token at a server, set to these limits: the latest ones apply."""
+    """Return the limiter of a token at a server, with these limits: the latest ones apply."""
     with _limiters_lock:
         limiter = _limiters.get((fingerprint, origin))
         if limiter is None:
@@ -273,13 +273,13 @@ def limiter_for(fingerprint: str, origin: str, limit: int | None, max_in_flight:
 
 
 def share_limiter(limiter: Limiter, fingerprint: str, origin: str) -> None:
-    """Let a token have the limiter of the one that it replaces, unless it has one already."""
+    """Let a token share the limiter of the token that it replaces, unless it already has one."""
     with _limiters_lock:
         _limiters.setdefault((fingerprint, origin), limiter)
 
 
 def forget_limiters() -> None:
-    """Forget the limiters of all tokens; clients that have one keep it."""
+    """Forget the limiters of all tokens; existing clients keep theirs."""
     with _limiters_lock:
         _limiters.clear()
 

@@ -14,9 +14,9 @@ from asana_jobs_pd.errors import TokenError
 T = TypeVar("T")
 
 MAX_TEXT = 4000
-"""How many characters of a foreign text are considered."""
+"""The most characters of a text from outside that are considered."""
 
-# Every expression here takes time linear in its text: repeats are possessive or bounded.
+# Every expression here takes linear time: repeats are possessive or bounded.
 _SLASH = r"(?:/|\\/|%2[fF])"
 _WORD = (  # as in "The bearer token has expired": not a credential
     r"['\"(\[“]?+(?:\d{1,4}|(?:[a-z]{1,20}|[A-Z][a-z]{0,19}|[A-Z]{1,20}s?)"
@@ -35,16 +35,16 @@ _SIGNED = re.compile(
 SUSPECT = (
     "(?i:X-Amz-|Signature|AWSAccessKeyId|Key-Pair-Id|Policy|(?:bearer|basic)[ \t]|[0-9a-f]{32})"
 )
-"""A fast first check: matches every text that holds a signature or a token, and some others."""
+"""A fast first check: matches all texts with a signature or a token, and some others."""
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029"  # what ends or moves a line
-    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # what turns the direction of writing
-    r"\ud800-\udfff\ufffe\uffff]+"  # what cannot be printed, or stand in XML
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # what changes the direction of text
+    r"\ud800-\udfff\ufffe\uffff]+"  # what cannot be printed, or be in XML
 )
 
 
 class Secret(str):
-    """A string whose repr shows nothing: tracebacks and logs print locals by their repr."""
+    """A string whose repr shows nothing, since tracebacks and logs show locals by their repr."""
 
     __slots__ = ()
 
@@ -59,7 +59,7 @@ class Secret(str):
 
 
 class Hidden(Generic[T]):
-    """A value that no repr and no traceback with locals shows.
+    """A value that is shown in no repr and no traceback with locals.
 
     A method reveals it, not an attribute: IPython evaluates the attributes it finds in the
     lines of a traceback.
@@ -93,7 +93,7 @@ def redact(text: str, *secrets: str) -> str:
 
 
 def may_hold_secret(text: str) -> bool:
-    """Tell whether a text holds a token or a signed URL."""
+    """Return whether a text may contain a token or a signed URL."""
     return _SIGNED.search(text) is not None or _TOKENS.search(text) is not None
 
 
@@ -110,22 +110,24 @@ def _mask_query(match: re.Match[str]) -> str:
 
 
 def _spellings(secret: str) -> tuple[str, ...]:
-    """Return a secret in all its spellings: as it is, in JSON, in a URL and in HTML."""
+    """Return a secret as it may appear: as it is, in JSON, in a URL and in HTML."""
     quoted = Secret(secret.replace("\\", r"\\").replace('"', r"\""))
     escaped = Secret(quoted.replace("/", r"\/"))
     return secret, quoted, escaped, Secret(quote(secret, safe="")), Secret(html.escape(secret))
 
 
 def hide_query(url: str) -> str:
-    """Return a signed URL without its query, which is the credential: it may be shown."""
+    """Return a signed URL that may be shown: without its query, which is the credential."""
     bare, mark, _ = url.partition("?")
     return _USERINFO.sub("…@", bare.partition("#")[0]) + ("?…" if mark else "")
 
 
 def clean(text: str, *secrets: str, limit: int = 300) -> str:
-    """Return foreign text as one redacted line of at most `limit` characters."""
+    """Return a text from outside as one redacted line of at most `limit` characters."""
     shown = redact(text[:MAX_TEXT], *secrets)
-    if len(text) > MAX_TEXT:  # a secret that was cut in two is not recognized: drop its half too
+    if (
+        len(text) > MAX_TEXT
+    ):  # a secret that was cut in two is not recognized: drop its first half, too
         shown = shown[: -max([100, *(6 * len(secret) for secret in secrets)])] + "…"
     line = _CONTROL.sub(" ", shown).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"
@@ -136,7 +138,7 @@ class _OwnRequest(threading.local):
 
 
 own_request = _OwnRequest()
-"""Whether this thread is sending a request of ours; other records are left alone."""
+"""Whether this thread is sending one of our requests; other log records are left alone."""
 
 
 class _QueryFilter(logging.Filter):

@@ -1,4 +1,4 @@
-"""From a response to the record of a job, or to the error that says why there is none."""
+"""Turns a response into the record of a job, or into the error that says why there is none."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from asana_jobs_pd.errors import (
 
 MAX_CHANGES = 100
 MAX_ERRORS = 5
-"""How many messages of one response are shown."""
+"""The most messages of a response that are shown."""
 _NEXT_CHANGE = re.compile(r",\s*(?=name=)")
 
 Record = dict[str, Any]
 
 
 class Changes:
-    """The changes of its API that Asana has announced, each of them once."""
+    """The changes to its API that Asana has announced, each of them once."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -48,13 +48,13 @@ class Changes:
                 self.news.append(describe_change(change))
 
     def take(self) -> list[str]:
-        """Return the changes announced since the last call, in words."""
+        """Return descriptions of the changes announced since the last call."""
         news, self.news = self.news, []
         return news
 
 
 def describe_change(header: str) -> str:
-    """Return an ``Asana-Change`` header in words.
+    """Return a description of an ``Asana-Change`` header.
 
     Its form is ``name=…;info=URL;affected=true``
     (https://developers.asana.com/docs/deprecations).
@@ -78,7 +78,7 @@ class Wording:
     subject: str
     """What the gid identifies, such as ``"Job"``."""
     again: str
-    """What to do when there was no response."""
+    """What to do if there was no response."""
     steps: Mapping[int, str]
     """What to do next, by status."""
     doubt: str = ""
@@ -103,7 +103,7 @@ _READING = Wording(
 
 
 def read_job(answer: Answer, gid: str, token: Token) -> Record | RequestError:
-    """Return the job's record, or the error with Asana's messages made safe to show."""
+    """Return the job's record, or an error with Asana's messages, safe to show."""
     if isinstance(answer, ConnectionFailure) or not _is_success(answer.status):
         return _error_of(answer, gid, token, _READING)
     record = _record(answer, token)
@@ -118,7 +118,7 @@ def read_job(answer: Answer, gid: str, token: Token) -> Record | RequestError:
 
 
 def _record(answer: Response, token: Token) -> Record | str:
-    """Return the record in a body, its gid as text, or why there is none."""
+    """Return the record in a body, with its gid as text, or why there is none."""
     if len(answer.body) > MAX_BODY:
         return f"the answer exceeds {MAX_BODY:,} bytes"
     data = _parse(answer.body)
@@ -197,16 +197,16 @@ def _errors(body: bytes) -> dict[str, str]:
 
 
 _UNUSUAL_NUMBER = re.compile(rb"[:,\[][ \t\r\n]*+-?[\d.]{16}")
-"""Matches numbers that a parser may round: integers beyond 64 bits, decimals beyond a double."""
+"""Numbers that a parser may round: integers beyond 64 bits, decimals beyond a double."""
 
 
 def _parse(body: bytes) -> object:
-    """Return JSON as Python objects with every digit kept; None when it is not JSON."""
+    """Return JSON as Python objects, with every digit kept; None if it is not JSON."""
     if _UNUSUAL_NUMBER.search(body) is None:
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
-            pass  # NaN, 1e400, or half of an emoji, must not cost the row
+            pass  # NaN, 1e400, or half of an emoji must not lose the row
     try:
         value = _load(body.decode(json.detect_encoding(body)))
         text = json.dumps(value, ensure_ascii=False)
@@ -223,14 +223,14 @@ def _load(text: str) -> object:
 
 
 def _integer(digits: str) -> int | str:
-    """Return an integer; as text beyond 64 bits, where other tools would round it."""
+    """Return an integer, or text beyond 64 bits, where other tools would round it."""
     if len(digits) <= 20 and -(2**63) <= (number := int(digits)) < 2**64:  # noqa: PLR2004
         return number
     return digits
 
 
 def _decimal(text: str) -> float | str:
-    """Return a decimal as a float; as text where a float would change its value."""
+    """Return a decimal as a float, or as text if a float would change its value."""
     number = float(text)
     try:
         return number if Decimal(repr(number)) == Decimal(text) else text
@@ -287,13 +287,13 @@ class PostResult:
 
     delivery: Delivery
     record: Record = field(default_factory=dict, repr=False)
-    """The job it started; empty when there is none or it is unknown."""
+    """The started job; empty if there is none or it is unknown."""
     error: RequestError | None = None
     """Why there is no job."""
     sent_at: int = 0
     """When it was sent, by our clock, in microseconds since 1970."""
     requested_at: int = 0
-    """The same by Asana's clock (its `Date` header), by ours without that header."""
+    """The same by Asana's clock (its `Date` header), or by ours if that header is missing."""
     retry_after: float | None = None
     """Seconds to wait, if Asana said so."""
 
@@ -328,7 +328,7 @@ def read_started_job(
 
 
 def _requested_at(sent: Sent) -> int:
-    """Return the earliest time Asana can have received it, in microseconds by its clock."""
+    """Return the earliest time Asana can have received it, in microseconds by Asana's clock."""
     date = http_date(sent.answer.headers.get("Date"))
     return sent.at if date is None else int((date - sent.took) * 1e6)
 

@@ -18,7 +18,7 @@ from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.transport import Answer, ConnectionFailure
 
 Delivery: TypeAlias = Literal["taken", "refused", "later", "undelivered", "unknown"]
-"""The fate of a POST; one that is ``"later"`` or ``"undelivered"`` certainly changed nothing."""
+"""What became of a POST; ``"later"`` and ``"undelivered"`` have certainly changed nothing."""
 
 log = logging.getLogger("asana_jobs_pd")
 
@@ -34,7 +34,7 @@ class RetryPolicy:
     retries: int = 5
     """The number of retries after the first attempt."""
     seconds: float = 600.0
-    """Seconds after the first attempt in which a retry may start."""
+    """How many seconds after the first attempt a retry may still start."""
 
     def wait(
         self,
@@ -56,7 +56,7 @@ class RetryPolicy:
 
 
 def delivery_of(answer: Answer) -> Delivery:
-    """Return the fate of a POST, which may be repeated only if it certainly changed nothing."""
+    """Return what became of a POST; it is repeated only if it certainly changed nothing."""
     if isinstance(answer, ConnectionFailure):
         return "unknown" if answer.sent else "undelivered"
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -71,7 +71,7 @@ def delivery_of(answer: Answer) -> Delivery:
 def backoff(
     tries: int, chance: float | None = None, *, first: float = 0.5, most: float = 30.0
 ) -> float:
-    """Return the seconds to wait: doubled each time from `first` to `most`, less a random half.
+    """Return the seconds to wait, doubled from `first` up to `most`, minus up to a random half.
 
     `chance`, from 0 to 1, replaces the random number.
     """
@@ -80,7 +80,7 @@ def backoff(
 
 
 def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
-    """Return the seconds of a ``Retry-After`` header, None when it is unusable.
+    """Return the seconds of a ``Retry-After`` header; None if it is unusable.
 
     Asana documents seconds; an HTTP date to come counts from the answer's
     own ``Date``, else from now.
@@ -98,7 +98,7 @@ def parse_retry_after(value: str | None, date: str | None = None) -> float | Non
 
 
 def http_date(text: str | None) -> float | None:
-    """Return the time in an HTTP header in seconds since 1970, None when there is none."""
+    """Return the time in an HTTP header in seconds since 1970; None if there is none."""
     try:
         date = parsedate_to_datetime(text or "")
         return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
@@ -108,7 +108,7 @@ def http_date(text: str | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request that was sent, and its answer."""
+    """A request that was sent, and its response."""
 
     answer: Answer
     at: int
@@ -142,7 +142,7 @@ def send_repeatedly(
         if wait is None:
             return sent
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-            continue  # the limiter's gate makes it wait, like everyone else
+            continue  # the limiter's gate makes it wait like all requests
         reason = answer.reason if isinstance(answer, ConnectionFailure) else answer.status
         log.info("Try %d failed (%s), trying again in %.1f s", tries, reason, wait)
         if stop.wait(wait):
@@ -150,5 +150,5 @@ def send_repeatedly(
 
 
 def retry_after_of(answer: Answer) -> float | None:
-    """Return the seconds of an answer's ``Retry-After``, None when it is unusable."""
+    """Return the seconds of a response's ``Retry-After``; None if it is unusable."""
     return parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))

@@ -1,4 +1,4 @@
-"""Signed URLs, checked when they arrive, and GET requests to them that carry no credentials."""
+"""Signed URLs, which are checked when they arrive, and GET requests to them without credentials."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from asana_jobs_pd._http.transport import (
 )
 
 _MARGIN = 30.0
-"""Seconds a URL must still be valid to be used; a transfer that has begun may outlast it."""
+"""Seconds for which a URL must still be valid when a transfer starts."""
 _MAX_LIFE = 604_800
 _BLANK = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 _STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 
 
 class SignedUrl:
-    """A signed URL: cleaned, checked and its expiry read once. Only a request reveals its text.
+    """A signed URL, cleaned and checked once, with its expiry. Only requests reveal its text.
 
-    Blanks, which Asana's own examples contain, and the fragment are dropped: a blank that
+    The fragment is dropped, and so are spaces, which Asana's own examples contain: a space that
     belongs to a URL is percent-encoded.
 
     Attributes
@@ -78,10 +78,10 @@ class SignedUrl:
             return SignedUrl("")
 
     def is_stale(self, now: float, renewed_at: float | None = None) -> bool:
-        """Tell whether to get a new URL before this one is used.
+        """Return whether a new URL is needed before this one is used.
 
-        A URL that was just renewed is never stale, however short its life and whatever our clock
-        says; otherwise it might be renewed endlessly.
+        A URL that was just renewed is never stale, however short its lifetime and whatever our
+        clock says; otherwise it might be renewed forever.
         """
         if self.expires_at is None:
             return False
@@ -124,12 +124,14 @@ _LOCAL_NAME = re.compile(
 
 
 def leads_to_this_machine(url: str) -> bool:
-    """Tell whether a URL may lead to this machine, in any spelling that its resolver accepts."""
+    """Return whether a URL may lead to this machine, however its address is written."""
     host = unquote(split_url(url).hostname or "").lower().partition("%")[0].rstrip(".")
     if _LOCAL_NAME.fullmatch(host):
         return True
     try:
-        resolved = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)  # asks nobody
+        resolved = socket.getaddrinfo(
+            host, None, flags=socket.AI_NUMERICHOST
+        )  # without a DNS request
     except (OSError, ValueError):
         return False
     address = ipaddress.ip_address(resolved[0][4][0])
@@ -185,7 +187,7 @@ class Stream:
         return coding.lower() == "chunked"
 
     def read(self, size: int = CHUNK) -> bytes | ConnectionFailure:
-        """Return what has arrived, at most `size` bytes; none at the end; never raises."""
+        """Return the bytes that have arrived, at most `size`; none at the end. Never raises."""
         began = time.monotonic()
         try:
             data: bytes = self._raw.read(size, decode_content=False)
@@ -201,7 +203,7 @@ class Stream:
         return data
 
     def close(self) -> None:
-        """Close the connection, unless the body was read and it can be used again."""
+        """Close the connection, unless the body was read and the connection can be reused."""
         with contextlib.suppress(Exception):
             self._raw.close()
 
@@ -222,8 +224,8 @@ class _WholeBody:
 class SignedTransport:
     """Sends GET requests to signed URLs on any https server.
 
-    Neither a token nor cookies nor netrc go along: S3 refuses a request with both a signature
-    and an ``Authorization`` header, and a token sent there is a token leaked. `note` gets the
+    They carry no token, cookies or netrc credentials: S3 refuses a request with both a signature
+    and an ``Authorization`` header, and sending a token there would leak it. `note` gets the
     headers of each response; `stop` ends everything once it is set.
     """
 
@@ -246,7 +248,7 @@ class SignedTransport:
         return "<SignedTransport>"
 
     def refusal(self, url: SignedUrl) -> str | None:
-        """Return why nothing is fetched from a URL, or None when it may be."""
+        """Return why a URL may not be fetched; None if it may."""
         if url.is_local and not self._loopback:
             return "it leads to this machine"
         return url.problem
@@ -262,7 +264,9 @@ class SignedTransport:
                 return answer
             self._note(answer.headers)
             location = answer.headers.get("Location", "").strip()
-            if answer.status not in _REDIRECTS or not location:  # S3 sends none to another region
+            if (
+                answer.status not in _REDIRECTS or not location
+            ):  # S3's redirect to another region has no location
                 return answer
             answer.close()
             url = url.redirect(location)

@@ -1,4 +1,4 @@
-"""Daemon threads that an interrupt ends at once: one call on many items, signals and clocks."""
+"""Daemon threads that never delay an interrupt: one call on many items, signals and clocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asana_jobs_pd.errors import NoThreadsError
 T = TypeVar("T")
 R = TypeVar("R")
 Signals: TypeAlias = "queue.SimpleQueue[str | None]"
-"""Wakes a thread; the only way that is safe inside the garbage collector."""
+"""Wakes a thread; the only way to do so that is safe during garbage collection."""
 
 
 class Clock(Protocol):
@@ -45,9 +45,9 @@ class RealClock:
 
 
 def start_thread(call: Callable[..., object], name: str, *arguments: object) -> threading.Thread:
-    """Start a daemon thread, which neither an interrupt nor the end of the process waits for.
+    """Start a daemon thread, for which neither an interrupt nor the end of the process waits.
 
-    Raises NoThreadsError when the system starts no more.
+    Raises NoThreadsError if the system cannot start another thread.
     """
     thread = threading.Thread(target=call, args=arguments, name=name, daemon=True)
     try:
@@ -66,12 +66,12 @@ def start_thread(call: Callable[..., object], name: str, *arguments: object) -> 
 class Batch(Generic[T, R]):
     """Calls one function on every item, in a few threads of its own.
 
-    The threads are daemons: neither an interrupt nor the end of the process waits for a call
-    under way, as an executor's exit would.
+    The threads are daemons: unlike with an executor, neither an interrupt nor the end of the
+    process waits for running calls.
 
-    `call` may raise ``Cancelled`` once `stop` is set; whatever else it raises ends the batch and
-    is kept in `failure`, so that it costs no results. `results` has one entry per item, in order,
-    None where there is none.
+    `call` may raise ``Cancelled`` once `stop` is set; any other exception ends the batch and is
+    kept in `failure`, so that no results are lost. `results` has one entry per item, in order;
+    None if there is no result.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Batch(Generic[T, R]):
 
     @property
     def done(self) -> int:
-        """How many items have been taken up."""
+        """How many items have been started."""
         return len(self._items) - len(self._todo)
 
     @property
@@ -103,7 +103,7 @@ class Batch(Generic[T, R]):
         return self._over.is_set()
 
     def run(self, tick: Callable[[int], object] = bool, every: float = 0.1) -> None:
-        """Return when all is done or the batch was stopped; call `tick` at each interval."""
+        """Return when all calls have ended or the batch is stopped; call `tick` at intervals."""
         try:
             self._start()
             while not self._over.wait(every):
@@ -118,7 +118,7 @@ class Batch(Generic[T, R]):
         tick(self.done)
 
     def settle(self, seconds: float) -> None:
-        """Give calls that were told to stop a few seconds to end."""
+        """Give calls that are being stopped a few seconds to end."""
         self._over.wait(seconds)
 
     def _start(self) -> None:
@@ -128,7 +128,7 @@ class Batch(Generic[T, R]):
                 self._alive += 1
             try:
                 start_thread(self._work, "asana-jobs")
-            except NoThreadsError as error:  # go on with the threads there are
+            except NoThreadsError as error:  # continue with the threads that were started
                 self._leave()
                 if self._todo and self._over.is_set() and not self.stop.is_set():
                     self.failure = error

@@ -1,4 +1,4 @@
-"""One request, sent over a pooled connection or by a user's transport, and its outcome."""
+"""One request, sent over a pooled connection or by the user's transport, and its outcome."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ MAX_BODY = 16 * 2**20
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """A request as a `Transport` gets it.
+    """A request that a `Transport` sends.
 
     Parameters
     ----------
     method : {"GET", "POST"}
         The HTTP method.
     url : str
-        The whole URL, query included.
+        The whole URL, including the query.
     headers : Mapping of str to str
-        By name, in any case; the token is in ``Authorization`` and in no repr.
+        The headers by name, in any case. ``Authorization`` has the token, which no repr shows.
     body : bytes
         The JSON of a POST; empty for a GET.
 
     See Also
     --------
-    Response : The answer.
-    MockTransport : Keeps the requests that it gets.
+    Response : The response to a request.
+    MockTransport : Stores the requests that it gets.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Response:
-    """The answer to a request.
+    """The response to a request.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ class Response:
     headers : Mapping of str to str
         By name.
     body : bytes
-        The body, decoded: what ``Content-Encoding`` says was undone.
+        The body, with any ``Content-Encoding`` already decoded.
 
     See Also
     --------
-    Response.from_json : Make one with a JSON body.
+    Response.from_json : Create a response with a JSON body.
 
     Examples
     --------
@@ -115,11 +115,11 @@ class Response:
         Returns
         -------
         Response
-            With ``Content-Type: application/json``.
+            The response, with ``Content-Type: application/json``.
 
         See Also
         --------
-        MockTransport : Answers with it.
+        MockTransport : Use it in a test.
 
         Examples
         --------
@@ -133,18 +133,18 @@ class Response:
 
 @runtime_checkable
 class Transport(Protocol):
-    """What a `Client` sends its requests with, if one is passed.
+    """The protocol of an object that sends a client's requests, passed as ``transport=``.
 
-    An object with the method ``send`` will do; `MockTransport` makes one of a function.
+    Any object with the method ``send`` fits; `MockTransport` makes one from a function.
 
     Parameters
     ----------
     *args, **kwargs
-        A protocol is not called.
+        A protocol cannot be instantiated.
 
     See Also
     --------
-    MockTransport : One made of a function.
+    MockTransport : A transport made from a function.
 
     Examples
     --------
@@ -154,7 +154,7 @@ class Transport(Protocol):
     """
 
     def send(self, request: Request, /) -> Response:
-        """Return the answer to a request; called from several threads at once.
+        """Return the response to a request; called from several threads at once.
 
         Parameters
         ----------
@@ -164,17 +164,17 @@ class Transport(Protocol):
         Returns
         -------
         Response
-            The answer.
+            The response.
 
         See Also
         --------
-        MockTransport.send : The same, by a function.
+        MockTransport.send : The same with a function.
 
         Notes
         -----
-        Raise `ConnectionError` or `TimeoutError` when there is no answer: the request is then
-        retried like one that the network lost. Any other exception ends the read; what was read
-        before is in its ``frame``.
+        Raise `ConnectionError` or `TimeoutError` if there is no response: the request is then
+        retried as after a network failure. Any other exception ends the read, and has partial
+        results in its ``frame``.
 
         Examples
         --------
@@ -193,7 +193,7 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFailure:
-    """Why there was no response, without secrets; where a `Response` has a status, it has none."""
+    """The reason why there was no response, without secrets."""
 
     reason: str
     timed_out: bool = False
@@ -244,9 +244,9 @@ class CustomTransport:
 class RequestsTransport:
     """Sends GET and POST requests to one server with one token.
 
-    What ``requests.Session.get`` works out for every request (environment, proxies, cookies,
-    netrc, headers, pool) is worked out once here. Redirects are not followed, so that the token
-    stays where it was sent.
+    What ``requests.Session.get`` determines for every request (environment, proxies, cookies,
+    netrc, headers, pool) is determined only once here. Redirects are not followed, so that the
+    token is not sent elsewhere.
     """
 
     __slots__ = ("_adapter", "_headers", "_timeout", "_token")  # no vars()
@@ -268,9 +268,9 @@ class RequestsTransport:
     ) -> Answer:
         """Send one request, with a body of JSON; never raises for what the network does.
 
-        Raises ``Cancelled`` soon after `stop` was set, unless there is a body. That goes over a new
-        connection: the server may be closing a kept one at that very moment, and nobody could say
-        whether the request arrived.
+        Raises ``Cancelled`` soon after `stop` is set, unless there is a body. A body is sent over a
+        new connection: the server might be closing an old one at that very moment, and then nobody
+        could say whether the request had arrived.
         """
         if self._headers["Authorization"] is not self._token.header:  # it was renewed
             self._headers = _headers(self._token)
@@ -292,7 +292,7 @@ class RequestsTransport:
 
 
 class _Body:
-    """The body of a POST, which knows whether any of it was sent (after the headers)."""
+    """The body of a POST, which knows whether any of it was sent; headers are sent before it."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -360,7 +360,7 @@ def _read(raw: Any) -> Response:
     while left and (piece := raw.read(min(left, _PIECE), decode_content=False)):
         pieces.append(piece)
         left -= len(piece)
-    raw.close()  # its remains must not be read as the next response
+    raw.close()  # the rest of it must not be read as the next response
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if body[:2] == _GZIP:  # whatever the header says: it may be false
         unpacked = _gunzip(body)
@@ -371,7 +371,7 @@ def _read(raw: Any) -> Response:
 
 
 def _gunzip(body: bytes) -> bytes | None:
-    """Return at most ``MAX_BODY`` + 1 bytes of the inflated body, None if it is damaged."""
+    """Return at most ``MAX_BODY`` + 1 bytes of the inflated body; None if it is damaged."""
     text, rest = b"", body
     while rest[:2] == _GZIP and len(text) <= MAX_BODY:  # other bytes after a member are ignored
         inflater = zlib.decompressobj(wbits=31)

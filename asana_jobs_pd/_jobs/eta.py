@@ -90,9 +90,9 @@ def estimate_asana_jobs(jobs: pd.DataFrame, *, client: Client | None = None) -> 
     Raises
     ------
     LedgerError
-        When the ledger cannot be read.
+        If the ledger cannot be read.
     InvalidFrameError
-        When `jobs` is not a frame of jobs.
+        If `jobs` is not a frame of jobs.
 
     See Also
     --------

@@ -86,9 +86,9 @@ def asana_jobs_from_records(
     Raises
     ------
     InvalidGidError
-        When a record has no gid.
+        If a record has no gid.
     InvalidFieldError
-        When a field is not one.
+        If a field is not one.
 
     See Also
     --------

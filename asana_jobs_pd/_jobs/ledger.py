@@ -72,9 +72,9 @@ def recent_jobs(
     Raises
     ------
     LedgerError
-        When the file cannot be read.
+        If the file cannot be read.
     InvalidOptionError
-        When `days` is not a number of days, or `status` not a status.
+        If `days` is not a number of days, or `status` not a status.
 
     See Also
     --------
@@ -112,9 +112,9 @@ def forget(gids: Gids | None = None, *, before: datetime | str | None = None) ->
     Raises
     ------
     LedgerError
-        When the file cannot be written.
+        If the file cannot be written.
     InvalidOptionError
-        When both are given.
+        If both are given.
 
     See Also
     --------
@@ -144,7 +144,7 @@ def path() -> Path | None:
     Raises
     ------
     LedgerError
-        When there is no place for it, such as in a container without a home folder.
+        If there is no place for it, such as in a container without a home folder.
 
     See Also
     --------

@@ -193,10 +193,10 @@ def refresh_asana_jobs(
     Raises
     ------
     InvalidFrameError
-        When the frame has no ``gid``, its gids went through floats, a column cannot be cast, or
+        If the frame has no ``gid``, its gids went through floats, a column cannot be cast, or
         it holds something other than jobs.
     InvalidGidError
-        When values of ``gid`` are not gids.
+        If values of ``gid`` are not gids.
     PartialReadError, AuthenticationError, ReadInterrupted
         As in `read_asana_jobs`.
 

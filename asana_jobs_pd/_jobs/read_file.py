@@ -77,21 +77,21 @@ def read_jobs_file(
     Raises
     ------
     InvalidOptionError
-        When the path is a URL, or not one of these files.
+        If the path is a URL, or not one of these files.
     FileNotFoundError
-        When there is no such file.
+        If there is no such file.
     InvalidFrameError
-        When the file cannot be read, or is not a frame of jobs.
+        If the file cannot be read, or is not a frame of jobs.
     InvalidGidError
-        When values of ``gid`` are not gids, such as numbers that Excel has rounded: ``.bad`` has
+        If values of ``gid`` are not gids, such as numbers that Excel has rounded: ``.bad`` has
         them by line.
     MissingExtraError
-        When an Excel file needs ``openpyxl``, which the extra ``excel`` installs.
+        If an Excel file needs ``openpyxl``, which the extra ``excel`` installs.
 
     Warns
     -----
     AsanaValueWarning
-        When empty rows were left out, with their number, or values are not gids.
+        If empty rows were left out, with their number, or values are not gids.
 
     See Also
     --------

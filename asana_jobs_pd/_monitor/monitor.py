@@ -54,7 +54,7 @@ class JobsMonitor(MonitorSnapshots):
     Raises
     ------
     InvalidFrameError, InvalidGidError
-        When `jobs` is not a frame of jobs or gids.
+        If `jobs` is not a frame of jobs or gids.
 
     See Also
     --------
@@ -122,9 +122,9 @@ class JobsMonitor(MonitorSnapshots):
         Raises
         ------
         TokenError
-            When there is no token.
+            If there is no token.
         NoThreadsError
-            When the system cannot start a thread.
+            If the system cannot start a thread.
 
         See Also
         --------

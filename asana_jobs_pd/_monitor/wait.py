@@ -86,7 +86,7 @@ def wait_asana_jobs(
     ReadInterrupted
         On Ctrl-C or a kernel interrupt: a KeyboardInterrupt with ``.frame``.
     AuthenticationError
-        When the token is rejected, with ``.frame``.
+        If the token is rejected, with ``.frame``.
     PartialReadError
         With ``errors="raise"``, when jobs could not be read.
 

@@ -133,16 +133,16 @@ def asana_export_to_parquet(
     Raises
     ------
     ExportFileError
-        When a file cannot be read: missing, damaged, another format, a malformed line.
+        If a file cannot be read: missing, damaged, another format, a malformed line.
     ExportWriteError
-        When dest exists already, or cannot be written: permission denied, the disk is full; or
+        If dest exists already, or cannot be written: permission denied, the disk is full; or
         when an incomplete dataset would replace an existing one.
     ExportWorkerError
-        When a worker process was killed.
+        If a worker process was killed.
     MissingExtraError
-        When a URL needs a package that is not installed.
+        If a URL needs a package that is not installed.
     InvalidOptionError, InvalidFieldError, InvalidFrameError
-        When an option, a column or a frame is invalid.
+        If an option, a column or a frame is invalid.
 
     See Also
     --------

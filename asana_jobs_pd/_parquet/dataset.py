@@ -69,9 +69,9 @@ def read_asana_dataset(
     Raises
     ------
     ExportFileError
-        When the folder is not a dataset, is unfinished, or cannot be read.
+        If the folder is not a dataset, is unfinished, or cannot be read.
     InvalidOptionError
-        When an option is invalid.
+        If an option is invalid.
 
     See Also
     --------

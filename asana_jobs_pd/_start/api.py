@@ -336,18 +336,18 @@ def export_graph(
         Before any request: a value that is not a gid, the URL of another kind of object, or an
         invalid option.
     StartStoppedError
-        When it was stopped, timed out or could not go on, with ``.frame``.
+        If it was stopped, timed out or could not go on, with ``.frame``.
     StartInterrupted
         On Ctrl-C or a kernel interrupt: a KeyboardInterrupt with ``.frame``.
     AuthenticationError
-        When the token is rejected, with ``.frame``.
+        If the token is rejected, with ``.frame``.
     PartialStartError
         With ``errors="raise"``, when jobs were not started.
 
     Warns
     -----
     AsanaStartWarning
-        When jobs were not started, or an export comes from Asana's cache.
+        If jobs were not started, or an export comes from Asana's cache.
 
     See Also
     --------

@@ -60,7 +60,7 @@ class ResourceExport:
     Raises
     ------
     InvalidOptionError, InvalidGidError, InvalidFieldError
-        When a value is invalid; the error names it and what it could be.
+        If a value is invalid; the error names it and what it could be.
 
     See Also
     --------

@@ -57,11 +57,11 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
     Raises
     ------
     MissingExtraError
-        When DuckDB is not installed.
+        If DuckDB is not installed.
     ExportFileError
-        When the folder is not a dataset, or cannot be read.
+        If the folder is not a dataset, or cannot be read.
     InvalidOptionError
-        When DuckDB rejects the query; the message is DuckDB's.
+        If DuckDB rejects the query; the message is DuckDB's.
 
     See Also
     --------
