@@ -112,15 +112,14 @@ def dictionary_of(export: ExportAnswers) -> AsanaDictionary:
     projects = _Projects(export)
     rows = []
     for resource_type in export:
-        frame = export[resource_type]
-        for column in map(str, frame.columns):
-            values = frame[column]
+        for name, values in export[resource_type].items():
+            column = str(name)
             row: dict[str, Any] = {"resource_type": resource_type, "column": column}
             row["type"], row["meaning"] = _kind(values), _meaning(column)
             row["filled"] = float(_is_filled(values).mean()) if len(values) else 0.0
-            row["options"] = _options(values)
-            if column in fields:
-                field = fields[column]
+            field = fields.get(column)
+            row["options"] = _options(values, field)
+            if field is not None:
                 row["type"], row["meaning"] = field.type, _meaning_of_field(field)
                 row["projects"] = projects.using(values) if resource_type == "task" else None
                 others = [other for other in by_name[field.name] if other != column]
@@ -173,8 +172,11 @@ def _is_filled(values: pd.Series) -> np.ndarray:
     return values.notna().to_numpy(bool)
 
 
-def _options(values: pd.Series) -> str | None:
-    """Return the options of a field, or the values of a column with few, each with its count."""
+def _options(values: pd.Series, field: Any) -> str | None:
+    """Return the options of a field, or the values of a column with few, each with its count.
+
+    Those of an enum field are all there are, in Asana's order.
+    """
     type_ = values.dtype.pyarrow_dtype if isinstance(values.dtype, pd.ArrowDtype) else pa.null()
     is_enum = isinstance(values.dtype, pd.CategoricalDtype) or pa.types.is_dictionary(type_)
     is_multi_enum = pa.types.is_list(type_) and pa.types.is_string(type_.value_type)
@@ -184,10 +186,12 @@ def _options(values: pd.Series) -> str | None:
         counts = values.value_counts(sort=not is_enum)
     else:
         return None
-    if counts.empty or (len(counts) > MAX_VALUES and not (is_enum or is_multi_enum)):
+    found = {str(value): count for value, count in counts.items()}
+    if is_enum and field is not None:
+        found = {option: found.get(option, 0) for option in field.options}
+    if not found or (len(found) > MAX_VALUES and not (is_enum or is_multi_enum)):
         return None
-    shown = [f"{value} ({count:,})" for value, count in counts.items()]
-    return _first(shown, MAX_VALUES)
+    return _first([f"{value} ({count:,})" for value, count in found.items()], MAX_VALUES)
 
 
 def _first(names: list[str], limit: int) -> str:

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from rows import field, task
 
+import asana_jobs_pd as aj
 from asana_jobs_pd.errors import InvalidFieldError, InvalidOptionError
 
 
@@ -202,6 +203,19 @@ def test_the_dictionary_has_fields_without_a_name(load):
     assert found.loc["custom_fields.Cost [11]", "same_name"] == "custom_fields.Cost [12]"
     assert found.loc["custom_fields [13]", "meaning"] == "custom field 13"
     assert found.loc["custom_fields [13]", "same_name"] is pd.NA
+
+
+@pytest.mark.parametrize("dtype_backend", ["numpy_nullable", "pyarrow"])
+def test_the_dictionary_has_all_options_in_asanas_order(load, tmp_path, dtype_backend):
+    """Those without a task, too; also when the export comes from Parquet."""
+    options = [{"gid": str(number), "name": name} for number, name in enumerate("cab")]
+    value = field("11", "enum", options[2], "Prio", enum_options=options)
+    row = task("1", memberships=[], custom_fields=[value])
+    data = load([row, task("2", memberships=[])], dtype_backend=dtype_backend)
+    lake = data.to_parquet(tmp_path / "lake")
+    for export in (data, aj.read_asana_dataset(lake, dtype_backend=dtype_backend)):
+        found = export.dictionary().set_index("column")["options"]
+        assert found["custom_fields.Prio"] == "c (0), a (0), b (1)"
 
 
 def test_the_dictionary_is_a_page_in_a_notebook(load):
