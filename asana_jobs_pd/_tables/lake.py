@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -296,7 +297,9 @@ def _part(keys: Sequence[str]) -> str:
 
 
 def _parquet(files: Sequence[str | Path]) -> str:
-    return f"read_parquet([{', '.join(map(_text, files))}])"
+    """Return the table of files; their paths are neither patterns nor keys of a partition."""
+    paths = [_text(re.sub(r"([*?[])", r"[\1]", str(file))) for file in files]
+    return f"read_parquet([{', '.join(paths)}], hive_partitioning = false)"
 
 
 def _text(value: object) -> str:

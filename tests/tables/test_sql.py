@@ -92,6 +92,16 @@ def test_times_are_utc_wherever_a_query_runs(both, monkeypatch):
         assert aj.sql(data, kept)["zone"].tolist() == ["Europe/Berlin"]
 
 
+@pytest.mark.parametrize("name", ["lake [26]", "name=x", "it's"])
+def test_the_name_of_a_folder_is_no_pattern(tmp_path, name):
+    for folder, tasks in (("lake 2", 1), ("lake 6", 2), (name, 3)):
+        rows = [task(str(number), name="a", memberships=[]) for number in range(tasks)]
+        path = write(tmp_path / "a.gz", rows)
+        aj.asana_export_to_parquet(path, tmp_path / folder, progress=False)
+    assert aj.sql(tmp_path / name, "from task")["name"].tolist() == ["a"] * 3
+    assert "name" in aj.sql(tmp_path / name, "from custom_field")
+
+
 def test_a_query_joins_tables(both):
     query = """
         select project.name, sum(number_value) as cost
