@@ -62,7 +62,7 @@ class InvalidGidError(AsanaJobsError, ValueError):
 
 
 class InvalidFieldError(AsanaJobsError, ValueError):
-    """Not a field of a job. No request was made.
+    """Not a field of a job, or not a column or custom field of an export. No request was made.
 
     See Also
     --------
@@ -79,7 +79,7 @@ class InvalidFieldError(AsanaJobsError, ValueError):
 
 
 class InvalidFrameError(AsanaJobsError, ValueError):
-    """A DataFrame that ``df.asana`` cannot work with. No request was made.
+    """A DataFrame, file or export that lacks what the call needs. No request was made.
 
     See Also
     --------
