@@ -171,7 +171,7 @@ def _counts(history: pd.DataFrame, end: pd.Timestamp, freq: str, tz: str) -> pd.
         table = table.reindex(days, fill_value=0)
     try:
         counts = table.cumsum().astype("int64").resample(freq).last()
-    except ValueError:
+    except (AttributeError, TypeError, ValueError):
         counts = None
     if counts is None or counts.isna().any(axis=None):  # nothing is counted within a day
         raise InvalidOptionError(

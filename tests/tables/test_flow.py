@@ -258,5 +258,6 @@ def test_without_values_a_picture_says_so(field, load):
 
 
 def test_nothing_is_counted_within_a_day(resource):
-    with pytest.raises(InvalidOptionError, match="of a day or more"):
-        resource.flow(freq="h")
+    for freq in ("h", None, 5):
+        with pytest.raises(InvalidOptionError, match="of a day or more"):
+            resource.flow(freq=freq)

@@ -7,7 +7,8 @@ import pytest
 from rows import task
 
 from asana_jobs_pd.errors import AsanaValueWarning, InvalidFieldError, InvalidFrameError
-from asana_jobs_pd.sandbox._world import World
+from asana_jobs_pd.sandbox._workspace import VALUES
+from asana_jobs_pd.sandbox._world import CHANGING, World
 from asana_jobs_pd.sandbox._world_rows import resource_rows
 
 CREATED = "2026-01-01T00:00:00Z"
@@ -68,13 +69,31 @@ def test_a_replay_is_what_happened(seed, load):
         assert found == [row for row in due if row[0] in dated]
         assert history.loc[~history["task"].isin(dated), "value"].isna().all()
     assert shown(data.history("name"), "task", "value", "from") == expected(world, "name")
-    options = [field for field in world.fields if field["type"] == "enum"]
-    number = world.fields.index(options[0])
-    assert shown(data.history(options[0]["gid"]), "task", "value", "from") == expected(
-        world,
-        ("field", number),
-        lambda value: value and value["enum_value"] and value["enum_value"]["name"],
-    )
+
+
+SHOWN = {
+    "enum": lambda option: option["name"],
+    "multi_enum": lambda options: ", ".join(option["name"] for option in options) or None,
+    "people": lambda people: ", ".join(person["name"] for person in people) or None,
+    "date": lambda date: pd.Timestamp(date["date"]),
+}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_replay_of_custom_fields_is_what_happened(seed, load):
+    world = World(seed, 80)
+    data = load(resource_rows(world, "task"))
+    fields = [field for field in enumerate(world.fields) if field[1]["type"] in CHANGING]
+    for number, definition in fields:
+        kind = definition["type"]
+
+        def value(field, kind=kind):
+            found = field and field[VALUES[kind]]
+            return None if found is None else SHOWN.get(kind, lambda same: same)(found)
+
+        found = shown(data.history(definition["gid"]), "task", "value", "from")
+        assert found == expected(world, ("field", number), value)
+    assert {definition["type"] for _, definition in fields} == set(CHANGING)
 
 
 @pytest.mark.parametrize("seed", range(2))
