@@ -34,7 +34,7 @@ def _completed_at(export: ExportAnswers) -> pd.Series:
     if "completed_at" not in tasks.columns:
         raise InvalidFrameError(
             "The tasks have no column 'completed_at', at which their time ends: load it too "
-            "(columns=), export it (fields= of export_resources), or give until='export'."
+            "(columns=), export it (fields= of ResourceExport), or give until='export'."
         )
     return _by_gid(tasks, "completed_at")
 

@@ -143,7 +143,7 @@ def _made(source: Source, name: str) -> pd.DataFrame:
 def check_complete(export: ExportAnswers) -> None:
     """Raise if an export lacks the columns that relations need."""
     if "task" in export:
-        remedy = "load {it} too (columns=), or export {it} (fields= of export_resources)"
+        remedy = "load {it} too (columns=), or export {it} (fields= of ResourceExport)"
         check_task_columns(export["task"].columns, remedy)
     check_fields_are_columns(export)
 

@@ -228,11 +228,15 @@ def _required(stories: pa.ChunkedArray, path: str) -> pa.ChunkedArray:
     """Return a field of all stories; an export may have been told to leave it out."""
     found = child(stories, path)
     if found is None and len(stories):
-        raise InvalidFrameError(
-            f"The stories have no {path!r}, which their history needs: if fields= of "
-            f"export_resources names fields of stories, add 'stories.{path}'."
-        )
+        raise _lacking(path)
     return missing(0) if found is None else found
+
+
+def _lacking(path: str) -> InvalidFrameError:
+    return InvalidFrameError(
+        f"The stories have no {path!r}, which their history needs: if fields= of "
+        f"ResourceExport names fields of stories, add 'stories.{path}'."
+    )
 
 
 class _Chosen(NamedTuple):
@@ -258,6 +262,10 @@ def _changes(
     prefixes = ("", "") if tracked.one_path else ("new_", "old_")
     new, old = (_values(stories, tracked, prefix) for prefix in prefixes)
     cleared = np.isin(subtype, ("removed_from_project", "unassigned"))
+    keys = [f"{prefix}{tracked.paths[0]}".partition(".")[0] for prefix in prefixes]
+    told = ~cleared & (subtype != "added_to_project")
+    if told.any() and all(child(stories.stories, key) is None for key in keys):
+        raise _lacking(keys[0])
     new = Values(*(_cleared(values, cleared) for values in new))
     old_told = ~np.isin(subtype, ("removed_from_project", "assigned"))
     if tracked.one_path:  # the earlier assignee, if the story names one

@@ -315,6 +315,9 @@ def test_a_load_without_stories_says_where_they_are(graph, load):
     data = one(load, [untold], completed=True)
     with pytest.raises(InvalidFrameError, match=r"add 'stories\.created_at'"):
         data.history("completed")
+    data = one(load, [story("name_changed", 3)], name="B")
+    with pytest.raises(InvalidFrameError, match=r"add 'stories\.new_name'"):
+        data.history("name")
 
 
 def test_an_export_of_some_fields_says_all_that_is_missing_at_once(load):
