@@ -26,7 +26,7 @@ from asana_jobs_pd._cli.console import (
 )
 from asana_jobs_pd._download.download import download_asana_exports
 from asana_jobs_pd._files import local_path
-from asana_jobs_pd._jobs.states import is_cached, is_failed
+from asana_jobs_pd._jobs.states import is_cached, is_failed, is_finished
 from asana_jobs_pd._monitor.wait import wait_asana_jobs
 from asana_jobs_pd._parquet.convert import asana_export_to_parquet
 from asana_jobs_pd._parquet.destination import destination
@@ -132,15 +132,18 @@ def _convert(frame: pd.DataFrame, options: argparse.Namespace) -> None:
 
 
 def _say_how_to_continue(frame: pd.DataFrame | None, folder: Path | None) -> None:
-    gids = [] if frame is None else frame["gid"].dropna().unique().tolist()
-    if not gids:
+    if frame is None or frame["gid"].isna().all():
         say("Ended before a job was started.")
         return
-    jobs = " ".join(gids)
-    say(f"Ended early. The jobs continue at Asana; follow them: asana-jobs watch {jobs}")
-    if folder is not None:
-        dest = shlex.quote(str(folder))
-        say(f"To download their files: asana-jobs download {jobs} --wait --dest {dest}")
+    jobs = frame[frame["gid"].notna()].drop_duplicates("gid")
+    if unfinished := " ".join(jobs["gid"][~is_finished(jobs)]):
+        say(f"Ended early. The jobs continue at Asana; follow them: asana-jobs watch {unfinished}")
+    without_file = ~is_failed(jobs)
+    if "file.path" in jobs.columns:
+        without_file &= jobs["file.path"].isna().to_numpy(bool)
+    if folder is not None and without_file.any():
+        gids, dest = " ".join(jobs["gid"][without_file]), shlex.quote(str(folder))
+        say(f"To download the files: asana-jobs download {gids} --wait --dest {dest}")
 
 
 def _has_failures(frame: pd.DataFrame) -> bool:
