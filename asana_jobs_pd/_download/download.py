@@ -26,7 +26,7 @@ from asana_jobs_pd._download.transfer import Transfer, TransferContext
 from asana_jobs_pd._download.url_source import reason_of
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.client import Client, check_client
-from asana_jobs_pd._http.default_client import default_client, forget_default
+from asana_jobs_pd._http.default_client import default_client
 from asana_jobs_pd._http.threads import Batch
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.gids import parse_gids
@@ -37,7 +37,6 @@ from asana_jobs_pd._options import is_whole
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
-    AuthenticationError,
     DownloadError,
     InvalidOptionError,
     PartialDownloadError,
@@ -293,7 +292,7 @@ class DownloadSession:
             else:
                 reason = f"the job could not be read: {reason_of(job.error)}" if job.error else ""
                 files[gid] = (ExportFile(gid, error=reason or _UNFINISHED),)
-        self._note_end(read.failure)
+        self.failure = read.failure
         return files
 
     def _download(self, context: TransferContext, workers: int) -> None:
@@ -313,7 +312,7 @@ class DownloadSession:
                 if not batch.ended:
                     context.client.limiter.wake()
                 batch.settle(_LAST_MOMENT)
-        self._note_end(batch.failure)
+        self.failure = batch.failure
 
     def _transfer(self, file: ExportFile, context: TransferContext) -> None:
         started = time.monotonic()
@@ -331,11 +330,6 @@ class DownloadSession:
     def _need_client(self) -> Client:
         self.client = self.client or default_client()
         return self.client
-
-    def _note_end(self, failure: BaseException | None) -> None:
-        self.failure = failure
-        if isinstance(failure, AuthenticationError):
-            forget_default(self._need_client())
 
 
 class DownloadBars:

@@ -134,6 +134,7 @@ class Client:
         transport: Transport | None = None,
     ) -> None:
         self._closed = False
+        self.rejected = False
         self._limiter = limiter
         self._custom = transport
         self._limits = requests_per_minute, max_in_flight
@@ -380,6 +381,7 @@ class Client:
             if self._limiter is None:
                 share_limiter(self.limiter, self._token.fingerprint, self.base_url)
             return self._send(method, url, stop, body=body, background=background, renewed=True)
+        self.rejected |= answer.status == HTTPStatus.UNAUTHORIZED
         return Sent(answer, at, took)
 
     def _check_open(self) -> None:

@@ -76,7 +76,8 @@ _default = _Default()
 def default_client(*, ask: bool = True) -> Client:
     """Return the client of the last ``connect()``, or else one made from the environment.
 
-    With ``ask=False``, nobody is prompted for a token.
+    That one is replaced when the environment has changed, or its token was rejected. With
+    ``ask=False``, nobody is prompted for a token.
     """
     client = connected_client()
     if client is None or (_default.implicit and _default.environment != _environment()):
@@ -90,19 +91,15 @@ def default_client(*, ask: bool = True) -> Client:
 def connected_client() -> Client | None:
     """Return the client of the last ``connect()`` or read; None if there is none yet."""
     client = _default.client
-    return None if client is None or client.closed else client
+    if client is None or client.closed or (_default.implicit and client.rejected):
+        return None
+    return client
 
 
 def known_base_url(client: Client | None) -> str | None:
     """Return the base URL of a client, or of the last ``connect()`` or read; None for any URL."""
     known = client or connected_client()
     return None if known is None else known.base_url
-
-
-def forget_default(client: Client) -> None:
-    """Drop the default client, whose token was rejected, unless ``connect()`` made it."""
-    if _default.client is client and _default.implicit:
-        _default.client = None
 
 
 def _environment() -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client, check_client
-from asana_jobs_pd._http.default_client import default_client, forget_default
+from asana_jobs_pd._http.default_client import default_client
 from asana_jobs_pd._http.threads import Batch
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.frame import ReadResult, frame_of_results
@@ -299,8 +299,6 @@ class Read:
             )
         elif ending is None and failed and errors == "raise":
             ending = PartialReadError(summary_of(failed, len(self._gids)), errors=failed)
-        if self.client and isinstance(self.failure, AuthenticationError):
-            forget_default(self.client)
         frame_or_raise(frame, ending, self.client, self._warnings)
         if errors == "drop" and failed:
             return frame[~gids.isin(list(failed)).to_numpy(bool)]

@@ -19,7 +19,6 @@ from typing import Literal, TypeAlias
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.default_client import forget_default
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._http.threads import Clock, Signals, start_thread
@@ -256,8 +255,6 @@ class Poller:
         else:
             self.schedule.put_back(gid, now, changed=change == "status")
         if isinstance(error, AuthenticationError):
-            if self.client is not None:
-                forget_default(self.client)
             self.refused = error
             self.end("unauthorized", str(error))
             return

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.default_client import default_client, forget_default
+from asana_jobs_pd._http.default_client import default_client
 from asana_jobs_pd._http.rate_limit import Cancelled, Limiter
 from asana_jobs_pd._http.redaction import clean
 from asana_jobs_pd._http.responses import UNKNOWN, PostResult
@@ -374,8 +374,6 @@ class Start:
         if interrupted:
             return StartInterrupted(f"Interrupted: {summary}")
         if isinstance(self._failure, AuthenticationError):
-            if self._client is not None:
-                forget_default(self._client)
             return self._failure
         if self._failure is not None:
             kind, reason = type(self._failure).__name__, clean(str(self._failure)).rstrip(".")

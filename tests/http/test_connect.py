@@ -3,11 +3,13 @@
 import logging
 import os
 
+import pandas as pd
 import pytest
 
+import asana_jobs_pd as aj
 from asana_jobs_pd._http.client import Client
-from asana_jobs_pd._http.default_client import connect, default_client, forget_default
-from asana_jobs_pd.errors import InvalidOptionError, TokenError
+from asana_jobs_pd._http.default_client import connect, default_client
+from asana_jobs_pd.errors import AuthenticationError, InvalidOptionError, TokenError
 
 from .conftest import GID, TOKEN
 
@@ -123,25 +125,32 @@ def test_a_closed_default_is_replaced(environ, explicit):
     assert not after.closed
 
 
-def test_a_refused_token_is_forgotten(environ):
-    """After a 401 an implicit client is replaced by a new one, which looks up the token again."""
-    mine = default_client()
-    forget_default(mine)
-    assert default_client() is not mine
+VERBS = {
+    "read": lambda asana: aj.read_asana_jobs(asana.gids(3)),
+    "wait": lambda asana: aj.wait_asana_jobs(asana.gids(3)),
+    "start": lambda asana: aj.export_graph(asana.parents(1)),
+    "download": lambda asana: pd.DataFrame({"gid": asana.gids(1)}).asana.download(),
+    "get_job": lambda asana: default_client().get_job(asana.gids(1)[0]),
+}
 
 
-def test_what_connect_made_is_not_forgotten(environ):
-    """An explicit token stays until the next connect()."""
-    mine = connect("explicit")
-    forget_default(mine)
-    assert default_client() is mine
+@pytest.mark.parametrize("explicit", [True, False])
+@pytest.mark.parametrize("verb", VERBS)
+def test_after_a_401_the_token_is_looked_up_again(environ, asana, verb, explicit):
+    """By all verbs alike; what connect() was given stays until the next connect()."""
+    environ.setenv("ASANA_BASE_URL", asana.base_url)
+    environ.setenv("ASANA_ACCESS_TOKEN", "rejected")
+    mine = connect("rejected") if explicit else default_client()
+    with pytest.raises(AuthenticationError):
+        VERBS[verb](asana)
+    assert (default_client() is mine) is explicit
 
 
-def test_only_the_default_is_forgotten(environ):
+def test_only_the_default_is_forgotten(environ, asana):
     """Another client's 401 says nothing about the default."""
     mine = default_client()
-    with Client("other") as other:
-        forget_default(other)
+    with Client("rejected", base_url=asana.base_url) as other, pytest.raises(AuthenticationError):
+        other.get_job("12")
     assert default_client() is mine
 
 
