@@ -76,9 +76,7 @@ def _flat(jobs: pd.DataFrame) -> pd.DataFrame:
     """Return a copy in which index levels with our names are columns."""
     if not isinstance(jobs, pd.DataFrame):
         kind = type(jobs).__name__
-        raise InvalidFrameError(
-            foreign_frame(jobs) or f"Give a DataFrame of jobs instead of {kind}."
-        )
+        raise InvalidFrameError(foreign_frame(jobs) or f"Give a DataFrame of jobs, not a {kind}.")
     gid_series(jobs)  # an error before anything is copied
     frame = jobs.copy().set_flags(allows_duplicate_labels=True)
     if isinstance(frame.columns.dtype, pd.CategoricalDtype):
