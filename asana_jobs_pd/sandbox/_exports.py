@@ -111,11 +111,11 @@ class Exports:
     """All export files of a sandbox, each generated when it is first requested."""
 
     def __init__(
-        self, seed: int, clock: Clock, lifetime: float, rows: int, *, weeks: int, hidden: float
+        self, seed: int, clock: Clock, lifetime: float, rows: int, weeks: int, **world: Any
     ) -> None:
         self.origin = ""
         self.weeks = weeks
-        self._hidden = hidden
+        self._world = world
         self._seed = str(seed)
         self._clock = clock
         self._lifetime = ceil(lifetime)
@@ -198,7 +198,7 @@ class Exports:
         return self._made(gid, resource_type, self._editions[gid])
 
     def _make(self, gid: str, resource_type: str, edition: int) -> File:
-        options: Json = {"weeks": self._weeks_of.get(gid, 0), "hidden": self._hidden}
+        options = self._world | {"weeks": self._weeks_of.get(gid, 0)}
         world = World(self._seed, max(50, self._rows), **options)
         parameters, parent = self._contents.get(gid, (None, None))
         if gid not in self._contents:

@@ -73,6 +73,8 @@ class Sandbox(Controls):
     hidden
         The share of projects that the user of the token cannot see: exports leave them out, and
         what is only in them; links to them remain.
+    field_gids
+        Whether custom fields of graph exports have gids; Asana does not document it.
     changes
         `Asana-Change` headers to send with every API response.
 
@@ -107,13 +109,15 @@ class Sandbox(Controls):
         export_rows: int = 200,
         weeks: int = 0,
         hidden: float = 0.0,
+        field_gids: bool = True,
         changes: Iterable[str] = (),
     ) -> None:
         self.token = token
         self._tokens = (f"{token}-{number}" for number in count(2))
         self._port = port
         clock = RunningClock(time_scale) if clock is None else clock
-        exports = Exports(seed, clock, url_lifetime, export_rows, weeks=weeks, hidden=hidden)
+        world = {"hidden": hidden, "field_gids": field_gids}
+        exports = Exports(seed, clock, url_lifetime, export_rows, weeks, **world)
         fields = Fields(known_fields)
         jobs = Jobs(seed, clock, fields.objects, exports.url)
         starts = Starts(jobs, exports, max_jobs)

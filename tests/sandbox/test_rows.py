@@ -107,6 +107,14 @@ def test_hidden_projects_are_left_out(sandbox):
     assert {each["project"]["gid"] for each in memberships} <= projects
 
 
+@pytest.mark.parametrize("field_gids", [True, False])
+def test_custom_fields_of_a_graph_export_may_lack_gids(sandbox, field_gids):
+    """As Asana documents them."""
+    rows = rows_of(sandbox(field_gids=field_gids), "graph_export")
+    fields = [field for row in rows for field in row.get("custom_fields", ())]
+    assert {"gid" in field for field in fields} == {field_gids}
+
+
 def test_some_rows_of_a_resource_export_repeat(exported):
     """Overlapping filters bring a row twice, the same both times."""
     lines = Counter(json.dumps(row) for row in exported["export_request"])
