@@ -19,6 +19,7 @@ from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._http.rate_limit import Cancelled
 from asana_jobs_pd._http.retry import RetryPolicy, backoff
 from asana_jobs_pd._http.signed_urls import MIN_RATE, SignedUrl
+from asana_jobs_pd._jobs.states import FILE_LIFETIME
 from asana_jobs_pd.errors import AsanaJobsError, AuthenticationError, RequestError
 
 log = logging.getLogger("asana_jobs_pd")
@@ -27,7 +28,6 @@ NEW_FILE = 600.0
 """Seconds after the export's completion during which a missing file may still appear."""
 UNKNOWN_AGE = 30.0
 """Seconds to wait for a missing file whose completion time is unknown."""
-LIFETIME = 30 * 86_400.0
 _MAX_DELAY = 15.0
 _MAX_EMPTY = 3
 _MAX_RESTARTS = 2
@@ -152,7 +152,7 @@ class UrlSource:
 
     def _without_url(self) -> str:
         age = self._age()
-        if age is not None and age >= LIFETIME:
+        if age is not None and age >= FILE_LIFETIME:
             return f"the file is gone: Asana gives no URL for it any more. {_DELETED}"
         if age is None:
             return f"Asana gives no URL for it. {_LATER}"

@@ -12,6 +12,8 @@ GONE = (403, 404)
 NOT_REQUESTED = ("refused", "not_sent")
 NO_JOB = (*NOT_REQUESTED, "unknown")
 """The values of ``source.state`` of rows without a job; with ``unknown``, there may be one."""
+FILE_LIFETIME = 30 * 86_400.0
+"""Seconds after its completion at which Asana deletes the file of an export."""
 _EVIDENCE = frozenset((*(column.name for column in BOOKKEEPING), "seen.first", "seen.last"))
 """Columns that only a read or the ledger adds."""
 

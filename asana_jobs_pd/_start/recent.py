@@ -18,6 +18,7 @@ from asana_jobs_pd._jobs.frame import ReadResult
 from asana_jobs_pd._jobs.ledger import started_jobs
 from asana_jobs_pd._jobs.read import read_one
 from asana_jobs_pd._jobs.schema import EVERYTHING
+from asana_jobs_pd._jobs.states import FILE_LIFETIME
 from asana_jobs_pd._options import is_seconds
 from asana_jobs_pd._start.requests import StartRequest
 from asana_jobs_pd.errors import AuthenticationError, InvalidOptionError, RequestError
@@ -74,7 +75,10 @@ def _unchecked(request: StartRequest, error: RequestError) -> RequestError:
 
 
 def is_recent(record: dict[str, Any], now: float, max_age: float) -> bool:
-    """Tell whether an export runs, or was completed at most so many seconds ago."""
+    """Tell whether an export runs, or was completed at most so many seconds ago.
+
+    One whose file Asana has deleted never is.
+    """
     if record.get("status") in ("not_started", "in_progress"):
         return True
     if record.get("status") != "succeeded":
@@ -84,7 +88,7 @@ def is_recent(record: dict[str, Any], now: float, max_age: float) -> bool:
         if isinstance(export, dict):
             with contextlib.suppress(ValueError, TypeError, OverflowError, OSError):
                 completed = datetime.fromisoformat(export["completed_at"]).timestamp()
-                return now - completed <= max_age
+                return now - completed <= min(max_age, FILE_LIFETIME)
     return False
 
 

@@ -209,8 +209,10 @@ def test_an_age_in_any_form(max_age):
     ],
 )
 def test_what_counts_as_recent(record, recent):
-    """A job without a time of completion does not."""
+    """A job without a time of completion does not; nor does one whose file Asana has deleted."""
     assert is_recent(record, 90.0, 60.0) is recent
+    if record["status"] == "succeeded":
+        assert not is_recent(record, 31 * 86_400, 40 * 86_400)
 
 
 def test_without_a_ledger_it_has_no_effect_and_says_so(asana, client, monkeypatch):
