@@ -133,10 +133,11 @@ def _core(world: World, number: int) -> Json:
     done = [change for change in task.changes if change.field == "completed" and change.new]
     completed = last["completed"]
     subtype = rng.choice(("default_task", "default_task", "milestone", "approval"))
+    decision = "approved" if completed else "pending"
     return {
         **_named(world, number),
         "resource_subtype": subtype,
-        "approval_status": "pending" if subtype == "approval" else None,
+        "approval_status": decision if subtype == "approval" else None,
         "actual_time_minutes": rng.randrange(500) if rng.random() < 1 / 5 else None,
         "assignee": _of(world.users, last["assignee"]),
         "completed": completed,
