@@ -132,17 +132,21 @@ def ordered_states(states: Iterable[str]) -> list[str]:
     )
 
 
+def texts_of(jobs: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column as text; all missing if the frame does not have it."""
+    return jobs.get(name, pd.Series(pd.NA, jobs.index)).astype("string")
+
+
 def states_of(jobs: pd.DataFrame) -> np.ndarray:
     """Return the state of each row, as an array of objects.
 
     It is the status, or ``source.state`` if there is no job, or else ``unreadable`` or ``unknown``.
     """
-    missing = pd.Series(pd.NA, jobs.index, "string")
-    status = jobs.get("status", missing).astype("string").fillna(UNKNOWN).to_numpy(object)
-    source = jobs.get("source.state", missing).astype("string").fillna("").to_numpy(object)
+    status = texts_of(jobs, "status").fillna(UNKNOWN).to_numpy(object)
+    source = texts_of(jobs, "source.state").fillna("").to_numpy(object)
     not_requested = np.isin(source, NOT_REQUESTED) & (status == UNKNOWN)
     gave_up = is_finished(jobs) & ~np.isin(status, FINAL_STATUSES)
-    errors = jobs.get("error.kind", missing).notna().to_numpy(bool)
+    errors = texts_of(jobs, "error.kind").notna().to_numpy(bool)
     unreadable = gave_up | (errors & (status == UNKNOWN))
     return np.where(not_requested, source, np.where(unreadable, UNREADABLE, status))
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
 import pandas as pd
 
@@ -31,9 +31,9 @@ from asana_jobs_pd._http.threads import Batch
 from asana_jobs_pd._jobs.as_jobs import as_jobs, with_index_of
 from asana_jobs_pd._jobs.gids import parse_gids
 from asana_jobs_pd._jobs.ledger import record_file
-from asana_jobs_pd._jobs.read import Read, check_errors, frame_or_raise, run_to_end
+from asana_jobs_pd._jobs.read import Read, frame_or_raise, run_to_end
 from asana_jobs_pd._jobs.schema import dtype_of, plan_fields
-from asana_jobs_pd._options import is_whole
+from asana_jobs_pd._options import check_one_of, is_whole
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import (
@@ -189,7 +189,7 @@ def _finalize(
 
 
 def _check(errors: str, max_workers: object, max_inflated: object, client: Client | None) -> None:
-    check_errors(errors)
+    check_one_of("errors", errors, get_args(Errors))
     if not is_whole(max_workers, 1):
         raise InvalidOptionError(f"max_workers={max_workers!r}: give a whole number, at least 1.")
     if max_inflated is not None and not is_whole(max_inflated, 1):

@@ -36,7 +36,6 @@ from asana_jobs_pd.errors import (
     AsanaChangeWarning,
     AsanaValueWarning,
     AuthenticationError,
-    InvalidOptionError,
     NetworkError,
     PartialReadError,
     ReadInterrupted,
@@ -427,12 +426,6 @@ def summary_of(failed: dict[str, RequestError], asked: int) -> str:
 
 
 def _check_options(errors: object, client: object, progress: object) -> None:
-    check_errors(errors)
+    check_one_of("errors", errors, get_args(Errors))
     check_client(client)
     check_progress(progress)
-
-
-def check_errors(errors: object) -> None:
-    """Refuse an invalid option."""
-    if not isinstance(errors, str) or errors not in get_args(Errors):
-        raise InvalidOptionError(f"errors={errors!r}: give 'raise', 'coerce' or 'drop'.")

@@ -12,9 +12,9 @@ import pandas as pd
 
 from asana_jobs_pd._http.client import Client
 from asana_jobs_pd._jobs.as_jobs import as_jobs
-from asana_jobs_pd._jobs.read import check_errors, frame_or_raise, run_to_end, summary_of
+from asana_jobs_pd._jobs.read import frame_or_raise, run_to_end, summary_of
 from asana_jobs_pd._monitor.monitor import TICK, JobsMonitor
-from asana_jobs_pd._options import is_seconds
+from asana_jobs_pd._options import check_one_of, is_seconds
 from asana_jobs_pd._progress import Progress
 from asana_jobs_pd._public import public
 from asana_jobs_pd._vocabulary import counts_by_state
@@ -175,11 +175,10 @@ class _Wait:
         *,
         notify: Callable[[pd.DataFrame], object] | None,
     ) -> None:
-        check_errors(errors)
+        check_one_of("errors", errors, get_args(Errors))
+        check_one_of("until", until, get_args(Until))
         if notify is not None and not callable(notify):
             raise InvalidOptionError(f"notify={notify!r}: give a callable(frame), or None.")
-        if until not in get_args(Until):
-            raise InvalidOptionError(f"until={until!r}: give 'all' or 'any'.")
         if timeout is not None and not is_seconds(timeout):
             raise InvalidOptionError(f"timeout={timeout!r}: give seconds, or None for no limit.")
         self._timeout = timeout

@@ -24,7 +24,7 @@ from asana_jobs_pd._jobs.states import is_export, is_failed, is_finished
 from asana_jobs_pd._jobs.views import results, unique_jobs
 from asana_jobs_pd._public import public
 from asana_jobs_pd._report.plot import WIDTH, svg_for_page, zone_name, zone_of
-from asana_jobs_pd._report.table import kind_labels, texts_of
+from asana_jobs_pd._report.table import kind_labels
 from asana_jobs_pd._report.timeline import draw_timeline, timeline_height
 from asana_jobs_pd._report.timeline_data import (
     TimelineLayout,
@@ -45,6 +45,7 @@ from asana_jobs_pd._vocabulary import (
     ordered_states,
     state_label,
     state_style,
+    texts_of,
 )
 from asana_jobs_pd.errors import require_extra
 

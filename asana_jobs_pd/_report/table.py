@@ -11,7 +11,7 @@ from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._jobs.as_jobs import as_jobs
 from asana_jobs_pd._jobs.states import is_finished, kinds_of
 from asana_jobs_pd._jobs.views import masked, render
-from asana_jobs_pd._vocabulary import kind_label, state_label, states_of
+from asana_jobs_pd._vocabulary import kind_label, state_label, states_of, texts_of
 
 MAX_ROWS = 25
 """The most rows of a frame that are shown."""
@@ -50,11 +50,6 @@ def error_texts(jobs: pd.DataFrame) -> pd.Series:
     status = texts_of(jobs, "error.status") + " "
     error = status.fillna("") + texts_of(jobs, "error.message")
     return error.fillna(texts_of(jobs, "file.error"))
-
-
-def texts_of(jobs: pd.DataFrame, name: str) -> pd.Series:
-    """Return a column as text; all missing if the frame does not have it."""
-    return jobs.get(name, pd.Series(pd.NA, jobs.index)).astype("string")
 
 
 def kind_labels(jobs: pd.DataFrame) -> pd.Series:

@@ -12,8 +12,8 @@ from asana_jobs_pd._jobs.as_jobs import as_times, cast_column
 from asana_jobs_pd._jobs.schema import FINAL_STATUSES, dtype_of
 from asana_jobs_pd._jobs.states import is_finished, kinds_of
 from asana_jobs_pd._jobs.views import unique_jobs
-from asana_jobs_pd._report.table import kind_labels, texts_of
-from asana_jobs_pd._vocabulary import UNREADABLE, kind_label, states_of
+from asana_jobs_pd._report.table import kind_labels
+from asana_jobs_pd._vocabulary import UNREADABLE, kind_label, states_of, texts_of
 from asana_jobs_pd.errors import InvalidFrameError
 
 _TIME = dtype_of("time")
