@@ -33,7 +33,7 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
             Fields of that name that only other types of row have do not count.
         merge
             Of several fields with this name, which must be of one type, the first value in each
-            row.
+            row. Amounts in different currencies are not converted.
 
         Returns
         -------
