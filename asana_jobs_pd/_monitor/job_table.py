@@ -1,4 +1,4 @@
-"""What is known of each watched job; the frame is made of it only when somebody looks."""
+"""The last known state of each watched job; the frame is only built when it is needed."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from asana_jobs_pd.typing import Gids
 
 UNREADABLE = "unreadable"
 MAX_REFUSALS = 5
-"""This many refusals in a row, such as 400, end a job: asking again does not change them."""
+"""After this many refusals in a row, such as 400, a job is not polled any more."""
 HISTORY_PER_JOB = 10
 
 
 @dataclass(slots=True)
 class JobState:
-    """What is known of one job.
+    """The last known state of one job.
 
-    `rows` are its positions in the frame; `status` is ``"unknown"`` before there is one and
-    ``"unreadable"`` when the job cannot be read; `fingerprint` and `failure` tell whether a
-    response brings anything new.
+    `rows` are its positions in the frame; `status` is ``"unknown"`` until there is one, and
+    ``"unreadable"`` if the job cannot be read; `fingerprint` and `failure` show whether a
+    response has anything new.
     """
 
     rows: list[int]
@@ -81,7 +81,7 @@ class JobTable:
         return {status: self._counter[status] for status in order if self._counter[status]}
 
     def update(self, gid: str, result: ReadResult) -> Literal["", "row", "status"]:
-        """Update a job with the response to a request for it; return what that changed."""
+        """Update a job with a response; return what has changed."""
         job = self.jobs[gid]
         before = (job.status, job.fingerprint, job.failure)
         was_finished = job.finished
@@ -97,7 +97,9 @@ class JobTable:
         else:
             self._errors[gid] = result
             _note_error(job, result.error)
-        self.unfinished += was_finished - job.finished  # in one step: it is read without the lock
+        self.unfinished += (
+            was_finished - job.finished
+        )  # in one step, since it is read without the lock
         if job.status != before[0]:
             self._counter[before[0]] -= 1
             self._counter[job.status] += 1
@@ -115,7 +117,7 @@ class JobTable:
         return with_index_of(self._updated().iloc[rows], self._shape)
 
     def history_frame(self) -> pd.DataFrame:
-        """Return the observed changes of status: ``gid``, ``status``, ``at``."""
+        """Return the observed status changes: ``gid``, ``status``, ``at``."""
         gids, statuses, times = zip(*self.history, strict=True) if self.history else ((), (), ())
         at = pd.DatetimeIndex(np.array(times, "int64").view("M8[us]"), tz="UTC")
         data = {"gid": gids, "status": statuses, "at": at}
@@ -123,7 +125,10 @@ class JobTable:
 
     def _updated(self) -> pd.DataFrame:
         """Return the frame with the responses received so far."""
-        for results in (self._records, self._errors):  # an error is newer than a record beside it
+        for results in (
+            self._records,
+            self._errors,
+        ):  # if there are both, the error is newer than the record
             if results:
                 rows = [self.jobs[gid].rows for gid in results]
                 news = frame_of_results(list(results), list(results.values()), self.plan)
@@ -187,10 +192,10 @@ def _fingerprint(record: dict[str, Any], column: Column) -> object:
         return value is not None
     try:
         return value if value is None or isinstance(value, str) else str(value)
-    except RecursionError:  # absurdly nested
+    except RecursionError:  # nested too deeply
         return type(value).__name__
 
 
 def _is_compared(column: Column) -> bool:
-    """Tell whether to compare values, not just their presence: URLs are signed anew each time."""
+    """Return whether to compare values; for URLs, whose signatures change, only presence counts."""
     return column.kind == "text" and not column.name.endswith("download_url")

@@ -1,4 +1,4 @@
-"""A monitor watches jobs until they are finished; it draws nothing."""
+"""`JobsMonitor`: watches jobs until they are finished, and displays nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from asana_jobs_pd.errors import AsanaJobsError, TokenError
 from asana_jobs_pd.typing import Gids
 
 TICK = 0.1
-"""Seconds per wait: on every system an interrupt is noticed between two of them."""
+"""Seconds per wait: every system notices an interrupt between two waits."""
 
 
 @public
@@ -30,21 +30,22 @@ class JobsMonitor(MonitorSnapshots):
     """Polls jobs in background threads until all are finished.
 
     Each job is polled 2 s after the start, then after a quarter of the time since its status last
-    changed, at most every 60 s. When the token's limits do not allow that, all delays stretch, and
-    `pace` says so. Reads in the foreground go first, and always find a fifth of the limit free.
+    changed, down to once every 60 s. If the token's limits do not allow that, all delays are
+    stretched, and `pace` says so. Foreground reads go first, and a fifth of the limit is always
+    free for them.
 
-    A failed request does not end the watching: the monitor keeps trying, less and less often while
-    the network is down. A 401 stops it. A job that answers 403 or 404, or five times in a row with
-    another refusal such as 400, is not polled any more. Once all jobs are finished, or nobody holds
-    the monitor any more, its threads end. They keep no process and no kernel from exiting.
+    After a failed request, the monitor keeps trying, less and less often while the network is
+    down. A 401 stops it. A job is not polled any more after a response of 403 or 404, or after
+    another refusal such as 400 five times in a row. The threads end once all jobs are finished or
+    the monitor is garbage collected. They never keep a process or kernel from exiting.
 
     All methods may be called from any thread, and from callbacks; all properties are snapshots.
 
     Parameters
     ----------
     jobs
-        A frame of jobs, however it was saved or merged, or gids as in `read_asana_jobs`. It is
-        copied. Jobs that were never read are polled at once.
+        A frame of jobs, which is copied, or gids in any form that `read_asana_jobs` takes. Jobs
+        that were never read are polled at once.
     client
         The client to use; None takes, at the start, the one of the last `connect`, else the
         environment's.
@@ -54,12 +55,12 @@ class JobsMonitor(MonitorSnapshots):
     Raises
     ------
     InvalidFrameError, InvalidGidError
-        If `jobs` is not a frame of jobs or gids.
+        If `jobs` is neither a frame of jobs nor gids.
 
     See Also
     --------
     wait_asana_jobs : Block until jobs are finished.
-    JobsWidget : The same, to look at in a notebook.
+    JobsWidget : The same as a live table in a notebook.
 
     Notes
     -----
@@ -80,7 +81,7 @@ class JobsMonitor(MonitorSnapshots):
         check_client(client)
         self._client = client
         self._poller = Poller(JobTable(jobs), clock or RealClock())
-        # The poller's own threads end it: a finalizer may run anywhere and must not take locks.
+        # The poller's own threads end it: a finalizer may run anywhere, and must not take locks.
         weakref.finalize(self, _end, self._poller).atexit = False
 
     def __repr__(self) -> str:
@@ -104,15 +105,15 @@ class JobsMonitor(MonitorSnapshots):
         self.stop()
 
     def start(self, *, ask: bool = True) -> Self:
-        """Begin to watch, or begin again after `stop`.
+        """Start watching, also again after `stop`.
 
-        Does nothing when it is watching already, or all jobs are finished. ``with`` calls it, and
+        Does nothing if it is already watching, or if all jobs are finished. ``with`` calls it, and
         `stop` at the end.
 
         Parameters
         ----------
         ask
-            Whether to prompt for a token where there is none.
+            Whether to prompt for a token if there is none.
 
         Returns
         -------
@@ -128,7 +129,7 @@ class JobsMonitor(MonitorSnapshots):
 
         See Also
         --------
-        JobsMonitor.stop : End it.
+        JobsMonitor.stop : Stop watching.
 
         Examples
         --------
@@ -153,11 +154,11 @@ class JobsMonitor(MonitorSnapshots):
         poller.start(client)
 
     def pause(self) -> None:
-        """Poll nothing until `resume`; requests in flight still count.
+        """Stop polling until `resume`; responses to requests in flight are still used.
 
         See Also
         --------
-        JobsMonitor.resume : Go on.
+        JobsMonitor.resume : Continue.
 
         Examples
         --------
@@ -169,11 +170,11 @@ class JobsMonitor(MonitorSnapshots):
         self._poller.pause(paused=True)
 
     def resume(self) -> None:
-        """Go on after `pause`.
+        """Continue after `pause`.
 
         See Also
         --------
-        JobsMonitor.pause : Poll nothing until then.
+        JobsMonitor.pause : Stop polling until then.
 
         Examples
         --------
@@ -186,11 +187,11 @@ class JobsMonitor(MonitorSnapshots):
         self._poller.pause(paused=False)
 
     def refresh_now(self) -> None:
-        """Poll all unfinished jobs now, as fast as the limits allow; once, when paused.
+        """Poll all unfinished jobs now, as fast as the limits allow; if paused, only once.
 
         See Also
         --------
-        JobsMonitor.next_check : When it would poll by itself.
+        JobsMonitor.next_check : When it would poll anyway.
 
         Examples
         --------
@@ -203,11 +204,11 @@ class JobsMonitor(MonitorSnapshots):
         self._poller.poll_now()
 
     def stop(self) -> None:
-        """Stop watching; requests in flight are not waited for.
+        """Stop watching, without waiting for requests in flight.
 
         See Also
         --------
-        JobsMonitor.start : Begin again.
+        JobsMonitor.start : Start again.
 
         Examples
         --------
@@ -220,17 +221,17 @@ class JobsMonitor(MonitorSnapshots):
         self._poller.record()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is done, stopped or refused.
+        """Wait until the monitor is done, stopped, or its token is rejected.
 
         Parameters
         ----------
         timeout
-            The maximum number of seconds to wait; None waits as long as it takes.
+            The maximum number of seconds to wait; None for no limit.
 
         Returns
         -------
         bool
-            True when it has ended, False after `timeout` seconds.
+            True if it has ended, False after `timeout` seconds.
 
         See Also
         --------
@@ -251,16 +252,17 @@ class JobsMonitor(MonitorSnapshots):
         return True
 
     def on_change(self, callback: Callable[[pd.DataFrame], object]) -> Callable[[], None]:
-        """Call back with the rows that changed, and only these, from a thread of the monitor.
+        """Call back with just the rows that changed, from a thread of the monitor.
 
         A callback that is added after the start first gets all rows that have changed so far.
 
         Parameters
         ----------
         callback
-            Gets a DataFrame: rows and columns as in `frame`. Calls never overlap; changes during
-            one come with the next. A method is held weakly, with its object; anything else, such
-            as a function, is kept. What it raises is logged and shown in `last_error`.
+            Gets a DataFrame with rows and columns as in `frame`. Calls never overlap; changes
+            during a call come with the next one. A method and its object are held weakly;
+            anything else, such as a function, is kept alive. Exceptions are logged and shown in
+            `last_error`.
 
         Returns
         -------
@@ -283,12 +285,12 @@ class JobsMonitor(MonitorSnapshots):
         return self._poller.notifier.add("on_change", callback)
 
     def on_state(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call back when `state` or `last_error` changed.
+        """Call back when `state` or `last_error` has changed.
 
         Parameters
         ----------
         callback
-            Called without arguments; else as in `on_change`.
+            Called without arguments; otherwise as in `on_change`.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What the cells of a notebook have started: a cell that runs again ends what it started before."""
+"""What notebook cells have started: when a cell runs again, it ends what it started before."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 Cell = tuple[str, object]
-"""A name of the cell, and one of this run of it."""
+"""Identifies the cell, and this run of it."""
 
 
 def current_cell() -> Cell | None:
-    """Return the cell that this code runs in, None outside of IPython.
+    """Return the cell in which this code runs; None outside IPython.
 
-    It is named by the id that the front end sends with the request, else by its source, so that two
-    cells with the same text count as one.
+    It is identified by the id that the front end sends with the request, or else by its source, so
+    that two cells with the same text count as one.
     """
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
@@ -47,7 +47,7 @@ class Cells:
         self._runs: dict[str, tuple[object, weakref.WeakSet[Any]]] = {}
 
     def enter(self, started: object, cell: Cell | None) -> None:
-        """Note what a cell started."""
+        """Record what a cell has started."""
         if cell is None:
             return
         name, run = cell

@@ -1,4 +1,4 @@
-"""The threads of a monitor: one decides what is due, a few poll, one tells listeners.
+"""The threads of a monitor: one decides what is due, a few poll, one calls listeners.
 
 They are daemons and hold no reference to the monitor: they end when it is garbage collected.
 """
@@ -39,16 +39,16 @@ from asana_jobs_pd.typing import MonitorState
 log = logging.getLogger("asana_jobs_pd")
 
 MAX_WORKERS = 25
-"""Half of what Asana allows in flight: the rest is left for foreground reads."""
+"""Half of what Asana allows in flight; the rest is for foreground reads."""
 FINAL_STATES: tuple[MonitorState, ...] = ("done", "stopped", "unauthorized")
 
 
 class Poller:
-    """Polls the jobs of a table until they are finished; `start` may begin it again.
+    """Polls the jobs of a table until they are finished; `start` may be called again.
 
-    `lock` guards everything here, the table included. `version` grows with every visible change;
-    `failed` says that it ended because it could not go on; `signals` wakes the deciding thread,
-    and ``"end"`` makes that one stop everything.
+    `lock` guards everything here, including the table. `version` grows with every visible change;
+    `failed` says that polling ended because it could not continue; `signals` wakes the thread that
+    decides, and ``"end"`` makes it stop everything.
     """
 
     def __init__(self, table: JobTable, clock: Clock) -> None:
@@ -88,7 +88,7 @@ class Poller:
 
     @property
     def running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether polling was started and has not ended."""
         return self.state not in (*FINAL_STATES, "idle")
 
     def start(self, client: Client) -> None:
@@ -109,9 +109,9 @@ class Poller:
                 raise
 
     def end(self, state: MonitorState, reason: str | None = None) -> None:
-        """End, without waiting for requests in flight; with a reason, because it must."""
+        """Stop, without waiting for requests in flight; `reason` says why it cannot continue."""
         with self.lock:
-            # A start may be refused, too: then it was "idle" or "stopped" before.
+            # A start may fail, too: then the state was "idle" or "stopped" before.
             if self.state in FINAL_STATES and state != "unauthorized":
                 return
             if reason:
@@ -142,12 +142,12 @@ class Poller:
             self.signals.put("poll")
 
     def record(self) -> None:
-        """Write changes to the ledger; without holding the lock, since a disk may be slow."""
+        """Write changes to the ledger, without holding the lock, since disks may be slow."""
         if self._recorder is not None:
             self._recorder.write()
 
     def next_check(self) -> float | None:
-        """Return the seconds until the next request, None when none is scheduled."""
+        """Return the seconds until the next request; None if none is scheduled."""
         with self.lock:
             if not self.running or self.limiter is None:
                 return None
@@ -157,7 +157,7 @@ class Poller:
             return None if wait is None else max(wait, held)
 
     def after_fork(self) -> None:
-        """Become stopped: a fork has none of the threads, and one may have held a lock."""
+        """Switch to stopped: a fork has no threads, and one of them may have held a lock."""
         self.lock = threading.RLock()
         self.finished = threading.Event()
         self.notifier.reset(self.lock, self.finished)
@@ -203,13 +203,13 @@ class Poller:
         return None
 
     def _hand_out(self, gid: str) -> None:
-        """Let a job be polled; one more thread is started only when all are busy."""
+        """Have a job polled; another thread is started only if all are busy."""
         self.in_flight.add(gid)
         self._todo.put(gid)
         if self._workers < len(self.in_flight):
             try:
                 start_thread(self._work, "asana-jobs-poll", self.client, self._todo, self._stop)
-            except NoThreadsError:  # go on with the threads there are
+            except NoThreadsError:  # continue with the existing threads
                 if not self._workers:
                     raise
             else:
@@ -241,7 +241,7 @@ class Poller:
         now, error = self.clock.now(), result.error
         self.in_flight.discard(gid)
         if error is not None and error.status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._set_error(gid, str(error))  # about the token, not about the job
+            self._set_error(gid, str(error))  # it concerns the token, not the job
             self.schedule.put_back(gid, now)
             return
         if self._recorder is not None and error is None:
@@ -293,12 +293,12 @@ class Poller:
         self.notifier.tell("on_state")
 
     def _callback_failed(self, text: str) -> None:
-        with self.lock:  # do not tell listeners: the one that fails might be told
+        with self.lock:  # do not notify listeners: one of them has just failed
             self.last_error = text
             self.version += 1
 
     def _after_round(self) -> None:
-        """Log a change of the state, and write to the ledger; without the lock, as `record`."""
+        """Log a change of the state and write to the ledger, like `record` without the lock."""
         if (state := self.state) != self._logged:
             self._logged = state
             trouble = self.last_error if state in ("no_network", *FINAL_STATES) else None
@@ -314,13 +314,13 @@ class Poller:
 
 
 MIN_INTERVAL, MAX_INTERVAL = 0.1, 0.8
-"""Seconds between two rounds, longer while changes keep coming: a row costs as much as twenty."""
+"""Seconds between rounds, more while changes keep coming: twenty rows cost as much as one."""
 
 Event: TypeAlias = Literal["on_change", "on_state"]
 
 
 class _Listener:
-    """A callback, and the jobs it has not been told of yet; a method is held weakly."""
+    """A callback, and the changed jobs it has not been called with; methods are held weakly."""
 
     def __init__(self, event: Event, callback: Callable[..., object]) -> None:
         if not callable(callback):
@@ -334,12 +334,12 @@ class _Listener:
 
 
 class Notifier:
-    """Tells listeners in a thread of its own what has changed, one round after the other.
+    """Calls listeners with what has changed, in its own thread, one round after the other.
 
-    What changes during a round, or in the pause after it, comes with the next one: a slow listener
-    hears less often, not later and later. A late one first hears of all changes so far.
-    `rows` makes the rows of some jobs, `failed` gets descriptions of callbacks that raised,
-    `afterwards` is called at the end of a round. `tell` and `start` need `lock` held.
+    Changes during a round, or in the pause after it, come with the next round: a slow listener is
+    called less often, not later and later. One that is added late first gets all changes so far.
+    `rows` returns the rows of some jobs, `failed` gets descriptions of callbacks that raised, and
+    `afterwards` is called at the end of a round. `tell` and `start` need `lock` to be held.
     """
 
     def __init__(
@@ -357,12 +357,12 @@ class Notifier:
         self.reset(lock, finished)
 
     def reset(self, lock: threading.RLock, finished: threading.Event) -> None:
-        """Forget the thread, which a fork does not have, and the lock, which it may have held."""
+        """Forget the thread, which a fork lacks, and the lock, which the thread may have held."""
         self._lock, self._finished, self._running = lock, finished, False
         self._news = threading.Condition(lock)
 
     def start(self) -> None:
-        """Start the thread, unless it runs; it ends when `finished` is set and all is told."""
+        """Start the thread unless it runs; it ends once `finished` is set and all were called."""
         if not self._running:
             start_thread(self._run, "asana-jobs-notify")
             self._running = True
@@ -383,7 +383,7 @@ class Notifier:
         return remove
 
     def tell(self, event: Event, gid: str = "") -> None:
-        """Note that a job has changed, or the state or the last error."""
+        """Record that a job, the state or the last error has changed."""
         self._so_far[event][gid] = None
         for listener in self._listeners:
             if listener.event == event:
@@ -407,7 +407,7 @@ class Notifier:
             pause = min(2 * pause, MAX_INTERVAL) if self._woken else MIN_INTERVAL
 
     def _next_round(self) -> list[_Listener] | None:
-        """Wait for a change; return the listeners, None when there will be no further one."""
+        """Wait for a change; return the listeners to call, or None after the last change."""
         with self._news:
             self._news.wait_for(lambda: self._woken or self._finished.is_set())
             if not self._woken:

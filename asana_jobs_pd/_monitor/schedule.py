@@ -17,7 +17,7 @@ MAX_DELAY = 60.0
 AGE_FRACTION = 0.25
 JITTER = 0.25
 MAX_RATE = 25.0
-"""The most polls per second, whatever the rate limit: a monitor must not keep a core busy."""
+"""The most polls per second, whatever the rate limit, so that a monitor uses little CPU."""
 
 
 def delay_for(age: float, chance: float) -> float:
@@ -33,9 +33,9 @@ def delay_for(age: float, chance: float) -> float:
 class Schedule:
     """The unfinished jobs by the time of their next poll.
 
-    A job that was taken is gone until it is `put_back`. All methods cost at most the logarithm of
-    the number of jobs. `rate` is how many jobs per second may be taken in the long run; where
-    that is too few, all delays are stretched (`stretch`).
+    A job that was taken is not scheduled until it is `put_back`. All methods take at most
+    logarithmic time. `rate` is how many jobs per second may be taken in the long run; if that is
+    too few, all delays are stretched (`stretch`).
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Schedule:
 
     @property
     def stretch(self) -> float:
-        """The factor of all delays: 1 when the rate is sufficient."""
+        """The factor by which all delays are stretched: 1 if the rate is sufficient."""
         return max(1.0, self.demand / self.rate)
 
     @property
@@ -76,7 +76,7 @@ class Schedule:
         return len(self) / min(self.demand, self.rate) if self._weight else 0.0
 
     def add(self, gids: Iterable[str], now: float, *, urgent: bool = False) -> None:
-        """Add jobs: due at once if urgent, else spread over the first delay."""
+        """Add jobs: due at once if urgent, otherwise spread over the first delay."""
         self._tick(now)
         new = list(gids)
         for position, gid in enumerate(new, 1):
@@ -85,7 +85,7 @@ class Schedule:
             self._push(gid, due, MIN_DELAY)
 
     def take(self, now: float) -> str | None:
-        """Remove and return the job that is due first; None when none is due."""
+        """Remove and return the job that is due first; None if none is due."""
         if self.wait(now) != 0:
             return None
         gid = heapq.heappop(self._heap)[2]
@@ -93,7 +93,7 @@ class Schedule:
         return gid
 
     def put_back(self, gid: str, now: float, *, changed: bool = False) -> None:
-        """Schedule a job that was taken; its delays start over when its status changed."""
+        """Schedule a job that was taken; if its status has changed, its delays start over."""
         self._tick(now)
         if changed:
             self._since[gid] = now
@@ -111,7 +111,7 @@ class Schedule:
         self._turn = len(self._heap)
 
     def wait(self, now: float) -> float | None:
-        """Return the seconds until a job is due: 0 when one is, None when none will be."""
+        """Return the seconds until a job is due: 0 if one is, None if none will be."""
         self._tick(now)
         if not self._heap:
             return None
@@ -120,12 +120,12 @@ class Schedule:
             return 0.0
         if self.frozen:
             return None
-        # A rounding error must not cause waits of almost zero seconds, over and over.
+        # Rounding errors must not cause many waits of almost zero seconds.
         left = (due - self._own_time) * self.stretch
         return left if left > 1e-6 else 0.0  # noqa: PLR2004
 
     def share(self, limiter: Limiter, now: float) -> None:
-        """Take its share, by demand, of the polls per second that a limiter allows."""
+        """Take a share of the polls per second that a limiter allows, in proportion to demand."""
         self._tick(now)
         _sharing[self] = limiter
         budget = limiter.budget
@@ -135,11 +135,11 @@ class Schedule:
             self.rate *= self.demand / sum(demands)
 
     def leave(self) -> None:
-        """Leave its share to others."""
+        """Give the share back."""
         _sharing.pop(self, None)
 
     def freeze(self, now: float, *, frozen: bool) -> None:
-        """Stop or resume the time: while stopped, nothing becomes due by itself."""
+        """Freeze or resume the time: while frozen, nothing becomes due by itself."""
         self._tick(now)
         self.frozen = frozen
 
@@ -166,7 +166,7 @@ class NetworkBackoff:
         return self._failures > 0
 
     def note(self, now: float, *, answered: bool) -> None:
-        """Note a poll; without a response, the wait doubles from 2 s to 60 s."""
+        """Record a poll; without a response, the wait doubles, from 2 s up to 60 s."""
         if answered:
             self._failures = 0
         elif not self.left(now):  # otherwise it was sent before the wait began
@@ -186,7 +186,7 @@ _sharing: weakref.WeakKeyDictionary[Schedule, Limiter] = weakref.WeakKeyDictiona
 
 
 def slow_rate_text(schedule: Schedule, limiter: Limiter) -> str:
-    """Say how often each job is polled if the rate limit slows that down; else empty."""
+    """Return how often each job is polled if the rate limit slows that down; otherwise ""."""
     if schedule.stretch <= 1.05:  # noqa: PLR2004
         return ""
     allowed, window = limiter.budget.allowed, limiter.budget.window

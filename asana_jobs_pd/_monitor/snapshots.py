@@ -1,4 +1,4 @@
-"""What a monitor knows at the moment: its properties."""
+"""The properties of a monitor, which are snapshots of its state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MonitorSnapshots:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """All rows as last seen: a copy, as `refresh_asana_jobs` would return it.
+        """All rows in their last known state, as `refresh_asana_jobs` would return them; a copy.
 
         See Also
         --------
@@ -36,15 +36,15 @@ class MonitorSnapshots:
 
     @property
     def history(self) -> pd.DataFrame:
-        """The changes of status that were seen, oldest first.
+        """The observed status changes, oldest first.
 
-        One row per change: ``gid`` and ``status`` (``string``), and ``at``, when it was asked for
+        One row per change: ``gid`` and ``status`` (``string``), and ``at``, when it was requested
         (``datetime64[us, UTC]``). ``"unreadable"`` stands for 403, 404 and other refusals. Only the
-        last changes are kept: ten times as many as jobs, at least 1,000.
+        latest changes are kept: ten times as many as there are jobs, but at least 1,000.
 
         See Also
         --------
-        plot_asana_timeline : Draws it.
+        plot_asana_timeline : Draw the history.
 
         Examples
         --------
@@ -75,7 +75,7 @@ class MonitorSnapshots:
 
     @property
     def jobs(self) -> dict[str, JobState]:
-        """The state of each job by gid, a dict: live, do not modify. `frame` is the frame of jobs.
+        """The state of each job by gid, as a live dict, which must not be modified.
 
         See Also
         --------
@@ -90,7 +90,7 @@ class MonitorSnapshots:
 
     @property
     def state(self) -> MonitorState:
-        """What it is doing.
+        """The state of the monitor.
 
         ``idle`` before the start, ``watching``, ``paused``; ``no_network`` and ``rate_limited``
         while it cannot poll; ``done``, ``stopped`` and ``unauthorized`` when it has ended.
@@ -123,7 +123,7 @@ class MonitorSnapshots:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended because it could not go on; `last_error` says why.
+        """Whether it ended because it could not continue; `last_error` says why.
 
         See Also
         --------
@@ -169,11 +169,11 @@ class MonitorSnapshots:
 
     @property
     def last_error(self) -> str | None:
-        """What went wrong last; None once it works again.
+        """The last error; None once requests succeed again.
 
         See Also
         --------
-        JobsMonitor.refused : The error, when the token was rejected.
+        JobsMonitor.refused : The error if the token was rejected.
 
         Examples
         --------
@@ -184,11 +184,11 @@ class MonitorSnapshots:
 
     @property
     def refused(self) -> AuthenticationError | None:
-        """The error that says that the token was rejected.
+        """The error if the token was rejected, otherwise None.
 
         See Also
         --------
-        JobsMonitor.last_error : What went wrong last, in words.
+        JobsMonitor.last_error : The last error, as text.
 
         Examples
         --------
@@ -199,11 +199,11 @@ class MonitorSnapshots:
 
     @property
     def next_check(self) -> float | None:
-        """Seconds until the next request; 0 while one is in flight, None when none will come.
+        """Seconds until the next request; 0 while one is in flight, None if there will be none.
 
         See Also
         --------
-        JobsMonitor.refresh_now : Do not wait for it.
+        JobsMonitor.refresh_now : Poll without waiting for it.
 
         Examples
         --------
@@ -214,7 +214,7 @@ class MonitorSnapshots:
 
     @property
     def pace(self) -> str:
-        """How often each job is polled, in words, when the limits slow that down; else "".
+        """How often each job is polled, as text, if the limits slow that down; otherwise "".
 
         See Also
         --------
@@ -233,7 +233,7 @@ class MonitorSnapshots:
 
     @property
     def requests_used(self) -> int:
-        """How many requests of the token, whoever sent them, the last minute holds.
+        """The number of requests with this token in the last minute, by all its clients.
 
         See Also
         --------
@@ -249,11 +249,11 @@ class MonitorSnapshots:
 
     @property
     def requests_allowed(self) -> int | None:
-        """How many requests per minute the token may send; None for no limit of our own.
+        """How many requests per minute may be sent with the token; None for no limit of our own.
 
         See Also
         --------
-        connect : Sets it, by ``requests_per_minute``.
+        connect : Set it with ``requests_per_minute``.
 
         Examples
         --------
@@ -267,11 +267,11 @@ class MonitorSnapshots:
 
     @property
     def client(self) -> Client | None:
-        """The client it uses; None before the start, unless it was given one.
+        """The client in use; None before the start, unless one was passed.
 
         See Also
         --------
-        connect : Makes the default client.
+        connect : Create the default client.
 
         Examples
         --------

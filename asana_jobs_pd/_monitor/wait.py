@@ -1,4 +1,4 @@
-"""Wait until jobs are finished, with one line of progress."""
+"""`wait_asana_jobs`: wait until jobs are finished, with one progress bar."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ def wait_asana_jobs(
 ) -> pd.DataFrame:
     """Wait until jobs are finished, and return their frame.
 
-    Polls each unfinished job, first after 2 s, then less and less often, at most every 60 s,
-    within the token's limits; see `JobsMonitor`. While the network is down it keeps trying: give a
+    Polls each unfinished job, first after 2 s, then less and less often, down to once every 60 s,
+    within the token's limits; see `JobsMonitor`. It keeps trying while the network is down; pass a
     `timeout` to limit that.
 
     Parameters
     ----------
     jobs
-        A frame of jobs, which is not changed, or gids as in `read_asana_jobs`.
+        A frame of jobs, which is not changed, or gids in any form that `read_asana_jobs` takes.
     timeout
-        The maximum number of seconds to wait; None waits as long as it takes.
+        The maximum number of seconds to wait; None for no limit.
     until
-        ``"all"`` waits until all are finished, ``"any"`` until one more is finished than at the
-        time of the call. With nothing unfinished, both return at once.
+        ``"all"`` waits until all jobs are finished, ``"any"`` until one more is finished than at
+        the time of the call. If no job is unfinished, both return at once.
     errors
-        What to do about jobs that cannot be read. ``"coerce"``: their rows say why in
+        What to do with jobs that cannot be read. ``"coerce"``: their rows say why in
         ``error.*``. ``"drop"``: their rows are left out. ``"raise"``: wait for the others, then
         raise. A job whose status is ``failed`` is not an error.
     client
@@ -68,21 +68,21 @@ def wait_asana_jobs(
         Whether to show a bar. None shows it after a second, unless ``ASANA_JOBS_PROGRESS=0``. A
         callable gets ``(done, total, what)`` instead, as in `read_asana_jobs`.
     notify
-        A callable that gets the frame, once, when all is done (with ``until="any"``: when one
-        more is), to send a message, say. Not after a timeout, an interrupt or a rejected token.
-        What it raises is a warning.
+        A callable that is called once with the frame when all jobs are finished (with
+        ``until="any"``, when one more is), for example to send a message. It is not called after
+        a timeout, an interrupt or a rejected token. Its exceptions become warnings.
 
     Returns
     -------
     pandas.DataFrame
-        A new frame, as `refresh_asana_jobs` returns it. A job is finished when its status is
-        ``succeeded`` or ``failed``, when it answered 403 or 404, or five times in a row with
-        another refusal.
+        A new frame, like that of `refresh_asana_jobs`. A job is finished if its status is
+        ``succeeded`` or ``failed``, or if the response was 403 or 404, or another refusal five
+        times in a row.
 
     Raises
     ------
     WaitTimeoutError
-        A TimeoutError with the frame as last seen in ``.frame``.
+        A TimeoutError, with the last known state in ``.frame``.
     ReadInterrupted
         On Ctrl-C or a kernel interrupt: a KeyboardInterrupt with ``.frame``.
     AuthenticationError
@@ -92,8 +92,8 @@ def wait_asana_jobs(
 
     See Also
     --------
-    wait_asana_jobs_async : The same for cells and programs that await.
-    refresh_asana_jobs : Ask once, without waiting.
+    wait_asana_jobs_async : The same for asynchronous code.
+    refresh_asana_jobs : Read once, without waiting.
     JobsMonitor : Watch in the background.
 
     Examples
@@ -123,9 +123,9 @@ async def wait_asana_jobs_async(
     progress: bool | ProgressCallback | None = None,
     notify: Callable[[pd.DataFrame], object] | None = None,
 ) -> pd.DataFrame:
-    """Wait as `wait_asana_jobs` does, while other tasks of the event loop go on.
+    """Wait like `wait_asana_jobs`, while other tasks of the event loop continue.
 
-    For cells and programs that await; cancelling the task ends it at once.
+    For asynchronous code; cancelling the task ends it at once.
 
     Parameters
     ----------
@@ -137,12 +137,12 @@ async def wait_asana_jobs_async(
     Returns
     -------
     pandas.DataFrame
-        What `wait_asana_jobs` returns. Errors are the same, too, except that an interrupt arrives
-        as a cancellation.
+        The same frame as `wait_asana_jobs`. The errors are the same, too, except that an interrupt
+        is a cancellation.
 
     See Also
     --------
-    wait_asana_jobs : The same for programs that block.
+    wait_asana_jobs : The same for synchronous code.
 
     Examples
     --------
@@ -199,7 +199,7 @@ class _Wait:
             raise
 
     def ticks(self, bar: Progress) -> Iterator[float]:
-        """Yield the seconds to wait until it is over."""
+        """Yield the seconds to wait, until the wait is over."""
         began, monitor = time.monotonic(), self.monitor
         shown = (-1, 0)
         while monitor.running and monitor.unfinished > self._enough:
@@ -216,7 +216,7 @@ class _Wait:
         bar.tick(self._total - monitor.unfinished)
 
     def finish(self, interrupted: bool) -> pd.DataFrame:
-        """Return the frame, or raise how the wait ended."""
+        """Return the frame, or raise the error that ended the wait."""
         monitor = self.monitor
         monitor.stop()
         frame = monitor.frame
@@ -233,7 +233,7 @@ class _Wait:
         return frame_or_raise(frame, ending, monitor.client, warnings)
 
     def _tell(self, frame: pd.DataFrame) -> list[tuple[str, type[Warning]]]:
-        """Call `notify`, and return what to warn of."""
+        """Call `notify`, and return the warnings to issue."""
         try:
             if self._notify is not None:
                 self._notify(frame)

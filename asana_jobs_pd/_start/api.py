@@ -43,7 +43,7 @@ def duplicate_project(
         One project or many: gids, or URLs of the web app.
     name
         The name of the copies: one for all, or a list with one for each. With a list, a single
-        project is duplicated that many times.
+        project is duplicated once per name.
     include
         What to copy besides tasks, views and rules, such as ``["members", "task_dates"]``.
     schedule_dates
@@ -54,7 +54,7 @@ def duplicate_project(
     See Also
     --------
     duplicate_task : The same for tasks.
-    save_project_as_template : Make a template of a project.
+    save_project_as_template : Create a template from a project.
 
     Notes
     -----
@@ -87,7 +87,7 @@ def duplicate_task(
     tasks
         One task or many: gids, or URLs of the web app.
     name
-        The name of the copies, as in `duplicate_project`; None leaves it to Asana.
+        The name of the copies, as in `duplicate_project`; None for Asana's default.
     include
         What to copy, such as ``["notes", "subtasks"]``.
 
@@ -169,13 +169,13 @@ def instantiate_project(
         One project template or many: gids, or URLs of the web app.
     name
         The name of the projects: one for all, or a list with one for each. With a list, a single
-        template gives that many projects.
+        template creates one project per name.
     team
-        The gid of the team that owns them; None for the template's.
+        The gid of the team that owns them; None for the team of the template.
     privacy_setting
         Who can see them.
     is_strict
-        True makes Asana refuse when a date of the template is not given.
+        Whether Asana refuses the request if a date of the template is missing.
     requested_dates
         The template's dates by their gid: ``{1: "2026-05-21"}`` sets the start of the project,
         ``2`` its due date.
@@ -184,7 +184,7 @@ def instantiate_project(
 
     See Also
     --------
-    save_project_as_template : Make a template.
+    save_project_as_template : Create a template.
     instantiate_task : The same for tasks.
 
     Notes
@@ -225,7 +225,7 @@ def instantiate_task(
     templates
         One task template or many: gids, or URLs of the web app.
     name
-        The name of the tasks, as in `instantiate_project`; None for the template's.
+        The name of the tasks, as in `instantiate_project`; None for that of the template.
 
     See Also
     --------
@@ -272,7 +272,7 @@ def save_project_as_template(
 
     See Also
     --------
-    instantiate_project : Create projects from it.
+    instantiate_project : Create projects from a template.
 
     Notes
     -----
@@ -300,21 +300,22 @@ def export_graph(
 ) -> pd.DataFrame:
     """Start a graph export of each goal, team, portfolio or project, and return the jobs.
 
-    Sends one POST per parent, and never a second one unless the first certainly started nothing
-    (no connection, 429). Asana lets a user run five jobs at a time: with more parents, the next
-    is started as soon as one finishes; running jobs are polled every 2 to 30 s to find out. It
-    returns when the last job was started, not when it is finished.
+    Sends one POST per parent, and a second one only if the first certainly started nothing (no
+    connection, 429). Asana lets a user run five jobs at a time: with more parents, the next job is
+    started as soon as one finishes, which is found out by polling every 2 to 30 s. The function
+    returns once the last job has been started, not once it is finished.
 
     Parameters
     ----------
     parents
         One parent or many: gids in any form that `read_asana_jobs` takes, or URLs of the web app,
-        such as ``https://app.asana.com/1/…/project/…/list``. A repeated one is started once.
+        such as ``https://app.asana.com/1/…/project/…/list``. A repeated parent is started once.
     max_age
-        Take an export of the same parent instead of starting another, if the ledger of this
-        machine knows one that runs, or was completed at most so long ago, such as ``"4h"``, a
-        timedelta or seconds, and a GET shows that it can be read with this token. Without a clear
-        response to that GET nothing is started (``not_sent``). None always starts one.
+        The age up to which an earlier export of the same parent is used instead of starting
+        another: ``"4h"``, a timedelta or seconds. The ledger of this machine must know one that is
+        running, or was completed no longer ago than this, and a GET must show that it can be read
+        with this token. Without a clear response to that GET, nothing is started (``not_sent``).
+        None always starts an export.
 
     Returns
     -------
@@ -322,21 +323,21 @@ def export_graph(
         One row per parent, in their order, with the columns of `read_asana_jobs`, then
         ``source.gid`` (the parent), ``source.action`` (the name of this function),
         ``source.requested_at`` (by Asana's clock), and ``source.state``: ``started``; ``taken``
-        when a job that was started before was taken instead, with `max_age`;
-        ``refused`` by Asana; ``unknown`` when the response was lost and Asana may have started
-        it; or ``not_sent`` when nothing was started. The last three have no ``gid`` and say
-        why in ``error.*``. The last two can be started again; of ``unknown`` ones that are not
-        exports, look first whether Asana has what they create.
+        if `max_age` found an earlier job to use instead; ``refused`` by Asana; ``unknown`` if the
+        response was lost, so that the job may have been started; or ``not_sent`` if nothing was
+        started. In the last three states, there is no ``gid``, and ``error.*`` says why. In the
+        last two, the job can be started again; if it is ``unknown`` and not an export, first check
+        in Asana whether its object was created.
         With ``dry_run=True``, one row per request: ``source.gid``, ``source.action``,
         ``request.method``, ``request.path`` and ``request.body``, all ``string``.
 
     Raises
     ------
     InvalidGidError, InvalidOptionError
-        Before any request: a value that is not a gid, the URL of another kind of object, or an
-        invalid option.
+        Before any request is made: for a value that is not a gid, a URL of another kind of
+        object, or an invalid option.
     StartStoppedError
-        If it was stopped, timed out or could not go on, with ``.frame``.
+        If it was stopped, timed out or could not continue, with ``.frame``.
     StartInterrupted
         On Ctrl-C or a kernel interrupt: a KeyboardInterrupt with ``.frame``.
     AuthenticationError
@@ -351,20 +352,20 @@ def export_graph(
 
     See Also
     --------
-    export_resources : All tasks of a workspace, filtered, with their stories.
+    export_resources : The tasks of a workspace, filtered, with their stories.
     AsanaAccessor.wait : Wait for the jobs.
     AsanaAccessor.download : Download their files.
 
     Notes
     -----
-    Asana offers graph exports to Enterprise organizations only. It caches exports of more than
-    1,000 tasks for 4 hours: ``jobs.asana.cached`` shows those rows once they are finished.
+    Asana offers graph exports only to Enterprise organizations. It caches exports of more than
+    1,000 tasks for 4 hours: ``jobs.asana.cached`` has those rows once they are finished.
     https://developers.asana.com/reference/creategraphexport
 
-    Without a connection, a start is given up after the `max_retries` of the client, by default
-    within 8 to 16 s.
+    Without a connection, starting a job fails after the client's `max_retries`, by default after
+    8 to 16 s.
 
-    An export does no harm twice, so what was not started needs no look into Asana::
+    Exporting twice does no harm, so exports can be started again without a look at Asana::
 
         again = jobs["source.state"].isin(["unknown", "not_sent"])
         jobs = pd.concat([jobs[~again], aj.export_graph(jobs.loc[again, "source.gid"])])
@@ -389,8 +390,8 @@ def export_resources(
 ) -> pd.DataFrame:
     """Start an export of the tasks, teams or messages of a workspace, and return the job.
 
-    Asana runs one per workspace at a time; while another one is in progress, this waits. Resource
-    exports are for service accounts only.
+    Asana runs one resource export per workspace at a time; the function waits while another one is
+    in progress. Resource exports are for service accounts only.
 
     Parameters
     ----------
@@ -400,17 +401,17 @@ def export_resources(
         ``"task"``, ``"team"``, ``"message"``, a `ResourceExport` with filters and fields, or
         several of these.
     max_age
-        Take an export with the same workspace and resources instead, as in `export_graph`.
+        The age up to which an export of the same resources is used instead, as in `export_graph`.
 
     Raises
     ------
     InvalidGidError, InvalidOptionError, InvalidFieldError
-        Before any request.
+        Before any request is made.
 
     See Also
     --------
-    ResourceExport : Filters and fields.
-    export_graph : A goal, team, portfolio or project with everything in it.
+    ResourceExport : The filters and fields of an export.
+    export_graph : Export a goal, team, portfolio or project with its contents.
 
     Notes
     -----

@@ -47,7 +47,7 @@ _DATES = ("start_on", "due_on")
 
 
 def check_text(name: str, value: object) -> str:
-    """Return a text that is not empty and can be sent."""
+    """Return a text if it is not empty and can be sent; raise otherwise."""
     if not isinstance(value, str) or not value.strip():
         raise InvalidOptionError(f"{name} = {value!r}: give a non-empty text.")
     try:
@@ -60,7 +60,7 @@ def check_text(name: str, value: object) -> str:
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
-    """Return one of the choices; the error suggests one that is near."""
+    """Return a value if it is one of the choices; the error suggests the most similar one."""
     known = tuple(choices)
     if isinstance(value, str) and value in known:
         return value

@@ -1,4 +1,4 @@
-"""Decides which request that starts a job is sent next, and which running job is polled."""
+"""Decides which request to start a job is sent next, and which running job is polled."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MAX_RUNNING = 5
 MIN_POLL_DELAY, MAX_POLL_DELAY, POLL_GROWTH = 2.0, 30.0, 1.5
 """Seconds between two polls of the same job, at first and at most."""
 MIN_HOLD, MAX_HOLD = 5.0, 60.0
-"""Seconds to wait after a "later" that names no time, at first and at most."""
+"""Seconds to wait after a "later" without a time, at first and at most."""
 MAX_UNCLEAR = 3
-"""Requests in a row without a clear response, after which nothing more is sent."""
+"""After this many requests in a row without a clear response, nothing more is sent."""
 
 
 @dataclass(slots=True)
@@ -29,10 +29,10 @@ class _Running:
 
 
 class StartQueue:
-    """The requests of a call and the jobs that are running, of which Asana allows five at a time.
+    """The requests of a call and the running jobs, of which Asana allows five at a time.
 
-    It counts what it sent and has not yet seen finish; what others run shows in refusals that say
-    "later".
+    It counts its own jobs that are not known to have finished; jobs of others show in refusals that
+    mean "later".
 
     Requests are numbered from 0, and sent in order: `waiting` has those not sent yet, `sending`
     those in flight. `running` are the jobs that are not known to have finished. `states` has the
@@ -52,11 +52,11 @@ class StartQueue:
 
     @property
     def done(self) -> bool:
-        """Whether every request is decided or will not be sent."""
+        """Whether every request has an outcome or will not be sent."""
         return not self.sending and (self.gave_up or not self.waiting)
 
     def take(self, now: float) -> int | None:
-        """Return the next request to send; None when none may be sent now."""
+        """Return the next request to send; None if none may be sent now."""
         if not self._has_room() or self.gave_up or now < self._hold_until:
             return None
         for item, not_before in self.waiting.items():
@@ -67,7 +67,7 @@ class StartQueue:
         return None
 
     def take_poll(self, now: float) -> str | None:
-        """Return the gid of a running job to poll; None when none is due."""
+        """Return the gid of a running job to poll; None if none is due."""
         if not self.waiting or self.gave_up:
             return None
         for gid, job in self.running.items():
@@ -77,28 +77,28 @@ class StartQueue:
         return None
 
     def wait(self, now: float) -> float:
-        """Return the seconds until something is due; inf when only a response changes that."""
+        """Return the seconds until something is due; inf if nothing is until a response arrives."""
         due = [job.poll_at for job in self.running.values() if not job.in_flight]
         if self._has_room():
             due += [max(self._hold_until, start) for start in self.waiting.values()]
         return max(0.0, min(due, default=math.inf) - now) if self.waiting else math.inf
 
     def started(self, item: int, gid: str, now: float, *, taken: bool = False) -> None:
-        """Note that a request has started a job, or that a running one was taken instead."""
+        """Record that a request has started a job, or that an earlier job was taken instead."""
         self._decide(item, "taken" if taken else "started")
         self.running[gid] = _Running(now + MIN_POLL_DELAY)
         self._clear(item)
 
     def refused(self, item: int) -> None:
-        """Note that Asana refused a request for good."""
+        """Record that Asana refused a request for good."""
         self._decide(item, "refused")
         self._clear(item)
 
     def unclear(self, item: int, now: float, *, sent: bool) -> None:
-        """Note that there was no clear response: a job may have been started.
+        """Record that there was no clear response: a job may have been started.
 
-        From now on requests go one at a time, after a pause. After a few in a row the rest is not
-        sent: each might start a job whose gid nobody knows.
+        From now on, requests are sent one at a time, after a pause. After a few in a row, the rest
+        is not sent: each request might start a job whose gid nobody knows.
         """
         self._decide(item, "unknown" if sent else "not_sent")
         self._unclear += 1
@@ -111,7 +111,7 @@ class StartQueue:
     ) -> None:
         """Put a request back in its place, to be sent after `wait` seconds, or longer each time.
 
-        `alone` says that only this request has to wait: its workspace has an export running.
+        `alone` says that only this request has to wait, because its workspace has a running export.
         """
         key = item if alone else None
         times = self._holds[key] = self._holds.get(key, 0) + 1
@@ -125,7 +125,7 @@ class StartQueue:
         self._unclear = 0
 
     def polled(self, gid: str, now: float, *, finished: bool) -> None:
-        """Note the result of a poll."""
+        """Record the result of a poll."""
         job = self.running[gid]
         if finished:
             del self.running[gid]

@@ -1,4 +1,4 @@
-"""Exports that run already or finished recently: they are taken instead of starting others."""
+"""Exports that are running or finished recently, which are taken instead of starting others."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from asana_jobs_pd.errors import AuthenticationError, InvalidOptionError, Reques
 log = logging.getLogger("asana_jobs_pd")
 
 UNREADABLE = frozenset(range(400, 500)) - {401, 408, 429}
-"""Statuses that will not change: such a job does not keep others waiting."""
+"""Statuses that will not change: such a job is skipped."""
 MAX_CANDIDATES = 3
-"""How many jobs of the ledger are read for one request, at most."""
+"""The most jobs of the ledger that are read for one request."""
 
 
 class RecentJobs:
-    """What the ledger knows of the same requests; each job is read before it is taken.
+    """The jobs that the ledger knows for the same requests; each is read before it is taken.
 
-    `known` is False when there is no ledger.
+    `known` is False if there is no ledger.
     """
 
     def __init__(self, requests: Sequence[StartRequest], client: Client, max_age: float) -> None:
@@ -44,10 +44,10 @@ class RecentJobs:
         self.known, self._gids = gids is not None, gids or {}
 
     def find(self, request: StartRequest, stop: threading.Event) -> ReadResult | None:
-        """Return the latest job of the same request that this token can read and is recent.
+        """Return the latest recent job of the same request that this token can read.
 
-        An error stands for a job of which nobody can tell yet: it may be running. ``Cancelled``
-        once `stop` is set; a rejected token raises its AuthenticationError.
+        An error is returned if a job may be running, but could not be checked. Raises ``Cancelled``
+        once `stop` is set, and an AuthenticationError if the token is rejected.
         """
         for gid in self._gids.get(request.fingerprint, ())[:MAX_CANDIDATES]:
             job = read_one(gid, EVERYTHING, self._client, stop=stop)
@@ -75,9 +75,9 @@ def _unchecked(request: StartRequest, error: RequestError) -> RequestError:
 
 
 def is_recent(record: dict[str, Any], now: float, max_age: float) -> bool:
-    """Tell whether an export runs, or was completed at most so many seconds ago.
+    """Return whether an export is running, or was completed at most `max_age` seconds ago.
 
-    One whose file Asana has deleted never is.
+    An export whose file Asana has deleted is never recent.
     """
     if record.get("status") in ("not_started", "in_progress"):
         return True
@@ -97,7 +97,7 @@ def parse_max_age(value: object) -> float:
     seconds: object = value
     if isinstance(value, str | timedelta | np.timedelta64):
         with contextlib.suppress(ValueError, OverflowError), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of spellings that pandas will not always take
+            warnings.simplefilter("ignore")  # about forms that pandas will not always accept
             digits = isinstance(value, str) and value.strip().isdigit()  # pandas: nanoseconds
             seconds = None if digits else pd.Timedelta(value).total_seconds()
     if is_seconds(seconds) and seconds:

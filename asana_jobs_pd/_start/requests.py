@@ -28,21 +28,21 @@ F = TypeVar("F", bound=Callable[..., pd.DataFrame])
 
 
 class StartOptions(TypedDict, total=False):
-    """The options that all functions which start jobs share.
+    """The options of all functions that start jobs.
 
     Parameters
     ----------
     dry_run
-        True makes no request, and returns what would be sent.
+        Whether to return the requests without sending them.
     timeout
-        Seconds after which nothing more is started; None goes on until all are, however long
-        other jobs take.
+        Seconds after which nothing more is started; None continues until all jobs are started,
+        however long other jobs take.
     stop
-        An event; when another thread sets it, nothing more is started.
+        An event; once another thread sets it, nothing more is started.
     errors
-        What to do about parents whose job was not started. ``"coerce"``: their rows say why, and
-        an `AsanaStartWarning` says how many. ``"raise"``: all others are started first, then a
-        `PartialStartError` carries the frame.
+        What to do with parents whose job was not started. ``"coerce"``: their rows say why, and
+        an `AsanaStartWarning` says how many there are. ``"raise"``: all others are started first,
+        then a `PartialStartError` carries the frame.
     client
         The client to use; None takes the one of the last `connect`, else the environment's.
     progress
@@ -64,12 +64,12 @@ _RETURNS = """\
 Returns
 -------
 pandas.DataFrame
-    The jobs, one row per parent; `export_graph` describes it, and what is raised.
+    The jobs, one row per parent; `export_graph` describes the columns and the errors.
 """
 
 
 def with_start_options(function: F) -> F:
-    """Show the shared options in a function's signature and docstring: they are written once."""
+    """Add the shared options, which are written only once, to a signature and docstring."""
     signature = inspect.signature(function)
     *own, _ = signature.parameters.values()
     shared = [
@@ -93,7 +93,7 @@ def with_start_options(function: F) -> F:
 
 
 def check_options(name: str, options: StartOptions) -> None:
-    """Refuse unknown options and invalid values."""
+    """Raise for unknown options and invalid values."""
     for option, value in options.items():
         match option:
             case "dry_run":
@@ -136,7 +136,7 @@ class StartRequest:
 
     @property
     def fingerprint(self) -> str:
-        """A hash by which the ledger knows a request for the same again."""
+        """A hash by which the ledger recognizes the same request."""
         return hashlib.sha256(self.path.encode() + b"\0" + self.body).hexdigest()
 
 
@@ -154,8 +154,8 @@ def plan_requests(
 ) -> list[StartRequest]:
     """Return the request for each parent, in their order.
 
-    Options that are None, or an empty list or dict, are left out. A ``name`` may be one for all,
-    or a list with one for each parent; with a list, one parent stands for as many.
+    Options that are None, or an empty list or dict, are left out. ``name`` may be one for all, or
+    a list with one for each parent; with a list, a single parent gets one request per name.
     """
     for option in endpoint.options:
         if option.required and options.get(option.name) is None:
@@ -177,7 +177,7 @@ def plan_requests(
 
 
 def requests_frame(requests: Sequence[StartRequest]) -> pd.DataFrame:
-    """Return what would be sent: one row per request."""
+    """Return the requests that would be sent, one per row."""
     columns = {
         "source.gid": [request.gid for request in requests],
         "source.action": [request.endpoint.name for request in requests],
@@ -228,7 +228,7 @@ def _check_schedule(given: Mapping[str, Any]) -> None:
 
 
 def parse_parents(endpoint: Endpoint, parents: Gids) -> list[str]:
-    """Return the gids of what jobs are started from, given as gids or as their web URLs."""
+    """Return the gids of parents, which may be given as gids or as URLs of the web app."""
     *rest, last = endpoint.parents
     needed = f"{', '.join(rest)} or {last}" if rest else last
 
@@ -279,13 +279,13 @@ _DETAILS = re.compile(
     "board|calendar|comment|dashboard|files|gantt|list|members|messages|note|overview|progress|story"
     "|timeline|workflow|workload"
 )
-"""Words that may have a gid of their own, while the URL still shows the object before them."""
+"""Words that may have their own gid, although the URL shows the object before them."""
 
 _NOTHING: tuple[tuple[str, ...], str | None] = (), None
 
 
 def _object_in(url: str) -> tuple[tuple[str, ...], str | None]:
-    """Return the kinds of object that an Asana URL may show, and its gid; neither in doubt."""
+    """Return the kinds of object that an Asana URL may show, and its gid; neither if in doubt."""
     path = asana_path(url).replace("-", "_")
     if path.startswith("1/"):
         return _object_in_new_path(path.split("/")[1:])
@@ -297,7 +297,7 @@ def _object_in(url: str) -> tuple[tuple[str, ...], str | None]:
 
 
 def _object_in_new_path(parts: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
-    """Read what follows ``/1``: a workspace, then words, some of them with a gid."""
+    """Parse what follows ``/1``: a workspace, then words, some of them with a gid."""
     shown = _NOTHING
     word = "workspace"
     for part in parts:

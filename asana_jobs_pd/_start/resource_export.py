@@ -1,4 +1,4 @@
-"""What a resource export contains: types, filters and fields."""
+"""`ResourceExport`: what a resource export contains, by type, filters and fields."""
 
 from __future__ import annotations
 
@@ -42,29 +42,29 @@ _FILTERS_OF: dict[str, tuple[str, ...]] = {
 class ResourceExport:
     """One kind of resource in an export, with filters and fields.
 
-    `tasks`, `teams` and `messages` create one with options that an editor completes. Two of the
-    same type with different filters export what matches either, perhaps twice.
+    Create one with `tasks`, `teams` or `messages`, whose options editors complete. Two of the same
+    type with different filters export what matches either filter, possibly twice.
 
     Parameters
     ----------
     resource_type
         ``"task"``, ``"team"`` or ``"message"``.
     filters
-        By Asana's names, such as ``{"assignee.any": ["12"]}``; without filters, all are exported.
+        Filters with Asana's names, such as ``{"assignee.any": ["12"]}``; by default, none.
     fields
-        What to export of each, such as ``["name", "assignee.name"]``; without fields, Asana's
-        default. Fewer fields make an export faster.
+        The fields to export, such as ``["name", "assignee.name"]``; by default, those that Asana
+        chooses. An export with fewer fields is faster.
     strict
         False accepts fields that are not documented.
 
     Raises
     ------
     InvalidOptionError, InvalidGidError, InvalidFieldError
-        If a value is invalid; the error names it and what it could be.
+        If a value is invalid; the error names it and the valid ones.
 
     See Also
     --------
-    export_resources : Starts it.
+    export_resources : Start the export.
 
     Notes
     -----
@@ -112,7 +112,7 @@ class ResourceExport:
         Parameters
         ----------
         assignee, assigned_by, created_by, commented_on_by, followers, liked_by
-            Gids of users; of several, any may match.
+            Gids of users; if there are several, any of them may match.
         created_after, created_before, modified_after, modified_before
             Days, which begin at midnight UTC, or times with a time zone.
         fields
@@ -193,7 +193,7 @@ class ResourceExport:
         Parameters
         ----------
         created_by, commented_on_by, followers, liked_by
-            Gids of users; of several, any may match.
+            Gids of users; if there are several, any of them may match.
         created_after, created_before, modified_after, modified_before, fields, strict
             As in `tasks`.
 
