@@ -1,4 +1,4 @@
-"""`as_jobs`: any frame of jobs, whatever files it went through, checked and cast to our dtypes."""
+"""`as_jobs`: check any frame of jobs, wherever it comes from, and cast it to our dtypes."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ FIRST_TIME = np.datetime64("0001-01-01", "us")
 LAST_TIME = np.datetime64("9999-12-31T23:59:59.999999", "us")
 """The first and the last time of the years that Python can represent."""
 EXACT = 2**53
-"""The largest float below which every whole number is exact."""
+"""Below this, every whole number is exact as a float."""
 _TEXT, _TIME = dtype_of("text"), dtype_of("time")
 _EXCEL_NAMES = {f"{name} (UTC)": name for name in COLUMNS if COLUMNS[name].kind == "time"}
-"""Names of time columns in Excel files of `asana_jobs_to_excel`."""
+"""The names of time columns in Excel files by `asana_jobs_to_excel`."""
 
 
 def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
-    """Return a checked copy with our columns in their dtypes; the user's columns stay as they are.
+    """Return a checked copy with our columns in their dtypes, and the user's columns unchanged.
 
-    Index levels with our names become columns, empty texts become missing. `with_index_of` turns
-    the levels back.
+    Index levels with our names become columns, and empty texts become missing. `with_index_of`
+    restores the levels.
     """
     frame = _flat(jobs)
     gids = gid_series(frame)
@@ -58,7 +58,7 @@ def as_jobs(jobs: pd.DataFrame, *, verified: bool = False) -> pd.DataFrame:
 
 
 def with_index_of(rows: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return rows that came of `as_jobs` with the levels, dtypes and flags of the frame `jobs`."""
+    """Return rows from `as_jobs` with the index levels, dtypes and flags of the frame `jobs`."""
     rows = with_backend(rows, jobs.attrs.get(BACKEND))
     places = range(jobs.index.nlevels)
     moved = [place for place in places if _is_moved(jobs.index.names[place], jobs)]
@@ -77,7 +77,7 @@ def _flat(jobs: pd.DataFrame) -> pd.DataFrame:
     if not isinstance(jobs, pd.DataFrame):
         kind = type(jobs).__name__
         raise InvalidFrameError(foreign_frame(jobs) or f"Give a DataFrame of jobs, not a {kind}.")
-    gid_series(jobs)  # an error before anything is copied
+    gid_series(jobs)  # raises before anything is copied
     frame = jobs.copy().set_flags(allows_duplicate_labels=True)
     if isinstance(frame.columns.dtype, pd.CategoricalDtype):
         frame.columns = frame.columns.astype(object)
@@ -92,7 +92,7 @@ def _is_moved(name: object, frame: pd.DataFrame) -> bool:
 
 
 def _without_units(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with the names that its time columns had before an Excel file."""
+    """Return the frame with the names that its time columns had before it was an Excel file."""
     names = {
         old: new
         for old, new in _EXCEL_NAMES.items()
@@ -110,7 +110,7 @@ def _ours(frame: pd.DataFrame) -> list[str]:
 
 
 def _check_values(frame: pd.DataFrame) -> None:
-    """Refuse frames of anything but jobs, and a `status` column of the user's own."""
+    """Raise if the frame is not one of jobs, or its `status` is the user's own column."""
     _check_column(frame, "resource_type", ("job",), "These are not jobs:")
     if not is_verified(frame):
         _check_column(frame, "status", STATUSES, "The status is not Asana's:")
@@ -143,7 +143,7 @@ def cast_column(column: pd.Series, name: str) -> pd.Series:
 
 
 def _without_categories(column: pd.Series) -> pd.Series:
-    """Return a categorical column's values; pandas would turn numbers beside a gap into floats."""
+    """Return a categorical column's values; pandas would turn numbers with gaps into floats."""
     values = [*column.cat.categories.astype(object), None]  # the code of a gap is -1
     taken = [values[code] for code in column.cat.codes]
     return pd.Series(taken, column.index, object, name=column.name)
@@ -176,7 +176,7 @@ def _as_number(column: pd.Series) -> pd.Series:
 
 
 def _without_blanks(column: pd.Series) -> pd.Series:
-    """Return a text column as objects, None where there is no value or only white space."""
+    """Return a text column as objects; None if there is no value or only whitespace."""
     values = [
         None if (isinstance(value, str) and not value.strip()) or missing else value
         for value, missing in zip(column.array, column.isna().array, strict=True)
@@ -236,7 +236,9 @@ def parse_times(texts: pd.Series, describe: Callable[[int], str]) -> tuple[pd.Se
     except (TypeError, ValueError, OverflowError):
         times = pd.Series(pd.NaT, texts.index, _TIME, name=texts.name)
     moments = times.dt.tz_convert(None).to_numpy("M8[us]")
-    times = times.mask((moments < FIRST_TIME) | (moments > LAST_TIME))  # by their UTC offset
+    times = times.mask(
+        (moments < FIRST_TIME) | (moments > LAST_TIME)
+    )  # because of their UTC offset
     unread = np.flatnonzero(times.isna() & texts.notna())
     if not len(unread):
         return times, ""
@@ -258,7 +260,7 @@ def parse_times(texts: pd.Series, describe: Callable[[int], str]) -> tuple[pd.Se
 
 
 def _instant(value: object) -> pd.Timestamp | None:
-    """Return a time that pandas cannot read, such as one of the year 1."""
+    """Return a time that pandas cannot read, such as one in the year 1."""
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else value
         if not isinstance(time, datetime):

@@ -1,4 +1,4 @@
-"""How long unfinished jobs will take: what the ledger knows of earlier ones."""
+"""How long unfinished jobs will take, estimated from earlier ones in the ledger."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from asana_jobs_pd._public import public
 from asana_jobs_pd.errors import LedgerError
 
 MAX_RUNS = 20
-"""An estimate looks at so many of the latest runs."""
+"""The most runs in an estimate; the latest are used."""
 _CREATED = ("new_graph_export.created_at", "new_resource_export.created_at", "source.requested_at")
 _SECOND = 10**6
 
@@ -40,16 +40,16 @@ class Estimate:
 
     @property
     def text(self) -> str:
-        """What people read: ``usually 4 to 9 min (7 runs)``."""
+        """The estimate as text: ``usually 4 to 9 min (7 runs)``."""
         runs = format_count(self.runs, "run")
         of = "" if self.same_parent else " of this kind"
         return f"usually {format_range(self.low / _SECOND, self.high / _SECOND)} ({runs}{of})"
 
 
 def estimate(runs: Sequence[Run], *, same_parent: bool = True) -> Estimate | None:
-    """Return what earlier runs, the latest first, say about the next; None without any.
+    """Return an estimate from earlier runs, the latest first; None if there are none.
 
-    Of ten runs or more, a tenth at each end is left out.
+    With ten runs or more, the shortest and the longest tenth are left out.
     """
     latest = runs[:MAX_RUNS]
     if not latest:
@@ -65,27 +65,27 @@ def estimate(runs: Sequence[Run], *, same_parent: bool = True) -> Estimate | Non
 def estimate_asana_jobs(jobs: pd.DataFrame, *, client: Client | None = None) -> pd.DataFrame:
     """Estimate how long unfinished jobs will take, from earlier ones that this machine has seen.
 
-    Looks at the latest 20 jobs of the same kind from the same parent that succeeded; without any,
-    at those of the same kind. They are in the ledger; see `recent_jobs`. Makes no request.
+    Uses the latest 20 jobs in the ledger of the same kind and parent that succeeded, or if there
+    are none, those of the same kind; see `recent_jobs`. Makes no request.
 
     Parameters
     ----------
     jobs
-        A frame of jobs. The parents are those in ``source.gid``, or those that the ledger knows.
+        A frame of jobs. Their parents are in ``source.gid``, or in the ledger.
     client
-        Only jobs of this client's Asana count. None takes the client of the last `connect` or
-        read; without one, the jobs of every Asana count.
+        Use only jobs of this client's Asana server. None takes the client of the last `connect` or
+        read; if there is none, jobs of all servers are used.
 
     Returns
     -------
     pandas.DataFrame
         One row per unfinished job, with the index of `jobs`: ``gid``, unless the index has it;
         ``eta.text``, such as ``"usually 4 to 9 min (7 runs)"``; ``eta.low`` and ``eta.high``, how
-        long such jobs took (``timedelta64[us]``), of ten jobs or more without the shortest and
-        longest tenth; ``eta.earliest`` and ``eta.latest``, the same from the creation of the job on
-        (``datetime64[us, UTC]``); ``eta.runs`` and ``eta.bytes`` (``Int64``), how many jobs these
-        were, and the median size of their downloaded files. Without earlier jobs, or without a
-        ledger, all of these are missing.
+        long such jobs took (``timedelta64[us]``), with ten jobs or more without the shortest and
+        the longest tenth; ``eta.earliest`` and ``eta.latest``, when the job should be finished,
+        counted from its creation (``datetime64[us, UTC]``); ``eta.runs`` and ``eta.bytes``
+        (``Int64``), the number of earlier jobs and the median size of their downloaded files.
+        Without earlier jobs, or without a ledger, these are missing.
 
     Raises
     ------
@@ -111,16 +111,16 @@ def estimate_asana_jobs(jobs: pd.DataFrame, *, client: Client | None = None) -> 
 
 
 def usual_times(jobs: pd.DataFrame, client: Client | None = None) -> dict[str, str]:
-    """Return what `Estimate.text` says of the unfinished jobs that have one, by gid."""
+    """Return the `Estimate.text` of the unfinished jobs that have an estimate, by gid."""
     try:
         texts = _estimated(jobs, client)[0].dropna(subset="eta.text")
-    except LedgerError:  # whoever reads or writes jobs is warned of it
+    except LedgerError:  # reads and writes of jobs warn about it
         return {}
     return dict(zip(texts["gid"], texts["eta.text"], strict=True))
 
 
 def _estimated(jobs: pd.DataFrame, client: Client | None) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return one row per unfinished job, and which rows of `jobs` these are."""
+    """Return one row per unfinished job, and a mask of their rows in `jobs`."""
     check_client(client)
     frame = as_jobs(jobs, verified=True)
     chosen = frame["gid"].notna().to_numpy(bool) & ~is_finished(frame)

@@ -1,4 +1,4 @@
-"""Job records to a typed frame."""
+"""Turns job records into a typed frame."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ Tree: TypeAlias = dict[str, Any]
 Leaves: TypeAlias = dict[str, pa.Array]
 """The columns of one chunk, by path."""
 Extras: TypeAlias = tuple[str, Sequence[int], Sequence[object]]
-"""Undocumented values: their path, their rows, the values."""
+"""Undocumented values: their path, rows and values."""
 
 NEVER = -(2**63)
 """NumPy's NaT as an integer."""
 CHUNK = 10_000
-"""Records that stay in the processor's cache: all at once take a fifth longer."""
+"""So many records stay in the processor's cache; all at once take a fifth longer."""
 MAX_FLATTENED = 4
 MAX_DEPTH = 250
 _MISFITS = (pa.ArrowException, TypeError, ValueError)
@@ -50,7 +50,7 @@ _MISFITS = (pa.ArrowException, TypeError, ValueError)
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """A record, or the error that explains its absence; neither when the job was not requested.
+    """A record, or the error that explains its absence; neither if the job was not requested.
 
     ``asked_at`` is in microseconds since 1970 (UTC), or ``NEVER``.
     """
@@ -64,7 +64,7 @@ class ReadResult:
 def asana_jobs_from_records(
     records: Sequence[Record], fields: Fields | None = None, *, strict: bool = True
 ) -> pd.DataFrame:
-    """Convert job records that you already have to the frame that `read_asana_jobs` returns.
+    """Convert job records that you already have to a frame like that of `read_asana_jobs`.
 
     For records from another client, from a file, or from the response to the request that
     started a job. No request is made.
@@ -72,23 +72,23 @@ def asana_jobs_from_records(
     Parameters
     ----------
     records
-        What Asana calls ``data``: one dict a job, each with its ``gid``.
+        The records, which Asana calls ``data``: one dict per job, with its ``gid``.
     fields, strict
         As in `read_asana_jobs`.
 
     Returns
     -------
     pandas.DataFrame
-        One row a record, in their order, with a RangeIndex. ``fetched_at`` and ``error.*`` are
-        missing, except that ``error.*`` says so when a record is not one of a job.
-        ``jobs.asana.refresh()`` asks Asana for what is not finished.
+        One row per record, in their order, with a RangeIndex. ``fetched_at`` and ``error.*`` are
+        missing, unless a record is not one of a job: then ``error.*`` says so.
+        ``jobs.asana.refresh()`` reads the unfinished jobs.
 
     Raises
     ------
     InvalidGidError
         If a record has no gid.
     InvalidFieldError
-        If a field is not one.
+        If a field is invalid.
 
     See Also
     --------
@@ -120,7 +120,7 @@ def asana_jobs_from_records(
 
 
 def _not_a_job(gid: str, record: dict[str, Any]) -> BodyError | None:
-    """Return the error of a record that is something other than a job."""
+    """Return the error for a record that is not a job; None if it is one."""
     kind = record.get("resource_type")
     if kind is None or kind == "job":
         return None
@@ -135,10 +135,10 @@ def frame_of_results(
     plan: Plan,
     problems: list[str] | None = None,
 ) -> pd.DataFrame:
-    """Return the frame of what was fetched: one row per gid, in their order.
+    """Return the frame of the fetched records: one row per gid, in their order.
 
-    Values that do not fit their column become missing; the messages go to `problems`, or become
-    warnings without it.
+    Values that do not fit their column become missing; messages about them are added to
+    `problems`, or without it become warnings.
     """
     asked_at = np.fromiter((result.asked_at for result in results), "int64", len(results))
     columns = columns_of([result.record for result in results], plan)
@@ -169,7 +169,7 @@ def _frame(
 
 
 def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArray]:
-    """Return the plan's columns, then those of anything else that arrived, as ``large_string``."""
+    """Return the plan's columns, then columns for everything else, as ``large_string``."""
     tree = _tree(column.name for column in plan.columns)
     chunks: list[tuple[int, Leaves]] = []
     extras: list[Extras] = []
@@ -190,7 +190,7 @@ def columns_of(records: Sequence[Record], plan: Plan) -> dict[str, pa.ChunkedArr
 
 
 class _Objects(NamedTuple):
-    """Objects of one kind in a chunk: their rows, the objects, all their keys."""
+    """The objects of one kind in a chunk: their rows, the objects, all their keys."""
 
     rows: Sequence[int]
     values: Sequence[Record]
@@ -258,7 +258,7 @@ def _to_arrow(
 
 
 def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Extras]) -> Record:
-    """Return the record with texts as leaves; what is not the object it should be is moved."""
+    """Return the record with texts as leaves; values that should be objects go to `misfits`."""
     tidy: Record = {}
     for name, inner in tree.items():
         value = record.get(name)
@@ -274,7 +274,7 @@ def _tidy(record: Record, tree: Tree, prefix: str, row: int, misfits: list[Extra
 def _unknown(
     objects: _Objects, array: pa.StructArray, tree: Tree, prefix: str = ""
 ) -> Iterator[Extras]:
-    """Yield what the schema does not know; Arrow's nulls tell which rows have objects."""
+    """Yield values that the schema does not know; Arrow's nulls show which rows have objects."""
     for key in sorted(objects.keys - tree.keys() - {"gid"}, key=str):
         yield f"{prefix}{key}", *_values_of(key, objects.rows, objects.values)
     record = objects.values.__getitem__  # noqa: PD011  a list of ours
@@ -292,7 +292,7 @@ def _unknown(
 def _values_of(
     key: str, rows: Sequence[int], objects: Sequence[Record]
 ) -> tuple[list[int], list[object]]:
-    """Return the values of a key, and the rows of the objects that have it."""
+    """Return the rows of the objects that have a key, and its values."""
     places = [place for place, each in enumerate(objects) if key in each]
     return [rows[place] for place in places], [objects[place][key] for place in places]
 
@@ -321,7 +321,9 @@ def _extra_columns(
             cell = cells[_text(column)]
             for place, text in zip(places, texts, strict=True):
                 cell[place] = text
-    for column in sorted(cells.keys() & COLUMNS.keys()):  # a key must not replace a column
+    for column in sorted(
+        cells.keys() & COLUMNS.keys()
+    ):  # an undocumented key must not replace a column
         cells[f"job.{column}"] = cells.pop(column)
     for name in asked:
         if not any(column.startswith(f"{name}.") for column in cells):
@@ -332,7 +334,7 @@ def _extra_columns(
 def _flatten(
     path: str, rows: Sequence[int], values: Sequence[object], depth: int = 1
 ) -> Iterator[tuple[str, list[int], list[str]]]:
-    """Yield columns of values: the leaves of ``new_*`` objects, the text of others."""
+    """Yield columns of values: the leaves of ``new_*`` objects, and other values as text."""
     leaves: tuple[list[int], list[str]] = [], []
     objects: tuple[list[int], list[Record]] = [], []
     deeper = depth <= MAX_FLATTENED and path[:4] == "new_"
@@ -350,7 +352,7 @@ def _flatten(
 
 
 def _text(value: object) -> str:
-    """Return a text as it is, anything else as JSON with every digit of its numbers."""
+    """Return texts unchanged, and anything else as JSON with all digits of its numbers."""
     text = value
     if not isinstance(value, str | int | float | list | tuple | dict):  # such as a datetime
         text = str(value)
@@ -359,7 +361,7 @@ def _text(value: object) -> str:
             return f"<{type(value).__name__} that cannot be shown>"
         try:
             text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-        except (TypeError, ValueError):  # not JSON: records that the user made
+        except (TypeError, ValueError):  # not JSON: the user made the records
             text = str(value)
     # UTF-8 cannot hold a lone surrogate (half of an emoji).
     return (
@@ -370,7 +372,7 @@ def _text(value: object) -> str:
 
 
 def _is_too_deep(value: object) -> bool:
-    """Tell whether a value nests deeper than `MAX_DEPTH`, the same limit on every Python."""
+    """Return whether a value nests deeper than `MAX_DEPTH`, the same limit on every Python."""
     level = [value]
     for _ in range(MAX_DEPTH):
         nested = (each for each in level if isinstance(each, dict | list | tuple))
@@ -385,9 +387,9 @@ def _is_too_deep(value: object) -> bool:
 
 
 def _gids_of(records: Sequence[Record], texts: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return the checked gids of the records; the fast path takes those that are all digits."""
+    """Return the checked gids of the records; there is a fast path if all are digits."""
     digits = not texts.null_count and pc.all(pc.ascii_is_decimal(texts)).as_py()
-    if not digits or pc.any(pc.starts_with(texts, "0")).as_py():  # an int 0 became a text
+    if not digits or pc.any(pc.starts_with(texts, "0")).as_py():  # the integer 0 has become text
         if without := [row for row, record in enumerate(records) if record.get("gid") is None]:
             raise InvalidGidError(
                 f"records[{without[0]}] has no 'gid' ({len(without)} of {len(records)} records). "

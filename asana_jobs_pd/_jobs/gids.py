@@ -1,4 +1,4 @@
-"""Gids: what counts as one, and how they are extracted from what users pass."""
+"""Gids: what is a valid one, and how they are extracted from what users pass."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ _HINTS = (
         "Give several gids as a list.",
     ),
 )
-"""What a text that is not a gid looks like, and the advice."""
+"""Patterns of texts that are not gids, and the advice for each."""
 
 
 def job_url_gid(url: str) -> str | None:
-    """Return the gid in a job's URL, of the web app or of the API."""
+    """Return the gid in a job's URL, which may be of the web app or the API."""
     match = _JOB_PATH.fullmatch(asana_path(url))
     return match[1] if match else None
 
 
 class Urls(NamedTuple):
-    """Which URLs may stand for a gid.
+    """Which URLs are accepted in place of a gid.
 
-    `gid` returns the gid in a URL, or None for a URL of anything else; then `advice` says which
-    URL is needed.
+    `gid` returns the gid in a URL, or None for a URL of another object; `advice` says which URL is
+    needed.
     """
 
     gid: Callable[[str], str | None]
@@ -85,7 +85,7 @@ NO_URLS = Urls(lambda _: None, lambda _: "That URL cannot be read here; give the
 
 
 def parse_gids(gids: Gids, *, urls: Urls = JOB_URLS) -> list[str]:
-    """Return the gids of any accepted form as text, in order, repeats kept."""
+    """Return gids in any accepted form as text, in their order, with repeats."""
     if advice := foreign_frame(gids):
         raise InvalidGidError(f"{advice} {_NOT_SENT}")
     if isinstance(gids, pd.DataFrame):
@@ -101,9 +101,9 @@ def parse_gids(gids: Gids, *, urls: Urls = JOB_URLS) -> list[str]:
 
 
 def parse_column(column: pd.Series, *, in_file: bool = False) -> list[str | None]:
-    """Return the gids of a frame's column as text, None where it is blank.
+    """Return the gids in a frame's column as text; None if blank.
 
-    The index of a column of a file has its lines, which the error names.
+    If the column comes from a file, its index has the line numbers, which the error names.
     """
     values = list(column.array)
     if _are_digits(values):
@@ -124,13 +124,13 @@ def parse_gid(value: object, where: str, *, urls: Urls = NO_URLS) -> str:
 
 
 def asana_path(url: str) -> str:
-    """Return the path in a URL of Asana, web app or API, in lower case; empty for other URLs."""
+    """Return the path of a URL of Asana's web app or API in lower case; "" for other URLs."""
     match = _ASANA_URL.fullmatch(url)
     return match[1].rstrip("/").lower() if match else ""
 
 
 def gid_series(frame: pd.DataFrame) -> pd.Series:
-    """Return a frame's gids: its ``gid`` column, else the index level of that name."""
+    """Return a frame's gids: its ``gid`` column, or the index level of that name."""
     if frame.columns.nlevels > 1:
         raise InvalidFrameError("The columns have several levels; flatten them to one.")
     if "gid" in frame.columns:
@@ -149,13 +149,13 @@ def gid_series(frame: pd.DataFrame) -> pd.Series:
 
 
 def gid_name(names: Iterable[object]) -> dict[object, str]:
-    """Return the rename of the one column called ``gid`` up to case and spaces."""
+    """Return the renaming of the only column called ``gid`` except for case and spaces."""
     alike = [name for name in names if str(name).strip().lower() == "gid"]
     return {} if "gid" in alike or len(alike) != 1 else {alike[0]: "gid"}
 
 
 def foreign_frame(value: object) -> str:
-    """Say how to convert another library's frame to pandas; empty for anything else."""
+    """Return how to convert another library's frame to pandas; "" for anything else."""
     kind = f"{type(value).__module__.partition('.')[0]} {type(value).__name__}"
     if isinstance(value, pd.DataFrame) or not hasattr(value, "columns"):
         return ""
@@ -177,7 +177,7 @@ def _values(gids: Iterable[Any]) -> list[Any]:
 
 
 def _is_buffer(value: object) -> bool:
-    """Tell whether iterating over it would give single bytes or characters."""
+    """Return whether iterating over a value would yield single bytes or characters."""
     if isinstance(value, bytes | bytearray):
         return True
     if isinstance(value, np.ndarray | np.generic):
@@ -192,7 +192,7 @@ def _is_buffer(value: object) -> bool:
 
 
 def _are_digits(values: list[Any]) -> bool:
-    """Tell whether all are texts of digits: the fast path for nearly every list."""
+    """Return whether all values are texts of digits: the fast path for nearly every list."""
     if set(map(type, values)) != {str} or "" in values:
         return False
     digits = "".join(values)
@@ -217,7 +217,7 @@ def _is_digits(text: str) -> bool:
 
 
 def _clean(text: str) -> str:
-    """Return a text without what spreadsheets and people add to digits."""
+    """Return a text without the characters that spreadsheets and people add to gids."""
     if _is_digits(text):
         return str(text)
     text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf").strip()
@@ -263,7 +263,7 @@ def _checked(
 
 
 def _advice(values: Sequence[object], urls: Urls) -> str:
-    """Say what to do about values that are not gids."""
+    """Return what to do about values that are not gids."""
     hints = list(dict.fromkeys(hint for value in values if (hint := _hint(value, urls))))
     general = "A gid is a string of digits, or a positive int."
     return " ".join(hints[:MAX_SHOWN] or [general])

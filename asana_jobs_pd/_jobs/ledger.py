@@ -1,4 +1,4 @@
-"""`asana_jobs_pd.ledger`: the jobs this machine has seen. Asana itself has no list of jobs."""
+"""`asana_jobs_pd.ledger`: the jobs that this machine has seen; Asana itself cannot list jobs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from asana_jobs_pd.typing import Gids
 
 T = TypeVar("T")
 Start: TypeAlias = tuple[str, str]
-"""How a job was started from here: the gid of its parent, and a hash of the request."""
+"""How this machine started a job: the gid of its parent, and a hash of the request."""
 SETTING = "ASANA_JOBS_LEDGER"
 _OFF, _ON = ("0", "false", "no", "off"), ("", "1", "true", "yes", "on")
 _DAY = 86_400 * 10**6
@@ -45,7 +45,7 @@ def recent_jobs(
     *,
     client: Client | None = None,
 ) -> pd.DataFrame:
-    """Return the jobs that were read or started on this machine, the latest first.
+    """Return the jobs that were read or started on this machine, latest first.
 
     Asana can neither list jobs nor find a lost gid, so every job that `read_asana_jobs`,
     `JobsMonitor` or a function that starts jobs sees is recorded in a small file in the user's
@@ -54,27 +54,27 @@ def recent_jobs(
     Parameters
     ----------
     days
-        Only jobs last seen within so many days; None for all.
+        Only jobs last seen within this many days; None for all.
     status
         One status or several, as last seen; None for any.
     client
-        Only jobs of this client's Asana (its ``base_url``). None takes the client of the last
-        `connect` or read; without one, the jobs of every Asana.
+        Only jobs of this client's Asana server (its ``base_url``). None takes the client of the
+        last `connect` or read; if there is none, the jobs of all servers.
 
     Returns
     -------
     pandas.DataFrame
         One row per job, ready for ``df.asana``: ``gid``, ``resource_type``, ``resource_subtype``,
-        ``status``, ``source.gid`` (what it was started from) and ``label`` are ``string``;
-        ``seen.first`` and ``seen.last`` are ``datetime64[us, UTC]``; ``file.paths`` holds lists
-        of the files that were downloaded.
+        ``status``, ``source.gid`` (the parent that it was started from) and ``label`` are
+        ``string``; ``seen.first`` and ``seen.last`` are ``datetime64[us, UTC]``; ``file.paths``
+        has lists of the downloaded files.
 
     Raises
     ------
     LedgerError
         If the file cannot be read.
     InvalidOptionError
-        If `days` is not a number of days, or `status` not a status.
+        If `days` is not a number of days, or `status` is not a status.
 
     See Also
     --------
@@ -100,9 +100,9 @@ def forget(gids: Gids | None = None, *, before: datetime | str | None = None) ->
     Parameters
     ----------
     gids
-        Which jobs, in any form that `read_asana_jobs` takes.
+        The jobs to remove, in any form that `read_asana_jobs` takes.
     before
-        Instead of gids: the jobs last seen before a time. Without both, all are removed.
+        Instead of `gids`: remove jobs last seen before this time. Without either, all are removed.
 
     Returns
     -------
@@ -139,12 +139,12 @@ def path() -> Path | None:
     Returns
     -------
     pathlib.Path or None
-        None when ``ASANA_JOBS_LEDGER=0`` turns it off.
+        The path; None if ``ASANA_JOBS_LEDGER=0`` turns the ledger off.
 
     Raises
     ------
     LedgerError
-        If there is no place for it, such as in a container without a home folder.
+        If there is no folder for it, as in a container without a home folder.
 
     See Also
     --------
@@ -159,7 +159,7 @@ def path() -> Path | None:
 
 
 def ledger_path(client: Client | None = None) -> Path | None:
-    """Return the path of the ledger, None where none is kept: by default a sandbox has none."""
+    """Return the path of the ledger; None if there is none, as by default for a sandbox."""
     setting = os.environ.get(SETTING, "").strip()
     wanted = None if client is None else client.ledger
     if setting.lower() in _OFF or wanted is False:
@@ -183,8 +183,8 @@ def ledger_path(client: Client | None = None) -> Path | None:
 class Recorder:
     """Collects the jobs that a call sees, and writes them to the ledger in one transaction.
 
-    Thread-safe. Never raises: `warn_of_ledger_failures` reports failures. What could not be
-    written is part of the next `write`.
+    Thread-safe. Never raises: `warn_of_ledger_failures` reports failures. Jobs that could not be
+    written are part of the next `write`.
     """
 
     def __init__(self, client: Client) -> None:
@@ -194,18 +194,18 @@ class Recorder:
         self._jobs: dict[tuple[str, bool, Start | None], tuple[Mapping[str, Any], int]] = {}
 
     def add(self, gid: str, record: Mapping[str, Any], at: int, start: Start | None = None) -> None:
-        """Note that a job was seen at a time (microseconds since 1970).
+        """Record that a job was seen at a time (microseconds since 1970).
 
-        `start` says that it was started just then.
+        `start` says that it has just been started.
         """
         if self._path is not None:
-            # The last time it was unfinished is kept, too: it tells how long the job took.
+            # The last time it was unfinished is kept, too, to know how long the job took.
             finished = record.get("status") in FINAL_STATUSES
             with self._lock:
                 self._jobs[gid, finished, start] = record, at
 
     def write(self) -> None:
-        """Write everything noted so far."""
+        """Write everything recorded so far."""
         if self._path is None or not self._writing.acquire(timeout=LOCK_TIMEOUT):
             return  # another thread is writing; the end of the call writes again
         try:
@@ -226,7 +226,7 @@ class Recorder:
 
 
 def record_file(client: Client, gid: str, path: str, size: int | None) -> None:
-    """Record the file of a job, and how many bytes it has; never raises, as a `Recorder`."""
+    """Record the file of a job and its size; never raises, like a `Recorder`."""
     if place := _place_for(client):
         with _reported(str(place)):
             LedgerFile(place).write([], [SeenFile(client.base_url, gid, path, size)])
@@ -235,10 +235,10 @@ def record_file(client: Client, gid: str, path: str, size: int | None) -> None:
 def started_jobs(
     client: Client, requests: Sequence[str], since: int
 ) -> dict[str, list[str]] | None:
-    """Return the gids of jobs that were started here by requests, the latest first.
+    """Return the gids of jobs that this machine started with the same requests, latest first.
 
-    By the hash of the request; jobs that were completed before a time are left out. None without
-    a ledger; never raises, as a `Recorder`.
+    They are by the hash of the request, without jobs that were completed before a time. Returns
+    None if there is no ledger; never raises, like a `Recorder`.
     """
     if (place := _place_for(client)) is None:
         return None
@@ -256,7 +256,7 @@ def _place_for(client: Client) -> Path | None:
 
 
 def warn_of_ledger_failures(frame: pd.DataFrame | None = None) -> None:
-    """Warn once of each reason why the ledger was not written; as an error it carries the frame."""
+    """Warn once about each reason why the ledger was not written, with the frame."""
     for failure in list(_failures.items()):
         if failure not in _warned:
             _warned.add(failure)
@@ -275,7 +275,7 @@ _warned: set[tuple[str, str]] = set()
 
 
 def forget_failures() -> None:
-    """Forget all failures, and which of them were warned of."""
+    """Forget all failures, and which warnings were issued."""
     _failures.clear()
     _warned.clear()
 
@@ -298,7 +298,7 @@ def _reason(error: Exception) -> str:
 def _sighting(
     gid: str, record: Mapping[str, Any], at: int, base_url: str, start: Start | None
 ) -> Sighting:
-    """Return what the ledger keeps of a record: a few short texts and times, no URL of a file."""
+    """Return what the ledger stores of a record: a few short texts and times, no file URLs."""
     created = [
         value for key, value in record.items() if key.startswith("new_") and isinstance(value, dict)
     ]
@@ -323,7 +323,7 @@ def _sighting(
 
 
 def _instant(value: object) -> int | None:
-    """Return a time of Asana's in microseconds since 1970, None when it is none."""
+    """Return a time from Asana in microseconds since 1970; None if it is not one."""
     with contextlib.suppress(ValueError, TypeError, OverflowError, OSError):
         return round(datetime.fromisoformat(value).timestamp() * 1e6)  # type: ignore[arg-type]
     return None
@@ -337,7 +337,7 @@ def _text(value: object) -> str | None:
 
 @contextlib.contextmanager
 def ledger_of(client: Client | None) -> Iterator[LedgerFile]:
-    """Yield the ledger, an empty one where none is kept; any error is a LedgerError."""
+    """Yield the ledger, or an empty one if there is none; any error becomes a LedgerError."""
     path = ledger_path(client)
     try:
         yield LedgerFile(path)
@@ -380,7 +380,7 @@ def _statuses(status: str | Sequence[str]) -> list[str]:
 
 
 def _microseconds(before: datetime | str) -> int:
-    if isinstance(before, str | date | np.datetime64):  # a number would count nanoseconds
+    if isinstance(before, str | date | np.datetime64):  # pandas would read a number as nanoseconds
         with contextlib.suppress(ValueError, TypeError):  # NaT too
             moment = pd.Timestamp(before)
             moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment

@@ -1,4 +1,4 @@
-"""The ledger on disk: an SQLite file shared by processes, on network file systems too."""
+"""The ledger on disk: an SQLite file that processes share, even on network file systems."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT = 0.2
 """The most seconds that one call waits for other processes."""
 VERSION = 3
-"""The version of the tables: a file of another one is refused (none was ever released)."""
+"""The version of the tables; files of other versions, which were never released, are refused."""
 _TABLES = f"""
 PRAGMA user_version = {VERSION:d};
 CREATE TABLE IF NOT EXISTS jobs (
@@ -143,7 +143,7 @@ class LedgerFile:
         self.path = path
 
     def write(self, sightings: Iterable[Sighting], files: Iterable[SeenFile] = ()) -> None:
-        """Add jobs and files to what is known."""
+        """Add jobs and files to the ledger."""
         with self._writing() as connection:
             connection.executemany(_UPSERT, [sighting._asdict() for sighting in sightings])
             connection.executemany(_FILE, files)
@@ -151,7 +151,7 @@ class LedgerFile:
     def recent(
         self, since: int, statuses: Sequence[str] | None = None, base_url: str | None = None
     ) -> list[tuple[Any, ...]]:
-        """Return the jobs seen since a time, the latest first, as the columns of ``_RECENT``.
+        """Return the jobs seen since a time, latest first, with the columns of ``_RECENT``.
 
         The paths of a job are joined by NUL.
         """
@@ -166,15 +166,15 @@ class LedgerFile:
         return {gid: (subtype, source, created) for gid, subtype, source, created in rows}
 
     def started(self, requests: Sequence[str], base_url: str, since: int) -> list[tuple[str, str]]:
-        """Return requests and the jobs that they started, the latest first.
+        """Return requests and the jobs that they started, latest first.
 
-        Those that are known to have failed, or to have been completed before a time, are left out.
+        Jobs that are known to have failed, or to have been completed before a time, are left out.
         """
         wanted = json.dumps(list(requests))
         return self._select(_STARTED, requests=wanted, base_url=base_url, since=since)
 
     def runs(self, base_url: str | None = None) -> list[Run]:
-        """Return how long jobs took that succeeded, the latest first."""
+        """Return how long succeeded jobs took, latest first."""
         return [Run(*row) for row in self._select(_RUNS, base_url=base_url)]
 
     def forget(self, gids: Sequence[str] | None, before: int | None) -> int:
@@ -190,7 +190,7 @@ class LedgerFile:
     def _select(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         path = self.path
         if path is None or not path.exists() or (path.is_file() and not path.stat().st_size):
-            return []  # as before the first transaction, or when that was cut off
+            return []  # before the first transaction, or if that was interrupted
         with self._open("BEGIN") as connection:
             return connection.execute(query, values).fetchall()
 

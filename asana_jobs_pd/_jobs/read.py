@@ -69,15 +69,15 @@ def read_asana_jobs(
     ----------
     gids
         A gid (a string of digits or a positive int), an iterable of gids, a Series, an Index, an
-        array, or a frame with a ``gid`` column. URLs of jobs and the spaces, quotes and
-        apostrophes that spreadsheets add are understood. Repeated gids are requested once. A
-        blank (an empty text, white space, None, NaN) is an error: there is no job to read.
-        Of a frame, only the gids are used: ``frame.asana.refresh()`` keeps its other columns,
-        and rows without a gid.
+        array, or a frame with a ``gid`` column. Gids may be URLs of jobs, and may have the spaces,
+        quotes and apostrophes that spreadsheets add. Repeated gids are requested once. A blank (an
+        empty text, whitespace, None, NaN) is an error: there is no job to read.
+        Only the gids of a frame are used; ``frame.asana.refresh()`` keeps its other columns, and
+        rows without a gid.
     fields
         The fields to read, by their ``opt_fields`` path (``"status"``, ``"new_task.name"``);
-        ``"new_task"`` means its compact form. None reads all documented fields and keeps
-        whatever else arrives.
+        ``"new_task"`` means its compact form. None reads all documented fields and keeps all
+        others that arrive.
     errors
         What to do with jobs that cannot be read. ``"raise"``: read everything, then raise a
         `PartialReadError` with the frame. ``"coerce"``: explain it in the ``error.*`` columns of
@@ -92,39 +92,39 @@ def read_asana_jobs(
         environment.
     progress
         Whether to show a progress bar. None shows it after a second, unless
-        ``ASANA_JOBS_PROGRESS=0``. A callable gets ``(done, total, what)`` instead, such as
-        ``(3, 50, "Asana jobs")``, in the calling thread, whenever these change; what it raises is
-        a warning.
+        ``ASANA_JOBS_PROGRESS=0``. A callable is called instead with ``(done, total, what)``, such
+        as ``(3, 50, "Asana jobs")``, in the calling thread, whenever these change; its exceptions
+        become warnings.
 
     Returns
     -------
     pandas.DataFrame
-        One row per gid, in their order, repeats kept, with a RangeIndex. Columns: ``gid``, the
-        fields, what else arrived, ``fetched_at``, ``error.status``, ``error.kind``,
+        One row per gid, in their order, with repeats and a RangeIndex. Columns: ``gid``, the
+        fields, any others that arrived, ``fetched_at``, ``error.status``, ``error.kind``,
         ``error.message``, ``error.help``, ``error.phrase``. Texts and gids are ``string``, times
-        ``datetime64[us, UTC]``, ``error.status`` is ``Int16``, for an empty frame too; with
-        ``dtype_backend="pyarrow"`` their equivalents in Arrow.
+        are ``datetime64[us, UTC]``, and ``error.status`` is ``Int16``, even in an empty frame;
+        with ``dtype_backend="pyarrow"``, they are the Arrow equivalents.
 
     Raises
     ------
     InvalidGidError, InvalidFieldError
         Before any request is made.
     PartialReadError
-        With ``errors="raise"``, when jobs could not be read.
+        With ``errors="raise"``, if jobs could not be read.
     AuthenticationError
-        At once, when Asana does not accept the token; ``.frame`` has what was read.
+        At once, if Asana rejects the token; ``.frame`` has the results so far.
     ReadInterrupted
         A KeyboardInterrupt with ``.frame``: gids that were not read have empty rows, which
-        ``.frame.asana.refresh()`` fills.
+        ``.frame.asana.refresh()`` fills in.
 
     See Also
     --------
-    refresh_asana_jobs : Read again what is not finished.
+    refresh_asana_jobs : Read unfinished jobs again.
     read_jobs_file : Read a frame of jobs from a file.
 
     Notes
     -----
-    Asana's description: https://developers.asana.com/reference/getjob
+    Asana's documentation: https://developers.asana.com/reference/getjob
 
     Examples
     --------
@@ -160,22 +160,22 @@ def refresh_asana_jobs(
     client: Client | None = None,
     progress: bool | ProgressCallback | None = None,
 ) -> pd.DataFrame:
-    """Read again the jobs of a frame that are not finished.
+    """Read the unfinished jobs of a frame again.
 
-    Sends one request for each distinct gid that is not finished: whose status is neither
-    ``succeeded`` nor ``failed``, and whose last response was not 403 or 404. Requests the fields
-    that the frame has and the status, or all fields when it has none.
+    Sends one request for each distinct gid whose job is not finished: its status is neither
+    ``succeeded`` nor ``failed``, and its last response was not 403 or 404. Requests the fields
+    that the frame has, and the status, or all fields if it has none.
 
-    A ``status`` counts only in a frame that Asana's answers have been in, which ``fetched_at``,
-    ``error.*`` or ``seen.*`` columns show; otherwise all jobs are read.
+    A ``status`` is only trusted if the frame also has ``fetched_at``, ``error.*`` or ``seen.*``
+    columns, which show that it comes from Asana; otherwise all jobs are read.
 
     Parameters
     ----------
     jobs
-        A frame with ``gid`` as a column or index level, whether it comes from `read_asana_jobs`
-        or went through merge, query, Parquet, CSV or pickle since. It is not changed.
+        A frame with ``gid`` as a column or index level, from `read_asana_jobs` or from a merge,
+        query, Parquet, CSV or pickle of it. It is not changed.
     finished
-        True reads finished jobs too.
+        Whether to read finished jobs, too.
     errors
         As in `read_asana_jobs`, but a row that cannot be read keeps its values, and ``error.*``
         explains what went wrong.
@@ -185,15 +185,15 @@ def refresh_asana_jobs(
     Returns
     -------
     pandas.DataFrame
-        A new frame with the index, row order and columns of `jobs`; columns of
-        `read_asana_jobs` are cast to its dtypes, and new ones come last. Rows whose gid is blank,
-        such as those of a job that was not started, stay as they are: nothing is asked for them.
+        A new frame with the index, row order and columns of `jobs`. Columns of `read_asana_jobs`
+        are cast to its dtypes, and new ones come last. Rows without a gid, such as those of jobs
+        that were not started, stay as they are, without a request.
 
     Raises
     ------
     InvalidFrameError
-        If the frame has no ``gid``, its gids went through floats, a column cannot be cast, or
-        it holds something other than jobs.
+        If the frame has no ``gid``, its gids have become floats, a column cannot be cast, or it is
+        not a frame of jobs.
     InvalidGidError
         If values of ``gid`` are not gids.
     PartialReadError, AuthenticationError, ReadInterrupted
@@ -202,7 +202,7 @@ def refresh_asana_jobs(
     See Also
     --------
     wait_asana_jobs : Refresh until all jobs are finished.
-    AsanaAccessor.changes : What is different from the frame before.
+    AsanaAccessor.changes : The differences from the frame before.
 
     Examples
     --------
@@ -226,10 +226,10 @@ def refresh_asana_jobs(
 
 
 class Read:
-    """Asks for every gid once, in several threads, and knows what came of it, at any moment.
+    """Reads every gid once, in several threads, and can return the results at any moment.
 
     A 401, an interrupt or a lost network ends it; the remaining gids are not requested. `failure`
-    is what ended it early.
+    is the error that ended it early.
     """
 
     def __init__(self, wanted: Sequence[str], plan: Plan, client: Client | None = None) -> None:
@@ -245,7 +245,7 @@ class Read:
         self.failure: BaseException | None = None
 
     def run(self, progress: bool | ProgressCallback | None) -> None:
-        """Return when all is read, at most ``client.max_in_flight`` at a time, or it ended."""
+        """Read all gids, at most ``client.max_in_flight`` at a time, or until something ends it."""
         if not self._gids:
             return  # no client is needed
         client = self.client = self.client or default_client()
@@ -264,7 +264,7 @@ class Read:
         recorder.write()
 
     def end(self) -> dict[str, ReadResult]:
-        """Stop what is in flight, and return what there is, by gid."""
+        """Stop requests in flight, and return the results so far, by gid."""
         if self.client is not None:
             self._give_up(self.client)
         rest = ReadResult(error=self._outage)
@@ -273,7 +273,7 @@ class Read:
         return self._results
 
     def frame(self) -> pd.DataFrame:
-        """Return the frame of what there is: one row per gid wanted."""
+        """Return the frame of the results so far, with one row per gid."""
         results = list(self.end().values())
         problems: list[str] = []
         frame = frame_of_results(self._gids, results, self._plan, problems)
@@ -286,7 +286,7 @@ class Read:
     def finish(
         self, frame: pd.DataFrame, gids: pd.Series, errors: Errors, interrupted: bool
     ) -> pd.DataFrame:
-        """Return the frame, or raise how the read ended; every exception carries the frame."""
+        """Return the frame, or raise the error that ended the read; it carries the frame."""
         failed = {gid: each.error for gid, each in self._results.items() if each.error}
         ending = self.failure
         if interrupted:
@@ -349,7 +349,7 @@ def update_rows(frame: pd.DataFrame, rows: np.ndarray, fresh: pd.DataFrame) -> p
     updated.columns.name = frame.columns.name
     for name in fresh.columns.drop("gid"):
         changed = asked if name in _ALWAYS_UPDATED else read
-        if name not in COLUMNS:  # it may be missing because Asana refused the field
+        if name not in COLUMNS:  # missing, perhaps because Asana refused the field
             changed = read & fresh[name].notna().to_numpy(bool)
         if not is_ours(name) and updated[name].dtype != fresh[name].dtype:
             continue  # a user's column with the name of an undocumented field
@@ -360,10 +360,10 @@ def update_rows(frame: pd.DataFrame, rows: np.ndarray, fresh: pd.DataFrame) -> p
 
 
 def run_to_end(run: Callable[[], object], finish: Callable[[bool], T]) -> T:
-    """Return what `finish` makes of the work that `run` has done.
+    """Call `run`, and return what `finish` returns.
 
-    Ctrl-C at any moment, even a second one, costs nothing: `finish(True)` then raises a
-    `ReadInterrupted` with the frame of what there is.
+    After Ctrl-C at any moment, even a second one, no results are lost: `finish(True)` then raises
+    a `ReadInterrupted` with the frame of the results so far.
     """
     interrupted = False
     while True:
@@ -383,9 +383,9 @@ def frame_or_raise(
     client: Client | None,
     warnings: Iterable[tuple[str, type[Warning]]] = (),
 ) -> pd.DataFrame:
-    """Return the frame of a call, or raise how it ended, after its warnings.
+    """Return the frame of a call, or raise the error that ended it, after its warnings.
 
-    Warns of API changes that Asana has announced and of a ledger that could not be written, too.
+    Also warns about API changes that Asana has announced, and if the ledger could not be written.
     Whatever is raised carries the frame.
     """
     changes = client.changes.take() if client is not None and client.changes.news else ()
@@ -416,7 +416,7 @@ def _warn_each(warnings: Iterable[tuple[str, type[Warning]]], frame: pd.DataFram
 
 
 def summary_of(failed: dict[str, RequestError], asked: int) -> str:
-    """Describe which jobs could not be read, and why."""
+    """Return a message about the jobs that could not be read, and why."""
     lines = [f"{len(failed)} of {asked} jobs could not be read:"]
     lines += [f"  {error}" for error in list(failed.values())[:MAX_SHOWN]]
     if len(failed) > MAX_SHOWN:

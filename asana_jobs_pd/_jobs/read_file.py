@@ -38,7 +38,7 @@ from asana_jobs_pd.typing import Errors
 _WITH_LINES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm")
 _COMPRESSIONS = (".gz", ".bz2", ".zst")
 _BLANKS = ("", "NA", "N/A", "n/a", "NaN", "nan", "None", "null", "NULL", "<NA>", "#N/A", "NaT")
-"""What counts as missing in the user's own columns; in ours it is only an empty text."""
+"""Texts that mean missing in the user's own columns; in ours, only an empty text does."""
 _EXCEL_DIGITS = 15
 _UNITS = (("s", 1e11), ("ms", 1e14), ("us", 1e17), ("ns", float("inf")))
 """The units of times written by `DataFrame.to_json`, by the size of the numbers."""
@@ -50,36 +50,36 @@ def read_jobs_file(
 ) -> pd.DataFrame:
     """Read a frame of jobs from a CSV, Excel, JSON or Parquet file.
 
-    Plain ``pd.read_csv``, ``pd.read_excel`` and ``pd.read_json`` make numbers of gids, and lose
-    their last digits when a value is missing. This reads gids as text.
+    Plain ``pd.read_csv``, ``pd.read_excel`` and ``pd.read_json`` turn gids into numbers, and lose
+    their last digits if a value is missing. This function reads gids as text.
 
     Parameters
     ----------
     path
         A local file: ``.csv``, ``.tsv`` or ``.txt`` (comma, semicolon, tab or pipe), ``.xlsx``,
         ``.json``, ``.jsonl`` (of a frame, or of Asana's job records) or ``.parquet``. Text files
-        may be compressed (``.csv.gz``). Without a column ``gid``, one named ``GID``, ``Gid`` or
-        `` gid `` counts as such.
+        may be compressed (``.csv.gz``). If there is no column ``gid``, one named ``GID``, ``Gid``
+        or `` gid `` is used.
     column
-        The name of the column with the gids, or URLs, of the jobs; it becomes ``gid``.
+        The name of the column with the gids or URLs of the jobs, which becomes ``gid``.
     errors
         What to do with values that are not gids. ``"raise"``: an error lists them by their lines.
-        ``"coerce"``: their rows stay without a gid, and a warning says which. ``"drop"``: leave
-        the rows out, with the same warning.
+        ``"coerce"``: their rows are kept without a gid, and a warning says which. ``"drop"``: the
+        rows are left out, with the same warning.
 
     Returns
     -------
     pandas.DataFrame
-        The rows of the file, without those in which every cell is empty, as spreadsheets leave
-        them at the end. The columns of `read_asana_jobs` have its dtypes, the others those that
-        pandas infers. ``df.asana.refresh()`` reads the jobs themselves.
+        The rows of the file, without empty rows, which spreadsheets often have at the end. The
+        columns of `read_asana_jobs` have its dtypes, and the others have those that pandas infers.
+        ``df.asana.refresh()`` reads the jobs themselves.
 
     Raises
     ------
     InvalidOptionError
-        If the path is a URL, or not one of these files.
+        If the path is a URL, or has none of these suffixes.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     InvalidFrameError
         If the file cannot be read, or is not a frame of jobs.
     InvalidGidError
@@ -91,13 +91,13 @@ def read_jobs_file(
     Warns
     -----
     AsanaValueWarning
-        If empty rows were left out, with their number, or values are not gids.
+        If empty rows were left out, or values are not gids.
 
     See Also
     --------
-    refresh_asana_jobs : Read the jobs of the list from Asana; keeps its other columns.
-    asana_jobs_from_records : The same for records in memory.
-    recent_jobs : The jobs of this machine, without a file.
+    refresh_asana_jobs : Read the jobs from Asana, and keep the other columns.
+    asana_jobs_from_records : Convert records in memory.
+    recent_jobs : The jobs that this machine has seen.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def read_jobs_file(
     >>> saved["gid"].equals(jobs["gid"])
     True
 
-    A list of gids with columns of one's own:
+    A list of gids with other columns:
 
     >>> jobs[["gid"]].assign(team="A").to_csv("list.csv", index=False)
     >>> todo = aj.read_jobs_file("list.csv").asana.refresh()
@@ -137,7 +137,7 @@ def read_jobs_file(
             rows = _with_valid_gids(rows, column, suffix in _WITH_LINES, errors, notes)
         if suffix in _WITH_LINES or len(rows) < len(frame):
             rows = rows.reset_index(drop=True)
-        rows = rows.infer_objects().assign(gid=rows["gid"])  # numbers beside a gap become floats
+        rows = rows.infer_objects().assign(gid=rows["gid"])  # with a gap, numbers become floats
     jobs = as_jobs(rows)
     for note in notes:
         warn_user(note, AsanaValueWarning, frame=jobs)
@@ -145,7 +145,7 @@ def read_jobs_file(
 
 
 def _read(file: Path, suffix: str, column: str | None) -> pd.DataFrame:
-    """Return the file as it is, with the column of the gids under its name."""
+    """Return the content of the file, and its column of gids under the name ``gid``."""
     try:
         frame = _READERS[suffix](file, column)
     except (FileNotFoundError, PermissionError, IsADirectoryError, MemoryError, AsanaJobsError):
@@ -174,7 +174,7 @@ def _with_gid(frame: pd.DataFrame, column: str | None, file: str) -> pd.DataFram
 
 
 def _gid_column(names: Collection[object], column: str | None) -> object | None:
-    """Return the name of the column with the gids, None without one."""
+    """Return the name of the column with the gids; None if there is none."""
     if column is not None or "gid" in names:
         column = column or "gid"
         return column if column in names else None
@@ -206,7 +206,7 @@ def _with_valid_gids(
 
 
 def _is_empty(frame: pd.DataFrame) -> np.ndarray:
-    """Return which rows hold only missing values, empty texts or spaces."""
+    """Return a mask of rows with only missing values, empty texts or spaces."""
     empty = np.ones(len(frame), bool)
     for _, column in frame.items():  # noqa: PERF102  a frame is not a dict
         empty[empty] = [
@@ -249,7 +249,7 @@ def _read_csv(file: Path, column: str | None) -> pd.DataFrame:
         io.StringIO(text),
         sep=mark,
         usecols=range(len(names)),
-        index_col=False,  # otherwise one field too many, even an empty one, makes the gids an index
+        index_col=False,  # or one extra field, even an empty one, would make the gids an index
         dtype=dict.fromkeys(texts, "string"),
         na_values={name: [""] if name in texts else list(_BLANKS) for name in names},
         keep_default_na=False,
@@ -264,7 +264,7 @@ def _lines(text: str, mark: str, names: Sequence[str], file: str) -> list[int]:
     for row in rows:
         if any(map(str.strip, row[len(names) :])):
             longer.append(f"line {line} ({len(row)} instead of {len(names)})")
-        if row and not (len(row) == 1 and row[0].isspace()):  # which pandas leaves out
+        if row and not (len(row) == 1 and row[0].isspace()):  # pandas leaves out blank lines
             lines.append(line)
         line = rows.line_num + 1
     if longer:
@@ -290,7 +290,7 @@ def _read_excel(file: Path, column: str | None) -> pd.DataFrame:
 
 
 def _refuse_rounded(gids: pd.Series) -> None:
-    """Refuse gids that Excel rounded: those with 15 digits and then zeros, or read as floats."""
+    """Raise for gids that Excel has rounded: 15 digits and then zeros, or floats."""
     long = [value for value in gids if isinstance(value, int) and value >= 10**_EXCEL_DIGITS]
     if long and all(map(_is_rounded, long)):
         raise InvalidFrameError(
@@ -320,7 +320,7 @@ def _read_json(file: Path, column: str | None) -> pd.DataFrame:
 
 
 def _from_json(data: Any, column: str | None) -> pd.DataFrame:
-    """Return the frame from any layout that `DataFrame.to_json` writes, or from job records."""
+    """Return the frame from any layout of `DataFrame.to_json`, or from job records."""
     if isinstance(data, dict) and isinstance(data.get("data"), list):  # split, table, or Asana's
         columns = data.get("columns")
         data = data["data"]
@@ -345,7 +345,7 @@ def _from_json(data: Any, column: str | None) -> pd.DataFrame:
 
 
 def _from_epochs(column: pd.Series) -> pd.Series:
-    """Return numbers that `DataFrame.to_json` wrote for times as times."""
+    """Return times for the numbers that `DataFrame.to_json` wrote for them."""
     numbers = column[column.map(lambda value: isinstance(value, int | float))].dropna()
     if numbers.empty:
         return column

@@ -25,7 +25,7 @@ TEXT = pa.large_string()
 Kind: TypeAlias = Literal["text", "time", "number"]
 
 BACKEND = "asana_dtype_backend"
-"""The attribute of a frame that has other dtypes than ours."""
+"""The key in a frame's `attrs` for a dtype backend other than the default."""
 
 STATUSES = ("not_started", "in_progress", "succeeded", "failed")
 FINAL_STATUSES = ("succeeded", "failed")
@@ -35,8 +35,8 @@ FINAL_STATUSES = ("succeeded", "failed")
 class Column:
     """One column of a jobs frame, named by the path of its field.
 
-    ``opt_field`` requests it (None for what always comes), ``compact`` says whether it belongs to
-    the compact form of its object, ``optional`` whether some versions of Asana do not know it.
+    ``opt_field`` requests it (None if it always arrives), ``compact`` says whether it belongs to
+    the compact form of its object, ``optional`` whether some Asana servers do not know it.
     """
 
     name: str
@@ -124,7 +124,7 @@ BOOKKEEPING: tuple[Column, ...] = (
     Column("error.help", "text", "further help from Asana", None),
     Column("error.phrase", "text", "the phrase that Asana's support asks for after a 500", None),
 )
-"""The last columns of every frame: when a row was fetched, and why it is empty."""
+"""The last columns of every frame: when a row was fetched, and its error."""
 
 SOURCE: tuple[Column, ...] = (
     Column(
@@ -137,7 +137,7 @@ SOURCE: tuple[Column, ...] = (
     Column("source.state", "text", "`started`, `taken`, `refused`, `unknown` or `not_sent`", None),
     Column("source.requested_at", "time", "when it was requested, by Asana's clock", None),
 )
-"""Further columns of jobs that were started from here."""
+"""Additional columns of jobs that were started with this package."""
 
 COLUMNS: dict[str, Column] = {column.name: column for column in (*FIELDS, *BOOKKEEPING, *SOURCE)}
 NAMES: tuple[str, ...] = tuple(
@@ -155,12 +155,12 @@ def leaves_of(name: str) -> tuple[Column, ...]:
 
 
 def is_part(column: object) -> bool:
-    """Tell whether a column is named like a field of a created object, known or not."""
+    """Return whether a column is named like a field of a created object, known or not."""
     return isinstance(column, str) and column.startswith("new_") and "." in column
 
 
 def is_ours(name: object) -> bool:
-    """Tell whether a column is one of a job's fields, known or not."""
+    """Return whether a column is a field of a job, known or not."""
     return isinstance(name, str) and (name in COLUMNS or is_part(name))
 
 
@@ -178,7 +178,7 @@ def dtype_of(kind: Kind) -> ExtensionDtype:
 
 
 def with_backend(frame: pd.DataFrame, backend: DtypeBackend | None) -> pd.DataFrame:
-    """Return a frame with the dtypes of a backend, which its `attrs` note for later verbs."""
+    """Return a frame with the dtypes of a backend, recorded in `attrs` for later calls."""
     if backend != "pyarrow":
         return frame
     ours = [name for name in frame.columns if is_ours(name) or str(name).startswith("file.")]
@@ -192,7 +192,7 @@ _PATH = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to request, and which columns to make of the response.
+    """Which fields to request, and which columns to make from the response.
 
     ``opt_fields`` are sent, without those of ``optional`` that Asana refuses;
     ``others`` are undocumented fields requested by name; ``everything`` keeps whatever arrives.
@@ -219,9 +219,9 @@ def plan_fields(fields: Fields | None, *, strict: bool = True) -> Plan:
 
 
 def plan_for_columns(columns: Iterable[object]) -> Plan:
-    """Return the plan that refreshes these columns and the status; all if none is a job's field.
+    """Return the plan that refreshes these columns and the status, or all fields if none is ours.
 
-    Unknown fields of ``new_*`` objects are requested too, unless Asana refuses them.
+    Unknown fields of ``new_*`` objects are also requested, unless Asana refuses them.
     """
     present = [name for name in columns if isinstance(name, str)]
     known = {column.name for column in FIELDS if column.opt_field}
@@ -236,7 +236,7 @@ def plan_for_columns(columns: Iterable[object]) -> Plan:
 
 
 def _plan(wanted: Iterable[Column], others: tuple[str, ...] = (), *, lenient: bool = False) -> Plan:
-    """Return a plan; a lenient one goes on without what some versions of Asana do not know."""
+    """Return a plan; a lenient one works without the fields that some Asana servers lack."""
     columns = tuple(dict.fromkeys(column for column in wanted if column.name != "gid"))
     opt_fields = dict.fromkeys(column.opt_field for column in columns if column.opt_field)
     optional = [column.opt_field for column in columns if column.opt_field and column.optional]

@@ -1,4 +1,4 @@
-"""The state of each job: boolean masks over the rows of a frame from `as_jobs`."""
+"""The states of jobs, as boolean masks over the rows of a frame from `as_jobs`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ GONE = (403, 404)
 """HTTP statuses that will not change: the job is not yours, or does not exist."""
 NOT_REQUESTED = ("refused", "not_sent")
 NO_JOB = (*NOT_REQUESTED, "unknown")
-"""The values of ``source.state`` of rows without a job; with ``unknown``, there may be one."""
+"""The values of ``source.state`` in rows without a job; if ``unknown``, there may be one."""
 FILE_LIFETIME = 30 * 86_400.0
-"""Seconds after its completion at which Asana deletes the file of an export."""
+"""Seconds from an export's completion until Asana deletes its file."""
 _EVIDENCE = frozenset((*(column.name for column in BOOKKEEPING), "seen.first", "seen.last"))
 """Columns that only a read or the ledger adds."""
 
 
 def is_verified(jobs: pd.DataFrame) -> bool:
-    """Tell whether the statuses come from Asana: the frame says when they were read."""
+    """Return whether the statuses come from Asana: the frame says when they were read."""
     return any(isinstance(name, str) and name in _EVIDENCE for name in jobs.columns)
 
 
 def is_finished(jobs: pd.DataFrame) -> np.ndarray:
-    """Tell which rows need not be read again: finished, not readable, or never started."""
+    """Return which rows need not be read again: finished, unreadable, or never started."""
     finished = _is_in(jobs, "error.status", GONE) | _is_in(jobs, "source.state", NO_JOB)
     if is_verified(jobs):
         finished |= _is_in(jobs, "status", FINAL_STATUSES)
@@ -32,12 +32,12 @@ def is_finished(jobs: pd.DataFrame) -> np.ndarray:
 
 
 def is_failed(jobs: pd.DataFrame) -> np.ndarray:
-    """Tell which rows are finished without success."""
+    """Return which rows are finished without success."""
     return np.asarray(is_finished(jobs) & ~_is_in(jobs, "status", ("succeeded",)))
 
 
 def is_export(jobs: pd.DataFrame) -> np.ndarray:
-    """Tell which rows are exports: by their subtype, or by the object they created."""
+    """Return which rows are exports, by their subtype or the object they created."""
     exports = np.zeros(len(jobs), bool)
     if "resource_subtype" in jobs.columns:
         subtypes = jobs["resource_subtype"].astype("string").str.contains("export")
@@ -49,7 +49,7 @@ def is_export(jobs: pd.DataFrame) -> np.ndarray:
 
 
 def is_cached(jobs: pd.DataFrame) -> np.ndarray:
-    """Tell which rows have an export that was completed before it was requested.
+    """Return which rows have an export that was completed before it was requested.
 
     Asana caches a graph export of more than 1,000 tasks for 4 hours.
     """
@@ -67,7 +67,7 @@ def kinds_of(jobs: pd.DataFrame) -> list[str]:
 
 
 def has_object(jobs: pd.DataFrame, kind: str) -> np.ndarray:
-    """Tell which rows describe a created object of a kind."""
+    """Return which rows describe a created object of a kind."""
     parts = [name for name in jobs.columns if str(name).startswith(f"new_{kind}.")]
     return jobs[parts].notna().any(axis=1).to_numpy(bool)
 

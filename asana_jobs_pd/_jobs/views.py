@@ -18,15 +18,15 @@ from asana_jobs_pd._jobs.states import has_object, kinds_of
 
 
 def each_column(frame: pd.DataFrame, change: Callable[[pd.Series], pd.Series]) -> pd.DataFrame:
-    """Return a copy with each column changed; column names may be anything, and may repeat."""
+    """Return a copy with each column changed; column names may be of any type, and may repeat."""
     columns = [change(column) for _, column in frame.items()]
     return pd.concat(columns, axis=1) if columns else frame.copy()
 
 
 def change_texts(column: pd.Series, pattern: str, change: Callable[[str], str]) -> pd.Series:
-    """Return a column with `change` applied to the texts that contain the pattern.
+    """Return a column with `change` applied to all texts that contain the pattern.
 
-    The pattern has no groups and no look-around. Without a match the same column comes back.
+    The pattern must not have groups or look-arounds. Without a match, the column is returned as is.
     """
     dtype: Any = column.dtype
     is_text = dtype.type is str  # Arrow's, too
@@ -72,7 +72,7 @@ def summary(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def results(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each object that the jobs created; see `AsanaAccessor.results`."""
+    """Return one row per object that the jobs created; see `AsanaAccessor.results`."""
     rows = unique_jobs(jobs)
     parts = [_created(rows[has_object(rows, kind)], kind) for kind in kinds_of(rows)]
     objects = pd.concat([_created(rows[:0], ""), *parts])
@@ -102,7 +102,7 @@ def changes(jobs: pd.DataFrame, previous: pd.DataFrame) -> pd.DataFrame:
 
 
 def _changed(new: pd.Series, old: pd.Series | None, name: str) -> pd.DataFrame:
-    """Return the changes of one column, by row; only the values that differ become text."""
+    """Return the changes in one column by row; only values that differ become text."""
     if old is None:
         old = pd.Series(pd.NA, new.index, new.dtype)
     elif old.dtype != new.dtype:
@@ -110,7 +110,7 @@ def _changed(new: pd.Series, old: pd.Series | None, name: str) -> pd.DataFrame:
     differs = (new != old).fillna(True).to_numpy(bool) & ~(new.isna() & old.isna()).to_numpy(bool)
     rows = differs.nonzero()[0]
     before, after = _as_text(old.iloc[rows]), _as_text(new.iloc[rows])
-    if name.endswith("download_url"):  # signed anew each time
+    if name.endswith("download_url"):  # it is signed again each time
         differs = (before != after).fillna(True).to_numpy(bool)
         rows, before, after = rows[differs], before[differs], after[differs]
     columns = (after.index, name, before.array, after.array)
@@ -129,7 +129,7 @@ def _as_text(column: pd.Series) -> pd.Series:
 
 
 def unique_jobs(jobs: pd.DataFrame, *, without_gid: bool = False) -> pd.DataFrame:
-    """Return the frame of `as_jobs` with each gid once; rows without a gid only on request."""
+    """Return the frame from `as_jobs` with each gid once, and on request rows without a gid."""
     frame = as_jobs(jobs).reset_index(drop=True)
     missing, repeated = frame["gid"].isna(), frame["gid"].duplicated()
     return frame[missing | ~repeated] if without_gid else frame[~(missing | repeated)]
@@ -141,7 +141,7 @@ _ELLIPSIS = "…"
 
 
 def masked(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy without secrets: ``download_url`` columns without their query, no tokens."""
+    """Return a copy without tokens, and with ``download_url`` columns without their query."""
     return each_column(jobs, _masked)
 
 
@@ -156,7 +156,7 @@ def _hide(text: str) -> str:
 
 
 def render(table: pd.DataFrame, *, index: bool = False, width: int | None = None) -> str:
-    """Return a frame as lines of text, without control characters, fitted to the terminal.
+    """Return a frame as lines of text that fit the terminal, without control characters.
 
     Gid columns are never cut.
     """
