@@ -91,7 +91,9 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
             result = connection.sql(query)
             table = pa.table({}) if result is None else result.to_arrow_table()
         except duckdb.Error as error:
-            raise InvalidOptionError(f"The query failed: {error}") from None
+            dotted = "Referenced table" in str(error)
+            hint = '\nQuote columns with a dot in their name: "assignee.name".' if dotted else ""
+            raise InvalidOptionError(f"The query failed: {error}{hint}") from None
         return to_frame(_plain(table), backend)  # closing evicts caches: convert before it
 
 

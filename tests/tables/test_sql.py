@@ -134,6 +134,8 @@ def test_a_wrong_query_is_an_error_in_duckdbs_words(both):
     for data in both:
         with pytest.raises(InvalidOptionError, match="nothing_like_it"):
             aj.sql(data, "from nothing_like_it")
+        with pytest.raises(InvalidOptionError, match="Quote columns with a dot"):
+            aj.sql(data, "select assignee.name from task")
     with pytest.raises(InvalidOptionError, match="give a SQL query"):
         both[0].sql("")
 
