@@ -109,7 +109,7 @@ class AsanaTables(ByType[pd.DataFrame]):
         return len(TABLES)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *TABLES]
+        return sorted({*super().__dir__(), *TABLES})
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(TABLES)
