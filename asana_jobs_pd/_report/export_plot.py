@@ -69,7 +69,7 @@ class ExportPlot:
                 "colors": _shades(axes, len(labels)),
                 "edgecolor": axes.get_facecolor(),
                 "linewidth": min(0.5, 10 / len(labels)),
-                **kwargs,
+                **_full_names(kwargs, "areas"),
             }
             areas = axes.stackplot(counts.index, counts.to_numpy().T, labels=labels, **style)
         return _finished(axes, areas[::-1])
@@ -99,16 +99,26 @@ class ExportPlot:
         counts = burnup_of(self._export, project=project, freq=freq, tz=tz)
         axes, lines = axes_for(ax, figsize), []
         if len(counts):
-            counts = _from_zero(counts)
+            counts, style = _from_zero(counts), _full_names(kwargs, "lines")
             lines = [
-                axes.plot(counts.index, counts[name], style, label=name, **kwargs)[0]
-                for name, style in (("created", "--"), ("completed", "-"))
+                axes.plot(counts.index, counts[name], **{"label": name, "linestyle": line} | style)[
+                    0
+                ]
+                for name, line in (("created", "--"), ("completed", "-"))
             ]
         return _finished(axes, lines)
 
 
 _MAX_ENTRIES, _MAX_NAME, _MARGIN, _CHARACTER = 24, 30, 0.5, 0.07
 """Of a legend: how many entries, how many characters in each; inches beside and for each."""
+
+
+def _full_names(style: dict[str, Any], artist: str) -> dict[str, Any]:
+    """Return properties by their full names: ``lw`` would stand beside our ``linewidth``."""
+    from matplotlib import cbook, collections, lines  # noqa: PLC0415  an extra
+
+    kinds = {"areas": collections.PolyCollection, "lines": lines.Line2D}
+    return cbook.normalize_kwargs(style, kinds[artist])
 
 
 def _short(name: str) -> str:

@@ -198,6 +198,8 @@ def test_pictures(resource):
     assert resource.plot.burnup(ax=axes) is axes
     assert [line.get_label() for line in axes.lines] == ["created", "completed"]
     assert axes.get_ylabel() == "tasks"
+    lines = resource.plot.burnup(ls=":", lw=3).lines
+    assert {(line.get_linestyle(), line.get_linewidth()) for line in lines} == {(":", 3)}
 
 
 @pytest.mark.usefixtures("pyplot")
@@ -208,7 +210,8 @@ def test_the_colors_of_sections_differ_in_lightness(resource):
     assert lightness == sorted(lightness)
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["To do", "Doing", "Review", "Done"]
-    axes = resource.plot.flow(colors=["red", "blue"])
+    axes = resource.plot.flow(colors=["red", "blue"], lw=2)
+    assert axes.collections[0].get_linewidth() == [2]
     assert len({tuple(area.get_facecolor()[0]) for area in axes.collections}) == 2
 
 
