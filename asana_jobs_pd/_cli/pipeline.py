@@ -128,7 +128,7 @@ def _convert(frame: pd.DataFrame, options: argparse.Namespace) -> None:
         frame, dest, overwrite=options.overwrite, progress=options.progress
     )
     rows = ", ".join(f"{count:,} {name}" for name, count in written["rows"].items())
-    say(f"Rows written to {dest}: {rows}.")
+    say(f"Rows written to {dest}: {rows or 0}.")
 
 
 def _say_how_to_continue(frame: pd.DataFrame | None, folder: Path | None) -> None:
