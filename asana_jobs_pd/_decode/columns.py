@@ -1,4 +1,4 @@
-"""Decoded values as Arrow arrays: whole columns at once, or cell by cell around misfits."""
+"""Converts decoded values to Arrow arrays: whole columns at once, or by cell if some do not fit."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](.+))?", re.ASCII)
 DATE_LENGTH = len("2024-08-23")
 _MIDNIGHT = re.compile(r"00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?", re.ASCII)
 MISFITS = (pa.ArrowException, OverflowError, TypeError, ValueError)
-"""The errors Arrow raises for a value that does not fit its type."""
+"""The errors that Arrow raises for a value that does not fit its type."""
 
 
 def _float_or_decimal(text: str) -> float | Decimal:
-    """Return a number that a float would change as a Decimal."""
+    """Return a number as a float, or as a Decimal if a float would change it."""
     try:
         return exact_float(text)
     except ValueError:
@@ -101,8 +101,8 @@ class Doubtful(Exception):  # noqa: N818  not an error until the reader decides 
 class Rows:
     """Where the values of a column come from.
 
-    `line` returns file and line of the row at a position, `misfit` is told of a value that does
-    not fit; `exact` says that all values have been compared with their texts.
+    `line` returns the file and line of the row at a position; `misfit` is called with a value that
+    does not fit; `exact` says that all values have been compared with their texts.
     """
 
     def __init__(
@@ -204,10 +204,10 @@ def _repaired(text: bytes, position: int, column: str, rows: Rows) -> bytes:
 
 
 def _salvaged(text: bytes, position: int, column: str, rows: Rows) -> tuple[bytes | None, Any]:
-    """Return undecodable JSON without its invalid parts; nothing if that is impossible."""
+    """Return undecodable JSON without its invalid parts; None if that is impossible."""
     text = _repaired(text, position, column, rows)
     better = mended(text)
-    if better != text and needs_repair(better):  # keys that were not Unicode could not be spelled
+    if better != text and needs_repair(better):  # mended keys may need respelling
         better = _repaired(better, position, column, rows)
     try:
         value = _any(better)
@@ -236,7 +236,7 @@ def split_date(text: str) -> tuple[str, str | None]:
 
 
 def _text(value: Any) -> str | None:
-    """Return a text as it is, other JSON as written."""
+    """Return texts unchanged, and other JSON as it was written."""
     text = bytes(value)
     if not text or text == b"null":
         return None
@@ -267,7 +267,7 @@ def _cast(texts: pa.Array, kind: str, column: str, rows: Rows, start: int = 0) -
 
 
 def _is_showable(array: pa.Array, kind: str) -> bool:
-    """Whether all years are 1 to 9999: pandas cannot show others, not even in a repr."""
+    """Return whether all years are 1 to 9999: pandas cannot show others, not even in a repr."""
     first, last = _RANGES[kind]
     extremes = pc.min_max(array)
     least, greatest = extremes["min"].value, extremes["max"].value
@@ -275,7 +275,7 @@ def _is_showable(array: pa.Array, kind: str) -> bool:
 
 
 def _integers(values: Sequence[Any], kind: str, column: str, rows: Rows) -> pa.Array:
-    """Return whole numbers, where they fit."""
+    """Return whole numbers as an array; those that do not fit are reported."""
     if kind == "gid":
         return gid_texts(values)
     fitting = [value if value is None or -(2**63) <= value < 2**63 else None for value in values]

@@ -44,13 +44,13 @@ from asana_jobs_pd._decode.scan_result import Definition, KnownFields, abbreviat
 from asana_jobs_pd._decode.schema import Node
 
 _MAX_EXACT_TYPES = 100
-"""The most fields of a type of row that get exact types; rows would miss too many of more."""
+"""The most fields with exact types: with more, too many rows would not match them."""
 _description_of = attrgetter(*DESCRIPTION)
 _display_of = attrgetter("display_value")
 _options_of = attrgetter("enum_options")
 
 _Description = tuple[Any, ...]
-"""The values of the keys of `DESCRIPTION`, and whether the kind comes from the value alone."""
+"""The values of the keys in `DESCRIPTION`, and whether the kind is inferred from the value."""
 
 
 class _Codes(dict[_Description, int]):
@@ -72,10 +72,10 @@ class _Codes(dict[_Description, int]):
 
 
 class CustomFields:
-    """Turns the custom fields of rows into arrays, and learns their definitions.
+    """Converts the custom fields of rows to arrays, and learns their definitions.
 
-    `shape` is what any custom fields are decoded into; `exact_shape` the same, faster, for fields
-    that are described as they were last. With `always_display`, what is displayed is kept for all.
+    `shape` decodes any custom fields; `exact_shape` is faster, for fields whose description has not
+    changed. With `always_display`, the displayed text is kept for all values.
     """
 
     def __init__(self, *, always_display: bool = False) -> None:
@@ -89,7 +89,7 @@ class CustomFields:
         self.exact_shape: Shape | None = None
 
     def expect_latest(self) -> bool:
-        """Expect fields to be described as they last were; return whether that has changed."""
+        """Update `exact_shape` to the latest descriptions; return whether it has changed."""
         latest = self._latest if len(self._latest) <= _MAX_EXACT_TYPES else {}
         if latest == self._expected:
             return False
@@ -213,7 +213,7 @@ class CustomFields:
     def _stand_ins(
         self, kind: str, values: list[Any], fields: Sequence[Any], rows: _FieldRows
     ) -> dict[int, str]:
-        """Return by position the texts that stand in for values; those values become None."""
+        """Return by position the texts that are used in place of values, which become None."""
         stand_ins: dict[int, str] = {}
         positions: Iterable[int] = range(len(values))
         if kind not in ITEM_TYPES or str not in set(map(type, values)):
@@ -314,7 +314,7 @@ class _FieldRows(Rows):
 
 
 def _definition(description: _Description) -> Definition | None:
-    """Return the definition of a field, None where neither gid nor name identifies it."""
+    """Return the definition of a field; None if neither a gid nor a name identifies it."""
     gid, name, type_, subtype, representation, precision, format_, currency, *inferred = description
     if gid in (None, "") and name is None:
         return None
@@ -333,7 +333,7 @@ def _definition(description: _Description) -> Definition | None:
 
 
 def _inferred_kind(values: Sequence[tuple[str, Any]], *, stated: bool) -> str | None:
-    """Return the kind of the only value; without a stated kind, that of the only key."""
+    """Return the kind of the only value, or if no kind is stated, of the only key."""
     filled = [kind for kind, value in values if value is not None and value is not UNSET]
     present = [kind for kind, value in values if value is not UNSET]
     candidates = filled if filled or stated else present
@@ -342,9 +342,9 @@ def _inferred_kind(values: Sequence[tuple[str, Any]], *, stated: bool) -> str | 
 
 @lru_cache(maxsize=1000)
 def _exact_type(description: _Description, kind: str) -> type | None:
-    """Return a type for a field of this description, None where none is possible.
+    """Return a type for fields with this description; None if that is impossible.
 
-    Its gid is the tag; of all values that of its kind must be present, and no other.
+    The gid is the tag; the value of the field's kind must be present, and no other value.
     """
     gid = description[0]
     is_inferred = len(description) > len(DESCRIPTION)

@@ -38,7 +38,7 @@ _ESCAPE = re.compile(
 ABSENT_RAW = msgspec.Raw(b"")
 _WHOLE = re.compile(rb"-?[0-9]+\.0+|-?[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]{1,2}")
 REST = '"other_keys"'
-"""The column for the other keys of a wide object. No key of a row can have quotes."""
+"""The column for the other keys of a wide object; no key can have this name, with its quotes."""
 _LEAVES: dict[str, Any] = {
     "text": str | None,
     "gid": str | int | None,
@@ -67,7 +67,7 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 LARGE = 2.0**53
 """Below this, floats are exact for every whole number."""
 _MAX_DIGITS = 4000
-"""Digits: Python refuses to convert longer whole numbers (4,300)."""
+"""The most digits of a whole number: Python refuses to convert more than 4,300."""
 _TOKEN = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"(\s*:)?|\\?\Z)|[\]\[{}]|-?(?:NaN|Infinity)|-?[0-9][0-9.eE+-]*',
     re.DOTALL,
@@ -77,7 +77,7 @@ _SPELLINGS = {code: 0x10F700 + code for code in (*range(0x20), ord('"'), ord("\\
 _CHARACTERS = {private: code for code, private in _SPELLINGS.items()}
 
 Misfits: TypeAlias = list[tuple[str, str, str]]
-"""Column, value and reason of each."""
+"""The column, value and reason of each misfit."""
 parts_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -86,7 +86,8 @@ items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 class Shape:
     """A node with the type that msgspec decodes it into.
 
-    `builder` builds a value that does not fit the type, `maker` an array, where that is special.
+    `builder` builds a value that does not fit the type, and `maker` an array, if that needs special
+    code.
     """
 
     node: Node
@@ -102,7 +103,7 @@ class Shape:
 def shape_of(node: Node, row: str | None = None, custom_fields: Shape | None = None) -> Shape:
     """Return the shape of a tree.
 
-    `row` is the resource type that the object of a line must have; `custom_fields` the shape of
+    `row` is the resource type that the object in a line must have; `custom_fields` is the shape for
     nodes of that kind.
     """
     if node.kind == "list":
@@ -187,7 +188,7 @@ def _build_leaf(shape: Shape, text: bytes, column: str, report: Report) -> Any:
 def exact_float(text: str) -> float:
     """Return a number as a float; raise ValueError if that is impossible or rounds a whole number.
 
-    With an exponent, as in 6.02e23, the number counts that the float prints as.
+    A number with an exponent, as in 6.02e23, is compared with how the float is printed.
     """
     if not _NUMBER.fullmatch(text):
         raise ValueError("not a number")
@@ -228,7 +229,7 @@ def _build_object(shape: Shape, text: bytes, column: str, report: Report) -> Any
 
 
 def json_object(parts: dict[str, bytes]) -> msgspec.Raw:
-    """Return values as one JSON object, without those that are null."""
+    """Return values as a JSON object, leaving out those that are null."""
     kept = {unspelled(key): msgspec.Raw(text) for key, text in parts.items() if text != b"null"}
     return msgspec.Raw(msgspec.json.encode(kept)) if kept else ABSENT_RAW
 
@@ -242,7 +243,7 @@ def _build_list(shape: Shape, text: bytes, column: str, report: Report) -> Any:
 
 
 def spelled(key: str) -> str:
-    """Return a key spelled in characters that a field name may have."""
+    """Return a key in characters that a field name may have."""
     return key.translate(_SPELLINGS)
 
 
@@ -252,7 +253,7 @@ def unspelled(key: str) -> str:
 
 
 def needs_repair(text: bytes) -> bool:
-    """Whether valid JSON may have keys that need another spelling, or be nested too deeply."""
+    """Return whether valid JSON may have keys that must be respelled, or be nested too deeply."""
     if text[:1] not in (b"{", b"["):
         return False
     if text.count(b"{") + text.count(b"[") > _MAX_NESTING:
@@ -277,7 +278,7 @@ def repaired(text: bytes, column: str | None = None) -> tuple[bytes, Misfits]:
 
 
 class _Scan:
-    """Walks over the tokens of a text and notes what to replace, with what, in which column."""
+    """Walks over the tokens of a text and records what to replace, by what, and in which column."""
 
     def __init__(self, text: bytes, column: str | None) -> None:
         self.edits: list[tuple[int, int, bytes, str]] = []
@@ -288,7 +289,7 @@ class _Scan:
         self._depth = self._deepest = self._start = 0
 
     def token(self, match: re.Match[bytes]) -> None:
-        """Look at the next token."""
+        """Process the next token."""
         first = match[0][:1]
         if first in b"{[":
             if self._depth == self._level:
@@ -306,7 +307,7 @@ class _Scan:
             self._key(match)
 
     def _flatten(self, end: int) -> None:
-        """Replace a value that is nested too deeply by its text."""
+        """Replace a value that is nested too deeply with its text."""
         text = self._text[self._start : end].decode("utf-8", "replace")
         self.edits = [edit for edit in self.edits if edit[0] < self._start]
         self.edits.append((self._start, end, json.dumps(text).encode(), self._column))
@@ -336,4 +337,4 @@ def _in_range(number: bytes) -> bool:
         return math.isfinite(float(number)) and (
             len(number) <= _MAX_DIGITS or not number.strip(b"-").isdigit()
         )
-    return True  # not a number at all: decoding it will say so
+    return True  # not a number: decoding will report it

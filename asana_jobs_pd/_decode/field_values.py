@@ -1,4 +1,4 @@
-"""Values of custom fields as Arrow arrays, whatever shape they arrive in.
+"""Converts values of custom fields, in whatever form they arrive, to Arrow arrays.
 
 Asana documents objects in one place and plain texts in another: an option is `{"name": "High"}`
 or `"High"`, a date `{"date": "2024-08-23"}` or `"2024-08-23"`, a person an object or an e-mail
@@ -86,7 +86,7 @@ VALUE_TYPES: dict[str, Any] = {
     "people": list[_Person | str | None] | _Person | str | None,
     "reference": list[_Link | str | None] | _Link | str | None,
 }
-"""The types a value may have, by kind."""
+"""The types that a value may have, by kind."""
 ITEM_TYPES: dict[str, Any] = {
     "multi_enum": _Option | str | None,
     "people": _Person | str | None,
@@ -181,7 +181,7 @@ def arrays_of_kind(
 
 
 def _numbers(values: Sequence[Any], rows: Rows, misfit: Misfit) -> pa.Array:
-    """Return numbers, including those given as text."""
+    """Return numbers, including numbers in texts."""
     if str in set(map(type, values)):
         values = list(values)
         for position, value in enumerate(values):
@@ -236,7 +236,7 @@ def _name(
 
 @lru_cache(maxsize=1000)
 def known_options(text: bytes) -> list[_Option]:
-    """Return the options that a field lists; plain texts are names, anything else is left out."""
+    """Return the options that a field lists; plain texts are names, others are left out."""
     options: list[_Option | None] = []
     for item in map(bytes, items_of(text)) if text[:1] == b"[" else ():
         with suppress(*MALFORMED):
@@ -324,9 +324,9 @@ def _as_structs(kind: str, items: list[Any], position: int, misfit: Misfit) -> l
 
 
 def stand_in_value(kind: str, text: str, options: Collection[str], *, stated: bool) -> Any:
-    """Return the value of this kind that a displayed text stands for.
+    """Return the value of a kind for a displayed text; None if it is ambiguous.
 
-    Options must be known ones unless the row states the kind.
+    Options must be known, unless the row states the kind.
     """
     if kind == "number" and _PLAIN_DECIMAL.fullmatch(text):
         return exact_float(text)
@@ -357,7 +357,7 @@ def _split(text: str, options: Collection[str]) -> list[str] | None:
 
 
 def built_field(text: bytes) -> tuple[Any, list[tuple[str, str, str]]]:
-    """Return a field without what does not fit, and the key, value and reason of each misfit."""
+    """Return a field without its misfits, and the key, value and reason of each misfit."""
     field: Any = AnyField()
     misfits: list[tuple[str, str, str]] = []
     others: dict[str, bytes] = {}
@@ -378,12 +378,12 @@ def built_field(text: bytes) -> tuple[Any, list[tuple[str, str, str]]]:
 
 
 def is_foreign(type_: str | None, subtype: str | None) -> bool:
-    """Whether the type of a field is unknown, so that its value may have a key of its own."""
+    """Return whether a field has an unknown type, whose value may have its own key."""
     return bool({type_, subtype} - {None, "", *VALUE_KEYS})
 
 
 def lacks_value(field: Any) -> bool:
-    """Whether a field has neither a value under the known keys nor a displayed one."""
+    """Return whether a field has neither a value under a known key nor a displayed one."""
     if field.display_value:
         return False
     absent = (None, UNSET) if is_foreign(field.type, field.resource_subtype) else (UNSET,)
@@ -428,7 +428,7 @@ def _built_value(key: str, text: bytes, misfits: list[tuple[str, str, str]]) -> 
 
 
 def _says_nothing(value: Any) -> bool:
-    """Whether an object has none of the keys that are read."""
+    """Return whether an object has none of the keys that are read."""
     return isinstance(value, msgspec.Struct) and value == type(value)()
 
 

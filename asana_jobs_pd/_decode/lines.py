@@ -17,7 +17,7 @@ from asana_jobs_pd.errors import ExportFileError
 DOCUMENT_CHUNK = 2000
 """The rows of a JSON document in a chunk."""
 BOM = b"\xef\xbb\xbf"
-"""The byte order mark. Files that were put together have one in front of later lines as well."""
+"""The byte order mark; concatenated files also have one before later lines."""
 _DOCUMENT = re.compile(
     r"\s*(?:\[|\{\s*(?:\"next_page\"\s*:\s*(?:null|\{[^{}]*\})\s*,\s*)?\"data\"\s*:\s*\[)"
 )
@@ -30,7 +30,7 @@ _OTHER_FORMATS = {
     b"BZh": "compressed with bzip2",
     b"\xfd7zXZ\x00": "compressed with xz",
 }
-"""How files begin that have to be decompressed first."""
+"""The first bytes of compressed formats other than gzip."""
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 _SAMPLE = 1000
 
@@ -40,7 +40,7 @@ class _Data(msgspec.Struct):
 
 
 class Chunk(NamedTuple):
-    """Some lines of a file: its number, that of the chunk, that of the first line, the lines."""
+    """Some lines of a file, with the numbers of the file, the chunk and the first line."""
 
     file: int
     number: int
@@ -49,10 +49,10 @@ class Chunk(NamedTuple):
 
 
 class FileEnd(NamedTuple):
-    """How a file ends that is damaged or ends early, or has other bytes behind it.
+    """How a file ends that is damaged, ends early, or is followed by other bytes.
 
-    `line` is the first line that is missing or incomplete, 0 if none is; `text` what there is of
-    it.
+    `line` is the first line that is missing or incomplete, 0 if none is; `text` is the part of it
+    that is there.
     """
 
     reason: str
@@ -62,7 +62,7 @@ class FileEnd(NamedTuple):
 
 
 class Lines:
-    """The chunks of a file; once they have been read, `end` says how it ends, if not well."""
+    """The chunks of a file; after the last one, `end` describes the end if something is wrong."""
 
     def __init__(self, content: Content, file: int, limit: int) -> None:
         self._content = content
@@ -97,7 +97,7 @@ class Lines:
                 yield self._checked(Chunk(self._file, number, line, lines))
                 line += len(lines)
         last, damage = b"".join(parts), self._content.damage
-        # A last line without a newline is whole unless the file is damaged.
+        # A last line without a newline is complete unless the file is damaged.
         if not damage and (cut := _cut(last)):
             damage = f"the file ends early: line {line} {cut}"
         if damage:
@@ -165,7 +165,7 @@ def _is_binary(block: bytes) -> bool:
 
 
 def _cut(line: bytes) -> str:
-    """Describe how a last line without a newline is incomplete, if it is."""
+    """Return how a last line without a newline is incomplete; "" if it is complete."""
     line = line.strip().removeprefix(BOM)
     if not line:
         return ""
@@ -178,7 +178,7 @@ def _cut(line: bytes) -> str:
 
 
 def _rows(text: bytes) -> list[bytes]:
-    """Return the rows of a document, or of several, each on a line of its own."""
+    """Return the rows of one or more documents, each as a line."""
     try:
         is_list = text.lstrip()[:1] == b"["
         rows = _ITEMS(text) if is_list else msgspec.json.decode(text, type=_Data).data
@@ -191,7 +191,7 @@ def _rows(text: bytes) -> list[bytes]:
 
 
 def _has_lines(text: bytes, rows: list[bytes]) -> bool:
-    """Whether an apparent document is JSON Lines that begin with a list."""
+    """Return whether what looks like a document is JSON Lines that begin with a list."""
     return not any(row[:1] == b"{" for row in rows) and _ROW_OF_ITS_OWN.search(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""From the lines of files to Arrow batches: lines are sorted by type of row and decoded."""
+"""Turns the lines of files into Arrow batches: sorts them by type of row and decodes them."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ from asana_jobs_pd.errors import ExportFileError
 
 LINE = '"line"'
 KEYS = '"keys"'
-"""The column with the number of keys of a row."""
+"""The column with the number of keys in a row."""
 DIGEST = '"digest"'
-"""The column with a digest that identifies a row without a gid. No key of a row can have quotes."""
+"""The column with a digest that identifies rows without a gid; no key can have its quotes."""
 _TYPE = re.compile(rb'\s*\{\s*(?:"gid"\s*:\s*"[^"\\]*"\s*,\s*)?"resource_type"\s*:\s*"([^"\\]+)"')
 _BUNDLE = 4000
-"""The rows decoded at a time."""
+"""How many rows are decoded at a time."""
 _FIRST_BUNDLE, _GROWTH = 64, 8
 """Fewer at first: rows of an unknown shape are decoded more than once."""
 
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Pause Python's cycle collector, of the whole process, for a short while."""
+    """Pause the garbage collector of the whole process for a short while."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -63,7 +63,8 @@ def gc_paused() -> Iterator[None]:
 class Batch(NamedTuple):
     """Some rows of one type: a column for each key, objects as structs, unknown keys as JSON.
 
-    `place` is file, chunk and order in it: sorted by it, batches are in the order of the files.
+    `place` is the file, the chunk and the order in it: sorted by `place`, batches are in the order
+    of the files.
     """
 
     resource_type: str
@@ -72,13 +73,13 @@ class Batch(NamedTuple):
 
 
 Tick: TypeAlias = Callable[[int, int], None]
-"""Called with the number of a file and the bytes read of it on disk."""
+"""Called with the number of a file and how many of its bytes on disk have been read."""
 
 
 class Scanner:
-    """Reads files, or chunks of them; `scan_result` is what it has learned so far.
+    """Reads files, or chunks of them; `scan_result` is what has been learned so far.
 
-    `paths` are the files by number; the numbers tell the order of rows.
+    `paths` are the files by number; rows are in the order of these numbers.
     """
 
     def __init__(self, paths: Mapping[int, File], options: ReadOptions) -> None:
@@ -106,7 +107,7 @@ class Scanner:
                 self._file_ended(file, lines.end)
 
     def _file_ended(self, file: int, end: FileEnd) -> None:
-        """Raise an error that a file ends early, or note it."""
+        """Raise an error because a file ends early, or record an issue."""
         if end.line and self.options.on_bad_lines == "error":
             raise self._error(file, end.line, f"{end.reason}. {end.remedy}")
         value = abbreviate(end.text) if end.text else None
@@ -139,7 +140,7 @@ class Scanner:
         return batches
 
     def _note(self, issue: Issue) -> None:
-        """Keep an issue; one without a type of row means a line that cannot be read."""
+        """Record an issue; one without a type of row is about a line that cannot be read."""
         if issue.resource_type is None:
             if self.options.on_bad_lines == "error":
                 what = f"line {issue.line} cannot be read: {issue.reason}; it begins "
@@ -160,7 +161,7 @@ class Scanner:
     def _sorted(
         self, file: int, first_line: int, lines: Sequence[bytes]
     ) -> dict[str, tuple[list[int], list[bytes]]]:
-        """Return numbers and lines by type of row."""
+        """Return line numbers and lines by type of row."""
         by_type: dict[str, tuple[list[int], list[bytes]]] = {}
         groups: dict[bytes, tuple[list[int], list[bytes]] | None] = {}
         match, types = _TYPE.match, self.options.resource_types
@@ -182,7 +183,7 @@ class Scanner:
         return by_type
 
     def _type_of(self, file: int, number: int, line: bytes) -> bytes | None:
-        """Return the type of a row that does not begin with it, None if it has none."""
+        """Return the type of a row that does not begin with it; None if it has none."""
         if not line.strip():
             return None
         try:
@@ -209,7 +210,7 @@ _text_of = msgspec.json.Decoder(str).decode
 def resource_type_of(line: bytes) -> str | None:
     """Return the type of a row, wherever it is in the line; None if there is none.
 
-    Raises one of `MALFORMED` when the line cannot be read.
+    Raises one of `MALFORMED` if the line cannot be read.
     """
     try:
         text = bytes(_head_of(line).resource_type)
@@ -241,7 +242,7 @@ class RowReader:
     def read(
         self, file: int, numbers: list[int], lines: list[bytes]
     ) -> tuple[list[Issue], pa.RecordBatch | None]:
-        """Return the issues of these lines, and their rows as a batch, None if there are none."""
+        """Return the issues in lines, and their rows as a batch; None if there are no rows."""
         read = self._read(file, numbers, lines)
         if self.fields.expect_latest():
             self._rebuild()
@@ -280,7 +281,7 @@ class RowReader:
         return issues, self._table(file, rows, numbers, lines, issues, exact=True)
 
     def _clean(self, file: int, number: int, line: bytes, issues: list[Issue]) -> bytes:
-        """Return a line repaired so that it is JSON whose keys can be columns."""
+        """Return a line, repaired if it is not JSON or its keys cannot be columns."""
         line = line.strip()
         where = (file, number, self.name)
         if needs_repair(line) or not _is_valid(line):
@@ -303,7 +304,7 @@ class RowReader:
         return rows, [position for position, row in enumerate(rows) if row is None]
 
     def _row(self, line: bytes) -> Any:
-        """Return the row of a line, None when it is not as expected."""
+        """Return the row of a line; None if it is not as expected."""
         for decode in self._decoders:
             try:
                 return decode(line)
@@ -317,7 +318,7 @@ class RowReader:
         while left:
             grown = False
             for position in left[:count]:
-                with suppress(*MALFORMED):  # reported when it is built
+                with suppress(*MALFORMED):  # it is reported when the row is built
                     line = (file, numbers[position])
                     grown |= learn(lines[position].strip(), self.root, self.spec, line)
             left = left[count:]
@@ -330,7 +331,7 @@ class RowReader:
         return ever_grown
 
     def _built(self, file: int, number: int, line: bytes, issues: list[Issue]) -> Any:
-        """Return the row of a line in which something does not fit, None if it has no row."""
+        """Return the row of a line in which something does not fit; None if it has no row."""
         misfits: list[tuple[str, str, str]] = []
         try:
             actual = resource_type_of(line)
@@ -385,7 +386,7 @@ def _bad_line(file: int, number: int, line: bytes, reason: str) -> Issue:
 
 
 def _absent(shape: Shape, values: list[Any]) -> np.ndarray | int:
-    """Return which rows lack a key, for which their value becomes None."""
+    """Return which rows lack a key; their value becomes None."""
     unset = ABSENT_RAW if shape.type is msgspec.Raw else msgspec.UNSET
     if unset not in values:
         return 0
@@ -416,7 +417,7 @@ def _digests(gids: Sequence[Any], lines: Sequence[bytes]) -> pa.Array:
 def _restrict(root: Node, spec: Spec, columns: Sequence[str]) -> None:
     """Keep only these columns and the objects around them."""
     if any(column.rpartition(".")[2] == OTHER_KEYS for column in columns):
-        return  # what other keys there are is known once all were seen
+        return  # other keys are only known once all have been seen
     root.closed = True
     for column in (*columns, "modified_at"):  # which tells the latest of repeated rows
         node, inside = root, spec

@@ -1,4 +1,4 @@
-"""What to read from files, and the results of a scan: keys, custom fields, issues."""
+"""The options and results of a scan: what to read; keys, custom fields and issues found."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_LINE: LineKey = (2**62, 0)
 
 
 class ReadOptions(msgspec.Struct, frozen=True):
-    """What to read; also sent to worker processes."""
+    """What to read; sent to worker processes, too."""
 
     resource_types: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None
@@ -45,7 +45,7 @@ class Issue(msgspec.Struct, frozen=True, order=True):
 
 
 class Issues(msgspec.Struct):
-    """The first issues in the order of the files, and the number of all by `resource_type`."""
+    """The first issues in the order of the files, and the number of all issues by type of row."""
 
     rows: list[Issue] = msgspec.field(default_factory=list)
     counts: dict[str, int] = msgspec.field(default_factory=dict)
@@ -86,7 +86,7 @@ def _order(issue: Issue) -> tuple[int, int, str, str, str]:
 
 
 def abbreviate(text: bytes | str) -> str:
-    """Return a value for display, shortened if it is long."""
+    """Return a value for display, abbreviated if it is long."""
     whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     return whole if len(whole) <= _MAX_VALUE_LENGTH else whole[: _MAX_VALUE_LENGTH - 1] + "…"
 
@@ -94,8 +94,8 @@ def abbreviate(text: bytes | str) -> str:
 class Definition(msgspec.Struct):
     """A custom field as rows describe it; a field that changes has several definitions.
 
-    `stated` is whether rows name the kind, rather than its value alone telling it; `first` and
-    `last` are the lines in which this description occurs first and last.
+    `stated` says whether rows name the kind, or it is only inferred from the value; `first` and
+    `last` are the first and last lines with this description.
     """
 
     gid: str | None
@@ -121,17 +121,17 @@ class Definition(msgspec.Struct):
 
     @property
     def is_computed(self) -> bool:
-        """Whether a text may be in `display_value` only."""
+        """Whether a text may only be in `display_value`."""
         return self.representation in ("formula", "custom_id")
 
     @property
     def rank(self) -> int:
-        """How much it says: a stated kind, one inferred from a value, or none."""
+        """How much is known of the kind: it is stated, inferred from a value, or unknown."""
         return 2 if self.stated else int(bool(self.kind))
 
 
 def label(key: str) -> str:
-    """Return what issues call the column of a custom field until columns have names."""
+    """Return the label of a custom field in issues, until its column has a name."""
     return f"custom_fields:{key}"
 
 
@@ -145,11 +145,11 @@ class KnownFields(msgspec.Struct):
     displayed: set[str] = msgspec.field(default_factory=set)
 
     def merged(self, other: KnownFields) -> KnownFields:
-        """Return what both know; codes become meaningless."""
+        """Return the knowledge of both; codes become meaningless."""
         definitions: dict[tuple[object, ...], Definition] = {}
         for definition in (*self.definitions, *other.definitions):
             if definition.last < definition.first:
-                continue  # no row has it: its kind was told by values
+                continue  # no row has it: its kind was inferred from values
             same = definitions.get(definition.identity, definition)
             definitions[definition.identity] = msgspec.structs.replace(
                 definition,
@@ -168,7 +168,7 @@ class KnownFields(msgspec.Struct):
         return merged
 
     def note_options(self, key: str, names: list[str], line: LineKey) -> None:
-        """Note a list of options and the line in which it came."""
+        """Record a list of options, and the line it comes from."""
         lists = self.options.setdefault(key, [])
         for position, (last, known_names) in enumerate(lists):
             if known_names == names:
@@ -187,7 +187,7 @@ class ScanResult(msgspec.Struct):
     ended_early: list[int] = msgspec.field(default_factory=list)
 
     def merged(self, other: ScanResult) -> ScanResult:
-        """Return what both have learned."""
+        """Return the results of both."""
         roots = _merged_values(self.roots, other.roots, merge)
         known = _merged_values(self.known, other.known, KnownFields.merged)
         issues = self.issues.merged(other.issues)
@@ -207,5 +207,5 @@ def spec_of(resource_type: str, options: ReadOptions) -> dict[str, Spec]:
     """Return the schema of a type of row under these options."""
     spec: dict[str, Spec] = {"custom_fields": "custom_fields"} | SCHEMA.get(resource_type, {})
     if options.custom_fields == "raw":
-        del spec["custom_fields"]  # like a key that is not documented
+        del spec["custom_fields"]  # then it is like an undocumented key
     return spec

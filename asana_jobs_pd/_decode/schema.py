@@ -1,4 +1,4 @@
-"""The fields of a type of row: the documented ones and the ones seen.
+"""The fields of a type of row, both documented and seen.
 
 What was seen is a tree that grows with the keys of the rows, and merges in any order. Documented
 fields have the kind that the table says. Of the others only the kinds of their values are noted
@@ -27,11 +27,11 @@ its items, a text is a kind. `scripts/export_schema.py` derives it from Asana's 
 speak for themselves; `custom_fields` become columns of their own.
 """
 Place = tuple[int, int, int]
-"""Where a key was first seen: number of the file, line, position in its object."""
+"""Where a key was first seen: file number, line, position in its object."""
 
 NOWHERE: Place = (2**62, 0, 0)
 TEXT, BOOL, INT, BIG, HUGE, FLOAT, OBJECT, LIST, DEEP = (1 << bit for bit in range(9))
-"""Kinds of values: a number that no float equals is `BIG` too, an integer beyond 64 bits `HUGE`."""
+"""Kinds of values; numbers that no float equals are also `BIG`, integers beyond 64 bits `HUGE`."""
 _SCALARS = {
     TEXT: "text",
     BOOL: "bool",
@@ -50,11 +50,11 @@ _OF_TYPE = {
     list: LIST,
 }
 MAX_DEPTH = 12
-"""Objects in objects beyond this stay JSON text."""
+"""Objects nested deeper than this stay JSON text."""
 MAX_KEYS = 1000
 """So do objects with more distinct keys; in documented objects only the undocumented keys count."""
 OTHER_KEYS = "other_keys"
-"""The column that they get instead."""
+"""The column for these keys."""
 
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -63,7 +63,7 @@ _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 class Node(msgspec.Struct):
     """A field and the fields inside it.
 
-    No other keys of a `closed` object were requested; a `wide` one has too many for columns.
+    In a `closed` object, no other keys were requested; a `wide` one has too many for columns.
     """
 
     kind: str
@@ -83,7 +83,7 @@ class Node(msgspec.Struct):
 
 
 def root_of(resource_type: str) -> Node:
-    """Return the tree of a type of row before anything has been seen of it."""
+    """Return the tree of a type of row before any row has been seen."""
     spec = SCHEMA.get(resource_type, {})
     root = Node("object")
     for key in ("gid", "resource_type"):
@@ -92,7 +92,7 @@ def root_of(resource_type: str) -> Node:
 
 
 def node_of(spec: Spec | None, key: str = "") -> Node:
-    """Return a field as the schema has it, or as its name says."""
+    """Return a field as in the schema, or as its name suggests."""
     if isinstance(spec, str):
         return Node(spec)
     if isinstance(spec, dict):
@@ -103,7 +103,7 @@ def node_of(spec: Spec | None, key: str = "") -> Node:
 
 
 def kind_by_name(key: str) -> str | None:
-    """Return the kind that Asana uses a name for everywhere, or None."""
+    """Return the kind that a name has everywhere in Asana; None if there is none."""
     if key == "gid":
         return "gid"
     if key in ("name", "resource_type", "resource_subtype"):
@@ -114,7 +114,7 @@ def kind_by_name(key: str) -> str | None:
 
 
 def child_of(spec: Spec | None, key: str) -> Spec | None:
-    """Return what the schema says of a key of an object."""
+    """Return the schema of a key in an object."""
     return spec.get(key) if isinstance(spec, dict) else None
 
 
@@ -146,7 +146,7 @@ def _has_many(node: Node) -> bool:
 
 
 def observe(node: Node, value: object, line: Callable[[], tuple[int, int]], depth: int = 0) -> None:
-    """Note what kind of value a ``raw`` field has, and the keys inside it."""
+    """Record the kind of a value in a ``raw`` field, and the keys inside it."""
     if value is None or node.kind != "raw":
         return
     node.seen |= _bits(value, depth)
@@ -232,7 +232,7 @@ def settled(node: Node, spec: Spec | None) -> Node:
 
 
 def _usual(spec: Spec | None) -> Iterable[str]:
-    """Return the columns of an object that was always null."""
+    """Return the columns for an object that is always null."""
     if not isinstance(spec, dict):
         return ()
     if "name" in spec:

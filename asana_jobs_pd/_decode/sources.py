@@ -1,4 +1,4 @@
-"""Files to read, here or at a URL: their content, decompressed, with everything before any damage.
+"""Files to read, local or at a URL, and their decompressed content up to any damage.
 
 A file may be plain or gzip, of several members, or gzip within gzip.
 """
@@ -32,7 +32,7 @@ _MIN_SECRET_LENGTH = 8
 
 
 def is_url(path: str) -> bool:
-    """Whether fsspec opens a path; a Windows drive is not a URL."""
+    """Return whether a path is a URL for fsspec; a Windows drive is not."""
     return _URL.match(path) is not None
 
 
@@ -50,7 +50,7 @@ class RemoteFile:
     __repr__ = __str__
 
     def size(self) -> int:
-        """Return its size in bytes, 0 if the server does not say."""
+        """Return the size in bytes; 0 if the server does not say."""
         try:
             return int(self.filesystem.size(self.path) or 0)
         except Exception as error:  # noqa: BLE001  each file system has errors of its own
@@ -111,7 +111,7 @@ def located(path: str | os.PathLike[str], options: StorageOptions = None) -> Fil
 
 
 def filesystem_of(url: str, options: StorageOptions = None) -> tuple[Any, str]:
-    """Return the file system of a URL, None for the local one, and the path on it."""
+    """Return the file system of a URL (None for the local one), and the path in it."""
     problem: Exception
     try:
         from fsspec.core import url_to_fs  # noqa: PLC0415  an extra
@@ -138,7 +138,7 @@ def _missing(url: str, reason: str) -> MissingExtraError:
 
 
 def message_of(error: BaseException, options: StorageOptions = None) -> str:
-    """Return the message of an error of a file system, on one line, without secrets."""
+    """Return the message of a file system's error on one line, without secrets."""
     secrets = [value for value in (options or {}).values() if isinstance(value, str)]
     long_secrets = [value for value in secrets if len(value) >= _MIN_SECRET_LENGTH]
     return clean(str(error), *long_secrets) or type(error).__name__
@@ -147,7 +147,7 @@ def message_of(error: BaseException, options: StorageOptions = None) -> str:
 CHUNK = 12 << 20
 """The bytes of content in memory at a time, unless a line is longer."""
 Read: TypeAlias = Callable[[int], bytes]
-"""Returns at most so many bytes, none at the end."""
+"""Returns at most the given number of bytes; none at the end."""
 
 MAGIC = b"\x1f\x8b"
 MAX_LAYERS = 3
@@ -163,7 +163,7 @@ class Damage(Exception):  # noqa: N818  not an error until the reader decides so
 
 
 class Gunzip:
-    """Reads the content of gzip members; `trailing` is set when something else follows them.
+    """Reads the content of gzip members; `trailing` is set if something else follows them.
 
     zlib's own decompressor, asked to be careful, returns everything up to the damaged bit; the
     faster one loses what it had decompressed last.
@@ -179,7 +179,7 @@ class Gunzip:
         self.trailing = ""
 
     def __call__(self, size: int) -> bytes:
-        """Return some bytes, none at the end; a careful reader may return more than `size`."""
+        """Return some bytes; none at the end. A careful reader may return more than `size`."""
         while not self._member.eof or self._next_member():
             self._input = self._input or self._read(_CAREFUL_PIECE if self._careful else _PIECE)
             at_end = not self._input
@@ -213,7 +213,7 @@ class Gunzip:
         return content
 
     def _next_member(self) -> bool:
-        """Whether there is another member; zeros before it are padding."""
+        """Return whether there is another member; zeros before it are padding."""
         padded = False
         while True:
             rest = self._input.lstrip(b"\0")
@@ -233,7 +233,7 @@ class Gunzip:
 
 
 def _begins_member(data: bytes) -> bool:
-    """Whether a member begins here, even if one byte of its header is missing or damaged."""
+    """Return whether a member begins here, even if a byte of its header is missing or damaged."""
     if len(data) < len(_HEADER):
         return bool(data) and _HEADER.startswith(data)
     same = sum(byte == expected for byte, expected in zip(data, _HEADER, strict=False))
@@ -273,7 +273,7 @@ def decompressed(
 
 
 def _peeked(read: Read) -> tuple[bytes, Read]:
-    """Return the first bytes that a reader gives, and a reader that starts with them again."""
+    """Return a reader's first bytes, and a reader that starts with them again."""
     first: list[bytes] = []
     errors: list[Exception] = []
     try:
@@ -295,7 +295,7 @@ def _peeked(read: Read) -> tuple[bytes, Read]:
 class Content:
     """The decompressed content of a file in blocks of at least `CHUNK` bytes, except the last.
 
-    `position` is how much of the file on disk has been read. Once all has been, `damage` and
+    `position` is how much of the file on disk has been read. After the last block, `damage` and
     `trailing` say how the file ends.
     """
 

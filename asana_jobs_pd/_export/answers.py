@@ -1,4 +1,4 @@
-"""What a loaded export answers; the rooms above do the work."""
+"""The methods that answer questions about a loaded export; the rooms above do the work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ExportAnswers(InMemoryExport[pd.DataFrame]):
-    """The frames and the catalogue of an export, and what they tell together."""
+    """The frames and catalogue of an export, with the methods that answer questions about it."""
 
     def field(
         self, name: str, *, resource_type: str | None = None, merge: bool = False
@@ -29,11 +29,12 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         name
             Its name, its gid, or the name of its column.
         resource_type
-            Whose: ``"task"``, ``"project"``, …; None for tasks, or else the first that have it.
-            Fields of that name that only other types of row have do not count.
+            The type of row: ``"task"``, ``"project"``, …; None for tasks, or else the first type
+            that has the field. Fields of that name in other types of row are ignored.
         merge
-            Of several fields with this name, which must be of one type, the first value in each
-            row. Amounts in different currencies are not converted.
+            Whether to combine several fields with this name, which must be of the same type, into
+            one column with the first value in each row. Amounts in different currencies are not
+            converted.
 
         Returns
         -------
@@ -66,7 +67,7 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         Returns
         -------
         AsanaTables
-            A mapping of names to DataFrames; each is made when it is asked for.
+            A mapping of names to DataFrames, each of which is made when it is accessed.
 
         Raises
         ------
@@ -77,8 +78,8 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
 
         See Also
         --------
-        AsanaExport.sql : Query them.
-        AsanaExport.gaps : What they refer to and do not contain.
+        AsanaExport.sql : Query the tables.
+        AsanaExport.gaps : What the tables refer to but do not contain.
 
         Examples
         --------
@@ -91,7 +92,7 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         return tables_of(self)
 
     def gaps(self) -> pd.DataFrame:
-        """Return what the export refers to and does not contain.
+        """Return what the export refers to but does not contain.
 
         Of kinds of which it has no rows at all, such as people, or projects in a resource export,
         nothing is reported: `tables()` makes them from what refers to them.
@@ -107,11 +108,11 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         Raises
         ------
         InvalidFrameError, InvalidOptionError
-            As `tables`.
+            As for `tables`.
 
         See Also
         --------
-        AsanaExport.tables : What refers to them.
+        AsanaExport.tables : The tables that refer to these objects.
 
         Examples
         --------
@@ -137,7 +138,7 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
 
         See Also
         --------
-        AsanaExport.to_duckdb : A file for other tools.
+        AsanaExport.to_duckdb : Write a file for other tools.
 
         Examples
         --------
@@ -185,15 +186,15 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         Returns
         -------
         AsanaDictionary
-            A DataFrame that a notebook shows as a page: `resource_type`, `column`, `type` (of a
-            custom field Asana's, of others in words), `meaning`, `filled` (the share of rows
-            with a value), `options` (those of an enum field, or few values; each with its count),
-            `projects` (in whose tasks a custom field has values) and `same_name` (other fields
-            of that name).
+            A DataFrame that a notebook shows as a page: `resource_type`, `column`, `type` (for
+            custom fields Asana's name, for others in words), `meaning`, `filled` (the share of
+            rows with a value), `options` (those of an enum field, or the values if there are few;
+            each with its count), `projects` (in whose tasks a custom field has values) and
+            `same_name` (other fields with the same name).
 
         See Also
         --------
-        AsanaExport.field : A custom field by its name.
+        AsanaExport.field : A custom field by name.
 
         Examples
         --------
@@ -205,14 +206,14 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         return dictionary_of(self)
 
     def to_parquet(self, dest: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write what is loaded as a Parquet dataset, as `asana_export_to_parquet` does.
+        """Write the loaded export as a Parquet dataset, like that of `asana_export_to_parquet`.
 
-        `asana_jobs_pd.read_asana_dataset` loads it again, `asana_jobs_pd.sql` queries it.
+        `asana_jobs_pd.read_asana_dataset` reads it back, and `asana_jobs_pd.sql` queries it.
 
         Parameters
         ----------
         dest
-            The folder. It is there as a whole, or not at all.
+            The folder, which appears complete or not at all.
         overwrite
             Replace an existing dataset of this package; anything else is never replaced.
 
@@ -224,15 +225,15 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         Raises
         ------
         ExportWriteError
-            If it exists already or cannot be written.
+            If it already exists or cannot be written.
         InvalidOptionError
             If `dest` is not a local folder.
         InvalidFrameError
-            If you added a column that Parquet cannot hold.
+            If you have added a column that Parquet cannot store.
 
         See Also
         --------
-        read_asana_dataset : Load it.
+        read_asana_dataset : Read it back.
         asana_export_to_parquet : Convert files without loading them.
 
         Examples
@@ -245,11 +246,11 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
         return write_dataset(self, dest, overwrite=overwrite)
 
     def to_excel(self, path: str | os.PathLike[str]) -> Path:
-        """Write what is loaded to an Excel file, a sheet for each type of row.
+        """Write the loaded export to an Excel file with a sheet for each type of row.
 
-        Gids stay text, lists become text (names, separated by commas), times become UTC without a
-        zone, to the millisecond; no text runs as a formula or becomes a link. The issues, and the
-        values of ``custom_fields="long"``, have a sheet, too, and ``About`` explains this.
+        Gids stay text, lists become text (names separated by commas), and times become UTC without
+        a zone, to the millisecond. No text runs as a formula or becomes a link. The issues, and
+        the values of ``custom_fields="long"``, also have a sheet; ``About`` explains this.
 
         Parameters
         ----------
@@ -277,7 +278,7 @@ class ExportAnswers(InMemoryExport[pd.DataFrame]):
 
         See Also
         --------
-        AsanaExport.to_parquet : Without the limits of a sheet.
+        AsanaExport.to_parquet : Write without the limits of a sheet.
 
         Examples
         --------

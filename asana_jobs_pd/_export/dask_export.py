@@ -1,4 +1,4 @@
-"""The result of loading with Dask: frames that are read when they are computed."""
+"""`AsanaDaskExport`, the result of loading with Dask: frames that are read when computed."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
     """Dask DataFrames of an export, by `resource_type`; ``read_asana_export(engine="dask")``.
 
     Their partitions are read from the files when they are computed, on the active
-    `dask.distributed` client or whatever scheduler Dask is set to. Computed, they are what the
-    pandas engine gives, the index included; divisions are known.
+    `dask.distributed` client or the scheduler that Dask is set to. Computed, they are the same as
+    with the pandas engine, including the index; divisions are known.
 
     Parameters
     ----------
     frames, custom_fields, rows, count, **shared
-        What was read; `read_asana_export` makes it.
+        The contents; `read_asana_export` passes them.
 
     Attributes
     ----------
     custom_field_values : dask.dataframe.DataFrame or None
-        With ``custom_fields="long"``: one row for each value; else None. Its index begins anew in
+        With ``custom_fields="long"``, one row per value; otherwise None. The index starts over in
         each partition.
     incomplete_files : list of str
         The files that are damaged or end early.
@@ -66,7 +66,7 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
 
     @property
     def custom_fields(self) -> pd.DataFrame:
-        """The catalogue, as `AsanaExport` has it; `rows` is missing until it is counted.
+        """The catalogue, as in `AsanaExport`; `rows` is missing until it is counted.
 
         See Also
         --------
@@ -82,11 +82,11 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
 
     @property
     def issues(self) -> pd.DataFrame:
-        """As `AsanaExport.issues`; the first access reads all files once more.
+        """The issues, as in `AsanaExport.issues`; the first access reads all files once more.
 
         See Also
         --------
-        AsanaDaskExport.issue_count : How many there are.
+        AsanaDaskExport.issue_count : Their number.
 
         Examples
         --------
@@ -97,7 +97,7 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
 
     @property
     def issue_count(self) -> int:
-        """How many issues there are; the first access reads all files once more.
+        """The number of issues; the first access reads all files once more.
 
         See Also
         --------
@@ -111,7 +111,7 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
         return self._counted.issue_count
 
     def report(self) -> pd.DataFrame:
-        """Return what there is, one row for each type of row.
+        """Return the contents of the export, one row for each type of row.
 
         The first call reads all files once more, on the cluster; only counts come back.
 
@@ -122,7 +122,7 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
 
         See Also
         --------
-        AsanaDaskExport.issues : What did not fit.
+        AsanaDaskExport.issues : The values that did not fit.
 
         Examples
         --------
@@ -132,7 +132,7 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
         return self._counted.report()
 
     def compute(self) -> AsanaExport:
-        """Return everything in memory, as the pandas engine gives it.
+        """Return everything in memory, as with the pandas engine.
 
         All files are read, and all frames come to this process.
 
@@ -143,7 +143,7 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
 
         See Also
         --------
-        read_asana_export : Loads into memory at once.
+        read_asana_export : Load into memory at once.
 
         Examples
         --------
@@ -184,7 +184,7 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
 
     @cached_property
     def _counted(self) -> AsanaExport:
-        """What is known once all files have been read again: all but frames."""
+        """The export without frames, known once all files have been read again."""
         return self._count()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Exports with Dask: the files are scanned on the cluster; a partition is a file, read lazily."""
+"""Loading with Dask: files are scanned on the cluster; each partition is a file, read lazily."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 LARGE_TEXT = 1 << 30
-"""Bytes of text in one file, and so in one partition, above which there is a warning."""
+"""Bytes of text in a file, which is one partition, above which there is a warning."""
 _HAS_PACKAGE = "__import__('importlib.util').util.find_spec('asana_jobs_pd') is not None"
 
 
@@ -149,7 +149,7 @@ def _check_cluster() -> None:
         ) from None
     try:
         client = default_client()  # type: ignore[no-untyped-call]
-    except ValueError:  # Dask without a cluster
+    except ValueError:  # there is no cluster
         return
     # A built-in function, which workers can unpickle without the package.
     found = client.run(eval, _HAS_PACKAGE, on_error="ignore")
@@ -259,7 +259,7 @@ def read_partition(
     backend: DtypeBackend,
     long: bool = False,
 ) -> pd.DataFrame:
-    """Return the rows of a partition; Dask passes `columns` when it needs no others."""
+    """Return the rows of a partition; Dask passes `columns` if it needs only these."""
     assembly, (table,) = _assembled([part], schema)
     if long:
         table = assembly.long_table()
@@ -344,7 +344,7 @@ def _count_file(partitions: Sequence[Partition], schema: ResolvedSchema) -> Coun
 
 
 def _count(plan: Plan) -> AsanaExport:
-    """Read everything again on the cluster, for the report and the issues; no frames come back."""
+    """Read all files again on the cluster, for the report and the issues, without the frames."""
     counts = counted(plan, _count_file)
     issues = plan.scan_result.issues.merged(counts.issues)
     return AsanaExport(

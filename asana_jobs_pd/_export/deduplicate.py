@@ -1,4 +1,4 @@
-"""Which of repeated rows is kept: the one modified last, else the last in order.
+"""Decides which of repeated rows is kept: the one modified last, or else the last in order.
 
 A gid of up to 19 digits is a 64-bit number, and that number is its key: no two gids share one.
 Everything else (other gids, and rows without one) gets 127 bits of a digest and a bit that tells it
@@ -24,14 +24,14 @@ PORTION = 1 << 20
 """The number of rows sorted at a time."""
 MODIFIED = "modified_at"
 KEY_COLUMNS = ("gid", DIGEST, KEYS, MODIFIED)
-"""The columns of a batch that decide, if present."""
+"""The columns of a batch that decide, as far as it has them."""
 _NUMBER = "^(?:0|[1-9][0-9]{0,18})$"
 _DIGEST_BIT = np.uint64(1 << 63)
 _NEVER = np.iinfo(np.int64).min
 
 
 class Keys(NamedTuple):
-    """For some rows: what identifies them, when they were modified, how many keys they have.
+    """For each row: what identifies it, when it was modified, and how many keys it has.
 
     `high` is needed if not all gids are numbers; `modified` is in microseconds.
     """
@@ -72,7 +72,7 @@ class RowKeys:
     def kept(
         self, resource_type: str = "", note: Callable[[Issue], None] | None = None
     ) -> np.ndarray:
-        """Return for each row whether it is kept; `note` gets those that drop values."""
+        """Return for each row if it is kept; `note` gets rows that replace one with more keys."""
         kept = np.ones(self._filled, np.bool_)
         portions = len(self._low) // PORTION * 2 + 1
         for portion in range(portions):
@@ -111,7 +111,7 @@ class RowKeys:
             yield np.flatnonzero(block % np.uint64(portions) == portion) + start
 
     def _latest(self, rows: np.ndarray, group: np.ndarray) -> np.ndarray:
-        """Return the position of the row that is kept of each group.
+        """Return the position of the row that is kept from each group.
 
         A row without a time, or with an equal one, replaces those before it.
         """
@@ -152,7 +152,7 @@ class RowKeys:
 def kept_rows(
     rows: int, batches: Iterable[Batch], resource_type: str, note: Callable[[Issue], None]
 ) -> np.ndarray:
-    """Return which rows of one type are kept; `note` gets those that drop values."""
+    """Return which rows of a type are kept; `note` gets rows that replace one with more keys."""
     keys = RowKeys(rows)
     for batch in batches:
         keys.add(keys_of(batch.table), batch.place[0])
@@ -190,7 +190,7 @@ def _row_keys(gids: pa.Array, digests: pa.Array) -> tuple[np.ndarray, np.ndarray
 
 
 def _digest(gid: str | None, digest: bytes | None) -> bytes:
-    """Return a digest of 16 bytes; gids and lines never share one."""
+    """Return a digest of 16 bytes, which a gid and a line never share."""
     if gid is not None:
         return blake2b(gid.encode(), digest_size=16, person=b"gid").digest()
     assert digest is not None

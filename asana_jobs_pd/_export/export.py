@@ -1,4 +1,4 @@
-"""The loaded export: `AsanaExport`, with what it tells about the past, and other engines'."""
+"""`AsanaExport`, with the methods about its history, and the exports of other engines."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @public
 class AsanaExport(ExportAnswers):
-    """The DataFrames of an export, by `resource_type`; made by `read_asana_export`.
+    """The DataFrames of an export, by `resource_type`; returned by `read_asana_export`.
 
-    Iteration, `len` and `in` are about types that have rows. ``data["task"]`` without a row is an
-    empty frame with the documented columns and their dtypes; a type that Asana does not document,
-    or that `resource_types` left out, is a `KeyError`.
+    Iteration, `len` and `in` only cover types that have rows. If there are no tasks,
+    ``data["task"]`` is an empty frame with the documented columns and their dtypes; a type that
+    Asana does not document, or that `resource_types` left out, raises a `KeyError`.
 
     Parameters
     ----------
@@ -33,22 +33,22 @@ class AsanaExport(ExportAnswers):
     Attributes
     ----------
     custom_fields : pandas.DataFrame
-        The catalogue: one row per custom field over all types of row, in the order in which they
-        came first. `column`, `gid`, `name`, `type`, `representation_type`, `precision`,
-        `format`, `currency_code`, `options` (of an enum, in Asana's order), `rows`, the number of
-        rows with a value, and `from_display`, whether some value is the text that Asana displays,
-        as its own key was absent.
+        The catalogue, with one row per custom field of any type of row, in the order in which they
+        first appear: `column`, `gid`, `name`, `type`, `representation_type`, `precision`,
+        `format`, `currency_code`, `options` (of enums, in Asana's order), `rows` (the number of
+        rows with a value), and `from_display` (whether some values are the text that Asana
+        displays, because their own key was absent).
     custom_field_values : pandas.DataFrame or None
-        With ``custom_fields="long"``: one row for each value; else None.
+        With ``custom_fields="long"``, one row per value; otherwise None.
     issues : pandas.DataFrame
-        What did not fit and became missing, lines that were left out, custom fields that changed:
-        `file`, `line` (from 1), `resource_type`, `gid`, `column`, `value`, `reason`. The first
-        10,000; `issue_count` counts all.
+        Values that did not fit and became missing, lines that were left out, and custom fields
+        that changed: `file`, `line` (from 1), `resource_type`, `gid`, `column`, `value`,
+        `reason`. Only the first 10,000; `issue_count` counts all.
     issue_count : int
-        How many issues there are.
+        The number of issues.
     incomplete_files : list of str
-        The files that are damaged or end early; `issues` says where. Empty when all rows of all
-        files are here.
+        The files that are damaged or end early; `issues` says where. Empty if all rows of all
+        files were read.
 
     See Also
     --------
@@ -77,12 +77,13 @@ class AsanaExport(ExportAnswers):
         Returns
         -------
         pandas.DataFrame
-            One row for each interval: `task`; of sections, `project`; `value`, and `value.gid`
-            where values are objects; `from`, `to` (missing in the last interval), `by` (who began
-            it) and `origin`: ``"story"``; ``"creation"`` for what the task was created with;
-            ``"unknown"`` for a first interval where the stories do not reach back to the creation.
-            The intervals of a task, or of a task in a project, follow each other without a gap;
-            once it is removed from a project, the value is missing. Lists are shown as text.
+            One row for each interval: `task`; for sections, `project`; `value`, and `value.gid`
+            if values are objects; `from`, `to` (missing in the last interval), `by` (whose change
+            started it) and `origin`: ``"story"``; ``"creation"`` for the value that the task was
+            created with; ``"unknown"`` for a first interval if the stories do not reach back to
+            the creation. The intervals of a task, or of a task in a project, follow each other
+            without gaps; after it was removed from a project, the value is missing. Lists are
+            shown as text.
 
         Raises
         ------
@@ -121,22 +122,22 @@ class AsanaExport(ExportAnswers):
         field
             As in `history`.
         until
-            When the time of a task ends: ``"completion"``, at its `completed_at`, which leaves
-            out what it was after that; or ``"export"``, for completed tasks, too. That of
-            unfinished tasks ends with the export.
+            When the time of a completed task ends: ``"completion"``, at its `completed_at`, which
+            leaves out any later values; or ``"export"``, with the export, as it does for
+            unfinished tasks.
 
         Returns
         -------
         pandas.DataFrame
-            A row for each task (of sections, for each task and project) and value: `task`,
-            `task.name`; of sections, `project` and `project.name`; `value`; `time`, a timedelta;
-            `ended`, False while the task still has the value and is not completed. Sections come
-            by project, in the order in which tasks pass through them.
+            A row for each task (for sections, each task and project) and value: `task`,
+            `task.name`; for sections, `project` and `project.name`; `value`; `time`, a timedelta;
+            `ended`, False while the task still has the value and is not completed. Sections are
+            sorted by project, in the order in which tasks pass through them.
 
         Raises
         ------
         InvalidFrameError, InvalidFieldError
-            As `history`; also without `completed_at`.
+            As for `history`; also if `completed_at` is missing.
 
         See Also
         --------
@@ -157,7 +158,7 @@ class AsanaExport(ExportAnswers):
         Parameters
         ----------
         start
-            The name of the section in which work begins; None for the creation of the task.
+            The name of the section in which work starts; None to count from the task's creation.
 
         Returns
         -------
@@ -193,17 +194,17 @@ class AsanaExport(ExportAnswers):
         field
             As in `history`.
         project
-            The gid or the name of a project; None for all. A task in two projects is in a section
-            of each.
+            The gid or name of a project; None for all. A task in two projects is counted in a
+            section of each.
         freq
-            How far the days are apart, by the offsets of pandas: ``"D"``, ``"W"``, ``"ME"``.
+            The distance between the days, as a pandas offset: ``"D"``, ``"W"``, ``"ME"``.
         tz
-            The time zone in which a day ends.
+            The time zone of the days.
 
         Returns
         -------
         pandas.DataFrame
-            Indexed by `day`; a column for each value, in the order in which tasks reach them.
+            Indexed by `day`, with a column for each value, in the order in which tasks reach them.
 
         See Also
         --------
@@ -226,12 +227,12 @@ class AsanaExport(ExportAnswers):
         Parameters
         ----------
         project, freq, tz
-            As in `flow`; tasks that are in the project now.
+            As in `flow`; `project` selects the tasks that are in it now.
 
         Returns
         -------
         pandas.DataFrame
-            Indexed by `day`; `created` and `completed`.
+            Indexed by `day`, with the columns `created` and `completed`.
 
         See Also
         --------
@@ -248,12 +249,12 @@ class AsanaExport(ExportAnswers):
 
     @property
     def plot(self) -> ExportPlot:
-        """Pictures with matplotlib: ``data.plot.flow()``, ``data.plot.burnup()``.
+        """Charts with matplotlib: ``data.plot.flow()``, ``data.plot.burnup()``.
 
         See Also
         --------
-        AsanaExport.flow : The numbers.
-        AsanaExport.burnup : The numbers.
+        AsanaExport.flow : The numbers of the first chart.
+        AsanaExport.burnup : The numbers of the second chart.
 
         Examples
         --------
@@ -280,7 +281,7 @@ class AsanaExport(ExportAnswers):
 
 
 class OtherEngine(LoadedExport[F]):
-    """An export whose frames are not those of pandas; what needs them says so."""
+    """An export whose frames are not pandas DataFrames; methods that need those say so."""
 
     _remedy = "load the export without engine="
 
@@ -294,10 +295,10 @@ class OtherEngine(LoadedExport[F]):
 class AsanaArrowExport(OtherEngine[F], InMemoryExport[F]):
     """The tables of an export; ``read_asana_export(engine="arrow")`` or ``engine="polars"``.
 
-    A mapping of `resource_type` to ``pyarrow.Table`` or ``polars.DataFrame``, with the columns that
-    the pandas engine gives. Dates are dates; enum fields are dictionaries, in polars ``Enum``.
-    `custom_fields`, `issues`, `issue_count` and `incomplete_files` are those of `AsanaExport`,
-    and `custom_field_values` is a table.
+    A mapping of `resource_type` to ``pyarrow.Table`` or ``polars.DataFrame``, with the same columns
+    as with the pandas engine. Dates are dates; enum fields are dictionaries (in polars, ``Enum``).
+    `custom_fields`, `issues`, `issue_count` and `incomplete_files` are as in `AsanaExport`;
+    `custom_field_values` is a table.
 
     Parameters
     ----------
