@@ -299,17 +299,15 @@ def _values(stories: _Chosen, tracked: Tracked, prefix: str) -> Values:
     if tracked.is_object:
         return _objects(*(stories.text(f"{paths[0]}.{key}") for key in ("name", "gid")))
     found = [column for column in map(stories.column, paths) if column is not None]
+    if not found:
+        return Values(missing(len(stories.places)), missing(len(stories.places)))
     if len(paths) > 1:
         found = [_days(column) for column in found]
-    return (
-        _shown(pc.coalesce(*found), tracked)
-        if found
-        else Values(*[missing(len(stories.places))] * 2)
-    )
+    return _shown(pc.coalesce(*found), tracked)
 
 
 def _days(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the dates of times; the schema knows no times of some fields and leaves texts."""
+    """Return the dates of times; keys that Asana does not document arrive as texts."""
     if pa.types.is_string(times.type):
         dates = pc.utf8_slice_codeunits(times, 0, 10)
         times = pc.strptime(dates, format="%Y-%m-%d", unit="us", error_is_null=True)
