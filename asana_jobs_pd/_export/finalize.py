@@ -1,4 +1,4 @@
-"""Final tables, with the columns of the whole load, from the batches of a scan."""
+"""Makes final tables, with the columns of the whole load, from the batches of a scan."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def conformed(
 ) -> pa.Table:
     """Return a batch with the columns of the load, but custom fields, which stay lists.
 
-    `definitions` are those the same scanner knows for this type of row.
+    `definitions` are those that the same scanner knows for this type of row.
     """
     name, table, (file, _, _) = batch
     lines = table.column(LINE).to_numpy()
@@ -118,9 +118,9 @@ def _conform(node: Node, array: pa.Array | None, length: int, column: str, rows:
 
 
 def _other_keys(node: Node, given: dict[str, pa.Array], length: int) -> pa.Array:
-    """Return as JSON objects the keys of a wide object without a column of their own.
+    """Return the keys of a wide object that have no column, as JSON objects.
 
-    Batches from before it was known to be wide have columns for all keys.
+    Batches from before it was known to be wide have a column for every key.
     """
     if REST in given:
         return given[REST]
@@ -134,7 +134,7 @@ def _other_keys(node: Node, given: dict[str, pa.Array], length: int) -> pa.Array
 
 
 def _parsed(node: Node, array: pa.Array, column: str, rows: Rows) -> pa.Array:
-    """Return values kept as JSON in the type they turned out to have."""
+    """Return values that were kept as JSON in the type that was resolved for them."""
     shape = shape_of(node)
     is_raw = shape.type is msgspec.Raw
     nothing = msgspec.Raw(b"") if is_raw else None
@@ -202,7 +202,7 @@ class _Items:
         self._rows.misfit(item, label(key), abbreviate(value), reason)
 
     def report_other_kinds(self) -> None:
-        """Leave out, and report, values of a kind that their field no longer has."""
+        """Leave out and report values of a kind that their field no longer has."""
         for code in np.unique(self._codes[self._codes >= 0]).tolist():
             definition = self._definitions[code]
             source = definition.kind if definition.kind in VALUE_KEYS else "display"
@@ -210,7 +210,7 @@ class _Items:
             if source == field.source:
                 continue
             items = np.flatnonzero(self._codes == code)
-            if source == "display":  # it stands in for a value of the field's kind
+            if source == "display":  # it is used in place of a value of the field's kind
                 texts = pool.take(self.columns["display"], pool.array(items))
                 self._stand_ins = _replaced(self._stand_ins, items, texts)
                 continue
@@ -223,7 +223,7 @@ class _Items:
                     self._misfit(item, str(value), reason)
 
     def stand_in(self) -> None:
-        """Convert the texts that stand in for values."""
+        """Convert the texts that are used in place of values."""
         if self._stand_ins.null_count == len(self._stand_ins):
             return
         valid = self._stand_ins.is_valid().to_numpy(zero_copy_only=False)
@@ -256,7 +256,7 @@ class _Items:
             self.columns[column] = _replaced(self.columns[column], items, array)
 
     def report_repeated(self, row_of: np.ndarray) -> None:
-        """Leave out, and report, all but the last value of a field that a row repeats."""
+        """Leave out and report all but the last value of a field that a row repeats."""
         keys = row_of * (len(self._schema.fields) + 1) + self.fields
         valid = keys[self.fields >= 0]
         if not len(valid) or (valid.max() < _MAX_BINS and np.bincount(valid).max() == 1):
@@ -365,5 +365,5 @@ def long_values(table: pa.Table, schema: ResolvedSchema, resource_type: str) -> 
 
 
 def long_values_of_none(schema: ResolvedSchema) -> pa.Table:
-    """Return the same without rows."""
+    """Return the table of `long_values` without rows."""
     return long_values(pa.table({"gid": pool.nulls(0, pa.string())}), schema, "")

@@ -1,4 +1,4 @@
-"""The public verb that loads export files."""
+"""`read_asana_export`: load export files."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def read_asana_export(
 ) -> AsanaExport | AsanaArrowExport[Any] | AsanaDaskExport:
     """Load graph and resource exports into typed DataFrames, one for each type of row.
 
-    The dtypes follow a table made from Asana's published description, so that they do not
-    depend on the data; undocumented fields are resolved over all files together. The page
+    The dtypes follow a table that is derived from Asana's published API description, so that they
+    do not depend on the data; undocumented fields are resolved over all files together. The page
     *exports* of the documentation has all rules.
 
     Parameters
@@ -112,55 +112,55 @@ def read_asana_export(
     paths
         One file or several; a folder of them (``….jsonl.gz``, ``….jsonl``) or a pattern such as
         ``"exports/*.gz"``; or the frame that a download returned (rows without a file are
-        skipped). Gzip or plain; JSON Lines, or one JSON document. Also URLs that fsspec opens
-        (extra ``[remote]``); those are read by one process. Of an object in several files the
-        latest row counts; what was deleted between two exports of one project is still in the
-        older one, so give only the newest.
+        skipped). Files may be gzip or plain, JSON Lines or one JSON document. URLs that fsspec
+        opens (extra ``[remote]``) are read by one process. If an object is in several files, its
+        latest row is kept. Objects that were deleted between two exports of a project are still
+        in the older one, so pass only the newest.
     engine
-        ``"pandas"``; ``"arrow"`` or ``"polars"`` (extra ``[polars]``) for tables of these, without
-        a detour through pandas; or ``"dask"`` (extra ``[dask]``) for data larger than memory, or
-        than one machine: the files are read once to learn their columns, then lazily, file by
-        file, on the active `dask.distributed` client. Its workers must see the same files
-        under the same paths.
+        ``"pandas"``; ``"arrow"`` or ``"polars"`` (extra ``[polars]``) for Arrow tables or polars
+        frames, without a detour through pandas; or ``"dask"`` (extra ``[dask]``) for data that is
+        too large for memory or one machine: the files are read once to learn their columns, then
+        lazily, file by file, on the active `dask.distributed` client, whose workers must see the
+        same files under the same paths.
     resource_types
         Only rows of these types, such as ``"task"``; None for all.
     columns
         Only these columns, in this order: ``"name"``, ``"assignee.gid"``, ``"assignee"`` for
-        everything in it, ``"custom_fields"`` or ``"custom_fields.Priority"``. Less is decoded
-        then. Each frame has those that its type of row has.
+        everything in it, ``"custom_fields"`` or ``"custom_fields.Priority"``. Only they are
+        decoded. Each frame has those that its type of row has.
     custom_fields
-        ``"columns"``: a typed column each, named ``custom_fields.<name>``, with `` [<gid>]`` where
-        two share a name. ``"long"``: one frame of all values, `custom_field_values`. ``"raw"``: a
-        list column, as it came.
+        ``"columns"``: a typed column for each field, named ``custom_fields.<name>``, with
+        `` [<gid>]`` if fields share a name. ``"long"``: one frame of all values,
+        `custom_field_values`. ``"raw"``: the list from the file.
     dtype_backend
         ``"numpy_nullable"`` or ``"pyarrow"``, as in pandas. Lists are Arrow lists in both, because
-        pandas has no dtype of its own for them. Of no effect on tables of Arrow and polars.
+        pandas has no list dtype of its own. It has no effect with Arrow and polars.
     on_bad_lines
         What to do with malformed lines, and with files that are damaged or end early: ``"error"``
-        raises; ``"warn"`` and ``"skip"`` keep every whole line, with or without a warning. Either
-        way `issues` lists what was left out, and `incomplete_files` the damaged files.
+        raises; ``"warn"`` and ``"skip"`` keep all complete lines, with or without a warning. In
+        both cases, `issues` lists what was left out, and `incomplete_files` the damaged files.
     workers
-        How many processes read at the same time. None: one, or for large files up to four, one for
-        each processor. The result is the same. Where no Python process can be started, one reads.
-        Not with Dask, which has workers of its own.
+        How many processes read at the same time. None takes one, or for large files up to four,
+        one per processor. The result is the same. If no Python process can be started, one reads.
+        Not with Dask, which has its own workers.
     blocksize
         Deprecated, has no effect: with Dask, each file is a partition.
     max_line_bytes
-        Longer lines and documents are an error, which bounds the memory needed.
+        Longer lines and documents raise an error, to limit the memory needed.
     storage_options
-        For URLs: options for fsspec.
+        The options that fsspec needs to open URLs.
     progress
-        True shows a progress bar at once, False never, None after a second; a callable gets
-        ``(done, total, what)`` instead, in bytes. Dask has its own dashboard.
+        True shows a progress bar at once, False never, None after a second; a callable is called
+        with ``(done, total, what)`` instead, in bytes. Dask has its own dashboard.
 
     Returns
     -------
     AsanaExport, AsanaArrowExport or AsanaDaskExport
         A mapping of `resource_type` to DataFrame, with `custom_fields`, `issues` and `report()`;
-        with other engines, to tables of Arrow or polars with the same columns, or to Dask
-        DataFrames that compute to the same.
-        Rows are in the order of the files. Of repeated rows (the same gid or, without one, the
-        same bytes) the one with the latest `modified_at` is kept, or else the last.
+        with other engines, to Arrow tables or polars frames with the same columns, or to Dask
+        DataFrames that compute to the same frames.
+        Rows are in the order of the files. Of repeated rows (with the same gid or, without one,
+        the same bytes), the one with the latest `modified_at` is kept, or else the last.
 
     Raises
     ------
@@ -175,8 +175,8 @@ def read_asana_export(
 
     See Also
     --------
-    asana_export_to_parquet : The same as Parquet, in bounded memory.
-    compare_asana_exports : What changed between two of them.
+    asana_export_to_parquet : Convert exports to Parquet, in bounded memory.
+    compare_asana_exports : Find what changed between two exports.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def read_asana_export(
     >>> data["task"]["due_on"].dtype
     dtype('<M8[us]')
 
-    Of some types and columns only, which needs less time and memory:
+    Only some types and columns, which needs less time and memory:
 
     >>> data = aj.read_asana_export(files, resource_types="task", columns=["gid", "name"])
     >>> list(data["task"].columns)
@@ -255,7 +255,7 @@ def assemble(
 
 
 class Assembly:
-    """Makes the tables of a load, one after another, and counts what is in them."""
+    """Makes the tables of a load, one after another, and counts their contents."""
 
     def __init__(self, schema: ResolvedSchema, find_kept: FindKept = kept_rows) -> None:
         self._schema = schema
@@ -293,7 +293,7 @@ class Assembly:
 
 
 def _used_up(batches: list[Defined[Batch]]) -> Iterator[Defined[Batch]]:
-    """Yield the items of a list, removing each."""
+    """Yield the items of a list and remove them."""
     batches.reverse()
     while batches:
         yield batches.pop()
@@ -305,7 +305,7 @@ def ticker(request: Request, bar: Progress) -> Callable[[int, int], None]:
 
 
 def warn_lost(scan_result: ScanResult, request: Request) -> None:
-    """Warn once, if requested, of lines left out and of files that end early."""
+    """Warn once, if requested, about lines that were left out and files that end early."""
     lost = [issue for issue in scan_result.issues.sorted() if issue.resource_type is None]
     if request.options.on_bad_lines != "warn" or not lost:
         return
@@ -321,7 +321,7 @@ def warn_lost(scan_result: ScanResult, request: Request) -> None:
 
 
 def warn_repeated(report: pd.DataFrame, request: Request) -> None:
-    """Warn of repeated rows in the files of a folder: they may be exports of one project."""
+    """Warn about repeated rows in the files of a folder: they may be exports of one project."""
     repeated = int(report["duplicates"].sum())
     if request.is_folder and repeated:
         warn_user(

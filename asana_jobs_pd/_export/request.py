@@ -1,4 +1,4 @@
-"""A request to load: files, options and processes, checked before anything is read."""
+"""A request to load files: the files, options and processes, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ BadLines: TypeAlias = Literal["error", "warn", "skip"]
 CustomFieldsAs: TypeAlias = Literal["columns", "long", "raw"]
 Engine: TypeAlias = Literal["pandas", "arrow", "polars", "dask"]
 ExportPaths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
-"""Files, folders, patterns; of a DataFrame, its column ``file.path``."""
+"""Files, folders, patterns, or a DataFrame with a column ``file.path``."""
 
 MAX_LINE_BYTES = 64 << 20
 MIN_BYTES_PER_WORKER = 3 << 20
 """Bytes on disk; smaller files are mostly read before another process has started."""
 MAX_WORKERS = 4
 _NEARLY = 0.85
-"""How similar a name is to its plural, at least."""
+"""The least similarity of a name to its plural."""
 _STARTS = ("new_graph_export.created_at", "new_resource_export.created_at")
 _ENDS = ("new_graph_export.completed_at", "new_resource_export.completed_at")
 _LABELS = ("gid", "source.gid")
@@ -69,7 +69,7 @@ class Request(NamedTuple):
     workers: int
     window: Window = (pd.NaT, pd.NaT)
     missing: Sequence[str] = ()
-    """Exports of a frame of downloads that have no file, and why."""
+    """The exports in a frame of downloads that have no file, and why."""
     is_folder: bool = False
     """Whether the files were found in a folder or by a pattern, and not named one by one."""
 
@@ -80,7 +80,7 @@ def check_engine(
     blocksize: int | None,
     engines: Sequence[str] = get_args(Engine),
 ) -> None:
-    """Raise `InvalidOptionError` for an option that the engine does not have."""
+    """Raise `InvalidOptionError` for an option that the engine does not support."""
     check_one_of("engine", engine, engines)
     if engine == "dask" and workers is not None:
         raise InvalidOptionError(f"workers={workers!r}: with engine='dask', Dask's workers read.")
@@ -187,7 +187,7 @@ def _paths_of(frame: pd.DataFrame) -> list[str]:
 def _exports_without_file(frame: pd.DataFrame) -> list[str]:
     """Return the exports of a frame of downloads that have no file, each with the reason.
 
-    A row without a kind of job counts as one if it says why it has no file.
+    A row of an unknown kind counts as an export if it says why it has no file.
     """
     names = ("resource_subtype", "source.action", "file.path", *_LABELS, *_REASONS)
     cells = pd.DataFrame({name: _texts(frame, name) for name in names})
@@ -202,7 +202,7 @@ def _exports_without_file(frame: pd.DataFrame) -> list[str]:
 
 
 def _texts(frame: pd.DataFrame, name: str) -> pd.Series:
-    """Return a column or index level as text, missing where it is empty or absent."""
+    """Return a column or index level as text; empty or absent values are missing."""
     from asana_jobs_pd._jobs.as_jobs import cast_column  # noqa: PLC0415  heavy
 
     if list(frame.columns).count(name) == 1:
@@ -215,7 +215,7 @@ def _texts(frame: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _window(frame: pd.DataFrame) -> Window:
-    """Return when the exports of a frame of downloads began and were completed."""
+    """Return when the exports in a frame of downloads were started and completed."""
     from asana_jobs_pd._jobs.as_jobs import as_times  # noqa: PLC0415  heavy
 
     rows = frame[_texts(frame, "file.path").notna().to_numpy(bool)]
@@ -262,7 +262,7 @@ def names_of(option: str, value: str | Sequence[str] | None) -> tuple[str, ...] 
 
 
 def types_of(resource_types: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return types of rows as `names_of` does; one that is nearly Asana's is an error.
+    """Return types of rows like `names_of`; raise for a name that is nearly one of Asana's.
 
     Any other name may be a type that Asana does not document.
     """

@@ -44,12 +44,12 @@ class Field(msgspec.Struct):
 
     @property
     def source(self) -> str:
-        """Which of the scanned columns holds its values."""
+        """The scanned column that has its values."""
         return self.kind if self.kind in VALUE_KEYS else "display"
 
     @property
     def type(self) -> pa.DataType:
-        """The type of its column."""
+        """The Arrow type of its column."""
         if self.kind == "enum":
             return pa.dictionary(pa.int32(), pa.string())
         return SCAN_TYPES[self.source]
@@ -66,7 +66,7 @@ class ResolvedSchema(msgspec.Struct):
     positions: dict[str, int] = {}
 
     def named(self, issue: Issue) -> Issue:
-        """Return an issue with its column's name in place of the label of a custom field."""
+        """Return an issue with the name of the column instead of the label of the custom field."""
         prefix = label("")
         if issue.column is None:
             return issue
@@ -80,10 +80,10 @@ class ResolvedSchema(msgspec.Struct):
 
 
 def resolve_schema(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
-    """Return the columns of everything learned in the scans.
+    """Return the columns for everything that was learned in the scans.
 
-    A custom field has the name and the kind of its last definition in the order of the files; one
-    that states its kind has priority.
+    A custom field has the name and kind of its last definition in the order of the files;
+    definitions that state their kind have priority.
     """
     roots = {
         name: settled(root, spec_of(name, options)) for name, root in sorted(learned.roots.items())
@@ -118,7 +118,7 @@ def resolve_schema(learned: ScanResult, options: ReadOptions) -> ResolvedSchema:
 
 
 def _wide(node: Node, column: str) -> Iterator[tuple[str, Node]]:
-    """Yield the columns kept as JSON because there were too many keys."""
+    """Yield the columns that are kept as JSON because there are too many keys."""
     if node.wide and node.kind == "json":
         yield column, node
     for key, child in node.keys.items():
@@ -130,8 +130,8 @@ def _wide(node: Node, column: str) -> Iterator[tuple[str, Node]]:
 def _main_keys(definitions: list[Definition]) -> dict[str, str]:
     """Map each key to the key whose column it shares.
 
-    A field without a gid is the one with a gid, the same name and the same kind, if there is only
-    one; without a kind either, the only one of that name.
+    A field without a gid is the same as the field with a gid, the same name and the same kind, if
+    there is exactly one; if it has no kind either, it is the only field with that name.
     """
     main = {definition.key: definition.key for definition in definitions}
     with_kind = [definition for definition in definitions if definition.kind]
@@ -154,7 +154,7 @@ def _main_keys(definitions: list[Definition]) -> dict[str, str]:
 
 
 def _field(group: list[Definition], known: KnownFields) -> Field:
-    """Return the field for some definitions; its column is named later."""
+    """Return the field for its definitions; its column is named later."""
     rank = max(definition.rank for definition in group)
     ordered = sorted(group, key=lambda one: (one.rank == rank, one.last, repr(one.identity)))
     last = ordered[-1]
@@ -182,7 +182,7 @@ def _field(group: list[Definition], known: KnownFields) -> Field:
 
 
 def _options(known: KnownFields, keys: Collection[str]) -> list[str]:
-    """Return the names of options: those of the last list, then of earlier lists, then as used."""
+    """Return the names of options: from the last list, then earlier lists, then values."""
     lists = sorted((pair for key in keys for pair in known.options.get(key, ())), reverse=True)
     used = {name for key in keys for name in known.used.get(key, ())}
     names = [name for _, list_ in lists for name in list_]
@@ -190,9 +190,9 @@ def _options(known: KnownFields, keys: Collection[str]) -> list[str]:
 
 
 def _name_columns(fields: list[Field], taken: set[str]) -> None:
-    """Give every field a column of its own; names that differ only in case are the same.
+    """Give every field its own column; names that differ only in case count as the same.
 
-    The gid, or the kind of a field without one, is added where the plain name is not unique.
+    If the plain name is not unique, the gid is added, or the kind of a field without one.
     """
     taken = taken | {"custom_fields"}
     for field in fields:
@@ -219,7 +219,7 @@ def _name_columns(fields: list[Field], taken: set[str]) -> None:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    """Return a name, with a number if it is taken, and reserve it."""
+    """Return a name, with a number if it is already taken, and reserve it."""
     number, unique = 1, name
     while unique.casefold() in taken:
         number += 1
@@ -264,7 +264,7 @@ def _flat(name: str, node: Node) -> Iterator[tuple[str, Node]]:
 
 
 def schema_of(schema: ResolvedSchema, resource_type: str) -> pa.Schema:
-    """Return the final schema of a type of row, as `pivoted` gives it."""
+    """Return the final schema of a type of row, which `pivoted` returns."""
     columns = {column: type_of(node) for column, node in plain_columns(schema.roots[resource_type])}
     if schema.options.custom_fields == "columns":
         for number in schema.of_type[resource_type]:
@@ -278,7 +278,7 @@ def schema_of(schema: ResolvedSchema, resource_type: str) -> pa.Schema:
 
 
 def documented_schema(resource_type: str, options: ReadOptions) -> pa.Schema | None:
-    """Return the final schema of a type of row without rows, None for an undocumented one."""
+    """Return the final schema of a type that has no rows; None if it is undocumented."""
     if resource_type not in SCHEMA:
         return None
     spec = spec_of(resource_type, options)
@@ -311,7 +311,7 @@ def check_columns(schema: ResolvedSchema) -> None:
 
 
 def not_a_column(column: str, existing: Collection[str], fields: Sequence[Field] = ()) -> str:
-    """Say that there is no such column, and suggest the nearest."""
+    """Return a message that there is no such column, with the most similar ones."""
     named = [repr(field.column) for field in fields if column == f"custom_fields.{field.name}"]
     if named:
         return f"{column!r} is the name of {len(named)} custom fields; give {' or '.join(named)}."

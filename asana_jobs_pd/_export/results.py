@@ -35,8 +35,8 @@ TEXT = pd.StringDtype("pyarrow")
 def to_frame(table: pa.Table, backend: DtypeBackend) -> pd.DataFrame:
     """Return a table as a DataFrame with a RangeIndex; consumes the table to save memory.
 
-    In the default backend dates become naive `datetime64[us]`, and lists, for which pandas has no
-    dtype of its own, `ArrowDtype`.
+    With the default backend, dates become naive `datetime64[us]`, and lists, for which pandas has
+    no dtype of its own, `ArrowDtype`.
     """
     if backend == "numpy_nullable":
         for position, field in enumerate(table.schema):
@@ -63,12 +63,12 @@ def _nullable(type_: pa.DataType) -> Any:
 
 
 def arrow_table(table: pa.Table) -> pa.Table:
-    """Return a table as it is."""
+    """Return a table unchanged."""
     return table
 
 
 def polars_frame(table: pa.Table) -> pl.DataFrame:
-    """Return a table as a DataFrame of polars; enum fields keep their options, in their order."""
+    """Return a table as a polars DataFrame; enum fields keep their options in their order."""
     import polars as pl  # noqa: PLC0415  an extra
 
     frame = cast("pl.DataFrame", pl.from_arrow(table, rechunk=False))
@@ -95,7 +95,7 @@ def issues_frame(found: Issues, schema: ResolvedSchema, paths: Sequence[File]) -
 
 
 def catalogue(fields: Sequence[Field], filled: Mapping[str, int]) -> pd.DataFrame:
-    """Return custom fields as a frame, one per row, with how many rows have a value."""
+    """Return custom fields as a frame, one per row, with the number of rows with a value."""
     options = pa.array([field.options for field in fields], pa.list_(pa.string()))
     return pd.DataFrame(
         {
@@ -119,7 +119,7 @@ def _texts(values: Sequence[str | None]) -> Any:
 
 
 def empty_table(resource_type: str, options: ReadOptions | None) -> pa.Table | None:
-    """Return the table of a documented type without rows, None if it was not requested."""
+    """Return the table of a documented type without rows; None if it was not requested."""
     types = options.resource_types if options else ()
     if options is None or (types is not None and resource_type not in types):
         return None
@@ -128,7 +128,7 @@ def empty_table(resource_type: str, options: ReadOptions | None) -> pa.Table | N
 
 
 class Facts(NamedTuple):
-    """The facts a report states about a type of row."""
+    """The facts in a report about a type of row."""
 
     rows: int
     columns: int
@@ -137,9 +137,9 @@ class Facts(NamedTuple):
 
 
 class Counts:
-    """What is counted while rows get their final form: issues, filled cells, facts by type of row.
+    """Counts made while rows are finalized: issues, filled cells, facts by type of row.
 
-    `files` are those of each type, when they are written.
+    `files` are the written files of each type.
     """
 
     def __init__(self, issues: Iterable[Issue] = ()) -> None:
@@ -151,13 +151,13 @@ class Counts:
             self.issues.add(issue)
 
     def add_rows(self, name: str, table: pa.Table, final: pa.Table) -> None:
-        """Count rows of a type, given as they were conformed, and in their final form."""
+        """Count the rows of a type, from the conformed and the final table."""
         for column in final.column_names:
             self.filled[column] += len(final) - final[column].null_count
         self.add_facts(name, Facts(len(final), final.num_columns, 0, latest_of(table)))
 
     def add_facts(self, name: str, facts: Facts) -> None:
-        """Add facts about rows of a type to those that are known."""
+        """Add facts about rows of a type to those known so far."""
         known = self.facts.get(name, Facts(0, 0))
         self.facts[name] = Facts(
             known.rows + facts.rows,
@@ -177,7 +177,7 @@ class Counts:
 
 
 def latest_of(table: pa.Table) -> datetime | None:
-    """Return when the last row was modified; created, for rows that do not say."""
+    """Return when a row was last modified, or created if rows do not have that."""
     for name in ("modified_at", "created_at"):
         if name in table.column_names and pa.types.is_timestamp(table.schema.field(name).type):
             latest: datetime | None = pc.max(table[name]).as_py()
@@ -255,7 +255,7 @@ class ByType(Mapping[str, F]):
 
 
 class LoadedExport(ByType[F]):
-    """What was loaded, whatever the engine: frames, and how they were asked for."""
+    """A loaded export with any engine: the frames, and the options they were loaded with."""
 
     def __init__(
         self,
@@ -274,7 +274,7 @@ class LoadedExport(ByType[F]):
 
 
 class InMemoryExport(LoadedExport[F]):
-    """What was loaded into memory, with the catalogue of custom fields, issues and the report."""
+    """An export in memory, with the catalogue of custom fields, the issues and the report."""
 
     def __init__(
         self,
@@ -294,19 +294,19 @@ class InMemoryExport(LoadedExport[F]):
         self._empty: dict[str, F] = {}
 
     def report(self) -> pd.DataFrame:
-        """Return what was loaded, one row for each type of row.
+        """Return a report on the loaded export, with one row for each type of row.
 
         Returns
         -------
         pandas.DataFrame
             Indexed by `resource_type`: `rows`, `columns`, `duplicates` (repeated rows that were
-            dropped, the latest of each kept), `issues`; `as_of.from` and `as_of.to`, the time in
-            which Asana wrote the export, when it was loaded through a frame of jobs; and
+            dropped; the latest of each was kept), `issues`; `as_of.from` and `as_of.to`, the
+            period in which Asana wrote the export, if it was loaded through a frame of jobs; and
             `latest`, the latest `modified_at` or `created_at` in the rows.
 
         See Also
         --------
-        AsanaExport.gaps : What the export refers to and does not contain.
+        AsanaExport.gaps : What the export refers to but does not contain.
 
         Examples
         --------

@@ -1,8 +1,8 @@
-"""Several processes that decode: this one reads the files, and each takes the next chunk of lines.
+"""Decoding in several processes: this one reads the files, and each takes the next chunk of lines.
 
-What they make of it comes back through a folder, as Arrow. They are plain child processes with a
-program of their own, so that a script needs no guard and a notebook nothing at all; a thread each
-passes them chunks. They end with us: what they wait for comes through a pipe that we hold.
+Their results come back through a folder, as Arrow. They are plain child processes that run their
+own program, so that scripts need no `__main__` guard. A thread for each of them sends it chunks
+through a pipe; when this process ends, the pipe closes, and so they end, too.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ The package's `__init__` needs pandas, and pandas takes half a second to import.
 neither: the package is a plain folder of modules to it, and Arrow finds no pandas.
 """
 _QUOTA_AND_PERIOD = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
-"""Files of control groups, in both their versions, as a container sees its own."""
+"""The files of both versions of control groups, as seen in a container."""
 _PACKAGE = str(Path(__file__).parents[1])
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?(?:w|_d|d|m|-dbg|-intel64)?(?:\.exe)?", re.IGNORECASE)
 
 
 class Stored(NamedTuple):
-    """Where a batch is stored: its file, its number in it, its rows, its place in the load."""
+    """Where a batch is stored: its file, its index in it, its rows, its place in the load."""
 
     resource_type: str
     file: str
@@ -68,18 +68,18 @@ class Stored(NamedTuple):
 
 B = TypeVar("B", Batch, Stored)
 Defined: TypeAlias = tuple[B, list[Definition]]
-"""A batch, and the definitions to which its codes of custom fields refer."""
+"""A batch, and the definitions to which its custom-field codes refer."""
 
 
 class Share(NamedTuple, Generic[B]):
-    """What one process has decoded: batches in memory or on disk, in order."""
+    """The batches that one process has decoded, in memory or on disk, in order."""
 
     scan_result: ScanResult
     batches: list[B]
 
 
 def by_type(shares: Iterable[Share[B]]) -> dict[str, list[Defined[B]]]:
-    """Return the batches of each type of row, in the order of the files; consumes the shares."""
+    """Return the batches by type of row, in the order of the files; consumes the shares."""
     found: dict[str, list[Defined[B]]] = {}
     for share in shares:
         for batch in share.batches:
@@ -92,7 +92,7 @@ def by_type(shares: Iterable[Share[B]]) -> dict[str, list[Defined[B]]]:
 
 
 class Task(NamedTuple):
-    """The task of a worker process: decode lines of these files, write batches to the folder."""
+    """The task of a worker process: decode lines of files, and write batches to the folder."""
 
     paths: Sequence[str]
     options: ReadOptions
@@ -145,7 +145,7 @@ class SpoolWriter:
 class SpoolReader:
     """Reads stored batches without mapping their files, so that memory is freed after use.
 
-    With `columns`, only those of them that a batch has.
+    With `columns`, it reads only these, as far as a batch has them.
     """
 
     def __init__(self, columns: Sequence[str] | None = None) -> None:
@@ -179,7 +179,7 @@ class SpoolReader:
 def scanned(
     paths: Sequence[File], options: ReadOptions, workers: int, tick: Tick
 ) -> Iterator[list[Share[Batch]]]:
-    """Read files with several processes, this one included; yield what each has decoded.
+    """Read files with several processes, including this one; yield what each has decoded.
 
     The batches of other processes are mapped from a temporary folder, which is removed on leaving
     the block.
@@ -198,7 +198,7 @@ def scanned(
 def spooled(
     paths: Sequence[File], options: ReadOptions, workers: int, tick: Tick, folder: Path
 ) -> list[Share[Stored]]:
-    """Read files as `scanned` does, but leave all batches compressed in an empty folder."""
+    """Read files like `scanned`, but leave all batches compressed in an empty folder."""
     task = Task(list(map(str, paths)), options, str(folder), "lz4")
     scanner = Scanner(dict(enumerate(paths)), options)
     stored: list[Stored] = []
@@ -212,7 +212,7 @@ def spooled(
 def _decoded(
     scanner: Scanner, task: Task, workers: int, tick: Tick, keep: Callable[[Batch], object]
 ) -> list[Share[Stored]]:
-    """Read all files; keep the batches decoded here, and return what other processes have."""
+    """Read all files; keep the batches decoded here, and return the shares of other processes."""
 
     def decode(chunk: Chunk) -> None:
         for batch in scanner.batches(chunk):
@@ -241,7 +241,7 @@ def _decoded(
 def _started(
     task: Task, count: int, waiting: SimpleQueue[Chunk | None]
 ) -> Iterator[list[_WorkerProcess]]:
-    """Yield processes that take what is waiting; none where no process or thread can be started."""
+    """Yield processes that take waiting chunks; none if no process or thread can be started."""
     processes: list[_WorkerProcess] = []
     python = _interpreter() if count > 0 else None
     with ThreadPoolExecutor(max(count, 1), "asana-decode") as threads, ExitStack() as stack:
@@ -257,9 +257,9 @@ def _started(
 
 
 def _interpreter() -> str | None:
-    """Return the path of this Python, None where it is embedded in or frozen into an application.
+    """Return the path of this Python; None if it is embedded in or frozen into an application.
 
-    There `sys.executable` is the application, which must not be started again.
+    There, `sys.executable` is the application, which must not be started again.
     """
     path = sys.executable
     if (
@@ -273,7 +273,7 @@ def _interpreter() -> str | None:
 
 
 def processors(groups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return how many processors this process may use; a container's quota counts."""
+    """Return how many processors this process may use, including a container's quota."""
     if sys.platform != "linux":
         return os.cpu_count() or 1
     count = len(os.sched_getaffinity(0))
@@ -286,7 +286,7 @@ def processors(groups: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def _mapped(share: Share[Stored], stack: ExitStack) -> Share[Batch]:
-    """Return what a process has read; its files stay mapped until the stack closes."""
+    """Return the share of a process; its files stay mapped until the stack closes."""
     files: dict[str, Any] = {}
     batches = []
     for stored in share.batches:
@@ -322,10 +322,10 @@ class _WorkerProcess:
             )
 
     def feed(self, task: Task, waiting: SimpleQueue[Chunk | None]) -> Share[Stored]:
-        """Pass on chunks until there are no more; return what the process has made of them."""
+        """Send chunks until there are no more; return what the process has decoded."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            if line == _READY:  # before it is whatever others print when Python starts
+            if line == _READY:  # before it, anything may be printed when Python starts
                 break
         self._ask(task)
         self.is_ready = True
@@ -338,7 +338,7 @@ class _WorkerProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            # In one piece: whoever writes many small ones waits for this process again and again.
+            # In one piece: the writer of many small ones would often wait for this process.
             self._process.stdin.write(pickle.dumps(message))
             self._process.stdin.flush()
             answer = pickle.load(self._process.stdout)  # noqa: S301  from our own process
@@ -349,12 +349,12 @@ class _WorkerProcess:
         return answer
 
     def check(self) -> None:
-        """Raise an error if it has failed."""
+        """Raise an error if the process has failed."""
         if self.share.done():
             self.share.result()
 
     def close(self) -> None:
-        """Kill it, if it still runs."""
+        """Kill the process if it is still running."""
         with suppress(OSError):
             self._process.kill()
         self._process.wait()
@@ -383,9 +383,9 @@ def _environment() -> dict[str, str]:
 
 
 def decode_chunks() -> None:
-    """Decode the chunks that come in, as a worker process, and end it."""
+    """Decode the chunks that arrive, as a worker process, then end the process."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    sys.stdout = sys.stderr  # for whatever prints
+    sys.stdout = sys.stderr  # printed text must not mix with our messages
 
     def answer(content: Share[Stored] | Exception | None) -> None:
         answers.write(pickle.dumps(content))

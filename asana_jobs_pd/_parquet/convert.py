@@ -1,4 +1,4 @@
-"""`asana_export_to_parquet`: exports to Parquet datasets."""
+"""`asana_export_to_parquet`: convert exports to Parquet datasets."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def asana_export_to_parquet(
 ) -> pd.DataFrame:
     """Convert graph and resource exports of any size to Parquet, one dataset per resource type.
 
-    The datasets hold what `read_asana_export` would load, cell by cell: one schema over all files,
-    custom fields matched by gid, of repeated rows the one modified last, rows in the order of the
-    files. Apart from 21 to 29 bytes per row, memory does not grow with the files. The files are
-    read once; between the two passes the rows are spooled to disk, compressed.
+    The datasets have the same contents as `read_asana_export` would load, cell by cell: one schema
+    over all files, custom fields matched by gid, the latest of repeated rows, rows in the order of
+    the files. Apart from 21 to 29 bytes per row, memory does not grow with the files. The files are
+    read once; between the two passes, the rows are written to disk, compressed.
 
     ::
 
@@ -82,9 +82,9 @@ def asana_export_to_parquet(
         dest/_manifest.json            resource types, folders, rows, files, incomplete sources
         dest/_SUCCESS                  empty and written last: its presence means the rest is whole
 
-    A resource type's folder is what ``pandas.read_parquet``, ``polars.scan_parquet``, DuckDB's
-    ``read_parquet`` and Dask take for one dataset. A type whose name is unlike Asana's is in a
-    folder ``other-…``, which the returned frame and the manifest name.
+    The folder of a resource type is one dataset for ``pandas.read_parquet``,
+    ``polars.scan_parquet``, DuckDB's ``read_parquet`` and Dask. A type whose name is unlike Asana's
+    is in a folder ``other-…``, which the returned frame and the manifest name.
 
     Parameters
     ----------
@@ -100,43 +100,43 @@ def asana_export_to_parquet(
     resource_types, columns
         As in `read_asana_export`. Without the column `gid`, exports cannot be compared later.
     custom_fields
-        As there; the values of ``"long"`` are the dataset ``_custom_field_values``.
+        As in `read_asana_export`; the values of ``"long"`` are in ``_custom_field_values``.
     on_bad_lines
-        As there. A file that ends early is converted as far as it goes if this allows it; the
-        result and the manifest say so, and an existing dataset is not replaced.
+        As in `read_asana_export`. If it allows that, a file that ends early is converted up to the
+        damage; the result and the manifest say so, and an existing dataset is not replaced.
     overwrite
-        Replace an existing dataset of this package; anything else is never replaced.
+        Whether to replace an existing dataset of this package; other files are never replaced.
     workers
-        How many processes read at the same time; None for one, or for large files up to four, one
-        per core. The result is the same. Not with Dask, which has its own workers.
+        How many processes read at the same time. None takes one, or for large files up to four,
+        one per processor. The result is the same. Not with Dask, which has its own workers.
     blocksize
         Deprecated, without effect: with Dask, every file is converted by one task.
     max_line_bytes
         As in `read_asana_export`.
     storage_options
-        For URLs: what fsspec needs to open them.
+        The options that fsspec needs to open URLs.
     temp_dir
-        Where rows are spooled: about a tenth of the size of the exports as text. None for beside
-        a local dest, and for the system's temporary folder if dest is a URL, and with Dask, where
-        it is a folder of each worker.
+        The folder for temporary files, which take about a tenth of the size of the exports as
+        text. None takes the folder of a local dest, or the system's temporary folder if dest is a
+        URL; with Dask, it is a folder on each worker.
     progress
-        True shows a bar at once, False never; None after a second. A callable gets
-        ``(done, total, what)`` instead, of what is read, written and uploaded.
+        True shows a bar at once, False never, None after a second. A callable is called with
+        ``(done, total, what)`` instead, while reading, writing and uploading.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by `resource_type`: the columns of `data.report()`, the dataset's `path`, the number
-        of its `files`, their `bytes`, and whether it is `complete`: False if a source is damaged or
-        ends early. ``attrs["incomplete_files"]`` lists such sources.
+        of its `files`, their `bytes`, and whether it is `complete`, False if a source is damaged or
+        ends early; ``attrs["incomplete_files"]`` lists those.
 
     Raises
     ------
     ExportFileError
         If a file cannot be read: missing, damaged, another format, a malformed line.
     ExportWriteError
-        If dest exists already, or cannot be written: permission denied, the disk is full; or
-        when an incomplete dataset would replace an existing one.
+        If dest already exists or cannot be written (permission denied, the disk is full), or if
+        an incomplete dataset would replace an existing one.
     ExportWorkerError
         If a worker process was killed.
     MissingExtraError
@@ -147,21 +147,21 @@ def asana_export_to_parquet(
     See Also
     --------
     read_asana_dataset : Load a dataset.
-    sql : Query one of any size.
+    sql : Query a dataset of any size.
 
     Notes
     -----
-    A local dest appears by one rename, and is replaced by one atomic exchange of folders: at every
-    instant there is the old dataset or the new one, whole, also after an error, an interrupt or a
-    power cut. A process that was killed leaves its work folder ``.<name>.part-…`` beside dest; the
-    next conversion removes it. Windows and some network disks cannot exchange folders: a process
-    killed at the very moment between two renames leaves the old dataset in the work folder, where
-    `compare_asana_exports` finds it, and the next conversion puts it back.
+    A local dest appears with a single rename, and is replaced by exchanging two folders atomically:
+    at any moment there is the complete old dataset or the complete new one, even after an error, an
+    interrupt or a power cut. A process that was killed leaves its work folder ``.<name>.part-…``
+    beside dest; the next conversion removes it. Windows and some network disks cannot exchange
+    folders: there, a process that is killed between two renames leaves the old dataset in the work
+    folder, where `compare_asana_exports` finds it, and the next conversion puts it back.
 
-    Object stores have no rename. Files are uploaded once all of them are made, ``_SUCCESS`` last,
-    and removed if that fails. To replace a dataset, the new files are uploaded under
-    ``dest/_part-…`` first, and copied on the server when they are complete; only during that copy
-    is dest without ``_SUCCESS``, and an error then says where the new dataset is.
+    Object stores have no rename. Files are uploaded once all of them have been made, ``_SUCCESS``
+    last, and removed if that fails. To replace a dataset, the new files are first uploaded under
+    ``dest/_part-…``, and copied on the server once they are complete. Only during that copy, dest
+    has no ``_SUCCESS``; an error then says where the new dataset is.
 
     Examples
     --------

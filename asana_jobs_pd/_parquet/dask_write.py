@@ -1,4 +1,4 @@
-"""Parquet datasets with Dask: each worker writes the parts of the files it reads."""
+"""Writing Parquet datasets with Dask: each worker writes the parts of the files that it reads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from asana_jobs_pd.errors import AsanaJobsError, ExportWriteError
 class Target(NamedTuple):
     """Where workers write: a path on a shared disk with a folder for unfinished files, or a URL.
 
-    Rows are spooled to `temp_dir` on the worker.
+    Temporary files are in `temp_dir` on the worker.
     """
 
     path: str
@@ -40,7 +40,7 @@ class Target(NamedTuple):
 
 
 def convert_with_dask(plan: Plan, dest: Destination, stage: Stage, temp_dir: str | None) -> Counts:
-    """Write the datasets on the cluster, a part per file; return what they hold."""
+    """Write the datasets on the cluster, one part per file; return their counts."""
     target = Target(stage.remote or "", None, temp_dir, dest.filesystem, str(dest))
     if stage.remote is None:  # beside the dataset, so that parts can be renamed
         scratch = stage.dataset.with_name("parts")
@@ -101,7 +101,7 @@ def _write_parts(
 def _publish(
     folder: Path, files: list[WrittenFile], target: Target, number: int
 ) -> list[WrittenFile]:
-    """Move files to their place: one per source, several for a large one, in order of name."""
+    """Move files into place: one per source, or several for a large one, sorted by name."""
     stem = part_name(number).removesuffix(".parquet")
     published = []
     for index, file in enumerate(files):

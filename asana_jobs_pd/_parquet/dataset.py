@@ -1,4 +1,4 @@
-"""Loaded exports read from datasets, and written as datasets."""
+"""Reads datasets as loaded exports, and writes loaded exports as datasets."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def read_asana_dataset(
     Returns
     -------
     AsanaExport
-        What `read_asana_export` gives for the files that were converted.
+        The same as `read_asana_export` returns for the files that were converted.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def read_asana_dataset(
 
     See Also
     --------
-    asana_export_to_parquet : Write one.
+    asana_export_to_parquet : Convert exports to a dataset.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def dataset_folder(folder: str | os.PathLike[str]) -> Path:
 
 @contextlib.contextmanager
 def reading(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Raise `ExportFileError` where a dataset turns out to be damaged."""
+    """Raise `ExportFileError` if a dataset turns out to be damaged."""
     try:
         yield
     except AsanaJobsError:
@@ -161,7 +161,7 @@ def write_dataset(
     export: ExportAnswers, dest: str | os.PathLike[str], *, overwrite: bool = False
 ) -> Path:
     """Write a loaded export as a dataset; return its folder."""
-    local_path(dest, "dest")  # URLs are refused before their file system is asked for
+    local_path(dest, "dest")  # refuse URLs before their file system is opened
     target = destination(dest, overwrite=overwrite)
     with staged(target, None, progress=False) as stage:
         counts, duplicates = Counts(), export.report()["duplicates"]
@@ -190,7 +190,7 @@ def _written(rows: pa.Table, folder: Path) -> list[WrittenFile]:
 
 
 def _rows_of(frame: pd.DataFrame, name: str) -> pa.Table:
-    """Return a frame with the types that a conversion writes; pandas has larger ones."""
+    """Return a frame with the types that a conversion writes, which are smaller than pandas'."""
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False)
         types = [_plain_type(column) for column in table.columns]

@@ -1,4 +1,4 @@
-"""The folder or URL of a dataset: the old one or the new one, whole, at every instant.
+"""The folder or URL of a dataset, which at any moment is the complete old or new one.
 
 Locally, the dataset is built in a work folder beside its destination and renamed into place; to
 replace one, the two folders are exchanged atomically. In object stores, which have no rename, the
@@ -54,7 +54,7 @@ FORMAT = "asana_jobs_pd export"
 """The marker in the manifest by which `overwrite` recognizes our own datasets."""
 
 STALE_SECONDS = 86_400
-"""The age from which a work folder counts as abandoned if its process cannot be checked."""
+"""From this age, a work folder counts as abandoned if its process cannot be checked."""
 _READ_ONLY = {"http", "https", "data", "github", "git", "zip", "tar", "libarchive"}
 _REMEDIES = {errno.ENOSPC: "free some space, or use temp_dir=… on a larger disk"}
 
@@ -75,8 +75,8 @@ class Destination:
 class Stage(NamedTuple):
     """Folders to work in.
 
-    `place` is the path or URL of the finished dataset, without secrets; `remote` is where other
-    processes put files in a remote destination.
+    `place` is the path or URL of the finished dataset, without secrets; `remote` is the path for
+    files by other processes in a remote destination.
     """
 
     dataset: Path
@@ -114,7 +114,7 @@ def destination(
 
 
 def why_unreadable(exists: Callable[[str], bool]) -> str | None:
-    """Return why a folder is not a complete dataset; `exists` tells of paths in it, "" for it."""
+    """Return why a folder is no complete dataset; `exists` checks paths in it ("" is itself)."""
     if not exists(MANIFEST):
         if not exists(""):
             return "does not exist"
@@ -126,7 +126,7 @@ def why_unreadable(exists: Callable[[str], bool]) -> str | None:
 
 
 def files_by_type(root: str | Path, manifest: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the paths of a dataset's files by type of row, as its manifest has them."""
+    """Return the paths of a dataset's files by type of row, according to its manifest."""
     return {
         table["resource_type"]: [
             f"{root}/{table['folder']}/{file['name']}" for file in table["files"]
@@ -136,7 +136,7 @@ def files_by_type(root: str | Path, manifest: Mapping[str, Any]) -> dict[str, li
 
 
 def keep_existing(dest: Destination, reason: str) -> None:
-    """Raise if an incomplete dataset would replace another, now or on publishing."""
+    """Raise if an incomplete dataset would replace another, now or when it is published."""
     dest.overwrite = False
     exists, _ = _state(dest)
     if exists:
@@ -177,7 +177,7 @@ def _state(dest: Destination) -> tuple[bool, bool]:
 
 
 def _is_ours(manifest: bytes) -> bool:
-    """Whether a manifest is ours: other programs use files of this name too."""
+    """Return whether a manifest is ours: other programs use this file name, too."""
     try:
         content = orjson.loads(manifest)
     except ValueError:
@@ -201,7 +201,7 @@ def staged(
 ) -> Iterator[Stage]:
     """Yield folders to work in; publish the dataset when the block ends without an error.
 
-    With `by_workers`, other processes also write: to a local stage, or to the stage's remote path.
+    With `by_workers`, other processes also write, to a local stage or to the stage's remote path.
     """
     if dest.filesystem is None:
         staged_there = _staged_locally(dest, temp_dir)
@@ -229,7 +229,7 @@ def _staged_remotely(
     *,
     by_workers: bool,
 ) -> Iterator[Stage]:
-    """Upload to the destination, or, while it holds a dataset, to a claim in it.
+    """Upload to the destination, or, if it already has a dataset, to a claim in it.
 
     A file is written at once, so that a missing permission shows before hours of work.
     """
@@ -250,7 +250,7 @@ def _staged_remotely(
             _check_available(dest)
             undo.callback(_remove_remote, dest, target)
         _upload(dest, target, scratch / "dataset", progress)
-        undo.pop_all()  # while a claim is copied, it is the only complete dataset
+        undo.pop_all()  # while it is copied, the claim is the only complete dataset
         if exists:
             note = f" (the new dataset is complete in {claim})"
             _remotely(dest, lambda: _copy_claim(dest, claim), note)
@@ -283,7 +283,7 @@ def _os_errors(dest: Destination) -> Iterator[None]:
 
 
 def _remotely(dest: Destination, call: Callable[[], T], note: str = "") -> T:
-    """Call a function; raise any error of the remote file system as ours, without secrets."""
+    """Call a function, and raise errors of the remote file system as our own, without secrets."""
     try:
         return call()
     except ExportWriteError:
@@ -295,7 +295,7 @@ def _remotely(dest: Destination, call: Callable[[], T], note: str = "") -> T:
 
 @contextmanager
 def _owner() -> Iterator[str]:
-    """Yield an owner, after which a folder of unfinished files is named."""
+    """Yield an owner, whose name is part of a folder of unfinished files."""
     owner = new_owner()
     try:
         yield owner
@@ -304,7 +304,7 @@ def _owner() -> Iterator[str]:
 
 
 def _is_abandoned(name: str, age: float = 0.0) -> bool:
-    """Whether the process that owns a work folder has ended."""
+    """Return whether the process that owns a work folder has ended."""
     state = owner_state(name.rpartition("part-")[2])
     return state == "dead" or (state == "unknown" and age > STALE_SECONDS)
 
@@ -326,7 +326,7 @@ def _work_folder(place: Path) -> Iterator[Path]:
 
 
 def _work_stem(place: Path) -> Path:
-    """Return the path of work folders up to the owner, which comes last."""
+    """Return the path of work folders without the owner at the end."""
     parent = next(folder for folder in place.parents if folder.exists())
     return parent / f".{place.name[:50]}.part-"
 
@@ -377,7 +377,7 @@ def _publish(work: Path, place: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders atomically; return False where the system cannot."""
+    """Exchange two folders atomically; return False if the system cannot."""
     first, second = os.fsencode(one), os.fsencode(other)
     try:
         system = ctypes.CDLL(None, use_errno=True)
@@ -428,7 +428,7 @@ def _upload(
 
 
 def _copy_claim(dest: Destination, claim: str) -> None:
-    """Replace a dataset by the complete claim in it."""
+    """Replace a dataset with the complete claim in it."""
     filesystem = dest.filesystem
     names = _remote_files(dest)
     old = {name.partition("/")[0] for name in names if not name.startswith("_part-")}

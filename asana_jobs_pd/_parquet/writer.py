@@ -1,4 +1,4 @@
-"""Parquet datasets from batches spooled to disk, in bounded memory."""
+"""Writes Parquet datasets from batches on disk, in bounded memory."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from asana_jobs_pd._export.workers import Defined, Share, SpoolReader, Stored, b
 from asana_jobs_pd._parquet.destination import LONG_VALUES
 
 ROW_GROUP_BYTES = 48 << 20
-"""In memory: a row group, and a chunk of text, is what a conversion holds."""
+"""A conversion has one row group, and one chunk of text, in memory."""
 MAX_PENDING_TABLES = 64
-"""Small tables are combined, since many columns of a few rows take many times their bytes."""
+"""Small tables are combined: many columns with a few rows take many times their bytes."""
 MAX_FILE_BYTES = 256 << 20
 _DATE = pa.date32()
-"""Kept as dates, which pandas would read as objects without an Arrow dtype."""
+"""Kept as an Arrow dtype, or pandas would read dates as objects."""
 
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _DEVICE_NAME = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
@@ -55,9 +55,9 @@ def part_name(number: int) -> str:
 class BackgroundWriter:
     """Runs calls in order in one thread; leaving the context waits for the last.
 
-    `do` waits for the call before, so that the data of at most two calls is in memory. An error of
-    a call is raised by the next `do`, or on leaving the context. Where there is no thread to be
-    had, `do` runs the call itself.
+    `do` waits for the previous call, so that the data of at most two calls is in memory. An error
+    in a call is raised by the next `do`, or on leaving the context. If no thread can be started,
+    `do` runs the call itself.
     """
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class DatasetWriter:
         return self._folder / part_name(len(self.files))
 
     def write(self, table: pa.Table) -> None:
-        """Write a row group; start another file when this one is large."""
+        """Write a row group; start another file if this one is large."""
         if not len(table):
             return
         if self._writer is None:
@@ -135,7 +135,7 @@ class DatasetWriter:
             self._finish_file()
 
     def close(self) -> None:
-        """Finish the last file; a dataset without rows has a file too, for its schema."""
+        """Finish the last file; a dataset without rows also has a file, with its schema."""
         if self._writer is None and not self.files:
             self._open()
         self._finish_file()
@@ -167,7 +167,7 @@ def readable_by_pandas(schema: pa.Schema, frame: pd.DataFrame) -> pa.Schema:
 
 
 def row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Combine tables until they make a row group."""
+    """Combine tables into row groups."""
     pending: list[pa.Table] = []
     size = 0
     for table in tables:
@@ -204,7 +204,7 @@ class Conversion:
         self._counts = Counts(schema.issues)
 
     def run(self) -> Counts:
-        """Write all datasets; return what they hold."""
+        """Write all datasets; return their counts."""
         longs = None
         if self._schema.options.custom_fields == "long":
             empty = long_values_of_none(self._schema)
