@@ -69,9 +69,9 @@ def missing(length: int, type_: pa.DataType | None = None) -> pa.ChunkedArray:
 def leaves(name: str, column: pa.ChunkedArray) -> Iterator[tuple[str, pa.ChunkedArray]]:
     """Yield the leaves of objects by path, without lists."""
     if pa.types.is_struct(column.type):
-        for field in column.type:
-            values = child(column, field.name)
-            assert values is not None
+        for number, field in enumerate(column.type):  # a name may contain dots
+            empty = pa.chunked_array([], field.type)
+            values = pc.struct_field(column, [number]) if len(column) else empty
             yield from leaves(f"{name}.{field.name}" if name else field.name, values)
     elif not pa.types.is_list(column.type):
         yield name, column

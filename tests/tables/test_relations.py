@@ -69,6 +69,12 @@ def test_every_foreign_key_is_in_its_table_or_a_gap(export):
             assert set(tables[name][column].dropna()) <= known, (name, column)
 
 
+def test_keys_of_stories_may_contain_dots(load):
+    stories = [{"gid": "5", "any.key": 1, "any": {"o.ther": "x"}}]
+    story = load([task("1", memberships=[], stories=stories)]).tables()["story"]
+    assert story[["any.key", "any.o.ther"]].to_numpy().tolist() == [[1, "x"]]
+
+
 def test_what_only_a_story_or_one_column_refers_to_is_known_too(load):
     references = {
         "section": ("section", "old_section", "new_section"),
