@@ -1,1 +1,1 @@
-"""What can be derived from an export: relations, gaps, history, a dictionary, SQL."""
+"""The analysis of a loaded export: relations, gaps, history, a dictionary, SQL."""

@@ -1,4 +1,4 @@
-"""Columns of loaded frames as Arrow arrays, and their lists and objects, without Python loops."""
+"""Columns of loaded frames as Arrow arrays, and access to their lists and objects."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def arrow_column(frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
     """Return a column of a frame as an Arrow array, with the types that exports have."""
     array = pa.array(frame[name], from_pandas=True)
     column = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
-    if pa.types.is_large_string(column.type):  # as pandas has it; objects in lists have the other
+    if pa.types.is_large_string(column.type):  # pandas has large strings; objects in lists do not
         return column.cast(pa.string())
     if pa.types.is_timestamp(column.type) and column.type.tz is None:
-        with contextlib.suppress(pa.ArrowInvalid):  # a column that a user added, with times
+        with contextlib.suppress(pa.ArrowInvalid):  # a user's own column with times
             return column.cast(pa.date32())
     return column
 
@@ -44,7 +44,7 @@ def items_of(lists: pa.ChunkedArray) -> Items:
 
 
 def child(objects: pa.ChunkedArray, path: str) -> pa.ChunkedArray | None:
-    """Return a field of objects, such as "project.gid", or None if there is no such field."""
+    """Return a field of objects, such as "project.gid"; None if there is no such field."""
     type_, keys = objects.type, path.split(".")
     for key in keys:
         if not pa.types.is_struct(type_) or type_.get_field_index(key) < 0:
@@ -62,12 +62,12 @@ def texts(objects: pa.ChunkedArray, path: str) -> pa.ChunkedArray:
 
 
 def missing(length: int, type_: pa.DataType | None = None) -> pa.ChunkedArray:
-    """Return nulls."""
+    """Return an array of nulls."""
     return pa.chunked_array([pa.nulls(length, type_ or pa.string())])
 
 
 def leaves(name: str, column: pa.ChunkedArray) -> Iterator[tuple[str, pa.ChunkedArray]]:
-    """Yield the leaves of objects by path, without lists."""
+    """Yield the leaves of objects with their paths, without lists."""
     if pa.types.is_struct(column.type):
         for number, field in enumerate(column.type):  # a name may contain dots
             empty = pa.chunked_array([], field.type)
@@ -78,13 +78,13 @@ def leaves(name: str, column: pa.ChunkedArray) -> Iterator[tuple[str, pa.Chunked
 
 
 def codes_of(values: pa.ChunkedArray, among: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Return the position of each value in others, -1 if absent."""
+    """Return the position of each value among others; -1 if absent."""
     found = pc.index_in(values, value_set=among, skip_nulls=True)
     return np.asarray(found.fill_null(-1)).astype(np.int64)
 
 
 def distinct(columns: Mapping[str, pa.ChunkedArray], key: str) -> pa.Table:
-    """Return one row per value of a key; of different values beside it, the least counts."""
+    """Return one row per value of a key; of several values in another column, the least."""
     unique = pc.unique(columns[key]).drop_null()
     codes = codes_of(columns[key], unique)
     table: dict[str, pa.Array] = {key: unique}
@@ -100,7 +100,7 @@ def distinct(columns: Mapping[str, pa.ChunkedArray], key: str) -> pa.Table:
 
 
 def unique_rows(table: pa.Table, *keys: str) -> pa.Table:
-    """Return the rows of a table that have all keys, the first of equal ones."""
+    """Return the rows of a table that have all keys; of equal rows, only the first."""
     combined = np.zeros(len(table), np.int64)
     valid = np.ones(len(table), np.bool_)
     for key in keys:

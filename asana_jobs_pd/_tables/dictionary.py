@@ -1,4 +1,4 @@
-"""`data.dictionary()`: every column of an export explained, to show to a colleague."""
+"""`data.dictionary()`: an explanation of every column of an export, to show to a colleague."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from asana_jobs_pd._tables.arrays import arrow_column, items_of, missing, texts
 
 _LEFT: Final = "style='text-align:left'"
 MAX_PROJECTS: Final = 5
-"""Of more projects than these, the others are counted."""
+"""The most projects that are named; the others are counted."""
 MAX_VALUES: Final = 12
-"""Of more options than these, the others are counted; other columns do not list so many values."""
+"""The most options that are named; the others are counted. Other columns list no more values."""
 _MEANINGS: Final = {
     "gid": "globally unique identifier",
     "name": "name",
@@ -51,12 +51,12 @@ _OBJECTS: Final = {
     "attributable_to": "project that it counts for",
     "external": "object elsewhere that an app has linked",
 }
-"""What people call an object, where its key is not a noun."""
+"""The names of objects whose key is not a noun."""
 
 
 @public
 class AsanaDictionary(pd.DataFrame):
-    """A data dictionary, one row for each column; made by ``data.dictionary()``.
+    """A data dictionary with one row for each column; returned by ``data.dictionary()``.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class AsanaDictionary(pd.DataFrame):
 
     See Also
     --------
-    AsanaExport.dictionary : Makes it.
+    AsanaExport.dictionary : Create a data dictionary.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def _meaning_of_field(field: Any) -> str:
 
 
 def _kind(values: pd.Series) -> str:
-    """Return the kind of a column in words."""
+    """Return a description of a column's type."""
     type_ = pa.array(values.iloc[:1], from_pandas=True).type
     if pa.types.is_list(type_):
         return "list of objects" if pa.types.is_struct(type_.value_type) else "list"
@@ -165,7 +165,7 @@ def _kind(values: pd.Series) -> str:
 
 
 def _is_filled(values: pd.Series) -> np.ndarray:
-    """Whether there is a value; an empty list is none."""
+    """Return which rows have a value; an empty list is not one."""
     dtype = values.dtype
     if isinstance(dtype, pd.ArrowDtype) and pa.types.is_list(dtype.pyarrow_dtype):
         values = values.list.len().replace(0, pd.NA)
@@ -173,9 +173,9 @@ def _is_filled(values: pd.Series) -> np.ndarray:
 
 
 def _options(values: pd.Series, field: Any) -> str | None:
-    """Return the options of a field, or the values of a column with few, each with its count.
+    """Return the options of a field, or the values of a column that has few, with their counts.
 
-    Those of an enum field are all there are, in Asana's order.
+    An enum field has all its options, in Asana's order.
     """
     type_ = values.dtype.pyarrow_dtype if isinstance(values.dtype, pd.ArrowDtype) else pa.null()
     is_enum = isinstance(values.dtype, pd.CategoricalDtype) or pa.types.is_dictionary(type_)
@@ -195,7 +195,7 @@ def _options(values: pd.Series, field: Any) -> str | None:
 
 
 def _first(names: list[str], limit: int) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first names as text, and how many more there are."""
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
 
@@ -206,7 +206,7 @@ def _is_short_text(values: pd.Series) -> bool:
 
 
 class _Projects:
-    """The projects that have tasks with a value."""
+    """Finds the projects that have tasks with a value in a column."""
 
     def __init__(self, export: ExportAnswers) -> None:
         tasks = export["task"] if "task" in export else pd.DataFrame()

@@ -1,4 +1,4 @@
-"""`data.field()`: a custom field by its name or gid, whatever else is loaded."""
+"""`data.field()`: a custom field by name or gid, whatever else is loaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd.errors import InvalidFieldError, InvalidOptionError
 
 MAX_NAMES = 20
-"""The most names that a message lists."""
+"""The most names in a message."""
 
 
 def field_of(
@@ -45,7 +45,7 @@ def field_of(
 def find_fields(export: ExportAnswers, name: str, resource_type: str | None = None) -> pd.DataFrame:
     """Return the rows of the catalogue with a name, gid or column; at least one.
 
-    Of several, those that only other types of row have are left out.
+    If there are several, those that only other types of row have are left out.
     """
     if not isinstance(name, str) or not name:
         raise InvalidOptionError(f"field={name!r}: give the name or the gid of a field, as text.")
@@ -79,7 +79,7 @@ def check_fields_are_columns(export: ExportAnswers) -> None:
 
 
 def choices(fields: pd.DataFrame) -> str:
-    """Return fields as text: column and type, of amounts of money the currency."""
+    """Return fields as text: column and type, and for amounts of money the currency."""
     kinds = fields["type"].where(fields["currency_code"].isna(), fields["currency_code"])
     return ", ".join(
         f"{column!r} ({kind})" for column, kind in zip(fields["column"], kinds, strict=True)
@@ -97,7 +97,7 @@ def _suggestion(name: str, names: Sequence[str]) -> str:
 
 
 def _type_with(export: ExportAnswers, columns: list[str], resource_type: str | None) -> str:
-    """Return the type of row whose columns are meant."""
+    """Return the type of row to use: the given one if it has the columns, or one that has."""
     types = [name for name in export if not export[name].columns.intersection(columns).empty]
     if not types:
         raise InvalidFieldError(f"{columns[0]!r} was not loaded; add it to columns=.")

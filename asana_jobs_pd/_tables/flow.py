@@ -1,4 +1,4 @@
-"""What follows from history: how long, how many at a time, how many done."""
+"""Figures based on history: time in a value, cycle time, flow and burnup."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def _completed_at(export: ExportAnswers) -> pd.Series:
 
 
 def _by_gid(rows: pd.DataFrame, column: str) -> pd.Series:
-    """Return a column by the gids of its rows; rows may lack a gid, and all of them the column."""
+    """Return a column by the gids of its rows, without rows that have none."""
     known = rows.reindex(columns=["gid", column]).dropna(subset="gid")
     values: pd.Series = known.set_index("gid")[column]
     return values
 
 
 def _named(export: ExportAnswers, times: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """Add the names of tasks and projects; sections come by project, in the order of work."""
+    """Add the names of tasks and projects; sort sections by project, in the order of work."""
     names = _by_gid(export["task"], "name")
     times.insert(1, "task.name", times["task"].map(names).astype(times["task"].dtype))
     if "project" not in times.columns:
@@ -63,9 +63,9 @@ def _named(export: ExportAnswers, times: pd.DataFrame, history: pd.DataFrame) ->
 
 
 def _in_order(history: pd.DataFrame) -> pd.Index:
-    """Return the values of a history, those that tasks reach first at the beginning.
+    """Return the values of a history, in the order in which tasks reach them.
 
-    Which of two values comes first, most of the tasks say that had both.
+    Of two values, the one that most tasks with both had first comes first.
     """
     keys = [name for name in ("task", "project") if name in history.columns]
     reached = history.dropna(subset="value").drop_duplicates([*keys, "value"])
@@ -119,7 +119,7 @@ def flow_of(
 def burnup_of(
     export: ExportAnswers, *, project: str | None = None, freq: str = "D", tz: str = "UTC"
 ) -> pd.DataFrame:
-    """Return how many tasks there were, and how many of them completed, at the end of each day."""
+    """Return how many tasks existed, and how many were completed, at the end of each day."""
     history = _of_project(export, "completed", project)
     created = history.drop_duplicates("task").assign(value="created", to=None)
     done = history[history["value"].fillna(value=False)].assign(value="completed")
@@ -129,7 +129,7 @@ def burnup_of(
 
 
 def _of_project(export: ExportAnswers, field: str, project: str | None) -> pd.DataFrame:
-    """Return the history of a field, of one project or all."""
+    """Return the history of a field in one project, or in all."""
     if project is None:
         return history_of(export, field)
     history = history_of(export, field, ("memberships",))
@@ -148,7 +148,7 @@ def _of_project(export: ExportAnswers, field: str, project: str | None) -> pd.Da
 
 
 def _as_of(export: ExportAnswers, history: pd.DataFrame) -> pd.Timestamp:
-    """Return up to when the export is known to be current."""
+    """Return the time up to which the export is known to be current."""
     report = export.report()
     times = [history["from"].max(), history["to"].max(), report["latest"].max()]
     known = pd.Series([*times, report["as_of.to"].max()], dtype="datetime64[us, UTC]")
@@ -173,7 +173,7 @@ def _counts(history: pd.DataFrame, end: pd.Timestamp, freq: str, tz: str) -> pd.
         counts = table.cumsum().astype("int64").resample(freq).last()
     except (AttributeError, TypeError, ValueError):
         counts = None
-    if counts is None or counts.isna().any(axis=None):  # nothing is counted within a day
+    if counts is None or counts.isna().any(axis=None):  # changes within a day are not counted
         raise InvalidOptionError(
             f"freq={freq!r}: give an offset of pandas of a day or more, such as 'D', 'W' or 'ME'."
         )
@@ -181,7 +181,7 @@ def _counts(history: pd.DataFrame, end: pd.Timestamp, freq: str, tz: str) -> pd.
 
 
 def _local(times: pd.Series, tz: str) -> pd.Series:
-    """Return the day of each time, by the clocks of a time zone."""
+    """Return the day of each time in a time zone."""
     times = times.astype("datetime64[us, UTC]")
     try:
         zoned = times.dt.tz_convert(tz)

@@ -17,7 +17,7 @@ from asana_jobs_pd._tables.source import REFERENCES, ROWS_OF, Reference, Source,
 
 _COLUMNS: Final = ("kind", "gid", "name", "referred_by", "count", "why", "example")
 _GRAPH_TYPES: Final = ("project", "section", "portfolio", "project_to_portfolio")
-"""Types of rows that only graph exports have."""
+"""Types of rows that are only in graph exports."""
 
 
 def gaps_of(export: ExportAnswers) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def gaps_of(export: ExportAnswers) -> pd.DataFrame:
 
 
 def _missing_of(source: Source, reference: Reference) -> pd.DataFrame:
-    """Return the objects of a reference that are not in the export."""
+    """Return the objects of a kind of reference that are not in the export."""
     referred = source.referred(reference)
     rows = source.text(ROWS_OF.get(reference.kind, reference.kind), "gid")
     absent = (codes_of(referred["gid"], rows) < 0) & np.asarray(referred["gid"].is_valid())
@@ -67,7 +67,7 @@ def _frame(
 
 
 def _reasons(source: Source, reference: Reference, objects: pa.Table) -> list[str]:
-    """Return why objects are missing from an export, as far as it shows."""
+    """Return why objects are missing from an export, as far as it is known."""
     is_graph = any(name in source.export for name in _GRAPH_TYPES)
     if not is_graph or reference.path.startswith("stories"):
         return ["unknown"] * len(objects)

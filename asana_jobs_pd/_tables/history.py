@@ -1,4 +1,4 @@
-"""`data.history()`: what a field of every task was, and when, out of its stories."""
+"""`data.history()`: which value a field of every task had, and when, from its stories."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _MAX_KINDS: Final = 5
 
 
 def history_of(export: ExportAnswers, field: str, also: Sequence[str] = ()) -> pd.DataFrame:
-    """Return what a field of every task was, from its creation until the export.
+    """Return the values of a field of every task, from its creation until the export.
 
-    `also` are columns of tasks that the caller needs.
+    `also` are further columns of tasks that the caller needs.
     """
     tracked = tracked_field(export, field, also)
     source = Source(export)
@@ -71,15 +71,15 @@ def _places(places: pd.Series | np.ndarray) -> pa.Array:
 
 def _times(times: pd.Series) -> pa.Array:
     never = (times == NEVER).to_numpy()
-    # no NEVER below the nulls: Arrow's arithmetic would overflow on it
+    # nulls must not contain NEVER: Arrow's arithmetic would overflow
     return pa.array(np.where(never, 0, times), pa.int64(), mask=never).cast(_TIME)
 
 
 class _Pool:
-    """All values of a field: equal values have equal `codes`, missing ones -1.
+    """All values of a field: equal values have equal `codes`, and missing ones have -1.
 
-    `last` is the last place of an equal value: what was renamed, such as a section, is shown by its
-    last name.
+    `last` is the last place of an equal value, since a renamed object, such as a section, is shown
+    with its last name.
     """
 
     def __init__(self, *values: Values) -> None:
@@ -94,7 +94,7 @@ class _Pool:
         last = np.full(len(unique) + 1, -1)
         for places in map(np.flatnonzero, (codes >= 0, named)):
             last[codes[places]] = places
-        self.codes = np.append(codes, -1)  # the last is that of place -1
+        self.codes = np.append(codes, -1)  # the last one is for place -1
         self.last = last[self.codes]
         is_flag = pa.types.is_boolean(type_)
         empty = pc.index(unique, pa.scalar(value=False)).as_py() if is_flag else -1
@@ -102,12 +102,12 @@ class _Pool:
 
 
 def _moments(source: Source, events: Events, present: Present, projects: pa.Array) -> pd.DataFrame:
-    """Return creations and changes, ordered by task, project and time.
+    """Return creations and changes, sorted by task, project and time.
 
-    A `group` is a task, or a task in a project. Values are places in the pool, -1 for a missing
-    one: `value` after the moment and `before` it, if they are `told`, and `now`, that of the group
-    at the end. `first` is a story before which the field was empty, `silent` a task whose stories
-    were not exported.
+    A `group` is a task, or a task in a project. Values are places in the pool, or -1 if missing:
+    `value` after the moment and `before` it, if the story says so (`told`), and `now`, the group's
+    value at the end. `first` marks stories before which the field was empty, and `silent` tasks
+    whose stories were not exported.
     """
     size, count = len(projects) + 1, len(events.row)
     of_events, of_present = (
@@ -157,7 +157,7 @@ def _created_at(source: Source) -> np.ndarray:
 
 
 def _replay(moments: pd.DataFrame, values: _Pool, tracked: Tracked) -> pd.DataFrame:
-    """Return the intervals between moments: each ends where the next of its group begins."""
+    """Return the intervals between moments, which end where the next one in the group begins."""
     later = _neighbors(moments, 1)
     follows = _is_followed(moments)
     told_later = follows & later["old_told"]
@@ -168,11 +168,11 @@ def _replay(moments: pd.DataFrame, values: _Pool, tracked: Tracked) -> pd.DataFr
         unknown |= values.filled[value]
     unknown = (unknown | moments["silent"]) & moments["created"]
     at = moments["at"]
-    # a creation without a time, or after the first story, is as early as that
+    # without a creation time, or if it is later, the first story counts
     first = later["at"].where(at == NEVER, np.minimum(at, later["at"]))
     start = first.where(moments["created"] & follows, at)
     kept = ~(follows & (start == start.shift(-1, fill_value=0)))
-    if tracked.per_project:  # before it came into the project
+    if tracked.per_project:  # before the task was added to the project
         kept &= ~moments["created"] | values.filled[value] | unknown
     intervals = moments.assign(value=value, unknown=unknown, start=start)[kept]
     code = pd.Series(values.codes[intervals["value"]], intervals.index)
@@ -183,13 +183,13 @@ def _replay(moments: pd.DataFrame, values: _Pool, tracked: Tracked) -> pd.DataFr
 
 
 def _neighbors(moments: pd.DataFrame, step: int) -> pd.DataFrame:
-    """Return the moment after or before each one; of the outermost, itself."""
+    """Return the moment after or before each one; for the outermost, itself."""
     places = np.arange(len(moments)) + step
     return moments.take(places.clip(0, max(0, len(moments) - 1))).reset_index(drop=True)
 
 
 def _is_followed(moments: pd.DataFrame) -> pd.Series:
-    """Whether the next moment is of the same group."""
+    """Return which moments are followed by another of the same group."""
     return moments["group"] == moments["group"].shift(-1, fill_value=-1)
 
 
@@ -202,7 +202,7 @@ def _warn(
     *,
     untimed: int,
 ) -> None:
-    """Warn of unknown kinds of story, and of stories that disagree with others or the task."""
+    """Warn about unknown kinds of story, and stories that contradict others or the task."""
     notes = []
     unknown = unknown_stories(source)
     if unknown:

@@ -95,7 +95,7 @@ class Lake:
         return _contents(files[0]).schema if files else pa.schema([])
 
     def query(self, name: str) -> str:
-        """Return the query that makes a table."""
+        """Return the SQL query for a table."""
         makers: dict[str, Callable[[], str]] = {
             "task_custom_field": self._custom_field_values,
             "portfolio_item": self._portfolio_items,
@@ -109,13 +109,13 @@ class Lake:
         return self._bridge(name) if name in BRIDGES else self._entity(name)
 
     def _rows(self, resource_type: str) -> str:
-        """Return what to select rows from: those with a gid, but for links, which have none."""
+        """Return the SQL source of rows: all links, and of other types rows with a gid."""
         files = self._files[resource_type]
         has_all = resource_type in LINK_TYPES or all(_contents(file).has_gids for file in files)
         return _parquet(files) if has_all else f"(from {_parquet(files)} where gid is not null)"
 
     def _cells(self, resource_type: str, **columns: str) -> str:
-        """Return a query of columns as texts; absent ones are null."""
+        """Return a query for columns as text; absent ones are null."""
         existing = self._schema(resource_type).names
         cells = ", ".join(
             f"{_id(column) if column in existing else 'null'}::varchar as {name}"
@@ -124,7 +124,7 @@ class Lake:
         return f"select {cells} " + (f"from {self._rows(resource_type)}" if existing else _NOTHING)
 
     def _items(self, resource_type: str, column: str, **paths: str) -> str:
-        """Return a query of what is in the objects of lists, as texts; absent parts are null."""
+        """Return a query for values in lists of objects, as text; absent ones are null."""
         schema = self._schema(resource_type)
         type_ = schema.field(column).type if column in schema.names else pa.null()
         if not (pa.types.is_list(type_) and pa.types.is_struct(type_.value_type)):
@@ -256,7 +256,7 @@ class Lake:
 
 
 class _Contents(NamedTuple):
-    """A Parquet file's columns, and whether every row has a gid, by its statistics."""
+    """A Parquet file's columns, and whether every row has a gid according to its statistics."""
 
     schema: pa.Schema
     has_gids: bool
@@ -284,7 +284,7 @@ def _without_lists(schema: pa.Schema) -> list[pa.Field]:
 
 
 def _leaves(type_: pa.DataType, *keys: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield what is in objects, but lists: the name of the column, and the keys that lead to it."""
+    """Yield the values in objects, except lists: their column's name, and the keys to them."""
     if pa.types.is_struct(type_):
         for field in type_:
             yield from _leaves(field.type, *keys, field.name)
@@ -297,7 +297,7 @@ def _part(keys: Sequence[str]) -> str:
 
 
 def _parquet(files: Sequence[str | Path]) -> str:
-    """Return the table of files; their paths are neither patterns nor keys of a partition."""
+    """Return the SQL source for files, with paths that are not read as patterns or partitions."""
     paths = [_text(re.sub(r"([*?[])", r"[\1]", str(file))) for file in files]
     return f"read_parquet([{', '.join(paths)}], hive_partitioning = false)"
 

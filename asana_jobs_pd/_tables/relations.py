@@ -55,19 +55,19 @@ VALUES: Final = {
 
 @public
 class AsanaTables(ByType[pd.DataFrame]):
-    """The tables of an export, by name; made by ``data.tables()``.
+    """The tables of an export, by name; returned by ``data.tables()``.
 
-    `task`, `project`, `section`, `portfolio`, `time_entry` have the rows of the export, without
-    what is in lists; `person` and `tag`, and every kind of which the export has no rows, are made
-    from what refers to them. All have a column `gid`, which is unique: rows without a gid are left
-    out, and the key of people of whom only the e-mail is known is that. `custom_field` is the
-    catalogue, its key is `column`; `option` has the options of each enum field.
+    `task`, `project`, `section`, `portfolio` and `time_entry` have the rows of the export, without
+    lists; `person` and `tag`, and every kind that has no rows in the export, are made from the
+    references to them. All have a unique column `gid`: rows without a gid are left out, and people
+    without a gid have their e-mail address as the key. `custom_field` is the catalogue, with the
+    key `column`; `option` has the options of each enum field.
 
-    The others say what belongs to what, each pair once: `task_project` (task, project, section),
+    The other tables have the relations, each pair once: `task_project` (task, project, section),
     `task_tag`, `task_follower` (task, person), `task_dependency` (task, and the one it waits for),
-    `subtask` (task, parent, root, depth), `portfolio_item` (portfolio, item, item_type, depth: also
-    what is in portfolios within), `task_custom_field` (task, custom_field, and the value in the
-    column of its type) and `story` (task, and what the story says).
+    `subtask` (task, parent, root, depth), `portfolio_item` (portfolio, item, item_type, depth;
+    including the items of nested portfolios), `task_custom_field` (task, custom_field, and the
+    value in the column of its type) and `story` (task, and the content of the story).
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class AsanaTables(ByType[pd.DataFrame]):
 
     See Also
     --------
-    AsanaExport.tables : Makes it.
+    AsanaExport.tables : Create the tables.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def check_complete(export: ExportAnswers) -> None:
 
 
 def check_task_columns(columns: Iterable[str], remedy: str) -> None:
-    """Raise if tasks lack columns that relations need; `remedy` has ``{it}`` for these."""
+    """Raise if tasks lack columns that relations need; ``{it}`` in `remedy` stands for them."""
     existing = set(columns)
     if absent := [name for name in ("gid", "memberships") if name not in existing]:
         names = " and no column ".join(map(repr, absent))
@@ -160,7 +160,7 @@ def check_task_columns(columns: Iterable[str], remedy: str) -> None:
 
 
 def _entity(source: Source, kind: str) -> pd.DataFrame:
-    """Return the objects of a kind: rows of the export, else made from references to them."""
+    """Return the objects of a kind: rows of the export, or made from references to them."""
     rows = ROWS_OF.get(kind, kind)
     if rows not in source.export and kind not in ("task", "time_entry"):
         return source.frame(_from_references(source, kind))
@@ -196,7 +196,7 @@ def _people_of_fields(source: Source) -> Iterator[pa.Table]:
 
 
 def _gids_of_people(people: pa.Table) -> pa.ChunkedArray:
-    """Return the gids of people; of whom only the e-mail is known, another's with it, or itself."""
+    """Return people's gids; without one, the gid of another with the same e-mail, or the e-mail."""
     both = people.filter(pc.and_(people["gid"].is_valid(), people["email"].is_valid()))
     place = pc.index_in(people["email"], value_set=both["email"], skip_nulls=True)
     return pc.coalesce(people["gid"], both["gid"].take(place), people["email"])
@@ -212,13 +212,13 @@ def _bridge(source: Source, name: str) -> pa.Table:
 
 
 def _subtasks(source: Source) -> pa.Table:
-    """Return tasks with a parent: the parent, the topmost known ancestor, and its distance."""
+    """Return tasks with a parent, with the parent, the topmost known ancestor and its distance."""
     tasks, parents = source.text("task", "gid"), source.text("task", "parent.gid")
     has_parent = np.flatnonzero(np.asarray(parents.is_valid()))
     known = codes_of(parents, tasks)
     top = np.where(known >= 0, known, np.arange(len(known)))
     depth = (known >= 0).astype(np.int64)
-    for _ in range(len(known).bit_length()):  # distances double; a cycle would not end
+    for _ in range(len(known).bit_length()):  # distances double each time; a cycle would never end
         if not depth[top].any():
             break
         depth, top = depth + depth[top], top[top]
@@ -237,7 +237,7 @@ def _subtasks(source: Source) -> pa.Table:
 
 
 def _portfolio_items(source: Source) -> pa.Table:
-    """Return the items of portfolios, nested portfolios included, and their depth."""
+    """Return the items of portfolios, including nested portfolios, and their depth."""
     direct: dict[str, dict[str, str]] = {}
     for resource_type, above, below, kind in LINKS:
         pairs = (source.text(resource_type, f"{end}.gid").to_pylist() for end in (above, below))
@@ -255,7 +255,7 @@ def _portfolio_items(source: Source) -> pa.Table:
 
 
 def _below(portfolio: str, direct: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, int]]:
-    """Return the items of a portfolio with kind and least depth; cycles end."""
+    """Return the items of a portfolio with their kind and least depth, even if there are cycles."""
     found: dict[str, tuple[str, int]] = {}
     level, depth = [portfolio], 1
     while level:
@@ -267,7 +267,7 @@ def _below(portfolio: str, direct: Mapping[str, Mapping[str, str]]) -> dict[str,
 
 
 def _custom_field_values(source: Source) -> pa.Table:
-    """Return a row for each task and custom field with a value, in the column of its type."""
+    """Return a row per task and custom field with a value, which is in the column of its type."""
     fields = source.export.custom_fields
     columns, kinds = fields["column"].tolist(), fields["type"].tolist()
     types = {"row": pa.int64(), "field": pa.int32(), **VALUES}

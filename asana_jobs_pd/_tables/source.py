@@ -1,4 +1,4 @@
-"""The columns of an export as Arrow arrays, and where rows refer to objects."""
+"""The columns of an export as Arrow arrays, and the references from rows to objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Reference(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Its name for users."""
+        """The name of the reference for users."""
         return f"{self.resource_type}.{self.path.replace('[]', '')}"
 
 
@@ -75,11 +75,11 @@ LINKS: Final = (
     ("project_to_portfolio", "portfolio", "project", "project"),
 )
 LINK_TYPES: Final = tuple(resource_type for resource_type, *_ in LINKS)
-"""Types of rows that have no gids."""
+"""Types of rows without a gid."""
 
 
 def has_rows(export: ExportAnswers, kind: str) -> bool:
-    """Whether the objects of a kind are rows of the export; tasks always are."""
+    """Return whether the objects of a kind are rows of the export; tasks always are."""
     return kind == "task" or ROWS_OF.get(kind, kind) in export
 
 
@@ -102,7 +102,7 @@ class Source:
         return self._frames[resource_type]
 
     def column(self, resource_type: str, name: str) -> pa.ChunkedArray | None:
-        """Return a column, or None if there are no such rows or no such column."""
+        """Return a column; None if there are no such rows or no such column."""
         key = resource_type, name
         if key not in self._columns:
             rows = self.rows(resource_type)
@@ -129,7 +129,7 @@ class Source:
     def referred(self, reference: Reference) -> dict[str, pa.ChunkedArray]:
         """Return references: `gid` and `name` of the object, and `by`, the gid of the row.
 
-        Of sections also `project.gid`, where it is beside them.
+        For sections, also `project.gid`, if it is beside them.
         """
         of_rows = self.text(reference.resource_type, "gid")
         name, listed, path = reference.path.partition("[]")

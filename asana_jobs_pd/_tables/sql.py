@@ -1,4 +1,4 @@
-"""SQL over an export: its tables in memory, or over a Parquet dataset larger than memory."""
+"""SQL over an export: over its tables in memory, or a Parquet dataset of any size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _DUCKDB = ("duckdb", "sql", "SQL needs DuckDB")
 _CONFIG = {"python_enable_replacements": False}
-"""A name in a query is one of our tables, and never a local variable of ours."""
+"""Names in a query are our tables, never our local variables."""
 _DURATION = pa.duration("us")
 
 
@@ -44,8 +44,8 @@ def sql(lake: ExportAnswers | str | os.PathLike[str], query: str) -> pd.DataFram
     Parameters
     ----------
     lake
-        A folder that `asana_export_to_parquet` or ``data.to_parquet`` wrote, of any size: DuckDB
-        reads of it what the query needs. Or a loaded export.
+        A folder of any size that `asana_export_to_parquet` or ``data.to_parquet`` wrote, of which
+        DuckDB reads only what the query needs; or a loaded export.
     query
         A query in DuckDB's SQL.
 
@@ -102,7 +102,7 @@ def write_duckdb(export: ExportAnswers, path: str | os.PathLike[str]) -> Path:
     duckdb = require_extra(*_DUCKDB)
 
     def write(part: Path) -> None:
-        part.unlink(missing_ok=True)  # DuckDB makes its file itself
+        part.unlink(missing_ok=True)  # DuckDB creates the file itself
         with duckdb.connect(str(part)) as connection:
             for name, view in _frames_of(export):
                 connection.register("view_to_copy", view())
@@ -163,7 +163,7 @@ def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _durations(intervals: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return intervals as durations, a month as 30 days, as DuckDB's own frames have it."""
+    """Return intervals as durations, with a month as 30 days, as in DuckDB's own frames."""
     layout = [("months", "i4"), ("days", "i4"), ("nanoseconds", "i8")]
     chunks = []
     for chunk in intervals.chunks:

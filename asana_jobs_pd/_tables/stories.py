@@ -1,4 +1,4 @@
-"""The changes of a field in the stories of tasks, and its present value in the tasks."""
+"""The changes of a field according to the stories of tasks, and its current values."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ _KNOWN_STORIES: Final = re.compile(
 
 
 _NAMES: Final = ("name", "email", "gid")
-"""What lists show of their items: the first that is there."""
+"""The keys of list items that are shown: the first one that exists."""
 
 
 class Tracked(NamedTuple):
-    """How stories tell of a field.
+    """How stories record a field.
 
     Attributes
     ----------
     subtypes
         The kinds of story that change it.
     paths
-        Where stories may have its values, after ``old_`` and ``new_``; of dates with a time, only
-        the time may be there.
+        Where stories may have its values, after ``old_`` and ``new_``; for dates with a time, there
+        may only be the time.
     column
-        Where tasks have its value now.
+        The column of tasks with its current value.
     is_object
         Whether its values have gids.
     per_project
@@ -61,7 +61,7 @@ class Tracked(NamedTuple):
     custom_field
         The gid of the custom field, or its name if it has no gid.
     item_keys
-        What tells the items of lists apart; the options in tasks have only names.
+        What identifies the items of lists; the options in tasks have only names.
     """
 
     subtypes: tuple[str, ...]
@@ -113,7 +113,7 @@ _PATHS: Final = {
 
 
 class Values(NamedTuple):
-    """Values of a field, and what equal ones have in common, if not that: the gid, or gids."""
+    """Values of a field, and if these do not identify them, their keys: the gid, or gids."""
 
     shown: pa.ChunkedArray
     key: pa.ChunkedArray
@@ -122,9 +122,9 @@ class Values(NamedTuple):
 class Events(NamedTuple):
     """Stories that change a field, one array per attribute.
 
-    `told` and `old_told` say whether a story gives the new and the old value: one that adds a task
-    to a project does not name the section, and one that assigns it may not name the old assignee.
-    `untimed` is the number of stories that are left out, because they have no time.
+    `told` and `old_told` say whether a story has the new and the old value: one that adds a task to
+    a project does not name the section, and one that assigns it may not name the old assignee.
+    `untimed` is the number of stories that were left out because they have no time.
     """
 
     row: np.ndarray
@@ -140,7 +140,7 @@ class Events(NamedTuple):
 
 
 class Present(NamedTuple):
-    """The present values of a field; one section for each project of a task."""
+    """The current values of a field; for sections, one for each project of a task."""
 
     row: np.ndarray
     project: pa.ChunkedArray
@@ -150,8 +150,8 @@ class Present(NamedTuple):
 def tracked_field(export: ExportAnswers, field: str, also: Sequence[str] = ()) -> Tracked:
     """Return how stories record a field; a custom field is given by name, gid or column.
 
-    An error names all columns of tasks that are missing, those that the caller needs `also`, too:
-    another export may take hours.
+    An error names all missing columns of tasks, including those that the caller needs (`also`),
+    because another export may take hours.
     """
     tracked = TRACKED.get(field) or _custom_field(export, field)
     column = "assignee.gid" if field == "assignee" else tracked.column
@@ -225,7 +225,7 @@ def events_of(source: Source, tracked: Tracked) -> Events:
 
 
 def _required(stories: pa.ChunkedArray, path: str) -> pa.ChunkedArray:
-    """Return a field of all stories; an export may have been told to leave it out."""
+    """Return a field of all stories; raise if the export left it out."""
     found = child(stories, path)
     if found is None and len(stories):
         raise _lacking(path)
@@ -240,13 +240,13 @@ def _lacking(path: str) -> InvalidFrameError:
 
 
 class _Chosen(NamedTuple):
-    """Some of the stories: to take whole ones, with a hundred fields each, would be slow."""
+    """Some of the stories, column by column: taking whole ones, with 100 fields each, is slow."""
 
     stories: pa.ChunkedArray
     places: pa.Array
 
     def column(self, path: str) -> pa.ChunkedArray | None:
-        """Return a field, or None if there is no such field."""
+        """Return a field; None if there is no such field."""
         found = child(self.stories, path)
         return None if found is None else found.take(self.places)
 
@@ -258,7 +258,7 @@ class _Chosen(NamedTuple):
 def _changes(
     stories: _Chosen, subtype: np.ndarray, tracked: Tracked
 ) -> tuple[Values, Values, np.ndarray]:
-    """Return new and old values, and which of the old ones are told."""
+    """Return the new and old values, and which of the old ones stories have."""
     prefixes = ("", "") if tracked.one_path else ("new_", "old_")
     new, old = (_values(stories, tracked, prefix) for prefix in prefixes)
     cleared = np.isin(subtype, ("removed_from_project", "unassigned"))
@@ -276,7 +276,7 @@ def _changes(
 def _completions(
     stories: _Chosen, subtype: np.ndarray, _: Tracked
 ) -> tuple[Values, Values, np.ndarray]:
-    """Return like `_changes` whether tasks are completed: approvals are unless they are pending."""
+    """Return like `_changes` whether tasks are completed: approvals are, unless pending."""
     status, before = (stories.text(f"{prefix}_approval_status") for prefix in ("new", "old"))
     approval = np.isin(subtype, _APPROVALS)
     decided = subtype != "marked_incomplete"
@@ -326,7 +326,7 @@ def _cleared(values: pa.ChunkedArray, cleared: np.ndarray) -> pa.ChunkedArray:
 
 
 def _projects(source: Source, stories: _Chosen) -> pa.ChunkedArray:
-    """Return the projects of stories; one that moves a task may name only the sections."""
+    """Return the projects of stories; if one only names sections, from those."""
     found = stories.text("project.gid")
     if not found.null_count:
         return found
@@ -336,7 +336,7 @@ def _projects(source: Source, stories: _Chosen) -> pa.ChunkedArray:
     keys = [texts(members, "section.gid"), source.text("section", "gid")]
     homes = [texts(members, "project.gid"), source.text("section", "project.gid")]
     found, unresolved = pc.coalesce(found, *of_sections), len(found) + 1
-    while 0 < found.null_count < unresolved:  # a section that is known makes the other one known
+    while 0 < found.null_count < unresolved:  # a known section identifies the project of the other
         unresolved = found.null_count
         known, home = joined(*keys, *sections), joined(*homes, found, found)
         usable = pc.and_(known.is_valid(), home.is_valid())
@@ -347,12 +347,12 @@ def _projects(source: Source, stories: _Chosen) -> pa.ChunkedArray:
 
 
 def joined(*columns: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return columns of text, one after the other."""
+    """Return columns of text, concatenated."""
     return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
 
 
 def present_of(source: Source, tracked: Tracked) -> Present:
-    """Return the present values of a field."""
+    """Return the current values of a field."""
     if tracked.per_project:
         rows, values = source.items("task", "memberships")
         names = _objects(texts(values, "section.name"), texts(values, "section.gid"))
@@ -372,15 +372,15 @@ def _shown(column: pa.ChunkedArray, tracked: Tracked) -> Values:
         return Values(*(_joined(column, keys) for keys in (_NAMES, tracked.item_keys)))
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
-    if pa.types.is_timestamp(column.type):  # as pandas has dates
+    if pa.types.is_timestamp(column.type):  # pandas has dates as timestamps
         column = column.cast(pa.date32())
-    if pa.types.is_string(column.type):  # a text field is emptied to "" or to null
+    if pa.types.is_string(column.type):  # an emptied text field is "" or null
         column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
     return Values(column, missing(len(column)))
 
 
 def _joined(lists: pa.ChunkedArray, keys: tuple[str, ...]) -> pa.ChunkedArray:
-    """Return what the items of lists have under the first of some keys, as one text for each."""
+    """Return a text for each list: the first existing key of each item, joined."""
     return pa.chunked_array([_joined_chunk(chunk, keys) for chunk in lists.chunks], pa.string())
 
 
