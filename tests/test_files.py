@@ -66,7 +66,7 @@ def test_a_link_stays_a_link(tmp_path):
     assert (tmp_path / "real").read_text() == "new"
 
 
-def test_a_path_that_cannot_be_is_told(tmp_path):
+def test_an_impossible_path_is_explained(tmp_path):
     """A missing folder, or a path that is a folder."""
     with pytest.raises(InvalidOptionError, match="there is no folder"):
         replace_file(tmp_path / "no" / "a.txt", print)
@@ -95,7 +95,7 @@ def test_a_url_is_no_local_path(dest):
 
 
 @pytest.mark.parametrize("dest", [b"exports", bytearray(b"x"), "", "a\0b", None, 5, ["a"]])
-def test_what_is_no_path_is_refused(dest):
+def test_values_that_are_not_paths_are_refused(dest):
     """Including bytes: a text column could not hold them."""
     with pytest.raises(InvalidOptionError, match="give the path of a folder"):
         local_path(dest, "dest")

@@ -139,7 +139,7 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_callable_is_told_wherever_a_bar_can_be_shown(verb, exported, terminal, show):
+def test_a_callable_is_called_wherever_a_bar_can_be_shown(verb, exported, terminal, show):
     """How much is done, of how much and of what; in the end all of it, and nothing is drawn."""
     show()
     calls = []

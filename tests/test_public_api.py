@@ -44,7 +44,7 @@ def test_public_objects_say_where_they_are_imported_from():
     assert set(dir(aj)) == {*aj.__all__, "__version__"}
 
 
-def test_what_is_not_there_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error():
     """As in any module."""
     with pytest.raises(AttributeError, match="nope"):
         _ = aj.nope

@@ -260,7 +260,7 @@ def test_an_interrupt_ends_at_once_and_so_does_the_process(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pthread_kill is not there")
-def test_what_came_before_an_interrupt_is_in_the_frame():
+def test_results_before_an_interrupt_are_in_the_frame():
     """Rows that were read are there, the others are empty, and refresh() goes on."""
     gids, answered, main = list("123456789"), [], threading.get_ident()
     hold = threading.Event()

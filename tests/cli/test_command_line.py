@@ -308,7 +308,7 @@ def test_messages_speak_of_the_command_line(asana, capsys, arguments, words):
         ("Leave out blanks, with [gid for gid in gids if gid]. No request.", "No request."),
     ],
 )
-def test_what_only_python_can_do_is_left_out(message, shown):
+def test_remedies_for_python_are_left_out(message, shown):
     """Sentence by sentence and clause by clause, but never the whole message."""
     assert shown in in_cli_terms(message)
 

@@ -432,7 +432,7 @@ def test_an_interrupt_leaves_the_last_table(asana, screen, capsys):
     assert "Interrupted: 0 of 20 finished: 20 in progress." in capsys.readouterr().err
 
 
-def test_where_not_all_rows_fit_the_unfinished_come_first(asana, client):
+def test_unfinished_jobs_come_first_if_not_all_rows_fit(asana, client):
     """Those are the ones people wait for."""
     gids = asana.gids(9)
     for gid in gids:
@@ -626,7 +626,7 @@ def watched(asana, tmp_path, program, *gids):
     return main(["watch", *gids, "--exec", command])
 
 
-def test_a_command_is_told_once_when_all_is_done(asana, tmp_path, capsys):
+def test_exec_runs_once_when_all_jobs_are_finished(asana, tmp_path, capsys):
     """Words, not a shell: gids on standard input, counts in the environment."""
     gids = asana.gids(2)
     asana.finish(gids[0])
@@ -642,7 +642,7 @@ def test_a_command_is_told_once_when_all_is_done(asana, tmp_path, capsys):
     assert (tmp_path / "result").read_text() == f"{told}\n"
 
 
-def test_a_command_that_fails_is_told_and_is_1(asana, tmp_path, capsys):
+def test_an_exec_command_that_fails_is_reported_with_exit_code_1(asana, tmp_path, capsys):
     """Though all jobs succeeded; one that does not read its input is fine."""
     gids = asana.gids(1)
     asana.finish(*gids)

@@ -124,7 +124,7 @@ def test_errors_option(asana, run):
         ("{1.5}", "1.5 is not a gid"),
     ],
 )
-def test_what_is_off_is_said_in_one_line(asana, run, line, words):
+def test_errors_are_one_line(asana, run, line, words):
     """No traceback; no request is made."""
     _, said = run(f"%asana_jobs {line}")
     assert words in said

@@ -58,7 +58,7 @@ def person(gid, name="Ana"):
         ([["a"], ["b"]], [["a", "b"], []], pa.list_(pa.list_(TEXT)), True),
     ],
 )
-def test_what_differs(old, new, type_, expected):
+def test_which_cells_differ(old, new, type_, expected):
     """Missing equals missing, noise is ignored, gids decide, and sets have no order."""
     assert differs(old, new, type_) is expected
     assert differs(new, old, type_) is expected

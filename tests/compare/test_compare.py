@@ -253,7 +253,7 @@ def test_noise_is_no_change(load):
     ]
 
 
-def test_what_is_asked_for(load):
+def test_only_the_requested_types_and_columns_are_compared(load):
     """`columns` and `ignore` take a column or all in it; `resource_types` selects types."""
     team = {"gid": "90", "resource_type": "team", "name": "A"}
     old = load(task("1"), team)
@@ -627,7 +627,7 @@ def test_lists_of_a_csv_file_are_texts(load, tmp_path):
         ("/nowhere", aj.errors.ExportFileError, "does not exist"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_compared(old, error, words):
+def test_inputs_that_cannot_be_compared_are_refused(old, error, words):
     """The error says which input it is, and what to pass instead."""
     with pytest.raises(error, match=words):
         compare_asana_exports(old, {})
@@ -877,7 +877,7 @@ def test_a_type_in_the_name_of_a_column_is_no_gid():
     assert cells(compare_asana_exports({"task": frame}, {"task": other})["task"]) == []
 
 
-def test_values_that_cannot_be_compared_are_told(tmp_path):
+def test_values_that_cannot_be_compared_cause_a_warning(tmp_path):
     """Files whose values do not fit give a warning with the first; else two would look equal."""
     for name, number in (("old", 5), ("new", 6)):
         field = {"gid": "7", "name": "F", "type": "rating", "stars": number}

@@ -84,7 +84,7 @@ def test_gids_are_texts_of_any_length(load):
         ("gid_of", 1.5, None),
     ],
 )
-def test_what_does_not_fit_is_missing_and_reported(load, field, value, reason):
+def test_values_that_do_not_fit_are_missing_and_reported(load, field, value, reason):
     """Only that cell is missing; the rest of its column and row is kept."""
     if reason is None:
         field, reason = "assignee", "not an object"
@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_missing_and_reported(load, field, value, reason):
     assert data.report().at["task", "issues"] == 1
 
 
-def test_what_does_not_fit_inside_objects_and_lists(load):
+def test_values_that_do_not_fit_inside_objects_and_lists(load):
     """The issue gives the path; neighbouring values stay."""
     data = load(
         task(
@@ -409,7 +409,7 @@ def test_wide_objects_are_json_text(load):
 
 
 @pytest.mark.parametrize("bundle", [1, 7, 4000])
-def test_what_an_odd_file_can_cost_is_bounded(load, monkeypatch, bundle):
+def test_the_cost_of_an_odd_file_is_bounded(load, monkeypatch, bundle):
     """More than a thousand undocumented keys of a row or object become one JSON column."""
     monkeypatch.setattr(scan, "_BUNDLE", bundle)
     wide = [{f"k{number}": number for number in range(start, start + 90)} for start in (0, 40, 900)]
@@ -473,7 +473,7 @@ def test_columns_restricts_and_orders(load):
         load(row, columns="assigne")
 
 
-def test_a_name_that_several_custom_fields_have_is_told_with_the_choices(load):
+def test_an_ambiguous_custom_field_is_an_error_with_the_choices(load):
     """The name is accepted where only one field has it."""
     cost = {"gid": "8", "name": "Cost", "type": "number", "number_value": 1.5}
     row = task(custom_fields=[cost, {**cost, "gid": "9"}])

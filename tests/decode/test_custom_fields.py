@@ -214,7 +214,7 @@ def test_a_gid_that_is_a_number_is_the_same_field(load, gid):
     assert list(frame["custom_fields.Notes"]) == ["x", "x"]
 
 
-def test_a_precision_that_is_none_is_told(load):
+def test_an_invalid_precision_is_an_issue(load):
     """A precision beyond 64 bits is reported: it cannot be valid."""
     data = load(task(custom_fields=[{**FIELDS[1], "precision": 2**70}]))
     assert data["task"].at[0, "custom_fields.Cost"] == 5

@@ -216,7 +216,7 @@ def test_gzip_within_gzip_is_unpacked(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4" + bytes(range(200)), "[]".encode("utf-16")])
-def test_what_is_no_text_is_one_issue(tmp_path, content):
+def test_binary_data_is_one_issue(tmp_path, content):
     """Not one per piece of binary data between two newlines."""
     path = tmp_path / "x.jsonl.gz"
     path.write_bytes(content)

@@ -102,7 +102,7 @@ def test_a_plain_meaning_is_taken_in_whatever_shape(load, kind, value, expected,
     ],
 )
 @pytest.mark.parametrize("gid", [{}, {"gid": "7"}])
-def test_what_is_displayed_stands_in_where_it_is_exact(load, kind, shown, expected, gid):
+def test_the_displayed_text_is_used_if_it_is_exact(load, kind, shown, expected, gid):
     """Only for an absent key, and the catalogue says so.
 
     Otherwise the value is missing and an issue shows it.

@@ -81,7 +81,7 @@ def test_an_export_without_rows(export):
         (b"[" * 99_999, "JSON document cannot be read"),
     ],
 )
-def test_what_is_no_export_is_refused(export, content, says):
+def test_files_that_are_not_exports_are_refused(export, content, says):
     """With the file, the line, the problem and the remedy."""
     with pytest.raises(ExportFileError, match=says) as caught:
         read(export(content=content, packed=False))
@@ -213,7 +213,7 @@ BOM = b"\xef\xbb\xbf"
         b"\r\n".join(b"[" + line + b"]" for line in TASKS) + b"\n",
     ],
 )
-def test_what_people_put_together(export, content):
+def test_concatenated_files(export, content):
     """Files with a byte order mark each, answers of an API with pages, and one page per line."""
     data = read(export(content=content))
     assert list(data["task"]["gid"]) == ["1", "2", "3"]

@@ -79,7 +79,7 @@ def test_every_documented_leaf_has_its_kind():
         ("team.custom_field_settings[].custom_field.precision", "int"),
     ],
 )
-def test_what_is_described_in_words_has_its_kind(path, kind):
+def test_kinds_that_asana_describes_in_words(path, kind):
     """Keys of stories, attachments, status updates and goals."""
     assert kind_of(path) == kind
 

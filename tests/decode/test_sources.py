@@ -89,7 +89,7 @@ def test_one_process_reads_what_is_behind_a_url():
         aj.read_asana_export(put("memory://exports/a.gz"), workers=2)
 
 
-def test_what_is_not_there_is_said():
+def test_a_missing_file_is_an_error():
     """The error shows the URL."""
     with pytest.raises(
         ExportFileError, match=r"memory://exports/none\.gz cannot be read"

@@ -291,7 +291,7 @@ def test_a_closed_client_is_refused(client, jobs, tmp_path):
         jobs.asana.download(tmp_path, client=client)
 
 
-def test_what_is_no_gid_is_refused(asana, client, tmp_path):
+def test_invalid_gids_are_refused(asana, client, tmp_path):
     """A gid becomes a file name, so it may contain digits only."""
     for gid in ("../../etc/passwd", "1/2", "1-2", "1.0"):
         frame = pd.DataFrame({"gid": [gid], "status": ["succeeded"]})

@@ -264,7 +264,7 @@ def test_a_process_killed_just_before_the_last_rename_costs_nothing(target):
 
 
 @posix
-def test_what_a_process_leaves_that_is_killed_just_after_it_is_swept(target):
+def test_leftovers_of_a_process_killed_after_the_rename_are_removed(target):
     """But not while there is a part, which the next download resumes."""
     claim = abandon(target, dead_owner())
     Claims(target).sweep()
@@ -299,7 +299,7 @@ CHANGES = {
 @posix
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("last", [b"", b"67"])
-def test_what_gets_the_name_is_what_was_verified(target, change, last):
+def test_only_verified_bytes_get_the_final_name(target, change, last):
     """Whatever another program does to the part, and whenever."""
     whole = b"12345" + last
     with PartialFile.try_open(target) as part:

@@ -77,7 +77,7 @@ def test_a_trickle_is_no_progress(budget, now):
         budget.again("slow")
 
 
-def test_what_cannot_pass_is_not_tried_again(budget):
+def test_permanent_failures_are_not_retried(budget):
     """For example a wrong certificate."""
     with pytest.raises(FileFailedError, match="TLS"):
         budget.again("TLS", retryable=False)

@@ -70,7 +70,7 @@ def test_every_cut_is_seen(cut, step):
 
 
 @given(place=st.integers(0, len(FILE) - 1), bit=st.integers(0, 7))
-def test_what_gzip_refuses_is_refused(place, bit):
+def test_files_that_gzip_refuses_are_refused(place, bit):
     """A flipped bit passes only in header fields that do not matter."""
     data = bytearray(FILE)
     data[place] ^= 1 << bit
@@ -111,7 +111,7 @@ def test_a_second_member_that_is_cut_is_seen():
 
 
 @pytest.mark.parametrize("endless", [bytes(2**20), b"x" * 2**20, packed(b"") * 2**15])
-def test_what_never_ends_is_stopped(endless):
+def test_endless_data_is_stopped(endless):
     """Zeros, junk or empty members after the end count towards the limit."""
     verifier = Verifier(10**6)
     verifier.feed(FILE)
@@ -179,7 +179,7 @@ def test_gzip_within_gzip_is_seen():
         (b"PK\3\4", "not gzip"),
     ],
 )
-def test_what_is_not_gzip_is_named(data, said):
+def test_other_formats_are_named(data, said):
     """Without quoting it: an error page may contain keys."""
     words = refused(data)
     assert said in words

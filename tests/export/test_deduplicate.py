@@ -78,7 +78,7 @@ def test_times_that_are_missing_or_equal(rows):
     assert kept(rows) == expected(rows)
 
 
-def test_gids_are_told_apart_beyond_what_a_float_holds():
+def test_gids_beyond_the_precision_of_floats_are_distinguished():
     """Neighbouring 19-digit gids, and the largest possible one, are different rows."""
     gids = [
         "9999999999999999999",

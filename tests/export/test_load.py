@@ -121,7 +121,7 @@ ROW = st.fixed_dictionaries(
     cut=st.integers(0, 12),
     mode=st.sampled_from(["columns", "long", "raw"]),
 )
-def test_borders_of_batches_cannot_be_told(tmp_path_factory, rows, chunk, bundle, cut, mode):
+def test_batch_borders_do_not_affect_the_result(tmp_path_factory, rows, chunk, bundle, cut, mode):
     """Any rows, split anywhere and read by any number of scanners, give the same result."""
     path = tmp_path_factory.mktemp("any") / "a.jsonl"
     path.write_bytes(as_lines(rows) or b"\n")

@@ -115,7 +115,7 @@ class Frame:
         ("a\0b", aj.errors.ExportFileError, "cannot be read"),
     ],
 )
-def test_what_is_no_path_is_told(paths, error, message):
+def test_invalid_paths_are_refused(paths, error, message):
     """The error says what to pass instead."""
     with pytest.raises(error, match=message):
         aj.read_asana_export(paths)

@@ -26,7 +26,7 @@ from asana_jobs_pd.errors import InvalidOptionError
         ("http://[::1]:8000/", "http://[::1]:8000"),
     ],
 )
-def test_where_a_token_goes(base_url, checked):
+def test_addresses_that_a_token_may_be_sent_to(base_url, checked):
     """To https anywhere, and to http on this machine."""
     assert check_base_url(base_url) == checked
 
@@ -58,7 +58,7 @@ def test_where_a_token_goes(base_url, checked):
     ],
     ids=repr,
 )
-def test_where_no_token_goes(base_url):
+def test_addresses_that_no_token_is_sent_to(base_url):
     """Other addresses, and malformed base URLs, are refused before any request."""
     with pytest.raises(InvalidOptionError, match="base_url=") as caught:
         check_base_url(base_url)

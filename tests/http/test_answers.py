@@ -150,7 +150,7 @@ def test_any_number_keeps_its_value(number, escaped):
         *(b'{"data": NaN}', b'{"data": 1e400}', b"[" * 100_000, b'{"a":' * 100_000),
     ],
 )
-def test_what_is_no_job_is_an_error_that_quotes_it(body):
+def test_a_body_that_is_not_a_job_is_an_error_that_quotes_it(body):
     """Other JSON, and text that is not JSON, is a BodyError that says where to look."""
     error = read(body)
     assert isinstance(error, BodyError)
@@ -218,7 +218,7 @@ def test_any_bytes_are_an_answer_or_an_error(body, status):
         (599, "599", ""),
     ],
 )
-def test_what_a_status_error_says(status, title, step):
+def test_the_message_of_a_status_error(status, title, step):
     """The gid, the status, Asana's own words, what to do next, and its help."""
     help_text = "read https://developers.asana.com/docs/errors"
     error = read(envelope("So it is.", help=help_text), status)
@@ -321,7 +321,7 @@ echoes = {
 @pytest.mark.parametrize("token", [SECRET, opaque], ids=["pat", "opaque"])
 @pytest.mark.parametrize("echo", echoes.values(), ids=echoes)
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 404, 500, 503])
-def test_an_echoed_token_is_not_told(token, echo, status):
+def test_an_echoed_token_is_not_shown(token, echo, status):
     """A server that repeats the token, anywhere, whole or in part, gets it into no error."""
     for length in (0, 110, 1990, 3990, 19_990):
         _echo_after(length, token, echo, status)

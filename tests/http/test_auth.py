@@ -226,7 +226,7 @@ def things():
     "name",
     ["token", "client", "transport", "headers", "their dict", "store", "lower", "adapter", "list"],
 )
-def test_what_holds_the_token_does_not_show_it(things, name):
+def test_objects_with_the_token_do_not_show_it(things, name):
     """Not when printed, formatted, listed, copied or pickled."""
     shown = faces(things[name])
     assert TOKEN not in shown
@@ -235,7 +235,7 @@ def test_what_holds_the_token_does_not_show_it(things, name):
 
 @pytest.mark.parametrize("name", ["token", "client", "transport", "headers"])
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_what_holds_the_token_is_never_pickled(things, name, protocol):
+def test_objects_with_the_token_cannot_be_pickled(things, name, protocol):
     """It is an error with every protocol: another process finds its own token."""
     with pytest.raises((TokenError, TypeError)):
         pickle.dumps(things[name], protocol)
@@ -243,7 +243,7 @@ def test_what_holds_the_token_is_never_pickled(things, name, protocol):
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 @pytest.mark.parametrize("name", ["token", "client"])
-def test_what_holds_the_token_is_not_copied(things, name, duplicate):
+def test_objects_with_the_token_cannot_be_copied(things, name, duplicate):
     """A copy would be as good as a pickle."""
     with pytest.raises(TokenError, match="never pickled"):
         duplicate(things[name])

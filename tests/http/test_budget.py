@@ -152,7 +152,7 @@ def test_a_limit_ten_times_too_high_is_learned(hints, latency, seed):
         (100, 37, (0.2, 0.3), 5, False),
     ],
 )
-def test_what_was_learned_is_not_one_too_many(limit, seed, latency, max_in_flight, hints):
+def test_the_learned_budget_is_not_one_too_many(limit, seed, latency, max_in_flight, hints):
     """After one closing the new budget fits: there is no second one.
 
     A window may count a few more responses than the server's own.
@@ -251,7 +251,7 @@ def test_stragglers_belong_to_the_closing_they_caused():
     assert budget.allowed == 50
 
 
-def test_what_starts_in_the_instant_of_a_closing_belongs_to_it():
+def test_requests_that_start_in_the_instant_of_a_closing_belong_to_it():
     """Clocks are coarse: a response and a start may have the same time, and the gate closed then.
 
     Under a constant latency that is the rule, and each straggler would halve the budget again.

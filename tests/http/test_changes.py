@@ -44,7 +44,7 @@ def test_any_header_is_one_line(header):
     assert len(words) < 800
 
 
-def test_each_change_is_told_once():
+def test_each_change_is_reported_once():
     """It may come with every response, several in one header, and in several, joined."""
     changes = Changes()
     changes.note("name=a;affected=true,name=b, name=c;info=https://x/?,1")

@@ -56,7 +56,7 @@ def test_pretty_answers(asana, client, opt_pretty, sent):
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 412, 451, 501])
-def test_what_will_not_pass_is_asked_once(asana, client, status):
+def test_permanent_errors_are_not_retried(asana, client, status):
     """The error comes at once, with status, gid and the server's message."""
     asana.answer(GID, status, "It is so")
     hasty = Hasty()
@@ -68,7 +68,7 @@ def test_what_will_not_pass_is_asked_once(asana, client, status):
 
 
 @pytest.mark.parametrize("fault", [500, 502, 503, 504, "reset", "truncate", "html", "empty"])
-def test_what_may_pass_is_tried_again(asana, client, fault):
+def test_transient_errors_are_retried(asana, client, fault):
     """Two failures and a success are three requests, with growing waits between them."""
     if isinstance(fault, int):
         asana.fault("status", status=fault, times=2)
@@ -236,7 +236,7 @@ def test_a_stop_while_the_gate_is_closed(client, scripted):
     assert time.monotonic() - before < 20
 
 
-def test_who_is_stopped_asks_nothing(asana, client):
+def test_a_stopped_read_sends_nothing(asana, client):
     """A stop that is already set is seen before the first byte."""
     stop = threading.Event()
     stop.set()
@@ -365,7 +365,7 @@ def test_a_context_manager(asana):
         raise ZeroDivisionError
 
 
-def test_what_it_says_of_itself(client):
+def test_the_repr_of_a_client(client):
     """Its address, the source of its token and its budget."""
     assert repr(client(base_url="https://a.example/x")) == (
         "<Client https://a.example/x <Token from the argument token=> "
@@ -379,7 +379,7 @@ def test_pickling_is_refused_in_words(client):
         pickle.dumps(client())
 
 
-def test_where_it_goes(client, monkeypatch):
+def test_where_the_base_url_comes_from(client, monkeypatch):
     """The argument, else ASANA_BASE_URL, else Asana."""
     assert client().base_url == BASE_URL == "https://app.asana.com/api/1.0"
     monkeypatch.setenv("ASANA_BASE_URL", "http://127.0.0.1:9/api/")

@@ -137,7 +137,7 @@ def test_stop_wakes_those_who_wait(never):
     assert line.waiting == 0
 
 
-def test_who_was_stopped_does_not_start(never):
+def test_a_stopped_request_does_not_start(never):
     """A stop that is already set is seen before a slot is taken."""
     limiter = Limiter(5, 5)
     never.set()
@@ -216,7 +216,7 @@ def test_a_token_has_one_limiter_at_a_server():
     assert one.budget.limit == 150
 
 
-def test_what_a_limiter_says_of_itself(never):
+def test_the_repr_of_a_limiter(never):
     """Its repr shows the budget; `used` counts the requests in the window."""
     limiter = Limiter(150, 5)
     assert repr(limiter) == "<Limiter 150 of 150 in 60 s>"

@@ -147,7 +147,7 @@ def test_stop_returns_though_calls_are_under_way(gate):
     assert batch.done == 5
 
 
-def test_what_is_about_to_end_is_kept(gate):
+def test_calls_that_are_about_to_end_are_kept_after_a_stop(gate):
     """After a stop, responses that are about to arrive have a moment left."""
     under_way = threading.Event()
 

@@ -63,7 +63,7 @@ def test_a_personal_access_token_is_known_in_other_spellings(token):
 
 @given(around, st.sampled_from(["Bearer ", "bearer  ", "BEARER\t", "Basic "]), opaque, around)
 @example("{'Authorization': '", "Bearer ", "a'b,c;d<e>f\"ghijk", "'}")
-def test_what_authorizes_is_masked(before, scheme, token, after):
+def test_credentials_are_masked(before, scheme, token, after):
     """What follows Bearer or Basic is a credential, unless it is a word."""
     assume(not token.strip(".,;:!?([)]'\"“”…").replace("/", "").replace("-", "").isalpha())
     text = f"{before} {scheme}{token} {after}"

@@ -39,7 +39,7 @@ def test_other_statuses_are_final(status, tries, hint, chance):
 
 
 @pytest.mark.parametrize("status", [None, 429, 500, 502, 503, 504])
-def test_what_may_pass_is_tried_again(status):
+def test_transient_failures_are_retried(status):
     """The waits of those follow the server's word, else the backoff."""
     policy = RetryPolicy()
     asked = {"status": status, "tries": 1, "elapsed": 0.0, "chance": 0.0}

@@ -212,7 +212,7 @@ def test_a_trickle_is_cut():
 
 
 @pytest.mark.parametrize("then", [b"1", b"X: y\r\n"], ids=["a chunk's length", "trailers"])
-def test_what_is_around_chunks_has_a_deadline(then):
+def test_chunk_headers_have_a_deadline(then):
     """Chunk headers and trailers do not hold a transfer forever."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
     server = Trickle(head + (b"0\r\n" if then != b"1" else b""), then)

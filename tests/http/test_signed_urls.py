@@ -126,7 +126,7 @@ def test_a_renewed_url_expires_too(life, age, stale):
         ("", "not a URL"),
     ],
 )
-def test_where_nothing_is_fetched_from(url, reason):
+def test_urls_that_may_not_be_fetched(url, reason):
     """Plain http, files and malformed addresses are refused."""
     assert reason in transport(loopback=True).refusal(SignedUrl(url))
 

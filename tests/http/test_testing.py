@@ -58,7 +58,7 @@ def test_any_object_with_send_will_do():
 
 
 @pytest.mark.parametrize("transport", ["x", 5, object(), lambda request: None])
-def test_what_cannot_send_is_refused(transport):
+def test_a_transport_without_send_is_refused(transport):
     """At once."""
     with pytest.raises(InvalidOptionError, match="transport"):
         aj.Client(transport=transport)
@@ -139,7 +139,7 @@ def test_a_failing_assertion_in_a_handler_comes_out():
 
 
 @pytest.mark.parametrize("verb", ["read", "refresh", "wait", "download"])
-def test_what_a_transport_raises_costs_no_frame(verb, tmp_path):
+def test_an_exception_of_a_transport_keeps_the_frame(verb, tmp_path):
     """What was read before is in the error's frame."""
     jobs = pd.DataFrame({"gid": ["12", "13"], "fetched_at": pd.NaT, "status": "in_progress"})
 

@@ -88,7 +88,7 @@ def test_a_netrc_does_not_replace_the_token(name, client, scripted, tmp_path, mo
     assert head.lower().count(b"authorization") == 1
 
 
-def test_what_is_sent(client, scripted):
+def test_the_request_that_is_sent(client, scripted):
     """One line with the path, the query as Asana documents it, no cookies, one token."""
     cookie = http(200, RECORD, "Set-Cookie: a=b; Path=/")
     server = scripted(cookie)
@@ -498,7 +498,7 @@ def test_nothing_is_sent_to_a_refused_address(client, scripted, monkeypatch):
     assert server.heads == []
 
 
-def test_what_it_says_of_itself(transport):
+def test_the_reprs_of_transports_and_responses(transport):
     """A transport shows nothing, and a response no body; responses are values."""
     assert repr(transport()) == "<RequestsTransport>"
     assert repr(Response(200, {}, TOKEN.encode())) == "<Response 200, 62 bytes>"

@@ -209,7 +209,7 @@ def test_the_answers_do_not_depend_on_the_way(jobs, want, route):
 
 
 @pytest.mark.parametrize("route", LOSSY)
-def test_what_floats_have_lost_is_told(jobs, route):
+def test_digits_lost_in_floats_are_reported(jobs, route):
     """The states are still right, and a warning names column and remedy."""
     travelled = ROUTES[route](jobs)
     with pytest.warns(AsanaValueWarning, match=r"new_.*\.gid.*read_jobs_file"):
@@ -415,7 +415,7 @@ def test_empty_texts_are_missing():
 
 @pytest.mark.parametrize("values", [[2.0**60, 12.0], np.array([2.0**60, 12.0], object)])
 @pytest.mark.parametrize("name", ["new_task.gid", "new_goal.gid"])
-def test_gids_that_lost_digits_become_missing_and_are_told(values, name):
+def test_gids_that_lost_digits_become_missing_with_a_warning(values, name):
     """In known and unknown objects, in float and object columns."""
     frame = pd.DataFrame({"gid": ["1", "2"], "fetched_at": None, name: values})
     with pytest.warns(AsanaValueWarning, match="read_jobs_file"):

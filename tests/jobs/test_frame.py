@@ -117,7 +117,7 @@ def test_times_of_every_form_become_utc(text, want):
 
 
 @pytest.mark.parametrize("bad", ["soon", "", 5, ["x"], "2012-13-45T00:00:00Z"])
-def test_a_time_that_is_none_becomes_missing_and_is_told(bad):
+def test_an_invalid_time_becomes_missing_with_a_warning(bad):
     """The dtype and the other times stay, and the warning names job and value."""
     records = [
         {"gid": "77", "new_graph_export": {"created_at": bad}},

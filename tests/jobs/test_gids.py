@@ -100,7 +100,7 @@ G = "1208000000000001"
         f" '<https://app.asana.com/api/1.0/jobs/{G}'".replace("<", ""),
     ],
 )  # fmt: skip
-def test_what_spreadsheets_and_people_add_is_removed(text):
+def test_characters_that_spreadsheets_and_people_add_are_removed(text):
     """White space, invisible characters, quotes, apostrophes, formulas of a text, URLs of jobs."""
     assert parse_gids([text]) == parse_gids(text) == [G]
 
@@ -204,7 +204,7 @@ def test_floats_come_with_the_remedy():
 
 
 @pytest.mark.parametrize("bad", [5.0, None, object()])
-def test_what_is_neither_one_nor_many_is_refused(bad):
+def test_values_that_are_neither_a_gid_nor_gids_are_refused(bad):
     """A value alone is named without a position."""
     with pytest.raises(InvalidGidError, match=r"^gid = "):
         parse_gids(bad)

@@ -392,7 +392,7 @@ def test_a_locked_ledger_delays_a_read_by_a_moment_only(asana, client, path):
     assert aj.recent_jobs()["gid"].tolist() == [gid]
 
 
-def test_what_could_not_be_written_is_written_with_the_next(client, path):
+def test_jobs_that_could_not_be_written_are_written_with_the_next(client, path):
     """A briefly locked ledger loses nothing, and no warning is given."""
     recorder = Recorder(client)
     recorder.add("1", {"status": "not_started"}, now(), ("7", "hash"))

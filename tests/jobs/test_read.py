@@ -66,7 +66,7 @@ def test_only_the_fields_named_are_asked_for(asana, client):
     assert asana.requests[0].opt_fields == ("status", "new_task.name")
 
 
-def test_whatever_else_arrives_is_kept(asana, client):
+def test_undocumented_fields_that_arrive_are_kept(asana, client):
     """An unknown ``new_*`` object is flattened into columns."""
     gid = asana.gids(1)[0]
     asana.record(gid, {"gid": gid, "status": "odd", "new_goal": {"gid": "7", "name": "Grow"}})
@@ -143,7 +143,7 @@ def test_401_stops_at_once(asana):
 
 
 @pytest.mark.parametrize("fault", ["garbage", "html", "empty"])
-def test_bodies_that_are_no_jobs_are_told(asana, client, fault):
+def test_bodies_that_are_not_jobs_are_reported(asana, client, fault):
     """A proxy's page with status 200 is an error of kind body, not a crash."""
     asana.fault(fault, status=200)
     with pytest.raises(PartialReadError) as caught:

@@ -117,7 +117,7 @@ def test_gids_that_a_spreadsheet_rounded_are_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl", "a.xlsx", "a.parquet", "a.csv.gz"])
 @pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b"{", b"a,b\n1,2\n", b"[1, 2]"])
-def test_files_that_are_something_else_are_told(tmp_path, name, content):
+def test_other_files_are_refused_with_a_remedy(tmp_path, name, content):
     """Whatever the parser raises becomes an InvalidFrameError that names the file or the column."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidFrameError, match=rf"{name}|'gid'"):
@@ -309,7 +309,7 @@ def test_lines_may_end_as_on_an_old_mac(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["[12]", '["12"]', "null", "12", '[{"gid": "1"}, 5]'])
-def test_json_of_something_else_is_told_in_words(tmp_path, content):
+def test_json_that_is_not_of_jobs_is_explained(tmp_path, content):
     """Not with the parser's message."""
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(InvalidFrameError, match="give a list of objects, each with its 'gid'"):

@@ -145,7 +145,7 @@ def test_unknown_leaves_of_known_objects_are_kept():
     assert found["new_task.gid"] == ["1", None]
 
 
-def test_what_should_be_an_object_and_is_none_is_kept():
+def test_a_value_that_should_be_an_object_is_kept():
     """A text in place of an object has a column of its own; the others stay right."""
     found = cells([{"new_task": "gone"}, {"new_task": {"gid": "1", "created_by": 7}}])
     assert found["new_task"] == ["gone", None]

@@ -122,7 +122,7 @@ def test_unknown_parts_of_objects_are_refreshed_too(asana, client):
     assert refreshed.at[0, "error.kind"] is pd.NA
 
 
-def test_what_was_known_survives_a_failure(asana, client, jobs):
+def test_known_values_survive_a_failed_refresh(asana, client, jobs):
     """A row that cannot be read keeps its values and says why; its next success clears that."""
     gid = jobs.asana.pending["gid"].iloc[0]
     row = jobs.index[jobs["gid"] == gid][0]
@@ -232,7 +232,7 @@ def test_columns_come_back_to_their_dtypes(column, value, want):
     assert got is want or got == want
 
 
-def test_texts_that_are_no_times_become_missing_and_are_told():
+def test_texts_that_are_not_times_become_missing_with_a_warning():
     """A warning names column and value."""
     frame = pd.DataFrame({"gid": ["1"], "status": ["failed"], "fetched_at": ["soon"]})
     with pytest.warns(AsanaValueWarning, match="fetched_at.*soon"):

@@ -227,7 +227,7 @@ def test_401_stops_it_in_words(asana, watch):
     assert monitor.frame["status"].isna().all()
 
 
-def test_no_token_is_raised_and_told():
+def test_a_missing_token_raises_and_shows_in_the_state():
     """Starting raises the remedy; the state has it too."""
     monitor = aj.JobsMonitor(["1"])
     with pytest.raises(TokenError, match="ASANA_ACCESS_TOKEN"):
@@ -321,7 +321,7 @@ def test_without_a_network_it_holds_back_and_goes_on(asana, client, clock, watch
     assert "no_network" in states
 
 
-def test_a_429_is_waited_out_and_told(asana, clock, watch):
+def test_a_429_is_waited_out_and_shows_in_the_state(asana, clock, watch):
     """It says nothing about the job; nothing is asked until the gate opens."""
     limiter = Limiter(None, 50, clock=clock.now)
     gid = asana.gids(1)[0]
@@ -481,7 +481,7 @@ def test_it_is_not_pickled_or_copied(client):
             action(monitor)
 
 
-def test_what_is_off_is_refused_before_anything_is_sent(asana):
+def test_invalid_input_is_refused_before_any_request(asana):
     """Gids, frames and clients are checked at once."""
     with pytest.raises(InvalidGidError):
         aj.JobsMonitor(["12x"])

@@ -96,7 +96,7 @@ def test_without_ipython_or_in_a_thread_there_is_no_cell(monkeypatch):
     assert seen == [None]
 
 
-def test_what_is_gone_is_forgotten():
+def test_collected_objects_are_forgotten():
     """The registry of cells keeps nothing alive and does not grow with each run."""
 
     class Thing:

@@ -108,7 +108,7 @@ def test_the_young_are_asked_for_more_often_when_the_budget_is_short():
     assert counts["young"] >= 5 * max(counts[gid] for gid in counts if gid != "young")
 
 
-def test_what_ends_speeds_up_the_rest_at_once():
+def test_jobs_that_end_speed_up_the_rest_at_once():
     """A thousand jobs stretch the delays; when all but one end, it is not kept waiting."""
     schedule = Schedule(0.0, rate=1.0, chance=lambda: 0.0)
     schedule.add([str(number) for number in range(1000)], 0.0)
@@ -175,7 +175,7 @@ def test_demand_is_what_is_in_the_schedule(steps):
         assert wait is None if not inside else 0 <= wait < math.inf
 
 
-def test_what_was_in_flight_when_an_outage_began_counts_once():
+def test_polls_in_flight_when_an_outage_begins_count_once():
     """Otherwise 25 polls that fail together would end a short outage after a minute only."""
     outage = NetworkBackoff()
     for _ in range(25):

@@ -201,7 +201,7 @@ def test_one_line_of_progress(asana, client, stuck, monkeypatch):
     assert terminal.getvalue().count("\r") < 20
 
 
-def test_changes_of_the_api_are_told(sandbox):
+def test_api_changes_cause_a_warning(sandbox):
     """Asana's announcements reach the user's line, once."""
     asana = sandbox(token=TOKEN, changes=["name=x;info=https://x.test;affected=true"])
     gids = asana.gids(3)
@@ -334,7 +334,7 @@ def test_nothing_keeps_the_process_from_ending(sandbox, ending, tmp_path):
     assert (process.returncode, err) == (0, "")
 
 
-def test_notify_is_told_once_when_all_is_done(asana, client):
+def test_notify_is_called_once_when_all_jobs_are_finished(asana, client):
     """With the frame that is returned; awaited or not, and when nothing was unfinished."""
     asana.finish(*asana.gids(2))
     told = []
@@ -346,7 +346,7 @@ def test_notify_is_told_once_when_all_is_done(asana, client):
     assert told[1] is again
 
 
-def test_notify_is_not_told_of_a_wait_that_ended_otherwise(asana, client):
+def test_notify_is_not_called_when_a_wait_ends_otherwise(asana, client):
     """A timeout; a rejected token; but it is of jobs that failed or could not be read."""
     told = []
     asana.progress(asana.gids(1)[0])

@@ -84,7 +84,7 @@ def test_issues_and_some_types_come_back(tmp_path):
     assert aj.read_asana_dataset(lake)["project"].empty
 
 
-def test_what_exists_is_replaced_only_on_demand(tmp_path):
+def test_an_existing_dataset_is_only_replaced_on_demand(tmp_path):
     data = aj.read_asana_export(write(tmp_path / "a", [task("1")]), progress=False)
     lake = data.to_parquet(tmp_path / "lake")
     with pytest.raises(ExportWriteError, match="overwrite=True"):
@@ -92,7 +92,7 @@ def test_what_exists_is_replaced_only_on_demand(tmp_path):
     assert data.to_parquet(lake, overwrite=True) == lake
 
 
-def test_what_cannot_be_written_or_read_says_why(tmp_path):
+def test_errors_of_writing_and_reading_say_why(tmp_path):
     path = write(tmp_path / "a", [task("1")])
     data = aj.read_asana_export(path, progress=False)
     with pytest.raises(ExportFileError, match="not a dataset"):

@@ -343,7 +343,7 @@ def test_destinations_that_are_refused(dest, words):
      (errno.EXDEV, "root of a disk"), (errno.EBUSY, "in use")],
 )  # fmt: skip
 @pytest.mark.parametrize("call", ["mkdir", "rename", "fsync", "listdir"])
-def test_what_the_system_refuses_is_an_error_in_words(tmp_path, monkeypatch, call, number, words):
+def test_os_errors_are_explained(tmp_path, monkeypatch, call, number, words):
     """Whichever call the system refuses, the error is in words and nothing is left."""
     (tmp_path / "export").mkdir()
 

@@ -101,7 +101,7 @@ def test_nothing_is_linked_and_no_signature_is_written(tmp_path):
             assert "external" not in name.lower()
 
 
-def test_a_text_that_is_too_long_is_cut_and_told(tmp_path):
+def test_a_text_that_is_too_long_is_cut_with_a_warning(tmp_path):
     """A warning names the column, the second sheet too; characters are counted as Excel does."""
     long = ["a" * 40_000, "😀" * 20_000, "a" * MAX_CELL_TEXT, "😀" * 16_383, "ab", None]
     with pytest.warns(AsanaValueWarning, match="2 texts .* 'mine'"):
@@ -147,7 +147,7 @@ def test_characters_that_no_sheet_may_have_are_replaced():
     assert sheet_column(texts.rename("x")).cells == ["a�b���", "a\nb\nc\n\td", "_x0041_"]
 
 
-def test_what_looks_like_an_escape_is_escaped(tmp_path):
+def test_texts_that_look_like_escapes_are_escaped(tmp_path):
     """For Excel ``_x0041_`` is an ``A``: names of that form are escaped so that they stay."""
     path = few().assign(mine="_x0041_").asana.to_excel(tmp_path / "jobs.xlsx")
     with zipfile.ZipFile(path) as parts:
@@ -261,7 +261,7 @@ def test_other_frames_are_written_too(jobs, tmp_path):
     assert values(cells["gid"]) == [str(gid) for gid in (jobs.get("gid", jobs.index.array))]
 
 
-def test_more_than_a_sheet_holds_is_told(tmp_path, monkeypatch):
+def test_frames_larger_than_a_sheet_are_refused(tmp_path, monkeypatch):
     """Before anything is written, with the limit and alternatives."""
     monkeypatch.setattr(excel, "MAX_ROWS", 6)
     with pytest.raises(InvalidFrameError, match=r"6 rows .* can hold 5 .* to_parquet"):
@@ -270,7 +270,7 @@ def test_more_than_a_sheet_holds_is_told(tmp_path, monkeypatch):
     assert excel.MAX_COLUMNS == 16_384
 
 
-def test_a_path_that_excel_would_not_open_is_told(tmp_path):
+def test_a_path_that_excel_would_not_open_is_refused(tmp_path):
     """Another suffix, or a missing folder."""
     with pytest.raises(InvalidOptionError, match=r"\.xlsx"):
         few().asana.to_excel(tmp_path / "jobs.xls")

@@ -160,7 +160,7 @@ def test_any_frames_can_be_written(tmp_path):
 @pytest.mark.parametrize(
     ("frames", "words"), [({}, "by the names"), ([1], "by the names"), ({"a": 5}, r"frames\['a'\]")]
 )
-def test_what_is_no_frame_is_refused(frames, words, tmp_path):
+def test_values_that_are_not_frames_are_refused(frames, words, tmp_path):
     with pytest.raises(InvalidFrameError, match=words):
         aj.frames_to_excel(frames, tmp_path / "any.xlsx")
 
@@ -202,7 +202,7 @@ def test_a_comparison_is_written_for_people(load, tmp_path):
     assert {row["move"] for row in cells(book, "moved")} == {"added", "removed"}
 
 
-def test_limits_of_excel_are_told(load, tmp_path, monkeypatch):
+def test_limits_of_excel_are_reported(load, tmp_path, monkeypatch):
     data = load(task("1"), task("2"))
     monkeypatch.setattr(excel, "MAX_ROWS", 2)
     with pytest.raises(InvalidFrameError, match=r"data\['task'\] has 2 rows.*to_parquet"):

@@ -21,7 +21,7 @@ GOOD = ["", "a", "1", "a=b", "a - b", "'=1", "1208000000004806", "e-mail", "a@b.
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_what_would_run_gets_an_apostrophe(text):
+def test_texts_that_would_run_get_an_apostrophe(text):
     """Before the sign, whichever blanks come first."""
     assert is_formula(text)
     assert not is_formula(escape_formula(text))

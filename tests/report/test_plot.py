@@ -60,7 +60,7 @@ def test_a_timelines_bars_are_the_times_of_the_jobs():
     assert bars(ax, "failed") == []
 
 
-def test_what_is_running_has_an_open_end():
+def test_running_jobs_have_an_open_end():
     """It fades out after the time of the read, in steps."""
     ax = few().asana.plot.timeline()
     tails = [part for part in ax.collections if part.get_label() == "_open end"]
@@ -74,7 +74,7 @@ def test_what_is_running_has_an_open_end():
     assert bars(finished, "_open end") == []
 
 
-def test_what_was_seen_is_pale():
+def test_observed_times_are_pale():
     """Bars from a monitor's history differ from what Asana reports, also in the legend."""
     history = pd.DataFrame(
         {
@@ -274,7 +274,7 @@ def test_one_moment_has_a_width():
     assert high - low == pytest.approx(1 / 1440)
 
 
-def test_what_does_not_fit_is_told():
+def test_invalid_arguments_are_refused():
     """Invalid axes, zones and frames are errors."""
     with pytest.raises(InvalidOptionError, match="not a str"):
         few().asana.plot.status(ax="x")

@@ -220,7 +220,7 @@ def test_failures_say_why(text_report):
     assert rows["17"][2] == "400 see https://s3.example/f.jsonl.gz?…"
 
 
-def test_what_could_not_be_started_is_a_failure_without_a_gid(text_report):
+def test_jobs_that_were_not_started_are_failures_without_a_gid(text_report):
     """It is identified by its source."""
     jobs = pd.DataFrame(
         {"gid": [None, None], "source.gid": ["1203", None], "error.kind": ["http", "network"]}
@@ -247,7 +247,7 @@ def test_each_failure_has_a_next_step(text_report, cells, step):
     assert step in text_report(jobs).rows[-1][-1]
 
 
-def test_files_are_told_with_size_and_sum(text_report, tmp_path):
+def test_files_are_listed_with_size_and_checksum(text_report, tmp_path):
     """With paths relative to the report, errors, and the exports that wait."""
     page = text_report(downloaded(tmp_path))
     rows = {row[0]: row[1:] for row in page.rows[-2:]}
@@ -432,7 +432,7 @@ def _no_home(_):
     raise RuntimeError("Could not determine home directory.")
 
 
-def test_what_does_not_fit_is_told(tmp_path):
+def test_invalid_arguments_are_refused(tmp_path):
     """Invalid frames, zones and folders; nothing is written."""
     with pytest.raises(InvalidFrameError):
         pd.DataFrame({"a": [1]}).asana.report(tmp_path / "r.html")

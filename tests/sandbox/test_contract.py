@@ -170,7 +170,7 @@ def test_answers_are_json_in_utf_8(asana, ask):
         ("/jobs/123", "DELETE", 405, "DELETE: Method Not Allowed"),
     ],
 )
-def test_what_is_not_there_is_refused_in_an_envelope(ask, path, method, status, message):
+def test_unknown_paths_are_refused_in_an_error_envelope(ask, path, method, status, message):
     """Unknown jobs, malformed gids, unknown paths and methods have Asana's error form."""
     reply = ask.path(path, method=method)
     assert (reply.status, reply.error["message"]) == (status, message)

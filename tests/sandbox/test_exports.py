@@ -200,7 +200,7 @@ def test_files_follow_from_seed_and_gid(sandbox):
     assert len(set(tags)) == 4
 
 
-def test_what_is_sent_is_counted(sandbox):
+def test_sent_bytes_are_counted(sandbox):
     """`downloads` and `export_bytes` tell what a client really fetched."""
     asana = sandbox(export_rows=600)
     url = asana.export_url("5", "export_request")

@@ -132,7 +132,7 @@ def test_a_fault_may_wait_for_one_job(asana, ask, gid):
     assert [ask.job(which).status for which in (gid, other, other)] == [200, 503, 200]
 
 
-def test_where_a_fault_strikes(asana, ask, gid, url):
+def test_faults_apply_to_the_chosen_requests(asana, ask, gid, url):
     """`api` by default; `exports` or `any` when asked for."""
     asana.fault("empty")
     assert [fetch(url).status, ask.job(gid).status] == [200, 502]

@@ -152,7 +152,7 @@ def test_everything_may_be_changed_from_any_thread(asana, ask):
     assert asana.stats.requests == 8 * 15
 
 
-def test_what_is_public_is_what_is_listed():
+def test_all_lists_the_public_names():
     """`__all__` is sorted, true, and nothing else is visible."""
     public = {name for name in vars(asana_jobs_pd.sandbox) if not name.startswith("_")}
     assert asana_jobs_pd.sandbox.__all__ == sorted(public)

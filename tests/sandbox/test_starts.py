@@ -143,7 +143,7 @@ def test_opt_fields_select_of_the_job_too(ask):
         ("graph_export_request", {"parent": "me"}, "parent: Not a Long: me"),
     ],
 )
-def test_what_is_off_is_a_400(asana, ask, subtype, more, message):
+def test_invalid_bodies_are_refused_with_400(asana, ask, subtype, more, message):
     """The reason is in Asana's envelope; no job is started."""
     reply = begin(ask, subtype, **more)
     assert (reply.status, reply.error["message"]) == (400, message)
@@ -282,7 +282,7 @@ def test_a_fault_can_be_meant_for_a_parent(asana, ask):
     assert begin(ask, "duplicate_task", task).status == 500
 
 
-def test_what_was_sent_can_be_looked_at(asana, ask):
+def test_sent_bodies_are_in_requests(asana, ask):
     """So that tests can check a client; a GET has no body."""
     begin(ask, "duplicate_task", name="é")
     ask.job("1")

@@ -63,7 +63,7 @@ def test_without_max_age_nothing_is_taken(asana, client):
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
-def test_what_this_token_cannot_read_is_not_taken(sandbox, status):
+def test_jobs_that_this_token_cannot_read_are_not_taken(sandbox, status):
     """Only a GET shows it."""
     asana = sandbox()
     with aj.Client(asana.token, base_url=asana.base_url, max_retries=0) as client:
@@ -208,7 +208,7 @@ def test_an_age_in_any_form(max_age):
         ),
     ],
 )
-def test_what_counts_as_recent(record, recent):
+def test_which_jobs_count_as_recent(record, recent):
     """A job without a time of completion does not; nor does one whose file Asana has deleted."""
     assert is_recent(record, 90.0, 60.0) is recent
     if record["status"] == "succeeded":

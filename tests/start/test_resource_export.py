@@ -146,7 +146,7 @@ def test_several_make_one_export():
         (lambda: aj.ResourceExport.messages(fields=["completed"]), InvalidFieldError, "message"),
     ],
 )
-def test_what_is_off_is_refused_with_a_remedy(make, error, words):
+def test_invalid_values_are_refused_with_a_remedy(make, error, words):
     """The error names the value and the alternatives, without a chain of errors."""
     with pytest.raises(error) as caught:
         make()

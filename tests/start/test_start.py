@@ -188,7 +188,7 @@ def test_jobs_of_the_call_before_count(asana, start):
     assert 429 not in asana.stats.by_status
 
 
-def test_what_others_run_is_waited_for(asana, sandbox, start, client):
+def test_jobs_of_others_are_waited_for(asana, sandbox, start, client):
     """A 429 because somebody else has the places: asked again later, the parent loses nothing."""
     with aj.Client(asana.token, base_url=asana.base_url, limiter=Limiter(None, 50)) as other:
         theirs = aj.export_graph(asana.parents(4), client=other)["gid"]
@@ -287,7 +287,7 @@ def io_of(frame):
         ({"kind": "status", "status": 503, "early": True}, "http"),
     ],
 )
-def test_a_lost_answer_is_told_and_not_sent_again(asana, start, fault, kind):
+def test_a_lost_response_is_reported_and_the_post_not_repeated(asana, start, fault, kind):
     """Whether it arrived is unknown: there is one POST, and the row says so."""
     one, two = asana.parents(2)
     asana.fault(**fault, gid=one, method="POST", times=99)
@@ -363,7 +363,7 @@ def test_a_final_answer_to_the_post_is_read_whole(asana, client, start):
     assert jobs["new_graph_export.download_url"].notna().all()
 
 
-def test_a_cached_export_is_told(asana, client, start):
+def test_a_cached_export_causes_a_warning(asana, client, start):
     """Asana gives a large export again for 4 hours: completed before it was requested."""
     parents = [*asana.parents(1, "team"), *asana.parents(1, "project")]
     first = start("export_graph", parents)
@@ -411,7 +411,7 @@ def meagre_posts(client, monkeypatch):
 
 
 @quiet
-def test_a_job_that_comes_twice_is_told_twice(asana, meagre_posts, start):
+def test_a_job_that_is_returned_twice_has_two_rows(asana, meagre_posts, start):
     """Asana may give one job for several parents, for example from its cache.
 
     All rows follow it and are complete: a refresh would not request a job that has succeeded.
@@ -588,7 +588,7 @@ def test_a_client_that_is_closed_meanwhile_ends_it_with_the_frame(asana, start):
     assert states == ["started"] * 5 + ["not_sent"] * 4
 
 
-def test_a_closed_client_is_told_with_the_frame(asana):
+def test_a_closed_client_is_an_error_with_the_frame(asana):
     """Closing it loses nothing."""
     client = aj.Client(TOKEN, base_url=asana.base_url)
     client.close()
@@ -598,7 +598,7 @@ def test_a_closed_client_is_told_with_the_frame(asana):
     assert caught.value.__context__ is None
 
 
-def test_what_fails_in_the_bar_loses_no_gid(asana, client, monkeypatch):
+def test_an_error_of_the_progress_bar_loses_no_gid(asana, client, monkeypatch):
     """Whatever it raises, the frame is in the error."""
     from asana_jobs_pd._start import start_jobs as starting
 

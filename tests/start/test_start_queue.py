@@ -207,7 +207,7 @@ def test_jobs_of_earlier_calls_count():
     assert set(queue.running) == {"x", "z"}
 
 
-def test_what_is_under_way_at_the_end_is_unknown():
+def test_requests_in_flight_at_the_end_are_unknown():
     """Whether it arrived cannot be known."""
     queue = StartQueue(7)
     for _ in range(5):

@@ -233,7 +233,7 @@ def test_dates_with_a_time_are_days(dates, load):
         assert shown(data.history(field), "value") == [(None,), (pd.Timestamp("2026-02-01"),)]
 
 
-def test_people_are_told_apart_by_gid_and_need_no_name(load):
+def test_people_are_distinguished_by_gid_and_need_no_name(load):
     owners = {"gid": "6", "name": "Owners", "type": "people"}
     other, nameless = {"gid": "93", "name": "Ana"}, {"gid": "94", "name": None}
     steps = [[], [ANA], [other], [ANA, BO], [nameless]]

@@ -156,7 +156,7 @@ def test_a_dataset_that_is_written_anew_is_read_anew(tmp_path):
     assert columns[1] - columns[0] == {"notes"}
 
 
-def test_what_is_no_dataset_is_refused(tmp_path):
+def test_a_folder_that_is_not_a_dataset_is_refused(tmp_path):
     with pytest.raises(ExportFileError, match="does not exist"):
         aj.sql(tmp_path / "absent", "from task")
     with pytest.raises(ExportFileError, match="to_parquet"):

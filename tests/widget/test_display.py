@@ -294,7 +294,7 @@ def test_a_slow_page_keeps_its_model(monkeypatch):
 
 
 @pytest.mark.parametrize("host", ["google.colab", "marimo"])
-def test_where_there_are_no_extensions_anywidget_sends_the_script(monkeypatch, host):
+def test_anywidget_sends_the_script_if_there_are_no_extensions(monkeypatch, host):
     """If it is installed."""
     assert base_widget().__name__ == "_OwnWidget"
     monkeypatch.setitem(sys.modules, host, types.ModuleType(host))

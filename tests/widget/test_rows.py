@@ -162,7 +162,7 @@ def test_the_browser_gets_short_lists():
 
 
 @given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=300))
-def test_what_the_browser_gets_is_clean(state, name, note):
+def test_texts_for_the_browser_are_clean(state, name, note):
     """Short, on one line, without characters that turn the direction of writing or secrets."""
     row = JobRow("1", state, note=f"{note} X-Amz-Signature=abc", name=f"\u202e{name}\n\x00")
     [[_, *values]] = decoded(rows_message([row], version=1, epoch=0, at=0))

@@ -100,7 +100,7 @@ def test_a_check_that_comes_early_is_news():
     assert is_news(status_message(replace(WATCHING, next_check=0.0), 101.0), shown, 1500, 101.0)
 
 
-def test_constant_checks_are_told_once():
+def test_small_changes_of_a_status_are_not_sent():
     """With many jobs one is always due; the budget is reported in steps of a fiftieth."""
     busy = replace(WATCHING, next_check=0.3, requests_allowed=1500)
     shown = status_message(busy, 0.0)

@@ -127,7 +127,7 @@ def test_the_accessor_watches(asana, client):
         (["1"], {"client": "token"}, InvalidOptionError),
     ],
 )
-def test_what_cannot_be_is_refused(jobs, options, error):
+def test_invalid_arguments_are_refused(jobs, options, error):
     """Before any request, and nothing is left of the widget."""
     before = len(open_widgets())
     with pytest.raises(error):
@@ -169,7 +169,7 @@ def test_a_page_sets_the_selection_and_the_folder_only(ready):
     assert ready._dest == "elsewhere/"
 
 
-def test_what_is_no_command_does_nothing(exports, ready):
+def test_invalid_commands_do_nothing(exports, ready):
     """Whatever a page sends, nothing is written and no thread is started."""
     for message in (
         None,
