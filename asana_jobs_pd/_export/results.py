@@ -55,8 +55,8 @@ def _nullable(type_: pa.DataType) -> Any:
         return TEXT
     if pa.types.is_boolean(type_):
         return pd.BooleanDtype()
-    if pa.types.is_integer(type_):
-        return pd.Int64Dtype()
+    if pa.types.is_integer(type_):  # exports have no larger ones, hashes in SQL are
+        return pd.UInt64Dtype() if pa.types.is_uint64(type_) else pd.Int64Dtype()
     if pa.types.is_floating(type_):
         return pd.Float64Dtype()
     return pd.ArrowDtype(type_) if pa.types.is_nested(type_) else None

@@ -158,7 +158,7 @@ def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
                 return column.cast(pa.int64())
         return column.cast(pa.float64())
     if pa.types.is_timestamp(type_):
-        return column.cast(pa.timestamp("us", "UTC" if type_.tz else None))
+        return column.cast(pa.timestamp("us", "UTC" if type_.tz else None), safe=False)
     return _durations(column) if pa.types.is_interval(type_) else column
 
 

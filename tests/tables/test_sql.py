@@ -83,6 +83,17 @@ def test_differences_of_times_and_sums_are_what_pandas_has(both):
     pd.testing.assert_frame_equal(aj.sql(lake, query), found)
 
 
+def test_results_have_nullable_dtypes(both):
+    query = """
+        select hash(gid) as hash, 1.5::decimal(9, 2) as price, gid = '1' as flag, 1::tinyint as n,
+            '2026-01-01 00:00:00.123456789'::timestamp_ns as time, null::varchar as text
+        from task
+    """
+    types = ["UInt64", "Float64", "boolean", "Int64", "datetime64[us]", "string"]
+    for data in both:
+        assert aj.sql(data, query).dtypes.astype(str).tolist() == types
+
+
 def test_times_are_utc_wherever_a_query_runs(both, monkeypatch):
     monkeypatch.setenv("TZ", "Pacific/Auckland")
     for data in both:
