@@ -293,7 +293,7 @@ def test_a_kernel_that_does_not_answer_is_busy(show):
     """The page says so, until it answers."""
     page = show(state(answers=False))
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator(".aj-notice")).to_contain_text("The kernel is busy with a cell.")
+    expect(page.locator(".aj-notice")).to_contain_text("The kernel is busy running a cell.")
     page.evaluate("""() => model.sent.forEach(({ id }) =>
         model.fire("msg:custom", { kind: "answer", id, now: Date.now() / 1000, version: 3 }))""")
     expect(page.locator(".aj-notice")).to_be_hidden()

@@ -136,7 +136,7 @@ def test_sort_filter_and_scroll_while_a_cell_blocks(notebook, asana, shoot):
     expect(box(page, "State")).to_have_value("")
     expect(page.locator(".aj-range")).to_have_text("1–13 of 60")
     button(page, "Refresh").click()
-    expect(page.locator(".aj-notice")).to_contain_text("The kernel is busy with a cell.")
+    expect(page.locator(".aj-notice")).to_contain_text("The kernel is busy running a cell.")
     shoot(page, "kernel-busy")
     assert note.prompts()[2] == "[*]:"
     note.command("notebook:interrupt-kernel")

@@ -1,4 +1,4 @@
-// Tells RequireJS where the widget is; VS Code reads the call, nbclassic makes it.
+// Tells RequireJS where the widget is; nbclassic runs this call, VS Code only parses it.
 define(() => {
   "use strict";
   window["requirejs"].config({

@@ -1,4 +1,4 @@
-// The same for front ends that load widgets with RequireJS: nbclassic, VS Code, older Voila.
+// The extension for front ends that load widgets with RequireJS: nbclassic, VS Code, older Voilà.
 define(["module", "@jupyter-widgets/base"], (module, base) => {
   const folder = new URL(module.uri, document.baseURI);
   const loading = import(new URL("./jobs.js", folder));

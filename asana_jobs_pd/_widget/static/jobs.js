@@ -1,7 +1,7 @@
-// The live table of Asana jobs. The kernel sends rows as plain data; everything is drawn, sorted,
-// filtered and selected here. Whatever comes from outside is set as text, never as markup.
+// The live table of Asana jobs. The kernel sends rows as plain data; this script draws, sorts,
+// filters and selects them. Everything from outside is set as text, never as markup.
 
-// ---- Words, shared with Python and tested against it -------------------------------------------
+// ---- Words, which must match those in Python (there is a test) ---------------------------------
 
 /** The label of each state, in display order; `asana_jobs_pd._vocabulary` has the same. */
 export const STATES = {
@@ -20,7 +20,7 @@ const COLUMNS = [
   ["kind", "Kind", "Sort by kind"],
   ["name", "Created object", "Sort by the name of the created object"],
   ["gid", "Job", "Sort by job gid"],
-  ["age", "Age", "Time since the job was created or, where Asana does not say, first seen"],
+  ["age", "Age", "Time since the job was created, or first seen if Asana does not say"],
   ["took", "Took", "Time from creation to completion"],
 ];
 const TONES = new Set(["ok", "run", "wait", "bad", "dim"]);
@@ -30,28 +30,28 @@ const LINK_PATTERN = /^https:\/\/app\.asana\.com\/[a-z0-9/-]*\{gid\}[a-z0-9/-]*$
 
 // ---- Limits ------------------------------------------------------------------------------------
 
-const SPARE_ROWS = 4; // drawn above and below what is visible
+const SPARE_ROWS = 4; // drawn above and below the visible rows
 const VISIBLE_ROWS = 13;
 const ANSWER_TIMEOUT = 1500; // ms after which the kernel counts as busy
 const HELLO_INTERVAL = 4000;
 const HELLOS = 6;
-const SILENCE = 30_000; // ms without a message after which nobody is there
+const SILENCE = 30_000; // ms without a message after which the kernel counts as gone
 const HIGHLIGHT = 2500;
 const CREATED = 1, READY = 2, NAMED = 4; // flags of a row
 
-// ---- Functions of values -----------------------------------------------------------------------
+// ---- Pure functions ----------------------------------------------------------------------------
 
 const CONTROLS =
   /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+/g;
 
-/** Return any value as one line of text: a saved state may hold anything. */
+/** Return any value as one line of text: a saved state may contain anything. */
 const text = (value) => String(value ?? "").replace(CONTROLS, " ");
 
 const number = (value) => (Number.isFinite(value) ? value : 0);
 
 const list = (value) => (Array.isArray(value) ? value : []);
 
-/** Return the page of an object; nothing else than a page of Asana's web app is ever a link. */
+/** Return the page of an object; only pages of Asana's web app become links. */
 function linkOf(pattern, gid) {
   if (!LINK_PATTERN.test(pattern) || !/^[0-9]{1,30}$/.test(gid)) return null;
   return pattern.replace("{gid}", gid);
@@ -83,7 +83,7 @@ export function decodeRows(message) {
   });
 }
 
-/** Merge a message of changed rows into one of all rows, in place, so that it is saved as seen. */
+/** Merge a message with changed rows into the one with all rows, so that it is saved as shown. */
 export function mergeRows(all, changes) {
   const looks = new Map(all.looks.map((look, place) => [JSON.stringify(look), place]));
   const places = changes.looks.map((look) => {
@@ -101,7 +101,7 @@ export function mergeRows(all, changes) {
   all.at = changes.at;
 }
 
-/** Return a duration in its one or two largest units, rounded down; as `format_duration`. */
+/** Return a duration in its one or two largest units, rounded down, like `format_duration`. */
 export function formatDuration(seconds) {
   if (seconds > 0 && seconds < 10) return `${Math.floor(seconds * 10) / 10} s`;
   const whole = Math.max(0, Math.floor(seconds));
@@ -113,7 +113,7 @@ export function formatDuration(seconds) {
   return `${whole} s`;
 }
 
-/** Return an age in steps of ten seconds or a minute, so that it need not tick. */
+/** Return an age in steps of ten seconds or a minute, so that it does not change all the time. */
 export function formatAge(seconds) {
   if (seconds < 10) return "just now";
   return formatDuration(seconds - (seconds % (seconds < 60 ? 10 : 60)));
@@ -135,7 +135,7 @@ export const stateLabel = (state) =>
 
 const knownState = (state) => (Object.hasOwn(STATES, state) ? state : "unknown");
 
-/** Return what the button does: it names the selection, else what the filter leaves. */
+/** Return the button's label, which counts the selected rows, or else the matching ones. */
 export function downloadLabel(selected, ready, filtered) {
   if (selected) return `Download ${formatNumber(selected)} selected`;
   if (!ready) return "No exports to download";
@@ -161,7 +161,7 @@ function isInState(row, state) {
   return !state || row.state === state;
 }
 
-/** Return the rows that match a query, in its order; rows without a value come last. */
+/** Return the rows that match a query, sorted by it; rows without a value come last. */
 export function selectRows(rows, { text: words, state, column, descending }) {
   const terms = words.toLowerCase().split(/\s+/).filter(Boolean);
   const matching = rows.filter((row) => {
@@ -192,7 +192,7 @@ export function countStates(rows) {
 
 const FOCUSABLE = new Set(["button", "input", "select", "a"]);
 
-/** Return an element; children are elements or texts, and texts stay texts. */
+/** Return an element; its children are elements or texts, which are never read as markup. */
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -200,7 +200,7 @@ function element(tag, attributes = {}, ...children) {
     else if (value === true) made.setAttribute(name, "");
     else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value);
   }
-  // JupyterLab looks for this on the very element that has the focus: D D would delete the cell.
+  // JupyterLab looks for this on the focused element itself: otherwise D D deletes the cell.
   if (FOCUSABLE.has(tag) || attributes.tabindex === "0") made.dataset.lmSuppressShortcuts = "true";
   made.append(...children.filter((child) => child !== null && child !== undefined));
   return made;
@@ -217,7 +217,7 @@ function setText(target, value) {
 
 let canvas;
 
-/** Return a CSS color as bytes, however it is written: themes use oklch() and color(), too. */
+/** Return a CSS color as bytes, however it is written: themes also use oklch() and color(). */
 function colorBytes(color) {
   canvas ??= document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   canvas.clearRect(0, 0, 1, 1);
@@ -226,7 +226,7 @@ function colorBytes(color) {
   return canvas.getImageData(0, 0, 1, 1).data;
 }
 
-/** Tell whether what is behind an element is dark; also through shadow roots. */
+/** Return whether the background of an element is dark; works through shadow roots. */
 function isOnDark(target) {
   for (let node = target.parentNode; node; node = node.parentNode ?? node.host) {
     if (!(node instanceof Element)) continue;
@@ -236,7 +236,7 @@ function isOnDark(target) {
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Return the URL of a file in the notebook's folder, null where the front end has none. */
+/** Return the URL of a file in the notebook's folder; null if the front end has none. */
 async function fileUrl(model, path) {
   const parts = path.split("/");
   if (parts.some((part) => ["", ".", ".."].includes(part) || /[\\:]/.test(part))) return null;
@@ -252,14 +252,14 @@ async function fileUrl(model, path) {
   }
 }
 
-// ---- The kernel's side, shared by all views of a model -----------------------------------------
+// ---- The connection to the kernel, shared by all views of a model ------------------------------
 
 class Connection {
   constructor(model) {
     this.model = model;
     this.views = new Set();
     this.unanswered = new Map();
-    this.clockSkew = 0; // seconds that the kernel's clock is ahead of this one
+    this.clockSkew = 0; // seconds by which the kernel's clock is ahead of ours
     this.heardAt = 0;
     this.isSilent = model.comm_live === false; // a model from a saved notebook
     this.isLate = false;
@@ -287,7 +287,7 @@ class Connection {
     this.changedAt = new Map();
   }
 
-  /** Say hello until it is answered: Python sees from a series of them that a page is deaf. */
+  /** Say hello until it is answered; from the repetitions, Python sees that a page hears nothing. */
   sayHello(left = HELLOS, series = Math.random()) {
     const id = this.send("hello", { series });
     if (left > 1) {
@@ -334,7 +334,7 @@ class Connection {
     this.isSilent = false;
   }
 
-  /** Send a command; when it is not answered in time, the views say that it waits. */
+  /** Send a command; if it is not answered in time, the views say that the kernel is busy. */
   send(kind, details = {}) {
     const id = Math.random().toString(36).slice(2);
     const late = () => { this.isLate = kind !== "hello"; this.notify("status"); };
@@ -356,7 +356,7 @@ class Connection {
     for (const view of this.views) view.schedule(what);
   }
 
-  /** Note when nothing has come for long although the kernel should have said something. */
+  /** Notice that no message has come for a long time, although the kernel should have sent one. */
   checkSilence(isLive) {
     if (isLive && this.heardAt && !this.isSilent && Date.now() - this.heardAt > SILENCE) {
       this.isSilent = true;
@@ -376,7 +376,7 @@ class View {
     this.id = `aj-${++views}`;
     this.query = { text: "", state: "", column: "", descending: false };
     this.shown = [];
-    this.lines = new Map(); // by gid: what is drawn of a row, and the row
+    this.lines = new Map(); // by gid: a row and its element
     this.scrollTop = 0;
     this.active = -1;
     this.scheduled = new Set();
@@ -485,7 +485,7 @@ class View {
 
   // Drawing
 
-  /** Draw once, after all that has just changed. */
+  /** Draw once, after all current changes. */
   schedule(what) {
     this.scheduled.add(what);
     if (this.scheduled.size > 1) return;
@@ -510,7 +510,7 @@ class View {
     return this.connection.isSilent || this.el.classList.contains("jupyter-widgets-disconnected");
   }
 
-  /** The kernel's time; in a lost view, time stands still. */
+  /** The kernel's time; if the connection is lost, time stands still. */
   now() {
     return this.isLost ? this.connection.table.at : Date.now() / 1000 + this.connection.clockSkew;
   }
@@ -519,7 +519,7 @@ class View {
     const { rows } = this.connection;
     this.shown = selectRows(rows, this.query);
     this.counts = countStates(rows);
-    this.whenChanged("counts", this.counts, () => this.drawStateFilter()); // else the list closes
+    this.whenChanged("counts", this.counts, () => this.drawStateFilter()); // or the list would close
     this.active = Math.min(this.active, this.shown.length - 1);
     this.grid.setAttribute("aria-rowcount", this.shown.length + 1);
     this.grid.classList.toggle("aj-few", this.shown.length <= VISIBLE_ROWS);
@@ -549,7 +549,7 @@ class View {
       ...this.counts.map(([state, n]) => choice(state, capital(stateLabel(state)), n)),
       choice("ready", "Ready to download", count("ready")));
     this.stateFilter.value = this.query.state;
-    if (this.stateFilter.value !== this.query.state) { // its last job has moved on
+    if (this.stateFilter.value !== this.query.state) { // no job is in that state any more
       this.stateFilter.append(choice(this.query.state, capital(stateLabel(this.query.state)), 0));
       this.stateFilter.value = this.query.state;
     }
@@ -560,7 +560,7 @@ class View {
     const lost = this.isLost;
     if (this.root.classList.contains("aj-lost") !== lost) {
       this.root.classList.toggle("aj-lost", lost);
-      this.drawWindow(); // its boxes are off, or on again
+      this.drawWindow(); // to disable or enable the checkboxes
     }
     this.drawSummary(status, lost);
     this.drawNotice(status, lost);
@@ -624,7 +624,7 @@ class View {
         + `${formatTime(this.connection.table.at)}. Run the cell again to continue.`;
       look = "bad";
     } else if (this.connection.isLate) {
-      words = "The kernel is busy with a cell. It will do what you asked for when the cell ends.";
+      words = "The kernel is busy running a cell. Your request is handled when the cell ends.";
       look = "wait";
     }
     this.notice.hidden = !words;
@@ -669,7 +669,7 @@ class View {
     return shown;
   }
 
-  /** Draw only if the value differs from what was drawn: live regions speak, open lists close. */
+  /** Draw only if the value has changed: otherwise live regions would speak, and lists close. */
   whenChanged(name, value, draw) {
     const key = JSON.stringify(value);
     if (this[`${name}Drawn`] === key) return;
@@ -677,7 +677,7 @@ class View {
     draw();
   }
 
-  /** Draw the visible rows and a few more; the height of the body stands for the others. */
+  /** Draw the visible rows and a few more; the body is as high as all rows would be. */
   drawWindow() {
     this.rowHeight ??=
       parseFloat(getComputedStyle(this.grid).getPropertyValue("--aj-row-height")) || 31;
@@ -702,7 +702,7 @@ class View {
     this.lines = lines;
     this.body.style.height = `${this.shown.length * height}px`;
     if (focused && !this.body.contains(this.root.getRootNode().activeElement)) {
-      this.grid.focus({ preventScroll: true }); // else the next key would go to the notebook
+      this.grid.focus({ preventScroll: true }); // or the next key would go to the notebook
     }
     this.drawSelectAll(selected);
     this.drawRange(height, room);
@@ -788,7 +788,7 @@ class View {
     return row.since ? formatAge(this.now() - row.since) : DASH;
   }
 
-  /** Let time pass: ages, the countdown, and whether the kernel is still there. */
+  /** Update what depends on time: ages, the countdown, and whether the kernel is still there. */
   tick() {
     const status = this.connection.get("_status");
     const isLive = !status.ended && !this.isPaused;
@@ -806,9 +806,9 @@ class View {
     }
   }
 
-  // What people do
+  // User actions
 
-  /** The height in which rows are visible: the header stays above them. */
+  /** The height of the visible rows, below the header. */
   room() {
     return (this.grid.clientHeight || 420) - this.header.offsetHeight;
   }
@@ -836,7 +836,7 @@ class View {
     return selected.size ? this.connection.rows.filter((row) => selected.has(row.gid)) : [];
   }
 
-  /** What the download button takes: the selection, else what the filter leaves. */
+  /** The rows that the download button takes: the selected ones, or else the matching ones. */
   downloads() {
     const selected = this.selectedRows();
     return (selected.length ? selected : this.shown).filter((row) => row.ready);
@@ -867,7 +867,7 @@ class View {
     this.select([row], !this.selected.has(row.gid));
   }
 
-  /** Make a row the one that keys act on. */
+  /** Make a row the active one, on which keys act. */
   activate(place, mayScroll = true) {
     this.active = Math.max(0, Math.min(this.shown.length - 1, place));
     const top = this.active * this.rowHeight, bottom = top + this.rowHeight - this.room();
@@ -878,7 +878,7 @@ class View {
   }
 }
 
-/** What anywidget calls; our own extensions wrap it as a model and a view of ipywidgets. */
+/** The entry point for anywidget; our own extensions wrap it as an ipywidgets model and view. */
 export default () => {
   let connection;
   return {

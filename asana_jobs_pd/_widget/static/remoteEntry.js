@@ -1,5 +1,5 @@
-// A prebuilt extension of JupyterLab and Notebook 7, written by hand: it registers the model and
-// the view that the kernel names, and loads jobs.js when the first one is shown.
+// A prebuilt extension for JupyterLab and Notebook 7, written by hand: it registers the model and
+// view that the kernel asks for, and loads jobs.js when the first one is shown.
 (() => {
   const folder = document.currentScript.src;
   let shared;
