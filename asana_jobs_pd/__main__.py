@@ -30,7 +30,7 @@ def run_command(arguments: Sequence[str]) -> int:
         return SUCCESS
     name, *rest = arguments if arguments[0] in COMMANDS else ("read", *arguments)
     parser = parser_of(name)
-    options = parser.parse_args(rest)
+    options = parser.parse_intermixed_args(rest)
     return int(options.run(options, parser))
 
 

@@ -130,7 +130,7 @@ class AsanaMagics(Magics):
         def values(names: Sequence[str]) -> list[object]:
             return texts_of(words[int(n[1:])] if n.startswith(_VALUE) else n for n in names)
 
-        options = parser.parse_args(texts)
+        options = parser.parse_intermixed_args(texts)
         lines = "\n".join(part.partition("#")[0] for part in (cell or "").splitlines())
         options.gids = values(options.gids) + texts_of(split_words(lines, self._look_up))
         options.fields = values(options.fields) or None

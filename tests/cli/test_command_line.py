@@ -148,6 +148,13 @@ def test_a_line_that_is_no_list_of_gids_is_named(asana, capsys, monkeypatch):
     assert asana.stats.requests == 0
 
 
+def test_options_may_stand_between_gids(asana, capsys):
+    """Somebody adds a gid at the end of the line."""
+    gids = asana.gids(3)
+    assert main([gids[0], "--errors", "raise", *gids[1:], "--format", "csv"]) == 0
+    assert [row.split(",")[0] for row in capsys.readouterr().out.splitlines()[1:]] == gids
+
+
 def test_read_is_what_happens_without_a_command(asana, capsys):
     """The word may be written out."""
     gids = asana.gids(2)

@@ -31,7 +31,8 @@ def run(shell, asana, monkeypatch, capsys):
 def test_a_line_gives_a_frame(asana, run):
     """As an expression, and as the right side of an assignment."""
     gids = asana.gids(3)
-    frame, _ = run(f"%asana_jobs {gids[0]} {gids[1]},{gids[2]} --fields status,new_task.name")
+    line = f"%asana_jobs {gids[0]},{gids[1]} --fields status,new_task.name {gids[2]}"
+    frame, _ = run(line)
     assert list(frame.columns[:3]) == ["gid", "status", "new_task.name"]
     assert frame["gid"].tolist() == gids
     frame, _ = run(f"x = %asana_jobs {gids[0]}\nlen(x)")
