@@ -192,7 +192,8 @@ def _written(rows: pa.Table, folder: Path) -> list[WrittenFile]:
 def _rows_of(frame: pd.DataFrame, name: str) -> pa.Table:
     """Return a frame with the types that a conversion writes, which are smaller than pandas'."""
     try:
-        table = pa.Table.from_pandas(frame, preserve_index=False)
+        is_named = any(name is not None for name in frame.index.names)
+        table = pa.Table.from_pandas(frame, preserve_index=is_named)
         types = [_plain_type(column) for column in table.columns]
         return table.cast(pa.schema(zip(table.column_names, types, strict=True)))
     except (pa.ArrowException, ValueError, TypeError) as error:

@@ -158,6 +158,10 @@ def test_columns_of_your_own_are_written(tmp_path):
     assert (
         pq.read_schema(tmp_path / "lake/task/part-00000.parquet").field("due_on").type == "date32"
     )
+    data.task.index = pd.Index(["x", "y"], name="key")
+    back = aj.read_asana_dataset(data.to_parquet(tmp_path / "indexed"))["task"]
+    assert back["key"].tolist() == ["x", "y"]
+    data.task.index = pd.RangeIndex(2)
     data.task["mixed"] = pd.Series([1, "a"], dtype=object)
     with pytest.raises(InvalidFrameError, match=r"data\['task'\] cannot be written.*mixed"):
         data.to_parquet(tmp_path / "other")
