@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.scan_result import ReadOptions
-from asana_jobs_pd._export.resolve_schema import documented_schema
+from asana_jobs_pd._export.results import empty_table
 from asana_jobs_pd._parquet.dataset import dataset_folder
 from asana_jobs_pd._parquet.destination import CATALOGUE, MANIFEST, files_by_type
 from asana_jobs_pd._tables.relations import BRIDGES, check_task_columns, value_column
@@ -157,11 +157,11 @@ class Lake:
             return f"select {', '.join(cells)} from {self._rows(resource_type)}"
         if kind not in ("task", "time_entry"):
             return self._from_references(kind)
-        documented = documented_schema(resource_type, ReadOptions())
+        documented = empty_table(resource_type, ReadOptions())
         assert documented is not None
         cells = [
             f"null::{_TYPES[str(field.type)]} as {_id(field.name)}"
-            for field in _without_lists(documented)
+            for field in _without_lists(documented.schema)
         ]
         return f"select {', '.join(cells)} {_NOTHING}"
 

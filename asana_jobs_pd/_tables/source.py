@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
+from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._export.results import to_frame
+from asana_jobs_pd._export.results import empty_table, to_frame
 from asana_jobs_pd._tables.arrays import Items, arrow_column, items_of, missing, texts
 
 
@@ -93,9 +94,12 @@ class Source:
         self._items: dict[tuple[str, str], Items] = {}
 
     def rows(self, resource_type: str) -> pd.DataFrame:
-        """Return the rows of a type."""
+        """Return the rows of a type; of one that was not loaded, the documented columns."""
         if resource_type not in self._frames:
-            rows = self.export.get(resource_type, pd.DataFrame())
+            rows = self.export.get(resource_type)
+            if rows is None:
+                table = empty_table(resource_type, ReadOptions())
+                rows = pd.DataFrame() if table is None else self.frame(table)
             if "gid" in rows.columns and resource_type not in LINK_TYPES and rows["gid"].hasnans:
                 rows = rows[rows["gid"].notna()]
             self._frames[resource_type] = rows

@@ -239,6 +239,16 @@ def test_an_export_without_rows_has_empty_tables(load):
     assert data.gaps().empty
 
 
+def test_types_that_were_left_out_have_empty_tables_with_columns(load):
+    rows = [task("1", memberships=[]), {"resource_type": "project", "gid": "9", "name": "Web"}]
+    data = load(rows, resource_types="project")
+    tables = data.tables()
+    assert tables.project["gid"].tolist() == ["9"]
+    assert {"gid", "name", "due_on", "assignee.gid"} <= set(tables.task.columns)
+    assert {"gid", "duration_minutes", "task.gid"} <= set(tables.time_entry.columns)
+    assert tables.task.merge(tables.task_project, left_on="gid", right_on="task").empty
+
+
 def test_tasks_without_memberships_are_refused(load):
     data = load([task("1", memberships=[])], columns=["gid", "name"])
     with pytest.raises(InvalidFrameError, match=r"no column 'memberships'.*load it.*columns="):
