@@ -14,9 +14,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     if arguments is None:
         arguments = sys.argv[1:]
-        for stream in (sys.stdout, sys.stderr):
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")  # some terminals cannot show every name
+                stream.reconfigure(errors="replace")  # lists and terminals of another encoding
     given = list(arguments)
     return run_guarded(lambda: run_command(given))
 

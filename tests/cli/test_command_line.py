@@ -215,6 +215,19 @@ def test_sigterm_loses_nothing(asana, capsys, command):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_list_in_another_encoding_is_read(asana, capsys, monkeypatch):
+    """A header of Windows, say; a line that is not a gid is named as always."""
+    gids = asana.gids(1)
+    for line, code in (("", 0), ("12\xe9\n", 2)):
+        data = f"Auftr\xe4ge\n{gids[0]}\n{line}".encode("latin-1")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+        monkeypatch.setattr(sys, "argv", ["asana-jobs", "-"])
+        assert main() == code
+    out, err = capsys.readouterr()
+    assert gids[0] in out
+    assert "line 3 of standard input" in err
+
+
 def test_closed_standard_input_is_named(capsys, monkeypatch):
     """Services and `<&-` have none."""
     monkeypatch.setattr(sys, "stdin", None)
