@@ -273,11 +273,15 @@ def gids_of(options: argparse.Namespace, prog: str = "asana-jobs") -> list[str]:
     if options.file is None:
         return gids
     try:
-        return gids + read_jobs_file(options.file, column=options.column)["gid"].dropna().tolist()
+        jobs = read_jobs_file(options.file, column=options.column)
     except InvalidOptionError as error:
         message = str(error).replace("path=", "--file ")
     except FileNotFoundError:
         message = f"--file {options.file}: there is no such file."
+    else:
+        if gids := [*gids, *jobs["gid"].dropna()]:
+            return gids
+        raise InvalidGidError(f"There are no gids in {options.file}.")
     raise InvalidOptionError(message)
 
 

@@ -161,6 +161,10 @@ def _read(file: Path, suffix: str, column: str | None) -> pd.DataFrame:
 def _with_gid(frame: pd.DataFrame, column: str | None, file: str) -> pd.DataFrame:
     names = [*frame.columns, *(name for name in frame.index.names if name is not None)]
     found = _gid_column(names, column)
+    if found not in (None, "gid") and "gid" in names:
+        raise InvalidFrameError(
+            f"{file} also has a column 'gid': rename it, because {found!r} becomes 'gid'."
+        )
     if found is not None:
         return frame if found in frame.index.names else frame.rename(columns={found: "gid"})
     if len(names) == 1 and re.fullmatch("[1-9][0-9]*", str(names[0])):

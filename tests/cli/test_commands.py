@@ -138,6 +138,17 @@ def test_gids_of_a_spreadsheet_are_read_from_its_file(asana, tmp_path, capsys):
     assert [line.partition(",")[0] for line in lines] == ["gid", third, first, second]
 
 
+@pytest.mark.parametrize("command", [[], ["watch"], ["download"]])
+def test_a_file_without_gids_is_a_usage_error(asana, tmp_path, capsys, command):
+    """As empty standard input is."""
+    path = tmp_path / "jobs.csv"
+    for text in ("gid\n", "name,gid\nx,\n"):
+        path.write_text(text)
+        assert main([*command, "--file", str(path)]) == 2
+        assert f"There are no gids in {path}." in capsys.readouterr().err
+    assert not asana.requests
+
+
 def test_the_column_of_a_file_may_have_any_name(asana, tmp_path, capsys):
     """Without --column, the error names the columns and the option."""
     path = tmp_path / "jobs.csv"

@@ -214,6 +214,9 @@ def test_the_column_with_the_gids_may_have_any_name(tmp_path):
         aj.read_jobs_file(tmp_path / "a.csv", column="Job")
     with pytest.raises(InvalidFrameError, match=r"a\.csv has no column 'gid'.*: column='…'"):
         aj.read_jobs_file(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("gid,Job\n1,12080000000004806\n")
+    with pytest.raises(InvalidFrameError, match=r"a\.csv also has a column 'gid': rename it"):
+        aj.read_jobs_file(tmp_path / "a.csv", column="Job")
     (tmp_path / "a.csv").write_text("x;Job\n1;1.2E+15\n2;\n")
     with pytest.raises(InvalidGidError, match="in the column 'Job' is not a gid: line 2 "):
         aj.read_jobs_file(tmp_path / "a.csv", column="Job")
