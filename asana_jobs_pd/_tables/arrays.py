@@ -25,6 +25,8 @@ def arrow_column(frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
     column = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
     if pa.types.is_large_string(column.type):  # pandas has large strings; objects in lists do not
         return column.cast(pa.string())
+    if pa.types.is_dictionary(column.type) and pa.types.is_null(column.type.value_type):
+        return missing(len(column))  # an enum field without options
     if pa.types.is_timestamp(column.type) and column.type.tz is None:
         with contextlib.suppress(pa.ArrowInvalid):  # a user's own column with times
             return column.cast(pa.date32())

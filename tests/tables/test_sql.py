@@ -139,6 +139,12 @@ def test_a_duckdb_file_has_all_tables(both, tmp_path):
         assert count == (len(data["task"]),)
 
 
+def test_an_enum_field_without_options_is_text(tmp_path):
+    row = task("1", memberships=[], custom_fields=[field("5", "enum", None)])
+    data = aj.read_asana_export(write(tmp_path / "a.gz", [row]), progress=False)
+    assert data.sql("from task")["custom_fields.enum"].dtype == "string"
+
+
 def test_a_wrong_query_is_an_error_in_duckdbs_words(both):
     for data in both:
         with pytest.raises(InvalidOptionError, match="nothing_like_it"):
