@@ -152,7 +152,7 @@ def _unsuccessful(status: str | None) -> str | None:
         return None
     if status == "failed":
         return "the job failed, so there is no file"
-    return f"the job is not finished ({clean(str(status), limit=40)}); refresh it, then download"
+    return f"the job is not finished ({clean(str(status), limit=40)}); wait for it, then download"
 
 
 def _kind_of(row: Mapping[str, Any]) -> Kind | None:
