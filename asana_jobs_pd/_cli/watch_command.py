@@ -246,7 +246,7 @@ class _Table(_View):
 
     def end(self) -> None:
         """Leave the whole table on the terminal."""
-        table = _lines(self._monitor.frame, self._screen.size.columns)
+        table = _lines(self._monitor.frame, self._screen.size.columns, self.estimates)
         self._screen.leave([*table, f"{_progress(self._monitor)}."])
 
 

@@ -27,6 +27,8 @@ def job_table(jobs: pd.DataFrame, estimates: Mapping[str, str] | None = None) ->
         table["status"] = state_labels(jobs)
     created = pd.Series(pd.NA, jobs.index, "string")
     for kind in kinds_of(jobs):
+        if kind.endswith("_export"):  # has no name; its column would take the room of the estimates
+            continue
         for leaf in ("name", "gid"):
             objects = kind_label(kind) + " " + texts_of(jobs, f"new_{kind}.{leaf}")
             created = created.fillna(objects)

@@ -704,6 +704,19 @@ def test_tables_say_how_long_unfinished_jobs_usually_take(asana, ledger, capsys)
     assert "run)" not in capsys.readouterr().out
 
 
+def test_an_estimate_has_room_on_a_narrow_terminal(asana, ledger, capsys, monkeypatch):
+    """An export has no name, so nothing stands where other jobs show what they created."""
+    monkeypatch.setenv("COLUMNS", "80")
+    first = aj.export_graph(asana.parents(1))
+    asana.advance(3600)
+    first.asana.refresh()
+    (gid,) = aj.export_graph(asana.parents(1))["gid"]
+    assert main([gid]) == 0
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["gid", "kind", "status", "estimate"]
+    assert row.endswith("(1 run)")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(shell, capsys):
     """With all commands and their options."""
