@@ -329,6 +329,18 @@ def test_a_resource_export_has_what_was_asked_for(asana, ask):
     assert [row for row in found[2] if row["resource_type"] == "task"] == found[0] + found[1]
 
 
+def test_the_graph_export_of_a_goal_has_the_whole_workspace(asana, ask):
+    """However many rows that is: every task of a time entry, and every project of a task."""
+    gid = begin(ask, "graph_export_request", *asana.parents(1, "goal")).data["gid"]
+    file = fetch(asana.export_url(gid, "graph_export")).body
+    rows = [json.loads(line) for line in zlib.decompress(file, 31).splitlines()]
+    gids = {row["gid"] for row in rows if "gid" in row}
+    found = [row["task"] for row in rows if row["resource_type"] == "time_tracking_entry"]
+    found += [each["project"] for row in rows for each in row.get("memberships", ())]
+    assert found
+    assert {each["gid"] for each in found} <= gids
+
+
 def test_the_file_of_a_started_job_may_change(asana, ask):
     """As that of any other job."""
     gid = begin(ask, "graph_export_request", *asana.parents(1)).data["gid"]
