@@ -49,14 +49,6 @@ def local_path(path: object, option: str, example: str = "folder") -> Path:
     raise InvalidOptionError(f"{option}={text!r}: {problem}.")
 
 
-def input_path(path: str | os.PathLike[str], option: str) -> str:
-    """Return a path or URL to read as text, with ``~`` expanded, as pandas does."""
-    text = os.path.expanduser(os.fspath(path))  # noqa: PTH111  Path changes URLs
-    if not text:  # it would be the current folder
-        raise InvalidOptionError(f"{option}='': give a path.")
-    return text
-
-
 def replace_file(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
     """Write to a temporary file in the same folder, then rename it to `path`."""
     target = _file_in_a_folder(path)

@@ -17,12 +17,17 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem, FileType, FSSpecHandler, LocalFileSystem, PyFileSystem
 
 from asana_jobs_pd._compare.cells import LABELS, TEXT, common_type, plain
-from asana_jobs_pd._decode.sources import StorageOptions, filesystem_of, is_url, message_of
+from asana_jobs_pd._decode.sources import (
+    StorageOptions,
+    filesystem_of,
+    input_path,
+    is_url,
+    message_of,
+)
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.read import read_asana_export
 from asana_jobs_pd._export.request import matching_files
 from asana_jobs_pd._export.results import LoadedExport
-from asana_jobs_pd._files import input_path
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._jobs.gids import gid_series

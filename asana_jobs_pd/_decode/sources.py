@@ -36,6 +36,14 @@ def is_url(path: str) -> bool:
     return _URL.match(path) is not None
 
 
+def input_path(path: str | os.PathLike[str], option: str) -> str:
+    """Return a path or URL to read as text, with ``~`` expanded, as pandas does."""
+    text = os.path.expanduser(os.fspath(path))  # noqa: PTH111  Path changes URLs
+    if not text:  # it would be the current folder
+        raise InvalidOptionError(f"{option}='': give a path.")
+    return text
+
+
 @dataclass(frozen=True)
 class RemoteFile:
     """A file at a URL; its `str` is the URL without anything that may be a credential."""

@@ -15,10 +15,9 @@ import pandas as pd
 
 from asana_jobs_pd._decode.scan_result import ReadOptions
 from asana_jobs_pd._decode.schema import SCHEMA
-from asana_jobs_pd._decode.sources import File, StorageOptions, is_url, located
+from asana_jobs_pd._decode.sources import File, StorageOptions, input_path, is_url, located
 from asana_jobs_pd._export.results import Window
 from asana_jobs_pd._export.workers import processors
-from asana_jobs_pd._files import input_path
 from asana_jobs_pd._formatting import format_count
 from asana_jobs_pd._options import check_one_of, is_whole
 from asana_jobs_pd.errors import (

@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asana_jobs_pd._decode.scan_result import Issues, ReadOptions
+from asana_jobs_pd._decode.sources import input_path
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.request import types_of
 from asana_jobs_pd._export.results import Counts, Facts, latest_of, summary, to_frame
-from asana_jobs_pd._files import input_path, local_path
+from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._options import check_one_of
 from asana_jobs_pd._parquet.convert import describe
