@@ -19,7 +19,7 @@ Signals: TypeAlias = "queue.SimpleQueue[str | None]"
 
 
 class Clock(Protocol):
-    """The time; tests pass a clock of their own."""
+    """The current time; tests pass their own clock."""
 
     def now(self) -> float:
         """Return seconds that never go back."""

@@ -33,8 +33,8 @@ CREATE TABLE IF NOT EXISTS files (
     PRIMARY KEY (base_url, gid, path)
 ) WITHOUT ROWID;
 """
-# Of jobs without times of their own, it is known when they were started from here, and when they
-# were first seen finished: that counts if they were seen unfinished not long before.
+# For jobs whose responses contain no times, the ledger knows when they were started from here and
+# when they were first seen finished. The latter counts if they were seen unfinished shortly before.
 _UPSERT = """
 INSERT INTO jobs (base_url, gid, subtype, status, source, label, first_seen, last_seen,
                   request, created, completed)

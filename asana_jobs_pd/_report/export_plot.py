@@ -110,7 +110,7 @@ class ExportPlot:
 
 
 _MAX_ENTRIES, _MAX_NAME, _MARGIN, _CHARACTER = 24, 30, 0.5, 0.07
-"""Of a legend: how many entries, how many characters in each; inches beside and for each."""
+"""Limits of the legend (entries, characters of a name) and its inches (margin, character)."""
 
 
 def _full_names(style: dict[str, Any], artist: str) -> dict[str, Any]:

@@ -414,7 +414,7 @@ _ONE_ALREADY = re.compile(r"already|at a time|one export|running|limit", re.IGNO
 
 
 def _must_wait(request: StartRequest, posted: PostResult) -> bool:
-    """Tell whether Asana refused because another export or duplication is still running.
+    """Return whether Asana refused because another export or duplication is still running.
 
     A second resource export of a workspace gets a 403, as missing permissions do; the message is
     not documented, so several wordings are recognized.
