@@ -171,7 +171,7 @@ def test_a_damaged_ledger_starts_another(asana, client, ledger):
         float("inf"),
         [],
         pd.NaT,
-        np.timedelta64("NaT"),
+        np.timedelta64("NaT", "s"),
     ],
 )
 def test_an_invalid_age_is_refused(asana, client, max_age):
