@@ -48,7 +48,7 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
     True
     """
 
-    _remedy = "compute() loads the export with it"
+    _remedy = "compute() loads the export"
 
     def __init__(
         self,
@@ -168,11 +168,6 @@ class AsanaDaskExport(OtherEngine["dd.DataFrame"]):
             options=self._options,
             backend=self.backend,
         )
-
-    def __getattr__(self, name: str) -> dd.DataFrame:
-        if not name.startswith("_") and hasattr(AsanaExport, name):
-            raise AttributeError(f"{name!r} needs the pandas engine: compute() loads the export.")
-        return super().__getattr__(name)
 
     def _without_rows(self, resource_type: str) -> dd.DataFrame | None:
         import dask.dataframe as dd  # noqa: PLC0415  there, since its frames are
