@@ -50,6 +50,14 @@ def to_frame(table: pa.Table, backend: DtypeBackend) -> pd.DataFrame:
     return frame
 
 
+def with_dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return naive times as dates, which `to_frame` makes times; a user's own may stay times."""
+    if pa.types.is_timestamp(column.type) and column.type.tz is None:
+        dates = column.cast(pa.date32(), safe=False)
+        return dates if dates.cast(column.type, safe=False).equals(column) else column
+    return column
+
+
 def _nullable(type_: pa.DataType) -> Any:
     if pa.types.is_string(type_):
         return TEXT

@@ -18,7 +18,7 @@ from asana_jobs_pd._decode.sources import input_path
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.export import AsanaExport
 from asana_jobs_pd._export.request import types_of
-from asana_jobs_pd._export.results import Counts, Facts, latest_of, summary, to_frame
+from asana_jobs_pd._export.results import Counts, Facts, latest_of, summary, to_frame, with_dates
 from asana_jobs_pd._files import local_path
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._options import check_one_of
@@ -195,19 +195,14 @@ def _rows_of(frame: pd.DataFrame, name: str) -> pa.Table:
     try:
         is_named = any(name is not None for name in frame.index.names)
         table = pa.Table.from_pandas(frame, preserve_index=is_named)
-        types = [_plain_type(column) for column in table.columns]
-        return table.cast(pa.schema(zip(table.column_names, types, strict=True)))
+        return pa.table([*map(_plain_column, table.columns)], names=table.column_names)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise InvalidFrameError(f"data[{name!r}] cannot be written as Parquet: {error}.") from None
 
 
-def _plain_type(column: pa.ChunkedArray) -> pa.DataType:
-    type_ = column.type
-    if pa.types.is_large_string(type_):
-        return pa.string()
-    if pa.types.is_dictionary(type_):
-        return pa.dictionary(pa.int32(), pa.string())
-    if pa.types.is_timestamp(type_) and type_.tz is None:
-        days = column.cast(pa.date32(), safe=False)
-        return pa.date32() if days.cast(type_, safe=False).equals(column) else type_
-    return type_
+def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_large_string(column.type):
+        return column.cast(pa.string())
+    if pa.types.is_dictionary(column.type):
+        return column.cast(pa.dictionary(pa.int32(), pa.string()))
+    return with_dates(column)

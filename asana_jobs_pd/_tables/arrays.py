@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -10,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from asana_jobs_pd._export.results import with_dates
 
 
 class Items(NamedTuple):
@@ -27,10 +28,7 @@ def arrow_column(frame: pd.DataFrame, name: str) -> pa.ChunkedArray:
         return column.cast(pa.string())
     if pa.types.is_dictionary(column.type) and pa.types.is_null(column.type.value_type):
         return missing(len(column))  # an enum field without options
-    if pa.types.is_timestamp(column.type) and column.type.tz is None:
-        with contextlib.suppress(pa.ArrowInvalid):  # a user's own column with times
-            return column.cast(pa.date32())
-    return column
+    return with_dates(column)
 
 
 def items_of(lists: pa.ChunkedArray) -> Items:
