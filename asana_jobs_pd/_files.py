@@ -95,6 +95,17 @@ def _write_error(path: Path, error: OSError) -> ExportWriteError:
     return ExportWriteError(f"Cannot write {path}: {os_error_reason(error)}.", path=str(path))
 
 
+def sync_path(path: Path) -> None:
+    """Sync a file, or a folder's entries, to disk; Windows cannot sync folders."""
+    if path.is_dir() and os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 OS_ERRORS = {
     getattr(errno, "EDQUOT", errno.ENOSPC): "your disk quota is used up",
     errno.ENOSPC: "the disk is full",

@@ -25,6 +25,7 @@ from asana_jobs_pd._files import (
     new_owner,
     owner_state,
     release_owner,
+    sync_path,
 )
 
 STALE = 60.0
@@ -246,7 +247,8 @@ class PartialFile:
                 _remove_file(self._path)
         record.leave(self._descriptor)
         self._rename_to(target)
-        _sync_folder(target.parent)
+        with contextlib.suppress(OSError):  # not every file system can do that
+            sync_path(target.parent)
         self.size = 0
         return True
 
@@ -374,18 +376,6 @@ def _read_etag(path: Path) -> str | None:
     except OSError:
         return None
     return strong_etag({"ETag": text})
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that a rename has reached the disk, where the system can do that."""
-    if not _POSIX:
-        return
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _is_plain_file(path: Path) -> bool:

@@ -34,6 +34,7 @@ from asana_jobs_pd._files import (
     os_error_reason,
     owner_state,
     release_owner,
+    sync_path,
 )
 from asana_jobs_pd._http.redaction import hide_query
 from asana_jobs_pd._options import check_flag
@@ -363,7 +364,7 @@ def _publish(work: Path, place: Path) -> None:
     """Put a dataset in its place; an existing one is exchanged for it, then removed."""
     for folder, _, names in os.walk(work / "dataset"):
         for name in (*names, ""):
-            _flush(Path(folder, name))
+            sync_path(Path(folder, name))
     place.parent.mkdir(parents=True, exist_ok=True)
     if os.name == "nt" and place.is_dir() and not any(place.iterdir()):
         place.rmdir()
@@ -373,7 +374,7 @@ def _publish(work: Path, place: Path) -> None:
         # An interrupt between the two is undone by `_discard`, a kill by the next run.
         place.rename(work / _REPLACED)
         (work / "dataset").rename(place)
-    _flush(place.parent)
+    sync_path(place.parent)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -391,17 +392,6 @@ def _exchange(one: Path, other: Path) -> bool:
     if failed and number not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP):
         raise OSError(number, os.strerror(number), str(other))
     return not failed
-
-
-def _flush(path: Path) -> None:
-    """Sync a file, or a folder's entries, to disk."""
-    if path.is_dir() and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_remote(dest: Destination, path: str, content: bytes) -> None:
