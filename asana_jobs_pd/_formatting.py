@@ -1,7 +1,8 @@
-"""Durations, times, sizes and counts as text."""
+"""Durations, times, sizes, counts and lists as text."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import pandas as pd
@@ -77,6 +78,12 @@ def format_progress(size: int, total: int | None) -> str:
 def format_count(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: ``1 job``, ``1,500 jobs``."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def format_list(names: Sequence[str], limit: int) -> str:
+    """Return the first names of a list, and how many more there are."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def format_time(time: pd.Timestamp, zone: tzinfo) -> str:

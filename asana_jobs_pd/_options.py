@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -27,6 +28,12 @@ def check_one_of(option: str, value: object, choices: Sequence[str]) -> None:
         raise InvalidOptionError(
             f"{option}={value!r}: give one of {', '.join(map(repr, choices))}."
         )
+
+
+def or_nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that refuses a name: the nearest known one, if any is near."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else "."
 
 
 def is_whole(value: object, least: int) -> bool:

@@ -5,7 +5,6 @@ Everything else derives from it. Source: https://developers.asana.com/reference/
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ import pyarrow as pa
 from pandas.api.extensions import ExtensionArray, ExtensionDtype
 
 from asana_jobs_pd._http.redaction import redact
-from asana_jobs_pd._options import check_flag
+from asana_jobs_pd._options import check_flag, or_nearest
 from asana_jobs_pd.errors import InvalidFieldError
 from asana_jobs_pd.typing import DtypeBackend, Fields
 
@@ -268,11 +267,9 @@ def _check(name: object, *, strict: bool) -> None:
             f"{redact(repr(name))} is not a field name, such as 'status' or 'new_task.name'.{hint}"
         )
     if strict:
-        near = difflib.get_close_matches(name, NAMES, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise InvalidFieldError(
-            f"{redact(repr(name))} is not a documented field of a job{hint} Pass strict=False to "
-            "request it anyway."
+            f"{redact(repr(name))} is not a documented field of a job{or_nearest(name, NAMES)} "
+            "Pass strict=False to request it anyway."
         )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Self, get_args
 
 from asana_jobs_pd._jobs.gids import NO_URLS, parse_gids
-from asana_jobs_pd._options import check_flag
+from asana_jobs_pd._options import check_flag, or_nearest
 from asana_jobs_pd._public import public
 from asana_jobs_pd._start.endpoints import check_choice, iso_instant
 from asana_jobs_pd.errors import InvalidFieldError, InvalidGidError, InvalidOptionError
@@ -326,9 +325,7 @@ def _check_field(resource_type: str, name: object, *, strict: bool) -> None:
         )
     known = _FIELDS[resource_type]
     if strict and name.partition(".")[0] not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise InvalidFieldError(
-            f"{name!r} is not a field of a {resource_type} in an export{hint} If Asana has it all "
-            "the same, pass strict=False."
+            f"{name!r} is not a field of a {resource_type} in an export{or_nearest(name, known)} "
+            "If Asana has it all the same, pass strict=False."
         )

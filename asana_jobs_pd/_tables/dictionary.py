@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from asana_jobs_pd._export.answers import ExportAnswers
 from asana_jobs_pd._export.results import TEXT
+from asana_jobs_pd._formatting import format_list
 from asana_jobs_pd._public import public
 from asana_jobs_pd._tables.arrays import arrow_column, items_of, missing, texts
 
@@ -191,13 +192,7 @@ def _options(values: pd.Series, field: Any) -> str | None:
         found = {option: found.get(option, 0) for option in field.options}
     if not found or (len(found) > MAX_VALUES and not (is_enum or is_multi_enum)):
         return None
-    return _first([f"{value} ({count:,})" for value, count in found.items()], MAX_VALUES)
-
-
-def _first(names: list[str], limit: int) -> str:
-    """Return the first names as text, and how many more there are."""
-    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    return format_list([f"{value} ({count:,})" for value, count in found.items()], MAX_VALUES)
 
 
 def _is_short_text(values: pd.Series) -> bool:
@@ -221,4 +216,4 @@ class _Projects:
         """Return the names of the projects in whose tasks a column has values."""
         filled = _is_filled(values)[self._rows]
         names = sorted(set(self._names[np.unique(self._codes[filled])]) - {""})
-        return _first(names, MAX_PROJECTS) if names else None
+        return format_list(names, MAX_PROJECTS) if names else None

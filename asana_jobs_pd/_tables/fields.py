@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from asana_jobs_pd._export.answers import ExportAnswers
+from asana_jobs_pd._formatting import format_list
 from asana_jobs_pd.errors import InvalidFieldError, InvalidOptionError
 
 MAX_NAMES = 20
@@ -92,8 +93,7 @@ def _suggestion(name: str, names: Sequence[str]) -> str:
     near = [repr(known) for match in matches for known in names if known.casefold() == match]
     if near:
         return f"Did you mean {' or '.join(near)}?"
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return f"It has {', '.join(map(repr, names[:MAX_NAMES]))}{more}."
+    return f"It has {format_list([*map(repr, names)], MAX_NAMES)}."
 
 
 def _type_with(export: ExportAnswers, columns: list[str], resource_type: str | None) -> str:

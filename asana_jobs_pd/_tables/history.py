@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_jobs_pd._export.answers import ExportAnswers
-from asana_jobs_pd._formatting import format_count
+from asana_jobs_pd._formatting import format_count, format_list
 from asana_jobs_pd._tables.arrays import codes_of
 from asana_jobs_pd._tables.source import Source
 from asana_jobs_pd._tables.stories import (
@@ -207,9 +207,7 @@ def _warn(
     unknown = unknown_stories(source)
     if unknown:
         kinds = [f"{name} ({count})" for name, count in unknown.items()]
-        shown = ", ".join(kinds[:_MAX_KINDS])
-        if len(kinds) > _MAX_KINDS:
-            shown += f" and {len(kinds) - _MAX_KINDS} more"
+        shown = format_list(kinds, _MAX_KINDS)
         notes.append(f"stories of unknown kinds were not taken into account: {shown}")
     if untimed:
         notes.append(f"stories without a time were not taken into account: {untimed}")
