@@ -148,7 +148,7 @@ def test_an_enum_field_without_options_is_text(tmp_path):
 def test_a_time_of_your_own_without_a_zone_keeps_its_time(tmp_path):
     path = write(tmp_path / "a.gz", [task("1", memberships=[], due_on="2026-05-21")])
     data = aj.read_asana_export(path, progress=False)
-    data["task"]["seen"] = pd.Timestamp("2026-05-21 10:30")
+    data["task"]["seen"] = pd.Timestamp("2026-05-21 10:30").as_unit("us")
     query = "select typeof(due_on) as due, typeof(seen) as type, hour(seen) as hour from task"
     found = data.sql(query).iloc[0]
     assert (found["due"], found["type"], found["hour"]) == ("DATE", "TIMESTAMP", 10)
